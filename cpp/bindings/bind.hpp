@@ -1,0 +1,31 @@
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <tuple>
+#include <vector>
+
+#include "dmcnn/sparse.hpp"
+
+namespace py = pybind11;
+
+/// No forcecast, and every argument is bound with noconvert(): another dtype or a non-contiguous array is a
+/// TypeError, never a silent copy.
+template <class T>
+using Array = py::array_t<T, py::array::c_style>;
+
+/// ValueError unless `array` is aligned and has this shape; a size of -1 is free.
+void expect(const py::array& array, const char* name, const std::vector<py::ssize_t>& shape);
+
+/// offsets, index, value, bad, cut: see dmcnn::Sparse.
+using SparseArrays = std::tuple<Array<std::int64_t>, Array<std::int32_t>, Array<float>, Array<std::int64_t>,
+                                Array<std::int64_t>>;
+
+SparseArrays as_arrays(const dmcnn::Sparse& sparse);
+
+void bind_decode_image2d(py::module_& m);
+void bind_densify(py::module_& m);
+void bind_occlude(py::module_& m);
+void bind_sparsify(py::module_& m);

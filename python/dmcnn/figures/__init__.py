@@ -1,0 +1,1 @@
+"""Figures from arrays: each function returns a matplotlib Figure and leaves saving to ``writers.figure``."""

@@ -1,0 +1,166 @@
+"""The one data type that flows through dmcnn: sparse detector images with their identity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+EVENT = np.dtype(
+    [("run", np.uint64), ("subrun", np.uint64), ("event", np.uint64), ("entry", np.int64), ("file", np.int32)]
+)
+"""Identity of an event: its three ids, its entry number in its file, and the number of that file in the
+dataset. ``UNSET`` is the id of an event whose producer never set one."""
+
+UNSET = np.uint64(2**64 - 1)
+
+META = np.dtype(
+    [
+        ("plane", np.int64),
+        ("unit", np.int32),
+        ("x_min", np.float64),
+        ("y_min", np.float64),
+        ("x_max", np.float64),
+        ("y_max", np.float64),
+    ]
+)
+"""Where one channel lies: x runs along axis W (wire), y along axis H (drift tick); the edges are in ``unit``.
+``plane`` is the projection id, or ``NO_IMAGE`` where the event holds no such image."""
+
+NO_IMAGE = -1
+UNIT_UNKNOWN, UNIT_CM, UNIT_WIRE_TICK = 0, 1, 2
+
+
+@dataclass(frozen=True, eq=False)
+class SparseImages:
+    """A batch of n images, each event's channels together, zeros left out.
+
+    Attributes:
+        offsets: (n+1,) int64. Image i owns ``index[offsets[i]:offsets[i+1]]`` and the same slice of value.
+        index: (nnz,) int32. Flat pixel number, row-major in ``shape``, strictly increasing in an image.
+        value: (nnz,) float32. Charge after the reader's threshold and clip [ADC], or energy [GeV].
+        shape: (C, H, W). C = planes or time frames; H = row = drift tick; W = column = wire.
+        events: (n,) EVENT.
+        meta: (n, C) META, the place of every channel in the detector.
+        label: (n,) int64 class numbers, (n, k) float32 targets, or None.
+    """
+
+    offsets: NDArray[np.int64]
+    index: NDArray[np.int32]
+    value: NDArray[np.float32]
+    shape: tuple[int, int, int]
+    events: NDArray[Any]
+    meta: NDArray[Any]
+    label: NDArray[Any] | None = None
+
+    def __post_init__(self) -> None:
+        n = len(self.offsets) - 1
+        if len(self.index) != len(self.value) or n < 0 or self.offsets[-1] != len(self.index):
+            raise ValueError("offsets, index and value do not fit together")
+        if len(self.events) != n or self.meta.shape != (n, self.shape[0]):
+            raise ValueError(f"{n} images, {len(self.events)} events, meta of shape {self.meta.shape}")
+        if self.label is not None and len(self.label) != n:
+            raise ValueError(f"{n} images but {len(self.label)} labels")
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def n_pixels(self) -> NDArray[np.int64]:
+        """(n,) int64: active pixels of each image, all channels."""
+        return np.diff(self.offsets)
+
+    @property
+    def has_image(self) -> NDArray[np.bool_]:
+        """(n,) bool: False where the event holds none of the images that were asked for."""
+        present: NDArray[np.bool_] = (self.meta["plane"] != NO_IMAGE).any(axis=1)
+        return present
+
+    def take(self, which: slice | Sequence[int] | NDArray[Any]) -> SparseImages:
+        """The images ``which`` (a slice, numbers or a mask), in that order, as a new batch."""
+        if isinstance(which, slice) and which.step in (None, 1):
+            start, stop, _ = which.indices(len(self))
+            stop = max(start, stop)
+            rows: slice | NDArray[np.int64] = slice(start, stop)
+            offsets = self.offsets[start : stop + 1]
+            pixels: slice | NDArray[np.int64] = slice(int(offsets[0]), int(offsets[-1]))
+            offsets = offsets - offsets[0]
+        else:
+            rows = np.arange(len(self), dtype=np.int64)[which]
+            counts = self.n_pixels[rows]
+            offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+            pixels = np.repeat(self.offsets[rows] - offsets[:-1], counts) + np.arange(offsets[-1])
+        return replace(
+            self,
+            offsets=offsets,
+            index=self.index[pixels],
+            value=self.value[pixels],
+            events=self.events[rows],
+            meta=self.meta[rows],
+            label=None if self.label is None else self.label[rows],
+        )
+
+    def dense(self) -> NDArray[np.float32]:
+        """(n, C, H, W) float32 on the host: the images with their zeros."""
+        from dmcnn import _core
+
+        out = np.empty((len(self), *self.shape), np.float32)
+        _core.densify(self.offsets, self.index, self.value, out)
+        return out
+
+
+def join(batches: Sequence[SparseImages]) -> SparseImages:
+    """Batches of one shape, one after another, as a single batch (labels kept only if all have them)."""
+    if not batches:
+        raise ValueError("nothing to join")
+    shapes = sorted({b.shape for b in batches})
+    if len(shapes) > 1:
+        raise ValueError(f"images of different shapes {shapes} cannot share a batch")
+    labels = [b.label for b in batches if b.label is not None]
+    ends = np.cumsum([0] + [len(b.index) for b in batches])
+    return SparseImages(
+        offsets=np.concatenate([[0]] + [b.offsets[1:] + end for b, end in zip(batches, ends, strict=False)]),
+        index=np.concatenate([b.index for b in batches]),
+        value=np.concatenate([b.value for b in batches]),
+        shape=batches[0].shape,
+        events=np.concatenate([b.events for b in batches]),
+        meta=np.concatenate([b.meta for b in batches]),
+        label=np.concatenate(labels) if len(labels) == len(batches) else None,
+    )
+
+
+def sparse(
+    dense: NDArray[np.float32],
+    events: NDArray[Any] | None = None,
+    meta: NDArray[Any] | None = None,
+    label: NDArray[Any] | None = None,
+) -> SparseImages:
+    """(n, C, H, W) float32 images as SparseImages: every non-zero pixel is kept.
+
+    Without ``events`` the entries are numbered 0..n-1 in file 0 with unset ids; without ``meta`` the edges are
+    pixel numbers and the plane is the channel number.
+    """
+    n, channels, height, width = dense.shape
+    flat = np.ascontiguousarray(dense, np.float32).reshape(n, -1)
+    image, index = np.nonzero(flat)
+    if events is None:
+        events = np.zeros(n, EVENT)
+        for field in ("run", "subrun", "event"):
+            events[field] = UNSET
+        events["entry"] = np.arange(n)
+    if meta is None:
+        meta = np.zeros((n, channels), META)
+        meta["plane"] = np.arange(channels)
+        meta["x_max"], meta["y_max"] = width, height
+    return SparseImages(
+        offsets=np.concatenate([[0], np.cumsum(np.bincount(image, minlength=n))]).astype(np.int64),
+        index=index.astype(np.int32),
+        value=flat[image, index],
+        shape=(channels, height, width),
+        events=events,
+        meta=meta,
+        label=label,
+    )

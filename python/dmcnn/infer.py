@@ -1,0 +1,213 @@
+"""Score every entry of every file: ``python -m dmcnn.infer cfg/inference_config_binary.cfg [key=value …]``."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dmcnn
+from dmcnn.command import run
+from dmcnn.errors import InputError
+from dmcnn.files import expand, replacing, writable
+from dmcnn.settings import InferSettings
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from dmcnn.datasets import Dataset
+    from dmcnn.labels import LabelRule
+    from dmcnn.trained import Trained
+    from dmcnn.writers.table import Table
+
+log = logging.getLogger("dmcnn")
+
+CHUNK = 64
+"""Entries between two writes to the journal: what an interrupt can cost."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; its exit status."""
+    return run("infer", infer, argv)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One image file, the analysis CSV that goes with it, and where its scores go (without suffix)."""
+
+    image_file: str
+    analysis_csv: str | None
+    stem: Path
+    histogram: Path
+
+
+def infer(settings: InferSettings) -> None:
+    """Score the files one after another."""
+    from dmcnn.trained import open_trained
+
+    jobs = _jobs(settings, writable(settings.output_dir))
+    trained = open_trained(
+        settings.weight_file,
+        settings.reading(),
+        gpuid=settings.GPUID,
+        precision=settings.precision,
+        batch_size=settings.batch_size,
+    )
+    trained.signal  # noqa: B018 - a network without signal class must be refused before hours of work
+    datasets = [trained.dataset(job.image_file) for job in jobs]
+    tables = [_analysis(job) for job in jobs]
+    for job, dataset, analysis in zip(jobs, datasets, tables, strict=True):
+        _score_file(settings, trained, job, dataset, analysis)
+
+
+def _jobs(settings: InferSettings, folder: Path) -> list[Job]:
+    """One job per file; InputError if two would write the same output, or the CSVs do not pair with the files."""
+    from dmcnn import datasets
+
+    files = datasets.expand(settings.input_file)
+    csvs: Sequence[str | None] = expand(settings.input_csv) if settings.input_csv else [None] * len(files)
+    if len(csvs) != len(files):
+        raise InputError(
+            f"input_csv names {len(csvs)} files for {len(files)} input files: give one each, in order"
+        )
+    end = f"_{settings.name}" if settings.name else ""
+    jobs = [
+        Job(
+            str(file),
+            table,
+            folder / f"{file.stem}_DM-CNN_scores{end}",
+            folder / f"{file.stem}_DM-CNN_signal_score_distribution{end}",
+        )
+        for file, table in zip(files, csvs, strict=True)
+    ]
+    for target, count in Counter(job.stem for job in jobs).items():
+        if count > 1:
+            raise InputError(
+                f"{count} input files would all write {target}.csv: score them into different output_dir"
+            )
+    return jobs
+
+
+def _analysis(job: Job) -> Table | None:
+    from dmcnn.writers import table
+
+    return None if job.analysis_csv is None else table.read(job.analysis_csv, table.IDS)
+
+
+def _score_file(
+    settings: InferSettings, trained: Trained, job: Job, dataset: Dataset, analysis: Table | None
+) -> None:
+    """Scores of one file, resumed from its journal, then the CSV and the histogram."""
+    from dmcnn.figures import curves
+    from dmcnn.journal import Journal
+    from dmcnn.writers import table
+    from dmcnn.writers.figure import save_figure
+
+    key = {
+        "file": dataset.fingerprint(),
+        "weights": trained.sha256,
+        "reading": trained.reading,
+        "precision": trained.precision,
+        "rotation": settings.rotation,
+    }
+    journal = Journal(job.stem.with_name(f".{job.stem.name}.journal"), key, len(trained.card.classes) + 1)
+    _score(trained, dataset, journal, settings.rotation)
+    logits, n_pixels = journal.rows[:, :-1], journal.rows[:, -1].astype(int)
+    scores = trained.scores(logits)[:, trained.signal]
+    scored = _table(settings, trained, dataset, logits, scores, n_pixels)
+    if analysis is not None:
+        scored, coverage = table.join_by_ids(scored, analysis)
+    out = job.stem.with_name(job.stem.name + ".csv")
+    table.write(out, scored)
+    log.info("\n".join(dataset.report_lines()))
+    log.info("\n".join(coverage.lines() if analysis is not None else _coverage(dataset, scores)))
+    with replacing(job.stem.with_name(job.stem.name + ".cfg")) as temporary:
+        temporary.write_text(settings.text(f"dmcnn {dmcnn.__version__}, weights {trained.sha256}"))
+    figure = curves.scores({dataset.files[0].stem: scores}, density=False)
+    save_figure(figure, job.histogram)
+    journal.close()
+    log.info("scores: %s", out)
+
+
+def _score(trained: Trained, dataset: Dataset, journal: Any, rotation: int) -> None:
+    """Append (logits, n_pixels) of every entry that the journal does not hold yet."""
+    import numpy as np
+    from tqdm import tqdm
+
+    with tqdm(total=len(dataset), initial=len(journal), desc=dataset.files[0].name, unit="event") as bar:
+        for start in range(len(journal), len(dataset), CHUNK):
+            chunk = dataset.read(start, min(start + CHUNK, len(dataset)))
+            found = []
+            for part in trained.logits([chunk], rotation):
+                found.append(part)
+                bar.update(len(part))
+            journal.append(np.column_stack([np.concatenate(found), chunk.n_pixels]))
+
+
+def _table(
+    settings: InferSettings,
+    trained: Trained,
+    dataset: Dataset,
+    logits: NDArray[np.float64],
+    scores: NDArray[np.float64],
+    n_pixels: NDArray[Any],
+) -> Table:
+    """One row per entry, in file order; what does not exist is empty."""
+    import numpy as np
+
+    from dmcnn.images import UNSET
+    from dmcnn.writers import table
+
+    events, labels = dataset.events, _labels(settings, trained, dataset)
+    ids = {
+        f"{name}_number": [None if i == UNSET else int(i) for i in events[name]]
+        for name in ("run", "subrun", "event")
+    }
+    return table.Table.of(
+        {
+            **ids,
+            "signal_score": scores,
+            "entry_number": events["entry"],
+            "n_pixels": n_pixels,
+            "file": [str(dataset.files[0])] * len(events),
+            **{f"logit_{name}": logits[:, i] for i, name in enumerate(trained.card.classes)},
+            "label": labels,
+            "status": np.where(np.isnan(scores), table.NO_IMAGE, "" if settings.input_csv else "scored"),
+        }
+    )
+
+
+def _labels(settings: InferSettings, trained: Trained, dataset: Dataset) -> list[str | None]:
+    """True class of every entry by the rule given, or else the rule of training where it applies to this file."""
+    from dmcnn.labels import LabelRule
+
+    raw = settings.label if settings.label is not None else trained.card.label
+    try:
+        rule: LabelRule = LabelRule.parse(raw, tuple(trained.card.classes), trained.card.signal)
+        return [trained.card.classes[number] for number in dataset.classes_by(rule)]
+    except InputError as error:
+        if settings.label is not None:
+            raise
+        log.warning("warning: no labels, for the rule of training does not fit: %s", error)
+        return [None] * len(dataset)
+
+
+def _coverage(dataset: Dataset, scores: NDArray[np.float64]) -> list[str]:
+    """How many entries were scored, and how many share their ids."""
+    import numpy as np
+
+    ids = Counter(map(tuple, dataset.events[["run", "subrun", "event"]].tolist()))
+    shared = sum(count for count in ids.values() if count > 1)
+    missing = int(np.isnan(scores).sum())
+    return [
+        f"entries: {len(scores)}, scored {len(scores) - missing}, without image {missing}, sharing their ids {shared}"
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,177 @@
+"""Occlusion maps: ``python -m dmcnn.occlude cfg/occlusion_config.cfg -n ENTRY [key=value …]``."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dmcnn
+from dmcnn.command import run
+from dmcnn.files import replacing, writable
+from dmcnn.settings import OccludeSettings
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from dmcnn.images import SparseImages
+    from dmcnn.trained import Trained
+
+log = logging.getLogger("dmcnn")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; its exit status."""
+    return run("occlude", occlude, argv)
+
+
+def occlude(settings: OccludeSettings) -> None:
+    """Scan the entries one after another; each leaves an npz and one figure per class."""
+    from dmcnn.trained import open_trained
+
+    folder = writable(settings.output_dir)
+    trained = open_trained(
+        settings.weight_file,
+        settings.reading(),
+        gpuid=settings.GPUID,
+        precision=settings.precision,
+        batch_size=settings.batch_size,
+    )
+    dataset = trained.dataset(settings.input_file)
+    entries = dataset.entries(settings.entries)
+    for entry in entries:
+        event = dataset.read(entry, entry + 1)
+        file = dataset.files[int(event.events["file"][0])]
+        end = f"_{settings.name}" if settings.name else ""
+        stem = folder / f"occlusion_test_{file.stem}_ENTRY_{event.events['entry'][0]}{end}"
+        found = _scan(settings, trained, event, stem)
+        _draw(settings, trained, event, found, stem)
+        with replacing(stem.with_name(stem.name + ".cfg")) as temporary:
+            temporary.write_text(settings.text(f"dmcnn {dmcnn.__version__}, weights {trained.sha256}"))
+        log.info("%s: %d windows, maps in %s.npz", file.name, len(found.rows), stem)
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Logits of an event with each window zeroed: (n,) centres, (n, classes) logits, (classes,) untouched."""
+
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    logits: NDArray[np.float64]
+    base: NDArray[np.float64]
+
+
+def _scan(settings: OccludeSettings, trained: Trained, event: SparseImages, stem: Path) -> Scan:
+    """The scan of one event: taken from its npz if that is of the same scan, else resumed from its journal."""
+    import numpy as np
+    from tqdm import tqdm
+
+    from dmcnn.journal import Journal
+    from dmcnn.occlusion.scan import centres, scan
+
+    image = event.dense()[0]
+    rows, columns = centres(image, settings.occlusion_size, settings.border)
+    key = _key(settings, trained, event)
+    path = stem.with_name(stem.name + ".npz")
+    if path.exists():
+        with np.load(path, allow_pickle=False) as old:
+            if "key" in old and str(old["key"]) == json.dumps(key, sort_keys=True):
+                return Scan(old["rows"], old["cols"], old["logits"], old["base_logits"])
+    base = next(trained.logits([event]))[0]
+    journal = Journal(stem.with_name(f".{stem.name}.journal"), key, len(base))
+    done = len(journal)
+    with tqdm(total=len(rows), initial=done, desc=stem.name, unit="window") as bar:
+        for part in scan(
+            trained.net,
+            image,
+            rows[done:],
+            columns[done:],
+            settings.occlusion_size,
+            batch_size=settings.batch_size,
+            precision=settings.precision,
+        ):
+            journal.append(part)
+            bar.update(len(part))
+    found = Scan(rows, columns, journal.rows, base)
+    _save(settings, trained, event, found, key, path)
+    journal.close()
+    return found
+
+
+def _key(settings: OccludeSettings, trained: Trained, event: SparseImages) -> dict[str, Any]:
+    """What makes two scans the same scan."""
+    from hashlib import sha256
+
+    return {
+        "image": sha256(event.index.tobytes() + event.value.tobytes()).hexdigest(),
+        "ids": [int(event.events[name][0]) for name in ("run", "subrun", "event", "entry")],
+        "weights": trained.sha256,
+        "precision": trained.precision,
+        "k": settings.occlusion_size,
+        "border": settings.border,
+    }
+
+
+def _save(
+    settings: OccludeSettings,
+    trained: Trained,
+    event: SparseImages,
+    found: Scan,
+    key: dict[str, Any],
+    path: Path,
+) -> None:
+    """The npz: rows, cols, scores (n, classes), base (classes,), k; the maps of all classes; who and what."""
+    import numpy as np
+
+    from dmcnn.occlusion.scan import score_map
+
+    scores, base = trained.scores(found.logits), trained.scores(found.base[None])[0]
+    maps = [
+        score_map(event.shape[1:], found.rows, found.columns, scores[:, number], base[number])
+        for number in range(len(base))
+    ]
+    with replacing(path) as temporary:
+        np.savez_compressed(
+            temporary,
+            rows=found.rows,
+            cols=found.columns,
+            scores=scores,
+            base=base,
+            k=settings.occlusion_size,
+            logits=found.logits,
+            base_logits=found.base,
+            maps=np.stack(maps).astype(np.float32),
+            classes=np.array(trained.card.classes),
+            event=event.events,
+            meta=event.meta,
+            key=json.dumps(key, sort_keys=True),
+        )
+
+
+def _draw(settings: OccludeSettings, trained: Trained, event: SparseImages, found: Scan, stem: Path) -> None:
+    """One figure per class, PNG and PDF."""
+    from dmcnn.figures import occlusion as figures
+    from dmcnn.occlusion.scan import score_map
+    from dmcnn.writers.figure import save_figure
+
+    scores, base = trained.scores(found.logits), trained.scores(found.base[None])[0]
+    image = event.dense()[0].any(axis=0)
+    for number, name in enumerate(trained.card.classes):
+        figure = figures.score_map(
+            score_map(event.shape[1:], found.rows, found.columns, scores[:, number], base[number]),
+            name.capitalize(),
+            event.meta[0, 0],
+            normalized=settings.normalization,
+            base_score=float(base[number]),
+            zoom_to=image if settings.zoom else None,
+        )
+        save_figure(figure, stem.with_name(f"{stem.name}_{name.capitalize()}_map"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""Voxels (id, value) of LArCV3's sparse2d product to sparse images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmcnn.errors import InputError
+from dmcnn.readers.base import Decoded
+
+
+def place(
+    where: str,
+    entry: int,
+    voxels: NDArray[Any],
+    starts: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    cols: NDArray[np.int64],
+    shape: tuple[int, int, int],
+    bounds: tuple[float, float],
+    rows_first: bool,
+) -> Decoded:
+    """Threshold, clip and centre voxels exactly as the kernels do with dense images.
+
+    Args:
+        where, entry: names the file and the first entry in an error.
+        voxels: (m,) with fields ``id`` (pixel number of the image as stored) and ``value``.
+        starts, counts: (n, C) int64, each image's slice of ``voxels``; starts is -1 where there is none.
+        rows, cols: (n, C) int64, size of each image.
+        shape: (C, H, W) of the result.
+        bounds: lowest value kept, value above which it is clipped.
+        rows_first: ids count along a row first (row * cols + col), else along a column.
+    """
+    n, channels = starts.shape
+    image = np.repeat(np.arange(n * channels), counts.ravel())
+    begin = np.cumsum(counts.ravel()) - counts.ravel()
+    at = np.repeat(starts.ravel() - begin, counts.ravel()) + np.arange(len(image))
+    ids, value = voxels["id"][at], voxels["value"][at].astype(np.float32)
+    height, width = rows.ravel()[image], cols.ravel()[image]
+    outside = np.flatnonzero(ids >= (height * width).astype(np.uint64))
+    if len(outside):
+        first = outside[0]
+        raise InputError(
+            f"{where}: entry {entry + image[first] // channels}: voxel id {ids[first]} in an image of "
+            f"{height[first]}x{width[first]} pixels, damaged file"
+        )
+    number = ids.astype(np.int64)
+    row, col = np.divmod(number, width) if rows_first else np.divmod(number, height)[::-1]
+    event, finite = image // channels, np.isfinite(value)
+    active = finite & (value >= np.float32(bounds[0])) & (value != 0)
+    row, col = row + _shift(shape[1], height), col + _shift(shape[2], width)
+    seen = (row >= 0) & (row < shape[1]) & (col >= 0) & (col < shape[2])
+    bad = np.bincount(event[~finite], minlength=n)
+    cut = np.bincount(event[active & ~seen], minlength=n)
+    flat = ((image % channels) * shape[1] + row) * shape[2] + col
+    kept = np.flatnonzero(active & seen)
+    kept = kept[np.lexsort((flat[kept], event[kept]))]
+    event, index = event[kept], flat[kept].astype(np.int32)
+    twice = np.flatnonzero((np.diff(index) == 0) & (np.diff(event) == 0))
+    if len(twice):
+        raise InputError(f"{where}: entry {entry + event[twice[0]]}: a voxel id occurs twice, damaged file")
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(event, minlength=n))]).astype(np.int64)
+    value = np.minimum(value[kept], np.float32(bounds[1]))
+    return offsets, index, value, bad, cut
+
+
+def _shift(size: int, n: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How far a centred image of n rows (or columns) moves in ``size``, truncated toward zero."""
+    return np.where(size >= n, (size - n) // 2, -((n - size) // 2))

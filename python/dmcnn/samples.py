@@ -1,0 +1,85 @@
+"""Simulated samples by address: made once, kept in a cache, then files like any other."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+import numpy as np
+from tqdm import tqdm
+
+from dmcnn import __version__, simulation
+from dmcnn.errors import InputError, nearest
+from dmcnn.files import writable
+from dmcnn.images import SparseImages
+from dmcnn.writers import larcv3
+
+SCHEME = "sample://"
+PRODUCER = "image2d_binary"
+SPLITS = ("train", "test", "validation")
+DEFAULTS = {"events": 1000, "seed": 1}
+
+
+def sample_path(url: str) -> Path:
+    """The LArCV3 file of ``sample://name/split?events=1000&seed=1``, simulated if the cache lacks it.
+
+    The splits of one seed are independent. The same address gives the same images wherever it is asked for.
+    The cache is $DMCNN_CACHE, else $XDG_CACHE_HOME/dmcnn, else ~/.cache/dmcnn.
+    """
+    name, split, numbers = parse(url)
+    events, seed = numbers["events"], numbers["seed"]
+    path = cache() / f"{name}-{split}-{events}-{seed}-{__version__}.h5"
+    if not path.exists():
+        writable(path.parent)
+        attributes: dict[str, str | int | float] = {
+            "sample": name,
+            "split": split,
+            "events": events,
+            "seed": seed,
+            "dmcnn": __version__,
+        }
+        batches = simulation.SAMPLES[name](events=events, seed=split_seed(seed, split))
+        larcv3.write(path, _counted(batches, events, url), producer=PRODUCER, attributes=attributes)
+    return path
+
+
+def parse(url: str) -> tuple[str, str, dict[str, int]]:
+    """Name, split and numbers (events, seed) of a sample's address; InputError for anything unknown."""
+    parts = urlsplit(url)
+    name, split = parts.netloc, parts.path.strip("/")
+    if not url.startswith(SCHEME) or parts.fragment:
+        raise InputError(f"{url}: expected {SCHEME}name/split?events=1000&seed=1")
+    for what, word, known in (("sample", name, list(simulation.SAMPLES)), ("split", split, list(SPLITS))):
+        if word not in known:
+            hint = nearest(word, known)
+            raise InputError(f"{url}: unknown {what} {word!r}{hint}, there is {', '.join(known)}")
+    numbers = dict(DEFAULTS)
+    for key, text in parse_qsl(parts.query, keep_blank_values=True):
+        if key not in DEFAULTS:
+            raise InputError(f"{url}: unknown parameter {key!r}{nearest(key, DEFAULTS)}, known: events, seed")
+        if not (text.isascii() and text.isdigit() and int(text[:20]) >= (key == "events") and len(text) < 10):
+            raise InputError(f"{url}: {key} = {text!r}, expected a whole number")
+        numbers[key] = int(text)
+    return name, split, numbers
+
+
+def split_seed(seed: int, split: str) -> int:
+    """A seed of its own for each split."""
+    return int(np.random.SeedSequence([seed, zlib.crc32(split.encode())]).generate_state(1)[0])
+
+
+def cache() -> Path:
+    """Folder of simulated samples."""
+    own, xdg = os.environ.get("DMCNN_CACHE"), os.environ.get("XDG_CACHE_HOME")
+    return Path(own) if own else (Path(xdg) if xdg else Path.home() / ".cache") / "dmcnn"
+
+
+def _counted(batches: Iterator[SparseImages], events: int, url: str) -> Iterator[SparseImages]:
+    """The batches, with a progress bar of events on a terminal."""
+    with tqdm(total=events, unit="event", desc=url, disable=None) as bar:
+        for batch in batches:
+            yield batch
+            bar.update(len(batch))

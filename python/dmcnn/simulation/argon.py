@@ -1,0 +1,151 @@
+"""Liquid argon as charged particles and photons see it: stopping power, range, recombination, attenuation.
+
+Units: MeV, cm, µs, kV/cm. Formulas and constants: Particle Data Group, "Passage of particles through matter"
+and "Atomic and nuclear properties of materials" (liquid argon).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats: TypeAlias = NDArray[np.float64]
+
+ELECTRON, PHOTON, MUON, PION, PROTON = 11, 22, 13, 211, 2212
+"""PDG codes; the sign of the charge leaves no trace without a magnetic field, so only one of each is used."""
+
+MASS = {ELECTRON: 0.51100, PHOTON: 0.0, MUON: 105.658, PION: 139.570, PROTON: 938.272}
+"""Rest mass [MeV]."""
+
+DENSITY = 1.396  # g/cm³
+Z_OVER_A = 0.45059  # mol/g
+RADIATION_LENGTH = 14.0  # cm
+CRITICAL_ENERGY = 32.0  # MeV, of electrons
+NUCLEAR_INTERACTION_LENGTH = 85.7  # cm, of protons and pions
+
+_K = 0.307075 * Z_OVER_A * DENSITY  # MeV/cm, the constant of the Bethe formula in liquid argon
+_MEAN_EXCITATION = 188e-6  # MeV
+_X0, _X1, _A, _C = 0.2, 3.0, 0.19559, 5.2146  # Sternheimer's density correction, exponent 3
+_ELECTRON_DENSITY = 6.02214e23 * Z_OVER_A * DENSITY  # 1/cm³
+_ELECTRON_RADIUS = 2.81794e-13  # cm
+
+
+def beta2(kinetic: Floats, mass: Floats | float) -> Floats:
+    """Squared velocity, in units of c², of particles of ``kinetic`` energy and rest ``mass`` [MeV]."""
+    return 1.0 - (mass / (kinetic + mass)) ** 2
+
+
+def largest_transfer(kinetic: Floats, mass: Floats | float) -> Floats:
+    """Largest kinetic energy [MeV] that a heavy particle can hand to an atomic electron in one collision."""
+    m, gamma = MASS[ELECTRON], 1.0 + kinetic / mass
+    transfer: Floats = 2 * m * (gamma**2 - 1) / (1 + 2 * gamma * m / mass + (m / mass) ** 2)
+    return transfer
+
+
+def transfer_rate(kinetic: Floats, mass: Floats | float, cut: float) -> Floats:
+    """Knock-on electrons above ``cut`` [MeV] per cm of track: Rutherford's 1/T² up to the largest transfer."""
+    most = np.maximum(largest_transfer(kinetic, mass), cut)
+    return 0.5 * _K / beta2(kinetic, mass) * (1 / cut - 1 / most)
+
+
+def stopping_power(kinetic: Floats, mass: Floats | float, cut: float = np.inf) -> Floats:
+    """Mean energy loss [MeV/cm] of a heavy particle of charge 1 in collisions that transfer less than ``cut``.
+
+    The Bethe formula with density correction; without ``cut`` the whole mean, with it the restricted one.
+    """
+    b2 = beta2(kinetic, mass)
+    bg2 = b2 / (1 - b2)
+    most = largest_transfer(kinetic, mass)
+    upper = np.minimum(cut, most)
+    x = 0.5 * np.log10(bg2)
+    density = 2 * np.log(10) * x - _C + _A * np.clip(_X1 - x, 0, None) ** 3
+    bracket = np.log(2 * MASS[ELECTRON] * bg2 * upper / _MEAN_EXCITATION**2) - b2 * (1 + upper / most)
+    loss: Floats = 0.5 * _K / b2 * (bracket - np.where(x > _X0, density, 0.0))
+    return loss
+
+
+@lru_cache(maxsize=1)
+def _range_table() -> tuple[Floats, Floats]:
+    """Kinetic energy and range, both divided by the mass [1, cm/MeV]: nearly the same for all heavy particles."""
+    mass = MASS[PROTON]
+    kinetic = mass * np.geomspace(1e-3, 300.0, 800)
+    slowness = 1 / stopping_power(kinetic, mass)
+    first = kinetic[0] * slowness[0] / 2
+    steps = np.diff(kinetic) * (slowness[1:] + slowness[:-1]) / 2
+    return kinetic / mass, np.concatenate([[first], first + np.cumsum(steps)]) / mass
+
+
+def csda_range(kinetic: Floats, mass: Floats | float) -> Floats:
+    """Range [cm] in the continuous-slowing-down approximation."""
+    energies, ranges = _range_table()
+    return np.interp(kinetic / mass, energies, ranges) * mass
+
+
+def energy_at_range(residual: Floats, mass: Floats | float) -> Floats:
+    """Kinetic energy [MeV] of a particle that will stop after ``residual`` cm; 0 at the end."""
+    energies, ranges = _range_table()
+    x = residual / mass
+    below = energies[0] * x / ranges[0]
+    return np.where(x < ranges[0], below, np.interp(x, ranges, energies)) * mass
+
+
+def moyal(shape: tuple[int, ...], rng: np.random.Generator) -> Floats:
+    """Moyal variates of unit scale and mean 0: the analytic likeness of Landau's energy-loss straggling.
+
+    J. E. Moyal, Phil. Mag. 46 (1955) 263: exp(-x) is chi-square distributed with one degree of freedom.
+    """
+    return -np.log(rng.standard_normal(shape) ** 2 + 1e-12) - (np.euler_gamma + np.log(2))
+
+
+def straggle(
+    mean: Floats, length: Floats | float, b2: Floats, most: Floats, rng: np.random.Generator
+) -> Floats:
+    """Energy deposits [MeV] that fluctuate about ``mean`` over ``length`` cm for particles of velocity² ``b2``.
+
+    The Moyal scale is 1.12 ξ, which gives Landau's full width at half maximum, 4.02 ξ; where collisions of at
+    most ``most`` MeV are many, the smaller Gaussian width sqrt(ξ·most·(1 - β²/2)) takes its place. Never less
+    than a quarter of the mean.
+    """
+    xi = 0.5 * _K * length / b2
+    scale = np.minimum(1.12 * xi, np.sqrt(xi * most * (1 - b2 / 2)) / (np.pi / np.sqrt(2)))
+    return np.maximum(mean + scale * moyal(mean.shape, rng), mean / 4)
+
+
+def scattering_angle(momentum: Floats, b2: Floats, length: float) -> Floats:
+    """Highland's projected multiple-scattering angle [rad] over ``length`` cm, at ``momentum`` [MeV/c].
+
+    The logarithmic term is left out: over many short steps it would count one by one what belongs to the sum.
+    """
+    angle: Floats = 13.6 / (np.sqrt(b2) * momentum) * np.sqrt(length / RADIATION_LENGTH)
+    return np.minimum(angle, 1.0)
+
+
+def surviving_charge(loss: Floats, field: float) -> Floats:
+    """Fraction of the ionisation that escapes recombination, for dE/dx = ``loss`` [MeV/cm] in ``field`` [kV/cm].
+
+    Birks' law with ICARUS' constants (S. Amoruso et al., Nucl. Instrum. Meth. A 523 (2004) 275).
+    """
+    return 0.800 / (1 + 0.0486 / (DENSITY * field) * loss)
+
+
+def compton_rate(energy: Floats) -> Floats:
+    """Compton scatterings per cm of a photon of ``energy`` MeV (Klein and Nishina, free electrons)."""
+    k = energy / MASS[ELECTRON]
+    log = np.log1p(2 * k)
+    first = (1 + k) / k**2 * (2 * (1 + k) / (1 + 2 * k) - log / k)
+    area = first + log / (2 * k) - (1 + 3 * k) / (1 + 2 * k) ** 2
+    return 2 * np.pi * _ELECTRON_RADIUS**2 * area * _ELECTRON_DENSITY
+
+
+def pair_rate(energy: Floats) -> Floats:
+    """Pair conversions per cm of a photon of ``energy`` MeV.
+
+    7/9 per radiation length, times a fit to the parametrised Bethe-Heitler cross-section of Geant4's physics
+    manual in argon: 2 % off above 10 MeV; below 5 MeV, where Compton scattering rules, 0.03 too high.
+    """
+    threshold = 2 * MASS[ELECTRON]
+    reduction = np.clip(1 - threshold / energy, 0, None) / (1 + (30 / energy) ** 0.77)
+    return 7 / (9 * RADIATION_LENGTH) * reduction

@@ -1,0 +1,84 @@
+"""Muons, charged pions and protons: tracks that straggle, scatter, knock electrons out, stop and decay."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dmcnn.simulation import argon
+from dmcnn.simulation.argon import ELECTRON, MASS, MUON, PROTON, Floats
+from dmcnn.simulation.particles import (
+    Deposits,
+    Particles,
+    deflected,
+    isotropic,
+    joined,
+    particles,
+    running,
+    walk,
+)
+
+STEP = 0.15
+"""Length of a step [cm]: half a wire pitch."""
+
+DECAYS = 0.66
+"""Fraction of stopped muons that decay: all positive ones and a quarter of the negative ones in argon."""
+
+KNOCK_ON_CUT = 1.5
+"""Knock-on electrons above this energy [MeV] are particles of their own; below, they belong to the track."""
+
+
+def track(heavy: Particles, rng: np.random.Generator) -> tuple[Deposits, Particles]:
+    """Move muons, pions and protons until they stop, interact or are out of sight.
+
+    The energy follows the range table, its mean loss per step is the Bethe formula restricted to collisions
+    below ``KNOCK_ON_CUT``. Hadrons interact after an exponential length, which ends the track. Returns the
+    deposits, and the electrons set free: knock-on electrons and those of muons that decay at rest.
+    """
+    mass = np.array([MASS[code] for code in heavy.code.tolist()])
+    ranges = argon.csda_range(heavy.kinetic, mass)
+    interaction = rng.exponential(argon.NUCLEAR_INTERACTION_LENGTH, len(heavy))
+    seen = np.minimum(heavy.path, np.where(heavy.code == MUON, np.inf, interaction))
+    counts = np.maximum(np.ceil(np.minimum(ranges, seen) / STEP), 1).astype(np.int64)
+
+    m, time = np.repeat(mass, counts), np.repeat(heavy.time, counts)
+    residual = np.repeat(ranges + STEP, counts) - running(np.full(len(m), STEP), counts)
+    energy = argon.energy_at_range(residual, m)
+    lost = energy - argon.energy_at_range(np.maximum(residual - STEP, 0), m)
+    middle = np.maximum(energy - lost / 2, 1e-3 * m)
+    most = argon.largest_transfer(middle, m)
+    b2 = argon.beta2(middle, m)
+    scattering = argon.scattering_angle(np.sqrt(middle * (middle + 2 * m)), b2, STEP)
+    points, along = walk(heavy, counts, scattering, STEP, rng)
+    part = argon.stopping_power(middle, m, KNOCK_ON_CUT) / argon.stopping_power(middle, m)
+    deposit = argon.straggle(lost * part, STEP, b2, np.minimum(most, KNOCK_ON_CUT), rng)
+
+    hit = rng.random(len(m)) < STEP * argon.transfer_rate(middle, m, KNOCK_ON_CUT)
+    stopped = (ranges < seen) & (heavy.code != PROTON)
+    last = np.cumsum(counts) - 1
+    freed = [
+        _knock_ons(points[hit], along[hit], most[hit], time[hit], rng),
+        _michel(points[last[stopped]], heavy.time[stopped], rng),
+    ]
+    return Deposits(deposit, np.minimum(residual, STEP), points, time), joined(freed)
+
+
+def _knock_ons(
+    position: Floats, direction: Floats, most: Floats, time: Floats, rng: np.random.Generator
+) -> Particles:
+    """Electrons with 1/T² spectrum from ``KNOCK_ON_CUT`` to ``most``, at the angle of the elastic collision."""
+    kinetic = KNOCK_ON_CUT / (1 - rng.random(len(most)) * (1 - KNOCK_ON_CUT / most))
+    m = MASS[ELECTRON]
+    cosine = np.sqrt(kinetic * (most + 2 * m) / (most * (kinetic + 2 * m)))
+    return particles(ELECTRON, kinetic, position, deflected(direction, np.arccos(cosine), rng), time)
+
+
+def _michel(position: Floats, time: Floats, rng: np.random.Generator) -> Particles:
+    """An electron from two of three muons at rest (the others are captured), isotropic.
+
+    Its energy is x times half the muon mass with density 6x² - 4x³. A stopped pion becomes a muon within 1 mm.
+    """
+    decays = rng.random(len(time)) < DECAYS
+    n = int(decays.sum())
+    x = np.linspace(0.0, 1.0, 200)
+    kinetic = MASS[MUON] / 2 * np.interp(rng.random(n), 2 * x**3 - x**4, x)
+    return particles(ELECTRON, kinetic, position[decays], isotropic(n, rng), time[decays])

@@ -1,0 +1,261 @@
+"""Train a network: ``python -m dmcnn.train cfg/training_config.cfg [key=value …]``."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import dmcnn
+from dmcnn.command import run
+from dmcnn.errors import InputError, nearest
+from dmcnn.files import replacing, writable
+from dmcnn.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from dmcnn.datasets import Dataset
+    from dmcnn.images import SparseImages
+    from dmcnn.models.checkpoint import Card
+    from dmcnn.training.fit import Progress
+    from dmcnn.training.run import Outputs, Run
+
+log = logging.getLogger("dmcnn")
+
+FREE = {
+    "EPOCHS", "GPUID", "input_train", "input_test", "weights_directory", "output_directory", "resume",
+    "run_test", "save_every_step", "save_weights", "batch_size_test",
+}  # fmt: skip
+"""Settings that may change when a run is resumed, because none of them changes a step. (Data are compared by
+fingerprint: files may move.)"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; its exit status."""
+    return run("train", train, argv)
+
+
+def train(settings: TrainSettings) -> None:
+    """Load, train, evaluate, save, report."""
+    from dmcnn.models import MODELS
+    from dmcnn.training.run import Outputs
+
+    if settings.model not in MODELS:
+        known = ", ".join(MODELS)
+        raise InputError(f"model = {settings.model!r}: known are {known}{nearest(settings.model, MODELS)}")
+    outputs = Outputs(
+        writable(settings.weights_directory), writable(settings.output_directory), settings.name
+    )
+    datasets = {
+        "training": _labelled(settings, settings.input_train),
+        "test": _labelled(settings, settings.input_test),
+    }
+    images = {what: _usable(dataset, what) for what, dataset in datasets.items()}
+    if images["training"].shape != images["test"].shape:
+        shapes = f"{images['training'].shape}, test images {images['test'].shape}"
+        raise InputError(f"training images are {shapes} (planes, rows, columns): set xdim and ydim")
+    data = {
+        what: {"fingerprint": datasets[what].fingerprint(), "events": len(images[what])} for what in datasets
+    }
+    job, progress = _prepare(settings, outputs, images, data)
+    _fit(settings, job, progress, images)
+
+
+def _labelled(settings: TrainSettings, inputs: str | list[str]) -> Dataset:
+    from dmcnn.datasets import Dataset
+    from dmcnn.labels import LabelRule
+
+    rule = LabelRule.parse(settings.label, tuple(settings.class_names), settings.signal_class)
+    return Dataset(inputs, label=rule, **settings.reading())
+
+
+def _usable(dataset: Dataset, what: str) -> SparseImages:
+    """All images of a dataset in memory; events without an image are left out and counted."""
+    images = dataset.load()
+    for line in dataset.report_lines():
+        log.info("%s", line)
+    present = images.has_image
+    if not present.all():
+        log.warning(
+            "warning: %d of %d %s events hold no image: left out", (~present).sum(), len(images), what
+        )
+        images = images.take(present)
+    if not len(images):
+        raise InputError(f"no {what} event holds an image")
+    return images
+
+
+def _prepare(
+    settings: TrainSettings,
+    outputs: Outputs,
+    images: dict[str, SparseImages],
+    data: dict[str, dict[str, object]],
+) -> tuple[Run, Progress]:
+    """The network, new or from the last checkpoint of this name, and everything around it."""
+    import lightning
+    import numpy as np
+
+    from dmcnn import devices
+    from dmcnn.training.fit import Progress
+    from dmcnn.training.losses import loss_function
+    from dmcnn.training.run import Run, restore
+
+    devices.use_all_cores()
+    device = devices.device(settings.GPUID)
+    precision = settings.precision
+    if precision == "auto":
+        precision = "bf16" if devices.bf16_is_fast(device) else "32"
+    seed = settings.seed_number if settings.seed else int(np.random.SeedSequence().generate_state(1)[0])
+    card = _card(settings, images["training"].shape, data, f"{device}", precision)
+    lightning.seed_everything(seed, verbose=False)
+    net, progress = card.build(), Progress()
+    if settings.resume and outputs.last.exists():
+        progress, seed = restore(outputs.last, net, card, FREE)
+        log.info("%s: resuming after step %d", outputs.last, progress.step)
+    chosen = np.random.default_rng(seed).permutation(len(images["test"]))[: settings.test_events_nums]
+    per_epoch = -(-len(images["training"]) // settings.batch_size_train)
+    job = Run(
+        net=net,
+        card=replace(card, seed=seed),
+        outputs=outputs,
+        test=images["test"].take(np.sort(chosen)),
+        loss=loss_function(settings.loss, 2.0 if settings.focal_gamma is None else settings.focal_gamma),
+        device=device,
+        precision=precision,
+        batch_size_test=settings.batch_size_test,
+        learning_rate=settings.learning_rate,
+        steps_per_epoch=per_epoch,
+        total=settings.EPOCHS * per_epoch,
+        test_every_step=(settings.test_every_step or per_epoch) if settings.run_test else 0,
+        save_every_step=settings.save_every_step if settings.save_weights else 0,
+    )
+    return job, progress
+
+
+def _card(
+    settings: TrainSettings,
+    shape: tuple[int, int, int],
+    data: dict[str, dict[str, object]],
+    device: str,
+    precision: str,
+) -> Card:
+    import numpy as np
+    import torch
+
+    from dmcnn.models.checkpoint import Card
+    from dmcnn.training.losses import ACTIVATION
+
+    channels, height, width = shape
+    chosen = {key: value for key, value in settings.reading().items() if value is not None}
+    return Card(
+        model=settings.model,
+        arguments={
+            "num_class": settings.num_class,
+            "drop_out": settings.drop_out,
+            "channels": channels,
+            "height": height,
+            "width": width,
+        },
+        classes=settings.class_names,
+        signal=settings.signal_class,
+        activation=ACTIVATION[settings.loss],
+        reading={**chosen, "xdim": width, "ydim": height},
+        label=settings.label,
+        loss=settings.loss,
+        cfg=settings.text(f"dmcnn {dmcnn.__version__}"),
+        environment={
+            "dmcnn": dmcnn.__version__,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "torch": str(torch.__version__),
+            "device": device,
+            "precision": precision,
+        },
+        data=data,
+    )
+
+
+def _fit(settings: TrainSettings, job: Run, progress: Progress, images: dict[str, SparseImages]) -> None:
+    """Train to the end (or to an interrupt, which is saved) and report."""
+    from dmcnn.training.batches import Batches
+    from dmcnn.training.fit import fit
+
+    seed = job.card.seed or 0
+    batches = Batches(
+        images["training"],
+        settings.batch_size_train,
+        epochs=settings.EPOCHS,
+        seed=seed,
+        augment=settings.augment,
+        first=progress.step,
+    )
+    with replacing(job.outputs.cfg) as temporary:
+        temporary.write_text(job.card.cfg)
+    _announce(job, images)
+    finished = fit(
+        job.net,
+        batches,
+        loss=job.loss,
+        learning_rate=settings.learning_rate,
+        seed=seed,
+        device=job.device,
+        precision=job.precision,
+        progress=progress,
+        after_step=job.after_step,
+    )
+    if not finished and progress.step < job.total:
+        if job.save_every_step:
+            job.save_last(progress)
+            log.info("%s: saved after step %d of %d", job.outputs.last, progress.step, job.total)
+        raise KeyboardInterrupt
+    _report(job, progress, images["test"])
+
+
+def _announce(job: Run, images: dict[str, SparseImages]) -> None:
+    """What will be trained on what, and what the evaluations on the way look at."""
+    import numpy as np
+
+    for what, batch in images.items():
+        counts = [
+            f"{np.count_nonzero(batch.label == number)} {name}"
+            for number, name in enumerate(job.card.classes)
+        ]
+        log.info("%d %s events: %s", len(batch), what, ", ".join(counts))
+    size = sum(parameter.numel() for parameter in job.net.parameters())
+    log.info(
+        "%s: %d parameters, %d steps on %s, precision %s",
+        job.card.model,
+        size,
+        job.total,
+        job.device,
+        job.precision,
+    )
+    if job.test_every_step:
+        every, some, whole = job.test_every_step, len(job.test), len(images["test"])
+        part = "" if some == whole else f" (test_events_nums = {some})"
+        log.info("evaluating every %d steps on %d of %d test events%s", every, some, whole, part)
+
+
+def _report(job: Run, progress: Progress, test: SparseImages) -> None:
+    """The result on the whole test set, and the curves."""
+    from dmcnn.figures import curves
+    from dmcnn.writers.figure import save_figure
+
+    log.info("test: %s", job.finish(progress, test).line())
+    if progress.rows:
+        columns = {name: [row[name] for row in progress.rows] for name in progress.rows[0]}
+        panels = {
+            "Loss": {"training": columns["train_loss"], "test": columns["test_loss"]},
+            "Accuracy": {"training": columns["train_accu"], "test": columns["test_accu"]},
+            "AUC": {"test": columns["test_auc"]},
+        }
+        save_figure(curves.training(columns["step"], panels), job.outputs.curves)
+        log.info("metrics: %s", job.outputs.metrics)
+    if job.save_every_step:
+        log.info("weights: %s", job.outputs.best)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

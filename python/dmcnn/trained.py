@@ -1,0 +1,102 @@
+"""A trained network, opened on image files the way it was trained."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from dmcnn import devices, scoring
+from dmcnn.datasets import Dataset
+from dmcnn.errors import InputError
+from dmcnn.files import sha256
+from dmcnn.images import SparseImages
+from dmcnn.labels import LabelRule
+from dmcnn.models import checkpoint
+from dmcnn.models.checkpoint import Card
+
+log = logging.getLogger("dmcnn")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network with its card, its device, and how its images are read."""
+
+    net: nn.Module
+    card: Card
+    sha256: str
+    device: torch.device
+    precision: str
+    batch_size: int
+    reading: dict[str, Any]
+
+    @property
+    def signal(self) -> int:
+        """Number of the signal class; InputError if the network has none."""
+        if self.card.signal is None:
+            raise InputError(f"the network tells {self.card.classes} apart and names no signal class")
+        return self.card.classes.index(self.card.signal)
+
+    def dataset(self, inputs: str | list[str], rule: LabelRule | None = None) -> Dataset:
+        """Image files, prepared as the network was trained; InputError if the images do not fit it."""
+        dataset = Dataset(inputs, label=rule, **self.reading)
+        want = tuple(self.card.arguments[axis] for axis in ("channels", "height", "width"))
+        if dataset.shape != want:
+            raise InputError(
+                f"{inputs}: images are {dataset.shape}, the network takes {want} (planes, rows, columns)"
+            )
+        return dataset
+
+    def logits(self, chunks: Iterable[SparseImages], rotation: int = 0) -> Iterator[NDArray[np.float64]]:
+        """(n, classes) logits, batch by batch; NaN where an event holds no image."""
+        for chunk in chunks:
+            for batch in scoring.batches(chunk, self.batch_size):
+                found = np.full((len(batch), len(self.card.classes)), np.nan)
+                there = batch.has_image
+                if there.any():
+                    found[there] = scoring.logits(
+                        self.net,
+                        batch.take(there),
+                        device=self.device,
+                        precision=self.precision,
+                        rotation=rotation,
+                    )
+                yield found
+
+    def scores(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, classes) scores of (n, classes) logits."""
+        found: NDArray[np.float64] = self.card.scores(torch.from_numpy(logits)).numpy()
+        return found
+
+
+def open_trained(
+    weight_file: str, asked: dict[str, Any], *, gpuid: str = "", precision: str = "32", batch_size: int = 8
+) -> Trained:
+    """Load a checkpoint; ``asked`` (arguments of a reader, None = not given) overrules its preprocessing, aloud."""
+    devices.use_all_cores()
+    net, card = checkpoint.load(weight_file)
+    reading = {**card.reading, **{key: value for key, value in asked.items() if value is not None}}
+    if asked.get("image_index") is not None:
+        reading.pop("plane", None)
+    elif asked.get("plane") is not None:
+        reading.pop("image_index", None)
+    for key, value in asked.items():
+        if value is not None and value != card.reading.get(key, value):
+            log.warning(
+                "warning: %s = %s, but the network was trained with %s", key, value, card.reading[key]
+            )
+    return Trained(
+        net=net,
+        card=card,
+        sha256=sha256(weight_file),
+        device=devices.device(gpuid),
+        precision=precision,
+        batch_size=batch_size,
+        reading=reading,
+    )

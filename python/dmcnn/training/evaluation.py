@@ -1,0 +1,84 @@
+"""How good a network is on a labelled test set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from dmcnn import metrics
+from dmcnn.images import SparseImages
+from dmcnn.models.checkpoint import Card
+from dmcnn.scoring import batches, logits
+from dmcnn.training.losses import Loss
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Results on ``events`` test events; the AUC is that of the signal score, NaN without a signal class.
+
+    ``pixel_auc`` is the AUC of a cut on the number of active pixels in whichever direction does better: what
+    the network has to beat.
+    """
+
+    events: int
+    loss: float
+    accuracy: float
+    auc: float
+    auc_low: float
+    auc_high: float
+    pixel_auc: float
+
+    def line(self) -> str:
+        """One line for people."""
+        text = f"{self.events} events: accuracy {self.accuracy:.3f}, loss {self.loss:.4f}"
+        if not np.isnan(self.auc):
+            text += f", AUC {self.auc:.4f} [{self.auc_low:.4f}, {self.auc_high:.4f}] (95 % interval)"
+            text += f"; a cut on the pixel count alone: AUC {self.pixel_auc:.4f}"
+        return text
+
+
+def evaluate(
+    net: nn.Module,
+    images: SparseImages,
+    card: Card,
+    loss: Loss,
+    *,
+    device: torch.device,
+    batch_size: int,
+    precision: str,
+) -> Evaluation:
+    """Loss, share of events whose largest logit is the true class, and AUC with DeLong's 95 % interval."""
+    training = net.training
+    parts = [logits(net, batch, device=device, precision=precision) for batch in batches(images, batch_size)]
+    found = torch.from_numpy(np.concatenate(parts))
+    net.train(training)
+    label = torch.from_numpy(np.asarray(images.label, np.int64))
+    area = (float("nan"),) * 4
+    if card.signal is not None:
+        area = _areas(card.scores(found).numpy(), images, card.classes.index(card.signal))
+    return Evaluation(
+        events=len(images),
+        loss=float(loss(found, label)),
+        accuracy=float((found.argmax(dim=1) == label).double().mean()),
+        auc=area[0],
+        auc_low=area[1],
+        auc_high=area[2],
+        pixel_auc=area[3],
+    )
+
+
+def _areas(
+    scores: NDArray[np.float64], images: SparseImages, signal: int
+) -> tuple[float, float, float, float]:
+    """AUC of the signal score, its interval, and the AUC of the pixel count; NaN where a class is absent."""
+    is_signal = np.asarray(images.label) == signal
+    if is_signal.all() or not is_signal.any():
+        return (float("nan"),) * 4
+    score = scores[:, signal]
+    area = metrics.auc_interval(score[is_signal], score[~is_signal])
+    count = metrics.auc(images.n_pixels[is_signal], images.n_pixels[~is_signal])
+    return float(area.value), float(area.low), float(area.high), max(count, 1 - count)

@@ -1,0 +1,173 @@
+"""The training loop: Lightning steps the network; what must survive a crash is kept here."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback, TQDMProgressBar
+from torch import nn
+
+from dmcnn.training.batches import Batches
+from dmcnn.training.losses import Loss
+
+log = logging.getLogger("dmcnn")
+
+
+@dataclass
+class Progress:
+    """Where a training stands: everything a later process needs to go on as if nothing had happened."""
+
+    step: int = 0
+    """Finished optimiser steps, over all epochs."""
+    optimizer: dict[str, Any] | None = None
+    rows: list[dict[str, float]] = field(default_factory=list)
+    """The metrics table so far, one row per evaluation."""
+    best: int | None = None
+    """The step whose weights did best in the tests so far."""
+    loss_sum: float = 0.0
+    correct: int = 0
+    seen: int = 0
+    """Training loss times images, right answers, and images since the last evaluation."""
+
+
+class _Learner(lightning.LightningModule):
+    """One optimiser step; its random numbers depend on the seed and the step alone."""
+
+    def __init__(
+        self, net: nn.Module, loss: Loss, learning_rate: float, seed: int, progress: Progress
+    ) -> None:
+        super().__init__()
+        self.net, self.loss, self.learning_rate, self.seed, self.progress = (
+            net,
+            loss,
+            learning_rate,
+            seed,
+            progress,
+        )
+        self.optimizer: torch.optim.Optimizer | None = None
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        self.optimizer = torch.optim.Adam(self.net.parameters(), lr=self.learning_rate)
+        if self.progress.optimizer is not None:
+            self.optimizer.load_state_dict(self.progress.optimizer)
+        return self.optimizer
+
+    def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], _: int) -> torch.Tensor:
+        images, classes = batch
+        lightning.seed_everything(
+            int(np.random.SeedSequence([self.seed, self.progress.step]).generate_state(1)[0]), verbose=False
+        )
+        logits = self.net(images)
+        loss = self.loss(logits.float(), classes)
+        self.progress.loss_sum += float(loss.detach()) * len(classes)
+        self.progress.correct += int((logits.argmax(dim=1) == classes).sum())
+        self.progress.seen += len(classes)
+        return loss
+
+
+class _Keeper(Callback):
+    """After every step: count it, and evaluate, save or stop when it is time."""
+
+    def __init__(self, after_step: Callable[[Progress], None], stop: list[int]) -> None:
+        self.after_step, self.stop = after_step, stop
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, learner: Any, *_: Any) -> None:
+        progress: Progress = learner.progress
+        progress.step += 1
+        progress.optimizer = learner.optimizer.state_dict()
+        self.after_step(progress)
+        if self.stop:
+            trainer.should_stop = True
+
+
+class _Bar(TQDMProgressBar):
+    """Lightning's bar, which here spans all epochs."""
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, *_: Any) -> None:
+        super().on_train_epoch_start(trainer)
+        self.train_progress_bar.set_description("training")
+
+
+def fit(
+    net: nn.Module,
+    batches: Batches,
+    *,
+    loss: Loss,
+    learning_rate: float,
+    seed: int,
+    device: torch.device,
+    precision: str,
+    progress: Progress,
+    after_step: Callable[[Progress], None],
+) -> bool:
+    """Train ``net`` on ``batches`` with Adam; False if a signal stopped it after some whole step.
+
+    Args:
+        net: changed in place; must hold the weights that belong to ``progress``.
+        batches: from step ``progress.step`` on.
+        loss: of (B, classes) logits and (B,) class numbers.
+        learning_rate: step size of Adam.
+        seed: the random numbers of step s depend on (seed, s) alone.
+        device: where to train.
+        precision: "32" or "bf16" (autocast).
+        progress: updated after every step.
+        after_step: called after every step, with ``net`` in training mode; evaluates and saves.
+    """
+    if not len(batches):
+        return True
+    learner = _Learner(net.train(), loss, learning_rate, seed, progress)
+    with _stop_after_step() as stop, _quiet():
+        trainer = lightning.Trainer(
+            accelerator="gpu" if device.type == "cuda" else "cpu",
+            devices=[device.index] if device.type == "cuda" else 1,
+            precision="bf16-mixed" if precision == "bf16" else "32-true",
+            max_epochs=1,
+            callbacks=[_Keeper(after_step, stop), _Bar()],
+            logger=False,
+            enable_checkpointing=False,
+            enable_model_summary=False,
+            deterministic="warn",
+        )
+        trainer.fit(learner, train_dataloaders=batches)
+    return not stop
+
+
+@contextmanager
+def _stop_after_step() -> Iterator[list[int]]:
+    """Ctrl-C and SIGTERM fill the list, so that training stops between two steps; a second one acts at once."""
+    stop: list[int] = []
+
+    def note(number: int, _: FrameType | None) -> None:
+        if stop:
+            raise KeyboardInterrupt
+        stop.append(number)
+        log.info("\nstopping after this step")
+
+    old = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Lightning's remarks on workers, tips and hardware are no news to the user of a command."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        yield
+    logger.setLevel(level)

@@ -1,0 +1,230 @@
+"""What a training leaves on disk, when, and how a later process goes on from it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from dmcnn.errors import InputError
+from dmcnn.files import replacing
+from dmcnn.images import SparseImages
+from dmcnn.models import checkpoint
+from dmcnn.models.checkpoint import Card
+from dmcnn.training.evaluation import Evaluation, evaluate
+from dmcnn.training.fit import Progress
+from dmcnn.training.losses import Loss
+
+COLUMNS = (
+    "train_accu", "test_accu", "train_loss", "test_loss", "epoch", "step",
+    "test_auc", "test_auc_low", "test_auc_high", "test_events", "learning_rate",
+)  # fmt: skip
+"""DM-CNN's columns, then ours. train_* are over the batches since the last row (dropout and augmentation on),
+test_* over ``test_events`` events; accuracies are shares of events whose largest logit is the true class."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The names of all files of the training called ``name``."""
+
+    weights: Path
+    tables: Path
+    name: str
+
+    def _path(self, folder: Path, what: str, end: str) -> Path:
+        return folder / ("_".join(filter(None, [f"DM-CNN_{what}", self.name])) + end)
+
+    @property
+    def last(self) -> Path:
+        """Weights, optimiser and place in the training: what a resumed run starts from."""
+        return self._path(self.weights, "model", "_last.ckpt")
+
+    @property
+    def best(self) -> Path:
+        """Weights with the best test result so far: what inference should use."""
+        return self._path(self.weights, "model", "_best.ckpt")
+
+    @property
+    def metrics(self) -> Path:
+        """The metrics table (CSV); its figure and the used cfg stand beside it."""
+        return self._path(self.tables, "training_metrics", ".csv")
+
+    @property
+    def curves(self) -> Path:
+        """The training curves, without suffix."""
+        return self._path(self.tables, "training_curves", "")
+
+    @property
+    def cfg(self) -> Path:
+        """The settings that were used."""
+        return self._path(self.tables, "training_config", ".cfg")
+
+    @property
+    def summary(self) -> Path:
+        """The final test result (JSON)."""
+        return self._path(self.tables, "training_summary", ".json")
+
+
+@dataclass
+class Run:
+    """One training: evaluates and saves at the steps that were asked for.
+
+    Attributes:
+        net: the network in training.
+        card: its description, without results.
+        outputs: where everything goes.
+        test: labelled test events of an evaluation.
+        steps_per_epoch: steps of one pass over the training set.
+        total: steps of the whole training.
+        test_every_step: steps between evaluations, or 0 for none.
+        save_every_step: steps between resumable checkpoints, or 0 for none.
+    """
+
+    net: nn.Module
+    card: Card
+    outputs: Outputs
+    test: SparseImages
+    loss: Loss
+    device: torch.device
+    precision: str
+    batch_size_test: int
+    learning_rate: float
+    steps_per_epoch: int
+    total: int
+    test_every_step: int
+    save_every_step: int
+
+    def after_step(self, progress: Progress) -> None:
+        """Evaluate and save if this step is one to do so."""
+        end_of_epoch = progress.step % self.steps_per_epoch == 0 or progress.step == self.total
+        if self.test_every_step and (
+            progress.step % self.test_every_step == 0 or progress.step == self.total
+        ):
+            self.evaluate(progress)
+        if self.save_every_step and (progress.step % self.save_every_step == 0 or end_of_epoch):
+            self.save_last(progress)
+
+    def evaluate(self, progress: Progress) -> None:
+        """Add a row to the metrics table; keep the weights if they are the best so far."""
+        result = self.result(self.test)
+        best = max(map(rank, progress.rows), default=(-np.inf, -np.inf))
+        row = {
+            "train_accu": progress.correct / max(1, progress.seen),
+            "test_accu": result.accuracy,
+            "train_loss": progress.loss_sum / max(1, progress.seen),
+            "test_loss": result.loss,
+            "epoch": (progress.step - 1) // self.steps_per_epoch,
+            "step": progress.step,
+            "test_auc": result.auc,
+            "test_auc_low": result.auc_low,
+            "test_auc_high": result.auc_high,
+            "test_events": result.events,
+            "learning_rate": self.learning_rate,
+        }
+        progress.rows.append(row)
+        progress.loss_sum, progress.correct, progress.seen = 0.0, 0, 0
+        write_metrics(self.outputs.metrics, progress.rows)
+        if self.save_every_step and rank(row) > best:
+            progress.best = progress.step
+            self._save_best(progress, result)
+
+    def finish(self, progress: Progress, test: SparseImages) -> Evaluation:
+        """The best weights (without evaluations on the way: the last) on the whole test set, kept as JSON."""
+        if progress.best is not None:
+            best, _ = checkpoint.load(self.outputs.best)
+            self.net.load_state_dict(best.state_dict())
+        result = self.result(test)
+        if progress.best is None and self.save_every_step:
+            self._save_best(progress, result)
+        step = progress.step if progress.best is None else progress.best
+        numbers = {key: None if np.isnan(value) else value for key, value in asdict(result).items()}
+        with replacing(self.outputs.summary) as temporary:
+            temporary.write_text(json.dumps({"step": step, **numbers}, indent=1) + "\n")
+        return result
+
+    def result(self, test: SparseImages) -> Evaluation:
+        """The network on ``test`` as it is now."""
+        return evaluate(
+            self.net,
+            test,
+            self.card,
+            self.loss,
+            device=self.device,
+            batch_size=self.batch_size_test,
+            precision=self.precision,
+        )
+
+    def save_last(self, progress: Progress) -> None:
+        """Store everything that a later process needs to go on."""
+        content = {
+            checkpoint.KEY: self._card(progress, {}).as_dict(),
+            "state_dict": self.net.state_dict(),
+            "progress": {entry.name: getattr(progress, entry.name) for entry in fields(progress)},
+        }
+        _save(self.outputs.last, content)
+
+    def _save_best(self, progress: Progress, result: Evaluation) -> None:
+        card = self._card(progress, {key: float(value) for key, value in asdict(result).items()})
+        _save(self.outputs.best, {checkpoint.KEY: card.as_dict(), "state_dict": self.net.state_dict()})
+
+    def _card(self, progress: Progress, results: dict[str, float]) -> Card:
+        epoch = (progress.step - 1) // self.steps_per_epoch if progress.step else 0
+        return replace(self.card, epoch=epoch, step=progress.step, metrics=results)
+
+
+def rank(row: dict[str, float]) -> tuple[float, float]:
+    """Larger is better: by AUC where there is a signal class, else by accuracy; then by loss."""
+    first = row["test_auc"] if not np.isnan(row["test_auc"]) else row["test_accu"]
+    return first, -row["test_loss"]
+
+
+def write_metrics(path: Path, rows: list[dict[str, float]]) -> None:
+    """The metrics table as CSV, whole or not at all; what does not exist is an empty cell."""
+    with replacing(path) as temporary, temporary.open("w", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(COLUMNS)
+        table.writerows([["" if np.isnan(row[name]) else row[name] for name in COLUMNS] for row in rows])
+
+
+def restore(path: Path, net: nn.Module, card: Card, free: set[str]) -> tuple[Progress, int]:
+    """Fill ``net`` from the last checkpoint and return where that training stood, and its seed.
+
+    InputError if it was another training: other settings (those in ``free`` may change) or other data.
+    """
+    content = checkpoint.read(path)
+    if checkpoint.KEY not in content or "progress" not in content:
+        raise InputError(
+            f"{path}: not a checkpoint that training can resume from; resume = False starts anew"
+        )
+    old = checkpoint.Card(**content[checkpoint.KEY])
+    was, now = _lines(old.cfg, free), _lines(card.cfg, free)
+    changed = [key for key in sorted(was.keys() | now.keys()) if was.get(key) != now.get(key)]
+    if changed:
+        key = changed[0]
+        more = f" (and {len(changed) - 1} more: {', '.join(changed[1:])})" if changed[1:] else ""
+        raise InputError(
+            f"{path}: made with {key} = {was.get(key, 'its default')}, now {now.get(key, 'its default')}{more}; "
+            "choose another name, or resume = False to start anew"
+        )
+    if old.data != card.data:
+        raise InputError(
+            f"{path}: made from other data; choose another name, or resume = False to start anew"
+        )
+    net.load_state_dict(content["state_dict"])
+    return Progress(**content["progress"]), old.seed or 0
+
+
+def _lines(cfg: str, free: set[str]) -> dict[str, str]:
+    pairs = (line.partition(" = ") for line in cfg.splitlines() if not line.startswith("#"))
+    return {key: value for key, _, value in pairs if key not in free}
+
+
+def _save(path: Path, content: dict[str, Any]) -> None:
+    with replacing(path) as temporary:
+        torch.save(content, temporary)

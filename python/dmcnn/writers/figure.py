@@ -1,0 +1,37 @@
+"""Figures as files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from dmcnn.errors import InputError, nearest
+from dmcnn.files import replacing
+
+# Dates and versions are left out: the same figure gives the same bytes.
+METADATA: dict[str, dict[str, str | None]] = {
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+
+
+def save_figure(figure: Figure, stem: str | Path, formats: Iterable[str] = ("png", "pdf")) -> list[Path]:
+    """Write ``figure`` as ``<stem>.png`` and ``<stem>.pdf``, each whole or not at all; return the paths.
+
+    Raises:
+        InputError: a format other than png and pdf.
+    """
+    stem, paths = Path(stem), []
+    for kind in formats:
+        if kind not in METADATA:
+            known = ", ".join(METADATA)
+            raise InputError(
+                f"{stem}: figure format {kind!r}, expected one of {known}{nearest(kind, METADATA)}"
+            )
+        path = stem.with_name(f"{stem.name}.{kind}")
+        with replacing(path) as temporary:
+            figure.savefig(temporary, format=kind, metadata=METADATA[kind])
+        paths.append(path)
+    return paths

@@ -1,0 +1,71 @@
+"""Where the real files are, and small files that stand in for them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dmcnn.images import EVENT, META, SparseImages, sparse
+from dmcnn.writers import larcv3
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real detector files and oracles, kept beside the project and never inside it."""
+    data = Path(os.environ.get("DMCNN_SHARED_DATA", ROOT.parent / "shared" / "data"))
+    if not data.is_dir():
+        pytest.skip(f"SKIPPED FOR WANT OF REAL DATA: {data} is not there (set DMCNN_SHARED_DATA)")
+    return data
+
+
+def toy_images(events: int, seed: int, side: int = 128) -> SparseImages:
+    """Square images: every other event is signal (run 100, a filled block), the rest background (a line)."""
+    random = np.random.default_rng(seed)
+    dense = np.zeros((events, 1, side, side), np.float32)
+    ids = np.zeros(events, EVENT)
+    for i in range(events):
+        row, column = random.integers(20, side - 40, 2)
+        signal = i % 2 == 0
+        box = np.s_[row : row + 8, column : column + 8] if signal else np.s_[row, column : column + 36]
+        dense[i, 0][box] = random.uniform(30, 300, dense[i, 0][box].shape)
+        ids[i] = (100 if signal else 7, 1, 1000 + i, i, 0)
+    meta = np.zeros((events, 1), META)
+    meta["plane"], meta["unit"] = 2, 2
+    meta["x_min"], meta["x_max"], meta["y_min"], meta["y_max"] = 1000, 1000 + side, 2400, 2400 + 6 * side
+    return sparse(dense, ids, meta)
+
+
+@pytest.fixture(scope="session")
+def toy_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """LArCV3 files of toy images: 24 to train on, 11 to test on."""
+    folder = tmp_path_factory.mktemp("toy")
+    files = {"train": folder / "toy_train.h5", "test": folder / "toy_test.h5"}
+    for (_, path), events, seed in zip(files.items(), (24, 11), (1, 2), strict=True):
+        larcv3.write(path, [toy_images(events, seed)], producer="image2d_binary")
+    return files
+
+
+@pytest.fixture
+def train_words(toy_files: dict[str, Path], tmp_path: Path) -> list[str]:
+    """Command-line words that train on the toy files in a second or two per epoch."""
+    settings: dict[str, Any] = {
+        "input_train": toy_files["train"],
+        "input_test": toy_files["test"],
+        "learning_rate": 0.0003,
+        "EPOCHS": 2,
+        "batch_size_train": 6,
+        "GPUID": "cpu",
+        "precision": 32,
+        "adc_lo": 10,
+        "adc_hi": 500,
+        "name": "toy",
+        "weights_directory": tmp_path / "weights",
+        "output_directory": tmp_path / "out",
+    }
+    return [f"{key}={value}" for key, value in settings.items()]

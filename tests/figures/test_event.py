@@ -1,0 +1,183 @@
+"""The event display: every pixel where the detector saw it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.colors import PowerNorm, to_hex
+from matplotlib.figure import Figure
+
+from dmcnn.figures.event import event_display
+from dmcnn.figures.frame import strongest
+from dmcnn.images import EVENT, META, NO_IMAGE, UNIT_CM, UNIT_UNKNOWN, UNIT_WIRE_TICK, UNSET
+
+H, W = 6, 8
+
+
+def place(unit=UNIT_WIRE_TICK, x=(100.0, 108.0), y=(3000.0, 3036.0), plane=2):
+    """A META record of W wires and H rows of 6 ticks."""
+    meta = np.zeros((), META)
+    meta["unit"], meta["plane"] = unit, plane
+    (meta["x_min"], meta["x_max"]), (meta["y_min"], meta["y_max"]) = x, y
+    return meta
+
+
+def event(run=7001, subrun=916, number=45840):
+    record = np.zeros((), EVENT)
+    record["run"], record["subrun"], record["event"] = run, subrun, number
+    return record
+
+
+def one_pixel(row, column, shape=(H, W)):
+    image = np.zeros(shape, np.float32)
+    image[row, column] = 50
+    return image
+
+
+def painted(figure: Figure) -> np.ndarray:
+    """(height, width, 3) uint8: the figure as it looks, row 0 at the top."""
+    figure.canvas.draw()
+    return np.asarray(figure.canvas.get_renderer().buffer_rgba())[..., :3]
+
+
+def canvas(figure: Figure) -> Figure:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def test_data_edges_and_labels():
+    image = np.random.default_rng(0).random((H, W)).astype(np.float32)
+    axes = event_display(image, place()).axes[0]
+    np.testing.assert_array_equal(axes.images[0].get_array(), image)
+    assert axes.images[0].get_extent() == [100, 108, 3000, 3036]
+    assert (axes.get_xlim(), axes.get_ylim()) == ((100, 108), (3000, 3036))
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("Wire Number", "Drift Time [ticks]")
+
+
+@pytest.mark.parametrize("transpose", [False, True])
+@pytest.mark.parametrize("shape", [(H, W), (1000, 1700), (40, 5)])
+def test_a_pixel_is_painted_at_its_wire_and_tick(shape, transpose):
+    row, column = int(0.7 * shape[0]), int(0.2 * shape[1])
+    meta = place(x=(100.0, 100.0 + shape[1]), y=(3000.0, 3000.0 + 6 * shape[0]))
+    figure = canvas(event_display(one_pixel(row, column, shape), meta, transpose=transpose))
+    axes, seen = figure.axes[0], painted(figure)
+    assert axes.images[0].get_array().max() == 50  # also where pixels outnumber the dots
+    wire, tick = 100 + column + 0.5, 3000 + 6 * (row + 0.5)
+    if max(shape) > 800:  # drawn by blocks: the hit is in the right one, as a lone hit of a block of 3
+        wire, tick = 100 + column // 3 * 3 + 1.5, 3000 + 6 * (row // 3 * 3 + 1.5)
+    x, y = axes.transData.transform((tick, wire) if transpose else (wire, tick))
+    top = (0.5, 0, 0)  # the highest colour of jet
+    assert np.abs(seen[len(seen) - 1 - int(y), int(x)] / 255 - top).max() < 0.02
+    red = (np.abs(seen / 255 - top).max(axis=2) < 0.02).sum()
+    box = axes.get_window_extent()
+    assert red < 0.1 * box.width * box.height  # and nowhere else
+
+
+def test_transposed_labels_go_with_their_axes():
+    axes = event_display(one_pixel(0, 0), place(), transpose=True).axes[0]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("Drift Time [ticks]", "Wire Number")
+    assert (axes.get_xlim(), axes.get_ylim()) == ((3000, 3036), (100, 108))
+
+
+@pytest.mark.parametrize(
+    ("unit", "labels"),
+    [
+        (UNIT_UNKNOWN, ("Wire Number", "Drift Time")),
+        (UNIT_CM, ("x [cm]", "y [cm]")),
+        (77, ("Wire Number", "Drift Time")),
+    ],
+)
+def test_labels_of_the_other_units(unit, labels):
+    axes = event_display(one_pixel(0, 0), place(unit)).axes[0]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == labels
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        None,
+        place(x=(5.0, 5.0)),
+        place(x=(8.0, 5.0)),
+        place(y=(np.nan, 5.0)),
+        place(y=(0.0, np.inf)),
+        place(plane=NO_IMAGE),
+    ],
+)
+def test_without_usable_edges_axes_count_pixels(meta):
+    axes = event_display(one_pixel(0, 0), meta).axes[0]
+    assert (axes.get_xlim(), axes.get_ylim()) == ((0, W), (0, H))
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("Wire Number", "Drift Time")
+
+
+def test_text_and_default_look():
+    figure = event_display(
+        one_pixel(0, 0), place(), event(), label="MicroBooNE Simulation", score="Signal score: 0.123"
+    )
+    axes = figure.axes[0]
+    (text,) = axes.texts
+    assert text.get_text().split("\n") == [
+        "MicroBooNE Simulation",
+        "Run: 7001, Subrun: 916, Event: 45840",
+        "Signal score: 0.123",
+    ]
+    assert to_hex(text.get_color()) == "#ffffff"
+    (drawn,) = axes.images
+    assert (drawn.cmap.name, drawn.origin) == ("jet", "lower")
+    assert isinstance(drawn.norm, PowerNorm)
+    assert (drawn.norm.gamma, drawn.norm.vmin, drawn.norm.vmax) == (0.35, 0, 50)
+    assert len(figure.axes) == 1
+
+
+def test_text_of_unset_ids_and_big_ones():
+    figure = event_display(one_pixel(0, 0), None, event(UNSET, 2**63 + 5, UNSET))
+    assert figure.axes[0].texts[0].get_text() == f"Run: unset, Subrun: {2**63 + 5}, Event: unset"
+
+
+def test_text_is_dark_on_a_light_ground():
+    figure = event_display(one_pixel(0, 0), None, event(), cmap="gnuplot_r")
+    assert to_hex(figure.axes[0].texts[0].get_color()) == "#000000"
+
+
+def test_scale_bar_and_logo_are_as_asked():
+    logo = np.random.default_rng(1).random((10, 20, 3))
+    figure = event_display(
+        one_pixel(2, 3), place(), gamma=1.0, vmin=10, vmax=500, bar_label="Charge [ADC]", logo=logo
+    )
+    drawn = figure.axes[0].images[0]
+    assert (drawn.norm.gamma, drawn.norm.vmin, drawn.norm.vmax) == (1, 10, 500)
+    bar, corner = figure.axes[0].child_axes
+    assert bar.get_ylabel() == "Charge [ADC]"
+    assert bar.get_ylim() == (10, 500)
+    np.testing.assert_array_equal(corner.images[0].get_array(), logo)
+
+
+@pytest.mark.parametrize("image", [np.zeros((H, W)), np.full((H, W), np.nan), np.full((H, W), -3.0)])
+def test_images_without_charge_are_the_lowest_colour(image):
+    figure = canvas(event_display(image.astype(np.float32), place(), event(), bar_label="ADC"))
+    x, y = figure.axes[0].transData.transform((104, 3030))
+    seen = painted(figure)
+    assert np.abs(seen[len(seen) - 1 - int(y), int(x)] / 255 - (0, 0, 0.5)).max() < 0.02
+
+
+@pytest.mark.parametrize("shape", [(512, 512), (1008, 3456), (3456, 1008), (1, 1), (13, 21), (2000, 3)])
+@pytest.mark.parametrize("bar", [None, "ADC"])
+def test_size_stays_below_2000_dots_and_pixels_are_square(shape, bar):
+    figure = event_display(np.zeros(shape, np.float32), None, event(), bar_label=bar)
+    wide, high = figure.get_size_inches() * figure.dpi
+    assert max(wide, high) == pytest.approx(1200)
+    axes = figure.axes[0]
+    figure.draw_without_rendering()
+    if 1 / 4 <= shape[0] / shape[1] <= 2:
+        (x0, y0), (x1, y1) = axes.transData.transform([(0, 0), (shape[1], shape[0])])
+        assert (y1 - y0) / (x1 - x0) == pytest.approx(shape[0] / shape[1], rel=1e-6)
+
+
+def test_strongest_keeps_the_lone_hits_of_both_signs():
+    image = np.zeros((5, 7), np.float32)
+    image[0, 1], image[1, 0], image[4, 6], image[3, 3] = 3, -9, 5, np.nan
+    np.testing.assert_array_equal(
+        strongest(image, 2, 3), np.array([[-9, 0, 0], [0, 0, 0], [0, 0, 5]], np.float32)
+    )
+    assert strongest(image, 1, 1) is image

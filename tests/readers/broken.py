@@ -1,0 +1,52 @@
+"""Real ROOT files with some bytes changed: what a reader meets after a full disk, a crash or a bad node."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import uproot
+
+
+def rewritten(
+    source: Path, target: Path, tree: str, branch: str, number: int, change: Callable[[bytearray], None]
+) -> Path:
+    """A copy of ``source`` whose basket ``number`` of a branch holds what ``change`` makes of its bytes."""
+    data = bytearray(source.read_bytes())
+    with uproot.open(source) as root:
+        seek = int(root[tree][branch].member("fBasketSeek")[number])
+    nbytes, _, objlen, _, keylen = struct.unpack(">ihiIh", data[seek : seek + 16])
+    start, end = seek + keylen, seek + nbytes
+    stored = bytes(data[start:end])
+    raw = len(stored) == objlen
+    content = bytearray(stored if raw else zlib.decompress(stored[9:]))
+    change(content)
+    if raw:
+        data[start:end] = content
+    else:
+        packed = zlib.compress(bytes(content), 9)
+        assert stored[:2] == b"ZL"
+        assert len(packed) <= len(stored) - 9
+        data[start + 9 : end] = packed.ljust(len(stored) - 9, b"\0")
+    target.write_bytes(data)
+    return target
+
+
+def without_keys(source: Path, target: Path) -> Path:
+    """A copy whose directory lists nothing, as after a job that was killed before closing the file."""
+    data = bytearray(source.read_bytes())
+    (seek,) = struct.unpack(">i", data[100 + struct.unpack(">h", data[114:116])[0] + _names(data) :][:4])
+    keylen = struct.unpack(">h", data[seek + 14 : seek + 16])[0]
+    data[seek + keylen : seek + keylen + 4] = bytes(4)
+    target.write_bytes(data)
+    return target
+
+
+def _names(data: bytearray) -> int:
+    """Bytes from the end of the root directory's key to its fSeekKeys: two strings and 26 bytes of header."""
+    at = 100 + struct.unpack(">h", data[114:116])[0]
+    first = 1 + data[at]
+    second = 1 + data[at + first]
+    return first + second + 26

@@ -1,0 +1,19 @@
+"""The committed type stub is what pybind11-stubgen says of the built module."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("pybind11_stubgen")
+
+
+def test_stub_is_up_to_date(tmp_path):
+    command = [sys.executable, "-m", "pybind11_stubgen", "dmcnn._core", "--output-dir", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    committed = Path(__file__).parents[1] / "python" / "dmcnn" / "_core.pyi"
+    assert committed.read_text() == (tmp_path / "dmcnn" / "_core.pyi").read_text()
