@@ -47,8 +47,8 @@ void centres() {
 
 void refuses() {
     const std::vector<float> pixels(6, 1.0F);
-    const auto call = [&](std::int64_t rows, std::int64_t cols, std::int64_t start, const dmcnn::Shape& shape = {1, 2, 3},
-                          const dmcnn::Bounds& bounds = {0.0F, 1.0F}) {
+    const auto call = [&](std::int64_t rows, std::int64_t cols, std::int64_t start,
+                          const dmcnn::Shape& shape = {1, 2, 3}, const dmcnn::Bounds& bounds = {0.0F, 1.0F}) {
         one(pixels, rows, cols, shape, bounds, true, start);
     };
     CHECK(refused("image 0: pixels 1 + 6", [&] { call(2, 3, 1); }));

@@ -113,8 +113,10 @@ def _build(
         ]
         broken = broken | set(by_key)
     known: dict[str, Any] = {key: value for key, value in values.items() if key not in broken}
-    required = {key for key, field in cls.model_fields.items() if field.is_required()}
-    for keys, text in (settings or cls.model_construct(**(dict.fromkeys(required) | known))).conflicts():
+    absent: dict[str, Any] = dict.fromkeys(
+        key for key, field in cls.model_fields.items() if field.is_required()
+    )
+    for keys, text in (settings or cls.model_construct(**{**absent, **known})).conflicts():
         if not broken & set(keys):
             entry = next((given[key] for key in keys if key in given), None)
             place, line = (entry.place, entry.line) if entry else (source, None)

@@ -31,7 +31,7 @@ def sample_path(url: str) -> Path:
     """
     name, split, numbers = parse(url)
     events, seed = numbers["events"], numbers["seed"]
-    path = cache() / f"{name}-{split}-{events}-{seed}-{__version__}.h5"
+    path = cache() / f"{name}-{split}-{events}-{seed}-{simulation.VERSION}.h5"
     if not path.exists():
         writable(path.parent)
         attributes: dict[str, str | int | float] = {
@@ -42,7 +42,7 @@ def sample_path(url: str) -> Path:
             "dmcnn": __version__,
         }
         batches = simulation.SAMPLES[name](events=events, seed=split_seed(seed, split))
-        larcv3.write(path, _counted(batches, events, url), producer=PRODUCER, attributes=attributes)
+        larcv3.write(path, counted(batches, events, url), producer=PRODUCER, attributes=attributes)
     return path
 
 
@@ -77,9 +77,9 @@ def cache() -> Path:
     return Path(own) if own else (Path(xdg) if xdg else Path.home() / ".cache") / "dmcnn"
 
 
-def _counted(batches: Iterator[SparseImages], events: int, url: str) -> Iterator[SparseImages]:
-    """The batches, with a progress bar of events on a terminal."""
-    with tqdm(total=events, unit="event", desc=url, disable=None) as bar:
+def counted(batches: Iterator[SparseImages], events: int, what: str) -> Iterator[SparseImages]:
+    """The batches, with a progress bar of ``events`` events."""
+    with tqdm(total=events, unit="event", desc=what) as bar:
         for batch in batches:
             yield batch
             bar.update(len(batch))

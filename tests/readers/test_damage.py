@@ -238,3 +238,24 @@ def test_unset_and_negative_ids(shared_data: Path, tmp_path: Path) -> None:
         file["Events/event_id"][:] = ids
     events = open_images(path, product="image2d", plane=0).events
     assert events["run"].tolist() == [100, UNSET, UNSET, 100]
+
+
+def test_column_types_that_no_larcv_writes(shared_data: Path, tmp_path: Path) -> None:
+    """libhdf5 has been seen to write beyond its buffers with damaged nested types: such columns are not read."""
+    path = tmp_path / "x.h5"
+    shutil.copy(shared_data / "larcv" / "larcv3_351.h5", path)
+    path.chmod(0o644)
+    for kind in ([("x", "<i8"), ("y", "<i8")], "S8", "<f8"):
+        with h5py.File(path, "r+") as file:
+            del file["Events/event_id"]
+            file["Events/event_id"] = np.zeros(4, [("run", kind), ("subrun", "<i8"), ("event", "<i8")])
+        fails(path, "'run' is of type", product="image2d", plane=0)
+
+
+def test_tables_larger_than_their_file(shared_data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    shutil.copy(shared_data / "larcv" / "larcv3_351.h5", path)
+    path.chmod(0o644)
+    with h5py.File(path, "r+") as file:
+        file["Events/event_id"].resize(2**33, axis=0)
+    fails(path, "8589934592 rows, more than the file can hold", product="image2d", plane=0)

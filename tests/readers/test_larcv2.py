@@ -209,7 +209,6 @@ def test_a_reader_travels_to_worker_processes_and_reopens(shared_data: Path) -> 
         ),
         ("electron.root", {"plane": (0, 1), "image_index": 0}, "must name the same channels"),
         ("electron.root", {"plane": 0, "producer": "dota"}, "no producer 'dota' (did you mean 'data'?)"),
-        ("electron.root", {"plane": 0, "tick_order": "descending"}, "this is LArCV2"),
         ("electron.root", {"plane": 0, "tick_order": "down"}, "expected 'auto', 'descending' or 'ascending'"),
         ("electron.root", {"plane": 0, "adc_lo": 5, "adc_hi": 4}, "adc_lo = 5 is above adc_hi = 4"),
         ("electron.root", {"plane": 0, "xdim": 10**6, "ydim": 10**6}, "pixels are too many"),

@@ -41,8 +41,9 @@ class Collector {
     /// Throws std::invalid_argument for a shape that check_shape refuses, NaN bounds, or lo > hi.
     Collector(std::int64_t n_images, const Shape& shape, const Bounds& bounds);
 
-    /// Adds rows * cols (at most 2^31 - 1) float32 pixels at `pixels` as channel `channel`, centred into (height, width): the image
-    /// moves by (height - rows) / 2 rows and (width - cols) / 2 columns, both truncated toward zero.
+    /// Adds rows * cols (at most 2^31 - 1) float32 pixels at `pixels` as channel `channel`, centred into
+    /// (height, width): the image moves by (height - rows) / 2 rows and (width - cols) / 2 columns, both
+    /// truncated toward zero.
     template <float (*Load)(const unsigned char*)>
     void add(std::int64_t channel, const unsigned char* pixels, const Layout& layout) {
         const std::int64_t count = layout.rows * layout.cols;
@@ -106,8 +107,8 @@ class Collector {
     Shape shape_;
     Bounds bounds_;
     Sparse sparse_;
-    std::vector<Pixel> pixels_;          // of the channel being added, in the order they are stored
-    std::vector<std::int64_t> next_;     // per row: where its next pixel goes
+    std::vector<Pixel> pixels_;       // of the channel being added, in the order they are stored
+    std::vector<std::int64_t> next_;  // per row: where its next pixel goes
     std::int64_t bad_ = 0, cut_ = 0;
 };
 

@@ -53,7 +53,10 @@ class Card:
             raise InputError(
                 f"unknown model {self.model!r}{nearest(self.model, MODELS)}; known: {', '.join(MODELS)}"
             )
-        return MODELS[self.model](**self.arguments)
+        try:
+            return MODELS[self.model](**self.arguments)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"model {self.model!r}: {error}") from None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values only, so that the file loads without unpickling objects."""

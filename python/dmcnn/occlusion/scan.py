@@ -48,6 +48,7 @@ def scan(
         rows, columns: (n,) centres; a window reaches ``half`` pixels to every side and is clipped to the image.
         batch_size: windows per forward pass.
     """
+    rows, columns = np.ascontiguousarray(rows), np.ascontiguousarray(columns)
     for start in range(0, len(rows), batch_size):
         which = slice(start, start + batch_size)
         occluded = torch.empty((len(rows[which]), *image.shape))

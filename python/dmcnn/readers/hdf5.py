@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from dmcnn.errors import InputError
 from dmcnn.readers.source import reading, split_name
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
-
 PIXELS = "pixels"
 KINDS = {
     **dict.fromkeys(("first", "N", "run", "subrun", "event", "projection_id", "number_of_voxels"), "iu"),
@@ -59,9 +58,8 @@ def table(file: h5py.File, name: str, *columns: str, optional: Sequence[str] = (
         data = file.get(name)
         if not isinstance(data, h5py.Dataset) or data.ndim != 1:
             raise InputError(f"{where}: no such table")
-        if (
-            data.size * data.dtype.itemsize > 2000 * Path(file.filename).stat().st_size
-        ):  # deflate: at most 1032
+        # deflate makes at most 1032 bytes of one
+        if data.size * data.dtype.itemsize > 2000 * Path(file.filename).stat().st_size:
             raise InputError(f"{where}: {data.size} rows, more than the file can hold, damaged file")
         wanted = [*columns, *(column for column in optional if column in (data.dtype.names or ()))]
         check_columns(where, data.dtype, wanted)
@@ -114,7 +112,7 @@ def content(file: h5py.File, name: str) -> Content:
 
 def check_columns(where: str, dtype: np.dtype[Any], columns: Sequence[str]) -> None:
     """InputError unless a row type has all columns and each is of a type that can be trusted."""
-    there = dtype.fields or {}
+    there: Mapping[str, Any] = dtype.fields or {}
     for column in columns:
         if column not in there:
             raise InputError(f"{where}: no column {column!r}, not a LArCV3 table")

@@ -25,7 +25,7 @@ log = logging.getLogger("dmcnn")
 class LArCV2(ImageFile):
     """One LArCV2 (or LArCV1) file; the arguments are those of ImageFile and ``tick_order``.
 
-    LArCV2 stores row 0 = lowest tick and needs no ``tick_order``. LArCV1 stored row 0 = highest tick with the
+    LArCV2 stores row 0 = lowest tick, whatever ``tick_order`` says. LArCV1 stored row 0 = highest tick with the
     origin at the top left; such images are turned over. Its later "tick-forward" branch stored ascending
     ticks in the same layout, which no file tells apart: "auto" takes "descending" and warns. LArCV1 knows
     wires and ticks only, so its unit is UNIT_WIRE_TICK and its plane is the projection.
@@ -59,8 +59,6 @@ class LArCV2(ImageFile):
         return producer, self._root.events(tree), self._larcv1(tree) if larcv1 else self._larcv2(tree)
 
     def _larcv2(self, tree: Any) -> ImageTable:
-        if self._tick_order == "descending":
-            raise InputError(f"{self.path}: tick_order = 'descending' is for LArCV1 files, this is LArCV2")
         image, counts = self._meta(
             tree, "_row_count", "_col_count", "_id", "_unit", "_p1.x", "_p1.y", "_p2.x", "_p2.y"
         )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dmcnn import _core
 from dmcnn.errors import InputError
-from dmcnn.images import EVENT, META, UNIT_UNKNOWN, UNSET
+from dmcnn.images import EVENT, META, UNIT_CM, UNIT_UNKNOWN, UNIT_WIRE_TICK, UNSET
 from dmcnn.readers import hdf5
 from dmcnn.readers.base import Decoded, ImageFile, Particles, bounds, primary
 from dmcnn.readers.source import choose_producer, reading, split_name
@@ -20,6 +20,7 @@ from dmcnn.readers.voxels import place
 
 UNSET_INT64 = 2**63 - 1
 EXTENTS = {"image2d": "image_extents", "sparse2d": "voxel_extents"}
+IMAGE_META = ("valid", "projection_id", "number_of_voxels", "origin", "image_sizes")
 ORIGIN = ("process", "trackid", "parent_trackid")
 CONTENT = {"image2d": "images", "sparse2d": "voxels"}
 
@@ -63,13 +64,11 @@ class LArCV3(ImageFile):
             events = self._events(file)
             extents = hdf5.table(file, f"{self._group}/extents", "first", "N")
             images = hdf5.table(file, f"{self._group}/{EXTENTS[product]}", "first", "N")
-            meta = self._table(
-                file, f"{self._group}/image_meta", "valid", "projection_id", "number_of_voxels", "origin",
-                "image_sizes",
-            )  # fmt: skip
+            meta = hdf5.table(file, f"{self._group}/image_meta", *IMAGE_META)
             length = len(hdf5.content(file, self._content))
             with reading(f"{self.path}: {self._group}"):
-                unit = int(file[self._group].attrs.get("unit", UNIT_UNKNOWN))
+                stored = file[self._group].attrs.get("unit")
+                unit = next((unit for unit in (UNIT_CM, UNIT_WIRE_TICK) if stored == unit), UNIT_UNKNOWN)
         where = f"{self.path}: {self._group}"
         if len(extents) != len(events):
             raise InputError(f"{where}: {len(extents)} entries, expected {len(events)} as /Events has")

@@ -1,5 +1,12 @@
 """Built-in samples: simulated detector images that need no file, reproducible from a seed."""
 
-from dmcnn.simulation.dark_trident import dark_trident
+from collections.abc import Callable, Iterator
 
-SAMPLES = {"dark-trident": dark_trident}
+from dmcnn.images import SparseImages
+from dmcnn.simulation import dark_trident
+
+SAMPLES: dict[str, Callable[..., Iterator[SparseImages]]] = {"dark-trident": dark_trident.dark_trident}
+"""Name of a sample and what makes it: called with events, seed and optionally the sample's own arguments."""
+
+VERSION = 1
+"""Raised whenever a change of the simulation changes its events, so that cached samples are made anew."""

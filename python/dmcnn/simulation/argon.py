@@ -46,7 +46,7 @@ def largest_transfer(kinetic: Floats, mass: Floats | float) -> Floats:
 
 
 def transfer_rate(kinetic: Floats, mass: Floats | float, cut: float) -> Floats:
-    """Knock-on electrons above ``cut`` [MeV] per cm of track: Rutherford's 1/T² up to the largest transfer."""
+    """Collisions above ``cut`` [MeV] per cm of track by Rutherford's 1/T² law, up to the largest transfer."""
     most = np.maximum(largest_transfer(kinetic, mass), cut)
     return 0.5 * _K / beta2(kinetic, mass) * (1 / cut - 1 / most)
 
@@ -97,7 +97,8 @@ def moyal(shape: tuple[int, ...], rng: np.random.Generator) -> Floats:
 
     J. E. Moyal, Phil. Mag. 46 (1955) 263: exp(-x) is chi-square distributed with one degree of freedom.
     """
-    return -np.log(rng.standard_normal(shape) ** 2 + 1e-12) - (np.euler_gamma + np.log(2))
+    variates: Floats = -np.log(rng.standard_normal(shape) ** 2 + 1e-12) - (np.euler_gamma + np.log(2))
+    return variates
 
 
 def straggle(
@@ -111,7 +112,8 @@ def straggle(
     """
     xi = 0.5 * _K * length / b2
     scale = np.minimum(1.12 * xi, np.sqrt(xi * most * (1 - b2 / 2)) / (np.pi / np.sqrt(2)))
-    return np.maximum(mean + scale * moyal(mean.shape, rng), mean / 4)
+    deposit: Floats = np.maximum(mean + scale * moyal(mean.shape, rng), mean / 4)
+    return deposit
 
 
 def scattering_angle(momentum: Floats, b2: Floats, length: float) -> Floats:

@@ -3,45 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-
-import numpy as np
-from numpy.typing import NDArray
+from functools import partial
+from math import inf
 
 from dmcnn.errors import InputError
-from dmcnn.images import EVENT, META, UNIT_WIRE_TICK, SparseImages
+from dmcnn.images import SparseImages
 from dmcnn.simulation import generators
-from dmcnn.simulation.argon import ELECTRON, PHOTON, Floats
-from dmcnn.simulation.detector import PLANE, READOUT, TICKS_PER_ROW, WIRES, Window, place
-from dmcnn.simulation.particles import Deposits, Particles, joined
-from dmcnn.simulation.response import Response, digitise
-from dmcnn.simulation.showers import shower
-from dmcnn.simulation.tracks import track
+from dmcnn.simulation.argon import ELECTRON, MASS
+from dmcnn.simulation.detector import ROWS, WIRES
+from dmcnn.simulation.events import Recipe, images
+from dmcnn.simulation.response import Response
 
 SIGNAL_RUN, NEUTRINO_RUN, COSMIC_RUN = 100, 200, 300
-"""Run numbers: they tell the kinds of event apart, as in DM-CNN's files, where run 100 is the signal."""
-
-EVENTS_PER_SUBRUN = 50
-
-
-@dataclass(frozen=True)
-class _Sample:
-    """The parameters of ``dark_trident`` that one event needs."""
-
-    seed: int
-    rows: int
-    columns: int
-    signal_fraction: float
-    dark_photon_mass: float
-    dark_photon_energy: float
-    angular_spread: float
-    cosmic_fraction: float
-    stopping_fraction: float
-    charged_current: float
-    neutral_pions: float
-    cosmic_flux: float
-    vertex_jitter: float
-    response: Response
+"""Run numbers tell the kinds of event apart: 100 is the signal, as in DM-CNN's files."""
 
 
 def dark_trident(
@@ -51,6 +25,7 @@ def dark_trident(
     *,
     xdim: int = 512,
     ydim: int = 512,
+    vertex_jitter: float = 8.0,
     signal_fraction: float = 0.5,
     dark_photon_mass: float = 50.0,
     dark_photon_energy: float = 400.0,
@@ -60,89 +35,91 @@ def dark_trident(
     charged_current: float = 0.7,
     neutral_pions: float = 0.4,
     cosmic_flux: float = 1.0,
-    vertex_jitter: float = 8.0,
     gain: float = 220.0,
     lifetime: float = 18000.0,
     shaping: float = 2.5,
     noise: float = 2.8,
     zero_suppression: float = 7.0,
 ) -> Iterator[SparseImages]:
-    """Simulate ``events`` collection-plane images of a MicroBooNE-like detector, in batches."""
-    response = Response(gain, lifetime, shaping, noise, zero_suppression)
-    sample = _Sample(
-        seed,
-        ydim,
-        xdim,
-        signal_fraction,
-        dark_photon_mass,
-        dark_photon_energy,
-        angular_spread,
-        cosmic_fraction,
-        stopping_fraction,
-        charged_current,
-        neutral_pions,
-        cosmic_flux,
-        vertex_jitter,
-        response,
+    """Images of the collection plane of a MicroBooNE-like detector around a vertex, in shuffled order.
+
+    Event i of a seed is the same whatever the number of events and the batch size. The run number is
+    ``SIGNAL_RUN``, ``NEUTRINO_RUN`` or ``COSMIC_RUN``; images carry no label.
+
+    Args:
+        events: number of events.
+        seed: not negative.
+        batch: images a batch.
+        xdim, ydim: width [wires] and height [rows of 6 ticks] of an image.
+        vertex_jitter: rms distance of the vertex from the middle, on each axis [pixels].
+        signal_fraction: probability of an event to be a dark trident.
+        dark_photon_mass: [MeV]; with the energy it sets the opening angle of the pair.
+        dark_photon_energy: mean kinetic energy [MeV].
+        angular_spread: of the dark photon's flight about the beam, rms in each projection [rad].
+        cosmic_fraction: of the background: a cosmic muon at the vertex; the rest are neutrino interactions.
+        stopping_fraction: of these muons: they stop at the vertex, and most decay there.
+        charged_current: fraction of the neutrino interactions with a muon.
+        neutral_pions: mean number of neutral pions of a neutrino interaction.
+        cosmic_flux: of the muons laid over every event, through a horizontal plane [1/(cm² min)].
+        gain: ADC counts per MeV of ionisation that escapes recombination.
+        lifetime: of drifting electrons [µs].
+        shaping: Gaussian width of the deconvolved pulse [ticks].
+        noise: rms in a pixel [ADC].
+        zero_suppression: pixels below it are not stored [ADC].
+
+    Raises:
+        InputError: an argument is out of its range; raised at once, one line for each fault.
+    """
+    _check(locals())
+    background = 1 - signal_fraction
+    recipe = Recipe(
+        rows=ydim,
+        columns=xdim,
+        jitter=vertex_jitter,
+        runs=(SIGNAL_RUN, NEUTRINO_RUN, COSMIC_RUN),
+        fractions=(signal_fraction, background * (1 - cosmic_fraction), background * cosmic_fraction),
+        sources=(
+            partial(
+                generators.dark_trident,
+                mass=dark_photon_mass,
+                mean_energy=dark_photon_energy,
+                spread=angular_spread,
+            ),
+            partial(generators.neutrino, charged_current=charged_current, neutral_pions=neutral_pions),
+            partial(generators.cosmic_muon, stopping=stopping_fraction),
+        ),
+        cosmic_flux=cosmic_flux,
+        response=Response(gain, lifetime, shaping, noise, zero_suppression),
     )
-    for first in range(0, events, batch):
-        yield _batch(sample, range(first, min(first + batch, events)))
-
-
-def _batch(sample, numbers):
-    images, runs, windows = [], [], []
-    for number in numbers:
-        run, window, image = _event(sample, number)
-        runs.append(run)
-        windows.append(window)
-        images.append(image)
-    counts = [len(index) for index, _ in images]
-    n = len(images)
-    events = np.zeros(n, EVENT)
-    events["run"] = runs
-    events["entry"] = np.array(numbers)
-    events["event"] = events["entry"] + 1
-    events["subrun"] = events["entry"] // EVENTS_PER_SUBRUN + 1
-    meta = np.zeros((n, 1), META)
-    meta["plane"], meta["unit"] = PLANE, UNIT_WIRE_TICK
-    for name, edge in zip(("x_min", "y_min", "x_max", "y_max"), np.array([w.edges for w in windows]).T):
-        meta[name][:, 0] = edge
-    return SparseImages(
-        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        index=np.concatenate([i for i, _ in images]),
-        value=np.concatenate([v for _, v in images]),
-        shape=(1, sample.rows, sample.columns),
-        events=events,
-        meta=meta,
+    return (
+        images(recipe, seed, range(first, min(first + batch, events))) for first in range(0, events, batch)
     )
 
 
-def _event(sample, number):
-    rng = np.random.default_rng([sample.seed, number])
-    vertex, window = place(sample.rows, sample.columns, sample.vertex_jitter, rng)
-    run, primaries = _primaries(sample, vertex, window, rng)
-    rays = generators.cosmic_rays(window, sample.cosmic_flux, rng)
-    return run, window, digitise(deposits(joined([primaries, rays]), rng), window, sample.response, rng)
+_RANGES = {
+    "events": (0, inf),
+    "seed": (0, inf),
+    "batch": (1, inf),
+    "xdim": (1, WIRES),
+    "ydim": (1, ROWS),
+    "dark_photon_mass": (2 * MASS[ELECTRON], 1e4),
+    "dark_photon_energy": (0, 1e5),
+    "neutral_pions": (0, 10),
+    "cosmic_flux": (0, 100),
+    "gain": (1e-9, inf),
+    "lifetime": (1e-9, inf),
+    **dict.fromkeys(("signal_fraction", "cosmic_fraction", "stopping_fraction", "charged_current"), (0, 1)),
+}
+"""Least and largest value of an argument; the others only have to be finite and not negative."""
 
 
-def _primaries(sample, vertex, window, rng):
-    if rng.random() < sample.signal_fraction:
-        return SIGNAL_RUN, generators.dark_trident(
-            vertex, sample.dark_photon_mass, sample.dark_photon_energy, sample.angular_spread, rng
-        )
-    if rng.random() < sample.cosmic_fraction:
-        return COSMIC_RUN, generators.cosmic_at(vertex, sample.stopping_fraction, window, rng)
-    seen = generators.neutrino(vertex, sample.charged_current, sample.neutral_pions, rng)
-    return NEUTRINO_RUN, replace(seen, path=window.crossing(seen.position, seen.direction, seen.time)[1])
-
-
-def deposits(primaries, rng):
-    light = (primaries.code == ELECTRON) | (primaries.code == PHOTON)
-    heavy = primaries.take(~light)
-    parts, electrons = [], [primaries.take(light)]
-    if len(heavy):
-        left, freed = track(heavy, rng)
-        parts.append(left)
-        electrons.append(freed)
-    parts.append(shower(joined(electrons), rng))
-    return joined(parts)
+def _check(arguments: dict[str, float]) -> None:
+    """InputError unless every argument is in its range."""
+    faults = []
+    for name, value in arguments.items():
+        least, most = _RANGES.get(name, (0, inf))
+        if not least <= value <= most or value == inf:
+            expected = f"at least {least:g}" if most == inf else f"{least:g} to {most:g}"
+            faults.append(f"{name} = {value}, expected {expected}")
+    if faults:
+        raise InputError(*faults)

@@ -20,6 +20,7 @@ DRIFT_VELOCITY = 0.11  # cm/µs
 FIELD = 0.273  # kV/cm
 TICKS_PER_ROW = 6
 READOUT = (2400, 8448)  # ticks
+ROWS = (READOUT[1] - READOUT[0]) // TICKS_PER_ROW
 TRIGGER_TICK = 3200
 PLANE = 2
 
@@ -79,16 +80,15 @@ def place(rows: int, columns: int, jitter: float, rng: np.random.Generator) -> t
 
     The vertex is uniform where a centred window lies inside the readout, and at least 10 cm off the walls.
     """
-    total_rows = (READOUT[1] - READOUT[0]) // TICKS_PER_ROW
     wall = 10.0
-    ticks = READOUT[0] + TICKS_PER_ROW * np.array([rows / 2, total_rows - rows / 2])
+    ticks = READOUT[0] + TICKS_PER_ROW * np.array([rows / 2, ROWS - rows / 2])
     drift = np.clip((ticks - TRIGGER_TICK) * TICK * DRIFT_VELOCITY, wall, DRIFT_LENGTH - wall)
     beam = np.clip(np.array([columns / 2, WIRES - columns / 2]) * WIRE_PITCH, wall, LENGTH - wall)
     height = HALF_HEIGHT - wall
     vertex = rng.uniform([drift[0], -height, beam[0]], [drift[1], height, beam[1]])
-    whole = Window(0, READOUT[0], WIRES, total_rows)
+    whole = Window(0, READOUT[0], WIRES, ROWS)
     row = whole.row(vertex[None], np.zeros(1))[0] - rows / 2 + jitter * rng.standard_normal()
     column = whole.column(vertex[None])[0] - columns / 2 + jitter * rng.standard_normal()
-    first_row = int(np.clip(np.rint(row), 0, total_rows - rows))
+    first_row = int(np.clip(np.rint(row), 0, ROWS - rows))
     first_wire = int(np.clip(np.rint(column), 0, WIRES - columns))
     return vertex, Window(first_wire, READOUT[0] + TICKS_PER_ROW * first_row, columns, rows)

@@ -1,4 +1,8 @@
-"""Who enters the argon: dark tridents, neutrino interactions, cosmic muons."""
+"""Who enters the argon: dark tridents, neutrino interactions, cosmic muons.
+
+A source takes the vertex (3,) [cm], the window of the image and a random generator, and gives the particles
+that start an event; its other arguments are the physics.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,18 @@ from dmcnn.simulation.particles import Particles, deflected, joined, particles
 
 NEUTRAL_PION_MASS = 134.977  # MeV
 BEAM = np.array([[0.0, 0.0, 1.0]])
+DOWN = np.array([[0.0, -1.0, 0.0]])
+
+_SPECTRA = {
+    MUON: (2.0, 200.0, 0.5),
+    PROTON: (1.5, 60.0, 0.7),
+    PION: (2.0, 90.0, 0.8),
+    PHOTON: (2.0, 90.0, 1.0),
+}
+"""What a neutrino makes: shape and scale [MeV] of the Gamma-distributed kinetic energy, rms angle to the beam
+[rad]. PHOTON stands for the neutral pion. Typical of interactions of the booster and NuMI beams."""
+
+_LEAST_KINETIC = 15.0  # MeV, slower products are not made
 
 
 def two_body(
@@ -18,7 +34,7 @@ def two_body(
 ) -> tuple[Floats, Floats]:
     """Isotropic decay in flight into two of mass ``daughter``: kinetic energies (2,) [MeV], directions (2, 3).
 
-    ``energy`` is the parent's total energy [MeV], ``direction`` (1, 3) its flight.
+    ``energy`` is the parent's total energy, ``mass`` its mass [MeV], ``direction`` (1, 3) its flight.
     """
     gamma = energy / mass
     speed = np.sqrt(1 - 1 / gamma**2)
@@ -33,12 +49,18 @@ def two_body(
 
 
 def dark_trident(
-    vertex: Floats, mass: float, mean_energy: float, spread: float, rng: np.random.Generator
+    vertex: Floats,
+    window: Window,
+    rng: np.random.Generator,
+    *,
+    mass: float,
+    mean_energy: float,
+    spread: float,
 ) -> Particles:
-    """e+e- of an on-shell dark photon of ``mass`` [MeV] radiated by dark matter scattering off an argon nucleus.
+    """e+e- of a dark photon of ``mass`` [MeV] that dark matter radiates off an argon nucleus (arXiv:2312.13945).
 
-    Its kinetic energy is Gamma(2)-distributed with mean ``mean_energy`` [MeV], its flight ``spread`` rad rms
-    off the beam in each projection (P. deNiverville et al., arXiv:1808.03303: boosted, hence forward).
+    The dark photon is on its mass shell; its kinetic energy is Gamma(2)-distributed with mean ``mean_energy``
+    [MeV], its flight ``spread`` rad rms off the beam in each projection.
     """
     energy = mass + rng.gamma(2.0, mean_energy / 2)
     flight = deflected(BEAM, spread * np.hypot(*rng.standard_normal((2, 1))), rng)
@@ -47,77 +69,78 @@ def dark_trident(
 
 
 def neutrino(
-    vertex: Floats, charged_current: float, neutral_pions: float, rng: np.random.Generator
+    vertex: Floats,
+    window: Window,
+    rng: np.random.Generator,
+    *,
+    charged_current: float,
+    neutral_pions: float,
 ) -> Particles:
-    """Final state of a muon-neutrino interaction in argon, of the energies of the booster and NuMI beams.
+    """Final state of a muon-neutrino interaction with argon.
 
     A muon with probability ``charged_current``, one proton and on average half a one more, a charged pion in
-    one of four, on average ``neutral_pions`` neutral ones, which decay at once. A neutral-current interaction
-    has at least one pion: without, nothing would have been selected.
+    one event of four, on average ``neutral_pions`` neutral ones. A neutral-current interaction without any
+    pion gets a neutral one: it would not have been selected.
     """
-    is_charged = rng.random() < charged_current
-    count = {
-        MUON: int(is_charged),
+    counts = {
+        MUON: int(rng.random() < charged_current),
         PROTON: 1 + rng.poisson(0.5),
         PION: rng.poisson(0.25),
     }
-    pi0 = rng.poisson(neutral_pions)
-    if not is_charged and count[PION] + pi0 == 0:
-        pi0 = 1
-    code = np.repeat(list(count), list(count.values()))
-    scale = {MUON: (2.0, 200.0, 0.5), PROTON: (1.5, 60.0, 0.7), PION: (2.0, 90.0, 0.8)}
-    shape, energy, spread = np.array([scale[c] for c in code.tolist()]).T
-    kinetic = 15 + rng.gamma(shape, energy)
+    neutral = rng.poisson(neutral_pions)
+    if not counts[MUON] and not counts[PION]:
+        neutral = max(neutral, 1)
+    code = np.repeat(list(counts), list(counts.values()))
+    shape, scale, spread = np.array([_SPECTRA[c] for c in code.tolist()]).T
+    kinetic = _LEAST_KINETIC + rng.gamma(shape, scale)
     direction = deflected(np.repeat(BEAM, len(code), 0), spread * np.abs(rng.standard_normal(len(code))), rng)
-    out = [particles(code, kinetic, vertex, direction)]
-    for _ in range(pi0):
-        flight = deflected(BEAM, np.abs(rng.standard_normal(1)), rng)
-        total = NEUTRAL_PION_MASS + rng.gamma(2.0, 90.0)
-        energies, directions = two_body(total, NEUTRAL_PION_MASS, 0.0, flight, rng)
-        out.append(particles(PHOTON, energies, vertex, directions))
-    return joined(out)
+    visible = window.crossing(np.broadcast_to(vertex, (len(code), 3)), direction, np.zeros(len(code)))[1]
+    tracks = particles(code, kinetic, vertex, direction, 0.0, visible)
+    return joined([tracks, *(_neutral_pion(vertex, rng) for _ in range(neutral))])
 
 
-def cosmic_at(vertex: Floats, stopping: float, window: Window, rng: np.random.Generator) -> Particles:
-    """A cosmic muon through ``vertex`` (3,), which with probability ``stopping`` ends there."""
+def _neutral_pion(vertex: Floats, rng: np.random.Generator) -> Particles:
+    """The two photons of a neutral pion, which decays where it was made."""
+    shape, scale, spread = _SPECTRA[PHOTON]
+    flight = deflected(BEAM, spread * np.abs(rng.standard_normal(1)), rng)
+    energy = NEUTRAL_PION_MASS + _LEAST_KINETIC + rng.gamma(shape, scale)
+    kinetic, direction = two_body(energy, NEUTRAL_PION_MASS, 0.0, flight, rng)
+    return particles(PHOTON, kinetic, vertex, direction)
+
+
+def cosmic_muon(vertex: Floats, window: Window, rng: np.random.Generator, *, stopping: float) -> Particles:
+    """A cosmic muon through ``vertex``, which with probability ``stopping`` comes to rest there."""
     direction = _downward(1, rng)
     enter, leave = window.crossing(vertex[None], direction, np.zeros(1))
     stops = rng.random() < stopping
     kinetic = argon.energy_at_range(-enter, MASS[MUON]) if stops else _muon_energy(1, rng)
-    path = -enter + 1.0 if stops else leave - enter
-    return particles(MUON, kinetic, vertex + enter[:, None] * direction, direction, 0.0, path)
+    return particles(MUON, kinetic, vertex + enter[:, None] * direction, direction, 0.0, leave - enter)
 
 
 def cosmic_rays(window: Window, flux: float, rng: np.random.Generator) -> Particles:
     """The cosmic muons of one readout that the window sees, where they enter its part of the argon.
 
-    ``flux`` through a horizontal plane [1/(cm² min)]; the angles follow cos² of the zenith, the arrival is
-    uniform in time: muons late or early by less than a drift time appear displaced and cut at the anode or
-    the cathode.
+    ``flux`` is that through a horizontal plane [1/(cm² min)]. Arrival is uniform in time: muons early or late
+    by less than a drift time appear displaced along the drift, cut at the anode or the cathode.
     """
     margin = 2 * HALF_HEIGHT
-    _, tick, _, last_tick = window.edges
     lower, upper = window.box(np.zeros(1))
-    first = (tick - TRIGGER_TICK) * TICK - DRIFT_LENGTH / DRIFT_VELOCITY
-    last = (last_tick - TRIGGER_TICK) * TICK
-    low = np.array([-margin, lower[0, 2] - margin, first])
-    high = np.array([DRIFT_LENGTH + margin, upper[0, 2] + margin, last])
-    size = high - low
-    n = rng.poisson(flux / 60e6 * size.prod())
-    x, z, time = (low + size * rng.random((n, 3))).T
-    position = np.stack([x, np.full(n, HALF_HEIGHT), z], axis=1)
+    _, first_tick, _, last_tick = window.edges
+    earliest = (first_tick - TRIGGER_TICK) * TICK - DRIFT_LENGTH / DRIFT_VELOCITY
+    low = np.array([-margin, lower[0, 2] - margin, earliest])
+    high = np.array([DRIFT_LENGTH + margin, upper[0, 2] + margin, (last_tick - TRIGGER_TICK) * TICK])
+    n = rng.poisson(flux / 60e6 * np.prod(high - low))
+    drift, beam, time = (low + (high - low) * rng.random((n, 3))).T
+    top = np.stack([drift, np.full(n, HALF_HEIGHT), beam], axis=1)
     direction = _downward(n, rng)
-    enter, leave = window.crossing(position, direction, time)
-    enter = np.maximum(enter, 0.0)
-    muons = particles(
-        MUON, _muon_energy(n, rng), position + enter[:, None] * direction, direction, time, leave - enter
-    )
-    return muons.take(leave > enter)
+    enter, leave = window.crossing(top, direction, time)
+    start = top + enter[:, None] * direction
+    return particles(MUON, _muon_energy(n, rng), start, direction, time, leave - enter).take(leave > enter)
 
 
 def _downward(n: int, rng: np.random.Generator) -> Floats:
-    """(n, 3) directions of muons through a horizontal plane: intensity cos² of the zenith, so cos³ of flux."""
-    return deflected(np.repeat([[0.0, -1.0, 0.0]], n, 0), np.arccos(rng.random(n) ** 0.25), rng)
+    """(n, 3) directions through a horizontal plane of muons whose intensity is the squared zenith cosine."""
+    return deflected(np.repeat(DOWN, n, 0), np.arccos(rng.random(n) ** 0.25), rng)
 
 
 def _muon_energy(n: int, rng: np.random.Generator) -> Floats:

@@ -75,13 +75,10 @@ def particles(
 ) -> Particles:
     """Particles of ``kinetic`` energies (n,) [MeV]; everything else is one for all or one for each."""
     n = len(kinetic)
+    places, flights = np.empty((n, 3)), np.empty((n, 3))
+    places[:], flights[:] = position, direction
     return Particles(
-        np.full(n, code),
-        kinetic,
-        np.broadcast_to(position, (n, 3)),
-        np.broadcast_to(direction, (n, 3)),
-        np.full(n, time, np.float64),
-        np.full(n, path, np.float64),
+        np.full(n, code), kinetic, places, flights, np.full(n, time, np.float64), np.full(n, path, np.float64)
     )
 
 
@@ -94,8 +91,10 @@ def frame(direction: Floats) -> tuple[Floats, Floats]:
     sign = np.copysign(1.0, z)
     a = -1 / (sign + z)
     b = x * y * a
-    u = np.stack([1 + sign * x**2 * a, sign * b, -sign * x], axis=1)
-    return u, np.stack([b, sign + y**2 * a, -y], axis=1)
+    u, v = np.empty_like(direction), np.empty_like(direction)
+    u[:, 0], u[:, 1], u[:, 2] = 1 + sign * x**2 * a, sign * b, -sign * x
+    v[:, 0], v[:, 1], v[:, 2] = b, sign + y**2 * a, -y
+    return u, v
 
 
 def deflected(direction: Floats, angle: Floats, rng: np.random.Generator) -> Floats:
@@ -109,14 +108,16 @@ def deflected(direction: Floats, angle: Floats, rng: np.random.Generator) -> Flo
 def isotropic(n: int, rng: np.random.Generator) -> Floats:
     """(n, 3) unit vectors without preference."""
     vectors = rng.standard_normal((n, 3))
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors
 
 
 def running(values: Floats, counts: NDArray[np.int64]) -> Floats:
     """Sums along axis 0 that begin anew after each of ``counts`` (n,) rows, all at least 1."""
-    total = np.cumsum(values, axis=0)
+    total: Floats = np.cumsum(values, axis=0)
     first = np.cumsum(counts) - counts
-    return total - np.repeat(total[first] - values[first], counts, axis=0)
+    total -= np.repeat(total[first] - values[first], counts, axis=0)
+    return total
 
 
 def walk(

@@ -71,7 +71,8 @@ def charge_image(deposits: Deposits, window: Window, response: Response) -> Floa
     in_row *= charge.astype(np.float32)[:, None]
     pixel = rows[:, :, None] * window.columns + columns[:, None, :]
     weight = in_row[:, :, None] * in_column[:, None, :]
-    return np.bincount(pixel.ravel(), weight.ravel(), window.rows * window.columns)
+    image = np.bincount(pixel.ravel(), weight.ravel(), window.rows * window.columns)
+    return image.astype(np.float64, copy=False)
 
 
 def _spread(
@@ -98,7 +99,7 @@ def _add_noise(image: Floats, response: Response, rng: np.random.Generator) -> N
     """Gaussian noise in every pixel, then zero suppression, in place.
 
     Only pixels that will be stored are drawn: those with charge, and of the others the expected number in the
-    Gaussian tail above the suppression (Marsaglia's method: Rayleigh tail, accepted in proportion to cut/x).
+    Gaussian tail above the suppression (Marsaglia's method: a Rayleigh tail, x accepted with probability cut/x).
     """
     charged = np.flatnonzero(image > 0.01)
     values = image[charged] + response.noise * rng.standard_normal(len(charged))
@@ -111,9 +112,14 @@ def _add_noise(image: Floats, response: Response, rng: np.random.Generator) -> N
 
 
 def _gaussian_tail(cut: float, n: int, rng: np.random.Generator) -> Floats:
-    """n standard normal variates, all above ``cut``."""
+    """n standard normal variates, all above ``cut``, which is not negative."""
     found = np.zeros(0)
     while len(found) < n:
-        x = np.sqrt(cut**2 - 2 * np.log1p(-rng.random(2 * n)))
-        found = np.concatenate([found, x[rng.random(2 * n) * x < cut]])
+        if cut < 1:
+            x = np.abs(rng.standard_normal(2 * n))
+            accepted = x > cut
+        else:
+            x = np.sqrt(cut**2 - 2 * np.log1p(-rng.random(2 * n)))
+            accepted = rng.random(2 * n) * x < cut
+        found = np.concatenate([found, x[accepted]])
     return found[:n]

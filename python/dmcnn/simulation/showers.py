@@ -13,8 +13,8 @@ from dmcnn.simulation.particles import Deposits, Particles, deflected, joined, p
 STEP = 0.15
 """Length of an electron's step [cm]: half a wire pitch."""
 
-PHOTON_CUT = 0.3
-"""Photons below this energy [MeV] are not followed: what they can leave is below one pixel's threshold."""
+PHOTON_CUT = 0.1
+"""Photons below this energy [MeV] are not followed: a tenth of what a muon leaves under one wire is lost."""
 
 IONISATION = CRITICAL_ENERGY / RADIATION_LENGTH
 """Collision loss of electrons [MeV/cm]: Rossi's definition of the critical energy, read backwards."""

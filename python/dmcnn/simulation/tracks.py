@@ -53,23 +53,24 @@ def track(heavy: Particles, rng: np.random.Generator) -> tuple[Deposits, Particl
     deposit = argon.straggle(lost * part, STEP, b2, np.minimum(most, KNOCK_ON_CUT), rng)
 
     hit = rng.random(len(m)) < STEP * argon.transfer_rate(middle, m, KNOCK_ON_CUT)
+    hits = particles(ELECTRON, middle[hit], points[hit], along[hit], time[hit])
     stopped = (ranges < seen) & (heavy.code != PROTON)
-    last = np.cumsum(counts) - 1
-    freed = [
-        _knock_ons(points[hit], along[hit], most[hit], time[hit], rng),
-        _michel(points[last[stopped]], heavy.time[stopped], rng),
-    ]
+    ends = points[np.cumsum(counts)[stopped] - 1]
+    freed = [_knock_ons(hits, b2[hit], most[hit], rng), _michel(ends, heavy.time[stopped], rng)]
     return Deposits(deposit, np.minimum(residual, STEP), points, time), joined(freed)
 
 
-def _knock_ons(
-    position: Floats, direction: Floats, most: Floats, time: Floats, rng: np.random.Generator
-) -> Particles:
-    """Electrons with 1/T² spectrum from ``KNOCK_ON_CUT`` to ``most``, at the angle of the elastic collision."""
-    kinetic = KNOCK_ON_CUT / (1 - rng.random(len(most)) * (1 - KNOCK_ON_CUT / most))
+def _knock_ons(hits: Particles, b2: Floats, most: Floats, rng: np.random.Generator) -> Particles:
+    """Electrons knocked out by ``hits``, at the angle of the elastic collision.
+
+    The spectrum is (1 - β² T/most)/T² from ``KNOCK_ON_CUT`` to ``most``: Rutherford's, thinned.
+    """
+    kinetic = KNOCK_ON_CUT / (1 - rng.random(len(hits)) * (1 - KNOCK_ON_CUT / most))
     m = MASS[ELECTRON]
-    cosine = np.sqrt(kinetic * (most + 2 * m) / (most * (kinetic + 2 * m)))
-    return particles(ELECTRON, kinetic, position, deflected(direction, np.arccos(cosine), rng), time)
+    cosine = np.sqrt(np.minimum(kinetic * (most + 2 * m) / (most * (kinetic + 2 * m)), 1))
+    direction = deflected(hits.direction, np.arccos(cosine), rng)
+    electrons = particles(ELECTRON, kinetic, hits.position, direction, hits.time)
+    return electrons.take(rng.random(len(hits)) > b2 * kinetic / most)
 
 
 def _michel(position: Floats, time: Floats, rng: np.random.Generator) -> Particles:

@@ -112,7 +112,7 @@ class Run:
 
     def evaluate(self, progress: Progress) -> None:
         """Add a row to the metrics table; keep the weights if they are the best so far."""
-        result = self.result(self.test)
+        result = self.result(self.test, self.precision)
         best = max(map(rank, progress.rows), default=(-np.inf, -np.inf))
         row = {
             "train_accu": progress.correct / max(1, progress.seen),
@@ -135,11 +135,14 @@ class Run:
             self._save_best(progress, result)
 
     def finish(self, progress: Progress, test: SparseImages) -> Evaluation:
-        """The best weights (without evaluations on the way: the last) on the whole test set, kept as JSON."""
+        """The best weights (without evaluations on the way: the last) on the whole test set, kept as JSON.
+
+        In float32, as inference scores, whatever the precision of the training.
+        """
         if progress.best is not None:
             best, _ = checkpoint.load(self.outputs.best)
             self.net.load_state_dict(best.state_dict())
-        result = self.result(test)
+        result = self.result(test, "32")
         if progress.best is None and self.save_every_step:
             self._save_best(progress, result)
         step = progress.step if progress.best is None else progress.best
@@ -148,7 +151,7 @@ class Run:
             temporary.write_text(json.dumps({"step": step, **numbers}, indent=1) + "\n")
         return result
 
-    def result(self, test: SparseImages) -> Evaluation:
+    def result(self, test: SparseImages, precision: str) -> Evaluation:
         """The network on ``test`` as it is now."""
         return evaluate(
             self.net,
@@ -157,7 +160,7 @@ class Run:
             self.loss,
             device=self.device,
             batch_size=self.batch_size_test,
-            precision=self.precision,
+            precision=precision,
         )
 
     def save_last(self, progress: Progress) -> None:

@@ -1,0 +1,287 @@
+"""infer, display, occlude and evaluate on a trained network, and on weights of DM-CNN."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from conftest import toy_images
+from dmcnn import display, evaluate, infer, occlude, train
+from dmcnn.images import join
+from dmcnn.models import checkpoint
+from dmcnn.models.mpid import MPID
+from dmcnn.scoring import logits
+from dmcnn.writers import larcv3
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def weights(toy_files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network trained on the toy files."""
+    folder = tmp_path_factory.mktemp("weights")
+    words = {
+        "input_train": toy_files["train"], "input_test": toy_files["test"], "learning_rate": 0.0003, "EPOCHS": 4,
+        "batch_size_train": 6, "precision": 32, "GPUID": "cpu", "adc_lo": 10, "adc_hi": 500,
+        "weights_directory": folder, "output_directory": folder,
+    }  # fmt: skip
+    assert train.main([f"{key}={value}" for key, value in words.items()]) == 0
+    return folder / "DM-CNN_model_best.ckpt"
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def words(**keys: Any) -> list[str]:
+    return [f"{key}={value}" for key, value in {"GPUID": "cpu", **keys}.items()]
+
+
+def test_every_entry_is_scored_once(weights: Path, toy_files: dict[str, Path], tmp_path: Path) -> None:
+    assert (
+        infer.main(words(input_file=toy_files["test"], weight_file=weights, output_dir=tmp_path, name="x"))
+        == 0
+    )
+    rows = rows_of(tmp_path / "toy_test_DM-CNN_scores_x.csv")
+    first = ["run_number", "subrun_number", "event_number", "signal_score", "entry_number", "n_pixels"]
+    assert list(rows[0]) == [*first, "file", "logit_signal", "logit_background", "label", "status"]
+    assert [int(row["entry_number"]) for row in rows] == list(range(11))
+    net, _ = checkpoint.load(weights)
+    images = toy_images(11, seed=2)
+    reference = logits(net, images, device=CPU)
+    found = np.array([[float(row["logit_signal"]), float(row["logit_background"])] for row in rows])
+    np.testing.assert_allclose(found, reference, atol=1e-5, rtol=0)
+    scores = [float(row["signal_score"]) for row in rows]
+    np.testing.assert_allclose(scores, 1 / (1 + np.exp(-reference[:, 0])), atol=1e-5, rtol=0)
+    assert [int(row["n_pixels"]) for row in rows] == images.n_pixels.tolist()
+    assert [row["label"] for row in rows] == ["signal" if i % 2 == 0 else "background" for i in range(11)]
+    for end in ("png", "pdf"):
+        assert (tmp_path / f"toy_test_DM-CNN_signal_score_distribution_x.{end}").exists()
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_interrupted_inference_goes_on(
+    weights: Path, toy_files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = words(input_file=toy_files["test"], weight_file=weights, output_dir=tmp_path)
+    assert infer.main(asked) == 0
+    whole = (tmp_path / "toy_test_DM-CNN_scores.csv").read_text()
+    (tmp_path / "toy_test_DM-CNN_scores.csv").unlink()
+    monkeypatch.setattr(infer, "CHUNK", 4)
+    from dmcnn.datasets import Dataset
+
+    read, starts = Dataset.read, []
+
+    def reading(self: Dataset, start: int = 0, stop: int | None = None) -> Any:
+        starts.append(start)
+        if start == 8 and len(starts) == 3:
+            raise KeyboardInterrupt
+        return read(self, start, stop)
+
+    monkeypatch.setattr(Dataset, "read", reading)
+    assert infer.main(asked) == 130
+    assert not (tmp_path / "toy_test_DM-CNN_scores.csv").exists()
+    assert infer.main(asked) == 0
+    assert starts == [0, 4, 8, 8]
+    resumed = rows_of(tmp_path / "toy_test_DM-CNN_scores.csv")
+    for one, two in zip(resumed, csv.DictReader(whole.splitlines()), strict=True):
+        assert float(one["signal_score"]) == pytest.approx(float(two["signal_score"]), abs=1e-6)
+
+
+def test_join_with_an_analysis_csv(
+    weights: Path, toy_files: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = tmp_path / "ids.csv"
+    table.write_text(
+        "run_number,subrun_number,event_number,reco_energy\n7.0,1.0,1001.0,0.10\n100,1,1000,0.20\n9,9,9,0.30\n7,1,1001,0.4\n"
+    )
+    caplog.set_level("INFO", "dmcnn")
+    asked = words(input_file=toy_files["test"], weight_file=weights, output_dir=tmp_path, input_csv=table)
+    assert infer.main(asked) == 0
+    rows = rows_of(tmp_path / "toy_test_DM-CNN_scores.csv")
+    assert [row["reco_energy"] for row in rows[:5]] == ["0.10", "0.20", "0.30", "0.4", ""]
+    assert [row["entry_number"] for row in rows[:5]] == ["1", "0", "", "1", "2"]
+    assert rows[2]["signal_score"] == ""
+    assert rows[0]["signal_score"] == rows[3]["signal_score"] != ""
+    assert [row["status"] for row in rows[:5]] == ["matched", "matched", "no entry", "matched", "not in csv"]
+    assert len(rows) == 13
+    assert "entries: 11, matched 2, not in csv 9" in caplog.text
+    assert "csv rows: 4, matched 3, no entry 1, sharing their ids 2" in caplog.text
+
+
+def test_duplicate_ids_are_all_scored(weights: Path, tmp_path: Path) -> None:
+    images = toy_images(3, seed=9)
+    twice = join([images, images])
+    twice.events["entry"] = np.arange(6)
+    larcv3.write(tmp_path / "twice.h5", [twice], producer="p")
+    asked = words(input_file=tmp_path / "twice.h5", producer="p", weight_file=weights, output_dir=tmp_path)
+    assert infer.main(asked) == 0
+    rows = rows_of(tmp_path / "twice_DM-CNN_scores.csv")
+    assert len(rows) == 6
+    assert all(row["signal_score"] for row in rows)
+
+
+def test_weights_of_dm_cnn_score_like_our_own(
+    weights: Path, toy_files: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    torch.manual_seed(3)
+    net = MPID().eval()
+    torch.save(net.state_dict(), tmp_path / "old.pwf")
+    caplog.set_level("INFO", "dmcnn")
+    asked = words(input_file=toy_files["test"], weight_file=tmp_path / "old.pwf", output_dir=tmp_path)
+    assert infer.main([*asked, "adc_lo=20"]) == 0
+    assert "adc_lo = 20.0, but the network was trained with 10.0" in caplog.text
+    assert "11 images fitted to 512x512 (rows x columns) from 128x128" in caplog.text
+    rows = rows_of(tmp_path / "toy_test_DM-CNN_scores.csv")
+    dense = np.zeros((1, 1, 512, 512), np.float32)
+    dense[:, :, 192:320, 192:320] = toy_images(11, seed=2).take([4]).dense()
+    with torch.inference_mode():
+        expected = net(torch.from_numpy(dense))[0, 0]
+    assert float(rows[4]["logit_signal"]) == pytest.approx(float(expected), abs=1e-5)
+
+
+def test_rotation_changes_scores(weights: Path, toy_files: dict[str, Path], tmp_path: Path) -> None:
+    asked = words(input_file=toy_files["test"], weight_file=weights, output_dir=tmp_path)
+    assert infer.main([*asked, "name=0"]) == 0
+    assert infer.main([*asked, "name=90", "rotation=90"]) == 0
+    straight, turned = (rows_of(tmp_path / f"toy_test_DM-CNN_scores_{name}.csv") for name in ("0", "90"))
+    assert [r["signal_score"] for r in straight] != [r["signal_score"] for r in turned]
+
+
+def test_display_by_number_and_by_score(weights: Path, toy_files: dict[str, Path], tmp_path: Path) -> None:
+    asked = words(input_file=toy_files["test"], weight_file=weights, output_dir=tmp_path)
+    assert display.main([*asked, "-n", "3"]) == 0
+    assert (
+        display.main([*asked, "-n", "4,5", "logit=True", "data=True", "transpose=True", "rotation=90"]) == 0
+    )
+    for entry in (3, 4, 5):
+        for end in ("png", "pdf"):
+            assert (tmp_path / f"toy_test_ENTRY_{entry}.{end}").stat().st_size > 1000
+    assert infer.main(asked) == 0
+    rows = rows_of(tmp_path / "toy_test_DM-CNN_scores.csv")
+    best = sorted(range(11), key=lambda i: -float(rows[i]["signal_score"]))[:2]
+    for name, more in {"net": [], "csv": [f"score_csv={tmp_path / 'toy_test_DM-CNN_scores.csv'}"]}.items():
+        assert display.main([*asked, "--top", "2", f"name={name}", *more]) == 0
+        found = {int(path.stem.split("_")[3]) for path in tmp_path.glob(f"toy_test_ENTRY_*_{name}.png")}
+        assert found == set(best)
+
+
+def test_display_without_a_network(toy_files: dict[str, Path], tmp_path: Path) -> None:
+    asked = words(input_file=toy_files["test"], output_dir=tmp_path, entries=0, score_label=False)
+    assert display.main(asked) == 0
+    assert (tmp_path / "toy_test_ENTRY_0.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        (["-n", "11"], "no entry 11, there are 0 to 10"),
+        (["-n", "0", "cmap=jett"], "did you mean 'jet'"),
+        (["-n", "0", "--top", "1"], "give either entries"),
+        (["-n", "0", "logo=absent.png"], "not a picture that can be read"),
+    ],
+)
+def test_display_faults(
+    weights: Path, toy_files: dict[str, Path], tmp_path: Path, more: list[str], text: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    asked = words(input_file=toy_files["test"], weight_file=weights, output_dir=tmp_path)
+    assert display.main([*asked, *more]) == 2
+    assert text in capsys.readouterr().err
+
+
+def test_occlusion_map_is_kept_and_resumed(
+    weights: Path, toy_files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = words(
+        input_file=toy_files["test"], weight_file=weights, output_dir=tmp_path, occlusion_size=2, batch_size=4
+    )
+    assert occlude.main([*asked, "-n", "2"]) == 0
+    path = tmp_path / "occlusion_test_toy_test_ENTRY_2.npz"
+    whole = dict(np.load(path))
+    image = toy_images(11, seed=2).take([2]).dense()
+    net, _ = checkpoint.load(weights)
+    assert len(whole["rows"]) == np.count_nonzero(image)
+    for i in (0, 17, len(whole["rows"]) - 1):
+        masked = image.copy()
+        row, column = whole["rows"][i], whole["cols"][i]
+        masked[0, 0, max(0, row - 2) : row + 3, max(0, column - 2) : column + 3] = 0
+        with torch.inference_mode():
+            expected = net(torch.from_numpy(masked)).sigmoid().numpy()[0]
+        np.testing.assert_allclose(whole["scores"][i], expected, atol=2e-6, rtol=0)
+        np.testing.assert_allclose(whole["maps"][:, row, column], expected, atol=2e-6, rtol=0)
+    for label in ("Signal", "Background"):
+        for end in ("png", "pdf"):
+            assert (tmp_path / f"occlusion_test_toy_test_ENTRY_2_{label}_map.{end}").exists()
+
+    path.unlink()
+    from dmcnn.journal import Journal
+
+    append, calls = Journal.append, []
+
+    def interrupted(self: Journal, rows: Any) -> None:
+        calls.append(len(rows))
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        append(self, rows)
+
+    monkeypatch.setattr(Journal, "append", interrupted)
+    assert occlude.main([*asked, "-n", "2"]) == 130
+    assert not path.exists()
+    assert occlude.main([*asked, "-n", "2"]) == 0
+    assert sum(calls[4:]) == len(whole["rows"]) - 12
+    np.testing.assert_allclose(np.load(path)["logits"], whole["logits"], atol=1e-6, rtol=0)
+    done = len(calls)
+    assert occlude.main([*asked, "-n", "2", "normalization=False", "zoom=True"]) == 0
+    assert len(calls) == done, "a finished scan is drawn again without scoring again"
+
+
+def test_evaluate_our_own_scores(weights: Path, toy_files: dict[str, Path], tmp_path: Path) -> None:
+    asked = words(input_file=toy_files["test"], weight_file=weights, output_dir=tmp_path)
+    assert infer.main(asked) == 0
+    table = tmp_path / "toy_test_DM-CNN_scores.csv"
+    assert evaluate.main([f"scores={table}", f"output_dir={tmp_path}", "name=toy"]) == 0
+    numbers = json.loads((tmp_path / "DM-CNN_evaluation_toy.json").read_text())
+    rows = rows_of(table)
+    signal = [float(r["signal_score"]) for r in rows if r["label"] == "signal"]
+    background = [float(r["signal_score"]) for r in rows if r["label"] == "background"]
+    brute = np.mean([[(s > b) + 0.5 * (s == b) for b in background] for s in signal])
+    assert numbers["auc"] == pytest.approx(brute, abs=1e-12)
+    assert (numbers["signal_events"], numbers["background_events"]) == (6, 5)
+
+
+def test_evaluate_reproduces_published_aucs(shared_data: Path, tmp_path: Path) -> None:
+    for name, area in (("mpid", 0.938357), ("resnet34_gn", 0.968246)):
+        folder = shared_data / "scores"
+        asked = [
+            f"signal={folder}/signal_{name}__*.csv", f"background={folder}/samples_{name}__*.csv",
+            f"output_dir={tmp_path}", f"name={name}",
+        ]  # fmt: skip
+        assert evaluate.main(asked) == 0
+        numbers = json.loads((tmp_path / f"DM-CNN_evaluation_{name}.json").read_text())
+        assert numbers["auc"] == pytest.approx(area, abs=5e-7)
+        assert (numbers["signal_events"], numbers["background_events"]) == (4218, 20955)
+        assert sum(file["unscored"] for file in numbers["files"]) == 36
+        for what in ("roc", "roc_log", "efficiency", "scores", "scores_logit", "confusion"):
+            assert (tmp_path / f"DM-CNN_evaluation_{name}_{what}.png").exists()
+
+
+def test_evaluate_faults(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.csv").write_text("signal_scor,label\n0.1,signal\n")
+    (tmp_path / "b.csv").write_text("signal_score\n-999999.9\n\n")
+    (tmp_path / "c.csv").write_text("signal_score,label\n0.5,sig\n")
+    for words_, text in [
+        ([f"signal={tmp_path}/a.csv", f"background={tmp_path}/b.csv"], "did you mean 'signal_scor'"),
+        ([f"signal={tmp_path}/c.csv", f"background={tmp_path}/b.csv"], "no scored background event"),
+        ([f"scores={tmp_path}/c.csv"], "no event is labelled 'signal'"),
+        ([f"scores={tmp_path}/c.csv", f"signal={tmp_path}/c.csv"], "one or the other"),
+    ]:
+        assert evaluate.main([*words_, f"output_dir={tmp_path}"]) == 2
+        assert text in capsys.readouterr().err

@@ -1,0 +1,183 @@
+"""The train command: it learns, it says what it did, and a killed run goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from dmcnn import train
+from dmcnn.config import literal
+from dmcnn.models import checkpoint
+from dmcnn.training.run import COLUMNS
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def weights_of(path: Path) -> dict[str, torch.Tensor]:
+    state: dict[str, torch.Tensor] = checkpoint.read(path)["state_dict"]
+    return state
+
+
+def test_trains_every_epoch_and_explains_itself(
+    train_words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train.main([*train_words, "EPOCHS=3", "test_every_step=2"]) == 0
+    rows = rows_of(tmp_path / "out" / "DM-CNN_training_metrics_toy.csv")
+    assert list(rows[0]) == list(COLUMNS)
+    assert list(rows[0])[:6] == ["train_accu", "test_accu", "train_loss", "test_loss", "epoch", "step"]
+    assert [int(row["step"]) for row in rows] == [2, 4, 6, 8, 10, 12]
+    assert [int(row["epoch"]) for row in rows] == [0, 0, 1, 1, 2, 2]
+    assert all(row["test_events"] == "11" for row in rows)
+    _, card = checkpoint.load(tmp_path / "weights" / "DM-CNN_model_toy_best.ckpt")
+    assert card.classes == ["signal", "background"]
+    assert card.arguments == {"num_class": 2, "drop_out": 0.5, "channels": 1, "height": 128, "width": 128}
+    assert card.reading["adc_lo"] == 10.0
+    assert card.reading["adc_hi"] == 500.0
+    assert card.seed == 1
+    assert card.data["training"]["events"] == 24
+    assert {"dmcnn", "torch", "numpy", "python", "device", "precision"} == set(card.environment)
+    assert literal(dict(line.split(" = ") for line in card.cfg.splitlines()[1:])["learning_rate"]) == 0.0003
+    assert (tmp_path / "out" / "DM-CNN_training_config_toy.cfg").read_text() == card.cfg
+    summary = json.loads((tmp_path / "out" / "DM-CNN_training_summary_toy.json").read_text())
+    best = max(rows, key=lambda row: (float(row["test_auc"]), -float(row["test_loss"])))
+    assert summary["step"] == int(best["step"])
+    assert summary["auc"] == pytest.approx(float(best["test_auc"]), abs=1e-12)
+    for suffix in ("png", "pdf"):
+        assert (tmp_path / "out" / f"DM-CNN_training_curves_toy.{suffix}").stat().st_size > 1000
+    assert not list(tmp_path.rglob("*.part*"))
+
+
+def test_learns_to_tell_blocks_from_lines(
+    train_words: list[str], toy_files: dict[str, Path], tmp_path: Path
+) -> None:
+    words = ["EPOCHS=8", "drop_out=0", "augment=False", f"input_test={toy_files['train']}"]
+    assert train.main([*train_words, *words]) == 0
+    summary = json.loads((tmp_path / "out" / "DM-CNN_training_summary_toy.json").read_text())
+    assert summary["auc"] > 0.9
+
+
+@pytest.mark.parametrize("words", [["loss=cross_entropy"], ["loss=focal", "focal_gamma=1.5"]])
+def test_other_losses(train_words: list[str], tmp_path: Path, words: list[str]) -> None:
+    assert train.main([*train_words, "EPOCHS=1", *words]) == 0
+    _, card = checkpoint.load(tmp_path / "weights" / "DM-CNN_model_toy_best.ckpt")
+    assert card.activation == ("softmax" if "cross" in words[0] else "sigmoid")
+
+
+def test_bf16_on_the_cpu(train_words: list[str], tmp_path: Path) -> None:
+    assert train.main([*train_words, "EPOCHS=1", "precision=bf16"]) == 0
+    _, card = checkpoint.load(tmp_path / "weights" / "DM-CNN_model_toy_best.ckpt")
+    assert card.environment["precision"] == "bf16"
+
+
+def test_test_events_nums_and_switches(
+    train_words: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "dmcnn")
+    assert train.main([*train_words, "EPOCHS=1", "test_events_nums=5"]) == 0
+    assert "on 5 of 11 test events (test_events_nums = 5)" in caplog.text
+    assert rows_of(tmp_path / "out" / "DM-CNN_training_metrics_toy.csv")[0]["test_events"] == "5"
+    assert json.loads((tmp_path / "out" / "DM-CNN_training_summary_toy.json").read_text())["events"] == 11
+    words = [*train_words, "EPOCHS=1", "name=bare", "run_test=False", "save_weights=False", "seed=False"]
+    assert train.main(words) == 0
+    assert not list((tmp_path / "weights").glob("*bare*"))
+    assert not (tmp_path / "out" / "DM-CNN_training_metrics_bare.csv").exists()
+    assert (tmp_path / "out" / "DM-CNN_training_summary_bare.json").exists()
+
+
+def test_resuming_after_kill_9_equals_the_uninterrupted_run(train_words: list[str], tmp_path: Path) -> None:
+    words = [*train_words, "EPOCHS=3", "save_every_step=3", "test_every_step=5"]
+    assert train.main([*words, f"weights_directory={tmp_path / 'whole'}"]) == 0
+    whole = (tmp_path / "out" / "DM-CNN_training_metrics_toy.csv").read_text()
+    last = tmp_path / "weights" / "DM-CNN_model_toy_last.ckpt"
+    killed = subprocess.Popen(
+        [sys.executable, "-m", "dmcnn.train", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not last.exists() and killed.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+    finally:
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+    assert last.exists(), "the run ended or hung before its first checkpoint"
+    at = checkpoint.read(last)["progress"]["step"]
+    assert 0 < at < 12, f"killed too late to test anything: after step {at}"
+    assert train.main(words) == 0
+    assert (tmp_path / "out" / "DM-CNN_training_metrics_toy.csv").read_text() == whole
+    for name in ("last", "best"):
+        one = weights_of(tmp_path / "whole" / f"DM-CNN_model_toy_{name}.ckpt")
+        two = weights_of(tmp_path / "weights" / f"DM-CNN_model_toy_{name}.ckpt")
+        assert all(torch.equal(one[key], two[key]) for key in one)
+
+
+def test_ctrl_c_saves_and_the_same_command_goes_on(train_words: list[str], tmp_path: Path) -> None:
+    words = [*train_words, "EPOCHS=40"]
+    log = tmp_path / "log"
+    with log.open("w") as out:
+        run = subprocess.Popen(
+            [sys.executable, "-m", "dmcnn.train", *words], stdout=out, stderr=out, env={**os.environ}
+        )
+    deadline = time.monotonic() + 120
+    while "1/160" not in log.read_text() and run.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    run.send_signal(signal.SIGINT)
+    assert run.wait(60) == 130, log.read_text()
+    assert "Traceback" not in log.read_text()
+    step = checkpoint.read(tmp_path / "weights" / "DM-CNN_model_toy_last.ckpt")["progress"]["step"]
+    assert step >= 1
+    assert train.main([*train_words, f"EPOCHS={-(-step // 4)}"]) == 0
+
+
+def test_a_finished_run_is_reported_again_and_can_be_extended(
+    train_words: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert train.main([*train_words, "EPOCHS=1"]) == 0
+    first = weights_of(tmp_path / "weights" / "DM-CNN_model_toy_last.ckpt")
+    caplog.set_level("INFO", "dmcnn")
+    assert train.main([*train_words, "EPOCHS=1"]) == 0
+    assert "resuming after step 4" in caplog.text
+    again = weights_of(tmp_path / "weights" / "DM-CNN_model_toy_last.ckpt")
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert train.main([*train_words, "EPOCHS=2"]) == 0
+    extended = weights_of(tmp_path / "weights" / "DM-CNN_model_toy_last.ckpt")
+    assert train.main([*train_words, "EPOCHS=2", "resume=False"]) == 0
+    anew = weights_of(tmp_path / "weights" / "DM-CNN_model_toy_last.ckpt")
+    assert all(torch.equal(extended[key], anew[key]) for key in anew)
+
+
+def test_another_run_of_that_name_is_not_overwritten(
+    train_words: list[str], toy_files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train.main([*train_words, "EPOCHS=1"]) == 0
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*toy*") if path.is_file()}
+    assert train.main([*train_words, "learning_rate=0.1", "drop_out=0.2"]) == 2
+    assert "made with drop_out = 0.5, now 0.2 (and 1 more: learning_rate)" in capsys.readouterr().err
+    assert train.main([*train_words, f"input_train={toy_files['test']}"]) == 2
+    assert "made from other data" in capsys.readouterr().err
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*toy*") if path.is_file()}
+
+
+def test_bad_choices(train_words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    for words, text in [
+        (["model=mpidd"], "did you mean 'mpid'"),
+        (["xdim=64", "ydim=64"], "64 x 64"),
+        (["producer=image2d_binry"], "did you mean 'image2d_binary'"),
+        (["label=event > 2000", "plane=7"], "7"),
+        (["GPUID=zero"], 'must be the number of one GPU, like "0", or "cpu"'),
+    ]:
+        assert train.main([*train_words, *words]) == 2
+        error = capsys.readouterr().err
+        assert text in error
+        assert len(error.splitlines()) == 1

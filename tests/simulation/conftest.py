@@ -1,0 +1,9 @@
+"""One generator for the Monte Carlo tests."""
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(20)

@@ -1,0 +1,97 @@
+"""Every block of the README runs as it stands; only the samples are made smaller, to finish in seconds."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```(bash|python)\n(.*?)```", README, re.DOTALL)
+INSTALL = "pip install -c constraints.txt ."
+
+
+def smaller(text: str) -> str:
+    """Samples of a dozen events instead of hundreds."""
+    text = text.replace("train?events=600", "train?events=8").replace("test?events=200", "test?events=6")
+    return text.replace("test-200-1", "test-6-1")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working directory as a user has it: the cfg folder, and nothing installed anew."""
+    folder = tmp_path_factory.mktemp("readme")
+    (folder / "cfg").mkdir()
+    for cfg in (ROOT / "cfg").glob("*.cfg"):
+        (folder / "cfg" / cfg.name).write_text(smaller(cfg.read_text()))
+    return folder
+
+
+def execute(kind: str, block: str, folder: Path) -> str:
+    text = smaller(block).removeprefix(f"{INSTALL} && ")
+    python = f'alias python="{sys.executable}"; shopt -s expand_aliases\n'
+    words = [sys.executable, "-c", text] if kind == "python" else ["bash", "-ec", python + text]
+    env = {**os.environ, "DMCNN_CACHE": str(folder / "cache")}
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, env=env, check=False)
+    assert done.returncode == 0, f"{block}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done.stdout
+
+
+def block(start: str) -> tuple[str, str]:
+    """The block that begins with ``start``."""
+    (found,) = [(kind, text) for kind, text in BLOCKS if text.startswith(start)]
+    return found
+
+
+def test_every_block_is_known() -> None:
+    starts = (INSTALL, "python -m dmcnn.infer cfg", "python -m dmcnn.train input", "python -m dmcnn.simulate",
+              "from dmcnn.datasets", 'pip install -c constraints.txt ".[test]" && pytest')  # fmt: skip
+    assert len(BLOCKS) == len(starts)
+    for start in starts:
+        block(start)
+
+
+def test_the_sample_blocks(folder: Path) -> None:
+    printed = execute(*block(INSTALL), folder)
+    assert re.search(
+        r"test: 6 events: accuracy 0\.\d+, loss .*AUC 0\.\d+ .*pixel count alone: AUC 0\.\d+", printed
+    )
+    execute(*block("python -m dmcnn.infer cfg"), folder)
+    outputs = {path.name for path in (folder / "outputs").iterdir()}
+    assert "dark-trident-test-6-1-1_DM-CNN_scores_dark_trident.csv" in outputs
+    assert "DM-CNN_evaluation.json" in outputs
+    assert sum(name.endswith(".png") and "_ENTRY_" in name for name in outputs) == 3
+    assert "(1, 512, 512)" in execute(*block("from dmcnn.datasets"), folder)
+    execute(*block("python -m dmcnn.simulate"), folder)
+    assert (folder / "my_sample.h5").exists()
+
+
+def test_the_block_on_real_files(shared_data: Path, folder: Path) -> None:
+    for name in ("electron.root", "proton.root"):
+        shutil.copy(shared_data / "larcv" / name, folder)
+    execute(*block("python -m dmcnn.train input"), folder)
+    outputs = {path.name for path in (folder / "outputs").iterdir()}
+    assert {
+        "electron_DM-CNN_scores_e_p.csv",
+        "proton_DM-CNN_scores_e_p.csv",
+        "electron_ENTRY_6.png",
+    } <= outputs
+    assert {
+        "occlusion_test_electron_ENTRY_3.npz",
+        "occlusion_test_electron_ENTRY_3_Electron_map.png",
+    } <= outputs
+
+
+def test_ci_and_docker_run_the_readmes_commands() -> None:
+    install, test = block(INSTALL)[1].strip(), block('pip install -c constraints.txt ".[test]"')[1].strip()
+    assert test in (ROOT / ".ci" / "run").read_text()
+    docker = (ROOT / "docker" / "Dockerfile").read_text()
+    assert test in docker
+    assert install in docker

@@ -1,0 +1,76 @@
+"""Batches are a function of the seed and the step."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from conftest import toy_images
+from dmcnn.training.batches import Batches
+
+
+@pytest.fixture(scope="module")
+def images():
+    toys = toy_images(10, seed=3, side=32 + 60)
+    return replace(toys, label=np.arange(10))
+
+
+def test_an_epoch_holds_every_image_once(images) -> None:
+    batches = list(Batches(images, 4, epochs=3, seed=5))
+    assert len(batches) == 9
+    orders = []
+    for epoch in range(3):
+        labels = torch.cat([label for _, label in batches[3 * epoch : 3 * epoch + 3]]).tolist()
+        assert sorted(labels) == list(range(10))
+        orders.append(labels)
+    assert orders[0] != orders[1] != orders[2]
+
+
+@pytest.mark.parametrize("augment", [False, True])
+def test_starting_late_gives_the_same_batches(images, augment: bool) -> None:
+    whole = list(Batches(images, 4, epochs=2, seed=5, augment=augment))
+    late = Batches(images, 4, epochs=2, seed=5, augment=augment, first=4)
+    assert len(late) == 2
+    for (a, b), (c, d) in zip(whole[4:], late, strict=True):
+        assert torch.equal(a, c)
+        assert torch.equal(b, d)
+
+
+def test_another_seed_gives_other_batches(images) -> None:
+    first, other = (next(iter(Batches(images, 10, epochs=1, seed=seed)))[1] for seed in (1, 2))
+    assert not torch.equal(first, other)
+
+
+def test_augmentation_happens_and_keeps_the_charge(images) -> None:
+    """Over many steps an image appears in all eight orientations of the square, each the NumPy one."""
+    one = images.take([0])
+    original = one.dense()[0, 0]
+    wanted = {np.rot90(turned, k).tobytes() for turned in (original, original.T) for k in range(4)}
+    assert len(wanted) == 8
+    found = {
+        Batches(one, 1, epochs=200, seed=1, augment=True).batch(step)[0][0, 0].numpy().tobytes()
+        for step in range(200)
+    }
+    assert found == wanted
+
+
+def test_oblong_images_are_flipped_but_not_transposed(images) -> None:
+    dense = np.zeros((1, 1, 4, 6), np.float32)
+    dense[0, 0, 0, 1] = 1
+    from dmcnn.images import sparse
+
+    oblong = sparse(dense, label=np.zeros(1, np.int64))
+    found = {
+        Batches(oblong, 1, epochs=60, seed=1, augment=True).batch(step)[0].numpy().tobytes()
+        for step in range(60)
+    }
+    flips = {np.flip(dense, axes).tobytes() for axes in ((), 2, 3, (2, 3))}
+    assert found == flips
+
+
+def test_unlabelled_images_are_refused(images) -> None:
+    with pytest.raises(ValueError, match="labelled"):
+        Batches(replace(images, label=None), 4, epochs=1, seed=1)
