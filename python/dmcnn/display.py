@@ -63,13 +63,7 @@ def _trained(settings: DisplaySettings) -> Trained | None:
         return None
     from dmcnn.trained import open_trained
 
-    return open_trained(
-        settings.weight_file,
-        settings.reading(),
-        gpuid=settings.GPUID,
-        precision=settings.precision,
-        batch_size=settings.batch_size,
-    )
+    return open_trained(settings.weight_file, **settings.network())
 
 
 def _dataset(settings: DisplaySettings, trained: Trained | None) -> Dataset:

@@ -51,18 +51,13 @@ def infer(settings: InferSettings) -> None:
     from dmcnn.trained import open_trained
 
     jobs = _jobs(settings, writable(settings.output_dir))
-    trained = open_trained(
-        settings.weight_file,
-        settings.reading(),
-        gpuid=settings.GPUID,
-        precision=settings.precision,
-        batch_size=settings.batch_size,
-    )
+    trained = open_trained(settings.weight_file, **settings.network())
     trained.signal  # noqa: B018 - a network without signal class must be refused before hours of work
     datasets = [trained.dataset(job.image_file) for job in jobs]
     tables = [_analysis(job) for job in jobs]
-    for job, dataset, analysis in zip(jobs, datasets, tables, strict=True):
-        _score_file(settings, trained, job, dataset, analysis)
+    labels = [_labels(settings, trained, dataset) for dataset in datasets]
+    for job, dataset, analysis, label in zip(jobs, datasets, tables, labels, strict=True):
+        _score_file(settings, trained, job, dataset, analysis, label)
 
 
 def _jobs(settings: InferSettings, folder: Path) -> list[Job]:
@@ -100,7 +95,12 @@ def _analysis(job: Job) -> Table | None:
 
 
 def _score_file(
-    settings: InferSettings, trained: Trained, job: Job, dataset: Dataset, analysis: Table | None
+    settings: InferSettings,
+    trained: Trained,
+    job: Job,
+    dataset: Dataset,
+    analysis: Table | None,
+    labels: list[str | None],
 ) -> None:
     """Scores of one file, resumed from its journal, then the CSV and the histogram."""
     from dmcnn.figures import curves
@@ -119,7 +119,8 @@ def _score_file(
     _score(trained, dataset, journal, settings.rotation)
     logits, n_pixels = journal.rows[:, :-1], journal.rows[:, -1].astype(int)
     scores = trained.scores(logits)[:, trained.signal]
-    scored = _table(settings, trained, dataset, logits, scores, n_pixels)
+    status = "scored" if analysis is None else ""
+    scored = _table(trained, dataset, logits, scores, n_pixels, labels, status)
     if analysis is not None:
         scored, coverage = table.join_by_ids(scored, analysis)
     out = job.stem.with_name(job.stem.name + ".csv")
@@ -150,20 +151,21 @@ def _score(trained: Trained, dataset: Dataset, journal: Any, rotation: int) -> N
 
 
 def _table(
-    settings: InferSettings,
     trained: Trained,
     dataset: Dataset,
     logits: NDArray[np.float64],
     scores: NDArray[np.float64],
     n_pixels: NDArray[Any],
+    labels: list[str | None],
+    status: str,
 ) -> Table:
-    """One row per entry, in file order; what does not exist is empty."""
+    """One row per entry, in file order; what does not exist is empty. ``status`` is that of scored entries."""
     import numpy as np
 
     from dmcnn.images import UNSET
     from dmcnn.writers import table
 
-    events, labels = dataset.events, _labels(settings, trained, dataset)
+    events = dataset.events
     ids = {
         f"{name}_number": [None if i == UNSET else int(i) for i in events[name]]
         for name in ("run", "subrun", "event")
@@ -177,7 +179,7 @@ def _table(
             "file": [str(dataset.files[0])] * len(events),
             **{f"logit_{name}": logits[:, i] for i, name in enumerate(trained.card.classes)},
             "label": labels,
-            "status": np.where(np.isnan(scores), table.NO_IMAGE, "" if settings.input_csv else "scored"),
+            "status": np.where(np.isnan(scores), table.NO_IMAGE, status),
         }
     )
 

@@ -35,13 +35,7 @@ def occlude(settings: OccludeSettings) -> None:
     from dmcnn.trained import open_trained
 
     folder = writable(settings.output_dir)
-    trained = open_trained(
-        settings.weight_file,
-        settings.reading(),
-        gpuid=settings.GPUID,
-        precision=settings.precision,
-        batch_size=settings.batch_size,
-    )
+    trained = open_trained(settings.weight_file, **settings.network())
     dataset = trained.dataset(settings.input_file)
     entries = dataset.entries(settings.entries)
     for entry in entries:

@@ -185,6 +185,15 @@ class Network(Reading):
         "32", description="bf16 is faster and wrong by up to 0.02 in the logit"
     )
 
+    def network(self) -> dict[str, Any]:
+        """How to open the weight file."""
+        return {
+            "asked": self.reading(),
+            "gpuid": self.GPUID,
+            "precision": self.precision,
+            "batch_size": self.batch_size,
+        }
+
     retired: ClassVar[dict[str, str]] = {
         **{f"weight_file_mpid_{plane}": "name the network of the plane in weight_file" for plane in range(3)},
         "batch": "the batch size is batch_size",

@@ -76,9 +76,15 @@ class Trained:
 
 
 def open_trained(
-    weight_file: str, asked: dict[str, Any], *, gpuid: str = "", precision: str = "32", batch_size: int = 8
+    weight_file: str,
+    *,
+    asked: dict[str, Any] | None = None,
+    gpuid: str = "",
+    precision: str = "32",
+    batch_size: int = 8,
 ) -> Trained:
     """Load a checkpoint; ``asked`` (arguments of a reader, None = not given) overrules its preprocessing, aloud."""
+    asked = asked or {}
     devices.use_all_cores()
     net, card = checkpoint.load(weight_file)
     reading = {**card.reading, **{key: value for key, value in asked.items() if value is not None}}

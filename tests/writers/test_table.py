@@ -250,3 +250,12 @@ def test_missing_columns_are_named():
         table.join_by_ids(entries([A]), Table(("run_numbr",), []))
     with pytest.raises(InputError, match="no column 'run_number'"):
         table.join_by_ids(Table(("a",), []), analysis([A]))
+
+
+def test_ids_that_were_never_set_match_nothing():
+    nobody = (None, None, None)
+    assert joined([(1, 1, 1), nobody], [nobody, (1, 1, 1)]) == [
+        ("", "r0", "no entry"),
+        ("0", "r1", "matched"),
+        ("1", "", "not in csv"),
+    ]

@@ -201,7 +201,7 @@ def join_by_ids(entries: Table, analysis: Table) -> tuple[Table, Coverage]:
         InputError: a table lacks a column, or an id is no integer in 0..2**64-1.
     """
     entries.need(SCORE_COLUMNS)
-    entry_ids, row_ids = _ids(entries), _ids(analysis)
+    entry_ids, row_ids = _ids(entries, -1), _ids(analysis, -2)
     ours = [*SCORE_COLUMNS, *(name for name in entries.columns if name not in SCORE_COLUMNS)]
     take_ours = [entries.columns.index(name) for name in ours]
     theirs = [at for at, name in enumerate(analysis.columns) if name not in IDS]
@@ -213,7 +213,8 @@ def join_by_ids(entries: Table, analysis: Table) -> tuple[Table, Coverage]:
     for entry, row in pairs:
         if entry is None:
             ids = row_ids[row] if row is not None else ()
-            left = [*map(str, ids), *[""] * (len(ours) - len(IDS))]
+            known = ids if len(ids) == len(IDS) else [""] * len(IDS)
+            left = [*map(str, known), *[""] * (len(ours) - len(IDS))]
             left[status] = NO_ENTRY
         else:
             left = [entries.rows[entry][at] for at in take_ours] + [""] * (len(ours) - len(take_ours))
@@ -245,12 +246,18 @@ def pair(entry_ids: Sequence[tuple[int, ...]], row_ids: Sequence[tuple[int, ...]
     return pairs + [(entry, None) for entry in range(len(entry_ids)) if entry not in paired]
 
 
-def _ids(table: Table) -> list[tuple[int, ...]]:
-    """The (run, subrun, event) of every row, exact up to 2**64-1, however the numbers are written."""
+def _ids(table: Table, unset: int) -> list[tuple[int, ...]]:
+    """The (run, subrun, event) of every row, exact up to 2**64-1, however the numbers are written.
+
+    Ids that were never set (all empty) become (``unset``, row), which are those of no other event.
+    """
     table.need(IDS)
     at = [table.columns.index(name) for name in IDS]
-    ids = []
+    ids: list[tuple[int, ...]] = []
     for row, words in enumerate(table.rows):
+        if not any(words[i] for i in at):
+            ids.append((unset, row))
+            continue
         numbers = [_id(words[i]) for i in at]
         if None in numbers:
             bad = numbers.index(None)
