@@ -20,8 +20,8 @@ INSTALL = "pip install -c constraints.txt ."
 
 def smaller(text: str) -> str:
     """Samples of a dozen events instead of hundreds."""
-    text = text.replace("train?events=500", "train?events=8").replace("test?events=200", "test?events=6")
-    return text.replace("test-200-1", "test-6-1")
+    text = text.replace("train?events=400", "train?events=8").replace("test?events=160", "test?events=6")
+    return text.replace("test-160-1", "test-6-1")
 
 
 @pytest.fixture(scope="module")
