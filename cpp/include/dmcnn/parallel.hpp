@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -41,7 +42,11 @@ void parallel_for(std::size_t n, int threads, const Body& body) {
     };
     std::vector<std::thread> pool;
     pool.reserve(workers - 1);
-    for (std::size_t t = 1; t < workers; ++t) pool.emplace_back(work);
+    try {
+        for (std::size_t t = 1; t < workers; ++t) pool.emplace_back(work);
+    } catch (const std::system_error&) {
+        // The system gives no more threads: those that exist do the work.
+    }
     work();
     for (std::thread& thread : pool) thread.join();
     if (error) std::rethrow_exception(error);
