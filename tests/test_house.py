@@ -20,7 +20,17 @@ CFGS = {
     "print_image_config.cfg": ("display", ["-n", "0"]),
     "occlusion_config.cfg": ("occlude", ["-n", "0"]),
 }
-MAY_USE_CORE = {"images.py", "scoring.py", "readers/larcv2.py", "readers/larcv3.py", "occlusion/scan.py"}
+MAY_USE_CORE = {
+    "cropping.py",
+    "images.py",
+    "scoring.py",
+    "voxels.py",
+    "occlusion/scan.py",
+    "readers/clusters.py",
+    "readers/larcv2.py",
+    "readers/larcv3.py",
+    "readers/tensors.py",
+}
 
 
 def test_every_shipped_cfg_is_known() -> None:

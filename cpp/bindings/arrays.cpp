@@ -12,11 +12,6 @@ std::string text(const py::ssize_t* sizes, std::size_t n) {
     return out + ")";
 }
 
-template <class T>
-Array<T> as_array(const std::vector<T>& values) {
-    return Array<T>(static_cast<py::ssize_t>(values.size()), values.data());
-}
-
 }  // namespace
 
 void expect(const py::array& array, const char* name, const std::vector<py::ssize_t>& shape) {
@@ -29,6 +24,12 @@ void expect(const py::array& array, const char* name, const std::vector<py::ssiz
                               text(shape.data(), shape.size()));
     if (!(array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_))
         throw py::value_error(std::string(name) + " is not aligned in memory, expected an aligned array");
+}
+
+py::ssize_t count_entries(const Array<std::int64_t>& entries) {
+    expect(entries, "entries", {-1});
+    if (entries.size() == 0) throw py::value_error("entries has shape (0), expected (n + 1)");
+    return entries.size() - 1;
 }
 
 SparseArrays as_arrays(const dmcnn::Sparse& sparse) {

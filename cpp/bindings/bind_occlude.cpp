@@ -1,45 +1,82 @@
-#include <functional>
-
 #include "bind.hpp"
 #include "dmcnn/occlude.hpp"
 
 namespace {
 
-bool overlap(const float* a, py::ssize_t a_size, const float* b, py::ssize_t b_size) {
-    const std::less<const float*> before;  // a plain < is undefined for unrelated arrays
-    return before(a, b + b_size) && before(b, a + a_size);
+using WindowArrays = std::tuple<Array<std::int64_t>, Array<std::int64_t>, Array<std::int64_t>, Array<std::int64_t>,
+                                Array<std::int32_t>>;
+
+WindowArrays list_windows(const Array<std::int32_t>& index,
+                          std::tuple<std::int64_t, std::int64_t, std::int64_t> shape, std::int64_t half,
+                          std::int64_t stride, bool skip) {
+    expect(index, "index", {-1});
+    const auto [channels, height, width] = shape;
+    dmcnn::Windows windows;
+    {
+        // The arguments hold references to the arrays, and the kernel touches no Python object.
+        const py::gil_scoped_release release;
+        windows = dmcnn::list_windows(index.data(), index.size(), {channels, height, width}, {half, stride, skip});
+    }
+    return {as_array(windows.rows), as_array(windows.cols), as_array(windows.number), as_array(windows.offsets),
+            as_array(windows.covered)};
 }
 
-void occlude(const Array<float>& image, const Array<std::int64_t>& rows, const Array<std::int64_t>& cols,
-             std::int64_t half, Array<float>& out) {
-    expect(image, "image", {-1, -1, -1});
-    expect(rows, "rows", {-1});
-    const py::ssize_t n = rows.size();
-    expect(cols, "cols", {n});
-    expect(out, "out", {n, image.shape(0), image.shape(1), image.shape(2)});
-    const dmcnn::Shape shape{image.shape(0), image.shape(1), image.shape(2)};
-    float* copies = out.mutable_data();
-    if (overlap(image.data(), image.size(), copies, out.size()))
-        throw py::value_error("image and out share memory, expected separate arrays");
+void occlude(const Array<std::int32_t>& index, const Array<float>& fill, const Array<std::int64_t>& offsets,
+             const Array<std::int32_t>& covered, const Array<std::int64_t>& which, Array<float>& out, int threads) {
+    expect(index, "index", {-1});
+    expect(fill, "fill", {index.size()});
+    expect(offsets, "offsets", {-1});
+    if (offsets.size() == 0) throw py::value_error("offsets is empty, expected at least a 0");
+    expect(covered, "covered", {-1});
+    expect(which, "which", {-1});
+    expect(out, "out", {which.size(), -1, -1, -1});
+    const dmcnn::Fill pixels{index.data(),       fill.data(),    index.size(),  offsets.data(),
+                             offsets.size() - 1, covered.data(), covered.size()};
+    const std::int64_t size = out.shape(1) * out.shape(2) * out.shape(3);
+    float* images = out.mutable_data();
     // The arguments hold references to the arrays, and the kernel touches no Python object.
     const py::gil_scoped_release release;
-    dmcnn::occlude(image.data(), shape, rows.data(), cols.data(), n, half, copies);
+    dmcnn::occlude(pixels, which.data(), which.size(), size, threads, images);
 }
 
 }  // namespace
 
 void bind_occlude(py::module_& m) {
-    m.def("occlude", &occlude, py::arg("image").noconvert(), py::arg("rows").noconvert(),
-          py::arg("cols").noconvert(), py::arg("half").noconvert(), py::arg("out").noconvert(),
-          R"(Copies of one image, each with one square window set to zero in all channels.
+    m.def("list_windows", &list_windows, py::arg("index").noconvert(), py::arg("shape").noconvert(),
+          py::arg("half").noconvert(), py::arg("stride").noconvert() = 1, py::arg("skip").noconvert() = false,
+          R"(The windows of an occlusion scan that cover charge; those that cover the same pixels are one.
 
 Args:
-    image: (C, H, W) float32 [ADC].
-    rows: (n,) int64. Row (drift tick) of each window's centre, inside the image.
-    cols: (n,) int64. Column (wire) of each window's centre, inside the image.
-    half: the window spans ``2 * half + 1`` pixels, clipped at the borders; >= 0.
-    out: (n, C, H, W) float32, writeable, C-contiguous, apart from ``image``; overwritten.
+    index: (nnz,) int32. Flat numbers of an event's active pixels, row-major in ``shape``, strictly increasing.
+    shape: (C, H, W).
+    half: [pixels] a window spans ``2 * half + 1`` pixels in all channels, clipped at the borders; >= 0.
+    stride: 1 puts a window around every pixel that is active in any channel; s > 1 around the middle (rounded
+        down) of every s x s cell of the image, counted from pixel (0, 0).
+    skip: leave out the windows that cross the border.
+
+Returns:
+    rows: (n,) int64. Row (drift tick) of each window's centre; centres come row by row.
+    cols: (n,) int64. Column (wire) of each window's centre.
+    number: (n,) int64. The window around each centre; u different ones, numbered as they appear.
+    offsets: (u+1,) int64. Window w covers ``covered[offsets[w]:offsets[w+1]]``.
+    covered: (m,) int32. Places in ``index``, strictly increasing within a window.
 
 Raises:
-    ValueError: the text names the window, what was found and what was expected; ``out`` is then unspecified.)");
+    ValueError: the text names the pixel, what was found and what was expected.)");
+    m.def("occlude", &occlude, py::arg("index").noconvert(), py::arg("fill").noconvert(),
+          py::arg("offsets").noconvert(), py::arg("covered").noconvert(), py::arg("which").noconvert(),
+          py::arg("out").noconvert(), py::arg("threads").noconvert() = 1,
+          R"(Write the pixels that a window covers, and only those, into dense images that hold the event already.
+
+Args:
+    index: (nnz,) int32. Flat numbers of the event's active pixels, row-major in (C, H, W).
+    fill: (nnz,) float32 [ADC]. What each of these pixels becomes where a window covers it.
+    offsets: (u+1,) int64, of ``list_windows``.
+    covered: (m,) int32, of ``list_windows``.
+    which: (B,) int64. Number of the window of each image.
+    out: (B, C, H, W) float32, writeable, C-contiguous; changed in place.
+    threads: at most so many work on different images; the result does not depend on their number.
+
+Raises:
+    ValueError: the text names the image, what was found and what was expected; ``out`` is then unspecified.)");
 }

@@ -2,8 +2,13 @@
 
 PYBIND11_MODULE(_core, m) {
     m.doc() = "Loops over the pixels of sparse detector images. Every function releases the GIL.";
+    bind_crop(m);
+    bind_decode_clusters(m);
     bind_decode_image2d(m);
+    bind_decode_voxels(m);
     bind_densify(m);
+    bind_locate(m);
     bind_occlude(m);
     bind_sparsify(m);
+    bind_voxelise(m);
 }

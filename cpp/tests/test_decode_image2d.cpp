@@ -78,8 +78,8 @@ void refuses() {
     CHECK(refused("entry 0: byte count", [&] { decode(with(3, 0), 0, 2, 3); }));
     CHECK(refused("entry 0: byte count", [&] { decode(with(0, 0), 0, 2, 3); }));
     CHECK(refused("entry 0: version", [&] { decode(with(4, 0x40), 0, 2, 3); }));
-    CHECK(refused("entry 0: count -", [&] { decode(with(6, 0x80), 0, 2, 3); }));
-    CHECK(refused("entry 0: count 2130706438", [&] { decode(with(6, 0x7f), 0, 2, 3); }));
+    CHECK(refused("entry 0: count of pixels -", [&] { decode(with(6, 0x80), 0, 2, 3); }));
+    CHECK(refused("entry 0: count of pixels 2130706438", [&] { decode(with(6, 0x7f), 0, 2, 3); }));
     CHECK(refused("entry 0: count 6 of image 0, expected 3 rows x 3 cols", [&] { decode(valid, 0, 3, 3); }));
     CHECK(refused("entry 0: image number 3", [&] { decode(valid, 3, 2, 3); }));
     CHECK(refused("entry 0: image number -2", [&] { decode(valid, -2, 2, 3); }));

@@ -1,47 +1,92 @@
 #include "dmcnn/occlude.hpp"
 
-#include <numeric>
-
 #include "check.hpp"
+
+using dmcnn::list_windows;
 
 namespace {
 
-constexpr dmcnn::Shape kShape{2, 4, 5};
-constexpr std::size_t kSize = 40;
+using Numbers = std::vector<std::int64_t>;
+using Places = std::vector<std::int32_t>;
 
-/// Every pixel of every copy against the definition of the window.
-void windows(std::int64_t half) {
-    std::vector<float> image(kSize);
-    std::iota(image.begin(), image.end(), 1.0F);
-    const std::vector<std::int64_t> rows{0, 3, 1}, cols{0, 4, 2};
-    std::vector<float> out(rows.size() * kSize, -1.0F);
-    dmcnn::occlude(image.data(), kShape, rows.data(), cols.data(), 3, half, out.data());
-    for (std::size_t k = 0; k < out.size(); ++k) {
-        const auto pixel = static_cast<std::int64_t>(k % kSize);
-        const std::int64_t down = pixel / kShape.width % kShape.height - rows[k / kSize];
-        const std::int64_t right = pixel % kShape.width - cols[k / kSize];
-        const bool hidden = down >= -half && down <= half && right >= -half && right <= half;
-        CHECK(out[k] == (hidden ? 0.0F : image[k % kSize]));
-    }
+constexpr dmcnn::Shape kShape{2, 4, 5};
+// channel 0: (0, 0), (1, 1), (3, 4); channel 1: (0, 1), (3, 4)
+const Places index{0, 6, 19, 21, 39};
+
+dmcnn::Windows windows(std::int64_t half, std::int64_t stride, bool skip) {
+    return list_windows(index.data(), 5, kShape, {half, stride, skip});
+}
+
+void lists_and_merges() {
+    const dmcnn::Windows found = windows(1, 1, false);
+    CHECK((found.rows == Numbers{0, 0, 1, 3} && found.cols == Numbers{0, 1, 1, 4}));
+    CHECK((found.number == Numbers{0, 0, 0, 1}));
+    CHECK((found.offsets == Numbers{0, 3, 5} && found.covered == Places{0, 1, 3, 2, 4}));
+    const dmcnn::Windows alone = windows(0, 1, false);
+    CHECK((alone.number == Numbers{0, 1, 2, 3} && alone.covered == Places{0, 3, 1, 2, 4}));
+    const dmcnn::Windows inside = windows(1, 1, true);
+    CHECK((inside.rows == Numbers{1} && inside.cols == Numbers{1}));
+    CHECK(windows(INT64_MAX, 1, false).offsets == (Numbers{0, 5}));
+    CHECK(windows(INT64_MAX, 1, true).rows.empty());
+}
+
+void strides() {
+    const dmcnn::Windows cells = windows(0, 3, false);  // cells of rows 0-2, 3 and of columns 0-2, 3-4
+    CHECK((cells.rows == Numbers{1} && cells.cols == Numbers{1} && cells.covered == Places{1}));
+    const dmcnn::Windows wide = windows(1, 3, false);
+    CHECK((wide.rows == Numbers{1, 3} && wide.cols == Numbers{1, 3}));
+    const dmcnn::Windows one = windows(9, INT64_MAX, false);
+    CHECK((one.rows == Numbers{1} && one.cols == Numbers{2} && one.offsets == Numbers{0, 5}));
+}
+
+void writes() {
+    const dmcnn::Windows found = windows(1, 1, false);
+    const std::vector<float> value{7, 8, 9, 10, 11};
+    const Numbers which{1, 0};
+    std::vector<float> out(80, 1.0F);
+    dmcnn::occlude({index.data(), value.data(), 5, found.offsets.data(), 2, found.covered.data(), 5}, which.data(), 2,
+                   40, 2, out.data());
+    std::vector<float> expected(80, 1.0F);
+    expected[19] = 9;
+    expected[39] = 11;
+    expected[40] = 7;
+    expected[46] = 8;
+    expected[61] = 10;
+    CHECK(out == expected);
 }
 
 void refuses() {
-    const std::vector<float> image(kSize, 1.0F);
-    std::vector<float> out(kSize);
-    const auto call = [&](std::int64_t row, std::int64_t col, std::int64_t half) {
-        dmcnn::occlude(image.data(), kShape, &row, &col, 1, half, out.data());
+    const auto list = [](Places pixels, std::int64_t half, std::int64_t stride, const dmcnn::Shape& shape) {
+        list_windows(pixels.data(), static_cast<std::int64_t>(pixels.size()), shape, {half, stride, false});
     };
-    CHECK(refused("window 0: centre (4, 0)", [&] { call(4, 0, 1); }));
-    CHECK(refused("window 0: centre (0, 5)", [&] { call(0, 5, 1); }));
-    CHECK(refused("window 0: centre (-1, 0)", [&] { call(-1, 0, 1); }));
-    CHECK(refused("window 0", [&] { call(0, INT64_MIN, 1); }));
-    CHECK(refused("half -1", [&] { call(0, 0, -1); }));
+    CHECK(refused("pixel 1: index 6", [&] { list({6, 6}, 1, 1, kShape); }));
+    CHECK(refused("pixel 0: index -1", [&] { list({-1}, 1, 1, kShape); }));
+    CHECK(refused("pixel 0: index 40", [&] { list({40}, 1, 1, kShape); }));
+    CHECK(refused("pixel 0: index 0", [&] { list({0}, 1, 1, {0, 4, 5}); }));
+    CHECK(refused("half -1", [&] { list({0}, -1, 1, kShape); }));
+    CHECK(refused("stride 0", [&] { list({0}, 1, 0, kShape); }));
+    CHECK(refused("shape", [&] { list({0}, 1, 1, {1, INT64_MAX, 2}); }));
+    const std::vector<float> value(5);
+    std::vector<float> out(40);
+    const auto write = [&](Numbers offsets, Places covered, std::int64_t which, const Places& pixels = index) {
+        dmcnn::occlude({pixels.data(), value.data(), 5, offsets.data(), 1, covered.data(), 2}, &which, 1, 40, 1,
+                       out.data());
+    };
+    CHECK(refused("image 0: window 1", [&] { write({0, 2}, {0, 1}, 1); }));
+    CHECK(refused("image 0: window -1", [&] { write({0, 2}, {0, 1}, -1); }));
+    CHECK(refused("image 0: offsets 0 to 3", [&] { write({0, 3}, {0, 1}, 0); }));
+    CHECK(refused("image 0: offsets -1 to 2", [&] { write({-1, 2}, {0, 1}, 0); }));
+    CHECK(refused("image 0: covered 5", [&] { write({0, 2}, {0, 5}, 0); }));
+    CHECK(refused("image 0: covered -1", [&] { write({0, 2}, {-1, 5}, 0); }));
+    CHECK(refused("image 0: index 40", [&] { write({0, 2}, {0, 4}, 0, {0, 6, 19, 21, 40}); }));
 }
 
 }  // namespace
 
 int main() {
-    for (const std::int64_t half : {std::int64_t{0}, std::int64_t{1}, std::int64_t{3}, INT64_MAX}) windows(half);
+    lists_and_merges();
+    strides();
+    writes();
     refuses();
     return failures != 0;
 }

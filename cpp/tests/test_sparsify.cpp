@@ -15,7 +15,7 @@ using Numbers = std::vector<std::int64_t>;
 dmcnn::Sparse one(const std::vector<float>& pixels, std::int64_t rows, std::int64_t cols, const dmcnn::Shape& shape,
                   const dmcnn::Bounds& bounds, bool row_major, std::int64_t start = 0) {
     return dmcnn::sparsify(pixels.data(), static_cast<std::int64_t>(pixels.size()), &start, &rows, &cols, 1, shape,
-                           bounds, row_major);
+                           bounds, row_major, 1);
 }
 
 void follows_the_pixel_rule() {
@@ -45,6 +45,28 @@ void centres() {
     }
 }
 
+void threads_change_nothing() {
+    constexpr std::int64_t kImages = 37;
+    std::vector<float> pixels;
+    Numbers starts, sides(kImages, 2);
+    for (std::int64_t e = 0; e < kImages; ++e) {
+        starts.push_back(4 * e);
+        for (std::int64_t k = 0; k < 4; ++k) pixels.push_back(k > e % 5 ? 0.0F : static_cast<float>(e + k) - 3.0F);
+    }
+    const auto made = [&](int threads) {
+        return dmcnn::sparsify(pixels.data(), 4 * kImages, starts.data(), sides.data(), sides.data(), kImages,
+                               {1, 3, 2}, {0.0F, 9.0F}, true, threads);
+    };
+    const dmcnn::Sparse one = made(1);
+    for (const int threads : {2, 3, 8}) {
+        const dmcnn::Sparse many = made(threads);
+        CHECK(many.offsets == one.offsets && many.index == one.index && many.value == one.value);
+        CHECK(many.bad == one.bad && many.cut == one.cut);
+    }
+    starts[20] = starts[30] = -2;
+    for (const int threads : {1, 2, 8}) CHECK(refused("image 20: pixels -2", [&] { made(threads); }));
+}
+
 void refuses() {
     const std::vector<float> pixels(6, 1.0F);
     const auto call = [&](std::int64_t rows, std::int64_t cols, std::int64_t start,
@@ -71,6 +93,7 @@ int main() {
     follows_the_pixel_rule();
     orders_columns_into_rows();
     centres();
+    threads_change_nothing();
     refuses();
     return failures != 0;
 }

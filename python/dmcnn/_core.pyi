@@ -8,7 +8,61 @@ from __future__ import annotations
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['decode_image2d', 'densify', 'occlude', 'sparsify']
+__all__: list[str] = ['centroid', 'crop', 'decode_clusters', 'decode_image2d', 'decode_voxels', 'densify', 'list_windows', 'most_charge', 'occlude', 'sparsify', 'voxelise', 'voxelise_dense', 'voxelise_hits']
+def centroid(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray[numpy.int32], value: numpy.typing.NDArray[numpy.float32], shape: tuple[int, int, int], threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
+    """
+    Mean row and column of sparse images, all channels together, weighted with the charges above zero.
+    
+    Args:
+        offsets, index, value, shape, threads: as ``crop``.
+    
+    Returns:
+        rows (n,) float64, cols (n,) float64; the centre ((H - 1) / 2, (W - 1) / 2) of an image without such charge.
+    
+    Raises:
+        ValueError: the text names the image, what was found and what was expected.
+    """
+def crop(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray[numpy.int32], value: numpy.typing.NDArray[numpy.float32], shape: tuple[int, int, int], source: numpy.typing.NDArray[numpy.int64], top: numpy.typing.NDArray[numpy.int64], left: numpy.typing.NDArray[numpy.int64], size: tuple[int, int], rows_per_pixel: int = 1, merge: str = 'sum', threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64]]:
+    """
+    Cut windows out of sparse images.
+    
+    Args:
+        offsets: (n+1,) int64. Image i owns ``index[offsets[i]:offsets[i+1]]``.
+        index: (nnz,) int32. Flat pixel numbers, row-major in (C, H, W), strictly increasing in an image.
+        value: (nnz,) float32 [ADC], finite.
+        shape: (C, H, W).
+        source: (m,) int64. The image that each window is cut from.
+        top: (m,) int64. First row (drift tick) of each window; it may lie outside the image.
+        left: (m,) int64. First column (wire) of each window; it may lie outside the image.
+        size: (height, width) of the new images; a window covers ``height * rows_per_pixel`` rows.
+        rows_per_pixel: so many rows of the image become one.
+        merge: how they do: "sum", "mean" or "max", an absent pixel counting as zero; sums are made in double.
+        threads: at most so many work on different windows; the result does not depend on it.
+    
+    Returns:
+        offsets (m+1,) int64; index int32, row-major in (C, *size); value float32, no zeros; bad (m,) int64, zeros;
+        cut (m,) int64, pixels of the image outside the window.
+    
+    Raises:
+        ValueError: the text names the image or the window, what was found and what was expected.
+    """
+def decode_clusters(data: numpy.typing.NDArray[numpy.uint8], entries: numpy.typing.NDArray[numpy.int64]) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.uint64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.uint64], numpy.typing.NDArray[numpy.float32]]:
+    """
+    Clusters of voxels from the decompressed bytes of a LArCV2 ``_cluster_v._voxel_vv`` branch (cluster2d).
+    
+    Args:
+        data: (nbytes,) uint8, several entries.
+        entries: (n+1,) int64. Entry e is ``data[entries[e]:entries[e+1]]``.
+    
+    Returns:
+        counts (n,) int64, projections of each entry, m in all; offsets (m+1,) int64, projection p owns the clusters
+        ``offsets[p]:offsets[p+1]``; id (k,) uint64 of every cluster, unset being 65535 or 2**64 - 1 as the file has
+        16 or 64 bits; voxel_offsets (k+1,) int64, cluster c owns the voxels ``voxel_offsets[c]:voxel_offsets[c+1]``;
+        voxel_id (v,) uint64, number of each voxel in its image; value (v,) float32, as stored.
+    
+    Raises:
+        ValueError: malformed bytes; the text names the entry, what was found and what was expected.
+    """
 def decode_image2d(data: numpy.typing.NDArray[numpy.uint8], entries: numpy.typing.NDArray[numpy.int64], position: numpy.typing.NDArray[numpy.int64], rows: numpy.typing.NDArray[numpy.int64], cols: numpy.typing.NDArray[numpy.int64], shape: tuple[int, int], adc_lo: typing.SupportsFloat | typing.SupportsIndex, adc_hi: typing.SupportsFloat | typing.SupportsIndex, flip_rows: bool) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64]]:
     """
     Sparse images from the decompressed bytes of a LArCV ``_image_v._img`` branch.
@@ -31,36 +85,137 @@ def decode_image2d(data: numpy.typing.NDArray[numpy.uint8], entries: numpy.typin
     Raises:
         ValueError: malformed bytes; the text names the entry, what was found and what was expected.
     """
-def densify(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray[numpy.int32], value: numpy.typing.NDArray[numpy.float32], out: numpy.typing.NDArray[numpy.float32], orientation: numpy.typing.NDArray[numpy.uint8] | None = None) -> None:
+def decode_voxels(data: numpy.typing.NDArray[numpy.uint8], entries: numpy.typing.NDArray[numpy.int64]) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.uint64], numpy.typing.NDArray[numpy.float32]]:
     """
-    Write sparse images into a dense batch, zeros included.
+    Sets of voxels from the decompressed bytes of a LArCV2 branch of type ``std::vector<larcv::Voxel>[]``.
     
     Args:
-        offsets: (B+1,) int64. Image i owns ``index[offsets[i]:offsets[i+1]]``.
+        data: (nbytes,) uint8, several entries of ``_tensor_v._voxel_v`` (sparse2d) or ``_voxel_vv._voxel_v``
+            (cluster3d).
+        entries: (n+1,) int64. Entry e is ``data[entries[e]:entries[e+1]]``.
+    
+    Returns:
+        counts (n,) int64, sets of each entry, m in all; offsets (m+1,) int64, set s owns the voxels
+        ``offsets[s]:offsets[s+1]``; id (v,) uint64, number of each voxel in its image; value (v,) float32, as stored.
+    
+    Raises:
+        ValueError: malformed bytes; the text names the entry, what was found and what was expected.
+    """
+@typing.overload
+def densify(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray[numpy.int32], value: numpy.typing.NDArray[numpy.float32], out: numpy.typing.NDArray[numpy.float32], orientation: numpy.typing.NDArray[numpy.uint8] | None = None, which: numpy.typing.NDArray[numpy.int64] | None = None, shift: numpy.typing.NDArray[numpy.int64] | None = None, key: numpy.typing.NDArray[numpy.uint64] | None = None, seed: int = 0, noise: typing.SupportsFloat | typing.SupportsIndex = 0.0, mask: typing.SupportsFloat | typing.SupportsIndex = 0.0, threads: int = 1) -> numpy.typing.NDArray[numpy.int64]:
+    """
+    Write sparse images into a dense batch, zeros included, augmented on the way.
+    
+    Args:
+        offsets: (n+1,) int64. Image i owns ``index[offsets[i]:offsets[i+1]]``.
         index: (nnz,) int32. Flat pixel numbers, row-major in (C, H, W).
         value: (nnz,) float32 [ADC].
-        out: (B, C, H, W) float32, writeable, C-contiguous; overwritten.
+        out: (B, C, H, W) float32, or uint16 for the bits of bfloat16 (rounded to nearest, ties to even), writeable,
+            C-contiguous; overwritten.
         orientation: (B,) uint8, a sum of 1 (swap H and W, square images only), 2 (then reverse H: rows, ticks) and
             4 (then reverse W: columns, wires); None leaves the images as they are.
+        which: (B,) int64, numbers of the images to write; None writes all (B = n).
+        shift: (B, 2) int64 [pixels], rows down and columns right, after the orientation; what leaves the image is lost.
+        key: (B,) uint64, the images' names to the random numbers; needed by ``noise`` and ``mask``.
+        seed: of the random numbers.
+        noise: [ADC] rms of the noise added to every active pixel (a sum of 12 uniform numbers: |noise| < 6 rms).
+        mask: probability to leave a pixel out.
+        threads: at most so many work on different images. The random numbers depend on (seed, key, stored pixel
+            number) alone, and nothing depends on the threads: see cpp/include/dmcnn/random.hpp and densify.hpp.
+    
+    Returns:
+        (B,) int64: pixels of each image that the shift moved out of it.
+    
+    Raises:
+        ValueError: the text names the place in the batch, what was found and what was expected; ``out`` is then
+            unspecified.
+    """
+@typing.overload
+def densify(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray[numpy.int32], value: numpy.typing.NDArray[numpy.float32], out: numpy.typing.NDArray[numpy.uint16], orientation: numpy.typing.NDArray[numpy.uint8] | None = None, which: numpy.typing.NDArray[numpy.int64] | None = None, shift: numpy.typing.NDArray[numpy.int64] | None = None, key: numpy.typing.NDArray[numpy.uint64] | None = None, seed: int = 0, noise: typing.SupportsFloat | typing.SupportsIndex = 0.0, mask: typing.SupportsFloat | typing.SupportsIndex = 0.0, threads: int = 1) -> numpy.typing.NDArray[numpy.int64]:
+    """
+    Write sparse images into a dense batch, zeros included, augmented on the way.
+    
+    Args:
+        offsets: (n+1,) int64. Image i owns ``index[offsets[i]:offsets[i+1]]``.
+        index: (nnz,) int32. Flat pixel numbers, row-major in (C, H, W).
+        value: (nnz,) float32 [ADC].
+        out: (B, C, H, W) float32, or uint16 for the bits of bfloat16 (rounded to nearest, ties to even), writeable,
+            C-contiguous; overwritten.
+        orientation: (B,) uint8, a sum of 1 (swap H and W, square images only), 2 (then reverse H: rows, ticks) and
+            4 (then reverse W: columns, wires); None leaves the images as they are.
+        which: (B,) int64, numbers of the images to write; None writes all (B = n).
+        shift: (B, 2) int64 [pixels], rows down and columns right, after the orientation; what leaves the image is lost.
+        key: (B,) uint64, the images' names to the random numbers; needed by ``noise`` and ``mask``.
+        seed: of the random numbers.
+        noise: [ADC] rms of the noise added to every active pixel (a sum of 12 uniform numbers: |noise| < 6 rms).
+        mask: probability to leave a pixel out.
+        threads: at most so many work on different images. The random numbers depend on (seed, key, stored pixel
+            number) alone, and nothing depends on the threads: see cpp/include/dmcnn/random.hpp and densify.hpp.
+    
+    Returns:
+        (B,) int64: pixels of each image that the shift moved out of it.
+    
+    Raises:
+        ValueError: the text names the place in the batch, what was found and what was expected; ``out`` is then
+            unspecified.
+    """
+def list_windows(index: numpy.typing.NDArray[numpy.int32], shape: tuple[int, int, int], half: int, stride: int = 1, skip: bool = False) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32]]:
+    """
+    The windows of an occlusion scan that cover charge; those that cover the same pixels are one.
+    
+    Args:
+        index: (nnz,) int32. Flat numbers of an event's active pixels, row-major in ``shape``, strictly increasing.
+        shape: (C, H, W).
+        half: [pixels] a window spans ``2 * half + 1`` pixels in all channels, clipped at the borders; >= 0.
+        stride: 1 puts a window around every pixel that is active in any channel; s > 1 around the middle (rounded
+            down) of every s x s cell of the image, counted from pixel (0, 0).
+        skip: leave out the windows that cross the border.
+    
+    Returns:
+        rows: (n,) int64. Row (drift tick) of each window's centre; centres come row by row.
+        cols: (n,) int64. Column (wire) of each window's centre.
+        number: (n,) int64. The window around each centre; u different ones, numbered as they appear.
+        offsets: (u+1,) int64. Window w covers ``covered[offsets[w]:offsets[w+1]]``.
+        covered: (m,) int32. Places in ``index``, strictly increasing within a window.
+    
+    Raises:
+        ValueError: the text names the pixel, what was found and what was expected.
+    """
+def most_charge(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray[numpy.int32], value: numpy.typing.NDArray[numpy.float32], shape: tuple[int, int, int], size: tuple[int, int], threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.float64]]:
+    """
+    The window with the largest sum of charge, all channels together, among all that lie inside the image.
+    
+    Along an axis on which the window is larger than the image, it is the one with the image at its centre. Sums are
+    exact: charges are whole multiples of 2^-s, s = 62 - bits(pixels of the image) - frexp(largest |charge|), to which
+    those below 2^(24 - s) are rounded. Of equal sums the smallest top wins, then the smallest left.
+    
+    Args:
+        offsets, index, value, shape, threads: as ``crop``.
+        size: (height, width) of the window in pixels of the image.
+    
+    Returns:
+        top (n,) int64, left (n,) int64, charge (n,) float64 in that window.
+    
+    Raises:
+        ValueError: the text names the image, what was found and what was expected.
+    """
+def occlude(index: numpy.typing.NDArray[numpy.int32], fill: numpy.typing.NDArray[numpy.float32], offsets: numpy.typing.NDArray[numpy.int64], covered: numpy.typing.NDArray[numpy.int32], which: numpy.typing.NDArray[numpy.int64], out: numpy.typing.NDArray[numpy.float32], threads: int = 1) -> None:
+    """
+    Write the pixels that a window covers, and only those, into dense images that hold the event already.
+    
+    Args:
+        index: (nnz,) int32. Flat numbers of the event's active pixels, row-major in (C, H, W).
+        fill: (nnz,) float32 [ADC]. What each of these pixels becomes where a window covers it.
+        offsets: (u+1,) int64, of ``list_windows``.
+        covered: (m,) int32, of ``list_windows``.
+        which: (B,) int64. Number of the window of each image.
+        out: (B, C, H, W) float32, writeable, C-contiguous; changed in place.
+        threads: at most so many work on different images; the result does not depend on their number.
     
     Raises:
         ValueError: the text names the image, what was found and what was expected; ``out`` is then unspecified.
     """
-def occlude(image: numpy.typing.NDArray[numpy.float32], rows: numpy.typing.NDArray[numpy.int64], cols: numpy.typing.NDArray[numpy.int64], half: int, out: numpy.typing.NDArray[numpy.float32]) -> None:
-    """
-    Copies of one image, each with one square window set to zero in all channels.
-    
-    Args:
-        image: (C, H, W) float32 [ADC].
-        rows: (n,) int64. Row (drift tick) of each window's centre, inside the image.
-        cols: (n,) int64. Column (wire) of each window's centre, inside the image.
-        half: the window spans ``2 * half + 1`` pixels, clipped at the borders; >= 0.
-        out: (n, C, H, W) float32, writeable, C-contiguous, apart from ``image``; overwritten.
-    
-    Raises:
-        ValueError: the text names the window, what was found and what was expected; ``out`` is then unspecified.
-    """
-def sparsify(pixels: numpy.typing.NDArray[numpy.float32], starts: numpy.typing.NDArray[numpy.int64], rows: numpy.typing.NDArray[numpy.int64], cols: numpy.typing.NDArray[numpy.int64], shape: tuple[int, int], adc_lo: typing.SupportsFloat | typing.SupportsIndex, adc_hi: typing.SupportsFloat | typing.SupportsIndex, row_major: bool) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64]]:
+def sparsify(pixels: numpy.typing.NDArray[numpy.float32], starts: numpy.typing.NDArray[numpy.int64], rows: numpy.typing.NDArray[numpy.int64], cols: numpy.typing.NDArray[numpy.int64], shape: tuple[int, int], adc_lo: typing.SupportsFloat | typing.SupportsIndex, adc_hi: typing.SupportsFloat | typing.SupportsIndex, row_major: bool, threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64]]:
     """
     Sparse images from float32 pixels in memory.
     
@@ -73,10 +228,87 @@ def sparsify(pixels: numpy.typing.NDArray[numpy.float32], starts: numpy.typing.N
         adc_lo: [ADC] pixels below are dropped; -inf keeps all.
         adc_hi: [ADC] pixels above become adc_hi; inf keeps all.
         row_major: images are stored row by row (C order), else column by column.
+        threads: at most so many work on different images; the result does not depend on their number.
     
     Returns:
         offsets, index, value, bad, cut, as ``decode_image2d``.
     
     Raises:
         ValueError: an image outside ``pixels``; the text names the image, what was found and what was expected.
+    """
+def voxelise(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray[numpy.int32], value: numpy.typing.NDArray[numpy.float32], shape: tuple[int, int, int], energy: int, time: int, edges: numpy.typing.NDArray[numpy.float64], n_frames: int, energy_above: typing.SupportsFloat | typing.SupportsIndex = 0.0, after: typing.SupportsFloat | typing.SupportsIndex = ..., until: typing.SupportsFloat | typing.SupportsIndex = ..., cumulative: bool = False, right_closed: bool = True, threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64]]:
+    """
+    Space-time frames of sparse images that hold a channel of energies and one of times.
+    
+    Args:
+        offsets, index, value, shape, threads: as ``crop``.
+        energy, time: numbers of the two channels; a pixel without a stored time has time 0.
+        edges: (b+1,) float64, strictly increasing. Bin k of the time is frame k; float32 times are compared as float64.
+        n_frames: of the result, >= b; those beyond the last bin stay empty.
+        energy_above: only pixels with more energy, compared as float64.
+        after, until: only times between, closed as a bin is.
+        cumulative: a pixel is in the frame of its bin and all later bins' (in all, if its time is before the first
+            edge), else in the frame of its bin alone.
+        right_closed: bins are lo < t <= hi, else lo <= t < hi.
+    
+    Returns:
+        offsets (n+1,) int64; index int32, row-major in (n_frames, H, W); value float32, the energies; bad (n,) int64,
+        zeros; cut (n,) int64, pixels above the threshold that are in no frame.
+    
+    Raises:
+        ValueError: the text names the image or the edge, what was found and what was expected.
+    """
+def voxelise_dense(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray[numpy.int32], value: numpy.typing.NDArray[numpy.float32], shape: tuple[int, int, int], energy: int, time: int, edges: numpy.typing.NDArray[numpy.float64], out: numpy.typing.NDArray[numpy.float32], energy_above: typing.SupportsFloat | typing.SupportsIndex = 0.0, after: typing.SupportsFloat | typing.SupportsIndex = ..., until: typing.SupportsFloat | typing.SupportsIndex = ..., cumulative: bool = False, right_closed: bool = True, threads: int = 1) -> None:
+    """
+    The frames of ``voxelise``, dense.
+    
+    Args:
+        out: (n, n_frames, H, W) float32, writeable, C-contiguous, apart from ``value``; overwritten.
+        offsets, index, value, shape, energy, time, edges, energy_above, after, until, cumulative, right_closed, threads:
+            as ``voxelise``.
+    
+    Raises:
+        ValueError: as ``voxelise``; ``out`` is then unspecified.
+    """
+@typing.overload
+def voxelise_hits(offsets: numpy.typing.NDArray[numpy.int64], x: numpy.typing.NDArray[numpy.float32], y: numpy.typing.NDArray[numpy.float32], t: numpy.typing.NDArray[numpy.float32], charge: numpy.typing.NDArray[numpy.float32], x_edges: numpy.typing.NDArray[numpy.float64], y_edges: numpy.typing.NDArray[numpy.float64], t_edges: numpy.typing.NDArray[numpy.float64], right_closed: bool = False, threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64]]:
+    """
+    Lists of hits as sparse images of (bins of t, bins of y, bins of x), the charges in a voxel summed.
+    
+    They are added in the order of the hits, in double, and rounded once to float32.
+    
+    Args:
+        offsets: (n+1,) int64. Event i owns the hits ``offsets[i]:offsets[i+1]``.
+        x, y, t, charge: (m,) float64, or all float32: position, time, charge or energy, in any unit.
+        x_edges, y_edges, t_edges: float64, strictly increasing, in the same units.
+        right_closed: bins are lo < x <= hi, else lo <= x < hi, on all axes.
+        threads: at most so many work on different events; the result does not depend on it.
+    
+    Returns:
+        offsets, index, value as ``crop``; bad (n,) int64, hits with a NaN or infinite number; cut (n,) int64, hits
+        outside the edges.
+    
+    Raises:
+        ValueError: the text names the event or the edge, what was found and what was expected.
+    """
+@typing.overload
+def voxelise_hits(offsets: numpy.typing.NDArray[numpy.int64], x: numpy.typing.NDArray[numpy.float64], y: numpy.typing.NDArray[numpy.float64], t: numpy.typing.NDArray[numpy.float64], charge: numpy.typing.NDArray[numpy.float64], x_edges: numpy.typing.NDArray[numpy.float64], y_edges: numpy.typing.NDArray[numpy.float64], t_edges: numpy.typing.NDArray[numpy.float64], right_closed: bool = False, threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64]]:
+    """
+    Lists of hits as sparse images of (bins of t, bins of y, bins of x), the charges in a voxel summed.
+    
+    They are added in the order of the hits, in double, and rounded once to float32.
+    
+    Args:
+        offsets: (n+1,) int64. Event i owns the hits ``offsets[i]:offsets[i+1]``.
+        x, y, t, charge: (m,) float64, or all float32: position, time, charge or energy, in any unit.
+        x_edges, y_edges, t_edges: float64, strictly increasing, in the same units.
+        right_closed: bins are lo < x <= hi, else lo <= x < hi, on all axes.
+        threads: at most so many work on different events; the result does not depend on it.
+    
+    Returns:
+        offsets, index, value as ``crop``; bad (n,) int64, hits with a NaN or infinite number; cut (n,) int64, hits
+        outside the edges.
+    
+    Raises:
+        ValueError: the text names the event or the edge, what was found and what was expected.
     """

@@ -52,7 +52,7 @@ def occlude(settings: OccludeSettings) -> None:
 
 @dataclass(frozen=True)
 class Scan:
-    """Logits of an event with each window zeroed: (n,) centres, (n, classes) logits, (classes,) untouched."""
+    """Logits of an event with each window replaced: (n,) centres, (n, classes) logits, (classes,) untouched."""
 
     rows: NDArray[np.int64]
     columns: NDArray[np.int64]
@@ -66,35 +66,35 @@ def _scan(settings: OccludeSettings, trained: Trained, event: SparseImages, stem
     from tqdm import tqdm
 
     from dmcnn.journal import Journal
-    from dmcnn.occlusion.scan import centres, scan
+    from dmcnn.occlusion.scan import scan, windows
 
-    image = event.dense()[0]
-    rows, columns = centres(image, settings.occlusion_size, settings.border)
     key = _key(settings, trained, event)
     path = stem.with_name(stem.name + ".npz")
     if path.exists():
         with np.load(path, allow_pickle=False) as old:
             if "key" in old and str(old["key"]) == json.dumps(key, sort_keys=True):
                 return Scan(old["rows"], old["cols"], old["logits"], old["base_logits"])
+    found = windows(event, settings.occlusion_size, border=settings.border, stride=settings.stride)
     base = next(trained.logits([event]))[0]
     journal = Journal(stem.with_name(f".{stem.name}.journal"), key, len(base))
     done = len(journal)
-    with tqdm(total=len(rows), initial=done, desc=stem.name, unit="window") as bar:
+    with tqdm(total=len(found), initial=done, desc=stem.name, unit="window") as bar:
         for part in scan(
             trained.net,
-            image,
-            rows[done:],
-            columns[done:],
-            settings.occlusion_size,
+            event,
+            found,
+            np.arange(done, len(found)),
+            fill=settings.fill,
+            seed=settings.seed_number,
             batch_size=settings.batch_size,
             precision=settings.precision,
         ):
             journal.append(part)
             bar.update(len(part))
-    found = Scan(rows, columns, journal.rows, base)
-    _save(settings, trained, event, found, key, path)
+    result = Scan(found.rows, found.columns, journal.rows[found.number], base)
+    _save(settings, trained, event, result, key, path)
     journal.close()
-    return found
+    return result
 
 
 def _key(settings: OccludeSettings, trained: Trained, event: SparseImages) -> dict[str, Any]:
@@ -108,6 +108,8 @@ def _key(settings: OccludeSettings, trained: Trained, event: SparseImages) -> di
         "precision": trained.precision,
         "k": settings.occlusion_size,
         "border": settings.border,
+        "stride": settings.stride,
+        "fill": [settings.fill, settings.seed_number if settings.fill == "noise" else None],
     }
 
 
@@ -122,13 +124,8 @@ def _save(
     """The npz: rows, cols, scores (n, classes), base (classes,), k; the maps of all classes; who and what."""
     import numpy as np
 
-    from dmcnn.occlusion.scan import score_map
-
     scores, base = trained.scores(found.logits), trained.scores(found.base[None])[0]
-    maps = [
-        score_map(event.shape[1:], found.rows, found.columns, scores[:, number], base[number])
-        for number in range(len(base))
-    ]
+    maps = [_map(settings, event, found, scores[:, number], base[number]) for number in range(len(base))]
     with replacing(path) as temporary:
         np.savez_compressed(
             temporary,
@@ -147,17 +144,24 @@ def _save(
         )
 
 
+def _map(
+    settings: OccludeSettings, event: SparseImages, found: Scan, scores: NDArray[np.float64], base: float
+) -> NDArray[np.float64]:
+    from dmcnn.occlusion.scan import score_map
+
+    return score_map(event.shape[1:], found.rows, found.columns, scores, base, settings.stride)
+
+
 def _draw(settings: OccludeSettings, trained: Trained, event: SparseImages, found: Scan, stem: Path) -> None:
     """One figure per class, PNG and PDF."""
     from dmcnn.figures import occlusion as figures
-    from dmcnn.occlusion.scan import score_map
     from dmcnn.writers.figure import save_figure
 
     scores, base = trained.scores(found.logits), trained.scores(found.base[None])[0]
     image = event.dense()[0].any(axis=0)
     for number, name in enumerate(trained.card.classes):
         figure = figures.score_map(
-            score_map(event.shape[1:], found.rows, found.columns, scores[:, number], base[number]),
+            _map(settings, event, found, scores[:, number], base[number]),
             name.capitalize(),
             event.meta[0, 0],
             normalized=settings.normalization,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,10 +18,33 @@ TURNS = {0: 0, 90: 1 | 2, 180: 2 | 4, 270: 1 | 4}
 """Orientation bits of `_core.densify` (1 transpose, 2 flip rows, 4 flip columns) that turn like np.rot90."""
 
 
-def to_tensor(images: SparseImages, orientation: NDArray[np.uint8] | None = None) -> torch.Tensor:
-    """(B, C, H, W) float32 contiguous tensor of a batch, each image turned by its orientation bits."""
-    out = torch.empty((len(images), *images.shape), dtype=torch.float32)
-    _core.densify(images.offsets, images.index, images.value, out.numpy(), orientation)
+def to_tensor(
+    images: SparseImages,
+    orientation: NDArray[np.uint8] | None = None,
+    *,
+    which: NDArray[np.int64] | None = None,
+    out: torch.Tensor | None = None,
+    threads: int = 1,
+    **augmentation: Any,
+) -> torch.Tensor:
+    """(B, C, H, W) contiguous tensor of a batch, each image turned by its orientation bits.
+
+    Args:
+        images: the batch, or all images of which ``which`` are the batch.
+        orientation: (B,) bits, see `_core.densify`.
+        which: (B,) numbers of images.
+        out: float32 or bfloat16 tensor on the host to write to; by default a new one of float32.
+        threads: at most so many work on different images.
+        augmentation: shift, key, seed, noise and mask of `_core.densify`.
+    """
+    if out is None:  # NumPy asks for huge pages, and the first touch of memory costs more than filling it
+        count = len(images) if which is None else len(which)
+        out = torch.from_numpy(np.empty((count, *images.shape), np.float32))
+    pixels = (out.view(torch.uint16) if out.dtype == torch.bfloat16 else out).numpy()
+    _core.densify(
+        images.offsets, images.index, images.value, pixels, orientation,
+        which=which, threads=threads, **augmentation,
+    )  # fmt: skip
     return out
 
 

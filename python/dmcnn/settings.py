@@ -124,6 +124,9 @@ class TrainSettings(Reading):
     save_every_step: int = Field(200, ge=1, description="steps between checkpoints to resume from")
     seed: bool = Field(True, description="use seed_number; False draws a seed and records it")
     seed_number: int = Field(1, ge=0, le=2**32 - 1, description="seed of Python, NumPy, torch and the loader")
+    cache: str = Field(
+        "memory", description='where read images are kept: "memory", or a folder for files mapped into memory'
+    )
     precision: Literal["auto", "32", "bf16"] = Field(
         "auto", description="auto = bf16 where the hardware has it"
     )
@@ -251,7 +254,7 @@ class DisplaySettings(Network):
 
 
 class OccludeSettings(Network):
-    """Score an event again with every charged pixel's surroundings zeroed; resumes where it stopped."""
+    """Score an event again with every charged pixel's surroundings blanked; resumes where it stopped."""
 
     weight_file: str = Field(description="checkpoint of dmcnn or a .pwf of DM-CNN")
     entries: int | list[int] = Field(description="entry number(s) to scan; also -n ENTRY")
@@ -260,6 +263,16 @@ class OccludeSettings(Network):
     border: Literal["clip", "skip"] = Field(
         "clip", description="windows over the border: clipped to the image, or skipped as DM-CNN does"
     )
+    fill: Literal["zero", "mean", "noise"] = Field(
+        "zero",
+        description="charge under a window: none, the mean of the plane's charged pixels, or drawn from them",
+    )
+    stride: int = Field(
+        1,
+        ge=1,
+        description="[pixels] 1 = a window around every charged pixel; s = one per s x s cell with charge",
+    )
+    seed_number: int = Field(1, ge=0, le=2**32 - 1, description="seed of fill = noise")
     zoom: bool = Field(False, description="draw only the part of the image that holds charge")
 
     inputs: ClassVar[tuple[str, ...]] = ("input_file", "weight_file")

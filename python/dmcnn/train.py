@@ -26,7 +26,7 @@ log = logging.getLogger("dmcnn")
 
 FREE = {
     "EPOCHS", "GPUID", "input_train", "input_test", "weights_directory", "output_directory", "resume",
-    "run_test", "save_every_step", "save_weights", "batch_size_test",
+    "run_test", "save_every_step", "save_weights", "batch_size_test", "cache",
 }  # fmt: skip
 """Settings that may change when a run is resumed, because none of them changes a step. (Data are compared by
 fingerprint: files may move.)"""
@@ -52,7 +52,7 @@ def train(settings: TrainSettings) -> None:
         "training": _labelled(settings, settings.input_train),
         "test": _labelled(settings, settings.input_test),
     }
-    images = {what: _usable(dataset, what) for what, dataset in datasets.items()}
+    images = {what: _usable(settings, dataset, what) for what, dataset in datasets.items()}
     if images["training"].shape != images["test"].shape:
         shapes = f"{images['training'].shape}, test images {images['test'].shape}"
         raise InputError(f"training images are {shapes} (planes, rows, columns): set xdim and ydim")
@@ -71,17 +71,23 @@ def _labelled(settings: TrainSettings, inputs: str | list[str]) -> Dataset:
     return Dataset(inputs, label=rule, **settings.reading())
 
 
-def _usable(dataset: Dataset, what: str) -> SparseImages:
-    """All images of a dataset in memory; events without an image are left out and counted."""
-    images = dataset.load()
-    for line in dataset.report_lines():
+def _usable(settings: TrainSettings, dataset: Dataset, what: str) -> SparseImages:
+    """All images of a dataset, in memory or mapped; events without an image are left out and counted."""
+    from dmcnn import cache
+
+    if settings.cache == "memory":
+        images = dataset.load()
+        report = dataset.report_lines()
+    else:
+        images, report = cache.load(dataset, settings.cache, settings.reading())
+    for line in report:
         log.info("%s", line)
     present = images.has_image
     if not present.all():
-        log.warning(
-            "warning: %d of %d %s events hold no image: left out", (~present).sum(), len(images), what
-        )
         images = images.take(present)
+    if len(images) < len(dataset):
+        missing = len(dataset) - len(images)
+        log.warning("warning: %d of %d %s events hold no image: left out", missing, len(dataset), what)
     if not len(images):
         raise InputError(f"no {what} event holds an image")
     return images

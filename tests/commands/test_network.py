@@ -243,6 +243,31 @@ def test_occlusion_map_is_kept_and_resumed(
     assert len(calls) == done, "a finished scan is drawn again without scoring again"
 
 
+def test_occlusion_by_cells_filled_with_noise(
+    weights: Path, toy_files: dict[str, Path], tmp_path: Path
+) -> None:
+    asked = words(
+        input_file=toy_files["test"], weight_file=weights, output_dir=tmp_path, occlusion_size=2, stride=5
+    )
+    path = tmp_path / "occlusion_test_toy_test_ENTRY_2.npz"
+    images = toy_images(11, seed=2).take([2])
+    net, _ = checkpoint.load(weights)
+    maps = []
+    for more in (["fill=zero"], ["fill=mean"], ["fill=noise"], ["fill=noise", "seed_number=2"]):
+        assert occlude.main([*asked, "-n", "2", *more]) == 0
+        maps.append(np.load(path))
+    assert len({one["logits"].tobytes() for one in maps}) == 4
+    first = maps[0]
+    assert ((first["rows"] - 2) % 5 == 0).all()
+    for row, column, logits_ in list(zip(first["rows"], first["cols"], first["logits"], strict=True))[:3]:
+        masked = images.dense()
+        masked[..., row - 2 : row + 3, column - 2 : column + 3] = 0
+        with torch.inference_mode():
+            np.testing.assert_allclose(net(torch.from_numpy(masked)).numpy()[0], logits_, atol=1e-5, rtol=0)
+        cell = first["maps"][:, row - 2 : row + 3, column - 2 : column + 3]
+        assert (cell == cell[:, 2:3, 2:3]).all()
+
+
 def test_evaluate_our_own_scores(weights: Path, toy_files: dict[str, Path], tmp_path: Path) -> None:
     asked = words(input_file=toy_files["test"], weight_file=weights, output_dir=tmp_path)
     assert infer.main(asked) == 0

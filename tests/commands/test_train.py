@@ -140,6 +140,24 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(train_words: list[str], tmp_p
     assert train.main([*train_words, f"EPOCHS={-(-step // 4)}"]) == 0
 
 
+def test_cached_images_train_the_same_network(
+    train_words: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "dmcnn")
+    assert train.main([*train_words, "EPOCHS=1"]) == 0
+    last = tmp_path / "weights" / "DM-CNN_model_toy_last.ckpt"
+    first = weights_of(last)
+    cached = [*train_words, "EPOCHS=1", f"cache={tmp_path / 'cache'}"]
+    for said in ("toy_train.h5", "images from the cache"):
+        last.unlink()
+        caplog.clear()
+        assert train.main(cached) == 0
+        assert said in caplog.text
+        again = weights_of(last)
+        assert all(torch.equal(first[key], again[key]) for key in first)
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
 def test_a_finished_run_is_reported_again_and_can_be_extended(
     train_words: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -135,9 +135,9 @@ def patched(at, text):
     [
         ({"data": patched(0, b"\x40\x00\x00\x00")}, r"entry 0: byte count 1073741824, expected 10737418\d\d"),
         ({"data": patched(4, b"\x40\x09")}, "entry 0: version 16393, expected bit 14 clear"),
-        ({"data": patched(6, b"\xff\xff\xff\xff")}, "entry 0: count -1 of image 0, expected 0 to 14"),
-        ({"data": patched(6, b"\x7f\xff\xff\xff")}, "entry 0: count 2147483647 of image 0"),
-        ({"data": patched(6, b"\x00\x00\x00\x0b")}, "entry 0: count 1093664768 of image 1"),
+        ({"data": patched(6, b"\xff\xff\xff\xff")}, "entry 0: count of pixels -1, expected 0 to 14"),
+        ({"data": patched(6, b"\x7f\xff\xff\xff")}, "entry 0: count of pixels 2147483647"),
+        ({"data": patched(6, b"\x00\x00\x00\x0b")}, "entry 0: count of pixels 1093664768"),
         ({"data": patched(6, b"\x00\x00\x00\x0e")}, "entry 0: count 14 of image 0, expected 3 rows x 4 cols"),
         ({"data": BYTES[:-1]}, "entry 2: bytes"),
         ({"entries": ENTRIES - [0, 0, 0, 1]}, "entry 2: byte count"),

@@ -28,6 +28,10 @@ def rewritten(
     else:
         packed = zlib.compress(bytes(content), 9)
         assert stored[:2] == b"ZL"
+        if (
+            len(packed) > len(stored) - 9
+        ):  # ROOT's old method is the same without zlib's 6 bytes of header and sum
+            data[start : start + 2], packed = b"CS", packed[2:-4]
         assert len(packed) <= len(stored) - 9
         data[start + 9 : end] = packed.ljust(len(stored) - 9, b"\0")
     target.write_bytes(data)

@@ -150,7 +150,7 @@ def test_the_reader_is_chosen_by_the_first_bytes(shared_data: Path, tmp_path: Pa
     disguised.write_bytes((shared_data / "larcv" / "electron.root").read_bytes())
     assert reader_of(disguised) is LArCV2 is READERS["larcv2"]
     assert reader_of(real) is LArCV3 is READERS["larcv3"]
-    assert len(open_images(disguised, plane=1, product="sparse2d")) == 10  # product is for other files
+    assert len(open_images(disguised, plane=1, axis0="col")) == 10  # axis0 is for other files
     assert len(open_images(real, plane=1, product="sparse2d", tick_order="auto")) == 4
     with pytest.raises(InputError, match=r"no reader has an argument 'plan' \(did you mean 'plane'\?\)"):
         open_images(real, plan=1)

@@ -1,11 +1,37 @@
-"""NumPy twin of ``_core.occlude``."""
+"""NumPy twins of ``_core.list_windows`` and ``_core.occlude``."""
 
 import numpy as np
 
 
-def occlude(image, rows, cols, half):
-    """(n, C, H, W) float32: copies of ``image`` with one window of zeros each."""
-    out = np.repeat(image[np.newaxis], len(rows), axis=0)
-    for copy, row, col in zip(out, rows, cols, strict=True):
-        copy[:, max(0, row - half) : row + half + 1, max(0, col - half) : col + half + 1] = 0
-    return out
+def list_windows(index, shape, half, stride=1, skip=False):
+    """Same arguments and results as the kernel, by looking at every window of the dense image."""
+    (_, height, width), half = shape, min(half, max(shape))
+    place = np.full(shape, -1, np.int64)
+    place.reshape(-1)[index] = np.arange(len(index))
+    if stride == 1:
+        centres = np.argwhere((place >= 0).any(0))
+    else:
+        rows, cols = (
+            [(first + min(first + stride, size) - 1) // 2 for first in range(0, size, stride)]
+            for size in (height, width)
+        )
+        centres = [(row, col) for row in rows for col in cols]
+    rows, cols, number, windows = [], [], [], {}
+    for row, col in centres:
+        if skip and not (half <= row < height - half and half <= col < width - half):
+            continue
+        window = place[:, max(0, row - half) : row + half + 1, max(0, col - half) : col + half + 1]
+        covered = tuple(window[window >= 0])
+        if covered:
+            rows, cols = [*rows, row], [*cols, col]
+            number.append(windows.setdefault(covered, len(windows)))
+    offsets = np.cumsum([0, *map(len, windows)])
+    covered = np.array([pixel for window in windows for pixel in window], np.int32)
+    return *(np.array(column, np.int64) for column in (rows, cols, number, offsets)), covered
+
+
+def occlude(index, fill, offsets, covered, which, out):
+    """Same arguments as the kernel; changes ``out``."""
+    for image, window in zip(out, which, strict=True):
+        pixels = covered[offsets[window] : offsets[window + 1]]
+        image.reshape(-1)[index[pixels]] = fill[pixels]

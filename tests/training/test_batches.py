@@ -71,6 +71,30 @@ def test_oblong_images_are_flipped_but_not_transposed(images) -> None:
     assert found == flips
 
 
+def test_shift_moves_every_image_within_its_bounds(images) -> None:
+    one = images.take([0])
+    original = one.dense()
+    found = {
+        Batches(one, 1, epochs=99, seed=1, shift=1).batch(step)[0].numpy().tobytes() for step in range(99)
+    }
+    moved = np.pad(original, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    side = original.shape[-1]
+    assert found == {moved[:, :, y : y + side, x : x + side].tobytes() for y in range(3) for x in range(3)}
+
+
+def test_noise_and_mask_touch_active_pixels_and_change_with_the_epoch(images) -> None:
+    one = images.take([0])
+    original = one.dense()
+    batches = Batches(one, 1, epochs=2, seed=1, noise=5.0, mask=0.25)
+    first, second = (batch.numpy() for batch, _ in batches)
+    for batch in (first, second):
+        assert not batch[original == 0].any()
+        assert 0 < (batch[original != 0] == 0).mean() < 0.5
+        difference = (batch - original)[batch != 0]
+        assert 3 < difference.std() < 7
+    assert not np.array_equal(first, second)
+
+
 def test_unlabelled_images_are_refused(images) -> None:
     with pytest.raises(ValueError, match="labelled"):
         Batches(replace(images, label=None), 4, epochs=1, seed=1)

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "dmcnn/sparse.hpp"
+#include "dmcnn/images.hpp"
 
 namespace dmcnn {
 
@@ -11,14 +11,31 @@ enum Orientation : std::uint8_t {
     kFlipCols = 4,   ///< reverse the axis W
 };
 
-/// Writes n sparse images into out (n, channels, height, width), zeros included.
+/// What happens to the images of a batch on their way. An array has one entry per image of the batch; nullptr: none.
 ///
-/// offsets     (n + 1): image i owns index[offsets[i]:offsets[i+1]]; runs from 0 to nnz
-/// index,value (nnz): flat pixel numbers in `shape`, in any order, and their values
-/// orientation (n) sums of Orientation bits, or nullptr for images as they are
+/// A pixel is masked with probability `mask`; else noise * z is added to its charge, with product and sum in
+/// double, rounded once. The random numbers of the stored pixel p are words 4 p (mask) and 4 p + 1 … 4 p + 3 (z) of
+/// Stream(seed, key): they follow the pixel through every orientation and shift.
+struct Augmentation {
+    const std::uint8_t* orientation = nullptr;  ///< sums of Orientation bits
+    const std::int64_t* shift = nullptr;        ///< (n, 2): rows down and columns right, after the orientation
+    const std::uint64_t* key = nullptr;         ///< names the image; needed by noise and mask
+    std::uint64_t seed = 0;
+    float noise = 0.0F;  ///< [ADC] finite, >= 0
+    double mask = 0.0;   ///< 0 to 1
+};
+
+/// Writes sparse images into out (n, channels, height, width), zeros included.
 ///
-/// std::invalid_argument names the image at fault; out is then partly written.
-void densify(const std::int64_t* offsets, std::int64_t n, const std::int32_t* index, const float* value,
-             std::int64_t nnz, const std::uint8_t* orientation, const Shape& shape, float* out);
+/// from  pixels in any order within an image
+/// which (n) numbers of images in `from`, or nullptr for all of them (n == from.n)
+/// out   Pixel is float, or uint16_t for the bits of bfloat16 (rounded to nearest, ties to even; any NaN is 0x7fc0)
+/// lost  (n) pixels that a shift moved out of the image
+///
+/// Images are written in parallel on at most `threads` threads; the result does not depend on that number.
+/// std::invalid_argument names the place in the batch that is at fault; out is then partly written.
+template <class Pixel>
+void densify(const Images& from, const std::int64_t* which, std::int64_t n, const Augmentation& change, int threads,
+             Pixel* out, std::int64_t* lost);
 
 }  // namespace dmcnn

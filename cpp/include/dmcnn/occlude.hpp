@@ -4,15 +4,47 @@
 
 namespace dmcnn {
 
-/// Copies of one dense image, each with one window set to zero in all channels.
+/// The windows of an occlusion scan of one sparse event. Windows that cover the same pixels are one and the same.
+struct Windows {
+    std::vector<std::int64_t> rows, cols;  ///< (n) centres, row by row
+    std::vector<std::int64_t> number;      ///< (n) the window around each centre, 0 to u - 1 in order of appearance
+    std::vector<std::int64_t> offsets;     ///< (u + 1) window w covers covered[offsets[w]:offsets[w+1]]
+    std::vector<std::int32_t> covered;     ///< places in the event's index, strictly increasing within a window
+};
+
+/// Which windows a scan has.
+struct Scan {
+    std::int64_t half;    ///< [pixels] >= 0: a window reaches so far to every side, in all channels
+    std::int64_t stride;  ///< 1: around every active pixel; s > 1: around the middle of every s x s cell
+    bool skip;            ///< leave out the windows that cross the border, instead of clipping them
+};
+
+/// Lists the windows that cover at least one active pixel.
 ///
-/// image     (channels, height, width) float32
-/// rows,cols (n): centre of each window, inside the image
-/// half      >= 0: the window reaches `half` pixels to every side (2 * half + 1 across), clipped at the borders
-/// out       (n, channels, height, width); must not overlap image
+/// index (nnz) flat pixel numbers in `shape`, strictly increasing
 ///
-/// std::invalid_argument names the window at fault; out is then partly written.
-void occlude(const float* image, const Shape& shape, const std::int64_t* rows, const std::int64_t* cols,
-             std::int64_t n, std::int64_t half, float* out);
+/// Cells of the stride begin in pixel (0, 0) and end at the border; the middle of rows a … b is row (a + b) / 2.
+/// std::invalid_argument names the pixel at fault.
+Windows list_windows(const std::int32_t* index, std::int64_t nnz, const Shape& shape, const Scan& scan);
+
+/// What occlude reads: an event's pixels, what each becomes, and the pixels of u windows (see Windows).
+struct Fill {
+    const std::int32_t* index;  ///< (nnz)
+    const float* value;         ///< (nnz) what a covered pixel becomes
+    std::int64_t nnz;
+    const std::int64_t* offsets;  ///< (u + 1)
+    std::int64_t n_windows;       ///< u
+    const std::int32_t* covered;  ///< (n_covered)
+    std::int64_t n_covered;
+};
+
+/// Writes the pixels that a window covers, and only those, into each of n dense images.
+///
+/// which (n) number of the window of each image
+/// out   (n, size) images that hold the event already
+///
+/// Works on at most `threads` images at a time. std::invalid_argument names the image at fault; out is then partly
+/// written.
+void occlude(const Fill& fill, const std::int64_t* which, std::int64_t n, std::int64_t size, int threads, float* out);
 
 }  // namespace dmcnn

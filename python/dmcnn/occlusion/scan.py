@@ -1,8 +1,10 @@
-"""One forward pass for every window that holds charge."""
+"""One forward pass for every window that holds charge, and for windows that cover the same charge only one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -10,50 +12,127 @@ from numpy.typing import NDArray
 from torch import nn
 
 from dmcnn import _core
+from dmcnn.errors import InputError, nearest
+from dmcnn.images import SparseImages
 from dmcnn.scoring import forward
 
+FILLS = ("zero", "mean", "noise")
 
-def centres(
-    image: NDArray[np.float32], half: int, border: str = "clip"
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(n,) rows and (n,) columns of the pixels with charge in any channel of a (C, H, W) image, row by row.
 
-    With ``border = "skip"`` those whose (2 half + 1)^2 window crosses the border are left out, as in DM-CNN.
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """The windows of a scan: n centres, around which lie u different windows.
+
+    Attributes:
+        rows, columns: (n,) int64 centres, row by row.
+        number: (n,) int64, the window around each centre: scores[number] are the scores at the centres.
+        offsets: (u+1,) int64. Window w covers ``covered[offsets[w]:offsets[w+1]]``.
+        covered: (m,) int32 places in the event's ``index``.
     """
-    charged = (image != 0).any(axis=0)
-    if border == "skip":
-        inside = np.zeros_like(charged)
-        height, width = charged.shape
-        inside[half : height - half, half : width - half] = True
-        charged &= inside
-    rows, columns = np.nonzero(charged)
-    return rows.astype(np.int64), columns.astype(np.int64)
+
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    number: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    covered: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+
+def windows(event: SparseImages, half: int, *, border: str = "clip", stride: int = 1) -> Windows:
+    """The windows of (2 half + 1)^2 pixels, in all channels, that cover charge of one event.
+
+    Args:
+        event: one image.
+        half: [pixels] reach of a window to every side.
+        border: windows over the border are clipped to the image ("clip") or left out ("skip"), as DM-CNN does.
+        stride: 1 puts a window around every active pixel; s > 1 around the middle of every s x s cell.
+    """
+    if len(event) != 1:
+        raise ValueError(f"{len(event)} events, expected one")
+    if half < 0 or stride < 1:
+        raise InputError(f"windows of half size {half} at a stride of {stride}, expected >= 0 and >= 1")
+    return Windows(*_core.list_windows(event.index, event.shape, half, stride, border == "skip"))
+
+
+def fill_values(event: SparseImages, fill: str = "zero", seed: int = 1) -> NDArray[np.float32]:
+    """(nnz,) float32: the charge [ADC] of every active pixel of one event where a window covers it.
+
+    "zero": none. "mean": the mean over the active pixels of its channel (summed in float64, rounded once).
+    "noise": that of some active pixel of its channel, drawn with replacement by np.random.default_rng(seed),
+    channel by channel. A pixel gets the same value in every window, and empty pixels stay empty, so that windows
+    that cover the same pixels stay the same image.
+    """
+    if fill not in FILLS:
+        raise InputError(f"fill = {fill!r}{nearest(fill, FILLS)}, there is {', '.join(FILLS)}")
+    values = np.zeros_like(event.value)
+    random = np.random.default_rng(seed)
+    channels, height, width = event.shape
+    edges = np.searchsorted(event.index, height * width * np.arange(channels + 1))
+    for start, stop in pairwise(edges if fill != "zero" else ()):
+        if start < stop:
+            mine = event.value[start:stop]
+            values[start:stop] = (
+                mine.mean(dtype=np.float64) if fill == "mean" else random.choice(mine, len(mine))
+            )
+    return values
+
+
+def occluded(
+    event: SparseImages,
+    found: Windows,
+    which: NDArray[np.int64],
+    values: NDArray[np.float32],
+    batch_size: int,
+) -> Iterator[torch.Tensor]:
+    """(m, C, H, W) float32 batches of one event, each image with the pixels of one window replaced.
+
+    A batch is valid until the next is asked for, and must not be changed: both are the same memory, in which only
+    the covered pixels are written and restored.
+
+    Args:
+        event: one image.
+        found: its windows.
+        which: numbers of the windows, in the order of the images.
+        values: (nnz,) what each active pixel becomes, see ``fill_values``.
+        batch_size: images per batch.
+    """
+    which = np.ascontiguousarray(which, np.int64)
+    batch = np.repeat(event.dense(), min(batch_size, len(which)), axis=0)
+    for start in range(0, len(which), batch_size):
+        now = which[start : start + batch_size]
+        images = batch[: len(now)]
+        _core.occlude(event.index, values, found.offsets, found.covered, now, images)
+        yield torch.from_numpy(images)
+        _core.occlude(event.index, event.value, found.offsets, found.covered, now, images)
 
 
 def scan(
     net: nn.Module,
-    image: NDArray[np.float32],
-    rows: NDArray[np.int64],
-    columns: NDArray[np.int64],
-    half: int,
+    event: SparseImages,
+    found: Windows,
+    which: NDArray[np.int64] | None = None,
     *,
+    fill: str = "zero",
+    seed: int = 1,
     batch_size: int,
     precision: str = "32",
 ) -> Iterator[NDArray[np.float64]]:
-    """(m, classes) logits, batch by batch, of the image with the window around each centre set to zero.
+    """(m, classes) logits, batch by batch, of one event with each of the different windows replaced.
 
     Args:
         net: in evaluation mode, on its device.
-        image: (C, H, W).
-        rows, columns: (n,) centres; a window reaches ``half`` pixels to every side and is clipped to the image.
+        event: one image.
+        found: its windows.
+        which: numbers of the windows to score; by default all, once each.
+        fill, seed: what covered pixels become, see ``fill_values``.
         batch_size: windows per forward pass.
+        precision: "32" or "bf16".
     """
-    rows, columns = np.ascontiguousarray(rows), np.ascontiguousarray(columns)
-    for start in range(0, len(rows), batch_size):
-        which = slice(start, start + batch_size)
-        occluded = torch.empty((len(rows[which]), *image.shape))
-        _core.occlude(image, rows[which], columns[which], half, occluded.numpy())
-        yield forward(net, occluded, precision)
+    which = np.arange(len(found)) if which is None else which
+    for images in occluded(event, found, which, fill_values(event, fill, seed), batch_size):
+        yield forward(net, images, precision)
 
 
 def score_map(
@@ -62,8 +141,12 @@ def score_map(
     columns: NDArray[np.int64],
     scores: NDArray[np.float64],
     base: float,
+    stride: int = 1,
 ) -> NDArray[np.float64]:
-    """(H, W) map of the (n,) scores at their centres; everything else keeps ``base``, the untouched score."""
-    drawn = np.full(shape, base)
-    drawn[rows, columns] = scores
-    return drawn
+    """(H, W) map of the (n,) scores at their centres, each over its stride x stride cell.
+
+    Everything else keeps ``base``, the untouched score.
+    """
+    (height, width), cells = shape, np.full((-(-shape[0] // stride), -(-shape[1] // stride)), base)
+    cells[rows // stride, columns // stride] = scores
+    return cells.repeat(stride, axis=0).repeat(stride, axis=1)[:height, :width]

@@ -120,12 +120,15 @@ class ImageFile(ABC):
         image = choose(where, table, plane, image_index)
         height, width = window(where, table, image, ydim, xdim)
         self.shape = (image.shape[1], height, width)
-        self.meta = fitted(table, image, height, width)
         there = image >= 0
-        self._image = image
-        self._position, self._rows, self._cols = (
+        columns = [
             np.where(there, column[image], missing)
             for column, missing in ((table.position, -1), (table.rows, 0), (table.cols, 0))
+        ]
+        columns += [image, fitted(table, image, height, width)]
+        size = len(self.events), image.shape[1]  # a table of one entry stands for all of them
+        self._position, self._rows, self._cols, self._image, self.meta = (
+            np.broadcast_to(column, size) for column in columns
         )
         self._read = np.zeros(len(self.events), bool)
         self._bad, self._cut = np.zeros((2, len(self.events)), np.int64)
@@ -174,7 +177,10 @@ class ImageFile(ABC):
 
     @abstractmethod
     def _tables(self, producer: str | None) -> tuple[str, NDArray[Any], ImageTable]:
-        """The producer, the identity of every entry, and the table of all its images."""
+        """The producer, the identity of every entry, and the table of all its images.
+
+        If every entry has the same images the table may be that of one entry.
+        """
 
     @abstractmethod
     def _pixels(self, start: int, stop: int) -> Decoded:

@@ -1,10 +1,10 @@
-"""LArCV2 and LArCV1 ROOT files: image2d trees, read without ROOT or LArCV."""
+"""LArCV2 and LArCV1 ROOT files: image2d, sparse2d and sparse3d trees, read without ROOT or LArCV."""
 
 from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,64 +14,97 @@ from dmcnn.errors import InputError
 from dmcnn.images import META, UNIT_WIRE_TICK
 from dmcnn.readers import root
 from dmcnn.readers.base import Decoded, ImageFile, Particles, bounds, joined, primary, same_ids
-from dmcnn.readers.source import choose_producer, existing
+from dmcnn.readers.source import choose_producer, damaged, existing
 from dmcnn.readers.table import ImageTable, sizes
+from dmcnn.readers.tensors import Sets, images, members, sets2d, sets3d, volume
+from dmcnn.readers.voxels import place
+from dmcnn.threads import threads
 
 TickOrder = Literal["auto", "descending", "ascending"]
-PIXELS = "_image_v._img"
+Product = Literal["image2d", "sparse2d", "sparse3d"]
+CONTENT = {"image2d": "_image_v._img", "sparse2d": "_tensor_v._voxel_v", "sparse3d": "_voxel_v._id"}
+"""Product -> the branch that holds its pixels, or the ids of its voxels."""
 log = logging.getLogger("dmcnn")
 
 
 class LArCV2(ImageFile):
-    """One LArCV2 (or LArCV1) file; the arguments are those of ImageFile and ``tick_order``.
+    """One LArCV2 (or LArCV1) file; the arguments are those of ImageFile, and these.
 
     LArCV2 stores row 0 = lowest tick, whatever ``tick_order`` says. LArCV1 stored row 0 = highest tick with the
     origin at the top left; such images are turned over. Its later "tick-forward" branch stored ascending
     ticks in the same layout, which no file tells apart: "auto" takes "descending" and warns. LArCV1 knows
     wires and ticks only, so its unit is UNIT_WIRE_TICK and its plane is the projection.
+
+    A sparse3d volume of nx x ny x nz voxels becomes an image of shape (C, H, W) = (nz, ny, nx), so that index is
+    larcv's own voxel id x + nx * (y + ny * z); ``plane`` and ``image_index`` are slice numbers along z, all of them
+    by default, and meta has the edges along x and y.
+
+    Args:
+        product: None = image2d if the file holds it, else the only one of the others.
+        tick_order: of LArCV1 files.
+        threads: baskets read at a time, see dmcnn.threads; images do not depend on it.
     """
 
     magic = root.MAGIC
 
-    def __init__(self, path: str | Path, *, tick_order: TickOrder = "auto", **choice: Any) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        product: Product | None = None,
+        tick_order: TickOrder = "auto",
+        threads: int | None = None,
+        **choice: Any,
+    ) -> None:
         if tick_order not in ("auto", "descending", "ascending"):
             raise InputError(f"tick_order = {tick_order!r}, expected 'auto', 'descending' or 'ascending'")
-        self._tick_order = tick_order
+        if product is not None and product not in CONTENT:
+            raise InputError(f"product = {product!r}, expected one of {', '.join(map(repr, CONTENT))}")
+        self._product, self._tick_order, self._threads = product, tick_order, threads
         self._flip_rows = False
         self._root = root.RootFile(existing(path))
         super().__init__(path, **choice)
 
     def close(self) -> None:
         self._root.close()
+        for baskets in (self._content, self._values):
+            if baskets is not None:
+                baskets.close()
 
     def _tables(self, producer: str | None) -> tuple[str, NDArray[Any], ImageTable]:
-        trees = self._root.trees("image2d")
-        producer = choose_producer(f"{self.path}: image2d", trees, producer, "producer")
+        self._product = product = self._product or self._likely_product()
+        trees = self._root.trees(product)
+        producer = choose_producer(f"{self.path}: {product}", trees, producer, "producer")
         self._name = trees[producer]
+        self._where = f"{self.path}: tree {self._name}"
         tree = self._root.tree(self._name)
         branches = self._root.branches(tree)
-        if PIXELS not in branches:
+        if CONTENT[product] not in branches:
             raise InputError(
-                f"{self.path}: tree {self._name}: unsplit branch (no {PIXELS}), which cannot be read; "
+                f"{self._where}: unsplit branch (no {CONTENT[product]}), which cannot be read; "
                 "write the file anew through larcv2's IOManager"
             )
-        larcv1 = "_image_v._meta._origin.x" in branches
-        return producer, self._root.events(tree), self._larcv1(tree) if larcv1 else self._larcv2(tree)
+        self._content = self._root.baskets(tree, CONTENT[product])
+        self._values = self._root.baskets(tree, "_voxel_v._value") if product == "sparse3d" else None
+        if product == "sparse3d":
+            table = volume(self._root, tree)
+            self._slice = int(table.rows[0]), int(table.cols[0])
+        elif "_image_v._meta._origin.x" in branches:
+            table = self._larcv1(tree)
+        else:
+            table = images(self._root, tree, CONTENT[product].partition(".")[0])
+        self._counts = table.counts
+        return producer, self._root.events(tree), table
 
-    def _larcv2(self, tree: Any) -> ImageTable:
-        image, counts = self._meta(
-            tree, "_row_count", "_col_count", "_id", "_unit", "_p1.x", "_p1.y", "_p2.x", "_p2.y"
-        )
-        meta = np.zeros(len(image["_id"]), META)
-        meta["plane"], meta["unit"] = image["_id"], image["_unit"]
-        meta["x_min"], meta["y_min"] = image["_p1.x"], image["_p1.y"]
-        meta["x_max"], meta["y_max"] = image["_p2.x"], image["_p2.y"]
-        return self._table(image, counts, meta)
+    def _likely_product(self) -> Product:
+        there = [product for product in CONTENT if product in self._root.products()]
+        if len(there) > 1 and "image2d" not in there:
+            raise InputError(f"{self.path}: holds {' and '.join(there)}, say which with product")
+        return cast(Product, there[0] if there else "image2d")
 
     def _larcv1(self, tree: Any) -> ImageTable:
-        image, counts = self._meta(
-            tree, "_row_count", "_col_count", "_plane", "_origin.x", "_origin.y", "_width", "_height"
-        )
+        names = "_row_count", "_col_count", "_plane", "_origin.x", "_origin.y", "_width", "_height"
+        image, counts = members(self._root, tree, "_image_v", *names)
         self._flip_rows = self._tick_order != "ascending"
         if self._tick_order == "auto":
             log.warning("%s: LArCV1 file, ticks taken as descending (tick_order = 'auto')", self.path)
@@ -80,43 +113,40 @@ class LArCV2(ImageFile):
         meta["plane"], meta["unit"] = image["_plane"], UNIT_WIRE_TICK
         meta["x_min"], meta["x_max"] = x, x + image["_width"]
         meta["y_min"], meta["y_max"] = (y - height, y) if self._flip_rows else (y, y + height)
-        return self._table(image, counts, meta)
-
-    def _meta(self, tree: Any, *names: str) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:
-        """Members of every image's meta by name (m,), and how many images each entry has (n,)."""
-        columns, counts = self._root.columns(tree, [f"_image_v._meta.{name}" for name in names])
-        return dict(zip(names, columns.values(), strict=True)), counts
-
-    def _table(
-        self, image: dict[str, NDArray[Any]], counts: NDArray[np.int64], meta: NDArray[Any]
-    ) -> ImageTable:
-        where = f"{self.path}: tree {self._name}"
-        rows, cols = sizes(where, image["_row_count"], image["_col_count"], counts)
-        return ImageTable(counts, rows, cols, meta)
+        return ImageTable(counts, *sizes(self._where, image["_row_count"], image["_col_count"], counts), meta)
 
     def _pixels(self, start: int, stop: int) -> Decoded:
-        branch, edges = self._root.baskets(self._root.tree(self._name), PIXELS)
-        parts = []
-        for number in np.flatnonzero((edges[:-1] < stop) & (edges[1:] > start)).tolist():
-            begin, end = int(edges[number]), int(edges[number + 1])
-            data, at = self._root.basket(branch, number, begin, end)
-            first, last = max(start, begin), min(stop, end)
-            parts.append(self._decode(data, at[first - begin : last - begin + 1], first))
-        return joined(parts)
+        n_threads = threads(self._threads)
+        if self._product == "image2d":
+            return joined(self._content.read(start, stop, self._decode, n_threads))
+        if self._values is None:
+            sets = sets2d(self._content, start, stop, self._counts[start:stop], n_threads)
+        else:
+            whole = int(self._counts[0]), *self._slice
+            sets = sets3d(self._content, self._values, start, stop, whole, n_threads)
+        return self._placed(start, stop, sets)
+
+    def _placed(self, start: int, stop: int, sets: Sets) -> Decoded:
+        """Sparse images from the sets of voxels that are wanted."""
+        position = self._position[start:stop]
+        there = position >= 0
+        which = (np.cumsum(sets.counts) - sets.counts)[:, None] + np.where(there, position, 0)
+        begin = np.where(there, sets.offsets[np.where(there, which, 0)], -1)
+        counts = np.where(there, np.diff(sets.offsets, append=0)[np.where(there, which, 0)], 0)
+        return place(
+            self._where, start, sets.id, sets.value, begin, counts, self._rows[start:stop], self._cols[start:stop],
+            self.shape, bounds(self.adc_lo, self.adc_hi), self._product == "sparse3d",
+        )  # fmt: skip
 
     def _decode(self, data: NDArray[np.uint8], at: NDArray[np.int64], first: int) -> Decoded:
-        """Entries ``first`` and following, whose bytes begin and end at ``at`` in ``data``."""
+        """Images of the entries ``first`` and following, whose bytes begin and end at ``at`` in ``data``."""
         rows = slice(first, first + len(at) - 1)
         choice = self._position[rows], self._rows[rows], self._cols[rows]
-        try:
+        limits = bounds(self.adc_lo, self.adc_hi)
+        with damaged(self.path, first, "pixels"):
             decoded: Decoded = _core.decode_image2d(
-                data, at, *choice, self.shape[1:], *bounds(self.adc_lo, self.adc_hi), self._flip_rows
+                data, at, *choice, self.shape[1:], *limits, self._flip_rows
             )
-        except ValueError as error:
-            if len(at) > 2:  # one by one, so that the entry can be named
-                return joined([self._decode(data, at[i : i + 2], first + i) for i in range(len(at) - 1)])
-            said = str(error).removeprefix("entry 0: ")
-            raise InputError(f"{self.path}: entry {first}: damaged pixels: {said}") from error
         return decoded
 
     def pdg(self) -> Particles:

@@ -144,7 +144,17 @@ class LArCV3(ImageFile):
             counts[there] = n
             where = f"{self.path}: {self._group}"
             return place(
-                where, start, pixels, starts, counts, rows, cols, self.shape, limits, self._rows_first
+                where,
+                start,
+                pixels["id"],
+                pixels["value"],
+                starts,
+                counts,
+                rows,
+                cols,
+                self.shape,
+                limits,
+                self._rows_first,
             )
         pixels = np.ascontiguousarray(pixels, np.float32)
         decoded: Decoded = _core.sparsify(

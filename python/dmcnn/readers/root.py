@@ -1,9 +1,10 @@
-"""One ROOT file of LArCV trees through uproot: names, columns and basket bytes, checked on the way in."""
+"""One ROOT file of LArCV trees through uproot: names, columns and places of baskets, checked on the way in."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,15 @@ from numpy.typing import NDArray
 
 from dmcnn.errors import InputError
 from dmcnn.images import EVENT
+from dmcnn.readers.baskets import Baskets, Entries
 from dmcnn.readers.source import reading, split_name
 
 MAGIC = b"root"
+ONE, SEVERAL = 0, 41
+"""TBranchElement's fType: a number to an entry, or a number for each object of a vector."""
+NUMBERS = {2: ">i2", 3: ">i4", 4: ">i8", 5: ">f4", 8: ">f8", 12: ">u2", 13: ">u4", 14: ">u8", 16: ">i8", 17: ">u8",
+           18: "?"}  # fmt: skip
+"""TBranchElement's fStreamerType (ROOT's EDataType) -> dtype as stored."""
 
 
 class RootFile:
@@ -25,16 +32,15 @@ class RootFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._root: Any = None
-        self._last: tuple[Any, NDArray[np.uint8], NDArray[np.int64]] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_root": None, "_last": None}
+        return self.__dict__ | {"_root": None}
 
     def close(self) -> None:
-        """Let go of the file and of the basket kept from the last read."""
+        """Let go of the file."""
         if self._root is not None:
             self._root.close()
-        self._root = self._last = None
+        self._root = None
 
     def _open(self) -> Any:
         if self._root is None:
@@ -43,11 +49,20 @@ class RootFile:
                 self._root = uproot.open(self.path, handler=uproot.MemmapSource, array_cache=None)
         return self._root
 
-    def trees(self, product: str) -> dict[str, str]:
-        """Producer -> name of its tree of ``product``, without cycle: uproot then takes the highest."""
+    def products(self) -> set[str]:
+        """Products that the file has trees of."""
+        names = [split_name(name, "tree") for name, kind in self._kinds().items() if kind == "TTree"]
+        return {parts[0] for parts in names if parts}
+
+    def _kinds(self) -> dict[str, str]:
         root = self._open()
         with reading(str(self.path)):
-            kinds = root.classnames(recursive=False, cycle=False)
+            kinds: dict[str, str] = root.classnames(recursive=False, cycle=False)
+        return kinds
+
+    def trees(self, product: str) -> dict[str, str]:
+        """Producer -> name of its tree of ``product``, without cycle: uproot then takes the highest."""
+        kinds = self._kinds()
         names = {name: split_name(name, "tree") for name, kind in kinds.items() if kind == "TTree"}
         found = {parts[1]: name for name, parts in names.items() if parts and parts[0] == product}
         if not found:
@@ -76,17 +91,24 @@ class RootFile:
         counts = np.zeros(0, np.int64)
         for name in names:
             where = f"{self.path}: tree {tree.name}: branch {name}"
-            with reading(where):
-                array = tree[name].array(array_cache=None)
-                flat = array if array.ndim == 1 else ak.flatten(array)
-                n = np.ones(len(array)) if array.ndim == 1 else ak.to_numpy(ak.num(array))
-                columns[name] = np.asarray(ak.to_numpy(flat))
+            columns[name], n = self._column(where, tree, name)
             if len(n) != tree.num_entries:
                 raise InputError(f"{where}: {len(n)} entries, expected {tree.num_entries} as the tree has")
             if len(columns) > 1 and not np.array_equal(n, counts):
                 raise InputError(f"{where}: not as many values per entry as {names[0]}, damaged file")
-            counts = n.astype(np.int64)
+            counts = n
         return columns, counts
+
+    def _column(self, where: str, tree: Any, name: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """Values (m,) of a branch, and how many each entry has (n,): numbers directly, the rest through uproot."""
+        with reading(where):
+            dtype = number_type(tree[name])
+            if dtype is None:
+                array = tree[name].array(array_cache=None)
+                flat = array if array.ndim == 1 else ak.flatten(array)
+                n = np.ones(len(array)) if array.ndim == 1 else ak.to_numpy(ak.num(array))
+                return np.asarray(ak.to_numpy(flat)), n.astype(np.int64)
+        return numbers(self.baskets(tree, name), 0, tree.num_entries, dtype)
 
     def events(self, tree: Any) -> NDArray[Any]:
         """(n,) EVENT: the identity of every entry of a tree."""
@@ -96,36 +118,64 @@ class RootFile:
         events["entry"] = np.arange(len(events))
         return events
 
-    def baskets(self, tree: Any, name: str) -> tuple[Any, NDArray[np.int64]]:
-        """A branch, and the entry where each of its baskets begins and the last one ends."""
+    def baskets(self, tree: Any, name: str) -> Baskets:
+        """Where the baskets of a branch lie."""
         where = f"{self.path}: tree {tree.name}: branch {name}"
         with reading(where):
             branch = tree[name]
             edges = np.asarray(branch.entry_offsets, np.int64)
+            seek = np.asarray(branch.member("fBasketSeek"), np.int64)
+            nbytes = np.asarray(branch.member("fBasketBytes"), np.int64)
+            fetch = partial(self._fetch, tree.name, name) if branch.embedded_baskets else None
+            dtype = number_type(branch)
+            item = dtype.itemsize if dtype is not None and branch.member("fType") == ONE else None
         if edges[0] != 0 or edges[-1] != tree.num_entries or np.any(np.diff(edges) < 0):
             raise InputError(f"{where}: baskets hold {edges[-1]} entries, expected {tree.num_entries}")
-        return branch, edges
+        if fetch is None and min(len(seek), len(nbytes)) < len(edges) - 1:
+            raise InputError(f"{where}: {len(edges) - 1} baskets but {len(seek)} positions, damaged file")
+        return Baskets(self.path, branch.name, edges, seek, nbytes, item, fetch)
 
-    def basket(
-        self, branch: Any, number: int, first: int, last: int
-    ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        """Decompressed bytes of a basket (entries first..last-1), and where each entry begins and ends.
+    def _fetch(self, tree: str, name: str, number: int) -> Entries:
+        """A basket through uproot, which alone knows how to take it out of the tree's own record."""
+        branch = self.tree(tree)[name]
+        basket = branch.basket(number)
+        data = np.ascontiguousarray(basket.data, np.uint8)
+        ends = basket.byte_offsets
+        if ends is None:
+            ends = np.linspace(0, len(data), basket.num_entries + 1)
+        return data, np.asarray(ends, np.int64)
 
-        The last one is kept: small images share a basket, and chunks of entries end inside it.
-        """
-        key = (branch.name, branch.tree.name, number)
-        if self._last is not None and self._last[0] == key:
-            return self._last[1:]
-        where = f"{self.path}: branch {branch.name}: entries {first}..{last - 1}"
-        with reading(where):
-            basket = branch.basket(number)
-            data = np.ascontiguousarray(basket.data, np.uint8)
-            ends = basket.byte_offsets
-            ends = np.array([0, len(data)] if ends is None else ends, np.int64)
-        if len(ends) != last - first + 1 or ends[0] < 0 or ends[-1] > len(data) or np.any(np.diff(ends) < 0):
-            raise InputError(f"{where}: the basket does not say where its entries begin, damaged file")
-        self._last = (key, data, ends)
-        return data, ends
+
+def number_type(branch: Any) -> np.dtype[Any] | None:
+    """The dtype as stored of a branch of plain numbers, one or several to an entry; None for any other.
+
+    uproot's own interpretation of a branch costs more than all columns: it reads every class of the file.
+    """
+    if not branch.has_member("fStreamerType") or branch.member("fType") not in (ONE, SEVERAL):
+        return None
+    stored = NUMBERS.get(branch.member("fStreamerType"))
+    return None if stored is None else np.dtype(stored)
+
+
+def numbers(
+    baskets: Baskets, start: int, stop: int, dtype: np.dtype[Any], n_threads: int = 1
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Values (m,) of the entries start..stop-1 in native byte order, and how many each has (n,)."""
+
+    def decode(
+        data: NDArray[np.uint8], at: NDArray[np.int64], first: int
+    ) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        counts, rest = np.divmod(np.diff(at), dtype.itemsize)
+        rest[counts < 0] = 1
+        if at[0] < 0 or at[-1] > len(data) or rest.any():
+            raise InputError(f"{baskets.path}: branch {baskets.name}: entry {first + int(np.argmax(rest > 0))}: "
+                             f"not a whole number of {dtype}, damaged file")  # fmt: skip
+        return data[at[0] : at[-1]].view(dtype).astype(dtype.newbyteorder("=")), counts
+
+    parts = baskets.read(start, stop, decode, n_threads)
+    none = np.zeros(0, dtype.newbyteorder("=")), np.zeros(0, np.int64)
+    values, counts = zip(none, *parts, strict=True)
+    return np.concatenate(values), np.concatenate(counts)
 
 
 def check_whole(path: Path) -> None:

@@ -39,6 +39,18 @@ def reading(where: str) -> Iterator[None]:
         ) from error
 
 
+@contextmanager
+def damaged(path: Path, first: int, what: str) -> Iterator[None]:
+    """A kernel's complaint about its entry k becomes an InputError about entry ``first`` + k of the file."""
+    try:
+        yield
+    except ValueError as error:
+        number, _, said = str(error).removeprefix("entry ").partition(": ")
+        if not number.isdecimal():
+            raise
+        raise InputError(f"{path}: entry {first + int(number)}: damaged {what}: {said}") from error
+
+
 def split_name(name: str, suffix: str) -> tuple[str, str] | None:
     """(product, producer) of ``<product>_<producer>_<suffix>``, or None for any other name.
 

@@ -25,12 +25,14 @@ class ImageTable:
         counts: (n,) int64, images of each entry.
         rows, cols: (m,) int64, size of each image along axis H (tick) and W (wire); 0 = an empty shell.
         meta: (m,) META, the edges of each image as stored.
+        every: nothing chosen means every image, a channel each (slices of a volume), not the only one.
     """
 
     counts: NDArray[np.int64]
     rows: NDArray[np.int64]
     cols: NDArray[np.int64]
     meta: NDArray[Any]
+    every: bool = False
 
     @property
     def entry(self) -> NDArray[np.int64]:
@@ -71,6 +73,8 @@ def choose(where: str, table: ImageTable, plane: Choice, image_index: Choice) ->
     """
     if not table.there.any():
         raise InputError(f"{where}: none of the {len(table.counts)} entries holds an image")
+    if table.every and plane is None and image_index is None:
+        image_index = tuple(range(int(table.counts.max())))
     channels = [_wanted(where, table, p, i) for p, i in _pairs(plane, image_index)]
     return np.stack([_one_each(where, table, wanted) for wanted in channels], axis=1)
 

@@ -1,4 +1,4 @@
-"""Voxels (id, value) of LArCV3's sparse2d product to sparse images."""
+"""Voxels (id, value) of the sparse products to sparse images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from dmcnn.readers.base import Decoded
 def place(
     where: str,
     entry: int,
-    voxels: NDArray[Any],
+    ids: NDArray[Any],
+    values: NDArray[Any],
     starts: NDArray[np.int64],
     counts: NDArray[np.int64],
     rows: NDArray[np.int64],
@@ -27,8 +28,8 @@ def place(
 
     Args:
         where, entry: names the file and the first entry in an error.
-        voxels: (m,) with fields ``id`` (pixel number of the image as stored) and ``value``.
-        starts, counts: (n, C) int64, each image's slice of ``voxels``; starts is -1 where there is none.
+        ids, values: (m,) pixel number in the image as stored, and what is there.
+        starts, counts: (n, C) int64, each image's slice of ``ids``; starts is -1 where there is none.
         rows, cols: (n, C) int64, size of each image.
         shape: (C, H, W) of the result.
         bounds: lowest value kept, value above which it is clipped.
@@ -38,7 +39,7 @@ def place(
     image = np.repeat(np.arange(n * channels), counts.ravel())
     begin = np.cumsum(counts.ravel()) - counts.ravel()
     at = np.repeat(starts.ravel() - begin, counts.ravel()) + np.arange(len(image))
-    ids, value = voxels["id"][at].astype(np.uint64), voxels["value"][at].astype(np.float32)
+    ids, value = ids[at].astype(np.uint64), values[at].astype(np.float32)
     height, width = rows.ravel()[image], cols.ravel()[image]
     outside = np.flatnonzero(ids >= (height * width).astype(np.uint64))
     if len(outside):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,17 +12,29 @@ from numpy.typing import NDArray
 
 from dmcnn.images import SparseImages
 from dmcnn.scoring import to_tensor
+from dmcnn.training.loader import Buffers
 
-SHUFFLE, AUGMENT = 1, 2
-"""Random streams: the order of an epoch, the orientation of the images of a step."""
+SHUFFLE, AUGMENT, SHIFT = 1, 2, 3
+"""Random streams: the order of an epoch, the orientation and the shift of the images of a step."""
 
 
 class Batches:
     """Batches of ``size`` images from step ``first`` on, reshuffled every epoch.
 
     Yields ((B, C, H, W) float32 images, (B,) int64 class numbers). Because nothing carries over from one step to
-    the next, a run that starts at step s sees what the uninterrupted run would have seen. With ``augment`` every
-    image is flipped along wire and tick and (if it is square) transposed, each with probability 1/2.
+    the next, a run that starts at step s sees what the uninterrupted run would have seen, and threads may make
+    several batches at once.
+
+    Args:
+        images: labelled; in memory or memory-mapped.
+        size: images per batch; the last of an epoch may be smaller.
+        epochs: passes over the images.
+        seed: of order and augmentation.
+        augment: flip every image along wire and tick and (if it is square) transpose it, each with probability 1/2.
+        shift: [pixels] move every image by up to so many rows and columns either way; what leaves it is lost.
+        noise: [ADC] rms of what is added to every active pixel.
+        mask: probability to leave out an active pixel.
+        first: step to begin with.
     """
 
     def __init__(
@@ -32,14 +45,22 @@ class Batches:
         epochs: int,
         seed: int,
         augment: bool = False,
+        shift: int = 0,
+        noise: float = 0.0,
+        mask: float = 0.0,
         first: int = 0,
     ) -> None:
         if images.label is None:
             raise ValueError("training needs labelled images")
         self.images, self.size, self.seed, self.augment, self.first = images, size, seed, augment, first
+        self.shift, self.noise, self.mask = shift, noise, mask
         self.per_epoch = -(-len(images) // size)
         self.total = epochs * self.per_epoch
-        self._order = lru_cache(maxsize=1)(self._shuffled)
+        self._labels = np.asarray(images.label, np.int64)
+        self._order = lru_cache(maxsize=2)(
+            self._shuffled
+        )  # threads may be at work on both sides of an epoch's end
+        self._buffers = Buffers()
 
     def __len__(self) -> int:
         return max(0, self.total - self.first)
@@ -50,13 +71,28 @@ class Batches:
     def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """The batch of one step, counted from 0 over all epochs."""
         epoch, position = divmod(step, self.per_epoch)
-        images = self.images.take(self._order(epoch)[position * self.size : (position + 1) * self.size])
-        turns = np.zeros(len(images), np.uint8)
+        which = self._order(epoch)[position * self.size : (position + 1) * self.size]
+        out = self._buffers.tensor((len(which), *self.images.shape))
+        to_tensor(self.images, which=which, out=out, **self._augmentation(step, len(which)))
+        return out, torch.from_numpy(self._labels[which])
+
+    def _augmentation(self, step: int, count: int) -> dict[str, Any]:
+        """Arguments of to_tensor for the ``count`` images of a step."""
+        chosen: dict[str, Any] = {"orientation": None}
         if self.augment:
-            turns = np.random.default_rng([self.seed, AUGMENT, step]).integers(0, 8, len(images), np.uint8)
-            if images.shape[1] != images.shape[2]:
+            turns = np.random.default_rng([self.seed, AUGMENT, step]).integers(0, 8, count, np.uint8)
+            if self.images.shape[1] != self.images.shape[2]:
                 turns &= 0b110
-        return to_tensor(images, turns), torch.from_numpy(np.asarray(images.label, np.int64))
+            chosen["orientation"] = turns
+        if self.shift:
+            random = np.random.default_rng([self.seed, SHIFT, step])
+            chosen["shift"] = random.integers(-self.shift, self.shift, (count, 2), np.int64, endpoint=True)
+        if (
+            self.noise or self.mask
+        ):  # an image meets other noise in every epoch: its key is its place in the training
+            key = step * self.size + np.arange(count, dtype=np.uint64)
+            chosen |= {"noise": self.noise, "mask": self.mask, "seed": self.seed, "key": key}
+        return chosen
 
     def _shuffled(self, epoch: int) -> NDArray[np.int64]:
         return np.random.default_rng([self.seed, SHUFFLE, epoch]).permutation(len(self.images))

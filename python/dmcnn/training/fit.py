@@ -18,6 +18,7 @@ from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 from torch import nn
 
 from dmcnn.training.batches import Batches
+from dmcnn.training.loader import Loader
 from dmcnn.training.losses import Loss
 
 log = logging.getLogger("dmcnn")
@@ -114,7 +115,7 @@ def fit(
 
     Args:
         net: changed in place; must hold the weights that belong to ``progress``.
-        batches: from step ``progress.step`` on.
+        batches: from step ``progress.step`` on; threads make them while the network works.
         loss: of (B, classes) logits and (B,) class numbers.
         learning_rate: step size of Adam.
         seed: the random numbers of step s depend on (seed, s) alone.
@@ -126,7 +127,7 @@ def fit(
     if not len(batches):
         return True
     learner = _Learner(net.train(), loss, learning_rate, seed, progress)
-    with _stop_after_step() as stop, _quiet():
+    with _stop_after_step() as stop, _quiet(), Loader(batches) as loader:
         trainer = lightning.Trainer(
             accelerator="gpu" if device.type == "cuda" else "cpu",
             devices=[device.index] if device.type == "cuda" else 1,
@@ -138,7 +139,7 @@ def fit(
             enable_model_summary=False,
             deterministic="warn",
         )
-        trainer.fit(learner, train_dataloaders=batches)
+        trainer.fit(learner, train_dataloaders=loader)
     return not stop
 
 

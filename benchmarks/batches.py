@@ -1,0 +1,208 @@
+"""Timings from sparse images to batches: densify, loader, occlude, each against what it replaces.
+
+Every row is a pair of calls that do the same work, timed one right after the other, round by round, so that other
+load on the machine meets both. Times are process CPU times on one thread, unless a row says that it waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import uproot
+from numpy.typing import NDArray
+from timing import Timing, paired
+
+from dmcnn import _core
+from dmcnn.datasets import Dataset
+from dmcnn.images import SparseImages
+from dmcnn.labels import LabelRule
+from dmcnn.occlusion.scan import fill_values, occluded, windows
+from dmcnn.training.batches import Batches
+from dmcnn.training.loader import Loader
+
+BATCH = 32
+ADC_LO, ADC_HI = 10.0, 500.0
+
+
+def sample(events: int, seed: int = 1) -> SparseImages:
+    """Labelled 512 x 512 images of the built-in sample, which is simulated the first time."""
+    rule = LabelRule.parse("run == 100", ["signal", "background"])
+    inputs = f"sample://dark-trident/train?events={events}&seed={seed}"
+    return Dataset(inputs, rule, adc_lo=ADC_LO, adc_hi=ADC_HI).load()
+
+
+def random_images(count: int, active: int, side: int = 512, seed: int = 1) -> SparseImages:
+    """``count`` images with ``active`` pixels each, on random walks like tracks."""
+    from dmcnn.images import sparse
+
+    random = np.random.default_rng(seed)
+    dense = np.zeros((count, 1, side, side), np.float32)
+    for image in dense:
+        while (missing := active - np.count_nonzero(image)) > 0:
+            start, slope = random.integers(0, side, 2), random.normal(size=2)
+            steps = np.arange(min(missing, 400))[:, None] * slope / np.abs(slope).max()
+            rows, columns = np.clip((start + steps).astype(int), 0, side - 1).T
+            image[0, rows, columns] = random.uniform(ADC_LO, ADC_HI, len(rows))
+    return sparse(dense)
+
+
+def densify() -> list[Timing]:
+    """A batch of 32 images of 512 x 512 with about 1,500 active pixels, flipped: NumPy, and memset alone."""
+    images = random_images(BATCH, 1500)
+    turns = np.random.default_rng(2).choice(np.array([0, 2, 4, 6], np.uint8), BATCH)
+    out = np.empty((BATCH, *images.shape), np.float32)
+    half = np.empty(out.shape, np.uint16)
+    key = np.arange(BATCH, dtype=np.uint64)
+    batch = (images.offsets, images.index, images.value)
+
+    def numpy_way() -> NDArray[np.float32]:
+        dense = np.zeros(out.shape, np.float32)
+        dense.reshape(BATCH, -1)[np.repeat(np.arange(BATCH), images.n_pixels), images.index] = images.value
+        for image, turn in zip(dense, turns, strict=True):
+            flips = [axis for axis, bit in ((1, 2), (2, 4)) if turn & bit]
+            if flips:
+                image[...] = np.flip(image, flips).copy()
+        return dense
+
+    def ours() -> None:
+        _core.densify(*batch, out, turns)
+
+    np.testing.assert_array_equal(numpy_way(), (ours(), out)[1])
+    change: dict[str, Any] = {"shift": np.ones((BATCH, 2), np.int64), "key": key, "noise": 2.0, "mask": 0.1}
+    return [
+        paired("densify 32 x 512 x 512, flips", "NumPy zeros, index, flip copy", ours, numpy_way, target=3),
+        paired("densify 32 x 512 x 512, flips", "memset of the batch", ours, lambda: out.fill(0), target=0.5),
+        paired(
+            "densify, shift, noise and mask too",
+            "memset of the batch",
+            lambda: _core.densify(*batch, out, turns, **change),
+            lambda: out.fill(0),
+        ),
+        paired(
+            "densify to bfloat16",
+            "float32 batch cast by torch",
+            lambda: _core.densify(*batch, half, turns),
+            lambda: (ours(), torch.from_numpy(out).to(torch.bfloat16)),
+        ),
+    ]
+
+
+class RootItems(torch.utils.data.Dataset[torch.Tensor]):
+    """How DM-CNN reads: the file stays open, one entry per item through uproot, thresholds in NumPy."""
+
+    def __init__(self, path: Path) -> None:
+        with uproot.open(path) as file:
+            name = next(key for key in file.keys(cycle=False) if key.startswith("image2d_"))
+        self.tree = uproot.open(path)[name]
+        self.branch = next(self.tree[key] for key in self.tree.keys(recursive=True) if key.endswith("._img"))
+
+    def __len__(self) -> int:
+        return int(self.branch.num_entries)
+
+    def __getitem__(self, entry: int) -> torch.Tensor:
+        """(images, rows, columns), or (1, …) if that is what the entries hold."""
+        read = self.branch.array(library="np", entry_start=entry, entry_stop=entry + 1, array_cache=None)[0]
+        images = []
+        for flat in read:
+            side = int(np.sqrt(len(flat)))
+            image = np.asarray(flat, np.float32).reshape(side, side).T
+            image = np.where(image < ADC_LO, 0, image)
+            images.append(np.where(image > ADC_HI, ADC_HI, image).astype(np.float32))
+        return torch.from_numpy(np.stack(images))
+
+
+def loader(root: Path, events: int = 2000, rounds: int = 5) -> list[Timing]:
+    """An epoch of cached images as batches of 32, against the same number of items read from a ROOT file.
+
+    ``root`` holds some entries, which are read again and again, none of them from uproot's cache. Where they have
+    fewer pixels than 512 x 512, the row "scaled" multiplies that time by the ratio of the pixels. A round reads one
+    batch of items and takes one epoch; the time of an epoch of items is that of a batch times the batches.
+    """
+    images, items = sample(events), RootItems(root)
+    batches = Batches(images, BATCH, epochs=1, seed=1, augment=True)
+    order = np.random.default_rng(1).integers(0, len(items), BATCH)
+    pixels = images.shape[1] * images.shape[2] / items[0].numel()
+
+    def epoch() -> None:
+        with Loader(batches, threads=1) as made:
+            for _ in made:
+                pass
+
+    def read_batch() -> None:
+        read = torch.utils.data.DataLoader(items, batch_size=BATCH, sampler=list(order))
+        next(iter(read))
+
+    epoch()
+    share = len(images) / BATCH
+    rows = [("items as they are", share)] + ([("scaled", share * pixels)] if pixels != 1 else [])
+    return [
+        paired(
+            f"loader, epoch of {len(images)} images",
+            f"uproot per item, {name}",
+            epoch,
+            read_batch,
+            rounds=rounds,
+            scale=scale,
+            target=0 if len(rows) > 1 and name != "scaled" else 30,
+        )
+        for name, scale in rows
+    ]
+
+
+def occlude(active: int = 2000, half: int = 4, batch_size: int = 8, rounds: int = 15) -> list[Timing]:
+    """All windows of one 512 x 512 event as batches of images, against a Python loop of clones.
+
+    The loop writes 1 MB per window, and that bounds it; ours writes the covered pixels of the windows that differ.
+    """
+    event = random_images(1, active)
+    image = event.dense()[0]
+    rows, columns = np.nonzero(image[0])
+
+    def clones() -> Iterator[NDArray[np.float32]]:
+        for row, column in zip(rows, columns, strict=True):
+            copy = image.copy()
+            copy[:, max(0, row - half) : row + half + 1, max(0, column - half) : column + half + 1] = 0
+            yield copy
+
+    def ours() -> Iterator[torch.Tensor]:
+        found = windows(event, half)
+        return occluded(event, found, np.arange(len(found)), fill_values(event), batch_size)
+
+    found = windows(event, half)
+    made = [one.numpy().copy() for batch in islice(ours(), 5) for one in batch]
+    for window, copy in islice(zip(found.number.tolist(), clones(), strict=True), len(made)):
+        if window < len(made):
+            np.testing.assert_array_equal(made[window], copy)
+    full = torch.empty((batch_size, *image.shape))
+
+    def loop() -> None:
+        for _ in clones():
+            pass
+
+    def changes() -> None:
+        for _ in ours():
+            pass
+
+    def whole_batches() -> None:
+        for batch in ours():
+            full[: len(batch)].copy_(batch)
+
+    merged = f"{len(found)} of {len(rows)} differ"
+    return [
+        paired(
+            f"occlude, {active} windows ({merged})", "loop of clones", changes, loop, rounds=rounds, target=20
+        ),
+        paired("occlude, every batch copied whole", "loop of clones", whole_batches, loop, rounds=rounds),
+        paired(
+            "occlude, list and merge alone",
+            "loop of clones",
+            lambda: windows(event, half),
+            loop,
+            rounds=rounds,
+        ),
+    ]

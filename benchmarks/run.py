@@ -1,0 +1,72 @@
+"""Every benchmark in one table: ``python benchmarks/run.py [--data FOLDER] [--json FILE]``.
+
+Each row times our call and a baseline in turn, on one thread by process CPU time unless the row says two threads, and
+gives the median ratio. FOLDER holds electron.root, a LArCV2 file; without it the rows that read ROOT are left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import batches
+import pixels
+import reading
+import torch
+from timing import Timing
+
+import dmcnn
+
+
+def rows(electron: Path | None) -> list[Timing]:
+    """All rows; those on ROOT files only if there is one."""
+    found: list[Timing] = []
+    if electron is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            found += reading.noisy_events(electron, Path(folder))
+        found += reading.sparse_events(electron)
+    found += batches.densify()
+    if electron is not None:
+        found += batches.loader(electron)
+    return found + pixels.crop() + pixels.voxelise() + batches.occlude()
+
+
+def table(found: list[Timing]) -> str:
+    """The rows for people."""
+    wide = max(len(row.name) for row in found), max(len(row.baseline) for row in found)
+    lines = [
+        f"{'what':{wide[0]}}  {'baseline':{wide[1]}}  {'ours ms':>9}  {'base ms':>9}  {'ratio':>7}  target"
+    ]
+    for row in found:
+        target = (
+            "" if not row.target else f"{row.target:6g} {'reached' if row.ratio >= row.target else 'MISSED'}"
+        )
+        lines.append(
+            f"{row.name:{wide[0]}}  {row.baseline:{wide[1]}}  {1e3 * row.ours:9.3f}  {1e3 * row.other:9.3f}"
+            f"  {row.ratio:7.2f}  {target}"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run, print, save."""
+    words = argparse.ArgumentParser(description=__doc__)
+    words.add_argument("--data", type=Path, help="folder of electron.root")
+    words.add_argument("--json", type=Path, default=Path("benchmark.json"))
+    asked = words.parse_args()
+    os.environ["DMCNN_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
+    found = rows(asked.data / "electron.root" if asked.data else None)
+    sys.stdout.write(table(found) + "\n")
+    about = {"dmcnn": dmcnn.__version__, "python": platform.python_version(), "machine": platform.machine()}
+    asked.json.write_text(json.dumps({**about, "rows": [asdict(row) for row in found]}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <string>
+
+#include "dmcnn/sparse.hpp"
+
+namespace dmcnn {
+
+inline std::uint32_t load_big_u16(const unsigned char* at) { return std::uint32_t{at[0]} << 8 | at[1]; }
+
+inline std::uint32_t load_big_u32(const unsigned char* at) {
+    return load_big_u16(at) << 16 | load_big_u16(at + 2);
+}
+
+inline std::uint64_t load_big_u64(const unsigned char* at) {
+    return std::uint64_t{load_big_u32(at)} << 32 | load_big_u32(at + 4);
+}
+
+inline float load_big(const unsigned char* at) {
+    const std::uint32_t bits = load_big_u32(at);
+    float value;
+    std::memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/// What ROOT writes before a member-wise streamed vector.
+struct MemberWise {
+    std::uint32_t checksum;   ///< of the class whose members follow
+    std::int64_t left_after;  ///< bytes of the entry that come after the vector
+};
+
+/// One entry of a ROOT branch (big-endian bytes), read from front to back and never beyond its end. Whatever does
+/// not fit is std::invalid_argument naming the entry, what was found and what was expected.
+class Entry {
+  public:
+    /// Entry `number` is data[entries[number]:entries[number+1]], within nbytes.
+    Entry(const std::uint8_t* data, std::int64_t nbytes, const std::int64_t* entries, std::int64_t number);
+
+    /// Bytes not yet read.
+    std::int64_t left() const { return end_ - at_; }
+
+    /// The next n bytes, to be called `what` if they are not there.
+    const unsigned char* take(std::int64_t n, const char* what);
+
+    /// i32 number of things of `size` bytes each or more, which must fit into what is left.
+    std::int64_t count(std::int64_t size, const char* what);
+
+    /// u32 byte count, which must be that of the entry, u16 version with bit 14 clear.
+    void object_header();
+
+    /// u32 byte count, u16 version with bit 14 set, u16 class version 0, u32 checksum.
+    MemberWise member_wise_header();
+
+    /// Refuses a vector that ends elsewhere than its byte count says.
+    void expect_left(std::int64_t stated, std::int64_t actual) const;
+
+    [[noreturn]] void fail(const char* what, const std::string& found, const std::string& expected) const;
+
+  private:
+    const unsigned char* at_ = nullptr;
+    const unsigned char* end_ = nullptr;
+    std::int64_t number_;
+};
+
+}  // namespace dmcnn

@@ -1,0 +1,180 @@
+"""voxelise, dense and sparse, and voxelise_hits against their twins, and what they refuse."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dmcnn import _core
+from reference.images import assert_same, columns
+from reference.voxelise import voxelise as twin
+from reference.voxelise import voxelise_hits as hits_twin
+
+EDGES = st.lists(st.integers(-8, 8), min_size=2, max_size=9, unique=True).map(
+    lambda numbers: np.array(sorted(numbers)) * 0.1
+)
+
+
+def energy_and_time(rng, n, fill, edges):
+    """(n, 3, 4, 5) float32: times in channel 0, many of them on an edge, nothing in 1, energies in 2."""
+    dense = np.zeros((n, 3, 4, 5), np.float32)
+    alive = rng.random((n, 4, 5)) < fill
+    dense[:, 2] = np.where(alive, rng.choice([-1, 0.005, 0.3, 1.1], alive.shape), 0)
+    times = np.where(
+        rng.random(alive.shape) < 0.5, rng.choice(edges, alive.shape), rng.uniform(-1, 1, alive.shape)
+    )
+    dense[:, 0] = np.where(rng.random(alive.shape) < 0.8, times, 0)
+    return dense
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(0, 3),
+    st.sampled_from([0, 0.1, 1]),
+    EDGES,
+    st.integers(0, 2),
+    st.tuples(st.sampled_from([-np.inf, 0.0, 0.005, 0.3]), st.sampled_from([-np.inf, -0.3, 0.0])),
+    st.booleans(),
+    st.booleans(),
+)
+def test_same_as_twin(seed, n, fill, edges, more, above, cumulative, right_closed):
+    dense = energy_and_time(np.random.default_rng(seed), n, fill, edges)
+    n_frames, (energy_above, after) = len(edges) - 1 + more, above
+    how = (energy_above, after, after + 0.7 if after > -9 else np.inf, cumulative, right_closed)
+    expected, cut = twin(dense, 2, 0, edges, n_frames, *how)
+    for threads in (1, 3):
+        found = _core.voxelise(*columns(dense), 2, 0, edges, n_frames, *how, threads)
+        assert_same(found, expected, np.zeros(n, np.int64), cut)
+        out = np.full(expected.shape, np.nan, np.float32)
+        assert _core.voxelise_dense(*columns(dense), 2, 0, edges, out, *how, threads) is None
+        np.testing.assert_array_equal(out, expected)
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.lists(st.integers(0, 40), max_size=4),
+    st.tuples(EDGES, EDGES, EDGES),
+    st.sampled_from([np.float32, np.float64]),
+    st.booleans(),
+)
+def test_hits_same_as_twin(seed, counts, edges, dtype, right_closed):
+    rng = np.random.default_rng(seed)
+    offsets = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64)
+    hits = [
+        rng.choice(np.concatenate([e, e + 0.01, [np.nan, np.inf][: rng.integers(3)]]), offsets[-1])
+        for e in edges
+    ]
+    charge = rng.choice([0.1, -0.1, 1e3, 1e-9, 2.5], offsets[-1])
+    arguments = [offsets, *(a.astype(dtype) for a in (*hits, charge)), *edges]
+    expected, bad, cut = hits_twin(*arguments, right_closed)
+    for threads in (1, 3):
+        assert_same(_core.voxelise_hits(*arguments, right_closed, threads), expected, bad, cut)
+
+
+def test_many_voxels():
+    """Voxel numbers of more than one digit of the sort."""
+    rng = np.random.default_rng(3)
+    offsets = np.array([0, 4000, 9000])
+    x, y, t = rng.integers(0, 300, (3, 9000)) // np.array([[1], [30], [1]]) + 0.5
+    edges = [np.arange(301.0), np.arange(11.0), np.arange(301.0)]
+    arguments = (offsets, x, y, t, rng.normal(size=9000), *edges)
+    assert_same(_core.voxelise_hits(*arguments), *hits_twin(*arguments, False))
+
+
+IMAGES = {
+    "offsets": np.array([0, 1, 3], np.int64),
+    "index": np.array([5, 0, 23], np.int32),
+    "value": np.array([1, 2, 3], np.float32),
+    "edges": np.array([0.0, 1, 2]),
+}
+HITS = {
+    "offsets": np.array([0, 1, 3], np.int64),
+    **{name: np.array([0.5, 0.5, 1.5]) for name in ("x", "y", "t", "charge")},
+    **{name: np.array([0.0, 1, 2]) for name in ("x_edges", "y_edges", "t_edges")},
+}
+REST = {"shape": (2, 3, 4), "energy": 0, "time": 1}
+CALLS = {
+    "voxelise": lambda **more: _core.voxelise(**{**IMAGES, **REST, "n_frames": 2, **more}),
+    "voxelise_dense": lambda **more: _core.voxelise_dense(
+        **{**IMAGES, **REST, "out": np.zeros((2, 2, 3, 4), np.float32), **more}
+    ),
+    "voxelise_hits": lambda **more: _core.voxelise_hits(**{**HITS, **more}),
+}
+
+
+@pytest.mark.parametrize("call", [CALLS["voxelise"], CALLS["voxelise_dense"]], ids=["sparse", "dense"])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"index": np.array([5, 0, 24], np.int32)}, "image 1: index 24"),
+        ({"index": np.array([5, 9, 3], np.int32)}, "image 1: index 3, expected 10 to 23"),
+        ({"value": np.array([1, 2, np.nan], np.float32)}, "image 1: value nan"),
+        ({"offsets": np.array([0, 4, 3])}, "image 0: offsets 0 to 4"),
+        ({"energy": 2}, "channel 2, expected 0 to 1"),
+        ({"time": -1}, "channel -1, expected 0 to 1"),
+        ({"edges": np.array([0.0])}, "1 edges of time, expected at least 2"),
+        ({"edges": np.array([0.0, 0, 1])}, "edge 1: time 0.0+, expected more than 0"),
+        ({"edges": np.array([0.0, np.nan])}, "edge 1: time nan"),
+        ({"edges": np.arange(4.0)}, "2 frames, expected at least the 3"),
+    ],
+)
+def test_refuses(call, change, said):
+    with pytest.raises(ValueError, match=said):
+        call(**change)
+
+
+def test_refuses_sizes():
+    with pytest.raises(ValueError, match="shape"):
+        CALLS["voxelise"](n_frames=2**40)
+    with pytest.raises(ValueError, match="out has shape"):
+        CALLS["voxelise_dense"](out=np.zeros((2, 2, 4, 3), np.float32))
+    frozen = np.zeros((2, 2, 3, 4), np.float32)
+    frozen.setflags(write=False)
+    with pytest.raises(ValueError, match="writeable"):
+        CALLS["voxelise_dense"](out=frozen)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"offsets": np.array([0, 4, 3])}, "event 0: offsets 0 to 4"),
+        ({"offsets": np.array([0, 2, 2])}, "offset 2: value 2, expected 3"),
+        ({"y": np.zeros(2)}, r"y has shape \(2\), expected \(3\)"),
+        ({"y_edges": np.array([1.0, 0])}, "edge 1: y 0"),
+        ({"t_edges": np.array([])}, "0 edges of t"),
+        ({"charge": np.array([0, 1e39, 0])}, "event 1: sum of a pixel 9"),
+        ({f"{axis}_edges": np.arange(2000.0) for axis in "xyt"}, "at most 2147483647 pixels"),
+    ],
+)
+def test_refuses_hits(change, said):
+    with pytest.raises(ValueError, match=said):
+        CALLS["voxelise_hits"](**change)
+
+
+def test_one_type_of_hits_at_a_time():
+    with pytest.raises(TypeError):
+        CALLS["voxelise_hits"](x=np.zeros(3, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("name", "valid"), [("voxelise", IMAGES), ("voxelise_dense", IMAGES), ("voxelise_hits", HITS)]
+)
+def test_refuses_other_arrays(tampered, name, valid):
+    more = {"out": np.zeros((2, 2, 3, 4), np.float32)} if name == "voxelise_dense" else {}
+    for what, arguments in tampered({**valid, **more}):
+        with pytest.raises((TypeError, ValueError)):
+            pytest.fail(f"{what} accepted: {CALLS[name](**arguments)}")
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_release_gil(releases_gil, threads):
+    images = columns(np.ones((2, 2, 200, 200), np.float32))
+    edges, hits = np.arange(5.0), np.full(100_000, 0.5)
+    out = np.empty((2, 4, 200, 200), np.float32)
+    more = {"cumulative": True, "threads": threads}
+    assert releases_gil(lambda: _core.voxelise(*images, 0, 1, edges, 4, **more))
+    assert releases_gil(lambda: _core.voxelise_dense(*images, 0, 1, edges, out, **more))
+    offsets = np.array([0, 50_000, 100_000])
+    assert releases_gil(lambda: _core.voxelise_hits(offsets, *[hits] * 4, *[edges] * 3, threads=threads))
