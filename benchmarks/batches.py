@@ -169,9 +169,11 @@ def occlude(active: int = 2000, half: int = 4, batch_size: int = 8, rounds: int 
             copy[:, max(0, row - half) : row + half + 1, max(0, column - half) : column + half + 1] = 0
             yield copy
 
+    memory = np.empty((batch_size, *event.shape), np.float32)
+
     def ours() -> Iterator[torch.Tensor]:
         found = windows(event, half)
-        return occluded(event, found, np.arange(len(found)), fill_values(event), batch_size)
+        return occluded(event, found, np.arange(len(found)), fill_values(event), batch_size, memory)
 
     found = windows(event, half)
     made = [one.numpy().copy() for batch in islice(ours(), 5) for one in batch]

@@ -30,6 +30,7 @@ MAY_USE_CORE = {
     "readers/larcv2.py",
     "readers/larcv3.py",
     "readers/tensors.py",
+    "readers/uproot_voxels.py",
 }
 
 

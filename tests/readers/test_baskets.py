@@ -16,6 +16,7 @@ import uproot
 import xxhash
 
 from dmcnn.errors import InputError
+from dmcnn.readers import baskets
 from dmcnn.readers.compression import unpacked
 from dmcnn.readers.larcv2 import LArCV2
 
@@ -157,8 +158,9 @@ def test_hostile_keys(electron: Path, tmp_path: Path, field: str, byte: int) -> 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 3, 8])
 def test_the_first_faulty_basket_is_named_with_any_number_of_threads(
-    electron: Path, tmp_path: Path, n_threads: int
+    electron: Path, tmp_path: Path, n_threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(baskets, "WORTH_A_THREAD", 0)
     path = changed(electron, tmp_path / "x.root", 34, b"\7TBakset")
     data = bytearray(path.read_bytes())
     with uproot.open(electron) as root:
@@ -171,6 +173,7 @@ def test_the_first_faulty_basket_is_named_with_any_number_of_threads(
 
 
 def test_threads_by_argument_or_environment(electron: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(baskets, "WORTH_A_THREAD", 0)
     one = LArCV2(electron, plane=(0, 1, 2), adc_lo=10, threads=1).read()
     for n_threads in ("2", "7"):
         monkeypatch.setenv("DMCNN_NUM_THREADS", n_threads)

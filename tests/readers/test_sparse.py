@@ -11,8 +11,10 @@ import pytest
 import uproot
 
 from dmcnn.errors import InputError
+from dmcnn.readers import baskets
 from dmcnn.readers.clusters import read_clusters
 from dmcnn.readers.larcv2 import LArCV2
+from dmcnn.readers.uproot_voxels import AsVoxels
 from readers.broken import rewritten
 
 COMPRESSIONS = ("c101", "c404", "c505")
@@ -91,7 +93,10 @@ def test_sparse3d_as_uproot_reads_it(shared_data: Path, compression: str) -> Non
 
 @pytest.mark.parametrize("product", ["image2d", "sparse2d", "sparse3d"])
 @pytest.mark.parametrize("n_threads", [2, 5])
-def test_any_number_of_threads_and_any_slices(shared_data: Path, product: str, n_threads: int) -> None:
+def test_any_number_of_threads_and_any_slices(
+    shared_data: Path, product: str, n_threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(baskets, "WORTH_A_THREAD", 0)
     path, choice = fixture(shared_data, "c404"), {"sparse2d": {"plane": 1}}.get(product, {})
     if product == "image2d":
         choice = {"producer": "image2d_binary"}
@@ -245,3 +250,24 @@ def test_the_product_is_image2d_or_the_only_other(shared_data: Path, tmp_path: P
     assert LArCV2(path, plane=0).shape == (1, 16, 12)
     with pytest.raises(InputError, match="no cluster2d tree"):
         read_clusters(path)
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_uproot_reads_voxels_once_it_knows_how(shared_data: Path, compression: str) -> None:
+    path = fixture(shared_data, compression)
+    uproot.register_interpretation(AsVoxels)
+    try:
+        with uproot.open(path) as root:
+            found = root[SPARSE2D][VOXELS].array().to_list()
+            some = root[SPARSE2D][VOXELS].array(entry_start=2, entry_stop=5).to_list()
+    finally:
+        uproot.unregister_interpretation(AsVoxels)
+    expected = []
+    for raw in entry_bytes(path, SPARSE2D, VOXELS):
+        tensors, at = [], 12
+        while at < len(raw):
+            stored, at = voxels(raw, at)
+            tensors.append([{"id": number, "value": value} for number, value in stored])
+        expected.append(tensors)
+    assert found == expected
+    assert some == expected[2:5]

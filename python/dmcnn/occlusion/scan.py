@@ -85,6 +85,7 @@ def occluded(
     which: NDArray[np.int64],
     values: NDArray[np.float32],
     batch_size: int,
+    out: NDArray[np.float32] | None = None,
 ) -> Iterator[torch.Tensor]:
     """(m, C, H, W) float32 batches of one event, each image with the pixels of one window replaced.
 
@@ -97,9 +98,11 @@ def occluded(
         which: numbers of the windows, in the order of the images.
         values: (nnz,) what each active pixel becomes, see ``fill_values``.
         batch_size: images per batch.
+        out: (at least batch_size, C, H, W) memory for the batches, to be used again for the next event.
     """
     which = np.ascontiguousarray(which, np.int64)
-    batch = np.repeat(event.dense(), min(batch_size, len(which)), axis=0)
+    batch = np.empty((min(batch_size, len(which)), *event.shape), np.float32) if out is None else out
+    batch[: len(which)] = event.dense()
     for start in range(0, len(which), batch_size):
         now = which[start : start + batch_size]
         images = batch[: len(now)]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,9 @@ KEY = struct.Struct(">ihiIhh")
 """fNbytes, version, fObjlen, fDatime, fKeylen, fCycle; then fSeekKey and fSeekPdir, of 8 bytes if version > 1000."""
 BASKET = struct.Struct(">hiiiiB")
 """Version, fBufferSize, fNevBufSize, fNevBuf, fLast, flag: the last bytes of a basket's key."""
+
+WORTH_A_THREAD = 32_768
+"""Mean stored size of baskets [bytes] from which threads pay: smaller ones spend their time under the GIL."""
 
 Entries = tuple[NDArray[np.uint8], NDArray[np.int64]]
 """Decompressed bytes, and where each entry begins in them and the last one ends (n+1,)."""
@@ -75,7 +79,15 @@ class Baskets:
 
         def work(group: NDArray[np.int64]) -> list[Result]:
             with self.path.open("rb", buffering=0) as file:
-                return [decode(*self._entries(file, number, start, stop)) for number in group.tolist()]
+                record = bytearray(
+                    max(0, min(int(self._nbytes[group].max(initial=0)), self.path.stat().st_size))
+                )
+                return [
+                    decode(*self._entries(file, record, number, start, stop)) for number in group.tolist()
+                ]
+
+        if self._fetch is None and self._nbytes[numbers].sum() < WORTH_A_THREAD * len(numbers):
+            threads = 1
 
         # a few groups for each thread: fewer hand-overs than one per basket, and none waits long for the last
         groups = np.array_split(numbers, max(1, min(len(numbers), 4 * threads if threads > 1 else 1)))
@@ -85,17 +97,18 @@ class Baskets:
             return [result for part in pool.map(work, groups) for result in part]
 
     def _entries(
-        self, file: BinaryIO, number: int, start: int, stop: int
+        self, file: FileIO, record: bytearray, number: int, start: int, stop: int
     ) -> tuple[NDArray[np.uint8], NDArray[np.int64], int]:
         begin, end = int(self.edges[number]), int(self.edges[number + 1])
         last = self._last
-        data, at = last[1] if last is not None and last[0] == number else self._basket(file, number)
+        data, at = last[1] if last is not None and last[0] == number else self._basket(file, record, number)
         if stop < end:  # small images share a basket, and the next chunk of entries goes on inside it
             self._last = number, (data, at)
         first = max(start, begin)
         return data, at[first - begin : min(stop, end) - begin + 1], first
 
-    def _basket(self, file: BinaryIO, number: int) -> Entries:
+    def _basket(self, file: FileIO, buffer: bytearray, number: int) -> Entries:
+        """The entries of one basket, whose record passes through ``buffer``."""
         begin, end = int(self.edges[number]), int(self.edges[number + 1])
         where = f"{self.path}: branch {self.name}: entries {begin}..{end - 1}"
         if self._fetch is not None:
@@ -105,7 +118,8 @@ class Baskets:
             seek, nbytes = int(self._seek[number]), int(self._nbytes[number])
             with reading(where):
                 file.seek(seek)
-                record = memoryview(file.read(max(nbytes, 0)))
+                record = memoryview(buffer)[: max(nbytes, 0)]
+                record = record[: file.readinto(record)]
             if len(record) < nbytes or nbytes < KEY.size:
                 raise InputError(f"{where}: {len(record)} bytes at {seek}, expected {nbytes}; truncated")
             data, at = self._parsed(where, record, seek, end - begin)

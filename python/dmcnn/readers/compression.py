@@ -58,7 +58,7 @@ def unpacked(where: str, stored: memoryview, size: int) -> NDArray[np.uint8]:
             ROOT does not have, or bytes that do not inflate.
     """
     if len(stored) == size:
-        return np.frombuffer(stored, np.uint8)
+        return np.frombuffer(bytes(stored), np.uint8)  # a copy: the caller reads the next basket over it
     parts = []
     for tag, block, length in list(
         _blocks(where, stored, size)
