@@ -105,7 +105,7 @@ def _score_file(
     """Scores of one file, resumed from its journal, then the CSV and the histogram."""
     from dmcnn.figures import curves
     from dmcnn.journal import Journal
-    from dmcnn.writers import table
+    from dmcnn.writers import join, table
     from dmcnn.writers.figure import save_figure
 
     key = {
@@ -122,7 +122,7 @@ def _score_file(
     status = "scored" if analysis is None else ""
     scored = _table(trained, dataset, logits, scores, n_pixels, labels, status)
     if analysis is not None:
-        scored, coverage = table.join_by_ids(scored, analysis)
+        scored, coverage = join.join_by_ids(scored, analysis)
     out = job.stem.with_name(job.stem.name + ".csv")
     table.write(out, scored)
     log.info("\n".join(dataset.report_lines()))
@@ -163,7 +163,7 @@ def _table(
     import numpy as np
 
     from dmcnn.images import UNSET
-    from dmcnn.writers import table
+    from dmcnn.writers import join, table
 
     events = dataset.events
     ids = {
@@ -179,7 +179,7 @@ def _table(
             "file": [str(dataset.files[0])] * len(events),
             **{f"logit_{name}": logits[:, i] for i, name in enumerate(trained.card.classes)},
             "label": labels,
-            "status": np.where(np.isnan(scores), table.NO_IMAGE, status),
+            "status": np.where(np.isnan(scores), join.NO_IMAGE, status),
         }
     )
 

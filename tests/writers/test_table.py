@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dmcnn.errors import InputError
-from dmcnn.writers import table
+from dmcnn.writers import join, table
 from dmcnn.writers.table import Table
 
 CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=6)
@@ -36,7 +36,7 @@ def analysis(ids, **more) -> Table:
 
 def joined(entry_ids, row_ids) -> list[tuple[str, str, str]]:
     """(entry_number, tag, status) of each joined row."""
-    result, _ = table.join_by_ids(entries(entry_ids), analysis(row_ids))
+    result, _ = join.join_by_ids(entries(entry_ids), analysis(row_ids))
     return list(zip(*map(result.column, ("entry_number", "tag", "status")), strict=True))
 
 
@@ -153,7 +153,7 @@ def test_join_by_hand(entry_ids, row_ids, expected):
 
 @given(st.lists(st.sampled_from([A, B, C]), max_size=9), st.lists(st.sampled_from([A, B, C]), max_size=9))
 def test_join_loses_nobody_and_pairs_only_equal_ids(entry_ids, row_ids):
-    pairs = table.pair(entry_ids, row_ids)
+    pairs = join.pair(entry_ids, row_ids)
     assert {e for e, _ in pairs} - {None} == set(range(len(entry_ids)))
     assert {r for _, r in pairs} - {None} == set(range(len(row_ids)))
     assert all(entry_ids[e] == row_ids[r] for e, r in pairs if None not in (e, r))
@@ -188,7 +188,7 @@ def test_ids_are_exact_however_they_are_written():
             (" 12 ", "0", "1", "d"),
         ],
     )
-    result, _ = table.join_by_ids(left, right)
+    result, _ = join.join_by_ids(left, right)
     assert result.column("entry_number") == ["0", "1", "3", "", "2"]
     assert result.column("tag") == ["a", "b", "c", "d", ""]
     assert result.column("run_number")[3] == "12"  # ids as integers, also where the row has no entry
@@ -201,13 +201,13 @@ def test_ids_that_are_no_integers_are_refused(tmp_path: Path, word: str):
     path = tmp_path / "a.csv"
     path.write_text(f"run_number,subrun_number,event_number\n1,2,3\n1,{word},3\n")
     with pytest.raises(InputError, match=r"a.csv:3: subrun_number is .*expected an integer"):
-        table.join_by_ids(entries([A]), table.read(path))
+        join.join_by_ids(entries([A]), table.read(path))
 
 
 def test_columns_keep_their_order_and_collisions_are_renamed():
     left = entries([A, B], file=["f.root", "f.root"], label=[1, 0])
     right = analysis([A], signal_score=["0.9"], label=["x"], label_csv=["y"], weight=["1.50"])
-    result, _ = table.join_by_ids(left, right)
+    result, _ = join.join_by_ids(left, right)
     assert result.columns == (
         *table.SCORE_COLUMNS, "file", "label", "status",
         "tag", "signal_score_csv", "label_csv_csv", "label_csv", "weight",
@@ -219,16 +219,16 @@ def test_columns_keep_their_order_and_collisions_are_renamed():
 
 
 def test_an_entry_keeps_its_own_status():
-    left = entries([A, B, C], status=["", table.NO_IMAGE, ""], file=["f", "f", "f"])
-    result, coverage = table.join_by_ids(left, analysis([A, B]))
+    left = entries([A, B, C], status=["", join.NO_IMAGE, ""], file=["f", "f", "f"])
+    result, coverage = join.join_by_ids(left, analysis([A, B]))
     assert result.column("status") == ["matched", "no image", "not in csv"]
     assert result.columns[6:8] == ("status", "file")
     assert coverage.entries_matched == 2
 
 
 def test_coverage_counts_both_sides():
-    _, found = table.join_by_ids(entries([A, A, A, B, C]), analysis([A, A, (9, 9, 9)]))
-    assert found == table.Coverage(5, 2, 3, 3, 2, 2)
+    _, found = join.join_by_ids(entries([A, A, A, B, C]), analysis([A, A, (9, 9, 9)]))
+    assert found == join.Coverage(5, 2, 3, 3, 2, 2)
     first, second = found.lines()
     assert first == "entries: 5, matched 2, not in csv 3, sharing their ids 3"
     assert second == "csv rows: 3, matched 2, no entry 1, sharing their ids 2"
@@ -239,17 +239,17 @@ def test_the_lost_events_of_the_shared_file_are_found_again(shared_data: Path):
     path = next((shared_data / "scores").glob("samples_mpid__*dirt*.csv"))
     old = table.read(path)
     numbers = [tuple(int(word) for word in row[:3]) for row in old.rows]
-    result, coverage = table.join_by_ids(entries(numbers), old)
-    assert coverage == table.Coverage(3331, 3331, 54, 3331, 3331, 54)
+    result, coverage = join.join_by_ids(entries(numbers), old)
+    assert coverage == join.Coverage(3331, 3331, 54, 3331, 3331, 54)
     assert result.column("entry_number") == [str(i) for i in range(3331)]
     assert result.column("n_pixels_csv") == old.column("n_pixels")
 
 
 def test_missing_columns_are_named():
     with pytest.raises(InputError, match=r"no column 'run_number' \(did you mean 'run_numbr'\?\)"):
-        table.join_by_ids(entries([A]), Table(("run_numbr",), []))
+        join.join_by_ids(entries([A]), Table(("run_numbr",), []))
     with pytest.raises(InputError, match="no column 'run_number'"):
-        table.join_by_ids(Table(("a",), []), analysis([A]))
+        join.join_by_ids(Table(("a",), []), analysis([A]))
 
 
 def test_ids_that_were_never_set_match_nothing():
