@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
+import sys
 
 import torch
 
@@ -40,7 +42,18 @@ def bf16_is_fast(on: torch.device) -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def use_all_cores() -> None:
-    """Let torch use every core that this process may run on (a scheduler may grant fewer than exist)."""
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""Numbers that glibc's mallopt takes, see malloc.h."""
+
+
+def use_whole_cpu() -> None:
+    """Let torch use every core that this process may run on, and keep freed memory for the next layer.
+
+    glibc returns blocks above 32 MB to the system when they are freed, and the page faults of taking them again
+    cost batches of 512 x 512 images a third of their time. Elsewhere, or with an older glibc, nothing happens.
+    """
     if "OMP_NUM_THREADS" not in os.environ and hasattr(os, "sched_getaffinity"):
         torch.set_num_threads(len(os.sched_getaffinity(0)))
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
+        libc.mallopt(M_MMAP_THRESHOLD, 2**30)
+        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)

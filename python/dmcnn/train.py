@@ -108,7 +108,7 @@ def _prepare(
     from dmcnn.training.losses import loss_function
     from dmcnn.training.run import Run, restore
 
-    devices.use_all_cores()
+    devices.use_whole_cpu()
     device = devices.device(settings.GPUID)
     precision = settings.precision
     if precision == "auto":

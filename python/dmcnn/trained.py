@@ -85,7 +85,7 @@ def open_trained(
 ) -> Trained:
     """Load a checkpoint; ``asked`` (arguments of a reader, None = not given) overrules its preprocessing, aloud."""
     asked = asked or {}
-    devices.use_all_cores()
+    devices.use_whole_cpu()
     net, card = checkpoint.load(weight_file)
     reading = {**card.reading, **{key: value for key, value in asked.items() if value is not None}}
     if asked.get("image_index") is not None:
