@@ -120,10 +120,6 @@ def test_the_vertex_is_in_the_middle_and_showers_go_forward():
 def test_every_fault_is_named_at_once():
     with pytest.raises(InputError) as caught:
         sample(events=-1, seed=0, signal_fraction=1.5, xdim=4000, noise=float("nan"))
-    assert [fault.split(" = ")[0] for fault in caught.value.faults] == [
-        "events",
-        "xdim",
-        "signal_fraction",
-        "noise",
-    ]
-    assert "expected 1 to 3456" in caught.value.faults[1]
+    found = {fault.split(" = ")[0]: fault for fault in caught.value.faults}
+    assert sorted(found) == ["events", "noise", "signal_fraction", "xdim"]
+    assert "expected 1 to 3456" in found["xdim"]
