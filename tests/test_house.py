@@ -65,6 +65,8 @@ def test_no_dead_settings(command: str) -> None:
         passed_on = set(COMMANDS[command].model_fields)
     if "network" in read:
         passed_on |= {"GPUID", "precision", "batch_size"}
+    if "tag" in read:
+        passed_on |= {"name"}
     own = names_read(PACKAGE / "settings.py")
     for key in COMMANDS[command].model_fields:
         assert key in read | passed_on | (own & {"classes", "signal"}), f"{command}: nothing reads {key}"

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import dmcnn
 from dmcnn.command import run
 from dmcnn.errors import InputError, nearest
-from dmcnn.files import replacing, writable
+from dmcnn.files import writable
 from dmcnn.settings import DisplaySettings
 
 if TYPE_CHECKING:
@@ -51,10 +50,7 @@ def display(settings: DisplaySettings) -> None:
             scores[entry] = _score(settings, trained, event)
         stem = _draw(settings, dataset, event, scores.get(entry), folder, logo)
         log.info("%s.png, .pdf", stem)
-    with replacing(
-        folder / ("_".join(filter(None, ["DM-CNN_display", settings.name])) + ".cfg")
-    ) as temporary:
-        temporary.write_text(settings.text(f"dmcnn {dmcnn.__version__}"))
+    settings.save(folder / f"DM-CNN_display{settings.tag}")
 
 
 def _trained(settings: DisplaySettings) -> Trained | None:
@@ -149,8 +145,7 @@ def _draw(
     )
     figure.set_dpi(settings.dpi)
     file = dataset.files[int(event.events["file"][0])]
-    end = f"_{settings.name}" if settings.name else ""
-    stem = folder / f"{file.stem}_ENTRY_{event.events['entry'][0]}{end}"
+    stem = folder / f"{file.stem}_ENTRY_{event.events['entry'][0]}{settings.tag}"
     save_figure(figure, stem)
     return stem
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import dmcnn
 from dmcnn.command import run
 from dmcnn.errors import InputError, nearest
 from dmcnn.files import expand, replacing, writable
@@ -39,11 +38,10 @@ def evaluate(settings: EvaluateSettings) -> None:
             names = ", ".join(file["file"] for file in files)
             raise InputError(f"no scored {kind} event in {names}")
     numbers = {**_numbers(settings, scores["signal"], scores["background"]), "files": files}
-    stem = folder / "_".join(filter(None, ["DM-CNN_evaluation", settings.name]))
+    stem = folder / f"DM-CNN_evaluation{settings.tag}"
     with replacing(stem.with_name(stem.name + ".json")) as temporary:
         temporary.write_text(json.dumps(numbers, indent=1) + "\n")
-    with replacing(stem.with_name(stem.name + ".cfg")) as temporary:
-        temporary.write_text(settings.text(f"dmcnn {dmcnn.__version__}"))
+    settings.save(stem)
     _draw(settings, scores, np.array(numbers["confusion"]), stem)
     for file in files:
         log.info("%(file)s: %(rows)d rows, %(unscored)d without score (left out)", file)

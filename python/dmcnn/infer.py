@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import dmcnn
 from dmcnn.command import run
 from dmcnn.errors import InputError
-from dmcnn.files import expand, replacing, writable
+from dmcnn.files import expand, writable
 from dmcnn.settings import InferSettings
 
 if TYPE_CHECKING:
@@ -70,13 +69,12 @@ def _jobs(settings: InferSettings, folder: Path) -> list[Job]:
         raise InputError(
             f"input_csv names {len(csvs)} files for {len(files)} input files: give one each, in order"
         )
-    end = f"_{settings.name}" if settings.name else ""
     jobs = [
         Job(
             str(file),
             table,
-            folder / f"{file.stem}_DM-CNN_scores{end}",
-            folder / f"{file.stem}_DM-CNN_signal_score_distribution{end}",
+            folder / f"{file.stem}_DM-CNN_scores{settings.tag}",
+            folder / f"{file.stem}_DM-CNN_signal_score_distribution{settings.tag}",
         )
         for file, table in zip(files, csvs, strict=True)
     ]
@@ -127,8 +125,7 @@ def _score_file(
     table.write(out, scored)
     log.info("\n".join(dataset.report_lines()))
     log.info("\n".join(coverage.lines() if analysis is not None else _coverage(dataset, scores)))
-    with replacing(job.stem.with_name(job.stem.name + ".cfg")) as temporary:
-        temporary.write_text(settings.text(f"dmcnn {dmcnn.__version__}, weights {trained.sha256}"))
+    settings.save(job.stem, f", weights {trained.sha256}")
     figure = curves.scores({dataset.files[0].stem: scores}, density=False)
     save_figure(figure, job.histogram)
     journal.close()

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import dmcnn
 from dmcnn.command import run
 from dmcnn.files import replacing, writable
 from dmcnn.settings import OccludeSettings
@@ -41,12 +40,10 @@ def occlude(settings: OccludeSettings) -> None:
     for entry in entries:
         event = dataset.read(entry, entry + 1)
         file = dataset.files[int(event.events["file"][0])]
-        end = f"_{settings.name}" if settings.name else ""
-        stem = folder / f"occlusion_test_{file.stem}_ENTRY_{event.events['entry'][0]}{end}"
+        stem = folder / f"occlusion_test_{file.stem}_ENTRY_{event.events['entry'][0]}{settings.tag}"
         found = _scan(settings, trained, event, stem)
         _draw(settings, trained, event, found, stem)
-        with replacing(stem.with_name(stem.name + ".cfg")) as temporary:
-            temporary.write_text(settings.text(f"dmcnn {dmcnn.__version__}, weights {trained.sha256}"))
+        settings.save(stem, f", weights {trained.sha256}")
         log.info("%s: %d windows, maps in %s.npz", file.name, len(found.rows), stem)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+import dmcnn
 from dmcnn.config import write_cfg
 from dmcnn.errors import InputError, nearest
-from dmcnn.files import expand
+from dmcnn.files import expand, replacing
 
 Paths = str | list[str]
 Label = str | dict[str | int, str | int]
@@ -46,6 +48,16 @@ class Settings(BaseModel):
                     expand(value)
                 except InputError as error:
                     yield from (((key,), f"{key}: {fault}") for fault in error.faults)
+
+    @property
+    def tag(self) -> str:
+        """What the name adds to the names of output files: ``_name``, or nothing."""
+        return f"_{self.name}" if self.name else ""
+
+    def save(self, stem: Path, more: str = "") -> None:
+        """Leave the used cfg as ``<stem>.cfg``, whole or not at all; ``more`` goes into its comment."""
+        with replacing(stem.with_name(stem.name + ".cfg")) as temporary:
+            temporary.write_text(self.text(f"dmcnn {dmcnn.__version__}{more}"))
 
     def text(self, comment: str) -> str:
         """The cfg that makes these settings again."""

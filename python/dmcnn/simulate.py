@@ -10,7 +10,7 @@ from pathlib import Path
 import dmcnn
 from dmcnn.command import run
 from dmcnn.errors import InputError, nearest
-from dmcnn.files import replacing, writable
+from dmcnn.files import writable
 from dmcnn.settings import SimulateSettings
 
 log = logging.getLogger("dmcnn")
@@ -52,8 +52,7 @@ def simulate(settings: SimulateSettings) -> None:
         product=settings.product,
         attributes=about,
     )
-    with replacing(output.with_suffix(".cfg")) as temporary:
-        temporary.write_text(settings.text(f"dmcnn {dmcnn.__version__}"))
+    settings.save(output.with_suffix(""))
     log.info("%s: %d events", output, settings.events)
 
 

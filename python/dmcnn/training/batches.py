@@ -57,9 +57,8 @@ class Batches:
         self.per_epoch = -(-len(images) // size)
         self.total = epochs * self.per_epoch
         self._labels = np.asarray(images.label, np.int64)
-        self._order = lru_cache(maxsize=2)(
-            self._shuffled
-        )  # threads may be at work on both sides of an epoch's end
+        # threads may be at work on both sides of an epoch's end
+        self._order = lru_cache(maxsize=2)(self._shuffled)
         self._buffers = Buffers()
 
     def __len__(self) -> int:
@@ -87,9 +86,8 @@ class Batches:
         if self.shift:
             random = np.random.default_rng([self.seed, SHIFT, step])
             chosen["shift"] = random.integers(-self.shift, self.shift, (count, 2), np.int64, endpoint=True)
-        if (
-            self.noise or self.mask
-        ):  # an image meets other noise in every epoch: its key is its place in the training
+        if self.noise or self.mask:
+            # an image meets other noise in every epoch: its key is its place in the training
             key = step * self.size + np.arange(count, dtype=np.uint64)
             chosen |= {"noise": self.noise, "mask": self.mask, "seed": self.seed, "key": key}
         return chosen
