@@ -79,9 +79,8 @@ def load(dataset: Dataset, folder: str | Path, arguments: dict[str, Any]) -> tup
 
 def key(dataset: Dataset, arguments: dict[str, Any]) -> str:
     """Names what a cache holds: events, their labels, how their pixels were read, and by which version."""
-    times = [path.stat().st_mtime_ns for path in dataset.files]
     labels = None if dataset.labels is None else hashlib.sha256(dataset.labels.tobytes()).hexdigest()
-    return _digest({**arguments, " data": [dataset.fingerprint(), times, labels, __version__]})
+    return _digest({**arguments, " data": [dataset.fingerprint(), dataset.modified(), labels, __version__]})
 
 
 def _digest(words: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from dmcnn import files
 from dmcnn.errors import InputError
 from dmcnn.images import SparseImages, join
 from dmcnn.labels import LabelRule
-from dmcnn.readers import ImageFile, open_images
+from dmcnn.readers import READERS, EventFile, arguments_of, open_images
 from dmcnn.samples import SCHEME, sample_path
 
 CHUNK = 256  # events read at a time
@@ -45,18 +45,27 @@ class Dataset:
     Args:
         inputs: path, list of paths, globs, or ``sample://`` addresses.
         label: how events get their class; None leaves images unlabelled.
-        arguments: those of the readers (see dmcnn.readers.ImageFile).
+        between: only entries ``between[0]`` to ``between[1] - 1`` of every file; None = all.
+        arguments: those of the readers (see dmcnn.readers).
 
     Attributes:
         files: the files, in order.
-        events: (n,) EVENT; ``file`` is the place in ``files``.
+        events: (n,) EVENT; ``file`` is the place in ``files``, ``entry`` that in the file.
         labels: (n,) int64 class numbers, or None.
+        names: (n,) file name of every event, where readers open whole folders; else None.
         shape: (C, H, W) of every image.
     """
 
-    def __init__(self, inputs: str | Sequence[str], label: LabelRule | None = None, **arguments: Any) -> None:
+    def __init__(
+        self,
+        inputs: str | Sequence[str],
+        label: LabelRule | None = None,
+        *,
+        between: Sequence[int] | None = None,
+        **arguments: Any,
+    ) -> None:
         self.files = expand(inputs)
-        self._readers: list[ImageFile] = []
+        self._readers: list[EventFile] = []
         self._open = 0
         for path in self.files:
             self._readers.append(open_images(path, **arguments))
@@ -67,15 +76,53 @@ class Dataset:
                     f"{path}: images of shape {self._readers[-1].shape}, those of {first.path} have "
                     f"{first.shape} (channels, rows, columns); give ydim and xdim"
                 )
+        self._all_used(arguments)
         self.shape = self._readers[0].shape
-        self._ends = np.cumsum([0] + [len(reader) for reader in self._readers])
-        self.events: NDArray[Any] = np.concatenate([reader.events for reader in self._readers])
+        self._ranges = [_range(reader, between) for reader in self._readers]
+        self._ends = np.cumsum([0] + [stop - start for start, stop in self._ranges])
+        self.events: NDArray[Any] = self._of_all([reader.events for reader in self._readers])
         self.events["file"] = np.repeat(np.arange(len(self.files)), np.diff(self._ends))
+        self.names = self._names()
         self.labels = None if label is None else self.classes_by(label)
+
+    def _all_used(self, arguments: dict[str, Any]) -> None:
+        """InputError if an argument that differs from its default means nothing to any of the readers."""
+        taken = [arguments_of(type(reader)) for reader in self._readers]
+        for name, value in arguments.items():
+            default = next(known[name] for known in map(arguments_of, READERS.values()) if name in known)
+            if value != default and not any(name in known for known in taken):
+                kinds = ", ".join(sorted({type(reader).__name__ for reader in self._readers}))
+                raise InputError(f"{self.files[0]}: {name} = {value!r} means nothing to the reader ({kinds})")
+
+    def takes(self, argument: str) -> bool:
+        """Whether the reader of the first file has an argument of this name."""
+        return argument in arguments_of(type(self._readers[0]))
+
+    def _of_all(self, columns: Sequence[NDArray[Any]]) -> NDArray[Any]:
+        """A column of every reader's entries, as one column of the dataset's events."""
+        return np.concatenate(
+            [column[start:stop] for column, (start, stop) in zip(columns, self._ranges, strict=True)]
+        )
+
+    def _names(self) -> list[str] | None:
+        if all(reader.names is None for reader in self._readers):
+            return None
+        names: list[str] = []
+        for reader, (start, stop) in zip(self._readers, self._ranges, strict=True):
+            names += (reader.names or [reader.path.name] * len(reader))[start:stop]
+        return names
 
     def classes_by(self, label: LabelRule) -> NDArray[np.int64]:
         """(n,) int64 class number of every event by a rule; InputError where it fits none or several."""
-        return label.apply(self.events, self.files, self._particles(label))
+        stored = [reader.stored_classes for reader in self._readers]
+        known = [
+            np.full(len(reader), -1) if numbers is None else numbers
+            for reader, numbers in zip(self._readers, stored, strict=True)
+        ]
+        particles = self._particles() if label.needs_particles else None
+        return label.apply(
+            self.events, self.files, particles, names=self.names, stored=self._of_all(known).astype(np.int64)
+        )
 
     def entries(self, numbers: int | Sequence[int]) -> list[int]:
         """Event numbers, counted through all files, if the dataset has them all; else InputError."""
@@ -88,14 +135,14 @@ class Dataset:
             )
         return wanted
 
-    def _particles(self, label: LabelRule) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
-        if not label.needs_particles:
-            return None
-        parts = []
-        for reader in self._readers:
-            parts.append(reader.pdg())
+    def _particles(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        counts, codes = [], []
+        for reader, (start, stop) in zip(self._readers, self._ranges, strict=True):
+            n, pdg = reader.pdg()
             reader.close()
-        return np.concatenate([n for n, _ in parts]), np.concatenate([codes for _, codes in parts])
+            counts.append(n[start:stop])
+            codes.append(pdg[n[:start].sum() : n[:stop].sum()])
+        return np.concatenate(counts), np.concatenate(codes)
 
     def __len__(self) -> int:
         return len(self.events)
@@ -119,7 +166,7 @@ class Dataset:
         if number != self._open:
             self._readers[self._open].close()
             self._open = number
-        begin = int(self._ends[number])
+        begin = int(self._ends[number]) - self._ranges[number][0]
         images = self._readers[number].read(start - begin, stop - begin)
         labels = None if self.labels is None else self.labels[start:stop].copy()
         return replace(images, events=self.events[start:stop].copy(), label=labels)
@@ -142,14 +189,32 @@ class Dataset:
 
     def report_lines(self) -> list[str]:
         """For people: what became of every file's entries so far."""
-        return [line for reader in self._readers for line in reader.report.lines()]
+        return [line for reader in self._readers for line in reader.report_lines()]
+
+    def modified(self) -> list[int]:
+        """Time of the last change of every file [ns]."""
+        return [reader.modified for reader in self._readers]
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits that name these events: file names, sizes, producers and ids, in order."""
         digest = hashlib.sha256()
-        for reader in self._readers:
-            about = [reader.path.name, reader.path.stat().st_size, reader.producer, len(reader)]
+        for number, reader in enumerate(self._readers):
+            about = [reader.path.name, reader.size, reader.producer, len(reader)]
+            ids = self.events[self.events["file"] == number]
+            if self._ranges[number] != (0, len(reader)):
+                about += self._ranges[number]
             digest.update(repr(about).encode())
+            digest.update("\n".join(reader.names or []).encode())
             for field in ("run", "subrun", "event"):
-                digest.update(np.ascontiguousarray(reader.events[field], "<u8").tobytes())
+                digest.update(np.ascontiguousarray(ids[field], "<u8").tobytes())
         return digest.hexdigest()[:16]
+
+
+def _range(reader: EventFile, between: Sequence[int] | None) -> tuple[int, int]:
+    """The entries of one file that are wanted; InputError if it does not have them all."""
+    if between is None:
+        return 0, len(reader)
+    start, stop = between
+    if not 0 <= start < stop <= len(reader):
+        raise InputError(f"{reader.path}: entries {start} to {stop} asked for, it has 0 to {len(reader)}")
+    return start, stop

@@ -49,15 +49,15 @@ def writable(directory: str | Path) -> Path:
 
 
 def expand(inputs: str | Sequence[str]) -> list[str]:
-    """The files that paths and globs name: in the order given, those of a glob sorted.
+    """The files, or folders, that paths and globs name: in the order given, those of a glob sorted.
 
-    ``sample://…`` is passed on as it is. InputError, one line each, for what names no file or one file twice.
+    A glob names files only. ``sample://…`` is passed on as it is. InputError, one line each, for what names no file or one file twice.
     """
     found: list[str] = []
     faults: list[str] = []
     for text in [inputs] if isinstance(inputs, str) else inputs:
         path = Path(text).expanduser()
-        if "://" in text or path.is_file():
+        if "://" in text or path.exists():
             matches = [text if "://" in text else str(path)]
         else:
             found_here = glob.glob(str(path), recursive=True)  # noqa: PTH207 - Path.glob needs a folder of its own

@@ -1,11 +1,9 @@
-"""Which class an event belongs to: by its ids, by the name of its file, or by its true particles."""
+"""Which class an event belongs to: by its ids, the name of its file, its true particles, or the file's own word."""
 
 from __future__ import annotations
 
-import ast
-import operator
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -14,13 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dmcnn.conditions import truth
 from dmcnn.errors import InputError, nearest
 from dmcnn.images import EVENT
 
 Label = str | Mapping[Any, str | int]
 Particles = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Primary particles: how many each event has (n,), and the PDG codes of all, one after another (m,)."""
-Columns = Mapping[str, NDArray[np.uint64]]
+Names = Sequence[str]
+"""The name of the file that each event comes from (n,), where one reader opens a whole folder."""
+
+PREFIX, STORED = "prefix", "y"
+"""The two labels that are words."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,9 @@ class LabelRule(ABC):
 
         Args:
             label: a condition on run, subrun, event and entry such as ``"run == 100"`` (true = signal); or
-                {file name pattern: class}; or {PDG code of a primary particle: class}. A class is given by
-                name or number.
+                {file name pattern: class}; or {PDG code of a primary particle: class}; or "prefix": the longest
+                class name that the file's name begins with; or "y": the class number that the file stores. A class
+                is given by name or number.
             classes: names in the order of their numbers.
             signal: which of two classes a true condition means; None = the one named "signal".
 
@@ -48,6 +52,10 @@ class LabelRule(ABC):
             InputError: what is wrong with the label, and the nearest valid choice.
         """
         classes = tuple(classes)
+        if label == PREFIX:
+            return Prefix(classes)
+        if label == STORED:
+            return Stored(classes)
         if isinstance(label, str):
             return Condition.of(label, classes, signal)
         if not isinstance(label, Mapping) or not label:
@@ -68,7 +76,13 @@ class LabelRule(ABC):
 
     @abstractmethod
     def apply(
-        self, events: NDArray[Any], files: Sequence[Path], particles: Particles | None = None
+        self,
+        events: NDArray[Any],
+        files: Sequence[Path],
+        particles: Particles | None = None,
+        *,
+        names: Names | None = None,
+        stored: NDArray[np.int64] | None = None,
     ) -> NDArray[np.int64]:
         """(n,) int64 class number of every event.
 
@@ -76,6 +90,8 @@ class LabelRule(ABC):
             events: (n,) EVENT.
             files: the files that ``events["file"]`` numbers.
             particles: primary particles of the events, only for a rule on PDG codes.
+            names: (n,) file name of each event; None = those of ``files``.
+            stored: (n,) class numbers that the files give, -1 where one gives none; None = none does.
 
         Raises:
             InputError: the first event (or file) that fits none or several of the classes.
@@ -114,29 +130,89 @@ class Condition(LabelRule):
         return cls(classes, classes.index(name), text)
 
     def apply(
-        self, events: NDArray[Any], files: Sequence[Path], particles: Particles | None = None
+        self, events: NDArray[Any], files: Sequence[Path], particles: Particles | None = None, **_: Any
     ) -> NDArray[np.int64]:
         return np.where(truth(self.text, events), self.signal, 1 - self.signal).astype(np.int64)
 
 
 @dataclass(frozen=True)
-class FileName(LabelRule):
-    """The one pattern that a file's name matches, upper and lower case distinguished."""
+class NameRule(LabelRule):
+    """A rule on the name of the file that an event comes from, upper and lower case distinguished."""
+
+    def apply(
+        self,
+        events: NDArray[Any],
+        files: Sequence[Path],
+        particles: Particles | None = None,
+        *,
+        names: Names | None = None,
+        stored: NDArray[np.int64] | None = None,
+    ) -> NDArray[np.int64]:
+        if names is None:
+            numbers = np.array([self.of(Path(file).name, file) for file in files], np.int64)
+            return np.asarray(numbers[events["file"]], np.int64)
+        known: dict[str, int] = {}
+        for name, number in zip(names, events["file"], strict=True):
+            if name not in known:
+                known[name] = self.of(name, f"{files[number]}: {name}")
+        return np.array([known[name] for name in names], np.int64)
+
+    @abstractmethod
+    def of(self, name: str, place: str | Path) -> int:
+        """The class number of a file name; InputError beginning with ``place`` if it fits none or several."""
+
+
+@dataclass(frozen=True)
+class FileName(NameRule):
+    """The one pattern that a file's name matches."""
 
     patterns: Mapping[str, int]
 
-    def apply(
-        self, events: NDArray[Any], files: Sequence[Path], particles: Particles | None = None
-    ) -> NDArray[np.int64]:
-        numbers = np.array([self._of(Path(file)) for file in files], np.int64)
-        return np.asarray(numbers[events["file"]], np.int64)
-
-    def _of(self, file: Path) -> int:
-        matches = [pattern for pattern in self.patterns if fnmatchcase(file.name, pattern)]
+    def of(self, name: str, place: str | Path) -> int:
+        matches = [pattern for pattern in self.patterns if fnmatchcase(name, pattern)]
         if len(matches) != 1:
             found = f"matches {matches}" if matches else f"matches none of {list(self.patterns)}"
-            raise InputError(f"{file}: its name {found}, expected exactly one label pattern")
+            raise InputError(f"{place}: its name {found}, expected exactly one label pattern")
         return self.patterns[matches[0]]
+
+
+@dataclass(frozen=True)
+class Prefix(NameRule):
+    """The longest class name that a file's name begins with: pion_zero_7.npy is a pion_zero and no pion."""
+
+    def of(self, name: str, place: str | Path) -> int:
+        fits = [known for known in self.classes if name.startswith(known)]
+        if not fits:
+            word = name.partition(".")[0].rstrip("_0123456789")
+            raise InputError(
+                f"{place}: its name begins with no class of {list(self.classes)}{nearest(word, self.classes)}"
+            )
+        return self.classes.index(max(fits, key=len))
+
+
+@dataclass(frozen=True)
+class Stored(LabelRule):
+    """The class number that the file itself stores."""
+
+    def apply(
+        self,
+        events: NDArray[Any],
+        files: Sequence[Path],
+        particles: Particles | None = None,
+        *,
+        names: Names | None = None,
+        stored: NDArray[np.int64] | None = None,
+    ) -> NDArray[np.int64]:
+        numbers = np.full(len(events), -1) if stored is None else stored
+        wrong = np.flatnonzero((numbers < 0) | (numbers >= len(self.classes)))
+        if len(wrong):
+            first = wrong[0]
+            found = "stores no class" if numbers[first] < 0 else f"stores class {numbers[first]}"
+            raise InputError(
+                f"{files[events['file'][first]]}: entry {events['entry'][first]}: the file {found}, expected 0 to "
+                f"{len(self.classes) - 1} for {list(self.classes)}"
+            )
+        return np.asarray(numbers, np.int64)
 
 
 @dataclass(frozen=True)
@@ -150,7 +226,7 @@ class Primary(LabelRule):
         return True
 
     def apply(
-        self, events: NDArray[Any], files: Sequence[Path], particles: Particles | None = None
+        self, events: NDArray[Any], files: Sequence[Path], particles: Particles | None = None, **_: Any
     ) -> NDArray[np.int64]:
         if particles is None:
             raise ValueError("a label by PDG code needs the primary particles")
@@ -167,63 +243,3 @@ class Primary(LabelRule):
                 f"{pdg[event == first].tolist()}, expected one class among the PDG codes {sorted(self.codes)}"
             )
         return np.asarray(hit.argmax(axis=1), np.int64)
-
-
-FIELDS = ("run", "subrun", "event", "entry")
-COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
-    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt,
-    ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
-}  # fmt: skip
-LONGEST = 1000  # characters of a condition: deeper nesting than these can hold would exhaust the parser
-
-
-def truth(text: str, events: NDArray[Any]) -> NDArray[np.bool_]:
-    """(n,) bool: for which events a condition holds. Its syntax tree is read, nothing of it is executed."""
-    columns = {name: events[name].astype(np.uint64) for name in FIELDS}
-    try:
-        if len(text) > LONGEST:
-            raise ValueError(f"longer than {LONGEST} characters")
-        return _truth(_parsed(text), columns)
-    except ValueError as error:
-        raise InputError(
-            f"label = {text[:80]!r}: {error}; expected comparisons of {', '.join(FIELDS)} with whole numbers "
-            "joined by and, or, not"
-        ) from None
-
-
-def _parsed(text: str) -> ast.expr:
-    try:
-        return ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise ValueError("not a condition") from None
-
-
-def _truth(node: ast.expr, columns: Columns) -> NDArray[np.bool_]:
-    if isinstance(node, ast.Compare):
-        return _compared(node, columns)
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-        return np.logical_not(_truth(node.operand, columns))
-    if isinstance(node, ast.BoolOp):
-        terms = np.stack([_truth(term, columns) for term in node.values])
-        return np.asarray(terms.all(axis=0) if isinstance(node.op, ast.And) else terms.any(axis=0))
-    raise ValueError(f"{ast.unparse(node)!r} is not a condition")
-
-
-def _compared(node: ast.Compare, columns: Columns) -> NDArray[np.bool_]:
-    """``a < b == c`` as Python means it: every neighbouring pair holds."""
-    terms = [_value(term, columns) for term in (node.left, *node.comparators)]
-    if all(term.ndim == 0 for term in terms) or not all(type(op) in COMPARISONS for op in node.ops):
-        raise ValueError(f"{ast.unparse(node)!r} compares no id with a number")
-    true = np.ones(len(columns["run"]), bool)
-    for op, a, b in zip(node.ops, terms, terms[1:], strict=False):
-        true &= COMPARISONS[type(op)](a, b)
-    return true
-
-
-def _value(node: ast.expr, columns: Columns) -> NDArray[np.uint64]:
-    if isinstance(node, ast.Name) and node.id in columns:
-        return columns[node.id]
-    if isinstance(node, ast.Constant) and type(node.value) is int and node.value < 2**64:
-        return np.array(node.value, np.uint64)
-    hint = nearest(node.id, columns) if isinstance(node, ast.Name) else ""
-    raise ValueError(f"{ast.unparse(node)!r} is neither an id nor a whole number from 0 to 2^64-1{hint}")

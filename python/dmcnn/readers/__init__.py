@@ -1,4 +1,4 @@
-"""Detector files in, SparseImages out: ``open_images`` picks the reader by a file's first bytes."""
+"""Detector files in, SparseImages out: ``open_images`` picks the reader by a file's content."""
 
 from __future__ import annotations
 
@@ -8,41 +8,54 @@ from typing import Any
 
 from dmcnn.errors import InputError, nearest
 from dmcnn.readers.base import ImageFile, Report
+from dmcnn.readers.interface import EventFile
 from dmcnn.readers.larcv2 import LArCV2
 from dmcnn.readers.larcv3 import LArCV3
 from dmcnn.readers.source import existing
 
-READERS: dict[str, type[ImageFile]] = {"larcv2": LArCV2, "larcv3": LArCV3}
+READERS: dict[str, type[EventFile]] = {"larcv2": LArCV2, "larcv3": LArCV3}
+"""The first that reads a file opens it."""
 
-__all__ = ["READERS", "ImageFile", "LArCV2", "LArCV3", "Report", "existing", "open_images", "reader_of"]
+__all__ = ["READERS", "EventFile", "ImageFile", "LArCV2", "LArCV3", "Report", "arguments_of", "existing",
+           "open_images", "reader_of"]  # fmt: skip
+
+EXPECTED = "a ROOT file (LArCV2, LArCV1) or an HDF5 file (LArCV3)"
 
 
-def reader_of(path: str | Path) -> type[ImageFile]:
-    """The reader whose format a file's first bytes announce, whatever its name ends in."""
-    path = existing(path)
-    with path.open("rb") as file:
-        head = file.read(16)
+def reader_of(path: str | Path) -> type[EventFile]:
+    """The reader of a file by its content, whatever its name ends in; of a folder by what it holds."""
+    path = Path(path).expanduser()
+    head = b""
+    if not path.is_dir():
+        with existing(path).open("rb") as file:
+            head = file.read(16)
     for reader in READERS.values():
-        if head.startswith(reader.magic):
+        if reader.reads(path, head):
             return reader
+    if path.is_dir():
+        existing(path)
     found = f"begins with {head[:8]!r}" if head else "is empty"
-    raise InputError(f"{path}: {found}, expected a ROOT file (LArCV2, LArCV1) or an HDF5 file (LArCV3)")
+    raise InputError(f"{path}: {found}, expected {EXPECTED}")
 
 
-def arguments_of(reader: type[ImageFile]) -> set[str]:
-    """Names of the arguments that a reader takes beside ``path``."""
-    named = [p.name for cls in (ImageFile, reader) for p in inspect.signature(cls).parameters.values()
-             if p.kind is p.KEYWORD_ONLY]  # fmt: skip
-    return set(named)
+def arguments_of(reader: type[EventFile]) -> dict[str, Any]:
+    """Names and defaults of the arguments that a reader takes beside ``path``."""
+    return {
+        parameter.name: parameter.default
+        for cls in reversed(reader.__mro__)
+        if "__init__" in vars(cls)
+        for parameter in inspect.signature(cls).parameters.values()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
 
 
-def open_images(path: str | Path, **arguments: Any) -> ImageFile:
+def open_images(path: str | Path, **arguments: Any) -> EventFile:
     """Open one file with the reader it needs.
 
-    ``arguments`` are those of ImageFile and of any reader; what is meant for another format (``tick_order``
-    for a LArCV3 file) is left aside, so that a list may mix formats. An argument no reader has is an error.
+    ``arguments`` are those of any reader; what is meant for another format (``tick_order`` for a LArCV3 file) is
+    left aside, so that a list may mix formats. An argument no reader has is an error.
     """
-    known = set().union(*map(arguments_of, READERS.values()))
+    known = {name for reader in READERS.values() for name in arguments_of(reader)}
     for name in arguments:
         if name not in known:
             raise InputError(f"no reader has an argument {name!r}{nearest(name, known)}")

@@ -1,8 +1,8 @@
-"""What every reader of detector image files offers: the one documented interface."""
+"""What the readers of LArCV files share: the choice of images, their window, threshold and clip, the report."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dmcnn.errors import InputError
 from dmcnn.images import SparseImages
+from dmcnn.readers.interface import EventFile, Particles
 from dmcnn.readers.source import existing
 from dmcnn.readers.table import Choice, ImageTable, choose, fitted, window
 
@@ -20,9 +21,6 @@ Decoded = tuple[
     NDArray[np.int64], NDArray[np.int32], NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]
 ]
 """offsets (n+1,), index (nnz,), value (nnz,), NaN or infinite pixels (n,), active pixels cut away (n,)."""
-
-Particles = tuple[NDArray[np.int64], NDArray[np.int64]]
-"""Primary particles: how many each event has (n,), and the PDG codes of all, one after another (m,)."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +59,8 @@ class Report:
         return lines
 
 
-class ImageFile(ABC):
-    """One file of detector images, read in slices of entries as SparseImages.
-
-    Ids, sizes and edges of every entry are read and checked at once, so that most faults show before any work
-    is done; pixels are read by ``read`` only. Objects can be pickled for worker processes.
+class ImageFile(EventFile):
+    """One LArCV file of detector images. Objects can be pickled for worker processes.
 
     Args:
         path: the file.
@@ -85,13 +80,6 @@ class ImageFile(ABC):
 
     magic: ClassVar[bytes]
     """The first bytes of every file of this format."""
-
-    path: Path
-    producer: str
-    events: NDArray[Any]
-    """(n,) EVENT: identity of every entry, ``file`` is 0."""
-    shape: tuple[int, int, int]
-    """(C, H, W) of every image."""
 
     def __init__(
         self,
@@ -133,11 +121,11 @@ class ImageFile(ABC):
         self._read = np.zeros(len(self.events), bool)
         self._bad, self._cut = np.zeros((2, len(self.events)), np.int64)
 
-    def __len__(self) -> int:
-        return len(self.events)
+    @classmethod
+    def reads(cls, path: Path, head: bytes) -> bool:
+        return head.startswith(cls.magic)
 
     def read(self, start: int = 0, stop: int | None = None) -> SparseImages:
-        """Entries start..stop-1, all of them, in file order; those without an image have no pixels."""
         stop = len(self) if stop is None else stop
         if not 0 <= start <= stop <= len(self):
             raise ValueError(f"{self.path}: entries {start}..{stop} asked for, it has {len(self)}")
@@ -172,8 +160,8 @@ class ImageFile(ABC):
             bad_pixels=int(self._bad.sum()),
         )
 
-    def close(self) -> None:  # noqa: B027 - a reader that keeps nothing open has nothing to close
-        """Let go of the open file; the next ``read`` opens it again."""
+    def report_lines(self) -> list[str]:
+        return self.report.lines()
 
     @abstractmethod
     def _tables(self, producer: str | None) -> tuple[str, NDArray[Any], ImageTable]:

@@ -13,7 +13,8 @@ from dmcnn import _core
 from dmcnn.errors import InputError
 from dmcnn.images import META, UNIT_WIRE_TICK
 from dmcnn.readers import root
-from dmcnn.readers.base import Decoded, ImageFile, Particles, bounds, joined, primary, same_ids
+from dmcnn.readers.base import Decoded, ImageFile, bounds, joined, primary, same_ids
+from dmcnn.readers.interface import Particles
 from dmcnn.readers.source import choose_producer, damaged, existing
 from dmcnn.readers.table import ImageTable, sizes
 from dmcnn.readers.tensors import Sets, images, members, sets2d, sets3d, volume

@@ -13,7 +13,8 @@ from dmcnn import _core
 from dmcnn.errors import InputError
 from dmcnn.images import EVENT, META, UNIT_CM, UNIT_UNKNOWN, UNIT_WIRE_TICK, UNSET
 from dmcnn.readers import hdf5
-from dmcnn.readers.base import Decoded, ImageFile, Particles, bounds, primary
+from dmcnn.readers.base import Decoded, ImageFile, bounds, primary
+from dmcnn.readers.interface import Particles
 from dmcnn.readers.source import choose_producer, reading, split_name
 from dmcnn.readers.table import ImageTable, sizes
 from dmcnn.readers.voxels import place

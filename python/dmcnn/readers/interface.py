@@ -1,0 +1,78 @@
+"""What every reader offers, whatever its format: the one documented interface."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmcnn.errors import InputError
+from dmcnn.images import SparseImages
+
+Particles = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""Primary particles: how many each event has (n,), and the PDG codes of all, one after another (m,)."""
+
+
+class EventFile(ABC):
+    """One file, or folder, of events of one image shape, read in slices of entries as SparseImages.
+
+    The arguments of a reader are the keyword-only ones of its ``__init__`` and of those of its bases; every one
+    has a default. Ids and sizes of all entries are read and checked at once, so that most faults show before any
+    work is done; pixels are read by ``read`` only.
+
+    Raises:
+        InputError: one line naming the file, what was found and what was expected.
+    """
+
+    path: Path
+    producer: str = ""
+    events: NDArray[Any]
+    """(n,) EVENT: identity of every entry, ``file`` is 0."""
+    shape: tuple[int, int, int]
+    """(C, H, W) of every image."""
+
+    @classmethod
+    @abstractmethod
+    def reads(cls, path: Path, head: bytes) -> bool:
+        """Whether this is the reader of a file that begins with ``head`` (empty for a folder)."""
+
+    @abstractmethod
+    def read(self, start: int = 0, stop: int | None = None) -> SparseImages:
+        """Entries start..stop-1, all of them, in file order; those without an image have no pixels."""
+
+    @abstractmethod
+    def report_lines(self) -> list[str]:
+        """For people: what became of the entries read so far."""
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    def close(self) -> None:  # noqa: B027 - a reader that keeps nothing open has nothing to close
+        """Let go of the open file; the next ``read`` opens it again."""
+
+    def pdg(self) -> Particles:
+        """Primary particles of every entry, for labels by PDG code."""
+        raise InputError(f"{self.path}: holds no particles, so no label by PDG code")
+
+    @property
+    def names(self) -> list[str] | None:
+        """(n,) name of the file that each entry of a folder is; None where the entries are of one file."""
+        return None
+
+    @property
+    def stored_classes(self) -> NDArray[np.int64] | None:
+        """(n,) class number that the file itself gives every entry, if it does."""
+        return None
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return self.path.stat().st_size
+
+    @property
+    def modified(self) -> int:
+        """Time of the last change [ns]."""
+        return self.path.stat().st_mtime_ns
