@@ -12,6 +12,7 @@ import pytest
 from conftest import ROOT
 from dmcnn.command import load
 from dmcnn.settings import COMMANDS, Settings
+from dmcnn.settings.train import ARCHITECTURE
 
 PACKAGE = ROOT / "python" / "dmcnn"
 CFGS = {
@@ -29,6 +30,7 @@ MAY_USE_CORE = {
     "readers/clusters.py",
     "readers/larcv2.py",
     "readers/larcv3.py",
+    "readers/npy.py",
     "readers/tensors.py",
     "readers/uproot_voxels.py",
 }
@@ -67,9 +69,15 @@ def test_no_dead_settings(command: str) -> None:
         passed_on |= {"GPUID", "precision", "batch_size"}
     if "tag" in read:
         passed_on |= {"name"}
-    own = names_read(PACKAGE / "settings.py")
+    if "architecture" in read:
+        passed_on |= set(ARCHITECTURE)
+    if "part" in read:
+        passed_on |= {
+            f"{kind}_{part}" for kind in ("input", "events") for part in ("train", "validation", "test")
+        }
+    own = set().union(*map(names_read, (PACKAGE / "settings").glob("*.py")))
     for key in COMMANDS[command].model_fields:
-        assert key in read | passed_on | (own & {"classes", "signal"}), f"{command}: nothing reads {key}"
+        assert key in read | passed_on | (own & {"classes", "signal", "num_class"}), f"{command}: nothing reads {key}"
 
 
 def _reading_keys() -> list[str]:

@@ -51,7 +51,8 @@ def writable(directory: str | Path) -> Path:
 def expand(inputs: str | Sequence[str]) -> list[str]:
     """The files, or folders, that paths and globs name: in the order given, those of a glob sorted.
 
-    A glob names files only. ``sample://…`` is passed on as it is. InputError, one line each, for what names no file or one file twice.
+    A glob names files only. ``sample://…`` is passed on as it is. InputError, one line each, for what names no
+    file or one file twice.
     """
     found: list[str] = []
     faults: list[str] = []

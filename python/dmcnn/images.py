@@ -32,6 +32,8 @@ META = np.dtype(
 
 NO_IMAGE = -1
 UNIT_UNKNOWN, UNIT_CM, UNIT_WIRE_TICK = 0, 1, 2
+UNIT_PIXEL = -1  # pixel numbers, of files that say nothing else; LArCV has no such unit
+UNIT_CELL = -2  # calorimeter cells; LArCV has no such unit
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,7 @@ from dmcnn.settings import InferSettings
 
 if TYPE_CHECKING:
     import numpy as np
+    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
     from dmcnn.datasets import Dataset
@@ -51,7 +52,6 @@ def infer(settings: InferSettings) -> None:
 
     jobs = _jobs(settings, writable(settings.output_dir))
     trained = open_trained(settings.weight_file, **settings.network())
-    trained.signal  # noqa: B018 - a network without signal class must be refused before hours of work
     datasets = [trained.dataset(job.image_file) for job in jobs]
     tables = [_analysis(job) for job in jobs]
     labels = [_labels(settings, trained, dataset) for dataset in datasets]
@@ -101,7 +101,6 @@ def _score_file(
     labels: list[str | None],
 ) -> None:
     """Scores of one file, resumed from its journal, then the CSV and the histogram."""
-    from dmcnn.figures import curves
     from dmcnn.journal import Journal
     from dmcnn.writers import join, table
     from dmcnn.writers.figure import save_figure
@@ -116,7 +115,7 @@ def _score_file(
     journal = Journal(job.stem.with_name(f".{job.stem.name}.journal"), key, len(trained.card.classes) + 1)
     _score(trained, dataset, journal, settings.rotation)
     logits, n_pixels = journal.rows[:, :-1], journal.rows[:, -1].astype(int)
-    scores = trained.scores(logits)[:, trained.signal]
+    scores = trained.scores(logits)
     status = "scored" if analysis is None else ""
     scored = _table(trained, dataset, logits, scores, n_pixels, labels, status)
     if analysis is not None:
@@ -126,10 +125,19 @@ def _score_file(
     log.info("\n".join(dataset.report_lines()))
     log.info("\n".join(coverage.lines() if analysis is not None else _coverage(dataset, scores)))
     settings.save(job.stem, f", weights {trained.sha256}")
-    figure = curves.scores({dataset.files[0].stem: scores}, density=False)
-    save_figure(figure, job.histogram)
+    save_figure(_histogram(trained, dataset, scores), job.histogram)
     journal.close()
     log.info("scores: %s", out)
+
+
+def _histogram(trained: Trained, dataset: Dataset, scores: NDArray[np.float64]) -> Figure:
+    """The signal scores of all entries; without a signal class, the scores of all classes."""
+    from dmcnn.figures import curves
+
+    if trained.has_signal:
+        return curves.scores({dataset.files[0].stem: scores[:, trained.signal]}, density=False)
+    named = {f"score of {name}": scores[:, i] for i, name in enumerate(trained.card.classes)}
+    return curves.scores(named, density=False)
 
 
 def _score(trained: Trained, dataset: Dataset, journal: Any, rotation: int) -> None:
@@ -170,15 +178,36 @@ def _table(
     return table.Table.of(
         {
             **ids,
-            "signal_score": scores,
+            **({"signal_score": scores[:, trained.signal]} if trained.has_signal else {}),
             "entry_number": events["entry"],
             "n_pixels": n_pixels,
-            "file": [str(dataset.files[0])] * len(events),
+            "file": _files(dataset),
+            **_classes(trained, scores),
             **{f"logit_{name}": logits[:, i] for i, name in enumerate(trained.card.classes)},
             "label": labels,
-            "status": np.where(np.isnan(scores), join.NO_IMAGE, status),
+            "status": np.where(np.isnan(scores[:, 0]), join.NO_IMAGE, status),
         }
     )
+
+
+def _files(dataset: Dataset) -> list[str]:
+    """Where every entry comes from."""
+    path = dataset.files[0]
+    return (
+        [str(path)] * len(dataset) if dataset.names is None else [str(path / name) for name in dataset.names]
+    )
+
+
+def _classes(trained: Trained, scores: NDArray[np.float64]) -> dict[str, Any]:
+    """The class of the highest score and the scores of all, where one signal score does not tell everything."""
+    import numpy as np
+
+    names = trained.card.classes
+    if trained.has_signal and len(names) == 2:
+        return {}
+    best = np.where(np.isnan(scores), -1.0, scores).argmax(axis=1)
+    predicted = [None if np.isnan(row[0]) else names[i] for row, i in zip(scores, best, strict=True)]
+    return {"predicted": predicted, **{f"p_{name}": scores[:, i] for i, name in enumerate(names)}}
 
 
 def _labels(settings: InferSettings, trained: Trained, dataset: Dataset) -> list[str | None]:
@@ -202,7 +231,7 @@ def _coverage(dataset: Dataset, scores: NDArray[np.float64]) -> list[str]:
 
     ids = Counter(map(tuple, dataset.events[["run", "subrun", "event"]].tolist()))
     shared = sum(count for count in ids.values() if count > 1)
-    missing = int(np.isnan(scores).sum())
+    missing = int(np.isnan(scores[:, 0]).sum())
     return [
         f"entries: {len(scores)}, scored {len(scores) - missing}, without image {missing}, sharing their ids {shared}"
     ]

@@ -85,6 +85,7 @@ def _scan(settings: OccludeSettings, trained: Trained, event: SparseImages, stem
             seed=settings.seed_number,
             batch_size=settings.batch_size,
             precision=settings.precision,
+            scaling=trained.card.scaling,
         ):
             journal.append(part)
             bar.update(len(part))

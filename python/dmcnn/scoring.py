@@ -13,6 +13,7 @@ from torch import nn
 from dmcnn import _core
 from dmcnn.errors import InputError
 from dmcnn.images import SparseImages
+from dmcnn.scaling import scale_
 
 TURNS = {0: 0, 90: 1 | 2, 180: 2 | 4, 270: 1 | 4}
 """Orientation bits of `_core.densify` (1 transpose, 2 flip rows, 4 flip columns) that turn like np.rot90."""
@@ -56,19 +57,26 @@ def batches(images: SparseImages, size: int) -> Iterator[SparseImages]:
 
 @torch.inference_mode()
 def logits(
-    net: nn.Module, images: SparseImages, *, device: torch.device, precision: str = "32", rotation: int = 0
+    net: nn.Module,
+    images: SparseImages,
+    *,
+    device: torch.device,
+    precision: str = "32",
+    rotation: int = 0,
+    scaling: str = "none",
 ) -> NDArray[np.float64]:
     """(B, classes) logits of one batch; ``net`` is moved to ``device`` and put into evaluation mode.
 
     Images stay contiguous (NCHW) float32 unless ``precision`` is "bf16": torch's GroupNorm in channels_last is
-    wrong by up to 3e-2 in the logit on the CPU. ``rotation`` is in degrees, counter-clockwise with rows upwards.
+    wrong by up to 3e-2 in the logit on the CPU. ``rotation`` is in degrees, counter-clockwise with rows upwards;
+    ``scaling`` is one of dmcnn.scaling.SCALINGS.
     """
     if rotation % 180 and images.shape[1] != images.shape[2]:
         raise InputError(
             f"rotation = {rotation} needs square images, not {images.shape[1]} x {images.shape[2]}"
         )
     turns = np.full(len(images), TURNS[rotation], np.uint8)
-    return forward(net.to(device).eval(), to_tensor(images, turns), precision)
+    return forward(net.to(device).eval(), scale_(to_tensor(images, turns), scaling), precision)
 
 
 @torch.inference_mode()

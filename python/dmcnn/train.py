@@ -39,36 +39,58 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def train(settings: TrainSettings) -> None:
     """Load, train, evaluate, save, report."""
-    from dmcnn.models import MODELS
     from dmcnn.training.run import Outputs
 
-    if settings.model not in MODELS:
-        known = ", ".join(MODELS)
-        raise InputError(f"model = {settings.model!r}: known are {known}{nearest(settings.model, MODELS)}")
+    _check_model(settings)
     outputs = Outputs(
         writable(settings.weights_directory), writable(settings.output_directory), settings.name
     )
     datasets = {
-        "training": _labelled(settings, settings.input_train),
-        "test": _labelled(settings, settings.input_test),
+        what: _labelled(settings, *part)
+        for what in ("train", "validation", "test")
+        if (part := settings.part(what)) is not None
     }
     images = {what: _usable(settings, dataset, what) for what, dataset in datasets.items()}
-    if images["training"].shape != images["test"].shape:
-        shapes = f"{images['training'].shape}, test images {images['test'].shape}"
-        raise InputError(f"training images are {shapes} (planes, rows, columns): set xdim and ydim")
     data = {
-        what: {"fingerprint": datasets[what].fingerprint(), "events": len(images[what])} for what in datasets
+        "training" if what == "train" else what: {
+            "fingerprint": dataset.fingerprint(),
+            "events": len(images[what]),
+        }
+        for what, dataset in datasets.items()
     }
-    job, progress = _prepare(settings, outputs, images, data)
+    images = _split(settings, images)
+    for what, batch in images.items():
+        if batch.shape != images["train"].shape:
+            shapes = f"{images['train'].shape}, {what} images {batch.shape}"
+            raise InputError(f"training images are {shapes} (planes, rows, columns): set xdim and ydim")
+    reading = {key: value for key, value in settings.reading().items() if value is not None}
+    if datasets["train"].takes("xdim"):
+        reading |= dict(zip(("ydim", "xdim"), datasets["train"].shape[1:], strict=True))
+    job, progress = _prepare(settings, outputs, images, data, reading)
     _fit(settings, job, progress, images)
 
 
-def _labelled(settings: TrainSettings, inputs: str | list[str]) -> Dataset:
+def _check_model(settings: TrainSettings) -> None:
+    """InputError for an unknown model, or a key of the cfg that it does not take."""
+    import inspect
+
+    from dmcnn.models import MODELS
+
+    if settings.model not in MODELS:
+        known = ", ".join(MODELS)
+        raise InputError(f"model = {settings.model!r}: known are {known}{nearest(settings.model, MODELS)}")
+    taken = inspect.signature(MODELS[settings.model]).parameters
+    faults = [f"model {settings.model} takes no {key}" for key in settings.architecture() if key not in taken]
+    if faults:
+        raise InputError(*faults)
+
+
+def _labelled(settings: TrainSettings, inputs: str | list[str], between: list[int] | None) -> Dataset:
     from dmcnn.datasets import Dataset
     from dmcnn.labels import LabelRule
 
     rule = LabelRule.parse(settings.label, tuple(settings.class_names), settings.signal_class)
-    return Dataset(inputs, label=rule, **settings.reading())
+    return Dataset(inputs, label=rule, between=between, **settings.reading())
 
 
 def _usable(settings: TrainSettings, dataset: Dataset, what: str) -> SparseImages:
@@ -93,11 +115,35 @@ def _usable(settings: TrainSettings, dataset: Dataset, what: str) -> SparseImage
     return images
 
 
+def _split(settings: TrainSettings, images: dict[str, SparseImages]) -> dict[str, SparseImages]:
+    """The images with the parts of the training images that the cfg keeps for validation and test."""
+    import numpy as np
+
+    from dmcnn.training.split import stratified
+
+    shares = {
+        what: share
+        for what, share in (("validation", settings.validation_fraction), ("test", settings.test_fraction))
+        if share is not None
+    }
+    if not shares:
+        return images
+    whole = images["train"]
+    *parts, rest = stratified(np.asarray(whole.label), list(shares.values()), settings.seed_number)
+    found = {**images, "train": whole.take(rest)}
+    found |= {what: whole.take(part) for what, part in zip(shares, parts, strict=True)}
+    for what, part in found.items():
+        if not len(part):
+            raise InputError(f"{len(whole)} events are too few: none is left for {what}")
+    return found
+
+
 def _prepare(
     settings: TrainSettings,
     outputs: Outputs,
     images: dict[str, SparseImages],
     data: dict[str, dict[str, object]],
+    reading: dict[str, object],
 ) -> tuple[Run, Progress]:
     """The network, new or from the last checkpoint of this name, and everything around it."""
     import lightning
@@ -114,19 +160,20 @@ def _prepare(
     if precision == "auto":
         precision = "bf16" if devices.bf16_is_fast(device) else "32"
     seed = settings.seed_number if settings.seed else int(np.random.SeedSequence().generate_state(1)[0])
-    card = _card(settings, images["training"].shape, data, f"{device}", precision)
+    card = _card(settings, images["train"].shape, data, reading, f"{device}", precision)
     lightning.seed_everything(seed, verbose=False)
     net, progress = card.build(), Progress()
     if settings.resume and outputs.last.exists():
         progress, seed = restore(outputs.last, net, card, FREE)
         log.info("%s: resuming after step %d", outputs.last, progress.step)
-    chosen = np.random.default_rng(seed).permutation(len(images["test"]))[: settings.test_events_nums]
-    per_epoch = -(-len(images["training"]) // settings.batch_size_train)
+    watched = images.get("validation", images["test"])
+    chosen = np.random.default_rng(seed).permutation(len(watched))[: settings.test_events_nums]
+    per_epoch = -(-len(images["train"]) // settings.batch_size_train)
     job = Run(
         net=net,
         card=replace(card, seed=seed),
         outputs=outputs,
-        test=images["test"].take(np.sort(chosen)),
+        test=watched.take(np.sort(chosen)),
         loss=loss_function(settings.loss, 2.0 if settings.focal_gamma is None else settings.focal_gamma),
         device=device,
         precision=precision,
@@ -144,30 +191,36 @@ def _card(
     settings: TrainSettings,
     shape: tuple[int, int, int],
     data: dict[str, dict[str, object]],
+    reading: dict[str, object],
     device: str,
     precision: str,
 ) -> Card:
+    import inspect
+
     import numpy as np
     import torch
 
+    from dmcnn.models import MODELS
     from dmcnn.models.checkpoint import Card
     from dmcnn.training.losses import ACTIVATION
 
     channels, height, width = shape
-    chosen = {key: value for key, value in settings.reading().items() if value is not None}
+    drop_out = inspect.signature(MODELS[settings.model]).parameters["drop_out"].default
     return Card(
         model=settings.model,
         arguments={
-            "num_class": settings.num_class,
-            "drop_out": settings.drop_out,
+            "num_class": len(settings.class_names),
+            "drop_out": drop_out,
             "channels": channels,
             "height": height,
             "width": width,
+            **settings.architecture(),
         },
         classes=settings.class_names,
         signal=settings.signal_class,
         activation=ACTIVATION[settings.loss],
-        reading={**chosen, "xdim": width, "ydim": height},
+        reading=reading,
+        scaling=settings.scaling,
         label=settings.label,
         loss=settings.loss,
         cfg=settings.text(f"dmcnn {dmcnn.__version__}"),
@@ -190,11 +243,12 @@ def _fit(settings: TrainSettings, job: Run, progress: Progress, images: dict[str
 
     seed = job.card.seed or 0
     batches = Batches(
-        images["training"],
+        images["train"],
         settings.batch_size_train,
         epochs=settings.EPOCHS,
         seed=seed,
         augment=settings.augment,
+        scaling=settings.scaling,
         first=progress.step,
     )
     with replacing(job.outputs.cfg) as temporary:
@@ -228,7 +282,7 @@ def _announce(job: Run, images: dict[str, SparseImages]) -> None:
             f"{np.count_nonzero(batch.label == number)} {name}"
             for number, name in enumerate(job.card.classes)
         ]
-        log.info("%d %s events: %s", len(batch), what, ", ".join(counts))
+        log.info("%d %s events: %s", len(batch), "training" if what == "train" else what, ", ".join(counts))
     size = sum(parameter.numel() for parameter in job.net.parameters())
     log.info(
         "%s: %d parameters, %d steps on %s, precision %s",
@@ -239,17 +293,24 @@ def _announce(job: Run, images: dict[str, SparseImages]) -> None:
         job.precision,
     )
     if job.test_every_step:
-        every, some, whole = job.test_every_step, len(job.test), len(images["test"])
+        what = "validation" if "validation" in images else "test"
+        every, some, whole = job.test_every_step, len(job.test), len(images[what])
         part = "" if some == whole else f" (test_events_nums = {some})"
-        log.info("evaluating every %d steps on %d of %d test events%s", every, some, whole, part)
+        log.info("evaluating every %d steps on %d of %d %s events%s", every, some, whole, what, part)
 
 
 def _report(job: Run, progress: Progress, test: SparseImages) -> None:
     """The result on the whole test set, and the curves."""
+    import numpy as np
+
     from dmcnn.figures import curves
     from dmcnn.writers.figure import save_figure
 
-    log.info("test: %s", job.finish(progress, test).line())
+    result = job.finish(progress, test)
+    log.info("test: %s", result.line())
+    for line in result.class_lines(job.card.classes):
+        log.info("%s", line)
+    save_figure(curves.confusion(np.array(result.confusion), job.card.classes), job.outputs.confusion)
     if progress.rows:
         columns = {name: [row[name] for row in progress.rows] for name in progress.rows[0]}
         panels = {

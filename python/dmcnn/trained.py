@@ -12,13 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from dmcnn import devices, scoring
+from dmcnn import devices, scoring, weights
 from dmcnn.datasets import Dataset
 from dmcnn.errors import InputError
 from dmcnn.files import sha256
 from dmcnn.images import SparseImages
 from dmcnn.labels import LabelRule
-from dmcnn.models import checkpoint
 from dmcnn.models.checkpoint import Card
 
 log = logging.getLogger("dmcnn")
@@ -35,6 +34,11 @@ class Trained:
     precision: str
     batch_size: int
     reading: dict[str, Any]
+
+    @property
+    def has_signal(self) -> bool:
+        """Whether one of the classes is the signal."""
+        return self.card.signal is not None
 
     @property
     def signal(self) -> int:
@@ -66,6 +70,7 @@ class Trained:
                         device=self.device,
                         precision=self.precision,
                         rotation=rotation,
+                        scaling=self.card.scaling,
                     )
                 yield found
 
@@ -86,7 +91,7 @@ def open_trained(
     """Load a checkpoint; ``asked`` (arguments of a reader, None = not given) overrules its preprocessing, aloud."""
     asked = asked or {}
     devices.use_whole_cpu()
-    net, card = checkpoint.load(weight_file)
+    net, card = weights.load(weight_file)
     reading = {**card.reading, **{key: value for key, value in asked.items() if value is not None}}
     if asked.get("image_index") is not None:
         reading.pop("plane", None)

@@ -181,7 +181,7 @@ def test_another_run_of_that_name_is_not_overwritten(
     assert train.main([*train_words, "EPOCHS=1"]) == 0
     before = {path: path.read_bytes() for path in tmp_path.rglob("*toy*") if path.is_file()}
     assert train.main([*train_words, "learning_rate=0.1", "drop_out=0.2"]) == 2
-    assert "made with drop_out = 0.5, now 0.2 (and 1 more: learning_rate)" in capsys.readouterr().err
+    assert "made with drop_out = its default, now 0.2 (and 1 more: learning_rate)" in capsys.readouterr().err
     assert train.main([*train_words, f"input_train={toy_files['test']}"]) == 2
     assert "made from other data" in capsys.readouterr().err
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*toy*") if path.is_file()}

@@ -15,6 +15,7 @@ from torch import nn
 from dmcnn.errors import InputError, nearest
 from dmcnn.models import MODELS
 from dmcnn.models.mpid import FILTERS
+from dmcnn.scaling import check_scaling
 
 KEY = "dmcnn"
 """Where a checkpoint keeps its card."""
@@ -35,6 +36,8 @@ class Card:
     """``sigmoid`` per logit (as DM-CNN) or ``softmax`` over the classes."""
     reading: dict[str, Any]
     """adc_lo, adc_hi [ADC], xdim, ydim [pixels], and plane, producer, image_index where they were chosen."""
+    scaling: str = "none"
+    """Of the pixel values, after reading: see dmcnn.scaling."""
     label: Any = "run == 100"
     loss: str = "bce"
     seed: int | None = None
@@ -47,6 +50,9 @@ class Card:
     """Fingerprints and event counts of the training and test sets."""
     metrics: dict[str, float] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        check_scaling(self.scaling)
+
     def build(self) -> nn.Module:
         """A new network of this kind."""
         if self.model not in MODELS:
@@ -55,8 +61,9 @@ class Card:
             )
         try:
             return MODELS[self.model](**self.arguments)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"model {self.model!r}: {error}") from None
+        except (TypeError, ValueError, RuntimeError) as error:
+            said = str(error).partition("\n")[0]
+            raise InputError(f"model {self.model!r}: {said}") from None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values only, so that the file loads without unpickling objects."""
@@ -111,6 +118,8 @@ def read(path: str | Path) -> dict[str, Any]:
 def _card(content: Any, path: str | Path) -> Card:
     try:
         return Card(**content)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     except TypeError as error:
         raise InputError(f"{path}: its description does not fit this version of dmcnn ({error})") from None
 

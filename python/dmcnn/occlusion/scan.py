@@ -14,6 +14,7 @@ from torch import nn
 from dmcnn import _core
 from dmcnn.errors import InputError, nearest
 from dmcnn.images import SparseImages
+from dmcnn.scaling import scale_
 from dmcnn.scoring import forward
 
 FILLS = ("zero", "mean", "noise")
@@ -121,6 +122,7 @@ def scan(
     seed: int = 1,
     batch_size: int,
     precision: str = "32",
+    scaling: str = "none",
 ) -> Iterator[NDArray[np.float64]]:
     """(m, classes) logits, batch by batch, of one event with each of the different windows replaced.
 
@@ -132,10 +134,13 @@ def scan(
         fill, seed: what covered pixels become, see ``fill_values``.
         batch_size: windows per forward pass.
         precision: "32" or "bf16".
+        scaling: one of dmcnn.scaling.SCALINGS, by the extremes of the untouched image.
     """
     which = np.arange(len(found)) if which is None else which
+    whole = torch.from_numpy(event.dense())
     for images in occluded(event, found, which, fill_values(event, fill, seed), batch_size):
-        yield forward(net, images, precision)
+        seen = images if scaling == "none" else scale_(images.clone(), scaling, like=whole)
+        yield forward(net, seen, precision)
 
 
 def score_map(

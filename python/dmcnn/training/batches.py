@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from dmcnn.images import SparseImages
+from dmcnn.scaling import scale_
 from dmcnn.scoring import to_tensor
 from dmcnn.training.loader import Buffers
 
@@ -34,6 +35,7 @@ class Batches:
         shift: [pixels] move every image by up to so many rows and columns either way; what leaves it is lost.
         noise: [ADC] rms of what is added to every active pixel.
         mask: probability to leave out an active pixel.
+        scaling: of the finished images, one of dmcnn.scaling.SCALINGS.
         first: step to begin with.
     """
 
@@ -48,12 +50,13 @@ class Batches:
         shift: int = 0,
         noise: float = 0.0,
         mask: float = 0.0,
+        scaling: str = "none",
         first: int = 0,
     ) -> None:
         if images.label is None:
             raise ValueError("training needs labelled images")
         self.images, self.size, self.seed, self.augment, self.first = images, size, seed, augment, first
-        self.shift, self.noise, self.mask = shift, noise, mask
+        self.shift, self.noise, self.mask, self.scaling = shift, noise, mask, scaling
         self.per_epoch = -(-len(images) // size)
         self.total = epochs * self.per_epoch
         self._labels = np.asarray(images.label, np.int64)
@@ -73,6 +76,7 @@ class Batches:
         which = self._order(epoch)[position * self.size : (position + 1) * self.size]
         out = self._buffers.tensor((len(which), *self.images.shape))
         to_tensor(self.images, which=which, out=out, **self._augmentation(step, len(which)))
+        scale_(out, self.scaling)
         return out, torch.from_numpy(self._labels[which])
 
     def _augmentation(self, step: int, count: int) -> dict[str, Any]:

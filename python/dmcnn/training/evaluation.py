@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ class Evaluation:
     """Results on ``events`` test events; the AUC is that of the signal score, NaN without a signal class.
 
     ``pixel_auc`` is the AUC of a cut on the number of active pixels in whichever direction does better: what
-    the network has to beat.
+    the network has to beat. ``confusion[i][j]`` counts the events of class i whose largest logit is j.
     """
 
     events: int
@@ -31,6 +32,12 @@ class Evaluation:
     auc_low: float
     auc_high: float
     pixel_auc: float
+    confusion: tuple[tuple[int, ...], ...]
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The single numbers by name."""
+        return {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name != "confusion"}
 
     def line(self) -> str:
         """One line for people."""
@@ -39,6 +46,16 @@ class Evaluation:
             text += f", AUC {self.auc:.4f} [{self.auc_low:.4f}, {self.auc_high:.4f}] (95 % interval)"
             text += f"; a cut on the pixel count alone: AUC {self.pixel_auc:.4f}"
         return text
+
+    def class_lines(self, classes: Sequence[str]) -> list[str]:
+        """One line per class for people: its share of right answers with Wilson's 95 % interval."""
+        matrix = np.array(self.confusion)
+        right = metrics.class_accuracy(matrix)
+        return [
+            f"  {name}: {matrix[i, i]} of {matrix[i].sum()} right, {right.value[i]:.3f} "
+            f"[{right.low[i]:.3f}, {right.high[i]:.3f}]"
+            for i, name in enumerate(classes)
+        ]
 
 
 def evaluate(
@@ -53,10 +70,14 @@ def evaluate(
 ) -> Evaluation:
     """Loss, share of events whose largest logit is the true class, and AUC with DeLong's 95 % interval."""
     training = net.training
-    parts = [logits(net, batch, device=device, precision=precision) for batch in batches(images, batch_size)]
+    parts = [
+        logits(net, batch, device=device, precision=precision, scaling=card.scaling)
+        for batch in batches(images, batch_size)
+    ]
     found = torch.from_numpy(np.concatenate(parts))
     net.train(training)
     label = torch.from_numpy(np.asarray(images.label, np.int64))
+    matrix = metrics.confusion(label.numpy(), found.argmax(dim=1).numpy(), len(card.classes))
     area = (float("nan"),) * 4
     if card.signal is not None:
         area = _areas(card.scores(found).numpy(), images, card.classes.index(card.signal))
@@ -68,6 +89,7 @@ def evaluate(
         auc_low=area[1],
         auc_high=area[2],
         pixel_auc=area[3],
+        confusion=tuple(map(tuple, matrix.tolist())),
     )
 
 

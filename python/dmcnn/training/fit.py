@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import lightning
 import numpy as np
@@ -39,6 +39,14 @@ class Progress:
     correct: int = 0
     seen: int = 0
     """Training loss times images, right answers, and images since the last evaluation."""
+
+
+@runtime_checkable
+class Penalised(Protocol):
+    """A network with a penalty on its weights, which training adds to the loss."""
+
+    def penalty(self) -> torch.Tensor:
+        """What to add to the loss."""
 
 
 class _Learner(lightning.LightningModule):
@@ -73,7 +81,7 @@ class _Learner(lightning.LightningModule):
         self.progress.loss_sum += float(loss.detach()) * len(classes)
         self.progress.correct += int((logits.argmax(dim=1) == classes).sum())
         self.progress.seen += len(classes)
-        return loss
+        return loss + self.net.penalty() if isinstance(self.net, Penalised) else loss
 
 
 class _Keeper(Callback):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,11 @@ class Outputs:
     def curves(self) -> Path:
         """The training curves, without suffix."""
         return self._path(self.tables, "training_curves", "")
+
+    @property
+    def confusion(self) -> Path:
+        """The confusion matrix on the test events, without suffix."""
+        return self._path(self.tables, "training_confusion", "")
 
     @property
     def cfg(self) -> Path:
@@ -146,9 +151,10 @@ class Run:
         if progress.best is None and self.save_every_step:
             self._save_best(progress, result)
         step = progress.step if progress.best is None else progress.best
-        numbers = {key: None if np.isnan(value) else value for key, value in asdict(result).items()}
+        numbers = {key: None if np.isnan(value) else value for key, value in result.numbers.items()}
+        matrix = {"classes": self.card.classes, "confusion": result.confusion}
         with replacing(self.outputs.summary) as temporary:
-            temporary.write_text(json.dumps({"step": step, **numbers}, indent=1) + "\n")
+            temporary.write_text(json.dumps({"step": step, **numbers, **matrix}, indent=1) + "\n")
         return result
 
     def result(self, test: SparseImages, precision: str) -> Evaluation:
@@ -173,7 +179,7 @@ class Run:
         _save(self.outputs.last, content)
 
     def _save_best(self, progress: Progress, result: Evaluation) -> None:
-        card = self._card(progress, {key: float(value) for key, value in asdict(result).items()})
+        card = self._card(progress, {key: float(value) for key, value in result.numbers.items()})
         _save(self.outputs.best, {checkpoint.KEY: card.as_dict(), "state_dict": self.net.state_dict()})
 
     def _card(self, progress: Progress, results: dict[str, float]) -> Card:

@@ -1,0 +1,50 @@
+"""How images are taken from files: the keys that every command on images has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from pydantic import Field
+
+from dmcnn.settings.base import Conflict, Settings
+
+
+class Reading(Settings):
+    """How images are taken from files."""
+
+    producer: str | None = Field(
+        None, description="producer of the images (default: the only one in the file)"
+    )
+    plane: int | None = Field(None, ge=0, description="projection id of the plane (default: the only image)")
+    image_index: int | None = Field(
+        None, ge=0, description="position of the image in the event, instead of plane"
+    )
+    adc_lo: float | None = Field(None, description="[ADC] pixels below are set to 0")
+    adc_hi: float | None = Field(None, description="[ADC] pixels above are set to this")
+    xdim: int | None = Field(
+        None, gt=0, le=65536, description="[pixels] image width, wires; centred pad or crop"
+    )
+    ydim: int | None = Field(
+        None, gt=0, le=65536, description="[pixels] image height, ticks; centred pad or crop"
+    )
+    bad_pixels: Literal["zero", "stop"] = Field(
+        "zero", description="NaN and Inf pixels: count and zero, or stop"
+    )
+    tick_order: Literal["auto", "descending", "ascending"] = Field(
+        "auto", description="order of rows in LArCV1 files, which do not tell"
+    )
+    GPUID: str = Field("", description='number of the GPU, or "cpu"; default: the first GPU if there is one')
+
+    def reading(self) -> dict[str, Any]:
+        """The arguments of a reader."""
+        return {name: getattr(self, name) for name in Reading.model_fields if name not in ("name", "GPUID")}
+
+    def conflicts(self) -> Iterator[Conflict]:
+        yield from super().conflicts()
+        if self.adc_lo is not None and self.adc_hi is not None and self.adc_lo >= self.adc_hi:
+            yield ("adc_lo", "adc_hi"), f"adc_lo = {self.adc_lo:g} is not below adc_hi = {self.adc_hi:g}"
+        if self.plane is not None and self.image_index is not None:
+            yield ("image_index", "plane"), "plane and image_index both choose the image: give one"
+        if (self.xdim is None) != (self.ydim is None):
+            yield ("xdim", "ydim"), "xdim and ydim go together"

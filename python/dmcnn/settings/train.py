@@ -1,0 +1,180 @@
+"""The settings of ``train``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from dmcnn.errors import nearest
+from dmcnn.settings.base import Conflict, Label, Paths
+from dmcnn.settings.reading import Reading
+
+
+ARCHITECTURE = (
+    "drop_out",
+    "filters_1",
+    "filters_2",
+    "kernel_1",
+    "kernel_2",
+    "dense_1",
+    "dense_2",
+    "activation",
+    "l2",
+)
+"""Keys that go to the network as they are, if they are given; which of them it takes is its own affair."""
+
+
+class TrainSettings(Reading):
+    """Train a network; resumes where an interrupted run of the same name stopped."""
+
+    input_train: Paths = Field(
+        description="training files: path, list, globs, or sample://name/split?events=N"
+    )
+    input_test: Paths | None = Field(None, description="test files, likewise; or give test_fraction")
+    input_validation: Paths | None = Field(
+        None, description="files to choose the best weights by (default: the test files, as DM-CNN does)"
+    )
+    test_fraction: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="share of every class of input_train kept for the test, instead of input_test",
+    )
+    validation_fraction: float | None = Field(
+        None, gt=0, lt=1, description="share of every class of input_train kept to choose the best weights by"
+    )
+    events_train: list[int] | None = Field(
+        None, min_length=2, max_length=2, description="[first, end] entries to take of every training file"
+    )
+    events_validation: list[int] | None = Field(
+        None, min_length=2, max_length=2, description="likewise of every validation file"
+    )
+    events_test: list[int] | None = Field(
+        None, min_length=2, max_length=2, description="likewise of every test file"
+    )
+    learning_rate: float = Field(gt=0, description="step size of Adam")
+    EPOCHS: int = Field(ge=1, description="passes over the training set")
+
+    model: str = Field("mpid", description="network")
+    num_class: int | None = Field(
+        None, ge=2, description="number of classes (default: as many as classes names)"
+    )
+    classes: list[str] | None = Field(None, description="class names in the order of the logits")
+    signal: str | None = Field(None, description='name of the signal class (default: "signal")')
+    label: Label = Field(
+        "run == 100",
+        description="class of an event: a condition on run/subrun/event (true = signal), "
+        '{"file pattern": class} or {PDG code: class}; "prefix": the class that the file name begins with; '
+        '"y": the number that the file stores',
+    )
+    loss: Literal["bce", "cross_entropy", "focal"] = Field("bce", description="loss function on the logits")
+    focal_gamma: float | None = Field(None, ge=0, description="focusing exponent of loss = focal (default 2)")
+    drop_out: float | None = Field(None, ge=0, lt=1, description="dropout probability (default: the model's)")
+    scaling: Literal["none", "minmax"] = Field(
+        "none", description="minmax: every image is scaled to 0.1 .. 1.1 as (x - min) / (max - min) + 0.1"
+    )
+    filters_1: int | None = Field(
+        None, ge=1, description="filters of the first convolution (models that say so)"
+    )
+    filters_2: int | None = Field(None, ge=1, description="filters of the second convolution")
+    kernel_1: int | None = Field(None, ge=1, description="[pixels] side of the first kernel")
+    kernel_2: int | None = Field(None, ge=1, description="[pixels] side of the second kernel")
+    dense_1: int | None = Field(None, ge=1, description="neurons of the first dense layer")
+    dense_2: int | None = Field(None, ge=1, description="neurons of the second dense layer")
+    activation: Literal["relu", "elu"] | None = Field(None, description="activation of the dense layers")
+    l2: float | None = Field(None, ge=0, description="penalty per squared weight of the dense layers")
+    augment: bool = Field(True, description="random flips and transposition of training images")
+    batch_size_train: int = Field(32, ge=1, description="training images per step")
+    batch_size_test: int = Field(16, ge=1, description="images per test batch")
+    run_test: bool = Field(True, description="evaluate during training")
+    test_every_step: int = Field(0, ge=0, description="steps between evaluations; 0 = once per epoch")
+    test_events_nums: int | None = Field(None, ge=1, description="test events per evaluation (default: all)")
+    save_weights: bool = Field(True, description="write checkpoints")
+    save_every_step: int = Field(200, ge=1, description="steps between checkpoints to resume from")
+    seed: bool = Field(True, description="use seed_number; False draws a seed and records it")
+    seed_number: int = Field(1, ge=0, le=2**32 - 1, description="seed of Python, NumPy, torch and the loader")
+    cache: str = Field(
+        "memory", description='where read images are kept: "memory", or a folder for files mapped into memory'
+    )
+    precision: Literal["auto", "32", "bf16"] = Field(
+        "auto", description="auto = bf16 where the hardware has it"
+    )
+    resume: bool = Field(
+        True, description="continue from the last checkpoint of this name; False starts anew"
+    )
+    weights_directory: str = Field("outputs", description="folder of the checkpoints")
+    output_directory: str = Field("outputs", description="folder of metrics, figures and the used cfg")
+
+    retired: ClassVar[dict[str, str]] = {
+        "batch": "the batch sizes are batch_size_train and batch_size_test",
+        "weight_file_mpid_0": "inference takes its network from weight_file",
+        "weight_file_mpid_1": "inference takes its network from weight_file",
+        "weight_file_mpid_2": "inference takes its network from weight_file",
+    }
+
+    inputs: ClassVar[tuple[str, ...]] = ("input_train", "input_test", "input_validation")
+
+    def conflicts(self) -> Iterator[Conflict]:
+        yield from super().conflicts()
+        if self.focal_gamma is not None and self.loss != "focal":
+            yield ("focal_gamma", "loss"), f"focal_gamma needs loss = 'focal', not {self.loss!r}"
+        yield from self._parts()
+        names = self.class_names
+        by_condition = isinstance(self.label, str) and self.label not in ("prefix", "y")
+        if self.classes is None and (self.num_class not in (None, 2) or not by_condition):
+            yield ("classes",), "classes is missing: name the classes in the order of their numbers"
+        elif len(names) != (self.num_class or len(names)) or len(set(names)) != len(names):
+            yield ("classes", "num_class"), f"classes = {names} are not num_class = {self.num_class} names"
+        elif self.signal is not None and self.signal not in names:
+            yield ("signal",), f"signal = {self.signal!r} is not one of {names}{nearest(self.signal, names)}"
+        elif self.signal_class is None and len(names) == 2 and by_condition:
+            yield ("signal",), f"signal is missing: which of {names} is the signal?"
+        elif self.classes is not None or self.label != TrainSettings.model_fields["label"].default:
+            from dmcnn.labels import LabelRule  # NumPy, which a cfg with the usual label need not wait for
+
+            try:
+                LabelRule.parse(self.label, tuple(names), self.signal_class)
+            except ValueError as error:
+                yield ("label",), str(error)
+
+    def _parts(self) -> Iterator[Conflict]:
+        """What is wrong with the choice of the events to train, validate and test on."""
+        for what, files, share in (
+            ("test", self.input_test, self.test_fraction),
+            ("validation", self.input_validation, self.validation_fraction),
+        ):
+            keys = f"input_{what}", f"{what}_fraction"
+            if files is not None and share is not None:
+                yield keys, f"{' and '.join(keys)} both choose the {what} events: give one"
+            if files is None and getattr(self, f"events_{what}") is not None:
+                yield (f"events_{what}",), f"events_{what} needs input_{what}"
+        if self.input_test is None and self.test_fraction is None:
+            yield ("input_test", "test_fraction"), "which test events? give input_test or test_fraction"
+        if (self.test_fraction or 0) + (self.validation_fraction or 0) >= 1:
+            keys = "test_fraction", "validation_fraction"
+            yield keys, f"{' and '.join(keys)} leave nothing to train on"
+
+    def part(self, what: str) -> tuple[Paths, list[int] | None] | None:
+        """Files of the "train", "validation" or "test" events and the entries of each, if files are given."""
+        files, entries = {
+            "train": (self.input_train, self.events_train),
+            "validation": (self.input_validation, self.events_validation),
+            "test": (self.input_test, self.events_test),
+        }[what]
+        return None if files is None else (files, entries)
+
+    def architecture(self) -> dict[str, Any]:
+        """The arguments of the network that the cfg gives."""
+        return self.model_dump(include=set(ARCHITECTURE), exclude_none=True)
+
+    @property
+    def class_names(self) -> list[str]:
+        """The classes in the order of the logits; DM-CNN's are signal, background."""
+        return self.classes or ["signal", "background"]
+
+    @property
+    def signal_class(self) -> str | None:
+        """The class whose score is the signal score, if any is named."""
+        return self.signal or ("signal" if "signal" in self.class_names else None)

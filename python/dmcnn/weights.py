@@ -1,0 +1,132 @@
+"""Any weight file in, a network with its card out: dmcnn's checkpoints, DM-CNN's ``.pwf``, Keras' ``.h5``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from dmcnn.errors import InputError
+from dmcnn.models import checkpoint, keras
+from dmcnn.models.checkpoint import Card
+from dmcnn.readers.hdf5 import MAGIC
+from dmcnn.readers.keras import KerasWeights, read_weights
+
+LARIAT_CLASSES = ["electron", "kaon", "muon", "photon", "pion_zero", "pion"]
+CALORIMETER_CLASSES = ["electron", "photon"]
+"""Order of the outputs of the networks that users trained in Keras, whose files do not name the classes."""
+
+
+def load(path: str | Path) -> tuple[nn.Module, Card]:
+    """The network of a weight file in evaluation mode on the CPU, and its card; InputError if it is none."""
+    path = Path(path)
+    if not path.is_file() or not _is_hdf5(path):
+        return checkpoint.load(path)
+    return _load_keras(read_weights(path), str(path))
+
+
+def _load_keras(weights: KerasWeights, where: str) -> tuple[nn.Module, Card]:
+    with _described(where):
+        card = keras_card(weights, where)
+    with torch.device("meta"):  # a damaged file may ask for more memory than there is
+        net = card.build()
+    keras.fill(net, weights.layers, where)
+    if weights.config is not None:
+        with _described(where):
+            keras.check_steps(net, weights.config, where)
+    return net.eval(), card
+
+
+@contextmanager
+def _described(where: str) -> Iterator[None]:
+    """A ``model_config`` is text from anywhere: whatever is not where it should be is an InputError."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+        raise InputError(f"{where}: its model_config describes no chain of layers ({error!r:.160})") from None
+
+
+def _is_hdf5(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
+def keras_card(weights: KerasWeights, where: str) -> Card:
+    """Which network of Keras' users a file belongs to, and its sizes, from shapes and ``model_config``.
+
+    Kernels over two axes are LArIAT's, kernels over three CNN3D's. The size of the input is in the ``model_config``
+    alone: weights without it are taken for images of the size that the network has by default.
+    """
+    kernels = [layer["kernel"].shape for layer in weights.layers.values() if "kernel" in layer]
+    axes = len(kernels[0]) - 2 if kernels else 0
+    if axes not in (2, 3):
+        names = ", ".join(repr(name) for name, layer in weights.layers.items() if layer) or "none"
+        raise InputError(
+            f"{where}: not the weights of a convolutional network that dmcnn has: layers with weights are {names}"
+        )
+    return _lariat(weights, kernels) if axes == 2 else _cnn3d(weights, kernels)
+
+
+def _lariat(weights: KerasWeights, kernels: list[tuple[int, ...]]) -> Card:
+    arguments = {"num_class": kernels[-1][-1], "channels": kernels[0][-2], "height": 240, "width": 146}
+    if weights.config is not None:
+        arguments["height"], arguments["width"], arguments["channels"] = _input_size(weights.config)
+    return _card("lariat", arguments, weights, LARIAT_CLASSES, scaling="minmax", label="prefix")
+
+
+def _cnn3d(weights: KerasWeights, kernels: list[tuple[int, ...]]) -> Card:
+    first, second, *dense = kernels
+    arguments: dict[str, Any] = {"channels": 21, "height": 32, "width": 32, "num_class": dense[-1][-1]}
+    arguments |= {
+        "filters_1": first[-1],
+        "kernel_1": first[0],
+        "filters_2": second[-1],
+        "kernel_2": second[0],
+    }
+    arguments |= {"dense_1": dense[0][-1], "dense_2": dense[1][-1]}
+    if weights.config is not None:
+        arguments["channels"], arguments["height"], arguments["width"] = _input_size(weights.config)
+        arguments["activation"] = _activation(weights.config)
+    return _card("cnn3d", arguments, weights, CALORIMETER_CLASSES, label="y")
+
+
+def _card(
+    model: str, arguments: dict[str, Any], weights: KerasWeights, classes: list[str], **more: Any
+) -> Card:
+    count = arguments["num_class"]
+    named = classes if count == len(classes) else [f"class{number}" for number in range(count)]
+    output = keras.output_of(weights.config) if weights.config is not None else "softmax"
+    return Card(
+        model=model,
+        arguments=arguments,
+        classes=named,
+        signal="electron" if named is classes else None,
+        activation="sigmoid" if output == "sigmoid" else "softmax",
+        reading={"xdim": arguments["width"], "ydim": arguments["height"]},
+        loss="cross_entropy",
+        environment={"keras": weights.version},
+        **more,
+    )
+
+
+def _input_size(config: dict[str, Any]) -> tuple[int, int, int]:
+    """The three axes of the input, without batch and without a last axis of one that a Reshape adds."""
+    kind, first = keras.layers_of(config)[0]
+    shape = first.get("batch_input_shape") or first["batch_shape"]
+    sizes = [int(size) for size in shape[1:]]
+    if kind == "Reshape":
+        sizes = [int(size) for size in first["target_shape"]]
+    if len(sizes) == 4 and sizes[-1] == 1:
+        sizes.pop()
+    a, b, c = sizes
+    return a, b, c
+
+
+def _activation(config: dict[str, Any]) -> str:
+    return next(str(layer["activation"]) for kind, layer in keras.layers_of(config) if kind == "Conv3D")
