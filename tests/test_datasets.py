@@ -17,6 +17,7 @@ from dmcnn.errors import InputError
 from dmcnn.images import SparseImages, sparse
 from dmcnn.labels import LabelRule
 from dmcnn.readers import LArCV2, open_images
+from dmcnn.simulation import lariat
 from dmcnn.writers import larcv3
 
 FIELDS = ("offsets", "index", "value", "events", "meta", "label")
@@ -182,6 +183,23 @@ def test_a_sample_cut_short_leaves_nothing(
     assert list((tmp_path / "cache").iterdir()) == []
 
 
+def test_a_sample_that_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DMCNN_CACHE", str(tmp_path))
+    rule = LabelRule.parse("prefix", lariat.CLASSES)
+    data = Dataset("sample://lariat/train?events=12&seed=2", rule)
+    assert data.shape == (1, 240, 146)
+    assert np.bincount(data.labels).tolist() == [2] * 6
+    assert data.files[0].is_dir()
+    assert [path.name for path in tmp_path.iterdir()] == ["lariat-train-12-2-1"]
+    seed = samples.split_seed(2, "train")
+    made = next(simulation.SAMPLES["lariat"](events=12, seed=seed))
+    first = data.names.index("pion_zero_000005.npy")
+    np.testing.assert_array_equal(data.read(first, first + 1).dense(), made.take(slice(5, 6)).dense())
+    before = data.fingerprint(), data.modified()
+    again = Dataset("sample://lariat/train?seed=2&events=12", rule)
+    assert (again.fingerprint(), again.modified()) == before
+
+
 @pytest.mark.parametrize(
     ("url", "words"),
     [
@@ -212,3 +230,23 @@ def test_the_cache_is_where_the_user_wants_it(monkeypatch: pytest.MonkeyPatch, t
     assert samples.cache() == Path("/xdg/dmcnn")
     monkeypatch.setenv("DMCNN_CACHE", "/own")
     assert samples.cache() == Path("/own")
+
+
+def test_a_part_of_every_file(toy_files: dict[str, Path]) -> None:
+    files = [str(toy_files["train"]), str(toy_files["test"])]
+    whole, part = Dataset(files), Dataset(files, between=[3, 9])
+    assert part.events["entry"].tolist() == [3, 4, 5, 6, 7, 8] * 2
+    expected = whole.load(progress=False).take([*range(3, 9), *range(24 + 3, 24 + 9)])
+    found = part.load(progress=False)
+    np.testing.assert_array_equal(found.dense(), expected.dense())
+    np.testing.assert_array_equal(found.events, expected.events)
+    np.testing.assert_array_equal(part.read(4, 8).dense(), expected.take(slice(4, 8)).dense())
+    assert len({Dataset(files, between=ends).fingerprint() for ends in ([3, 9], [2, 9], [0, 11])}) == 3
+    with pytest.raises(InputError, match="entries 3 to 30 asked for, it has 0 to 24"):
+        Dataset(files, between=[3, 30])
+
+
+def test_an_argument_that_no_reader_of_the_files_takes(toy_files: dict[str, Path]) -> None:
+    Dataset(str(toy_files["test"]), tick_order="auto")
+    with pytest.raises(InputError, match="tick_order = 'ascending' means nothing to the reader"):
+        Dataset(str(toy_files["test"]), tick_order="ascending")

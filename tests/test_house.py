@@ -77,7 +77,9 @@ def test_no_dead_settings(command: str) -> None:
         }
     own = set().union(*map(names_read, (PACKAGE / "settings").glob("*.py")))
     for key in COMMANDS[command].model_fields:
-        assert key in read | passed_on | (own & {"classes", "signal", "num_class"}), f"{command}: nothing reads {key}"
+        assert key in read | passed_on | (own & {"classes", "signal", "num_class"}), (
+            f"{command}: nothing reads {key}"
+        )
 
 
 def _reading_keys() -> list[str]:

@@ -187,3 +187,37 @@ def test_what_is_no_label(label: Any, words: str) -> None:
     with pytest.raises(InputError) as error:
         LabelRule.parse(label, ("proton", "electron"))
     assert words in str(error.value)
+
+
+SIX_CLASSES = ("electron", "kaon", "muon", "photon", "pion_zero", "pion")
+
+
+def test_the_longest_class_name_that_begins_the_file_name() -> None:
+    rule = LabelRule.parse("prefix", SIX_CLASSES)
+    names = ["pion_1.npy", "pion_zero_1.npy", "pion_zero.npy", "kaon.npy", "electron_9.npy", "muon7.npy"]
+    found = rule.apply(SIX, FILES, names=names)
+    assert [SIX_CLASSES[number] for number in found] == [
+        "pion", "pion_zero", "pion_zero", "kaon", "electron", "muon"]  # fmt: skip
+    of_files = rule.apply(SIX, [Path("x/electron.root"), Path("x/pion_3.root")])
+    assert [SIX_CLASSES[number] for number in of_files] == ["electron"] * 3 + ["pion"] * 3
+
+
+def test_an_unknown_prefix_is_reported_and_never_guessed() -> None:
+    rule = LabelRule.parse("prefix", SIX_CLASSES)
+    with pytest.raises(InputError, match=r"muno_1\.npy: its name begins with no class .*did you mean 'muon'"):
+        rule.apply(SIX, FILES, names=["muon_1.npy"] * 5 + ["muno_1.npy"])
+
+
+def test_the_class_that_the_file_stores() -> None:
+    rule = LabelRule.parse("y", ("photon", "electron"))
+    assert rule.apply(SIX, FILES, stored=np.array([0, 1, 1, 0, 0, 1])).tolist() == [0, 1, 1, 0, 0, 1]
+    with pytest.raises(InputError, match=r"entry 2: the file stores class 7, expected 0 to 1"):
+        rule.apply(SIX, FILES, stored=np.array([0, 1, 7, 0, 0, 1]))
+    with pytest.raises(InputError, match="stores no class"):
+        rule.apply(SIX, FILES)
+
+
+def test_file_patterns_apply_to_the_files_of_a_folder() -> None:
+    rule = LabelRule.parse({"e*.npy": "electron", "p*.npy": "proton"}, ("proton", "electron"))
+    names = ["e1.npy", "p1.npy", "e2.npy", "e3.npy", "p2.npy", "p3.npy"]
+    assert rule.apply(SIX, FILES, names=names).tolist() == [1, 0, 1, 1, 0, 0]

@@ -21,6 +21,8 @@ S = TypeVar("S", bound=Settings)
 SHORT = {"-n": "entries", "--top": "top"}
 """Options that DM-CNN users type, and the keys they stand for."""
 
+SWITCHES = {"--list-layers": "list_layers=True"}
+
 
 def run(command: str, work: Callable[[S], None], argv: Sequence[str] | None = None) -> int:
     """Run ``work`` on the settings that ``argv`` spells; the exit status (2 for bad input)."""
@@ -63,9 +65,9 @@ def load(command: str, words: Sequence[str]) -> tuple[Settings, list[str]]:
 
 
 def _long(words: Sequence[str]) -> list[str]:
-    """``-n 3`` and ``--top 5`` as ``entries=3`` and ``top=5``."""
+    """``-n 3`` and ``--top 5`` as ``entries=3`` and ``top=5``, ``--list-layers`` as ``list_layers=True``."""
     rest = iter(words)
-    return [f"{SHORT[word]}={next(rest, '')}" if word in SHORT else word for word in rest]
+    return [f"{SHORT[word]}={next(rest, '')}" if word in SHORT else SWITCHES.get(word, word) for word in rest]
 
 
 def _sort(

@@ -187,6 +187,14 @@ class Dataset:
                 bar.update(len(chunk))
         return join(parts)
 
+    def source(self, event: SparseImages) -> str:
+        """The file that one event comes from; in a folder, its own."""
+        file = int(event.events["file"][0])
+        if self.names is None:
+            return str(self.files[file])
+        mine = (self.events["file"] == file) & (self.events["entry"] == event.events["entry"][0])
+        return str(self.files[file] / self.names[int(mine.argmax())])
+
     def report_lines(self) -> list[str]:
         """For people: what became of every file's entries so far."""
         return [line for reader in self._readers for line in reader.report_lines()]

@@ -6,20 +6,34 @@ import logging
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmcnn.command import run
 from dmcnn.errors import InputError, nearest
-from dmcnn.files import writable
+from dmcnn.files import replacing, writable
 from dmcnn.settings import DisplaySettings
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from dmcnn.datasets import Dataset
     from dmcnn.images import SparseImages
+    from dmcnn.pages import EventPage
+    from dmcnn.selection import Chosen
     from dmcnn.trained import Trained
 
 log = logging.getLogger("dmcnn")
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Class -> score of one event (NaN: no image), and which class is the signal."""
+
+    named: dict[str, float]
+    signal: str | None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def display(settings: DisplaySettings) -> None:
-    """Draw the chosen events, PNG and PDF."""
+    """Draw the chosen events, as pictures and as pages."""
     from matplotlib import colormaps
 
     if settings.cmap not in colormaps:
@@ -38,19 +52,37 @@ def display(settings: DisplaySettings) -> None:
     folder, logo = writable(settings.output_dir), _logo(settings)
     trained = _trained(settings)
     dataset = _dataset(settings, trained)
-    scores = _known_scores(settings, dataset)
-    if settings.top is not None:
-        scores = scores if trained is None else _all_scores(settings, trained, dataset)
-        entries = sorted(scores, key=lambda entry: (-scores[entry], entry))[: settings.top]
-    else:
-        entries = dataset.entries(settings.entries or 0)
-    for entry in entries:
-        event = dataset.read(entry, entry + 1)
-        if settings.score_label and trained is not None and entry not in scores:
-            scores[entry] = _score(settings, trained, event)
-        stem = _draw(settings, dataset, event, scores.get(entry), folder, logo)
-        log.info("%s.png, .pdf", stem)
+    scores = _scores(settings, trained, dataset)
+    chosen = _chosen(settings, dataset, scores)
+    pages: list[EventPage] = []
+    if "html" in settings.formats:
+        from dmcnn.pages import event_page, gallery
+    for one in chosen:
+        event = dataset.read(one.number, one.number + 1)
+        found = _score(settings, trained, event, float(scores[one.number]))
+        stem = _stem(settings, dataset, event, folder)
+        if pictures := [kind for kind in settings.formats if kind != "html"]:
+            _draw(settings, event, found, stem, logo, pictures)
+        if "html" in settings.formats:
+            pages.append(_page(settings, dataset, event, found))
+            with replacing(stem.with_name(f"{stem.name}.html")) as temporary:
+                temporary.write_text(event_page(pages[-1]), encoding="utf-8")
+        log.info("%s.%s", stem, ", .".join(settings.formats))
+    if len(pages) > 1:
+        path = folder / f"DM-CNN_display{settings.tag}.html"
+        with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+            file.writelines(gallery(pages, settings.name or "Event display", "; ".join(_order(settings))))
+        log.info("%s", path)
     settings.save(folder / f"DM-CNN_display{settings.tag}")
+
+
+def _order(settings: DisplaySettings) -> list[str]:
+    """How the events of a gallery are ordered."""
+    kinds = [f"{count} of {kind} score" for kind, count in
+             (("highest", settings.top), ("lowest", settings.bottom)) if count is not None]  # fmt: skip
+    if settings.border is not None:
+        kinds.append(f"{settings.border} nearest to a score of {settings.border_score:g}")
+    return [*(["entry number"] if settings.entries is not None else []), *kinds]
 
 
 def _trained(settings: DisplaySettings) -> Trained | None:
@@ -70,95 +102,112 @@ def _dataset(settings: DisplaySettings, trained: Trained | None) -> Dataset:
     return Dataset(settings.input_file, **settings.reading())
 
 
-def _known_scores(settings: DisplaySettings, dataset: Dataset) -> dict[int, float]:
-    """Scores by entry number from score_csv; entries without a score are absent."""
-    from dmcnn.writers import table
+def _scores(settings: DisplaySettings, trained: Trained | None, dataset: Dataset) -> NDArray[np.float64]:
+    """(n,) the score of every event if the choice needs them or a table has them, else NaN."""
+    import numpy as np
 
-    if settings.score_csv is None:
-        return {}
-    if len(dataset.files) > 1:
-        raise InputError(
-            f"{settings.score_csv}: a score_csv belongs to one input file, not to {len(dataset.files)}"
-        )
-    values, _ = table.scores(settings.score_csv)
-    rows = table.read(settings.score_csv, ["entry_number"])
-    scores: dict[int, float] = {}
-    for row, (word, score) in enumerate(zip(rows.column("entry_number"), values, strict=True)):
-        entry = float(word) if word.strip() else -1.0
-        if math.isnan(score) or entry < 0:
-            continue
-        if entry >= len(dataset):
-            raise InputError(
-                f"{rows.place(row)}: entry {word}, but {dataset.files[0]} has {len(dataset)} entries"
-            )
-        scores[int(entry)] = float(score)
-    return scores
+    from dmcnn import selection
+
+    if settings.score_csv is not None:
+        return selection.from_tables(settings.score_csv, dataset, settings.score_column)
+    if trained is not None and settings.ranks:
+        return trained.ranking(trained.all_logits(dataset, settings.rotation))
+    return np.full(len(dataset), np.nan)
 
 
-def _all_scores(settings: DisplaySettings, trained: Trained, dataset: Dataset) -> dict[int, float]:
-    """Scores of all entries that hold an image."""
-    from tqdm import tqdm
+def _chosen(settings: DisplaySettings, dataset: Dataset, scores: NDArray[np.float64]) -> list[Chosen]:
+    from dmcnn import selection
 
-    scores: dict[int, float] = {}
-    with tqdm(total=len(dataset), desc="scoring", unit="event") as bar:
-        entry = 0
-        for logits in trained.logits(dataset.chunks(64), settings.rotation):
-            for score in trained.scores(logits)[:, trained.signal]:
-                if not math.isnan(score):
-                    scores[entry] = float(score)
-                entry += 1
-            bar.update(len(logits))
-    return scores
+    numbers = [] if settings.entries is None else dataset.entries(settings.entries)
+    asked = [selection.Chosen(number, f"entry {number}") for number in numbers]
+    return selection.each_once(
+        [*asked, *selection.by_score(scores, dataset.events["file"], **settings.by_score)]
+    )
 
 
-def _score(settings: DisplaySettings, trained: Trained, event: SparseImages) -> float:
-    logits = next(trained.logits([event], settings.rotation))
-    return float(trained.scores(logits)[0, trained.signal])
+def _score(settings: DisplaySettings, trained: Trained | None, event: SparseImages, known: float) -> Scores:
+    """The scores of one event: all of the network's, or the one that a table has."""
+    if trained is None:
+        return Scores({} if math.isnan(known) else {"signal": known}, "signal")
+    found = trained.scores(next(trained.logits([event], settings.rotation)))[0]
+    named = {name: float(score) for name, score in zip(trained.card.classes, found, strict=True)}
+    return Scores(named, trained.card.signal)
+
+
+def _stem(settings: DisplaySettings, dataset: Dataset, event: SparseImages, folder: Path) -> Path:
+    """The path of a picture without suffix."""
+    file = dataset.files[int(event.events["file"][0])]
+    return folder / f"{file.stem}_ENTRY_{event.events['entry'][0]}{settings.tag}"
 
 
 def _draw(
     settings: DisplaySettings,
-    dataset: Dataset,
     event: SparseImages,
-    score: float | None,
-    folder: Path,
+    scores: Scores,
+    stem: Path,
     logo: Any,
-) -> Path:
-    """Draw one event; the path without suffix."""
+    formats: list[str],
+) -> None:
+    """Draw the image of one event, or each of its planes."""
     import numpy as np
 
     from dmcnn.figures.event import event_display
+    from dmcnn.figures.frame import value_label
     from dmcnn.writers.figure import save_figure
 
-    image = np.rot90(event.dense()[0, 0], settings.rotation // 90)
-    figure = event_display(
-        image,
-        None if settings.rotation else event.meta[0, 0],
-        event.events[0],
-        label=settings.data_label if settings.data else settings.simulation_label,
-        score=_score_text(settings, score),
-        cmap=settings.cmap,
-        gamma=settings.gamma,
-        bar_label="Charge [ADC]" if settings.colorbar else None,
-        logo=logo,
-        transpose=settings.transpose,
-    )
-    figure.set_dpi(settings.dpi)
-    file = dataset.files[int(event.events["file"][0])]
-    stem = folder / f"{file.stem}_ENTRY_{event.events['entry'][0]}{settings.tag}"
-    save_figure(figure, stem)
-    return stem
+    for channel, plane in enumerate(event.dense()[0]):
+        figure = event_display(
+            np.rot90(plane, settings.rotation // 90),
+            None if settings.rotation else event.meta[0, channel],
+            event.events[0],
+            label=_label(settings),
+            score=_score_text(settings, scores),
+            cmap=settings.cmap,
+            gamma=settings.gamma,
+            bar_label=value_label(event.meta[0, channel]) if settings.colorbar else None,
+            logo=logo,
+            transpose=settings.transpose,
+        )
+        figure.set_dpi(settings.dpi)
+        end = "" if event.shape[0] == 1 else f"_channel{channel}"
+        save_figure(figure, stem.with_name(stem.name + end), formats)
 
 
-def _score_text(settings: DisplaySettings, score: float | None) -> str:
+def _label(settings: DisplaySettings) -> str:
+    return settings.data_label if settings.data else settings.simulation_label
+
+
+def _score_text(settings: DisplaySettings, scores: Scores) -> str:
+    """The signal score, or without a signal class the likeliest class and its score."""
     if not settings.score_label:
         return ""
-    if score is None or math.isnan(score):
-        return "Signal score: none"
+    if scores.signal is None:
+        name = max(scores.named, key=lambda word: scores.named[word])
+        title, score = f"Predicted: {name}, score", scores.named[name]
+    else:
+        title, score = "Signal score", scores.named.get(scores.signal, math.nan)
+    if math.isnan(score):
+        return f"{title}: none"
     if settings.logit:
         inside = min(max(score, sys.float_info.min), 1 - sys.float_info.epsilon)
-        return f"Signal score (logit): {math.log(inside / (1 - inside)):.3f}"
-    return f"Signal score: {score:.3f}"
+        return f"{title} (logit): {math.log(inside / (1 - inside)):.3f}"
+    return f"{title}: {score:.3f}"
+
+
+def _page(settings: DisplaySettings, dataset: Dataset, event: SparseImages, scores: Scores) -> EventPage:
+    """What the interactive page of an event shows; a rotation applies to the score alone."""
+    from dmcnn.figures.frame import value_unit
+    from dmcnn.pages import EventPage
+
+    return EventPage(
+        image=event.dense()[0],
+        meta=event.meta[0],
+        event=event.events[0],
+        source=dataset.source(event),
+        scores=scores.named,
+        unit=value_unit(event.meta[0, 0]),
+        text=_label(settings),
+    )
 
 
 def _logo(settings: DisplaySettings) -> Any:

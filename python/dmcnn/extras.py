@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 
 from dmcnn.errors import InputError
@@ -22,3 +23,8 @@ def need(module: str) -> ModuleType:
         raise InputError(
             f"{library} is not installed; it comes with: pip install 'dmcnn[{EXTRAS[library]}]'"
         ) from None
+
+
+def installed(library: str) -> bool:
+    """Whether one of these libraries is there."""
+    return find_spec(library) is not None

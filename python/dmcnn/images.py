@@ -31,6 +31,9 @@ META = np.dtype(
 ``plane`` is the projection id, or ``NO_IMAGE`` where the event holds no such image."""
 
 NO_IMAGE = -1
+PLANES = 3
+"""Images of at most so many channels are planes; the channels of others are time frames of one space-time event."""
+
 UNIT_UNKNOWN, UNIT_CM, UNIT_WIRE_TICK = 0, 1, 2
 UNIT_PIXEL = -1  # pixel numbers, of files that say nothing else; LArCV has no such unit
 UNIT_CELL = -2  # calorimeter cells; LArCV has no such unit

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dmcnn.datasets import Dataset
-    from dmcnn.labels import LabelRule
     from dmcnn.trained import Trained
     from dmcnn.writers.table import Table
 
@@ -54,7 +53,7 @@ def infer(settings: InferSettings) -> None:
     trained = open_trained(settings.weight_file, **settings.network())
     datasets = [trained.dataset(job.image_file) for job in jobs]
     tables = [_analysis(job) for job in jobs]
-    labels = [_labels(settings, trained, dataset) for dataset in datasets]
+    labels = [trained.labels(dataset, settings.label) for dataset in datasets]
     for job, dataset, analysis, label in zip(jobs, datasets, tables, labels, strict=True):
         _score_file(settings, trained, job, dataset, analysis, label)
 
@@ -208,21 +207,6 @@ def _classes(trained: Trained, scores: NDArray[np.float64]) -> dict[str, Any]:
     best = np.where(np.isnan(scores), -1.0, scores).argmax(axis=1)
     predicted = [None if np.isnan(row[0]) else names[i] for row, i in zip(scores, best, strict=True)]
     return {"predicted": predicted, **{f"p_{name}": scores[:, i] for i, name in enumerate(names)}}
-
-
-def _labels(settings: InferSettings, trained: Trained, dataset: Dataset) -> list[str | None]:
-    """True class of every entry by the rule given, or else the rule of training where it applies to this file."""
-    from dmcnn.labels import LabelRule
-
-    raw = settings.label if settings.label is not None else trained.card.label
-    try:
-        rule: LabelRule = LabelRule.parse(raw, tuple(trained.card.classes), trained.card.signal)
-        return [trained.card.classes[number] for number in dataset.classes_by(rule)]
-    except InputError as error:
-        if settings.label is not None:
-            raise
-        log.warning("warning: no labels, for the rule of training does not fit: %s", error)
-        return [None] * len(dataset)
 
 
 def _coverage(dataset: Dataset, scores: NDArray[np.float64]) -> list[str]:

@@ -98,15 +98,15 @@ class LabelRule(ABC):
         """
 
 
-def class_number(name: str | int, classes: tuple[str, ...]) -> int:
-    """The number of a class given by name or number."""
+def class_number(name: str | int, classes: tuple[str, ...], what: str = "label") -> int:
+    """The number of a class given by name or number; ``what`` is the key that gives it."""
     if isinstance(name, str) and name in classes:
         return classes.index(name)
     if isinstance(name, int) and not isinstance(name, bool) and 0 <= name < len(classes):
         return name
     hint = nearest(name, classes) if isinstance(name, str) else ""
     listed = ", ".join(f"{number} = {known}" for number, known in enumerate(classes))
-    raise InputError(f"label names the class {name!r}{hint}, expected one of {listed}")
+    raise InputError(f"{what} names the class {name!r}{hint}, expected one of {listed}")
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
@@ -15,7 +18,8 @@ from dmcnn import __version__, simulation
 from dmcnn.errors import InputError, nearest
 from dmcnn.files import writable
 from dmcnn.images import SparseImages
-from dmcnn.writers import larcv3
+from dmcnn.simulation.lariat import CLASSES
+from dmcnn.writers import calorimeter, larcv3, npy
 
 SCHEME = "sample://"
 PRODUCER = "image2d_binary"
@@ -23,15 +27,45 @@ SPLITS = ("train", "test", "validation")
 DEFAULTS = {"events": 1000, "seed": 1}
 
 
+@dataclass(frozen=True)
+class Format:
+    """How samples are stored.
+
+    Attributes:
+        suffixes: what the names of files may end in, that of cached ones first; "" for a folder.
+        write: called with path, batches, ``attributes`` and the options.
+        options: further arguments of ``write`` that a user may choose, and their defaults.
+    """
+
+    suffixes: tuple[str, ...]
+    write: Callable[..., int]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+LARCV3 = Format((".h5", ".hdf5"), larcv3.write, {"producer": PRODUCER, "product": "sparse2d"})
+
+FORMATS = {
+    "lariat": Format(("",), partial(npy.write, classes=CLASSES)),
+    "calorimeter": Format((*calorimeter.SUFFIXES, ""), calorimeter.write),
+}
+"""Formats of the samples that are not stored as LArCV3, by the name of the sample."""
+
+
+def format_of(sample: str) -> Format:
+    """How a sample is stored."""
+    return FORMATS.get(sample, LARCV3)
+
+
 def sample_path(url: str) -> Path:
-    """The LArCV3 file of ``sample://name/split?events=1000&seed=1``, simulated if the cache lacks it.
+    """The file, or folder, of ``sample://name/split?events=1000&seed=1``, simulated if the cache lacks it.
 
     The splits of one seed are independent. The same address gives the same images wherever it is asked for.
     The cache is $DMCNN_CACHE, else $XDG_CACHE_HOME/dmcnn, else ~/.cache/dmcnn.
     """
     name, split, numbers = parse(url)
     events, seed = numbers["events"], numbers["seed"]
-    path = cache() / f"{name}-{split}-{events}-{seed}-{simulation.VERSION}.h5"
+    form = format_of(name)
+    path = cache() / f"{name}-{split}-{events}-{seed}-{simulation.VERSION}{form.suffixes[0]}"
     if not path.exists():
         writable(path.parent)
         attributes: dict[str, str | int | float] = {
@@ -42,7 +76,7 @@ def sample_path(url: str) -> Path:
             "dmcnn": __version__,
         }
         batches = simulation.SAMPLES[name](events=events, seed=split_seed(seed, split))
-        larcv3.write(path, counted(batches, events, url), producer=PRODUCER, attributes=attributes)
+        form.write(path, counted(batches, events, url), attributes=attributes, **form.options)
     return path
 
 

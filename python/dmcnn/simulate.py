@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from inspect import signature
 from pathlib import Path
+from typing import Any
 
 import dmcnn
 from dmcnn.command import run
@@ -15,8 +17,8 @@ from dmcnn.settings import SimulateSettings
 
 log = logging.getLogger("dmcnn")
 
-HERE = {"name", "output", "kind", "product", "producer", "seed_number", "events"}
-"""Keys of the command; the others are the physics of the sample."""
+HERE = {"name", "output", "kind", "seed_number", "events"}
+"""Keys of the command; the others are the physics of one sample or another, or how it is stored."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,35 +27,51 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def simulate(settings: SimulateSettings) -> None:
-    """Simulate and write, with a progress bar; the used cfg goes beside the file."""
-    from dmcnn.samples import counted
+    """Simulate and write, with a progress bar; the used cfg goes beside the output."""
+    from dmcnn.samples import counted, format_of
     from dmcnn.simulation import SAMPLES
-    from dmcnn.writers import larcv3
 
     if settings.kind not in SAMPLES:
         known = ", ".join(SAMPLES)
         raise InputError(f"kind = {settings.kind!r}: known are {known}{nearest(settings.kind, SAMPLES)}")
+    form, sample = format_of(settings.kind), SAMPLES[settings.kind]
     output = Path(settings.output)
-    if output.suffix not in (".h5", ".hdf5"):
-        raise InputError(f"output = {settings.output!r}: expected a name that ends in .h5")
-    writable(output.parent)
-    physics = settings.model_dump(exclude=HERE)
-    batches = SAMPLES[settings.kind](events=settings.events, seed=settings.seed_number, **physics)
-    about: dict[str, str | int | float] = {
-        "sample": settings.kind,
-        "seed": settings.seed_number,
-        "dmcnn": dmcnn.__version__,
-        **physics,
+    if output.suffix not in form.suffixes:
+        endings = [
+            f"a name that ends in {end}" if end else "a folder, its name without a dot"
+            for end in form.suffixes
+        ]
+        raise InputError(f"output = {settings.output!r}: expected {' or '.join(endings)}")
+    defaults = {
+        name: p.default for name, p in signature(sample).parameters.items() if p.kind is p.KEYWORD_ONLY
     }
-    larcv3.write(
-        output,
-        counted(batches, settings.events, output.name),
-        producer=settings.producer,
-        product=settings.product,
-        attributes=about,
-    )
-    settings.save(output.with_suffix(""))
+    physics, options = chosen(settings, defaults, form.options)
+    batches = sample(events=settings.events, seed=settings.seed_number, **physics)
+    writable(output.parent)
+    about = {"sample": settings.kind, "seed": settings.seed_number, "dmcnn": dmcnn.__version__, **physics}
+    form.write(output, counted(batches, settings.events, output.name), attributes=about, **options)
+    settings.model_copy(update=physics | options).save(output.with_suffix(""))
     log.info("%s: %d events", output, settings.events)
+
+
+def chosen(
+    settings: SimulateSettings, physics: Mapping[str, Any], options: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The arguments of the sample and of its file: ``physics`` and ``options`` with what the user has set.
+
+    InputError for every key that the user has set and the sample knows nothing of.
+    """
+    given = {key: value for key, value in settings.model_dump(exclude=HERE).items() if value is not None}
+    known = {**physics, **options}
+    faults = [
+        f"{key} means nothing to kind = {settings.kind!r}{nearest(key, known)}"
+        for key in given
+        if key not in known
+    ]
+    if faults:
+        raise InputError(*faults)
+    taken, stored = ({key: given.get(key, some[key]) for key in some} for some in (physics, options))
+    return taken, stored
 
 
 if __name__ == "__main__":

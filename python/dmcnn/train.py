@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dmcnn.images import SparseImages
     from dmcnn.models.checkpoint import Card
     from dmcnn.training.fit import Progress
-    from dmcnn.training.run import Outputs, Run
+    from dmcnn.training.run import Outputs, Run, Watch
 
 log = logging.getLogger("dmcnn")
 
@@ -37,8 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run("train", train, argv)
 
 
-def train(settings: TrainSettings) -> None:
-    """Load, train, evaluate, save, report."""
+def train(settings: TrainSettings, watch: Watch | None = None) -> None:
+    """Load, train, evaluate, save, report; ``watch`` is called with the metrics so far after every evaluation."""
     from dmcnn.training.run import Outputs
 
     _check_model(settings)
@@ -63,10 +63,10 @@ def train(settings: TrainSettings) -> None:
         if batch.shape != images["train"].shape:
             shapes = f"{images['train'].shape}, {what} images {batch.shape}"
             raise InputError(f"training images are {shapes} (planes, rows, columns): set xdim and ydim")
-    reading = {key: value for key, value in settings.reading().items() if value is not None}
+    reading = settings.reading()
     if datasets["train"].takes("xdim"):
         reading |= dict(zip(("ydim", "xdim"), datasets["train"].shape[1:], strict=True))
-    job, progress = _prepare(settings, outputs, images, data, reading)
+    job, progress = _prepare(settings, outputs, images, data, reading, watch)
     _fit(settings, job, progress, images)
 
 
@@ -144,6 +144,7 @@ def _prepare(
     images: dict[str, SparseImages],
     data: dict[str, dict[str, object]],
     reading: dict[str, object],
+    watch: Watch | None,
 ) -> tuple[Run, Progress]:
     """The network, new or from the last checkpoint of this name, and everything around it."""
     import lightning
@@ -183,6 +184,7 @@ def _prepare(
         total=settings.EPOCHS * per_epoch,
         test_every_step=(settings.test_every_step or per_epoch) if settings.run_test else 0,
         save_every_step=settings.save_every_step if settings.save_weights else 0,
+        watch=watch,
     )
     return job, progress
 
@@ -254,6 +256,8 @@ def _fit(settings: TrainSettings, job: Run, progress: Progress, images: dict[str
     with replacing(job.outputs.cfg) as temporary:
         temporary.write_text(job.card.cfg)
     _announce(job, images)
+    if job.watch is not None and progress.rows:
+        job.watch(progress.rows)
     finished = fit(
         job.net,
         batches,

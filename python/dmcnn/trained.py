@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from tqdm import tqdm
 
 from dmcnn import devices, scoring, weights
 from dmcnn.datasets import Dataset
@@ -78,6 +79,32 @@ class Trained:
         """(n, classes) scores of (n, classes) logits."""
         found: NDArray[np.float64] = self.card.scores(torch.from_numpy(logits)).numpy()
         return found
+
+    def ranking(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n,) the score that events are ranked by: of the signal, or without one that of the likeliest class."""
+        scores = self.scores(logits)
+        return scores[:, self.signal] if self.has_signal else scores.max(axis=1)
+
+    def all_logits(self, dataset: Dataset, rotation: int = 0) -> NDArray[np.float64]:
+        """(n, classes) logits of all events of a dataset, with a progress bar; NaN where one holds no image."""
+        parts = [np.zeros((0, len(self.card.classes)))]
+        with tqdm(total=len(dataset), desc="scoring", unit="event") as bar:
+            for part in self.logits(dataset.chunks(64), rotation):
+                parts.append(part)
+                bar.update(len(part))
+        return np.concatenate(parts)
+
+    def labels(self, dataset: Dataset, label: Any = None) -> list[str | None]:
+        """True class of every event by a label rule, or else by that of training where it fits the files."""
+        raw = self.card.label if label is None else label
+        try:
+            rule: LabelRule = LabelRule.parse(raw, tuple(self.card.classes), self.card.signal)
+            return [self.card.classes[number] for number in dataset.classes_by(rule)]
+        except InputError as error:
+            if label is not None:
+                raise
+            log.warning("warning: no labels, for the rule of training does not fit: %s", error)
+            return [None] * len(dataset)
 
 
 def open_trained(

@@ -110,7 +110,7 @@ def to_voxels(
         value=value,
         shape=(frames.count, *images.shape[1:]),
         events=images.events,
-        meta=np.repeat(images.meta[:, energy : energy + 1], frames.count, axis=1),
+        meta=np.broadcast_to(images.meta[:, energy : energy + 1], (len(images), frames.count)),
         label=images.label,
     )
 

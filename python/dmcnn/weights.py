@@ -77,7 +77,7 @@ def _lariat(weights: KerasWeights, kernels: list[tuple[int, ...]]) -> Card:
     arguments = {"num_class": kernels[-1][-1], "channels": kernels[0][-2], "height": 240, "width": 146}
     if weights.config is not None:
         arguments["height"], arguments["width"], arguments["channels"] = _input_size(weights.config)
-    return _card("lariat", arguments, weights, LARIAT_CLASSES, scaling="minmax", label="prefix")
+    return _card("lariat", arguments, weights, LARIAT_CLASSES, scaling="minmax")
 
 
 def _cnn3d(weights: KerasWeights, kernels: list[tuple[int, ...]]) -> Card:
@@ -93,7 +93,7 @@ def _cnn3d(weights: KerasWeights, kernels: list[tuple[int, ...]]) -> Card:
     if weights.config is not None:
         arguments["channels"], arguments["height"], arguments["width"] = _input_size(weights.config)
         arguments["activation"] = _activation(weights.config)
-    return _card("cnn3d", arguments, weights, CALORIMETER_CLASSES, label="y")
+    return _card("cnn3d", arguments, weights, CALORIMETER_CLASSES)
 
 
 def _card(
@@ -106,9 +106,10 @@ def _card(
         model=model,
         arguments=arguments,
         classes=named,
-        signal="electron" if named is classes else None,
+        signal="electron" if named is CALORIMETER_CLASSES else None,
         activation="sigmoid" if output == "sigmoid" else "softmax",
         reading={"xdim": arguments["width"], "ydim": arguments["height"]},
+        label="prefix",
         loss="cross_entropy",
         environment={"keras": weights.version},
         **more,

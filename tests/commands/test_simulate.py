@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from dmcnn import simulate
 from dmcnn.config import read_cfg
+from dmcnn.datasets import Dataset
+from dmcnn.labels import LabelRule
 from dmcnn.readers import open_images
+from dmcnn.samples import format_of
 from dmcnn.settings import SimulateSettings
 from dmcnn.simulation import SAMPLES
+from dmcnn.simulation.lariat import CLASSES
 
 
 @pytest.mark.parametrize("product", ["sparse2d", "image2d"])
@@ -40,15 +45,38 @@ def test_writes_the_sample(tmp_path: Path, product: str) -> None:
     assert {entry.key: entry.value for entry in entries}["xdim"] == 200
 
 
-def test_keys_and_defaults_are_those_of_the_sample() -> None:
-    arguments = inspect.signature(SAMPLES["dark-trident"]).parameters
-    defaults = {name: p.default for name, p in arguments.items() if p.kind is p.KEYWORD_ONLY}
-    fields = {
-        name: field.default
-        for name, field in SimulateSettings.model_fields.items()
-        if name not in simulate.HERE
-    }
-    assert fields == defaults
+def test_a_sample_with_classes_is_a_folder(tmp_path: Path) -> None:
+    words = [f"output={tmp_path}/lariat/", "kind=lariat", "events=7", "seed_number=3", "noise=0"]
+    assert simulate.main(words) == 0
+    data = Dataset(str(tmp_path / "lariat"), LabelRule.parse("prefix", CLASSES))
+    expected = next(SAMPLES["lariat"](events=7, seed=3, noise=0.0))
+    order = np.argsort([f"{CLASSES[label]}_{entry}" for entry, label in enumerate(expected.label)])
+    np.testing.assert_array_equal(data.read().dense(), expected.dense()[order])
+    assert data.read().label.tolist() == expected.label[order].tolist()
+    used = {entry.key: entry.value for entry in read_cfg(tmp_path / "lariat.cfg")[0]}
+    assert (used["noise"], used["momentum_hi"]) == (0, 1500)
+    assert not {"xdim", "product", "dark_photon_mass"} & set(used)
+    assert simulate.main([str(tmp_path / "lariat.cfg"), "events=2"]) == 0
+    assert len(Dataset(str(tmp_path / "lariat"))) == 2
+
+
+def defaults(kind: str) -> dict[str, Any]:
+    """What a user may set of a sample and of its file, and what it is otherwise."""
+    arguments = inspect.signature(SAMPLES[kind]).parameters
+    physics = {name: p.default for name, p in arguments.items() if p.kind is p.KEYWORD_ONLY}
+    return physics | dict(format_of(kind).options)
+
+
+@pytest.mark.parametrize("kind", ["dark-trident", "lariat"])
+def test_the_help_tells_the_defaults_of_a_sample(kind: str) -> None:
+    for name, default in defaults(kind).items():
+        assert f"{kind} {default}" in str(SimulateSettings.model_fields[name].description), name
+
+
+def test_every_key_belongs_to_a_sample() -> None:
+    keys = set().union(*map(defaults, SAMPLES))
+    assert set(SimulateSettings.model_fields) - simulate.HERE == keys
+    assert all(SimulateSettings.model_fields[key].default is None for key in keys)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +84,11 @@ def test_keys_and_defaults_are_those_of_the_sample() -> None:
     [
         (["kind=dark-tridnt"], "did you mean 'dark-trident'"),
         (["output=x.root"], "ends in .h5"),
+        (["output=x.h5", "kind=lariat"], "expected a folder, its name without a dot"),
+        (["output=x", "kind=lariat", "xdim=9"], "xdim means nothing to kind = 'lariat'"),
+        (["output=x", "kind=lariat", "product=image2d"], "product means nothing to kind = 'lariat'"),
+        (["output=x", "kind=lariat", "fractions=[1, 2]"], "expected one number for each of electron, kaon"),
+        (["output=x", "kind=lariat", "momentum_lo=3"], "momentum_lo = 3.0, expected 10 to 10000"),
         (["signal_fraction=1.5"], "signal_fraction = 1.5, expected 0 to 1"),
         (["events=0"], "events = 0: should be greater than or equal to 1"),
     ],

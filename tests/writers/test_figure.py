@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 from dmcnn.errors import InputError
+from dmcnn.figures.calorimeter import animation
 from dmcnn.figures.event import event_display
-from dmcnn.writers.figure import save_figure
+from dmcnn.writers.figure import ANIMATIONS, save_animation, save_figure
 
 
 def figure() -> Figure:
@@ -51,3 +53,26 @@ def test_unknown_formats_are_named(tmp_path):
         InputError, match=r"figure format 'pmg', expected one of png, pdf \(did you mean 'png'\?\)"
     ):
         save_figure(figure(), tmp_path / "a", ("pmg",))
+
+
+def test_animations(tmp_path, monkeypatch):
+    frames = np.zeros((3, 6, 6), np.float32)
+    for k in range(3):
+        frames[k, k, k] = 10.0**k
+    made = animation(frames, [0, 1, 2, 3])
+    path = save_animation(made, tmp_path / "new" / "event_0.5", fps=4)
+    assert path == tmp_path / "new" / "event_0.5.gif"
+    assert list(path.parent.iterdir()) == [path]
+    with Image.open(path) as picture:
+        assert (picture.n_frames, picture.info["duration"]) == (3, 250)
+        shown = []
+        for k in range(3):
+            picture.seek(k)
+            shown.append(np.asarray(picture.convert("RGB")))
+    assert (shown[0] != shown[1]).any()
+    assert (shown[1] != shown[2]).any()
+    with pytest.raises(InputError, match=r"animation format 'gift', expected one of gif, mp4 .did you mean"):
+        save_animation(made, tmp_path / "a", "gift")
+    monkeypatch.setattr(ANIMATIONS["mp4"], "isAvailable", lambda: False)
+    with pytest.raises(InputError, match="ffmpeg is not installed"):
+        save_animation(made, tmp_path / "a", "mp4")

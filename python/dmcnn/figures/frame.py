@@ -12,7 +12,7 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from dmcnn.images import NO_IMAGE, UNIT_CM, UNIT_UNKNOWN, UNIT_WIRE_TICK
+from dmcnn.images import NO_IMAGE, UNIT_CELL, UNIT_CM, UNIT_PIXEL, UNIT_UNKNOWN, UNIT_WIRE_TICK
 
 SIZE, DPI = 8.0, 150
 """Side of an image figure [inch] and dots per inch: 1200 pixels."""
@@ -21,8 +21,13 @@ LABELS = {
     UNIT_UNKNOWN: ("Wire Number", "Drift Time"),
     UNIT_CM: ("x [cm]", "y [cm]"),
     UNIT_WIRE_TICK: ("Wire Number", "Drift Time [ticks]"),
+    UNIT_PIXEL: ("Column", "Row"),
+    UNIT_CELL: ("x [cells]", "y [cells]"),
 }
 """Labels of axis W and axis H for each unit of META."""
+
+VALUES = {UNIT_PIXEL: ("Pixel value", ""), UNIT_CELL: ("Energy", "GeV")}
+"""What a pixel holds, and its unit, where it is not charge in ADC."""
 
 FLATTEST, TALLEST = 1 / 4, 2.0
 """Height over width of the images whose pixels are drawn square; others fill a square figure."""
@@ -38,7 +43,7 @@ LEFT, RIGHT, BAR, BELOW, ABOVE, TITLE = 1.0, 0.2, 1.2, 0.7, 0.15, 0.4
 def blank(shape: tuple[int, int], transpose: bool, bar: bool, title: bool = False) -> tuple[Figure, Axes]:
     """A figure of at most SIZE x SIZE that fits an (H, W) image, and its axes; of no graphical backend."""
     height, width = reversed(shape) if transpose else shape
-    ratio = height / width if _square(height, width) else 1.0
+    ratio = height / width if square(height, width) else 1.0
     beside = LEFT + (BAR if bar else RIGHT)
     over = BELOW + (TITLE if title else ABOVE)
     wide = min(SIZE - beside, (SIZE - over) / ratio)
@@ -67,14 +72,13 @@ def draw(
         transpose: put axis H (tick) on the horizontal axis instead of axis W (wire).
     """
     x, y = edges(meta, *image.shape)
-    unit = int(meta["unit"]) if _placed(meta) else UNIT_UNKNOWN
-    x_label, y_label = LABELS.get(unit, LABELS[UNIT_UNKNOWN])
+    x_label, y_label = labels(meta)
     if transpose:
         image, x, y, x_label, y_label = image.T, y, x, y_label, x_label
     height, width = image.shape
     dx, dy = (x[1] - x[0]) / width, (y[1] - y[0]) / height
     fy, fx = (-(-n // SHARP) for n in (height, width))
-    if _square(height, width):
+    if square(height, width):
         fy = fx = max(fy, fx)
     image = strongest(image, fy, fx)
     drawn = axes.imshow(
@@ -83,7 +87,7 @@ def draw(
         norm=norm,
         origin="lower",
         extent=(x[0], x[0] + image.shape[1] * fx * dx, y[0], y[0] + image.shape[0] * fy * dy),
-        aspect=dx / dy if _square(height, width) else "auto",
+        aspect=dx / dy if square(height, width) else "auto",
         interpolation="nearest",
     )
     axes.set(xlim=x, ylim=y)
@@ -92,6 +96,17 @@ def draw(
     axes.tick_params(labelsize=12)
     axes.ticklabel_format(useOffset=False, style="plain")
     return drawn
+
+
+def value_unit(meta: Any) -> str:
+    """The unit of the pixels of a META record."""
+    return VALUES.get(int(meta["unit"]), ("", "ADC"))[1]
+
+
+def value_label(meta: Any) -> str:
+    """What the pixels of a META record hold, with its unit, such as "Charge [ADC]"."""
+    what, unit = VALUES.get(int(meta["unit"]), ("Charge", "ADC"))
+    return f"{what} [{unit}]" if unit else what
 
 
 def strongest(image: NDArray[Any], fy: int, fx: int) -> NDArray[Any]:
@@ -110,7 +125,8 @@ def strongest(image: NDArray[Any], fy: int, fx: int) -> NDArray[Any]:
     return np.take_along_axis(blocks, furthest[..., None], axis=2)[..., 0]
 
 
-def _square(height: int, width: int) -> bool:
+def square(height: int, width: int) -> bool:
+    """Whether the pixels of such an image are drawn square."""
     return FLATTEST <= height / width <= TALLEST
 
 
@@ -120,6 +136,12 @@ def edges(meta: Any, height: int, width: int) -> tuple[tuple[float, float], tupl
         return (0.0, float(width)), (0.0, float(height))
     x, y = ((float(meta[f"{axis}_min"]), float(meta[f"{axis}_max"])) for axis in "xy")
     return x, y
+
+
+def labels(meta: Any) -> tuple[str, str]:
+    """Labels of axis W and axis H for a META record; those of an unknown unit where it gives no place."""
+    unit = int(meta["unit"]) if _placed(meta) else UNIT_UNKNOWN
+    return LABELS.get(unit, LABELS[UNIT_UNKNOWN])
 
 
 def _placed(meta: Any) -> bool:

@@ -6,6 +6,14 @@ from collections.abc import Callable
 
 from torch import nn
 
+from dmcnn.models.calorimeter import CalorimeterResNet
+from dmcnn.models.cnn3d import CNN3D
+from dmcnn.models.lariat import LArIAT
 from dmcnn.models.mpid import MPID
 
-MODELS: dict[str, Callable[..., nn.Module]] = {"mpid": MPID}
+MODELS: dict[str, Callable[..., nn.Module]] = {
+    "mpid": MPID,
+    "lariat": LArIAT,
+    "cnn3d": CNN3D,
+    "calorimeter_resnet": CalorimeterResNet,
+}

@@ -8,18 +8,28 @@ from typing import Any
 
 from dmcnn.errors import InputError, nearest
 from dmcnn.readers.base import ImageFile, Report
+from dmcnn.readers.calorimeter import Calorimeter
 from dmcnn.readers.interface import EventFile
 from dmcnn.readers.larcv2 import LArCV2
 from dmcnn.readers.larcv3 import LArCV3
+from dmcnn.readers.npy import NpyFolder
 from dmcnn.readers.source import existing
 
-READERS: dict[str, type[EventFile]] = {"larcv2": LArCV2, "larcv3": LArCV3}
+READERS: dict[str, type[EventFile]] = {
+    "larcv2": LArCV2,
+    "calorimeter": Calorimeter,
+    "larcv3": LArCV3,
+    "npy": NpyFolder,
+}
 """The first that reads a file opens it."""
 
-__all__ = ["READERS", "EventFile", "ImageFile", "LArCV2", "LArCV3", "Report", "arguments_of", "existing",
-           "open_images", "reader_of"]  # fmt: skip
+__all__ = ["READERS", "Calorimeter", "EventFile", "ImageFile", "LArCV2", "LArCV3", "NpyFolder", "Report",
+           "arguments_of", "existing", "open_images", "reader_of"]  # fmt: skip
 
-EXPECTED = "a ROOT file (LArCV2, LArCV1) or an HDF5 file (LArCV3)"
+EXPECTED = (
+    "a ROOT file (LArCV2, LArCV1) or an HDF5 file (LArCV3), or one with calorimeter images X, or a .npy file or a "
+    "folder of them"
+)
 
 
 def reader_of(path: str | Path) -> type[EventFile]:

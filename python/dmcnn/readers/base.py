@@ -59,41 +59,31 @@ class Report:
         return lines
 
 
-class ImageFile(EventFile):
-    """One LArCV file of detector images. Objects can be pickled for worker processes.
+class FittedFile(EventFile):
+    """Images that are centred in one window, cut below a threshold and clipped above another.
+
+    A subclass calls ``_fit`` once it knows its images, and decodes them in ``_pixels``.
 
     Args:
-        path: the file.
-        producer: which producer's images; None = the only one.
-        plane: projection id, or a tuple of them: one channel each, in that order.
-        image_index: position in the event (or a tuple), for files whose planes are not enough to choose by.
-            With neither, every event must hold at most one image.
+        path: the file or folder.
         xdim, ydim: columns W (wires) and rows H (ticks) that every image is centred in, padded with zeros or
             cropped; None = as stored, which must then be the same everywhere.
         adc_lo, adc_hi: pixels below adc_lo are dropped, those above adc_hi are set to adc_hi [ADC].
         bad_pixels: NaN and infinite pixels are counted and set to "zero", or "stop" the reading.
-        particles: producer of the particle table that ``pdg`` reads; None = the only one.
 
     Raises:
         InputError: one line naming the file, what was found and what was expected.
     """
 
-    magic: ClassVar[bytes]
-    """The first bytes of every file of this format."""
-
     def __init__(
         self,
         path: str | Path,
         *,
-        producer: str | None = None,
-        plane: Choice = None,
-        image_index: Choice = None,
         xdim: int | None = None,
         ydim: int | None = None,
         adc_lo: float | None = None,
         adc_hi: float | None = None,
         bad_pixels: Literal["zero", "stop"] = "zero",
-        particles: str | None = None,
     ) -> None:
         if adc_lo is not None and adc_hi is not None and not adc_lo <= adc_hi:
             raise InputError(f"adc_lo = {adc_lo} is above adc_hi = {adc_hi}")
@@ -101,12 +91,16 @@ class ImageFile(EventFile):
             raise InputError(f"bad_pixels = {bad_pixels!r}, expected 'zero' or 'stop'")
         if any(size is not None and size < 1 for size in (xdim, ydim)):
             raise InputError(f"xdim = {xdim}, ydim = {ydim}: expected at least 1")
-        self.path = existing(path)
-        self.adc_lo, self.adc_hi, self.bad_pixels, self.particles = adc_lo, adc_hi, bad_pixels, particles
-        self.producer, self.events, table = self._tables(producer)
-        where = f"{self.path}: producer {self.producer!r}"
-        image = choose(where, table, plane, image_index)
-        height, width = window(where, table, image, ydim, xdim)
+        self.path = Path(path)
+        self.xdim, self.ydim = xdim, ydim
+        self.adc_lo, self.adc_hi, self.bad_pixels = adc_lo, adc_hi, bad_pixels
+
+    def _fit(self, where: str, table: ImageTable, image: NDArray[np.int64]) -> None:
+        """Set ``shape`` and the place of every image: row ``image`` (n, C) of ``table`` is channel C of entry n.
+
+        If every entry has the same images, both may be those of one entry.
+        """
+        height, width = window(where, table, image, self.ydim, self.xdim)
         self.shape = (image.shape[1], height, width)
         there = image >= 0
         columns = [
@@ -114,16 +108,12 @@ class ImageFile(EventFile):
             for column, missing in ((table.position, -1), (table.rows, 0), (table.cols, 0))
         ]
         columns += [image, fitted(table, image, height, width)]
-        size = len(self.events), image.shape[1]  # a table of one entry stands for all of them
+        size = len(self.events), image.shape[1]
         self._position, self._rows, self._cols, self._image, self.meta = (
             np.broadcast_to(column, size) for column in columns
         )
         self._read = np.zeros(len(self.events), bool)
         self._bad, self._cut = np.zeros((2, len(self.events)), np.int64)
-
-    @classmethod
-    def reads(cls, path: Path, head: bytes) -> bool:
-        return head.startswith(cls.magic)
 
     def read(self, start: int = 0, stop: int | None = None) -> SparseImages:
         stop = len(self) if stop is None else stop
@@ -132,8 +122,9 @@ class ImageFile(EventFile):
         offsets, index, value, bad, cut = self._pixels(start, stop)
         if self.bad_pixels == "stop" and bad.any():
             first = int(np.flatnonzero(bad)[0])
+            name = "" if self.names is None else f" ({self.names[start + first]})"
             raise InputError(
-                f"{self.path}: entry {start + first}: {bad[first]} pixels are NaN or infinite "
+                f"{self.path}: entry {start + first}{name}: {bad[first]} pixels are NaN or infinite "
                 "(bad_pixels='zero' sets them to zero)"
             )
         self._read[start:stop], self._bad[start:stop], self._cut[start:stop] = True, bad, cut
@@ -164,15 +155,52 @@ class ImageFile(EventFile):
         return self.report.lines()
 
     @abstractmethod
+    def _pixels(self, start: int, stop: int) -> Decoded:
+        """Pixels of the wanted images (``_position``, ``_rows``, ``_cols``) of entries start..stop-1."""
+
+
+class ImageFile(FittedFile):
+    """One LArCV file of detector images. Objects can be pickled for worker processes.
+
+    Args:
+        path: the file.
+        producer: which producer's images; None = the only one.
+        plane: projection id, or a tuple of them: one channel each, in that order.
+        image_index: position in the event (or a tuple), for files whose planes are not enough to choose by.
+            With neither, every event must hold at most one image.
+        particles: producer of the particle table that ``pdg`` reads; None = the only one.
+        fit: the arguments of FittedFile.
+    """
+
+    magic: ClassVar[bytes]
+    """The first bytes of every file of this format."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        producer: str | None = None,
+        plane: Choice = None,
+        image_index: Choice = None,
+        particles: str | None = None,
+        **fit: Any,
+    ) -> None:
+        super().__init__(existing(path), **fit)
+        self.particles = particles
+        self.producer, self.events, table = self._tables(producer)
+        where = f"{self.path}: producer {self.producer!r}"
+        self._fit(where, table, choose(where, table, plane, image_index))
+
+    @classmethod
+    def reads(cls, path: Path, head: bytes) -> bool:
+        return head.startswith(cls.magic)
+
+    @abstractmethod
     def _tables(self, producer: str | None) -> tuple[str, NDArray[Any], ImageTable]:
         """The producer, the identity of every entry, and the table of all its images.
 
         If every entry has the same images the table may be that of one entry.
         """
-
-    @abstractmethod
-    def _pixels(self, start: int, stop: int) -> Decoded:
-        """Pixels of the wanted images (``_position``, ``_rows``, ``_cols``) of entries start..stop-1."""
 
     @abstractmethod
     def pdg(self) -> Particles:

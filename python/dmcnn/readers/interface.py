@@ -34,6 +34,9 @@ class EventFile(ABC):
     shape: tuple[int, int, int]
     """(C, H, W) of every image."""
 
+    @abstractmethod
+    def __init__(self, path: str | Path, **arguments: Any) -> None: ...
+
     @classmethod
     @abstractmethod
     def reads(cls, path: Path, head: bytes) -> bool:

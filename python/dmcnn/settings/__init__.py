@@ -2,19 +2,23 @@
 
 from dmcnn.settings.base import Settings
 from dmcnn.settings.evaluate import EvaluateSettings
-from dmcnn.settings.network import DisplaySettings, InferSettings, Network, OccludeSettings
+from dmcnn.settings.network import AttributeSettings, DisplaySettings, InferSettings, Network, OccludeSettings
 from dmcnn.settings.reading import Reading
 from dmcnn.settings.simulate import SimulateSettings
 from dmcnn.settings.train import TrainSettings
+from dmcnn.settings.tune import TuneSettings
 
-__all__ = ["COMMANDS", "DisplaySettings", "EvaluateSettings", "InferSettings", "Network", "OccludeSettings",
-           "Reading", "Settings", "SimulateSettings", "TrainSettings"]  # fmt: skip
+__all__ = ["COMMANDS", "AttributeSettings", "DisplaySettings", "EvaluateSettings", "InferSettings", "Network",
+           "OccludeSettings", "Reading", "Settings", "SimulateSettings", "TrainSettings",
+           "TuneSettings"]  # fmt: skip
 
 COMMANDS: dict[str, type[Settings]] = {
     "train": TrainSettings,
     "infer": InferSettings,
     "display": DisplaySettings,
     "occlude": OccludeSettings,
+    "attribute": AttributeSettings,
     "evaluate": EvaluateSettings,
     "simulate": SimulateSettings,
+    "tune": TuneSettings,
 }

@@ -34,11 +34,33 @@ class Reading(Settings):
     tick_order: Literal["auto", "descending", "ascending"] = Field(
         "auto", description="order of rows in LArCV1 files, which do not tell"
     )
+    view: Literal["frames", "energy_time", "projections"] | None = Field(
+        None, description="calorimeter: what an image is (default: energies in frames of time)"
+    )
+    crop: int | None = Field(
+        None, ge=1, description="[cells] calorimeter: side of the central square that is kept"
+    )
+    energy_min: float | None = Field(
+        None, description="calorimeter: only cells with more energy (frames: 0.005)"
+    )
+    time_lo: float | None = Field(None, description="calorimeter: only cells with a later time")
+    time_hi: float | None = Field(None, description="calorimeter: only cells with an earlier time")
+    time_edges: list[float] | None = Field(
+        None,
+        min_length=3,
+        max_length=3,
+        description="calorimeter: [first, end, step] of the edges of the frames",
+    )
+    cumulative: bool | None = Field(
+        None,
+        description="calorimeter: a frame holds all earlier cells too (default True), or those of its bin",
+    )
     GPUID: str = Field("", description='number of the GPU, or "cpu"; default: the first GPU if there is one')
 
     def reading(self) -> dict[str, Any]:
-        """The arguments of a reader."""
-        return {name: getattr(self, name) for name in Reading.model_fields if name not in ("name", "GPUID")}
+        """The arguments of a reader that are given."""
+        found = {name: getattr(self, name) for name in Reading.model_fields if name not in ("name", "GPUID")}
+        return {name: value for name, value in found.items() if value is not None}
 
     def conflicts(self) -> Iterator[Conflict]:
         yield from super().conflicts()
@@ -46,5 +68,10 @@ class Reading(Settings):
             yield ("adc_lo", "adc_hi"), f"adc_lo = {self.adc_lo:g} is not below adc_hi = {self.adc_hi:g}"
         if self.plane is not None and self.image_index is not None:
             yield ("image_index", "plane"), "plane and image_index both choose the image: give one"
+        if self.time_lo is not None and self.time_hi is not None and self.time_lo >= self.time_hi:
+            yield (
+                ("time_lo", "time_hi"),
+                f"time_lo = {self.time_lo:g} is not below time_hi = {self.time_hi:g}",
+            )
         if (self.xdim is None) != (self.ydim is None):
             yield ("xdim", "ydim"), "xdim and ydim go together"

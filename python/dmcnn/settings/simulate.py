@@ -10,32 +10,93 @@ from dmcnn.settings.base import Settings
 
 
 class SimulateSettings(Settings):
-    """Write a simulated sample as a LArCV3 file."""
+    """Write a simulated sample; what is not given is as the sample has it (in brackets below)."""
 
-    output: str = Field(description="file to write (.h5)")
+    output: str = Field(
+        description="file (dark-trident .h5, calorimeter .hdf5) or folder (lariat, calorimeter)"
+    )
     events: int = Field(ge=1, description="number of events")
-    kind: str = Field("dark-trident", description="sample")
-    product: Literal["sparse2d", "image2d"] = Field(
-        "sparse2d", description="LArCV3 product; image2d stores zeros too"
-    )
-    producer: str = Field("image2d_binary", description="producer name in the file")
+    kind: str = Field("dark-trident", description="sample: dark-trident, lariat or calorimeter")
     seed_number: int = Field(1, ge=0, le=2**32 - 1, description="seed; event i depends on it and on i alone")
-    xdim: int = Field(512, description="[wires] image width")
-    ydim: int = Field(512, description="[rows of 6 ticks] image height")
-    vertex_jitter: float = Field(8.0, description="[pixels] rms distance of the vertex from the middle")
-    signal_fraction: float = Field(0.5, description="share of signal events (run = 100)")
-    dark_photon_mass: float = Field(50.0, description="[MeV] with the energy it sets the e+e- opening angle")
-    dark_photon_energy: float = Field(400.0, description="[MeV] mean kinetic energy")
-    angular_spread: float = Field(0.25, description="[rad] rms of the flight direction about the beam")
-    cosmic_fraction: float = Field(
-        0.3, description="share of cosmic muons in the background; the rest: neutrinos"
+    product: Literal["sparse2d", "image2d"] | None = Field(
+        None, description="LArCV3 product; image2d stores zeros too (dark-trident sparse2d)"
     )
-    stopping_fraction: float = Field(0.5, description="share of these muons that stop at the vertex")
-    charged_current: float = Field(0.7, description="share of neutrino interactions with a muon")
-    neutral_pions: float = Field(0.4, description="mean number of neutral pions of a neutrino interaction")
-    cosmic_flux: float = Field(1.0, description="[1/(cm^2 min)] muons laid over every event")
-    gain: float = Field(220.0, description="[ADC/MeV] per ionisation energy that escapes recombination")
-    lifetime: float = Field(18000.0, description="[us] of drifting electrons")
-    shaping: float = Field(2.5, description="[ticks] Gaussian width of the pulse")
-    noise: float = Field(2.8, description="[ADC] rms of a pixel")
-    zero_suppression: float = Field(7.0, description="[ADC] pixels below are not stored")
+    producer: str | None = Field(None, description="producer name in the file (dark-trident image2d_binary)")
+    xdim: int | None = Field(
+        None, description="[wires, crystals] image width (dark-trident 512; calorimeter)"
+    )
+    ydim: int | None = Field(
+        None, description="[rows of 6 ticks, crystals] image height (dark-trident 512; calorimeter)"
+    )
+    vertex_jitter: float | None = Field(
+        None, description="[pixels] rms distance of the vertex from the middle (dark-trident 8.0)"
+    )
+    signal_fraction: float | None = Field(
+        None, description="share of signal events, run = 100 (dark-trident 0.5)"
+    )
+    dark_photon_mass: float | None = Field(
+        None, description="[MeV] with the energy it sets the e+e- opening angle (dark-trident 50.0)"
+    )
+    dark_photon_energy: float | None = Field(
+        None, description="[MeV] mean kinetic energy (dark-trident 400.0)"
+    )
+    angular_spread: float | None = Field(
+        None, description="[rad] rms of the flight direction about the beam (dark-trident 0.25)"
+    )
+    cosmic_fraction: float | None = Field(
+        None, description="share of cosmic muons in the background; the rest: neutrinos (dark-trident 0.3)"
+    )
+    stopping_fraction: float | None = Field(
+        None, description="share of these muons that stop at the vertex (dark-trident 0.5)"
+    )
+    charged_current: float | None = Field(
+        None, description="share of neutrino interactions with a muon (dark-trident 0.7)"
+    )
+    neutral_pions: float | None = Field(
+        None, description="mean number of neutral pions of a neutrino interaction (dark-trident 0.4)"
+    )
+    cosmic_flux: float | None = Field(
+        None, description="[1/(cm^2 min)] muons laid over every event (dark-trident 1.0)"
+    )
+    fractions: list[float] | None = Field(
+        None,
+        description="share of electron, kaon, muon, photon, pion, pion_zero (lariat None, which is equal, in turn)",
+    )
+    momentum_lo: float | None = Field(None, description="[MeV/c] lowest momentum of the beam (lariat 200.0)")
+    momentum_hi: float | None = Field(
+        None, description="[MeV/c] highest momentum of the beam (lariat 1500.0)"
+    )
+    beam_size: float | None = Field(
+        None, description="[cm] rms distance of beam particles from the axis, each way (lariat 4.0)"
+    )
+    beam_angle: float | None = Field(
+        None, description="[rad] rms angle to the beam axis, each way (lariat 0.05)"
+    )
+    gain: float | None = Field(
+        None,
+        description="[ADC/MeV] per ionisation energy that escapes recombination (dark-trident 220.0, lariat 220.0)",
+    )
+    lifetime: float | None = Field(
+        None, description="[us] of drifting electrons (dark-trident 18000.0, lariat 1000.0)"
+    )
+    shaping: float | None = Field(
+        None, description="[ticks] Gaussian width of the pulse (dark-trident 2.5, lariat 8.0)"
+    )
+    noise: float | None = Field(
+        None, description="rms of a pixel: [ADC] (dark-trident 2.8, lariat 6.0), [GeV] (calorimeter)"
+    )
+    zero_suppression: float | None = Field(
+        None,
+        description="pixels below are not stored: [ADC] (dark-trident 7.0, lariat 20.0), [GeV] (calorimeter)",
+    )
+    electron_fraction: float | None = Field(None, description="share of electrons (calorimeter)")
+    transverse_momentum: float | None = Field(None, description="[GeV] of the particles (calorimeter)")
+    field: float | None = Field(None, description="[T] of the solenoid (calorimeter)")
+    material: float | None = Field(
+        None, description="[radiation lengths] before the crystals at eta = 0 (calorimeter)"
+    )
+    conversions: float | None = Field(
+        None, description="share of converted photons that are kept (calorimeter)"
+    )
+    stochastic: float | None = Field(None, description="[sqrt(GeV)] energy resolution (calorimeter)")
+    constant: float | None = Field(None, description="constant term of the energy resolution (calorimeter)")

@@ -11,7 +11,6 @@ from dmcnn.errors import nearest
 from dmcnn.settings.base import Conflict, Label, Paths
 from dmcnn.settings.reading import Reading
 
-
 ARCHITECTURE = (
     "drop_out",
     "filters_1",

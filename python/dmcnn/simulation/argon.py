@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 Floats: TypeAlias = NDArray[np.float64]
 
-ELECTRON, PHOTON, MUON, PION, PROTON = 11, 22, 13, 211, 2212
+ELECTRON, PHOTON, MUON, PION, KAON, PROTON = 11, 22, 13, 211, 321, 2212
 """PDG codes; the sign of the charge leaves no trace without a magnetic field, so only one of each is used."""
 
-MASS = {ELECTRON: 0.51100, PHOTON: 0.0, MUON: 105.658, PION: 139.570, PROTON: 938.272}
+MASS = {ELECTRON: 0.51100, PHOTON: 0.0, MUON: 105.658, PION: 139.570, KAON: 493.677, PROTON: 938.272}
 """Rest mass [MeV]."""
 
 DENSITY = 1.396  # g/cm³

@@ -49,7 +49,7 @@ def digitise(
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """The window's image of ``deposits``: flat row-major pixel numbers, increasing, and their charge [ADC]."""
     image = charge_image(deposits, window, response)
-    _add_noise(image, response, rng)
+    add_noise(image, response, rng)
     index = np.flatnonzero(image)
     return index.astype(np.int32), image[index].astype(np.float32)
 
@@ -66,8 +66,8 @@ def charge_image(deposits: Deposits, window: Window, response: Response) -> Floa
     charge *= np.exp(-drift / response.lifetime)
     across = np.sqrt(2 * TRANSVERSE_DIFFUSION * drift) / WIRE_PITCH
     along = np.hypot(np.sqrt(2 * LONGITUDINAL_DIFFUSION * drift) / DRIFT_VELOCITY / TICK, response.shaping)
-    columns, in_column = _spread(column[seen], across, 3, window.columns)
-    rows, in_row = _spread(row[seen], along / TICKS_PER_ROW, 5, window.rows)
+    columns, in_column = spread(column[seen], across, 3, window.columns)
+    rows, in_row = spread(row[seen], along / TICKS_PER_ROW, 5, window.rows)
     in_row *= charge.astype(np.float32)[:, None]
     pixel = rows[:, :, None] * window.columns + columns[:, None, :]
     weight = in_row[:, :, None] * in_column[:, None, :]
@@ -75,7 +75,7 @@ def charge_image(deposits: Deposits, window: Window, response: Response) -> Floa
     return image.astype(np.float64, copy=False)
 
 
-def _spread(
+def spread(
     centre: Floats, width: Floats, pixels: int, size: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Pixel numbers and Gaussian shares, both (n, pixels), about ``centre`` (n,) on an axis of ``size`` pixels.
@@ -95,7 +95,7 @@ def _spread(
     return kept, share
 
 
-def _add_noise(image: Floats, response: Response, rng: np.random.Generator) -> None:
+def add_noise(image: Floats, response: Response, rng: np.random.Generator) -> None:
     """Gaussian noise in every pixel, then zero suppression, in place.
 
     Only pixels that will be stored are drawn: those with charge, and of the others the expected number in the

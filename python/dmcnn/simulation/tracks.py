@@ -1,11 +1,11 @@
-"""Muons, charged pions and protons: tracks that straggle, scatter, knock electrons out, stop and decay."""
+"""Muons, charged pions, kaons and protons: tracks that straggle, scatter, knock electrons out, stop and decay."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from dmcnn.simulation import argon
-from dmcnn.simulation.argon import ELECTRON, MASS, MUON, PROTON, Floats
+from dmcnn.simulation.argon import ELECTRON, MASS, MUON, NUCLEAR_INTERACTION_LENGTH, PION, Floats
 from dmcnn.simulation.particles import (
     Deposits,
     Particles,
@@ -27,16 +27,19 @@ KNOCK_ON_CUT = 1.5
 """Knock-on electrons above this energy [MeV] are particles of their own; below, they belong to the track."""
 
 
-def track(heavy: Particles, rng: np.random.Generator) -> tuple[Deposits, Particles]:
-    """Move muons, pions and protons until they stop, interact or are out of sight.
+def track(
+    heavy: Particles, rng: np.random.Generator, interaction_length: float = NUCLEAR_INTERACTION_LENGTH
+) -> tuple[Deposits, Particles]:
+    """Move muons, pions, kaons and protons until they stop, interact or are out of sight.
 
     The energy follows the range table, its mean loss per step is the Bethe formula restricted to collisions
-    below ``KNOCK_ON_CUT``. Hadrons interact after an exponential length, which ends the track. Returns the
-    deposits, and the electrons set free: knock-on electrons and those of muons that decay at rest.
+    below ``KNOCK_ON_CUT``. Hadrons interact after an exponential length of mean ``interaction_length`` [cm], which
+    ends the track. Returns the deposits, and the electrons set free: knock-on electrons and those of muons (also
+    of pions) that decay at rest.
     """
     mass = np.array([MASS[code] for code in heavy.code.tolist()])
     ranges = argon.csda_range(heavy.kinetic, mass)
-    interaction = rng.exponential(argon.NUCLEAR_INTERACTION_LENGTH, len(heavy))
+    interaction = rng.exponential(interaction_length, len(heavy))
     seen = np.minimum(heavy.path, np.where(heavy.code == MUON, np.inf, interaction))
     counts = np.maximum(np.ceil(np.minimum(ranges, seen) / STEP), 1).astype(np.int64)
 
@@ -54,7 +57,7 @@ def track(heavy: Particles, rng: np.random.Generator) -> tuple[Deposits, Particl
 
     hit = rng.random(len(m)) < STEP * argon.transfer_rate(middle, m, KNOCK_ON_CUT)
     hits = particles(ELECTRON, middle[hit], points[hit], along[hit], time[hit])
-    stopped = (ranges < seen) & (heavy.code != PROTON)
+    stopped = (ranges < seen) & np.isin(heavy.code, (MUON, PION))
     ends = points[np.cumsum(counts)[stopped] - 1]
     freed = [_knock_ons(hits, b2[hit], most[hit], rng), _michel(ends, heavy.time[stopped], rng)]
     return Deposits(deposit, np.minimum(residual, STEP), points, time), joined(freed)

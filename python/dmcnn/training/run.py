@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ COLUMNS = (
 )  # fmt: skip
 """DM-CNN's columns, then ours. train_* are over the batches since the last row (dropout and augmentation on),
 test_* over ``test_events`` events; accuracies are shares of events whose largest logit is the true class."""
+
+Watch = Callable[[Sequence[dict[str, float]]], None]
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ class Run:
         total: steps of the whole training.
         test_every_step: steps between evaluations, or 0 for none.
         save_every_step: steps between resumable checkpoints, or 0 for none.
+        watch: called with the metrics table so far after every evaluation; what it raises ends the training.
     """
 
     net: nn.Module
@@ -104,6 +108,7 @@ class Run:
     total: int
     test_every_step: int
     save_every_step: int
+    watch: Watch | None = None
 
     def after_step(self, progress: Progress) -> None:
         """Evaluate and save if this step is one to do so."""
@@ -138,6 +143,8 @@ class Run:
         if self.save_every_step and rank(row) > best:
             progress.best = progress.step
             self._save_best(progress, result)
+        if self.watch is not None:
+            self.watch(progress.rows)
 
     def finish(self, progress: Progress, test: SparseImages) -> Evaluation:
         """The best weights (without evaluations on the way: the last) on the whole test set, kept as JSON.

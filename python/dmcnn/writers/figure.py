@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+from matplotlib.animation import Animation, FFMpegWriter, PillowWriter
 from matplotlib.figure import Figure
 
 from dmcnn.errors import InputError, nearest
@@ -35,3 +37,30 @@ def save_figure(figure: Figure, stem: str | Path, formats: Iterable[str] = ("png
             figure.savefig(temporary, format=kind, metadata=METADATA[kind])
         paths.append(path)
     return paths
+
+
+ANIMATIONS: dict[str, Any] = {"gif": PillowWriter, "mp4": FFMpegWriter}
+"""MP4 needs the program ffmpeg."""
+
+
+def save_animation(animation: Animation, stem: str | Path, format: str = "gif", *, fps: float = 5) -> Path:
+    """Write ``animation`` as ``<stem>.gif`` or ``<stem>.mp4``, whole or not at all; return the path.
+
+    Args:
+        fps: frames per second.
+
+    Raises:
+        InputError: another format, or mp4 without ffmpeg.
+    """
+    stem = Path(stem)
+    if format not in ANIMATIONS:
+        known = ", ".join(ANIMATIONS)
+        raise InputError(
+            f"{stem}: animation format {format!r}, expected one of {known}{nearest(format, ANIMATIONS)}"
+        )
+    if not ANIMATIONS[format].isAvailable():
+        raise InputError(f"{stem}: ffmpeg is not installed, which mp4 needs; gif works without")
+    path = stem.with_name(f"{stem.name}.{format}")
+    with replacing(path) as temporary:
+        animation.save(temporary, writer=ANIMATIONS[format](fps=fps))
+    return path

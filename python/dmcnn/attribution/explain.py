@@ -1,0 +1,102 @@
+"""One event, all its maps and their quality."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from dmcnn.attribution import curves as removal
+from dmcnn.attribution import quality
+from dmcnn.attribution.base import Method
+from dmcnn.attribution.cam import GradCamBox
+from dmcnn.attribution.curves import Curves
+from dmcnn.attribution.inputs import as_input
+from dmcnn.attribution.stability import redrawn
+from dmcnn.attribution.target import Target
+
+Maps = dict[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """What an event's maps say, and how far they can be trusted.
+
+    Attributes:
+        maps: name of the method -> (C, H, W) float32.
+        boxes: name -> (row0, row1, column0, column1), the ends excluded, of methods that frame a region.
+        rows: of the quality table, one per map, then those of random maps and of the charge; empty if not judged.
+        curves: deletion and insertion; None if not judged.
+    """
+
+    maps: Maps
+    boxes: dict[str, tuple[int, int, int, int]]
+    rows: list[dict[str, Any]]
+    curves: Curves | None
+
+
+def explain(
+    net: nn.Module,
+    image: NDArray[np.float32],
+    target: Target,
+    methods: Sequence[Method],
+    *,
+    scaling: str = "none",
+    judging: Mapping[str, Any] | None = None,
+    redraw: bool = True,
+    ids: Mapping[str, Any] | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Explanation:
+    """Maps of one (C, H, W) image, and their quality.
+
+    Args:
+        net: on its device; left as it was.
+        image: float32 as read, before scaling.
+        target: the number that is explained.
+        methods: every one a map.
+        scaling: one of dmcnn.scaling.SCALINGS.
+        judging: steps, n_random, n_noise and seed of ``quality.judge``; None = no judgement.
+        redraw: compare with the maps of the network with random parameters too.
+        ids: the columns that tell which event it is.
+        progress: called with the name of what is done next.
+    """
+    tell = progress or (lambda _: None)
+    device = next(net.parameters()).device
+    with as_input(net, torch.from_numpy(image)[None].to(device), scaling) as inputs:
+        maps: Maps = {}
+        for method in methods:
+            tell(method.name)
+            maps[method.name] = method(net, inputs, target)[0].float().cpu().numpy()
+        boxes = {
+            method.name: method.box(torch.from_numpy(maps[method.name]))
+            for method in methods
+            if isinstance(method, GradCamBox)
+        }
+        if judging is None:
+            return Explanation(maps, boxes, [], None)
+        tell("judging")
+        options = dict(judging)
+        n_noise, seed = options.pop("n_noise"), options["seed"]
+        batch: dict[str, Any] = {
+            "internal_batch": methods[0].internal_batch,
+            "precision": methods[0].precision,
+        }
+        curves = removal.measure(net, inputs[0], maps, target, **options, **batch)
+        rows = quality.judge(
+            net,
+            inputs[0],
+            maps,
+            target,
+            methods={method.name: method for method in methods if not method.costly},
+            ids=ids,
+            curves=curves,
+            copies=redrawn(net, inputs[0], seed) if redraw else {},
+            n_noise=n_noise,
+            seed=seed,
+        )
+        return Explanation(maps, boxes, rows, curves)

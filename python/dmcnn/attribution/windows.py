@@ -1,0 +1,86 @@
+"""Occlusion as an attribution method: dmcnn's own scan of windows, on dense images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dmcnn.attribution.base import Explained, Method
+from dmcnn.errors import InputError, nearest
+from dmcnn.images import SparseImages, sparse
+from dmcnn.occlusion import scan
+from dmcnn.scoring import forward
+
+BORDERS = ("clip", "skip")
+
+
+@dataclass(kw_only=True, eq=False)
+class Occlusion(Method):
+    """What the explained number loses when the charge around a pixel is blanked (arXiv:1311.2901, section 4.2).
+
+    The map of an active pixel is the number of the untouched image less that under a window of (2k+1) x (2k+1) pixels
+    around it, over all channels; empty pixels have none. captum's occlusion slides over every pixel, and 99 % of the
+    windows of a sparse image cover nothing.
+
+    Attributes:
+        k: [pixels] reach of a window to every side.
+        fill, seed: what covered pixels become, see ``dmcnn.occlusion.scan.fill_values``.
+        border: "clip" or "skip" windows that cross the border of the image.
+        stride: 1 for a window around every active pixel, s for one per s x s cell with charge.
+    """
+
+    name = "occlusion"
+    title = "Occlusion"
+    signed = True
+    costly = True
+
+    k: int = 4
+    fill: str = "zero"
+    border: str = "clip"
+    stride: int = 1
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for word, found, known in (("fill", self.fill, scan.FILLS), ("border", self.border, BORDERS)):
+            if found not in known:
+                raise InputError(f"{word} = {found!r}{nearest(found, known)}, there is {', '.join(known)}")
+        if self.k < 0 or self.stride < 1:
+            raise InputError(f"k = {self.k} and stride = {self.stride}, expected at least 0 and at least 1")
+
+    def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
+        """(n, C, H, W) maps, the same in every channel."""
+        events = sparse(images.float().cpu().numpy())
+        maps = np.stack([self._map(explained, events.take([i])) for i in range(len(events))])
+        return torch.from_numpy(maps).to(images)[:, None].expand(images.shape).clone()
+
+    def _map(self, explained: Explained, event: SparseImages) -> NDArray[np.float64]:
+        """(H, W) losses of one event."""
+        found = scan.windows(event, self.k, border=self.border, stride=self.stride)
+        base = self._numbers(explained, forward(explained.net, _dense(event), explained.precision))[0]
+        losses = np.zeros(len(found.rows))
+        if len(found):
+            parts = scan.scan(
+                explained.net,
+                event,
+                found,
+                fill=self.fill,
+                seed=self.seed,
+                batch_size=self.internal_batch,
+                precision=explained.precision,
+            )
+            losses = base - self._numbers(explained, np.concatenate(list(parts)))[found.number]
+        return scan.score_map(event.shape[1:], found.rows, found.columns, losses, 0.0, self.stride)
+
+    @staticmethod
+    def _numbers(explained: Explained, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n,) explained numbers of (n, classes) logits."""
+        found: NDArray[np.float64] = explained.target(torch.from_numpy(logits)).numpy()
+        return found
+
+
+def _dense(event: SparseImages) -> torch.Tensor:
+    return torch.from_numpy(event.dense())

@@ -1,0 +1,258 @@
+"""Attribution maps: what each pixel counted for, over the charge that was there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize, PowerNorm
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from dmcnn.figures import frame
+
+SIGNED, UNSIGNED = "seismic", "YlOrRd"
+"""Colour maps people know. Of the diverging ones "RdBu_r" and "PuOr_r" are safe for the colour-blind."""
+
+GAMMA = 0.35
+"""Exponent of the charge's colour scale, as in the event display."""
+
+SHADOW = LinearSegmentedColormap.from_list("shadow", [(0, 0, 0, 0), (0, 0, 0, 0.55)])
+"""Charge over a map: clear where there is none, grey where there is much."""
+
+SIDE, ABOVE, BELOW, BESIDE = 2.9, 0.33, 0.45, 0.6
+"""Width of a panel of the overview, and the room for its title, for the axis labels below and beside [inch]."""
+
+Box = tuple[int, int, int, int]
+
+
+def limits(
+    values: NDArray[Any], *, signed: bool, image: NDArray[Any] | None = None, percentile: float = 99.5
+) -> tuple[float, float]:
+    """Ends of the colour scale of a map, low below high whatever it holds.
+
+    Args:
+        values: any shape; what is not finite is passed over.
+        signed: symmetric about zero, ending at the percentile of |values|; else from the opposite percentile of
+            the values to it.
+        image: charge of that shape: only pixels that have some count, unless there is none or percentile is 100.
+    """
+    values = np.abs(values, dtype=np.float64) if signed else np.asarray(values, np.float64)
+    everything = values[np.isfinite(values)]
+    active = everything
+    if image is not None and percentile < 100:
+        active = values[np.isfinite(values) & (image != 0)]
+        active = active if active.size else everything
+    if not active.size:
+        return (-1.0, 1.0) if signed else (0.0, 1.0)
+    low, high = np.percentile(active, [100 - percentile, percentile])
+    if signed:
+        high = high or active.max() or 1.0
+        return -float(high), float(high)
+    return (float(low), float(high)) if low < high else (float(low) - 0.5, float(low) + 0.5)
+
+
+def attribution_map(
+    values: NDArray[np.floating[Any]],
+    title: str,
+    meta: Any = None,
+    *,
+    signed: bool,
+    image: NDArray[Any] | None = None,
+    percentile: float = 99.5,
+    box: Box | None = None,
+    zoom_to: NDArray[Any] | None = None,
+    cmap: str | Colormap | None = None,
+    bar_label: str = "Attribution",
+    transpose: bool = False,
+) -> Figure:
+    """Draw an (H, W) map: wire (axis 1) runs to the right, tick (axis 0) upwards.
+
+    Args:
+        title: the method and what it explains, such as "Integrated gradients, signal".
+        meta: the image's META record: axes in its unit; None gives pixel numbers.
+        signed: diverging colours, symmetric about zero; else sequential ones.
+        image: (H, W) charge, drawn as a grey shadow over the map; its active pixels set the colour scale.
+        percentile: where the colour scale ends, see ``limits``.
+        box: (row0, row1, column0, column1), half-open: a frame drawn around these pixels.
+        zoom_to: (H, W) image; only the region where it is non-zero is shown.
+        cmap: None is SIGNED or UNSIGNED.
+        bar_label: label of the colour bar, with its unit.
+        transpose: tick to the right and wire upwards.
+    """
+    figure, axes = frame.blank((values.shape[0], values.shape[1]), transpose, bar=True, title=True)
+    low, high = limits(values, signed=signed, image=image, percentile=percentile)
+    cmap = cmap if cmap is not None else SIGNED if signed else UNSIGNED
+    drawn = frame.draw(axes, values, meta, cmap, Normalize(low, high), transpose)
+    _shadow(axes, image, meta, transpose)
+    axes.set_title(title, fontsize=14)
+    # Short numbers leave room for the label, whatever the size of the values.
+    bar = frame.colour_bar(drawn, bar_label)
+    bar.ticklabel_format(axis="y", style="sci", scilimits=(-1, 3), useMathText=True)
+    if box is not None:
+        _frame(axes, box, meta, (values.shape[0], values.shape[1]), transpose)
+    if zoom_to is not None:
+        frame.zoom(axes, zoom_to, meta, transpose)
+    return figure
+
+
+def overview(
+    image: NDArray[np.floating[Any]],
+    maps: Sequence[tuple[str, NDArray[np.floating[Any]], bool]],
+    meta: Any = None,
+    *,
+    title: str = "",
+    percentile: float = 99.5,
+    zoom_to: NDArray[Any] | None = None,
+    box: Box | None = None,
+    columns: int = 4,
+    cmap: str | Colormap = "jet",
+    signed_cmap: str | Colormap = SIGNED,
+    unsigned_cmap: str | Colormap = UNSIGNED,
+) -> Figure:
+    """One event, (H, W) float, and all its maps, (title, (H, W) values, signed), in a grid.
+
+    Every panel has the scale of its own map, whose ends are told above it on the right.
+
+    Args:
+        meta, percentile, zoom_to: as in ``attribution_map``.
+        box: drawn around a region of the charge, as in ``attribution_map``.
+        columns: panels side by side.
+        cmap: of the charge.
+    """
+    panels = 1 + len(maps)
+    columns = min(columns, panels)
+    rows = ceil(panels / columns)
+    height, width = image.shape
+    ratio = height / width if frame.square(height, width) else 1.0
+    size = (columns * SIDE + BESIDE, rows * (SIDE * ratio + ABOVE) + BELOW + (ABOVE if title else 0))
+    figure = Figure(figsize=size, dpi=frame.DPI, layout="constrained")
+    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    top = float(image[np.isfinite(image)].max(initial=0.0)) or 1.0
+    name = "Charge" if box is None else "Charge, Grad-CAM box"
+    _panel(grid[0], image, meta, name, f"≤ {top:.4g}", cmap, PowerNorm(GAMMA, 0, top))
+    if box is not None:
+        _frame(grid[0], box, meta, (height, width), False)
+    for axes, (name, values, signed) in zip(grid[1:], maps, strict=False):
+        low, high = limits(values, signed=signed, image=image, percentile=percentile)
+        ends = f"±{high:.3g}" if signed else f"{low:.3g} … {high:.3g}"
+        _panel(axes, values, meta, name, ends, signed_cmap if signed else unsigned_cmap, Normalize(low, high))
+        _shadow(axes, image, meta, False)
+    for axes in grid[panels:]:
+        axes.set_axis_off()
+    _outer_labels(grid, panels, columns)
+    if zoom_to is not None:
+        frame.zoom(grid[0], zoom_to, meta)
+    if title:
+        figure.suptitle(title, fontsize=14)
+    return figure
+
+
+def scatter3d(
+    voxels: NDArray[np.floating[Any]],
+    meta: Any = None,
+    *,
+    title: str = "",
+    bar_label: str = "Energy",
+    values: NDArray[np.floating[Any]] | None = None,
+    signed: bool = False,
+    cmap: str | Colormap | None = None,
+    gamma: float = GAMMA,
+    percentile: float = 99.5,
+    view: tuple[float, float] = (22.0, -58.0),
+) -> Figure:
+    """A (T, H, W) space-time event: each active voxel a dot whose area grows with its energy.
+
+    Column x and time frame span the floor, row y goes up; x and y are in the units of ``meta``.
+
+    Args:
+        values: (T, H, W) attribution that colours the dots; None colours them by energy.
+        signed, percentile: scale of the values, see ``limits``.
+        cmap: None is "jet" for energy, SIGNED or UNSIGNED for values.
+        gamma: exponent of the colour scale of energy.
+        view: elevation and azimuth [degrees].
+    """
+    frames, height, width = voxels.shape
+    found = np.nonzero(np.nan_to_num(voxels, posinf=0, neginf=0))
+    energy = np.asarray(voxels[found], np.float64)
+    (x0, x1), (y0, y1) = frame.edges(meta, height, width)
+    time, row, column = (axis + 0.5 for axis in found)
+    top = float(energy.max(initial=0.0)) or 1.0
+    norm: Normalize = PowerNorm(gamma, 0, top)
+    if values is not None:
+        norm = Normalize(*limits(values, signed=signed, image=voxels, percentile=percentile))
+    usual = "jet" if values is None else SIGNED if signed else UNSIGNED
+    figure = Figure(figsize=(frame.SIZE, 0.85 * frame.SIZE), dpi=frame.DPI)
+    axes: Any = figure.add_axes((0.0, 0.02, 0.84, 0.94), projection="3d")
+    axes.scatter(
+        x0 + column / width * (x1 - x0),
+        time - 0.5,
+        y0 + row / height * (y1 - y0),
+        c=energy if values is None else values[found],
+        s=4 + 90 * np.clip(energy / top, 0, 1),
+        cmap=cmap if cmap is not None else usual,
+        norm=norm,
+        edgecolors="none",
+        depthshade=False,
+    )
+    x_label, y_label = frame.labels(meta)
+    axes.set(xlim=(x0, x1), ylim=(-0.5, frames - 0.5), zlim=(y0, y1))
+    axes.set_xlabel(x_label, fontsize=13)
+    axes.set_ylabel("Time frame", fontsize=13)
+    axes.set_zlabel(y_label, fontsize=13)
+    axes.set_title(title, fontsize=14)
+    axes.view_init(*view)
+    bar = figure.colorbar(
+        ScalarMappable(norm, cmap if cmap is not None else usual),
+        cax=figure.add_axes((0.87, 0.2, 0.025, 0.6)),
+    )
+    bar.set_label(bar_label, fontsize=13)
+    return figure
+
+
+def _panel(
+    axes: Axes,
+    image: NDArray[Any],
+    meta: Any,
+    title: str,
+    ends: str,
+    cmap: str | Colormap,
+    norm: Normalize,
+) -> None:
+    frame.draw(axes, image, meta, cmap, norm)
+    axes.set_title(title, fontsize=11, loc="left")
+    axes.set_title(ends, fontsize=9, loc="right")
+
+
+def _outer_labels(grid: NDArray[Any], panels: int, columns: int) -> None:
+    """Axis labels and numbers only where nothing stands below or to the left."""
+    for nth, axes in enumerate(grid[:panels]):
+        lowest, leftmost = nth + columns >= panels, nth % columns == 0
+        axes.set_xlabel(axes.get_xlabel() if lowest else "", fontsize=11)
+        axes.set_ylabel(axes.get_ylabel() if leftmost else "", fontsize=11)
+        axes.tick_params(labelbottom=lowest, labelleft=leftmost, labelsize=9)
+
+
+def _shadow(axes: Axes, image: NDArray[Any] | None, meta: Any, transpose: bool) -> None:
+    """The charge as a grey shadow over what is drawn."""
+    if image is None:
+        return
+    top = float(image[np.isfinite(image)].max(initial=0.0)) or 1.0
+    frame.draw(axes, np.nan_to_num(image), meta, SHADOW, PowerNorm(GAMMA, 0, top, clip=True), transpose)
+
+
+def _frame(axes: Axes, box: Box, meta: Any, shape: tuple[int, int], transpose: bool) -> None:
+    """A frame around pixels: white, on black to be seen on any ground."""
+    (x0, x1), (y0, y1) = frame.edges(meta, *shape)
+    dx, dy = (x1 - x0) / shape[1], (y1 - y0) / shape[0]
+    row0, row1, column0, column1 = box
+    corner, size = (x0 + column0 * dx, y0 + row0 * dy), ((column1 - column0) * dx, (row1 - row0) * dy)
+    if transpose:
+        corner, size = corner[::-1], size[::-1]
+    for colour, thickness in (("black", 3.5), ("white", 1.5)):
+        axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=colour, linewidth=thickness))

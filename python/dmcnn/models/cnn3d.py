@@ -1,0 +1,75 @@
+"""The 3-D network that tells electrons from photons in calorimeter images with time as third axis."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from dmcnn.errors import nearest
+from dmcnn.models import keras
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "elu": nn.ELU}
+
+
+class CNN3D(nn.Module):
+    """Two blocks of 3-D convolution, dropout, normalisation and maximum pooling, then three dense layers.
+
+    Layers, their order and their initialisation are those of the Keras network of the e/gamma users: 715,074
+    parameters (as Keras counts, that is with the 192 moving statistics) for 21 frames of 32 x 32 crystals.
+
+    Args:
+        num_class: number of logits.
+        drop_out: dropout probability after the convolutions.
+        channels: time frames of the input image.
+        height: rows of crystals.
+        width: columns of crystals.
+        filters_1, filters_2: feature maps of the convolutions.
+        kernel_1, kernel_2: their reach [frames and pixels], the same along all axes; the borders are padded.
+        dense_1, dense_2: units of the hidden dense layers.
+        activation: "relu" or "elu", after every convolution and hidden dense layer.
+    """
+
+    def __init__(
+        self,
+        num_class: int = 2,
+        drop_out: float = 0.2,
+        channels: int = 21,
+        height: int = 32,
+        width: int = 32,
+        filters_1: int = 64,
+        kernel_1: int = 3,
+        filters_2: int = 32,
+        kernel_2: int = 3,
+        dense_1: int = 64,
+        dense_2: int = 32,
+        activation: str = "relu",
+    ) -> None:
+        super().__init__()
+        if activation not in ACTIVATIONS:
+            listed = " or ".join(map(repr, ACTIVATIONS))
+            raise ValueError(
+                f"activation = {activation!r}{nearest(activation, ACTIVATIONS)}, expected {listed}"
+            )
+        voxels = (channels // 4) * (height // 4) * (width // 4)
+        if min(channels, height, width) < 4:
+            raise ValueError(f"CNN3D cannot take {channels} frames of {height} x {width}: 4 is the least")
+        act = ACTIVATIONS[activation]
+        layers: list[nn.Module] = []
+        for before, filters, kernel in ((1, filters_1, kernel_1), (filters_1, filters_2, kernel_2)):
+            layers += [nn.Conv3d(before, filters, kernel, padding="same"), act(), nn.Dropout(drop_out)]
+            layers += [nn.BatchNorm3d(filters, eps=keras.EPSILON, momentum=keras.MOMENTUM), nn.MaxPool3d(2)]
+        self.features = nn.Sequential(nn.Unflatten(1, (1, channels)), *layers)
+        self.classifier = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(filters_2 * voxels, dense_1),
+            act(),
+            nn.Linear(dense_1, dense_2),
+            act(),
+            nn.Linear(dense_2, num_class),
+        )
+        keras.initialise(self)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(B, channels, height, width) float energies per time frame -> (B, num_class) logits."""
+        logits: torch.Tensor = self.classifier(self.features(images))
+        return logits

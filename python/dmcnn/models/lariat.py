@@ -1,0 +1,75 @@
+"""The particle identification network for LArIAT's images, as its users train it in Keras."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from dmcnn.models import keras
+
+FILTERS = (16, 32, 64)
+DENSE = (64, 32)
+
+
+def map_size(pixels: int) -> int:
+    """Length of the last feature map along an axis of ``pixels``: 28 for 240, 16 for 146."""
+    for _ in FILTERS:
+        pixels = max(pixels - 2, 0) // 2
+    return pixels
+
+
+class LArIAT(nn.Module):
+    """Three blocks of 3x3 convolution, normalisation and maximum pooling, then three dense layers.
+
+    Initialisation, epsilon and momentum are those of Keras; 1,861,094 parameters (as Keras counts, that is with the
+    224 moving statistics) for six classes on 240 x 146 pixels. Images come scaled to 0.1 .. 1.1, see dmcnn.scaling.
+
+    Args:
+        num_class: number of logits.
+        drop_out: dropout probability after the hidden dense layers.
+        channels: planes of the input image.
+        height: rows = drift ticks of the input image.
+        width: columns = wires of the input image.
+        l2: weight of the ``penalty``.
+    """
+
+    def __init__(
+        self,
+        num_class: int = 6,
+        drop_out: float = 0.5,
+        channels: int = 1,
+        height: int = 240,
+        width: int = 146,
+        l2: float = 0.001,
+    ) -> None:
+        super().__init__()
+        rows, columns = map_size(height), map_size(width)
+        if min(rows, columns) < 1:
+            raise ValueError(
+                f"LArIAT cannot take images of {height} x {width} pixels: they vanish on the way"
+            )
+        self.l2 = l2
+        layers: list[nn.Module] = []
+        for before, filters in zip((channels, *FILTERS), FILTERS, strict=False):
+            layers += [nn.Conv2d(before, filters, 3), nn.ReLU()]
+            layers += [nn.BatchNorm2d(filters, eps=keras.EPSILON, momentum=keras.MOMENTUM), nn.MaxPool2d(2)]
+        self.features = nn.Sequential(*layers)
+        layers, before = [nn.Flatten()], FILTERS[-1] * rows * columns
+        for units in DENSE:
+            layers += [nn.Linear(before, units), nn.ReLU(), nn.Dropout(drop_out)]
+            before = units
+        self.classifier = nn.Sequential(*layers, nn.Linear(before, num_class))
+        keras.initialise(self)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(B, channels, height, width) float images in 0.1 .. 1.1 -> (B, num_class) logits."""
+        logits: torch.Tensor = self.classifier(self.features(images))
+        return logits
+
+    def penalty(self) -> torch.Tensor:
+        """Scalar that training adds to its loss: l2 times the squared weights of the hidden dense layers.
+
+        Keras' ``kernel_regularizer``: biases and the last layer are free.
+        """
+        hidden = [layer for layer in self.classifier if isinstance(layer, nn.Linear)][:-1]
+        return self.l2 * torch.stack([layer.weight.square().sum() for layer in hidden]).sum()

@@ -1,0 +1,149 @@
+"""What a page shows of one event."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmcnn.errors import InputError
+from dmcnn.figures import frame
+from dmcnn.images import NO_IMAGE, PLANES, UNIT_CM, UNSET
+from dmcnn.pages import packing
+
+
+@dataclass(frozen=True, eq=False)
+class Overlay:
+    """One map over the image.
+
+    Attributes:
+        name: short and unique within the event, such as "gradcam".
+        title: what people read, such as "Grad-CAM".
+        values: (C, H, W), or (H, W) for all channels together; NaN where there is none.
+        signed: whether zero is the middle of the scale.
+        unit: of the values.
+        note: how it was made, such as "layer features.12, 32 x 32".
+    """
+
+    name: str
+    title: str
+    values: NDArray[Any]
+    signed: bool
+    unit: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class EventPage:
+    """One event with its scores and maps.
+
+    Attributes:
+        image: (C, H, W) float32; C up to PLANES are planes, more are time frames. H = row = tick, W = column = wire.
+        meta: (C,) META, one record for all channels, or None for pixel numbers.
+        event: EVENT record.
+        source: the file it is from.
+        scores: score of every class by name; the highest is the prediction. NaN where there is none.
+        label: the true class, if known.
+        overlays: the maps.
+        quality: one dict per method: column title -> number or word. The first column names the method; its row
+            is marked while the overlay of that name or title is shown.
+        unit: of the image.
+        text: the line above the ids, such as "MicroBooNE Simulation".
+    """
+
+    image: NDArray[np.float32]
+    meta: Any
+    event: Any
+    source: str
+    scores: dict[str, float]
+    label: str | None = None
+    overlays: list[Overlay] = field(default_factory=list)
+    quality: list[dict[str, Any]] = field(default_factory=list)
+    unit: str = "ADC"
+    text: str = ""
+
+    def __post_init__(self) -> None:
+        if self.image.ndim != 3 or not self.image.size:
+            raise InputError(f"{self.source}: image of shape {self.image.shape}, expected (C, H, W)")
+        for overlay in self.overlays:
+            if overlay.values.shape not in (self.image.shape, self.image.shape[1:]):
+                raise InputError(
+                    f"{self.source}: map {overlay.name!r} has shape {overlay.values.shape}, "
+                    f"the image {self.image.shape}"
+                )
+
+    def parts(self) -> Iterator[str]:
+        """Texts of the event: its words as JSON, its image, then its maps."""
+        maps = [packing.halves(overlay.values) for overlay in self.overlays]
+        yield packing.words(self._words([power for _, power in maps]))
+        yield packing.exact(self.image)
+        yield from (text for text, _ in maps)
+
+    def _words(self, powers: list[int]) -> dict[str, Any]:
+        return {
+            "text": self.text,
+            "ids": {name: _id(self.event[name]) for name in ("run", "subrun", "event")},
+            "source": self.source,
+            "entry": int(self.event["entry"]),
+            "scores": [[name, _number(score)] for name, score in self.scores.items()],
+            "label": self.label,
+            "unit": self.unit,
+            "shape": self.image.shape,
+            "frames": self.image.shape[0] > PLANES,
+            "channels": [self._channel(number) for number in range(self.image.shape[0])],
+            "maps": [
+                {
+                    "name": overlay.name,
+                    "title": overlay.title or overlay.name,
+                    "signed": overlay.signed,
+                    "unit": overlay.unit,
+                    "note": overlay.note,
+                    "channels": overlay.values.size // self.image[0].size,
+                    "power": power,
+                }
+                for overlay, power in zip(self.overlays, powers, strict=True)
+            ],
+            "quality": [{key: _cell(value) for key, value in row.items()} for row in self.quality],
+        }
+
+    def _channel(self, number: int) -> dict[str, Any]:
+        """Name, edges and axis labels of one channel."""
+        height, width = self.image.shape[1:]
+        records = None if self.meta is None else np.atleast_1d(self.meta)
+        meta = None if records is None else records[min(number, len(records) - 1)]
+        x, y = frame.edges(meta, height, width)
+        if self.image.shape[0] > PLANES:
+            name = f"Frame {number}"
+        elif meta is None:
+            name = f"Channel {number}"
+        else:
+            name = "No image" if meta["plane"] == NO_IMAGE else f"Plane {int(meta['plane'])}"
+        labels = frame.labels(meta)
+        return {
+            "name": name,
+            "x": x,
+            "y": y,
+            "labels": labels,
+            "names": labels if labels == frame.LABELS[UNIT_CM] else ("Wire", "Tick"),
+            "square": frame.square(height, width),
+        }
+
+
+def _id(number: Any) -> str:
+    """An id as text: numbers in a browser are exact up to 2**53 only."""
+    return "unset" if number == UNSET else str(int(number))
+
+
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _cell(value: Any) -> float | str | None:
+    """A number or a word of the quality table."""
+    if value is None or isinstance(value, str):
+        return value
+    return _number(float(value))

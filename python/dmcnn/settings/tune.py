@@ -1,0 +1,103 @@
+"""The settings of ``tune``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from dmcnn.errors import nearest
+from dmcnn.settings.base import Conflict, Settings
+from dmcnn.settings.train import TrainSettings
+
+FIXED = {"name", "weights_directory", "output_directory", "resume", "save_weights", "run_test"}
+"""Settings of ``train`` that belong to the search itself."""
+
+
+class TuneSettings(Settings):
+    """Search the settings of ``train`` for the best network; goes on where it stopped, on any number of machines."""
+
+    base: str = Field(description="cfg of train that every trial begins with")
+    space: dict[str, Any] = Field(
+        description='key of train -> list of choices, or {"low": a, "high": b} with "log": True or "step": s'
+    )
+    trials: int | None = Field(None, ge=1, description="finished trials in all (default: the whole grid)")
+    fraction_limit: float | None = Field(
+        None, gt=0, le=1, description="so many trials as this share of all combinations, instead of trials"
+    )
+    sampler: Literal["tpe", "random", "grid"] = Field(
+        "tpe",
+        description="how values are drawn: tree of Parzen estimators, uniformly, or each combination once",
+    )
+    objective: Literal["val_loss", "val_accuracy", "val_auc"] = Field(
+        "val_loss", description="what is optimised"
+    )
+    pruner: Literal["none", "median", "hyperband"] = Field(
+        "median", description="stops trials that do worse than others did at the same evaluation"
+    )
+    storage: str | None = Field(
+        None,
+        description="SQL address of the trials, to share a study (default: an SQLite file in output_dir)",
+    )
+    workers: int = Field(1, ge=1, description="trials at a time, each in a process of its own")
+    seed_number: int = Field(1, ge=0, le=2**32 - 1, description="seed of the sampler")
+    output_dir: str = Field("outputs", description="folder of trials, tables, figures and the best cfg")
+
+    inputs: ClassVar[tuple[str, ...]] = ("base",)
+
+    def conflicts(self) -> Iterator[Conflict]:
+        yield from super().conflicts()
+        for key, choice in self.space.items():
+            if key not in TrainSettings.model_fields or key in FIXED:
+                yield (
+                    ("space",),
+                    f"space: {key!r} cannot be searched{nearest(key, TrainSettings.model_fields)}",
+                )
+            elif fault := _fault(choice):
+                yield ("space",), f"space: {key!r}: {fault}"
+        if not self.space:
+            yield ("space",), "space is empty: which settings are to be searched?"
+        if self.trials is not None and self.fraction_limit is not None:
+            yield ("trials", "fraction_limit"), "trials and fraction_limit both say how many: give one"
+        ranges = [
+            key for key, choice in self.space.items() if isinstance(choice, dict) and "step" not in choice
+        ]
+        if ranges and self.sampler == "grid":
+            yield ("sampler", "space"), f"sampler = 'grid' needs choices or a step for {', '.join(ranges)}"
+        if ranges and self.fraction_limit is not None:
+            yield (
+                ("fraction_limit", "space"),
+                f"fraction_limit needs choices or a step for {', '.join(ranges)}",
+            )
+        if self.trials is None and self.fraction_limit is None and self.sampler != "grid":
+            yield ("trials",), "trials is missing: how many? (or fraction_limit, or sampler = 'grid')"
+
+
+def _fault(choice: Any) -> str:
+    """What is wrong with the values of one key, or an empty text."""
+    if isinstance(choice, list):
+        return "" if choice else "an empty list"
+    if not isinstance(choice, dict):
+        return f'{choice!r}, expected a list of choices or {{"low": a, "high": b}}'
+    known = {"low", "high", "log", "step"}
+    for word in choice:
+        if word not in known:
+            return f"unknown {word!r}{nearest(str(word), known)}, expected low, high, and log or step"
+    low, high, step = choice.get("low"), choice.get("high"), choice.get("step")
+    numbers = [number for number in (low, high, step) if number is not None]
+    if (
+        low is None
+        or high is None
+        or any(isinstance(n, bool) or not isinstance(n, int | float) for n in numbers)
+    ):
+        return f"{choice!r}, expected numbers for low and high"
+    if not low < high or (step is not None and step <= 0):
+        return (
+            f"low = {low} is not below high = {high}"
+            if not low < high
+            else f"step = {step}, expected more than 0"
+        )
+    if choice.get("log") and (low <= 0 or step is not None):
+        return "log needs low above 0, and goes with no step"
+    return ""

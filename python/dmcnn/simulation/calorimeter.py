@@ -1,0 +1,314 @@
+"""Electrons and photons in the barrel of a crystal calorimeter behind a silicon tracker in a solenoid, as in CMS.
+
+Rows of an image run along pseudorapidity, columns along azimuth, in which the field bends. Electrons radiate in the
+tracker, and some photons convert there: both spread their energy in azimuth, electrons to one side, pairs to both.
+
+Numbers: CMS Collaboration, The CMS experiment at the CERN LHC, JINST 3 (2008) S08004 (geometry, material, noise);
+CMS ECAL, Time reconstruction and performance, JINST 5 (2010) T03011; G. Grindhammer, S. Peters, hep-ex/0001020
+(radial profile).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from math import inf
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmcnn.errors import InputError
+from dmcnn.images import EVENT, META, UNIT_CELL, UNSET, SparseImages
+
+Floats = NDArray[np.float64]
+
+PHOTON, ELECTRON = 0, 1
+"""Class numbers, as published."""
+CLASSES = ("photon", "electron")
+"""Their names, in that order."""
+
+ENERGY_UNIT = 50.0
+"""[GeV] energies are stored in."""
+TIME_UNIT = 50.0
+"""[ns] times are stored in: the usual window |t| < 0.1 is 5 ns."""
+TIME_RANGE = 0.3
+"""[TIME_UNIT] fits of a pulse that end further from 0 find any time in between."""
+
+BLOCK = 256
+"""Events that share a generator; always simulated together, so that an event does not depend on their number."""
+
+RADIUS = 1.29
+"""[m] from the beam to the crystals' front."""
+TRACKER = 0.04, 1.1
+"""[m] radii between which the material is."""
+MATERIAL_SLOPE = 1.8
+"""Power of cosh(eta) that the material grows with, to 1.6 radiation lengths at the end of the barrel."""
+BARREL = 1.4
+"""Largest |eta|."""
+CRYSTAL = 0.022
+"""[m] side of a crystal's front, which is also the Moliere radius of lead tungstate."""
+SOFTEST = 0.005
+"""Energy share of the softest radiated photon: softer ones go unseen."""
+RADIATIONS = 6
+"""Most photons that a charged particle radiates."""
+SPOTS = 1200
+"""Energy deposits per event; they carry the fluctuations of a shower's shape."""
+CORE, TAIL, CORE_SHARE = 0.14, 1.0, 0.85
+"""Radial profile: median radii of core and tail [Moliere radii], and the energy share of the core."""
+TIMING = 35.0, 0.15
+"""[ns] resolution: noise term, over the ratio of amplitude to noise, and constant term."""
+
+
+@dataclass(frozen=True)
+class Detector:
+    """What the events meet: image size [crystals], field [T], material at eta = 0 [radiation lengths], share of the
+    converted photons that remain, noise and zero suppression [GeV], stochastic [sqrt(GeV)] and constant term of the
+    energy resolution."""
+
+    shape: tuple[int, int]
+    field: float
+    material: float
+    conversions: float
+    noise: float
+    zero_suppression: float
+    stochastic: float
+    constant: float
+
+
+def calorimeter(
+    events: int,
+    seed: int,
+    batch: int = BLOCK,
+    *,
+    xdim: int = 32,
+    ydim: int = 32,
+    electron_fraction: float = 0.5,
+    transverse_momentum: float = 50.0,
+    field: float = 3.8,
+    material: float = 0.4,
+    conversions: float = 0.45,
+    noise: float = 0.045,
+    zero_suppression: float = 0.1,
+    stochastic: float = 0.028,
+    constant: float = 0.003,
+) -> Iterator[SparseImages]:
+    """Images of energy [50 GeV] and time [50 ns] around the crystal of most energy, labelled 1 electron, 0 photon.
+
+    Event i of a seed is the same whatever the number of events and the batch size. A crystal without energy has
+    energy and time 0.
+
+    Args:
+        events: number of events.
+        seed: not negative.
+        batch: images a batch.
+        xdim, ydim: width (azimuth) and height (pseudorapidity) of an image [crystals].
+        electron_fraction: probability of an event to be an electron.
+        transverse_momentum: [GeV].
+        field: of the solenoid [T].
+        material: in front of the crystals at eta = 0 [radiation lengths]; four times as much at the barrel's end.
+        conversions: share of the converted photons that remain in the sample; the tracker finds the others.
+        noise: rms of a crystal [GeV].
+        zero_suppression: crystals below hold nothing [GeV].
+        stochastic, constant: terms of the energy resolution [sqrt(GeV)], [1].
+
+    Raises:
+        InputError: one line for every argument outside its range.
+    """
+    _check(dict(locals()))
+    detector = Detector(
+        (ydim, xdim), field, material, conversions, noise, zero_suppression, stochastic, constant
+    )
+    return _batches(detector, events, seed, batch, electron_fraction, transverse_momentum)
+
+
+def _batches(
+    detector: Detector, events: int, seed: int, batch: int, electron_fraction: float, momentum: float
+) -> Iterator[SparseImages]:
+    """Blocks, cut and joined to batches."""
+
+    @lru_cache(1)
+    def block(number: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        rng = np.random.default_rng([seed, number])
+        label = (rng.random(BLOCK) < electron_fraction).astype(np.int64)
+        return simulate(detector, label, momentum, rng), label
+
+    for first in range(0, events, batch):
+        numbers = np.arange(first, min(first + batch, events))
+        parts = []
+        for number in range(first // BLOCK, int(numbers[-1]) // BLOCK + 1):
+            mine = numbers[numbers // BLOCK == number] % BLOCK
+            pictures, label = block(number)
+            parts.append((pictures[mine], label[mine]))
+        yield images(np.concatenate([p for p, _ in parts]), np.concatenate([k for _, k in parts]), first)
+
+
+def simulate(
+    detector: Detector, label: NDArray[np.int64], momentum: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """(n, 2, H, W) float32 images of energy and time of the particles ``label`` (n,)."""
+    eta = rng.uniform(-BARREL, BARREL, len(label))
+    energy, place = particles(detector, label, eta, momentum, rng)
+    deposit = shower(detector, energy, place, rng)
+    return digitise(detector, deposit, rng)
+
+
+def particles(
+    detector: Detector, label: NDArray[np.int64], eta: Floats, momentum: float, rng: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """Energies [GeV] and azimuthal places [m] at the crystals of what an electron or photon became (n, k).
+
+    Both legs of a pair take the same way as an electron: they bend, and radiate what material is left. An electron is
+    a pair whose second leg has no energy; so is a photon that does not convert, whose first leg does not bend.
+    """
+    n = len(label)
+    depth = detector.material * np.cosh(eta) ** MATERIAL_SLOPE
+    electron = label == ELECTRON
+    start = np.where(
+        electron, 0, rng.exponential(9 / 7, n) / depth
+    )  # where it begins, as a share of the material
+    charged = electron | (start < 1) & (rng.random(n) < detector.conversions)
+    share = np.where(electron | ~charged, 1, rng.random(n))
+    sign = np.where(rng.random(n) < 0.5, -1, 1)
+    legs = [
+        _leg(detector, momentum * part, np.where(charged, start, 1), depth, np.where(charged, q, 0), rng)
+        for part, q in ((share, sign), (1 - share, -sign))
+    ]
+    found, place = (np.concatenate(column, axis=1) for column in zip(*legs, strict=True))
+    return found * np.cosh(eta)[:, None], place
+
+
+def _leg(
+    detector: Detector,
+    momentum: Floats,
+    start: Floats,
+    depth: Floats,
+    charge: Floats,
+    rng: np.random.Generator,
+) -> tuple[Floats, Floats]:
+    """Transverse momenta [GeV] and places [m] of one charged particle and its radiation at the crystals.
+
+    Args:
+        momentum, charge: (n,) transverse momentum [GeV], and charge; 0 neither bends nor radiates.
+        start: (n,) share of the ``depth`` [radiation lengths] that lies before it.
+    """
+    n, (inner, outer) = len(momentum), TRACKER
+    curvature = 0.3 * detector.field * charge
+    radius, slope, place = inner + start * (outer - inner), np.zeros(n), np.zeros(n)
+    left, at, photons = momentum.copy(), start.copy(), []
+    for _ in range(RADIATIONS):
+        # photons above a share k of the energy: -4/3 ln k in a radiation length, each of 1/k spectrum
+        at = at + rng.exponential(1, n) / (-4 / 3 * np.log(SOFTEST) * depth)
+        share = np.where((at < 1) & (charge != 0), SOFTEST ** rng.random(n), 0)
+        step = np.where(at < 1, inner + at * (outer - inner), radius) - radius
+        bend = np.divide(curvature, left, out=np.zeros(n), where=left > 0)
+        place, slope = place + slope * step + bend * step**2 / 2, slope + bend * step
+        radius = radius + step
+        photons.append((left * share, place + slope * (RADIUS - radius)))
+        left = left * (1 - share)
+    step, bend = RADIUS - radius, np.divide(curvature, left, out=np.zeros(n), where=left > 0)
+    photons.append((left, place + slope * step + bend * step**2 / 2))
+    energy, where = (np.stack(column, axis=1) for column in zip(*photons, strict=True))
+    return energy, where
+
+
+def shower(detector: Detector, energy: Floats, place: Floats, rng: np.random.Generator) -> Floats:
+    """(n, H, W) energy [GeV] that the crystals see of particles of ``energy`` (n, k) [GeV] at ``place`` (n, k) [m].
+
+    The crystal of most energy becomes the middle one; what falls outside the image is lost.
+    """
+    n, (height, width) = len(energy), detector.shape
+    total = energy.sum(axis=1)
+    parent = np.cumsum(energy, axis=1) / total[:, None]
+    which = (rng.random((n, SPOTS))[:, :, None] > parent[:, None, :-1]).sum(axis=2)
+    share = rng.random((n, SPOTS))
+    radius = np.where(rng.random((n, SPOTS)) < CORE_SHARE, CORE, TAIL) * np.sqrt(share / (1 - share))
+    angle = rng.uniform(0, 2 * np.pi, (n, SPOTS))
+    weight = np.ones((n, SPOTS))
+    spread = detector.stochastic / np.sqrt(total), np.full(n, detector.constant)
+    seen = total * (1 + np.hypot(*spread) * rng.standard_normal(n))
+    weight *= (seen / weight.sum(axis=1))[:, None]
+    across = np.take_along_axis(place, which, axis=1) / CRYSTAL + rng.random(n)[:, None]
+    column = np.floor(across + radius * np.cos(angle)).astype(np.int64)
+    row = np.floor(rng.random(n)[:, None] + radius * np.sin(angle)).astype(np.int64)
+    row, column = _centred(row, column, weight)
+    row, column = row + height // 2, column + width // 2
+    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    cell = (np.arange(n)[:, None] * height + row) * width + column
+    seen_by: Floats = np.bincount(cell[inside], weight[inside], n * height * width).astype(np.float64)
+    return seen_by.reshape(n, height, width)
+
+
+def _centred(
+    row: NDArray[np.int64], column: NDArray[np.int64], weight: Floats
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and columns (n, SPOTS), counted from the crystal of most energy of each event."""
+    n, reach = len(row), 32
+    near = (np.abs(row) < reach) & (np.abs(column) < reach)
+    cell = (row + reach) * 2 * reach + column + reach + np.arange(n)[:, None] * 4 * reach**2
+    hottest = np.bincount(cell[near], weight[near], n * 4 * reach**2).reshape(n, -1).argmax(axis=1)
+    return row - (hottest // (2 * reach) - reach)[:, None], column - (hottest % (2 * reach) - reach)[:, None]
+
+
+def digitise(detector: Detector, deposit: Floats, rng: np.random.Generator) -> NDArray[np.float32]:
+    """(n, 2, H, W) float32 energy [ENERGY_UNIT] and time [TIME_UNIT] of (n, H, W) energies [GeV]."""
+    out = np.zeros((len(deposit), 2, *detector.shape), np.float32)
+    found = deposit + detector.noise * rng.standard_normal(deposit.shape, np.float32)
+    kept = found > detector.zero_suppression
+    energy = found[kept]
+    term, floor = TIMING
+    spread = np.hypot(term * detector.noise / energy, floor) / TIME_UNIT
+    time = spread * rng.standard_normal(len(energy))
+    time = np.where(np.abs(time) < TIME_RANGE, time, rng.uniform(-TIME_RANGE, TIME_RANGE, len(energy)))
+    out[:, 0][kept], out[:, 1][kept] = energy / ENERGY_UNIT, time
+    return out
+
+
+def images(pictures: NDArray[np.float32], label: NDArray[np.int64], first: int) -> SparseImages:
+    """(n, 2, H, W) images as SparseImages whose entries count from ``first``."""
+    n, channels, height, width = pictures.shape
+    events, meta = np.zeros(n, EVENT), np.zeros((n, channels), META)
+    for field in ("run", "subrun", "event"):
+        events[field] = UNSET
+    events["entry"] = first + np.arange(n)
+    meta["plane"], meta["unit"] = np.arange(channels), UNIT_CELL
+    meta["x_max"], meta["y_max"] = width, height
+    flat = pictures.reshape(n, -1)
+    found = np.flatnonzero(flat)
+    size = channels * height * width
+    return SparseImages(
+        offsets=np.searchsorted(found, np.arange(n + 1) * size).astype(np.int64),
+        index=(found % size).astype(np.int32),
+        value=flat.ravel()[found],
+        shape=(channels, height, width),
+        events=events,
+        meta=meta,
+        label=label,
+    )
+
+
+_RANGES = {
+    "events": (0, inf),
+    "seed": (0, inf),
+    "batch": (1, inf),
+    "xdim": (1, 1024),
+    "ydim": (1, 1024),
+    "electron_fraction": (0, 1),
+    "conversions": (0, 1),
+    "transverse_momentum": (1, 1e4),
+    "field": (0, 100),
+    "material": (1e-9, 100),
+}
+"""Least and largest value of an argument; the others only have to be finite and not negative."""
+
+
+def _check(arguments: dict[str, float]) -> None:
+    """InputError unless every argument is in its range."""
+    faults = []
+    for name, value in arguments.items():
+        least, most = _RANGES.get(name, (0, inf))
+        if not least <= value <= most or value == inf:
+            expected = f"at least {least:g}" if most == inf else f"{least:g} to {most:g}"
+            faults.append(f"{name} = {value}, expected {expected}")
+    if faults:
+        raise InputError(*faults)

@@ -1,0 +1,148 @@
+"""attribute and the selection of events: from words to maps, tables, figures and pages."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dmcnn import attribute, train
+from dmcnn.datasets import Dataset
+from dmcnn.models import checkpoint
+from dmcnn.scoring import logits, to_tensor
+
+METHODS = "methods=['saliency','integrated_gradients','grad_cam']"
+
+
+@pytest.fixture(scope="module")
+def weights(toy_files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network trained for a moment on the toy files."""
+    folder = tmp_path_factory.mktemp("weights")
+    words = {
+        "input_train": toy_files["train"], "input_test": toy_files["test"], "learning_rate": 0.0003, "EPOCHS": 2,
+        "batch_size_train": 6, "precision": 32, "GPUID": "cpu", "adc_lo": 10, "adc_hi": 500,
+        "weights_directory": folder, "output_directory": folder,
+    }  # fmt: skip
+    assert train.main([f"{key}={value}" for key, value in words.items()]) == 0
+    return folder / "DM-CNN_model_best.ckpt"
+
+
+@pytest.fixture
+def base(weights: Path, toy_files: dict[str, Path], tmp_path: Path) -> list[str]:
+    """Words that every call has in common."""
+    return [f"input_file={toy_files['test']}", f"weight_file={weights}", f"output_dir={tmp_path}", "GPUID=cpu",
+            "n_random=2", "steps=4", "n_noise=1", METHODS, "name=x"]  # fmt: skip
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_maps_tables_and_pages(
+    base: list[str], weights: Path, toy_files: dict[str, Path], tmp_path: Path
+) -> None:
+    assert attribute.main([*base, "-n", "1,4", "format=['png','html']", "target=signal", "each=True"]) == 0
+    with np.load(tmp_path / "attribution_toy_test_ENTRY_4_x.npz") as found:
+        maps = found["map_integrated_gradients"]
+        about = json.loads(str(found["about"]))
+    assert maps.shape == (1, 128, 128)
+    net, card = checkpoint.load(weights)
+    event = Dataset(str(toy_files["test"]), adc_lo=10, adc_hi=500).read(4, 5)
+    empty = net(to_tensor(event) * 0).detach().numpy()[0, 0]
+    gap = logits(net, event, device=next(net.parameters()).device)[0, 0] - empty
+    assert maps.sum(dtype=np.float64) == pytest.approx(gap, rel=0.02)
+    assert about["classes"] == card.classes
+    rows = rows_of(tmp_path / "DM-CNN_attribution_x_quality.csv")
+    assert [row["method"] for row in rows] == [
+        "saliency", "integrated_gradients", "grad_cam", "random", "charge"] * 2  # fmt: skip
+    assert {row["entry_number"] for row in rows} == {"1", "4"}
+    assert {row["target"] for row in rows} == {"0"}
+    summary = rows_of(tmp_path / "DM-CNN_attribution_x_quality_summary.csv")
+    assert {row["better"] for row in summary} == {"lower", "higher"}
+    assert {row["n"] for row in summary if row["measure"] == "enrichment"} == {"2"}
+    names = {path.name for path in tmp_path.iterdir()}
+    for stem in ("attribution_toy_test_ENTRY_1_x", "attribution_toy_test_ENTRY_4_x"):
+        ends = (".npz", ".html", "_overview.png", "_removal.png", "_saliency.png", "_grad_cam.png")
+        assert {stem + end for end in ends} <= names
+    assert {
+        "DM-CNN_attribution_x.html",
+        "DM-CNN_attribution_x_quality.png",
+        "DM-CNN_attribution_x.cfg",
+    } <= names
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_the_same_work_is_not_done_twice(
+    base: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [*base, "-n", "2", "format=png", "judge=False"]
+    assert attribute.main(words) == 0
+    path = tmp_path / "attribution_toy_test_ENTRY_2_x.npz"
+    before = path.read_bytes()
+
+    def never(*_: Any, **__: Any) -> None:
+        raise AssertionError("made again")
+
+    monkeypatch.setattr("dmcnn.attribution.explain.explain", never)
+    assert attribute.main(words) == 0
+    assert path.read_bytes() == before
+    with pytest.raises(AssertionError, match="made again"):
+        attribute.main([*words, "target=background"])
+
+
+def test_events_by_score_and_disagreement(
+    base: list[str],
+    weights: Path,
+    toy_files: dict[str, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    other = tmp_path / "other.csv"
+    other.write_text(
+        "entry_number,signal_score\n" + "".join(f"{i},{0.5 + (i == 7) * 9}\n" for i in range(11))
+    )
+    words = [*base, "top=1", "bottom=1", "border=1", "disagree=1", f"other_score_csv={other}", "judge=False"]
+    assert attribute.main([*words, "format=png"]) == 0
+    net, card = checkpoint.load(weights)
+    event = Dataset(str(toy_files["test"]), adc_lo=10, adc_hi=500).read()
+    import torch
+
+    found = card.scores(torch.from_numpy(logits(net, event, device=torch.device("cpu"))))[:, 0].numpy()
+    expected = {int(found.argmax()), int(found.argmin()), int(np.abs(found - 0.5).argmin()), 7}
+    done = {int(path.stem.split("_")[4]) for path in tmp_path.glob("attribution_*.npz")}
+    assert done == expected
+    assert "most disagreement, number 1" in capsys.readouterr().out
+
+
+def test_list_layers(base: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert attribute.main([*base, "--list-layers"]) == 0
+    printed = capsys.readouterr().out
+    assert "features.0" in printed
+    assert "64x64" in printed
+    assert printed.count("default") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ([], "which events?"),
+        (["-n", "99"], "no entry 99"),
+        (["-n", "1", "methods=salience"], "did you mean 'saliency'?"),
+        (["-n", "1", "layer=31x31"], "did you mean"),
+        (["-n", "1", "methods=saliency", "percentile=90"], "none of saliency takes it"),
+        (["-n", "1", "target=sgnal"], "did you mean 'signal'?"),
+        (["-n", "1", "disagree=2"], "disagree needs the other network"),
+        (["-n", "1", "signed_cmap=seismc"], "did you mean 'seismic'?"),
+        (["-n", "1", "format=gif"], "'png' or 'pdf' or 'html'"),
+    ],
+)
+def test_faults(base: list[str], words: list[str], text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert attribute.main([*base, *words]) == 2
+    said = capsys.readouterr().err
+    assert text in said
+    assert len(said.splitlines()) == 1
