@@ -244,12 +244,17 @@ def _fit(settings: TrainSettings, job: Run, progress: Progress, images: dict[str
     from dmcnn.training.fit import fit
 
     seed = job.card.seed or 0
+    _, height, width = images["train"].shape
     batches = Batches(
         images["train"],
         settings.batch_size_train,
         epochs=settings.EPOCHS,
         seed=seed,
         augment=settings.augment,
+        shift=(round(settings.augment_shift * height), round(settings.augment_shift * width)),
+        rotation=settings.augment_rotation,
+        noise=settings.augment_noise,
+        mask=settings.augment_mask,
         scaling=settings.scaling,
         first=progress.step,
     )

@@ -16,8 +16,8 @@ from dmcnn.models.checkpoint import Card
 from dmcnn.readers.hdf5 import MAGIC
 from dmcnn.readers.keras import KerasWeights, read_weights
 
-LARIAT_CLASSES = ["electron", "kaon", "muon", "photon", "pion_zero", "pion"]
-CALORIMETER_CLASSES = ["electron", "photon"]
+LARIAT_CLASSES = ["electron", "kaon", "muon", "photon", "pion", "pion_zero"]
+CALORIMETER_CLASSES = ["photon", "electron"]
 """Order of the outputs of the networks that users trained in Keras, whose files do not name the classes."""
 
 
@@ -105,7 +105,7 @@ def _card(
     return Card(
         model=model,
         arguments=arguments,
-        classes=named,
+        classes=list(named),
         signal="electron" if named is CALORIMETER_CLASSES else None,
         activation="sigmoid" if output == "sigmoid" else "softmax",
         reading={"xdim": arguments["width"], "ydim": arguments["height"]},

@@ -38,7 +38,8 @@ class Frames(nn.Module):
         super().__init__()
         torch.manual_seed(seed)
         self.features = nn.Sequential(
-            nn.Conv3d(1, 3, 3, padding=1), nn.ReLU(), nn.BatchNorm3d(3), nn.MaxPool3d(2), nn.Conv3d(3, 4, 3, padding=1)
+            nn.Conv3d(1, 3, 3, padding=1), nn.ReLU(), nn.BatchNorm3d(3), nn.MaxPool3d(2),
+            nn.Conv3d(3, 4, 3, padding=1),
         )  # fmt: skip
         self.activation = nn.ReLU(inplace=True)
         self.classifier = nn.Linear(4 * 2 * 4 * 3, 2)

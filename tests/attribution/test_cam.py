@@ -29,7 +29,9 @@ from dmcnn.errors import InputError
 def head() -> nn.Sequential:
     """A layer of 3 maps as large as the image, and weighted sums of it: its gradients are the weights."""
     torch.manual_seed(7)
-    return nn.Sequential(nn.Conv2d(2, 3, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(3 * 12 * 16, 2)).eval()
+    return nn.Sequential(
+        nn.Conv2d(2, 3, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(3 * 12 * 16, 2)
+    ).eval()
 
 
 def known(inputs: torch.Tensor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -73,7 +75,9 @@ def test_formulas(method: Method, formula: object) -> None:
 def test_score_cam_sees_the_image_through_every_map() -> None:
     inputs, net = images(2), head()
     activations, _ = known(inputs)
-    for found, image, a in zip(ScoreCam(internal_batch=2)(net, inputs, TARGET), inputs, activations, strict=True):
+    for found, image, a in zip(
+        ScoreCam(internal_batch=2)(net, inputs, TARGET), inputs, activations, strict=True
+    ):
         increases = []
         for map_ in a:
             mask = torch.from_numpy((map_ - map_.min()) / (map_.max() - map_.min())).float()
@@ -143,5 +147,5 @@ def test_the_box_holds_what_is_above_the_threshold() -> None:
 
 
 def test_a_layer_that_does_not_exist() -> None:
-    with pytest.raises(InputError, match="layer = '7x8': Sequential has none .did you mean '6x8'"):
+    with pytest.raises(InputError, match=r"layer = '7x8': Sequential has none .did you mean '6x8'"):
         GradCam(layer="7x8")(plain(), images(1), TARGET)

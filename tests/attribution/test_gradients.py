@@ -102,7 +102,9 @@ def test_no_more_gradients_than_asked_for() -> None:
     for n_steps in (len(FIRST), 20):
         passed: list[int] = []
         net = plain()
-        hook = net[0].register_forward_hook(lambda module, inputs, output, note=passed: note.append(len(output)))
+        hook = net[0].register_forward_hook(
+            lambda module, inputs, output, note=passed: note.append(len(output))
+        )
         IntegratedGradients(n_steps=n_steps, tolerance=0, internal_batch=3)(net, images(1), TARGET)
         hook.remove()
         assert sum(passed) == n_steps

@@ -48,7 +48,9 @@ def test_the_default_looks_at_every_axis() -> None:
 
 def test_what_does_not_exist_is_refused_with_what_does() -> None:
     net = Frames()
-    with pytest.raises(InputError, match="'4x8x7'.*did you mean '4x8x6'.*sizes: 4x8x6, 2x4x3; names: features.0"):
+    with pytest.raises(
+        InputError, match=r"'4x8x7'.*did you mean '4x8x6'.*sizes: 4x8x6, 2x4x3; names: features.0"
+    ):
         find(net, FRAMES, "4x8x7")
     with pytest.raises(InputError, match="did you mean 'activation'"):
         find(net, FRAMES, "activatoin")

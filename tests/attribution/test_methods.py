@@ -93,7 +93,9 @@ def test_bfloat16_is_close_and_single(name: str) -> None:
     assert bool(maps.isfinite().all())
     alike = torch.corrcoef(torch.stack([exact.flatten(), maps.flatten()]))[0, 1]
     # what passes a threshold or a ReLU is decided anew, and differences of numbers are rounded with them
-    assert alike > (0.6 if name in ("rect_grad", "smooth_rect_grad", "occlusion", "var_grad", "score_cam") else 0.9)
+    assert alike > (
+        0.6 if name in ("rect_grad", "smooth_rect_grad", "occlusion", "var_grad", "score_cam") else 0.9
+    )
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -165,10 +167,10 @@ def test_wrapped_methods_say_so() -> None:
 
 
 def test_bad_requests_are_refused_in_one_line() -> None:
-    with pytest.raises(InputError, match="unknown method 'grad_camp'.*did you mean 'grad_cam'"):
+    with pytest.raises(InputError, match=r"unknown method 'grad_camp'.*did you mean 'grad_cam'"):
         build(["grad_camp"])
     with pytest.raises(
-        InputError, match="'n_step'.*did you mean 'n_steps'.*none of integrated_gradients takes"
+        InputError, match=r"'n_step'.*did you mean 'n_steps'.*none of integrated_gradients takes"
     ):
         build(["integrated_gradients"], n_step=3)
     with pytest.raises(InputError, match="none of saliency takes it"):

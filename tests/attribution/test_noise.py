@@ -64,7 +64,9 @@ def test_noise_depends_on_the_seed_only() -> None:
 def test_mean_and_variance_of_the_maps(method: type[Noisy], count: int) -> None:
     echo = Echo()
     found = method(method=echo, n_samples=5, internal_batch=4)(linear(), images(count), TARGET)
-    seen = torch.stack(echo.seen).double().numpy().reshape(-1, count, *SHAPE)  # one copy of every image at a time
+    seen = (
+        torch.stack(echo.seen).double().numpy().reshape(-1, count, *SHAPE)
+    )  # one copy of every image at a time
     assert len(seen) == 5
     expected = seen.mean(axis=0) if method is SmoothGrad else seen.var(axis=0)
     np.testing.assert_allclose(found.numpy(), expected, atol=1e-3, rtol=1e-5)

@@ -27,7 +27,7 @@ def test_targets_that_do_not_exist() -> None:
         Target(-1)(OUTPUTS)
     with pytest.raises(InputError, match=r"shape \(2,\)"):
         Target(0)(OUTPUTS[:, 0])
-    with pytest.raises(InputError, match="kind = 'logits' .did you mean 'logit'"):
+    with pytest.raises(InputError, match=r"kind = 'logits' .did you mean 'logit'"):
         Target(0, "logits")
-    with pytest.raises(InputError, match="activation = 'sigmod' .did you mean 'sigmoid'"):
+    with pytest.raises(InputError, match=r"activation = 'sigmod' .did you mean 'sigmoid'"):
         Target(0, "score", "sigmod")

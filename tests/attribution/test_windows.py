@@ -35,4 +35,6 @@ def test_a_stride_fills_cells_and_a_fill_changes_the_map() -> None:
     coarse = Occlusion(k=1, stride=4)(net, inputs, TARGET)[0, 0]
     cells = coarse.view(3, 4, 4, 4).transpose(1, 2).flatten(2)
     assert bool((cells == cells[..., :1]).all())
-    assert not torch.equal(Occlusion(k=1, fill="mean")(net, inputs, TARGET), Occlusion(k=1)(net, inputs, TARGET))
+    assert not torch.equal(
+        Occlusion(k=1, fill="mean")(net, inputs, TARGET), Occlusion(k=1)(net, inputs, TARGET)
+    )

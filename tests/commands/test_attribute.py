@@ -100,12 +100,13 @@ def test_events_by_score_and_disagreement(
     weights: Path,
     toy_files: dict[str, Path],
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     other = tmp_path / "other.csv"
     other.write_text(
         "entry_number,signal_score\n" + "".join(f"{i},{0.5 + (i == 7) * 9}\n" for i in range(11))
     )
+    caplog.set_level("INFO")
     words = [*base, "top=1", "bottom=1", "border=1", "disagree=1", f"other_score_csv={other}", "judge=False"]
     assert attribute.main([*words, "format=png"]) == 0
     net, card = checkpoint.load(weights)
@@ -116,12 +117,13 @@ def test_events_by_score_and_disagreement(
     expected = {int(found.argmax()), int(found.argmin()), int(np.abs(found - 0.5).argmin()), 7}
     done = {int(path.stem.split("_")[4]) for path in tmp_path.glob("attribution_*.npz")}
     assert done == expected
-    assert "most disagreement, number 1" in capsys.readouterr().out
+    assert "most disagreement, number 1" in caplog.text
 
 
-def test_list_layers(base: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_layers(base: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     assert attribute.main([*base, "--list-layers"]) == 0
-    printed = capsys.readouterr().out
+    printed = caplog.text
     assert "features.0" in printed
     assert "64x64" in printed
     assert printed.count("default") == 1

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from conftest import toy_images
-from dmcnn.training.batches import Batches
+from dmcnn.scoring import TURNS, to_tensor
+from dmcnn.training.batches import Batches, rotated
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,8 @@ def test_shift_moves_every_image_within_its_bounds(images) -> None:
     one = images.take([0])
     original = one.dense()
     found = {
-        Batches(one, 1, epochs=99, seed=1, shift=1).batch(step)[0].numpy().tobytes() for step in range(99)
+        Batches(one, 1, epochs=99, seed=1, shift=(1, 1)).batch(step)[0].numpy().tobytes()
+        for step in range(99)
     }
     moved = np.pad(original, ((0, 0), (0, 0), (1, 1), (1, 1)))
     side = original.shape[-1]
@@ -98,3 +100,33 @@ def test_noise_and_mask_touch_active_pixels_and_change_with_the_epoch(images) ->
 def test_unlabelled_images_are_refused(images) -> None:
     with pytest.raises(ValueError, match="labelled"):
         Batches(replace(images, label=None), 4, epochs=1, seed=1)
+
+
+def test_rotation_by_quarter_turns_is_that_of_inference() -> None:
+    from dmcnn.images import sparse
+
+    dense = np.random.default_rng(1).random((3, 2, 6, 6), np.float32)
+    batch = sparse(dense)
+    for degrees in (90, 180, 270):
+        found = rotated(torch.from_numpy(dense), np.full(3, float(degrees)))
+        expected = to_tensor(batch, np.full(3, TURNS[degrees], np.uint8))
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+def test_a_turned_line_lies_where_it_should() -> None:
+    """A horizontal line of an oblong image, turned by 10 degrees: its slope in pixels is tan 10."""
+    image = torch.zeros(1, 1, 60, 100)
+    image[0, 0, 30, 20:80] = 1
+    found = rotated(image, np.array([10.0]))[0, 0].numpy()
+    columns = np.arange(30, 70)
+    heights = (found[:, columns] * np.arange(60)[:, None]).sum(0) / found[:, columns].sum(0)
+    assert np.polyfit(columns, heights, 1)[0] == pytest.approx(-np.tan(np.deg2rad(10)), rel=0.02)
+    assert found.sum() == pytest.approx(60, rel=0.02)
+
+
+def test_rotation_is_a_function_of_the_step(images) -> None:
+    batches = Batches(images, 5, epochs=2, seed=1, rotation=10.0)
+    assert torch.equal(
+        batches.batch(3)[0], Batches(images, 5, epochs=2, seed=1, rotation=10.0, first=3).batch(3)[0]
+    )
+    assert not torch.equal(batches.batch(0)[0], Batches(images, 5, epochs=2, seed=1).batch(0)[0])

@@ -26,6 +26,9 @@ NARROW, NARROW_FAINT, FAINT = 1.01, 1.5, 1e-6
 """Intervals whose ends differ by less than this factor stay: what is missed there is rounding, and more of it where
 the image is faint. MPID, from an empty image, amplifies the last bit of its first layer."""
 
+MISSING = 0.003
+"""Share of the whole change that may stay unaccounted for."""
+
 REACH = 1.0
 """How far beyond 0..1 the share of an end of an interval may go to account for the change."""
 
@@ -92,7 +95,7 @@ class IntegratedGradients(Method):
             if not len(middles):
                 break
             path.add(middles)
-        return path.integral()
+        return path.integral(MISSING)
 
 
 class _Path:
@@ -134,17 +137,43 @@ class _Path:
         fixed = (high <= FIRST[1]) | (high < low * torch.where(high < FAINT, NARROW_FAINT, NARROW))
         return (self.values.diff() - ruled).abs().masked_fill(fixed, 0)
 
-    def shares(self) -> torch.Tensor:
-        """(m-1,) weight of the slope at the lower end of every interval, the rest being that of the upper."""
-        low, high = self.slopes[:-1], self.slopes[1:]
-        mean = self.values.diff() / self.nodes.diff()
-        return torch.where(low != high, (mean - high) / (low - high), 0.5).clamp(-REACH, 1 + REACH)
-
-    def integral(self) -> torch.Tensor:
-        """(C, H, W) integral of the gradient along the path, times the path."""
-        lengths, share = self.nodes.diff(), self.shares()
-        weights = torch.zeros_like(self.nodes)
-        weights[:-1] += share * lengths
-        weights[1:] += (1 - share) * lengths
-        mean: torch.Tensor = torch.tensordot(weights.to(self.gradients), self.gradients, dims=1)
+    def integral(self, tolerance: float) -> torch.Tensor:
+        """(C, H, W) integral of the gradient along the path, times the path; see ``_weights`` for the tolerance."""
+        weights = _weights(self.nodes, self.values, self.slopes, tolerance).to(self.gradients)
+        mean: torch.Tensor = torch.tensordot(weights, self.gradients, dims=1)
         return self.way * mean
+
+
+def _weights(
+    nodes: torch.Tensor, values: torch.Tensor, slopes: torch.Tensor, tolerance: float
+) -> torch.Tensor:
+    """(m,) weights of the gradients at the nodes, all (m,) float64, that add to the length of the path.
+
+    A node next to an interval whose two slopes cannot account for its change is left out (weight 0), so that a longer
+    interval is accounted for, until no more than ``tolerance`` of the whole change is missing.
+    """
+    used = torch.arange(len(nodes))
+    missing = _missing(nodes, values, slopes)
+    while len(used) > 2 and missing.sum() > tolerance * (values[-1] - values[0]).abs():
+        worst = int(missing.argmax())
+        choices = [torch.cat([used[:k], used[k + 1 :]]) for k in (worst, worst + 1) if 0 < k < len(used) - 1]
+        rest = [_missing(nodes[some], values[some], slopes[some]) for some in choices]
+        used, missing = min(zip(choices, rest, strict=True), key=lambda choice: float(choice[1].sum()))
+    lengths, share = nodes[used].diff(), _shares(nodes[used], values[used], slopes[used])
+    weights = torch.zeros_like(nodes)
+    weights[used[:-1]] += share * lengths
+    weights[used[1:]] += (1 - share) * lengths
+    return weights
+
+
+def _shares(nodes: torch.Tensor, values: torch.Tensor, slopes: torch.Tensor) -> torch.Tensor:
+    """(m-1,) share of the slope at the lower end of every interval, the rest being that of the upper."""
+    low, high = slopes[:-1], slopes[1:]
+    mean = values.diff() / nodes.diff()
+    return torch.where(low != high, (mean - high) / (low - high), 0.5).clamp(-REACH, 1 + REACH)
+
+
+def _missing(nodes: torch.Tensor, values: torch.Tensor, slopes: torch.Tensor) -> torch.Tensor:
+    """(m-1,) change of every interval that its two slopes do not account for."""
+    share = _shares(nodes, values, slopes)
+    return (values.diff() - (share * slopes[:-1] + (1 - share) * slopes[1:]) * nodes.diff()).abs()

@@ -85,6 +85,16 @@ class TrainSettings(Reading):
     activation: Literal["relu", "elu"] | None = Field(None, description="activation of the dense layers")
     l2: float | None = Field(None, ge=0, description="penalty per squared weight of the dense layers")
     augment: bool = Field(True, description="random flips and transposition of training images")
+    augment_shift: float = Field(
+        0.0, ge=0, lt=1, description="move training images by up to this share of either side, both ways"
+    )
+    augment_rotation: float = Field(
+        0.0, ge=0, le=180, description="[degrees] turn training images by up to this angle, both ways"
+    )
+    augment_noise: float = Field(
+        0.0, ge=0, description="rms of what is added to active pixels of training images"
+    )
+    augment_mask: float = Field(0.0, ge=0, lt=1, description="probability to leave out an active pixel")
     batch_size_train: int = Field(32, ge=1, description="training images per step")
     batch_size_test: int = Field(16, ge=1, description="images per test batch")
     run_test: bool = Field(True, description="evaluate during training")

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn import functional as F
 
 from dmcnn.images import SparseImages
 from dmcnn.scaling import scale_
 from dmcnn.scoring import to_tensor
 from dmcnn.training.loader import Buffers
 
-SHUFFLE, AUGMENT, SHIFT = 1, 2, 3
-"""Random streams: the order of an epoch, the orientation and the shift of the images of a step."""
+SHUFFLE, AUGMENT, SHIFT, ROTATE = 1, 2, 3, 5
+"""Random streams: the order of an epoch; orientation, shift and angle of the images of a step. (4 splits sets.)"""
 
 
 class Batches:
@@ -33,6 +34,8 @@ class Batches:
         seed: of order and augmentation.
         augment: flip every image along wire and tick and (if it is square) transpose it, each with probability 1/2.
         shift: [pixels] move every image by up to so many rows and columns either way; what leaves it is lost.
+        rotation: [degrees] turn every image about its middle by up to this angle either way, between its pixels
+            bilinearly; what leaves it is lost.
         noise: [ADC] rms of what is added to every active pixel.
         mask: probability to leave out an active pixel.
         scaling: of the finished images, one of dmcnn.scaling.SCALINGS.
@@ -47,7 +50,8 @@ class Batches:
         epochs: int,
         seed: int,
         augment: bool = False,
-        shift: int = 0,
+        shift: tuple[int, int] = (0, 0),
+        rotation: float = 0.0,
         noise: float = 0.0,
         mask: float = 0.0,
         scaling: str = "none",
@@ -56,7 +60,7 @@ class Batches:
         if images.label is None:
             raise ValueError("training needs labelled images")
         self.images, self.size, self.seed, self.augment, self.first = images, size, seed, augment, first
-        self.shift, self.noise, self.mask, self.scaling = shift, noise, mask, scaling
+        self.shift, self.rotation, self.noise, self.mask, self.scaling = shift, rotation, noise, mask, scaling
         self.per_epoch = -(-len(images) // size)
         self.total = epochs * self.per_epoch
         self._labels = np.asarray(images.label, np.int64)
@@ -76,6 +80,9 @@ class Batches:
         which = self._order(epoch)[position * self.size : (position + 1) * self.size]
         out = self._buffers.tensor((len(which), *self.images.shape))
         to_tensor(self.images, which=which, out=out, **self._augmentation(step, len(which)))
+        if self.rotation:
+            random = np.random.default_rng([self.seed, ROTATE, step])
+            out = rotated(out, random.uniform(-self.rotation, self.rotation, len(which)))
         scale_(out, self.scaling)
         return out, torch.from_numpy(self._labels[which])
 
@@ -87,9 +94,9 @@ class Batches:
             if self.images.shape[1] != self.images.shape[2]:
                 turns &= 0b110
             chosen["orientation"] = turns
-        if self.shift:
-            random = np.random.default_rng([self.seed, SHIFT, step])
-            chosen["shift"] = random.integers(-self.shift, self.shift, (count, 2), np.int64, endpoint=True)
+        if any(self.shift):
+            random, reach = np.random.default_rng([self.seed, SHIFT, step]), np.array(self.shift)
+            chosen["shift"] = random.integers(-reach, reach, (count, 2), np.int64, endpoint=True)
         if self.noise or self.mask:
             # an image meets other noise in every epoch: its key is its place in the training
             key = step * self.size + np.arange(count, dtype=np.uint64)
@@ -98,3 +105,21 @@ class Batches:
 
     def _shuffled(self, epoch: int) -> NDArray[np.int64]:
         return np.random.default_rng([self.seed, SHUFFLE, epoch]).permutation(len(self.images))
+
+
+def rotated(images: torch.Tensor, degrees: NDArray[np.float64]) -> torch.Tensor:
+    """(B, C, H, W) images, each turned about its middle by one of the (B,) angles, as ``TURNS`` turns by 90.
+
+    A pixel is taken bilinearly from where it was; what was outside is empty. The pixels are squares, whatever they
+    are in the detector.
+    """
+    height, width = images.shape[2:]
+    angle = torch.from_numpy(np.deg2rad(degrees)).to(images)
+    cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
+    # affine_grid measures either axis in half its own length
+    rows = [
+        torch.stack([cos, -sin * height / width, zero], 1),
+        torch.stack([sin * width / height, cos, zero], 1),
+    ]
+    grid = F.affine_grid(torch.stack(rows, 1), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
