@@ -20,8 +20,11 @@ INSTALL = "pip install -c constraints.txt ."
 
 def smaller(text: str) -> str:
     """Samples of a dozen events instead of hundreds."""
-    text = text.replace("train?events=400", "train?events=8").replace("test?events=160", "test?events=6")
-    return text.replace("test-160-1", "test-6-1")
+    for many, few in (("train?events=400", "train?events=8"), ("test?events=160", "test?events=6"),
+                      ("test-160-1", "test-6-1"), ("lariat/train?events=1200", "lariat/train?events=60"),
+                      ("test?events=120", "test?events=6"), ("test-120-1", "test-6-1")):  # fmt: skip
+        text = text.replace(many, few)
+    return re.sub("EPOCHS = .*", "EPOCHS = 1", text)
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +55,7 @@ def block(start: str) -> tuple[str, str]:
 
 def test_every_block_is_known() -> None:
     starts = (INSTALL, "python -m dmcnn.infer cfg", "python -m dmcnn.train input", "python -m dmcnn.simulate",
+              "python -m dmcnn.attribute input", "python -m dmcnn.train cfg/lariat",
               "from dmcnn.datasets", 'pip install -c constraints.txt ".[test]" && pytest')  # fmt: skip
     assert len(BLOCKS) == len(starts)
     for start in starts:
@@ -87,6 +91,24 @@ def test_the_block_on_real_files(shared_data: Path, folder: Path) -> None:
         "occlusion_test_electron_ENTRY_3.npz",
         "occlusion_test_electron_ENTRY_3_Electron_map.png",
     } <= outputs
+
+
+def test_the_block_on_attribution(shared_data: Path, folder: Path) -> None:
+    assert (folder / "electron.root").exists(), "the block on real files comes first"
+    execute(*block("python -m dmcnn.attribute input"), folder)
+    outputs = {path.name for path in (folder / "outputs").iterdir()}
+    for entry in (3, 6):
+        ends = (".npz", ".html", "_overview.png", "_overview.pdf", "_removal.png")
+        assert {f"attribution_electron_ENTRY_{entry}{end}" for end in ends} <= outputs
+    assert {"DM-CNN_attribution.html", "DM-CNN_attribution_quality.csv"} <= outputs
+
+
+def test_the_lariat_block(folder: Path) -> None:
+    printed = execute(*block("python -m dmcnn.train cfg/lariat"), folder)
+    assert "pion_zero:" in printed
+    outputs = {path.name for path in (folder / "outputs").iterdir()}
+    assert {"DM-CNN_evaluation_lariat.json", "DM-CNN_evaluation_lariat_classes.png"} <= outputs
+    assert sum(name.endswith("_lariat_overview.png") for name in outputs) == 3
 
 
 def test_ci_and_docker_run_the_readmes_commands() -> None:

@@ -77,8 +77,7 @@ def attribute(settings: AttributeSettings) -> None:
 def _list_layers(trained: Trained) -> None:
     from dmcnn.attribution import layers
 
-    shape = tuple(trained.card.arguments[axis] for axis in ("channels", "height", "width"))
-    known, chosen = layers.layers(trained.net, shape), layers.find(trained.net, shape)
+    known, chosen = layers.layers(trained.net, trained.shape), layers.find(trained.net, trained.shape)
     wide = max(len(layer.name) for layer in known)
     log.info("%-*s  %12s  %8s", wide, "layer", "grid", "channels")
     for layer in known:
@@ -98,9 +97,11 @@ def _check_colours(settings: AttributeSettings) -> None:
 
 def _methods(settings: AttributeSettings, trained: Trained) -> list[Method]:
     """The methods with the options of the cfg; faults show before any work is done."""
-    from dmcnn.attribution import build
+    from dmcnn.attribution import build, layers
     from dmcnn.attribution.noise import Noisy, SmoothRectGrad
 
+    if settings.layer is not None:
+        layers.find(trained.net, trained.shape, settings.layer)
     common = {"internal_batch": trained.batch_size, "precision": trained.precision}
     methods = build(settings.methods, **common, **settings.options(), **_seed(settings))
     (inner,) = build(settings.smooth_of, **common)

@@ -37,6 +37,12 @@ class Trained:
     reading: dict[str, Any]
 
     @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of the images that the network takes."""
+        arguments = self.card.arguments
+        return arguments["channels"], arguments["height"], arguments["width"]
+
+    @property
     def has_signal(self) -> bool:
         """Whether one of the classes is the signal."""
         return self.card.signal is not None
@@ -51,10 +57,9 @@ class Trained:
     def dataset(self, inputs: str | list[str], rule: LabelRule | None = None) -> Dataset:
         """Image files, prepared as the network was trained; InputError if the images do not fit it."""
         dataset = Dataset(inputs, label=rule, **self.reading)
-        want = tuple(self.card.arguments[axis] for axis in ("channels", "height", "width"))
-        if dataset.shape != want:
+        if dataset.shape != self.shape:
             raise InputError(
-                f"{inputs}: images are {dataset.shape}, the network takes {want} (planes, rows, columns)"
+                f"{inputs}: images are {dataset.shape}, the network takes {self.shape} (planes, rows, columns)"
             )
         return dataset
 

@@ -121,9 +121,9 @@ def test_deep_lift_is_complete_where_only_activations_bend() -> None:
 
 def test_expected_gradients_add_up_on_average() -> None:
     net, inputs = Twice().eval(), images(2)
-    method = ExpectedGradients(baselines=REFERENCES, n_samples=400)
+    method = ExpectedGradients(baselines=REFERENCES, n_samples=100)
     with torch.no_grad():
         change = net(inputs)[:, 1] - net(REFERENCES)[:, 1].mean()
-    torch.testing.assert_close(method(net, inputs, TARGET).sum(dim=(1, 2, 3)), change, atol=0.1, rtol=0.05)
-    other = ExpectedGradients(baselines=REFERENCES, n_samples=400, seed=2)
+    torch.testing.assert_close(method(net, inputs, TARGET).sum(dim=(1, 2, 3)), change, atol=0.2, rtol=0.1)
+    other = ExpectedGradients(baselines=REFERENCES, n_samples=100, seed=2)
     assert not torch.equal(other(net, inputs, TARGET), method(net, inputs, TARGET))

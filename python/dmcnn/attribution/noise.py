@@ -69,7 +69,10 @@ class Noisy(Method):
 
 
 class SmoothGrad(Noisy):
-    """SmoothGrad (arXiv:1706.03825): the mean of the maps of noisy copies; of saliency unless told otherwise."""
+    """SmoothGrad (arXiv:1706.03825): the mean of the maps of noisy copies; of saliency unless told otherwise.
+
+    The mean of |gradient|, then, as of captum's NoiseTunnel; the paper averages gradients with their signs first.
+    """
 
     name = "smooth_grad"
     title = "SmoothGrad"

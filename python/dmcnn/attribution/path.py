@@ -14,7 +14,7 @@ from dmcnn.errors import InputError
 
 FIRST = (0.0, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2, 0.1, 0.5, 1.0)
 """The first nodes. A net that normalises every image by itself sees a full image where there is hardly any charge:
-most of the change from an empty image may lie within the first 1e-9 of the path. Closer to 0 float32 is too coarse."""
+most of the change from an empty image may lie within 1e-9 of the path. Closer to 0 float32 is too coarse."""
 
 WIDE = 4.0
 """Intervals whose ends differ by more than this factor are halved on a logarithmic scale."""
