@@ -57,7 +57,7 @@ class CNN3D(nn.Module):
         layers: list[nn.Module] = []
         for before, filters, kernel in ((1, filters_1, kernel_1), (filters_1, filters_2, kernel_2)):
             layers += [nn.Conv3d(before, filters, kernel, padding="same"), act(), nn.Dropout(drop_out)]
-            layers += [nn.BatchNorm3d(filters, eps=keras.EPSILON, momentum=keras.MOMENTUM), nn.MaxPool3d(2)]
+            layers += [nn.BatchNorm3d(filters, eps=keras.EPSILON), nn.MaxPool3d(2)]
         self.features = nn.Sequential(nn.Unflatten(1, (1, channels)), *layers)
         self.classifier = nn.Sequential(
             nn.Flatten(),

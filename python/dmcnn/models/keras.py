@@ -12,8 +12,9 @@ from torch import nn
 
 from dmcnn.errors import InputError
 
-EPSILON, MOMENTUM = 1e-3, 0.01
-"""Defaults of BatchNormalization; Keras calls the momentum 0.99."""
+EPSILON = 1e-3
+"""Keras' default of BatchNormalization. Its momentum is not taken over: after a few hundred steps at 0.99 (0.01 as
+torch counts) the statistics that evaluation uses are still those of the initialisation."""
 
 Layers = Mapping[str, Mapping[str, NDArray[np.float32]]]
 """{layer: {kernel, bias, gamma, …: array}}, in the order in which the layers are applied."""

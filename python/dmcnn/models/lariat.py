@@ -21,7 +21,7 @@ def map_size(pixels: int) -> int:
 class LArIAT(nn.Module):
     """Three blocks of 3x3 convolution, normalisation and maximum pooling, then three dense layers.
 
-    Initialisation, epsilon and momentum are those of Keras; 1,861,094 parameters (as Keras counts, that is with the
+    Initialisation and epsilon are those of Keras; 1,861,094 parameters (as Keras counts, that is with the
     224 moving statistics) for six classes on 240 x 146 pixels. Images come scaled to 0.1 .. 1.1, see dmcnn.scaling.
 
     Args:
@@ -52,7 +52,7 @@ class LArIAT(nn.Module):
         layers: list[nn.Module] = []
         for before, filters in zip((channels, *FILTERS), FILTERS, strict=False):
             layers += [nn.Conv2d(before, filters, 3), nn.ReLU()]
-            layers += [nn.BatchNorm2d(filters, eps=keras.EPSILON, momentum=keras.MOMENTUM), nn.MaxPool2d(2)]
+            layers += [nn.BatchNorm2d(filters, eps=keras.EPSILON), nn.MaxPool2d(2)]
         self.features = nn.Sequential(*layers)
         layers, before = [nn.Flatten()], FILTERS[-1] * rows * columns
         for units in DENSE:
