@@ -160,7 +160,7 @@ def test_hostile_keys(electron: Path, tmp_path: Path, field: str, byte: int) -> 
 def test_the_first_faulty_basket_is_named_with_any_number_of_threads(
     electron: Path, tmp_path: Path, n_threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(baskets, "WORTH_A_THREAD", 0)
+    monkeypatch.setattr(baskets, "WORTH_A_THREAD", 1)
     path = changed(electron, tmp_path / "x.root", 34, b"\7TBakset")
     data = bytearray(path.read_bytes())
     with uproot.open(electron) as root:
@@ -173,7 +173,7 @@ def test_the_first_faulty_basket_is_named_with_any_number_of_threads(
 
 
 def test_threads_by_argument_or_environment(electron: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(baskets, "WORTH_A_THREAD", 0)
+    monkeypatch.setattr(baskets, "WORTH_A_THREAD", 1)
     one = LArCV2(electron, plane=(0, 1, 2), adc_lo=10, threads=1).read()
     for n_threads in ("2", "7"):
         monkeypatch.setenv("DMCNN_NUM_THREADS", n_threads)
