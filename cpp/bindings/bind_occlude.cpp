@@ -65,7 +65,7 @@ Raises:
     ValueError: the text names the pixel, what was found and what was expected.)");
     m.def("occlude", &occlude, py::arg("index").noconvert(), py::arg("fill").noconvert(),
           py::arg("offsets").noconvert(), py::arg("covered").noconvert(), py::arg("which").noconvert(),
-          py::arg("out").noconvert(), py::arg("threads").noconvert() = 1,
+          py::arg("out").noconvert(), py::arg("n_threads").noconvert() = 1,
           R"(Write the pixels that a window covers, and only those, into dense images that hold the event already.
 
 Args:
@@ -75,7 +75,7 @@ Args:
     covered: (m,) int32, of ``list_windows``.
     which: (B,) int64. Number of the window of each image.
     out: (B, C, H, W) float32, writeable, C-contiguous; changed in place.
-    threads: at most so many work on different images; the result does not depend on their number.
+    n_threads: at most so many work on different images; the result does not depend on their number.
 
 Raises:
     ValueError: the text names the image, what was found and what was expected; ``out`` is then unspecified.)");

@@ -59,8 +59,8 @@ def test_merged_windows_are_the_same_image_and_others_are_not(seed, half, stride
     rows, cols, number, offsets, covered = _core.list_windows(index, shape, half, stride, skip)
     out = np.repeat(image[np.newaxis], len(offsets) - 1, axis=0)
     zeros = np.zeros(len(index), np.float32)
-    for threads in (1, 3):
-        _core.occlude(index, zeros, offsets, covered, np.arange(len(out)), out, threads)
+    for n_threads in (1, 3):
+        _core.occlude(index, zeros, offsets, covered, np.arange(len(out)), out, n_threads)
     for row, col, window in zip(rows, cols, number, strict=True):
         hidden = image.copy()
         hidden[:, max(0, row - half) : row + half + 1, max(0, col - half) : col + half + 1] = 0
@@ -82,7 +82,7 @@ def test_writes_what_the_twin_writes_and_restores(seed):
     which = rng.integers(0, max(1, len(offsets) - 1), 5 if len(index) else 0)
     out = np.repeat(image[np.newaxis], len(which), axis=0)
     expected = out.copy()
-    _core.occlude(index, fill, offsets, covered, which, out, threads=2)
+    _core.occlude(index, fill, offsets, covered, which, out, n_threads=2)
     occlude_twin(index, fill, offsets, covered, which, expected)
     np.testing.assert_array_equal(out, expected)
     _core.occlude(index, value, offsets, covered, which, out)
@@ -139,9 +139,9 @@ VALID = {
 )
 def test_refuses(change, said):
     change = {name: np.array(values, VALID[name].dtype) for name, values in change.items()}
-    for threads in (1, 2):
+    for n_threads in (1, 2):
         with pytest.raises(ValueError, match=said):
-            _core.occlude(**{**VALID, **change}, threads=threads)
+            _core.occlude(**{**VALID, **change}, n_threads=n_threads)
 
 
 def test_refuses_other_arrays(tampered):
@@ -166,5 +166,5 @@ def test_release_gil(releases_gil):
     offsets, covered = np.array([0, len(index)]), np.arange(len(index), dtype=np.int32)
     which, out = np.zeros(8, np.int64), np.empty((8, 1, 256, 256), np.float32)
     fill = np.zeros(len(index), np.float32)
-    for threads in (1, 2):
-        assert releases_gil(lambda: _core.occlude(index, fill, offsets, covered, which, out, threads))  # noqa: B023
+    for n_threads in (1, 2):
+        assert releases_gil(lambda: _core.occlude(index, fill, offsets, covered, which, out, n_threads))  # noqa: B023

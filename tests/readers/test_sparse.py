@@ -100,8 +100,8 @@ def test_any_number_of_threads_and_any_slices(
     path, choice = fixture(shared_data, "c404"), {"sparse2d": {"plane": 1}}.get(product, {})
     if product == "image2d":
         choice = {"producer": "image2d_binary"}
-    one = LArCV2(path, product=product, threads=1, **choice)
-    several = LArCV2(path, product=product, threads=n_threads, **choice)
+    one = LArCV2(path, product=product, n_threads=1, **choice)
+    several = LArCV2(path, product=product, n_threads=n_threads, **choice)
     whole = one.read()
     for start, stop in ((0, 7), (1, 5), (3, 3), (2, 3)):
         part, expected = several.read(start, stop), whole.take(slice(start, stop))
