@@ -44,8 +44,8 @@ void writes() {
     const std::vector<float> value{7, 8, 9, 10, 11};
     const Numbers which{1, 0};
     std::vector<float> out(80, 1.0F);
-    dmcnn::occlude({index.data(), value.data(), 5, found.offsets.data(), 2, found.covered.data(), 5}, which.data(), 2,
-                   40, 2, out.data());
+    dmcnn::occlude({index.data(), value.data(), 5, found.offsets.data(), 2, found.covered.data(), 5}, which.data(),
+                   nullptr, 2, 40, 2, out.data());
     std::vector<float> expected(80, 1.0F);
     expected[19] = 9;
     expected[39] = 11;

@@ -199,7 +199,7 @@ def most_charge(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.
     Raises:
         ValueError: the text names the image, what was found and what was expected.
     """
-def occlude(index: numpy.typing.NDArray[numpy.int32], fill: numpy.typing.NDArray[numpy.float32], offsets: numpy.typing.NDArray[numpy.int64], covered: numpy.typing.NDArray[numpy.int32], which: numpy.typing.NDArray[numpy.int64], out: numpy.typing.NDArray[numpy.float32], n_threads: int = 1) -> None:
+def occlude(index: numpy.typing.NDArray[numpy.int32], fill: numpy.typing.NDArray[numpy.float32], offsets: numpy.typing.NDArray[numpy.int64], covered: numpy.typing.NDArray[numpy.int32], which: numpy.typing.NDArray[numpy.int64], out: numpy.typing.NDArray[numpy.float32], before: numpy.typing.NDArray[numpy.int64] | None = None, value: numpy.typing.NDArray[numpy.float32] | None = None, n_threads: int = 1) -> None:
     """
     Write the pixels that a window covers, and only those, into dense images that hold the event already.
     
@@ -210,6 +210,9 @@ def occlude(index: numpy.typing.NDArray[numpy.int32], fill: numpy.typing.NDArray
         covered: (m,) int32, of ``list_windows``.
         which: (B,) int64. Number of the window of each image.
         out: (B, C, H, W) float32, writeable, C-contiguous; changed in place.
+        before: (B,) int64. Number of the window that was written into each image last, whose pixels are restored first;
+            -1 for none. By default none was.
+        value: (nnz,) float32 [ADC]. The event's pixels, to be given with ``before``.
         n_threads: at most so many work on different images; the result does not depend on their number.
     
     Raises:

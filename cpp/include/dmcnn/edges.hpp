@@ -23,7 +23,8 @@ inline void check_edges(const Edges& axis, const char* name) {
         throw std::invalid_argument(std::to_string(axis.n) + " edges of " + name + ", expected at least 2");
     for (std::int64_t k = 0; k + 1 < axis.n; ++k)
         if (!(axis.edges[k] < axis.edges[k + 1]))
-            refuse("edge", k + 1, name, std::to_string(axis.edges[k + 1]), "more than " + std::to_string(axis.edges[k]));
+            refuse("edge", k + 1, name, std::to_string(axis.edges[k + 1]),
+                   "more than " + std::to_string(axis.edges[k]));
 }
 
 /// How many of the edges are behind x. The search has no branch to mispredict: times come in any order.

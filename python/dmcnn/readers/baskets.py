@@ -86,7 +86,7 @@ class Baskets:
         def work(numbers: Iterator[int]) -> Iterator[Result]:
             with self.path.open("rb", buffering=0) as file:
                 most = min(int(self._nbytes.max(initial=0)), os.fstat(file.fileno()).st_size)
-                buffer = memoryview(np.empty(max(0, most), np.uint8))
+                buffer = np.empty(max(0, most), np.uint8).data
                 for number in numbers:
                     yield decode(*self._entries(file, buffer, number, start, stop))
 
