@@ -129,7 +129,7 @@ def loader(root: Path, events: int = 2000, rounds: int = 5) -> list[Timing]:
     pixels = images.shape[1] * images.shape[2] / items[0].numel()
 
     def epoch() -> None:
-        with Loader(batches, threads=1) as made:
+        with Loader(batches, n_threads=1) as made:
             for _ in made:
                 pass
 

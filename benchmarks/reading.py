@@ -35,8 +35,8 @@ def opened(path: Path) -> uproot.TBranch:
     return uproot.open(path, object_cache=None, array_cache=None)[PIXELS]
 
 
-def reader(path: Path, threads: int) -> LArCV2:
-    return LArCV2(path, plane=(0, 1, 2), adc_lo=ADC_LO, adc_hi=ADC_HI, threads=threads)
+def reader(path: Path, n_threads: int) -> LArCV2:
+    return LArCV2(path, plane=(0, 1, 2), adc_lo=ADC_LO, adc_hi=ADC_HI, n_threads=n_threads)
 
 
 def same(path: Path) -> None:
@@ -52,9 +52,9 @@ def compared(what: str, path: Path, rounds: int, targets: tuple[float, float]) -
     """One thread by processor time, two by the clock on the wall; with the file open, and opening it each time."""
     same(path)
     branch, results = opened(path), []
-    for threads, clock, target in ((1, time.process_time, targets[0]), (2, time.perf_counter, targets[1])):
-        ours = reader(path, threads)
-        words = f"read {len(ours)} {what} events, {threads} thread{'s' * (threads > 1)}"
+    for n_threads, clock, target in ((1, time.process_time, targets[0]), (2, time.perf_counter, targets[1])):
+        ours = reader(path, n_threads)
+        words = f"read {len(ours)} {what} events, {n_threads} thread{'s' * (n_threads > 1)}"
         timed = {"rounds": rounds, "clock": clock}
         results += [
             paired(
@@ -63,7 +63,7 @@ def compared(what: str, path: Path, rounds: int, targets: tuple[float, float]) -
             paired(
                 f"{words}, opening the file",
                 "uproot np, threshold",
-                lambda threads=threads: reader(path, threads).read(),
+                lambda n_threads=n_threads: reader(path, n_threads).read(),
                 lambda: thresholded(opened(path)),
                 **timed,
             ),

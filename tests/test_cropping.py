@@ -143,9 +143,9 @@ def test_nothing_to_cut():
         assert len(cropping.crop(images, windows)) == 0
 
 
-@pytest.mark.parametrize("threads", ["1", "3"])
-def test_threads_from_the_environment(monkeypatch, threads):
-    monkeypatch.setenv("DMCNN_NUM_THREADS", threads)
+@pytest.mark.parametrize("n_threads", ["1", "3"])
+def test_threads_from_the_environment(monkeypatch, n_threads):
+    monkeypatch.setenv("DMCNN_NUM_THREADS", n_threads)
     images = planes(5)
     cut = cropping.crop(images, cropping.around_most_charge(images, (9, 9)))
     same = cropping.crop(images, cropping.around_most_charge(images, (9, 9), n_threads=2), n_threads=2)

@@ -34,7 +34,7 @@ def test_tensor_of_some_images_in_memory_of_ones_own() -> None:
     images = toy_images(5, seed=1)
     which, turns = np.array([4, 0, 4]), np.array([0, 2, 7], np.uint8)
     expected = to_tensor(images.take(which), turns)
-    assert torch.equal(to_tensor(images, turns, which=which, threads=2), expected)
+    assert torch.equal(to_tensor(images, turns, which=which, n_threads=2), expected)
     for dtype in (torch.float32, torch.bfloat16):
         out = torch.full((3, 1, 128, 128), 7, dtype=dtype)
         assert to_tensor(images, turns, which=which, out=out) is out

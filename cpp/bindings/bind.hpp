@@ -42,3 +42,4 @@ void bind_locate(py::module_& m);
 void bind_occlude(py::module_& m);
 void bind_sparsify(py::module_& m);
 void bind_voxelise(py::module_& m);
+void bind_voxelise_hits(py::module_& m);

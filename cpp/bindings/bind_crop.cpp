@@ -38,7 +38,7 @@ void bind_crop(py::module_& m) {
     m.def("crop", &crop, py::arg("offsets").noconvert(), py::arg("index").noconvert(), py::arg("value").noconvert(),
           py::arg("shape").noconvert(), py::arg("source").noconvert(), py::arg("top").noconvert(),
           py::arg("left").noconvert(), py::arg("size").noconvert(), py::arg("rows_per_pixel").noconvert() = 1,
-          py::arg("merge") = "sum", py::arg("threads").noconvert() = 1,
+          py::arg("merge") = "sum", py::arg("n_threads").noconvert() = 1,
           R"(Cut windows out of sparse images.
 
 Args:
@@ -52,7 +52,7 @@ Args:
     size: (height, width) of the new images; a window covers ``height * rows_per_pixel`` rows.
     rows_per_pixel: so many rows of the image become one.
     merge: how they do: "sum", "mean" or "max", an absent pixel counting as zero; sums are made in double.
-    threads: at most so many work on different windows; the result does not depend on it.
+    n_threads: at most so many work on different windows; the result does not depend on it.
 
 Returns:
     offsets (m+1,) int64; index int32, row-major in (C, *size); value float32, no zeros; bad (m,) int64, zeros;

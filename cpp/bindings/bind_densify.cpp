@@ -55,7 +55,7 @@ Args:
     seed: of the random numbers.
     noise: [ADC] rms of the noise added to every active pixel (a sum of 12 uniform numbers: |noise| < 6 rms).
     mask: probability to leave a pixel out.
-    threads: at most so many work on different images. The random numbers depend on (seed, key, stored pixel
+    n_threads: at most so many work on different images. The random numbers depend on (seed, key, stored pixel
         number) alone, and nothing depends on the threads: see cpp/include/dmcnn/random.hpp and densify.hpp.
 
 Returns:
@@ -71,7 +71,7 @@ void define(py::module_& m) {
           py::arg("value").noconvert(), py::arg("out").noconvert(), py::arg("orientation").noconvert() = py::none(),
           py::arg("which").noconvert() = py::none(), py::arg("shift").noconvert() = py::none(),
           py::arg("key").noconvert() = py::none(), py::arg("seed").noconvert() = 0, py::arg("noise") = 0.0,
-          py::arg("mask") = 0.0, py::arg("threads").noconvert() = 1, kDoc);
+          py::arg("mask") = 0.0, py::arg("n_threads").noconvert() = 1, kDoc);
 }
 
 }  // namespace

@@ -39,11 +39,11 @@ std::tuple<Places, Places, Doubles> most_charge(const Array<std::int64_t>& offse
 
 void bind_locate(py::module_& m) {
     m.def("centroid", &centroid, py::arg("offsets").noconvert(), py::arg("index").noconvert(),
-          py::arg("value").noconvert(), py::arg("shape").noconvert(), py::arg("threads").noconvert() = 1,
+          py::arg("value").noconvert(), py::arg("shape").noconvert(), py::arg("n_threads").noconvert() = 1,
           R"(Mean row and column of sparse images, all channels together, weighted with the charges above zero.
 
 Args:
-    offsets, index, value, shape, threads: as ``crop``.
+    offsets, index, value, shape, n_threads: as ``crop``.
 
 Returns:
     rows (n,) float64, cols (n,) float64; the centre ((H - 1) / 2, (W - 1) / 2) of an image without such charge.
@@ -52,7 +52,7 @@ Raises:
     ValueError: the text names the image, what was found and what was expected.)");
     m.def("most_charge", &most_charge, py::arg("offsets").noconvert(), py::arg("index").noconvert(),
           py::arg("value").noconvert(), py::arg("shape").noconvert(), py::arg("size").noconvert(),
-          py::arg("threads").noconvert() = 1,
+          py::arg("n_threads").noconvert() = 1,
           R"(The window with the largest sum of charge, all channels together, among all that lie inside the image.
 
 Along an axis on which the window is larger than the image, it is the one with the image at its centre. Sums are
@@ -60,7 +60,7 @@ exact: charges are whole multiples of 2^-s, s = 62 - bits(pixels of the image) -
 those below 2^(24 - s) are rounded. Of equal sums the smallest top wins, then the smallest left.
 
 Args:
-    offsets, index, value, shape, threads: as ``crop``.
+    offsets, index, value, shape, n_threads: as ``crop``.
     size: (height, width) of the window in pixels of the image.
 
 Returns:

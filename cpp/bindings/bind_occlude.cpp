@@ -1,3 +1,5 @@
+#include <optional>
+
 #include "bind.hpp"
 #include "dmcnn/occlude.hpp"
 
@@ -22,7 +24,9 @@ WindowArrays list_windows(const Array<std::int32_t>& index,
 }
 
 void occlude(const Array<std::int32_t>& index, const Array<float>& fill, const Array<std::int64_t>& offsets,
-             const Array<std::int32_t>& covered, const Array<std::int64_t>& which, Array<float>& out, int threads) {
+             const Array<std::int32_t>& covered, const Array<std::int64_t>& which, Array<float>& out,
+             const std::optional<Array<std::int64_t>>& before, const std::optional<Array<float>>& value,
+             int threads) {
     expect(index, "index", {-1});
     expect(fill, "fill", {index.size()});
     expect(offsets, "offsets", {-1});
@@ -30,13 +34,18 @@ void occlude(const Array<std::int32_t>& index, const Array<float>& fill, const A
     expect(covered, "covered", {-1});
     expect(which, "which", {-1});
     expect(out, "out", {which.size(), -1, -1, -1});
-    const dmcnn::Fill pixels{index.data(),       fill.data(),    index.size(),  offsets.data(),
-                             offsets.size() - 1, covered.data(), covered.size()};
+    if (before.has_value() != value.has_value())
+        throw py::value_error("before and value, expected both or neither of them");
+    if (before) expect(*before, "before", {which.size()});
+    if (value) expect(*value, "value", {index.size()});
+    const dmcnn::Fill pixels{index.data(),       fill.data(),    index.size(),   offsets.data(),
+                             offsets.size() - 1, covered.data(), covered.size(), value ? value->data() : nullptr};
+    const std::int64_t* restored = before ? before->data() : nullptr;
     const std::int64_t size = out.shape(1) * out.shape(2) * out.shape(3);
     float* images = out.mutable_data();
     // The arguments hold references to the arrays, and the kernel touches no Python object.
     const py::gil_scoped_release release;
-    dmcnn::occlude(pixels, which.data(), which.size(), size, threads, images);
+    dmcnn::occlude(pixels, which.data(), restored, which.size(), size, threads, images);
 }
 
 }  // namespace
@@ -65,7 +74,8 @@ Raises:
     ValueError: the text names the pixel, what was found and what was expected.)");
     m.def("occlude", &occlude, py::arg("index").noconvert(), py::arg("fill").noconvert(),
           py::arg("offsets").noconvert(), py::arg("covered").noconvert(), py::arg("which").noconvert(),
-          py::arg("out").noconvert(), py::arg("threads").noconvert() = 1,
+          py::arg("out").noconvert(), py::arg("before").noconvert() = py::none(),
+          py::arg("value").noconvert() = py::none(), py::arg("n_threads").noconvert() = 1,
           R"(Write the pixels that a window covers, and only those, into dense images that hold the event already.
 
 Args:
@@ -75,7 +85,10 @@ Args:
     covered: (m,) int32, of ``list_windows``.
     which: (B,) int64. Number of the window of each image.
     out: (B, C, H, W) float32, writeable, C-contiguous; changed in place.
-    threads: at most so many work on different images; the result does not depend on their number.
+    before: (B,) int64. Number of the window that was written into each image last, whose pixels are restored first;
+        -1 for none. By default none was.
+    value: (nnz,) float32 [ADC]. The event's pixels, to be given with ``before``.
+    n_threads: at most so many work on different images; the result does not depend on their number.
 
 Raises:
     ValueError: the text names the image, what was found and what was expected; ``out`` is then unspecified.)");

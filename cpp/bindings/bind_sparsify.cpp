@@ -29,7 +29,7 @@ SparseArrays sparsify(const Array<float>& pixels, const Array<std::int64_t>& sta
 void bind_sparsify(py::module_& m) {
     m.def("sparsify", &sparsify, py::arg("pixels").noconvert(), py::arg("starts").noconvert(),
           py::arg("rows").noconvert(), py::arg("cols").noconvert(), py::arg("shape").noconvert(), py::arg("adc_lo"),
-          py::arg("adc_hi"), py::arg("row_major").noconvert(), py::arg("threads").noconvert() = 1,
+          py::arg("adc_hi"), py::arg("row_major").noconvert(), py::arg("n_threads").noconvert() = 1,
           R"(Sparse images from float32 pixels in memory.
 
 Args:
@@ -41,7 +41,7 @@ Args:
     adc_lo: [ADC] pixels below are dropped; -inf keeps all.
     adc_hi: [ADC] pixels above become adc_hi; inf keeps all.
     row_major: images are stored row by row (C order), else column by column.
-    threads: at most so many work on different images; the result does not depend on their number.
+    n_threads: at most so many work on different images; the result does not depend on their number.
 
 Returns:
     offsets, index, value, bad, cut, as ``decode_image2d``.

@@ -11,4 +11,5 @@ PYBIND11_MODULE(_core, m) {
     bind_occlude(m);
     bind_sparsify(m);
     bind_voxelise(m);
+    bind_voxelise_hits(m);
 }

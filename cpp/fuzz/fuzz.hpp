@@ -3,7 +3,7 @@
 //     CXX=clang++ cmake -S . -B build/fuzz -DDMCNN_FUZZ=ON -DDMCNN_SANITIZE=address,undefined
 //     cmake --build build/fuzz
 //     build/fuzz/seeds build/fuzz/corpus                # one folder of tiny valid inputs per target
-//     build/fuzz/fuzz_decode_image2d -max_total_time=600 -max_len=512 build/fuzz/corpus/decode_image2d
+//     build/fuzz/fuzz_decode_image2d -max_total_time=600 -max_len=1024 build/fuzz/corpus/decode_image2d
 //
 // An input is kControls bytes that choose the arguments, then the bytes of two entries. A finding becomes a case in
 // cpp/tests.

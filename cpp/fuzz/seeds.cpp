@@ -29,15 +29,18 @@ Bytes clusters(int size, std::uint32_t checksum) {
     return body.member_wise(checksum);
 }
 
-void write(const std::filesystem::path& folder, const std::vector<Bytes>& entries) {
+/// Every pair of entries; their images are of rows x cols pixels.
+void write(const std::filesystem::path& folder, const std::vector<Bytes>& entries, std::uint8_t rows = 2,
+           std::uint8_t cols = 3) {
     std::filesystem::create_directories(folder);
     int number = 0;
     for (const Bytes& first : entries)
         for (const Bytes& second : entries)
             for (const bool mend : {false, true}) {
-                Bytes input{std::uint8_t{mend}, static_cast<std::uint8_t>(second.size()), 0, 2, 3, 4, 4, 0};
+                Bytes input{std::uint8_t{mend}, static_cast<std::uint8_t>(second.size()), 0, rows, cols, 4, 4, 0};
                 input.append(first).append(second);
-                std::ofstream file(folder / std::to_string(number++), std::ios::binary);
+                const std::string name = std::to_string(rows * cols) + "_" + std::to_string(number++);
+                std::ofstream file(folder / name, std::ios::binary);
                 file.write(reinterpret_cast<const char*>(input.data()), static_cast<std::streamsize>(input.size()));
             }
 }
@@ -52,6 +55,9 @@ int main(int n_words, char** words) {
     const std::filesystem::path folder = words[1];
     const Pixels pixels{1, 20, 0, 600, -4, 11};
     write(folder / "decode_image2d", {images({}), images({pixels, {}}), images({pixels, pixels, {0, 7}})});
+    Pixels large(9 * 15);  // more than a block of the kernel: first zeros, then noise, then charge
+    for (std::size_t k = 50; k < large.size(); ++k) large[k] = k < 130 ? -3.0F : 20.0F;
+    write(folder / "decode_image2d", {images({large}), images({})}, 9, 15);
     write(folder / "decode_voxels", {Bytes().member_wise(kVoxel), sets().member_wise(kVoxel)});
     write(folder / "decode_clusters",
           {Bytes().member_wise(kShortIds), clusters(2, kShortIds), clusters(8, kLongIds)});

@@ -46,7 +46,7 @@ Sparse decode_image2d(const std::uint8_t* data, std::int64_t nbytes, const std::
             if (image.count != expected)
                 entry.fail("count", to_string(image.count) + " of image " + to_string(which),
                            to_string(layout.rows) + " rows x " + to_string(layout.cols) + " cols");
-            collector.add<load_big>(c, image.pixels, layout);
+            collector.add<BigEndian>(c, image.pixels, layout);
         }
         collector.end_image();
     }

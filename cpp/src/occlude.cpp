@@ -41,6 +41,25 @@ std::vector<std::int64_t> centres(const std::int32_t* index, std::int64_t nnz, c
     return found;
 }
 
+/// The pixels of one window, as `value` has them, into image i.
+void write(const Fill& fill, const float* value, std::int64_t window, std::int64_t i, std::int64_t size,
+           float* image) {
+    if (window < 0 || window >= fill.n_windows)
+        refuse("image", i, "window", to_string(window), "0 to " + to_string(fill.n_windows - 1));
+    const std::int64_t start = fill.offsets[window], stop = fill.offsets[window + 1];
+    if (start < 0 || stop < start || stop > fill.n_covered)
+        refuse("image", i, "offsets", to_string(start) + " to " + to_string(stop),
+               "increasing positions up to " + to_string(fill.n_covered));
+    for (std::int64_t k = start; k < stop; ++k) {
+        const std::int64_t pixel = fill.covered[k];
+        if (pixel < 0 || pixel >= fill.nnz)
+            refuse("image", i, "covered", to_string(pixel), "0 to " + to_string(fill.nnz - 1));
+        const std::int64_t at = fill.index[pixel];
+        if (at < 0 || at >= size) refuse("image", i, "index", to_string(at), "0 to " + to_string(size - 1));
+        image[at] = value[pixel];
+    }
+}
+
 }  // namespace
 
 Windows list_windows(const std::int32_t* index, std::int64_t nnz, const Shape& shape, const Scan& scan) {
@@ -83,24 +102,12 @@ Windows list_windows(const std::int32_t* index, std::int64_t nnz, const Shape& s
     return windows;
 }
 
-void occlude(const Fill& fill, const std::int64_t* which, std::int64_t n, std::int64_t size, int threads, float* out) {
+void occlude(const Fill& fill, const std::int64_t* which, const std::int64_t* before, std::int64_t n,
+             std::int64_t size, int threads, float* out) {
     parallel_for(static_cast<std::size_t>(n), threads, [&](std::size_t place) {
         const auto i = static_cast<std::int64_t>(place);
-        const std::int64_t window = which[i];
-        if (window < 0 || window >= fill.n_windows)
-            refuse("image", i, "window", to_string(window), "0 to " + to_string(fill.n_windows - 1));
-        const std::int64_t start = fill.offsets[window], stop = fill.offsets[window + 1];
-        if (start < 0 || stop < start || stop > fill.n_covered)
-            refuse("image", i, "offsets", to_string(start) + " to " + to_string(stop),
-                   "increasing positions up to " + to_string(fill.n_covered));
-        for (std::int64_t k = start; k < stop; ++k) {
-            const std::int64_t pixel = fill.covered[k];
-            if (pixel < 0 || pixel >= fill.nnz)
-                refuse("image", i, "covered", to_string(pixel), "0 to " + to_string(fill.nnz - 1));
-            const std::int64_t at = fill.index[pixel];
-            if (at < 0 || at >= size) refuse("image", i, "index", to_string(at), "0 to " + to_string(size - 1));
-            out[i * size + at] = fill.value[pixel];
-        }
+        if (before && before[i] != -1) write(fill, fill.own, before[i], i, size, out + i * size);
+        write(fill, fill.value, which[i], i, size, out + i * size);
     });
 }
 

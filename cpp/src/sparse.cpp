@@ -44,6 +44,11 @@ Collector::Collector(std::int64_t n_images, const Shape& shape, const Bounds& bo
     if (!(bounds.lo <= bounds.hi))
         throw std::invalid_argument("adc_lo " + std::to_string(bounds.lo) + " and adc_hi " +
                                     std::to_string(bounds.hi) + ", expected adc_lo <= adc_hi");
+    constexpr std::uint32_t minus_infinity = 0xff800000U, minus_zero = 0x80000000U;
+    negative_ = bounds.lo >= 0.0F ? minus_infinity : minus_zero;
+    positive_ = 0;
+    if (bounds.lo > 0.0F) std::memcpy(&positive_, &bounds.lo, sizeof positive_);
+    positive_ = std::max(positive_, 1);  // zero is never kept
     const auto n = static_cast<std::size_t>(n_images);
     sparse_.offsets.reserve(n + 1);
     sparse_.bad.reserve(n);

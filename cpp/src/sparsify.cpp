@@ -52,7 +52,7 @@ Sparse sparsify(const float* pixels, std::int64_t n_pixels, const std::int64_t* 
                 if (start < 0 || start > n_pixels || count > n_pixels - start)
                     refuse("image", e, "pixels", std::to_string(start) + " + " + std::to_string(count),
                            "-1, or a place in " + std::to_string(n_pixels) + " pixels");
-                collector.add<load_native>(c, reinterpret_cast<const unsigned char*>(pixels + start), layout);
+                collector.add<Native>(c, reinterpret_cast<const unsigned char*>(pixels + start), layout);
             }
             collector.end_image();
         }

@@ -8,33 +8,6 @@ namespace {
 
 using std::to_string;
 
-void check(const Edges& axis, const char* name) {
-    if (axis.n < 2)
-        throw std::invalid_argument(to_string(axis.n) + " edges of " + name + ", expected at least 2");
-    for (std::int64_t k = 0; k + 1 < axis.n; ++k)
-        if (!(axis.edges[k] < axis.edges[k + 1]))
-            refuse("edge", k + 1, name, to_string(axis.edges[k + 1]), "more than " + to_string(axis.edges[k]));
-}
-
-/// How many of the edges are behind x. The search has no branch to mispredict: times come in any order.
-template <class Behind>
-std::int64_t count_behind(const Edges& axis, double x, const Behind& behind) {
-    const double* base = axis.edges;
-    for (std::int64_t left = axis.n; left > 1;) {
-        const std::int64_t half = left / 2;
-        base += static_cast<std::int64_t>(behind(base[half - 1], x)) * half;
-        left -= half;
-    }
-    return base - axis.edges + behind(*base, x);
-}
-
-/// Bin of x: -1 before the first edge, n - 1 behind the last one.
-std::int64_t bin_of(const Edges& axis, double x) {
-    const std::int64_t behind = axis.right_closed ? count_behind(axis, x, std::less<double>())
-                                                  : count_behind(axis, x, std::less_equal<double>());
-    return behind - 1;
-}
-
 /// Pixel number in the plane, its energy, and the frames first .. end - 1 that it is in.
 struct Hit {
     std::int64_t pixel, first, end;
@@ -72,7 +45,7 @@ void for_each_hit(const Images& images, std::int64_t i, std::int64_t energy, std
 
 void check(const Images& images, std::int64_t energy, std::int64_t time, const Frames& frames, int threads) {
     check_images(images, threads);
-    check(frames.time, "time");
+    check_edges(frames.time, "time");
     for (const std::int64_t channel : {energy, time})
         if (channel < 0 || channel >= images.shape.channels)
             throw std::invalid_argument("channel " + to_string(channel) + ", expected 0 to " +
@@ -141,62 +114,6 @@ void fill_frames(const Images& images, std::int64_t i, std::int64_t energy, std:
     std::fill_n(out + bins * images.plane(), (frames.count - bins) * images.plane(), 0.0F);
 }
 
-/// Charge of a hit in its voxel.
-struct Deposit {
-    std::int64_t voxel;
-    double charge;
-};
-
-/// Radix sort: the deposits of one voxel keep their order.
-void sort_by_voxel(std::vector<Deposit>& deposits, std::int64_t n_voxels) {
-    constexpr int bits = 11;
-    std::vector<Deposit> sorted(deposits.size());
-    std::vector<std::size_t> next((std::size_t{1} << bits) + 1);
-    for (int shift = 0; (n_voxels - 1) >> shift > 0; shift += bits) {
-        const auto digit = [&](const Deposit& deposit) {
-            return static_cast<std::size_t>(deposit.voxel >> shift) % (std::size_t{1} << bits);
-        };
-        std::fill(next.begin(), next.end(), std::size_t{0});
-        for (const Deposit& deposit : deposits) ++next[digit(deposit) + 1];
-        std::partial_sum(next.begin(), next.end(), next.begin());
-        for (const Deposit& deposit : deposits) sorted[next[digit(deposit)]++] = deposit;
-        deposits.swap(sorted);
-    }
-}
-
-/// Number of the voxel that a hit lies in, or -1.
-std::int64_t voxel_of(const Edges& t, const Edges& y, const Edges& x, double at_t, double at_y, double at_x) {
-    const std::int64_t frame = bin_of(t, at_t), row = bin_of(y, at_y), col = bin_of(x, at_x);
-    const bool inside = frame >= 0 && frame < t.n - 1 && row >= 0 && row < y.n - 1 && col >= 0 && col < x.n - 1;
-    return inside ? (frame * (y.n - 1) + row) * (x.n - 1) + col : -1;
-}
-
-template <class Real>
-Part voxelise_event(const Hits<Real>& hits, std::int64_t i, const Edges& t, const Edges& y, const Edges& x) {
-    Part part;
-    std::vector<Deposit> deposits;
-    for (std::int64_t k = hits.offsets[i]; k < hits.offsets[i + 1]; ++k) {
-        if (!(std::isfinite(hits.x[k]) && std::isfinite(hits.y[k]) && std::isfinite(hits.t[k]) &&
-              std::isfinite(hits.charge[k]))) {
-            ++part.bad;
-            continue;
-        }
-        const std::int64_t voxel = voxel_of(t, y, x, hits.t[k], hits.y[k], hits.x[k]);
-        if (voxel < 0)
-            ++part.cut;
-        else
-            deposits.push_back({voxel, static_cast<double>(hits.charge[k])});
-    }
-    sort_by_voxel(deposits, (t.n - 1) * (y.n - 1) * (x.n - 1));
-    for (auto at = deposits.begin(); at != deposits.end();) {
-        const std::int64_t voxel = at->voxel;
-        double sum = 0.0;
-        for (; at != deposits.end() && at->voxel == voxel; ++at) sum += at->charge;
-        part.add(voxel, sum, "event", i);
-    }
-    return part;
-}
-
 }  // namespace
 
 Sparse voxelise(const Images& images, std::int64_t energy, std::int64_t time, const Frames& frames, int threads) {
@@ -217,21 +134,5 @@ void voxelise_dense(const Images& images, std::int64_t energy, std::int64_t time
         fill_frames(images, i, energy, time, frames, out + i * size);
     });
 }
-
-template <class Real>
-Sparse voxelise_hits(const Hits<Real>& hits, const Edges& t, const Edges& y, const Edges& x, int threads) {
-    check_offsets("event", hits.offsets, hits.n, hits.size);
-    check(t, "t");
-    check(y, "y");
-    check(x, "x");
-    check_shape({t.n - 1, y.n - 1, x.n - 1});
-    std::vector<Part> parts(static_cast<std::size_t>(hits.n));
-    parallel_for(parts.size(), threads,
-                 [&](std::size_t i) { parts[i] = voxelise_event(hits, static_cast<std::int64_t>(i), t, y, x); });
-    return join(parts);
-}
-
-template Sparse voxelise_hits(const Hits<float>&, const Edges&, const Edges&, const Edges&, int);
-template Sparse voxelise_hits(const Hits<double>&, const Edges&, const Edges&, const Edges&, int);
 
 }  // namespace dmcnn

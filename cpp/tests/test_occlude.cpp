@@ -44,8 +44,8 @@ void writes() {
     const std::vector<float> value{7, 8, 9, 10, 11};
     const Numbers which{1, 0};
     std::vector<float> out(80, 1.0F);
-    dmcnn::occlude({index.data(), value.data(), 5, found.offsets.data(), 2, found.covered.data(), 5}, which.data(), 2,
-                   40, 2, out.data());
+    dmcnn::occlude({index.data(), value.data(), 5, found.offsets.data(), 2, found.covered.data(), 5}, which.data(),
+                   nullptr, 2, 40, 2, out.data());
     std::vector<float> expected(80, 1.0F);
     expected[19] = 9;
     expected[39] = 11;
@@ -53,6 +53,24 @@ void writes() {
     expected[46] = 8;
     expected[61] = 10;
     CHECK(out == expected);
+}
+
+void restores() {
+    const dmcnn::Windows found = windows(1, 1, false);
+    const std::vector<float> zero(5), own{7, 8, 9, 10, 11};
+    const dmcnn::Fill fill{index.data(), zero.data(), 5, found.offsets.data(), 2, found.covered.data(), 5, own.data()};
+    std::vector<float> out(80);
+    for (const std::size_t image : {0, 40})
+        for (std::size_t k = 0; k < 5; ++k) out[image + static_cast<std::size_t>(index[k])] = own[k];
+    std::vector<float> expected = out;
+    const Numbers first{0, 0}, none{-1, -1}, second{1, 1}, mixed{0, -1};
+    dmcnn::occlude(fill, first.data(), none.data(), 2, 40, 2, out.data());
+    dmcnn::occlude(fill, second.data(), mixed.data(), 2, 40, 1, out.data());
+    for (const std::size_t at : {19U, 39U, 59U, 79U, 40U, 46U, 61U}) expected[at] = 0;  // image 1 keeps both windows
+    CHECK(out == expected);
+    const Numbers wrong{2, 0};
+    CHECK(refused("image 0: window 2",
+                  [&] { dmcnn::occlude(fill, first.data(), wrong.data(), 2, 40, 1, out.data()); }));
 }
 
 void refuses() {
@@ -69,8 +87,8 @@ void refuses() {
     const std::vector<float> value(5);
     std::vector<float> out(40);
     const auto write = [&](Numbers offsets, Places covered, std::int64_t which, const Places& pixels = index) {
-        dmcnn::occlude({pixels.data(), value.data(), 5, offsets.data(), 1, covered.data(), 2}, &which, 1, 40, 1,
-                       out.data());
+        dmcnn::occlude({pixels.data(), value.data(), 5, offsets.data(), 1, covered.data(), 2}, &which, nullptr, 1,
+                       40, 1, out.data());
     };
     CHECK(refused("image 0: window 1", [&] { write({0, 2}, {0, 1}, 1); }));
     CHECK(refused("image 0: window -1", [&] { write({0, 2}, {0, 1}, -1); }));
@@ -87,6 +105,7 @@ int main() {
     lists_and_merges();
     strides();
     writes();
+    restores();
     refuses();
     return failures != 0;
 }

@@ -9,12 +9,12 @@ import numpy
 import numpy.typing
 import typing
 __all__: list[str] = ['centroid', 'crop', 'decode_clusters', 'decode_image2d', 'decode_voxels', 'densify', 'list_windows', 'most_charge', 'occlude', 'sparsify', 'voxelise', 'voxelise_dense', 'voxelise_hits']
-def centroid(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray[numpy.int32], value: numpy.typing.NDArray[numpy.float32], shape: tuple[int, int, int], threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
+def centroid(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray[numpy.int32], value: numpy.typing.NDArray[numpy.float32], shape: tuple[int, int, int], n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
     """
     Mean row and column of sparse images, all channels together, weighted with the charges above zero.
     
     Args:
-        offsets, index, value, shape, threads: as ``crop``.
+        offsets, index, value, shape, n_threads: as ``crop``.
     
     Returns:
         rows (n,) float64, cols (n,) float64; the centre ((H - 1) / 2, (W - 1) / 2) of an image without such charge.
@@ -22,7 +22,7 @@ def centroid(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDA
     Raises:
         ValueError: the text names the image, what was found and what was expected.
     """
-def crop(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray[numpy.int32], value: numpy.typing.NDArray[numpy.float32], shape: tuple[int, int, int], source: numpy.typing.NDArray[numpy.int64], top: numpy.typing.NDArray[numpy.int64], left: numpy.typing.NDArray[numpy.int64], size: tuple[int, int], rows_per_pixel: int = 1, merge: str = 'sum', threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64]]:
+def crop(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray[numpy.int32], value: numpy.typing.NDArray[numpy.float32], shape: tuple[int, int, int], source: numpy.typing.NDArray[numpy.int64], top: numpy.typing.NDArray[numpy.int64], left: numpy.typing.NDArray[numpy.int64], size: tuple[int, int], rows_per_pixel: int = 1, merge: str = 'sum', n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64]]:
     """
     Cut windows out of sparse images.
     
@@ -37,7 +37,7 @@ def crop(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray
         size: (height, width) of the new images; a window covers ``height * rows_per_pixel`` rows.
         rows_per_pixel: so many rows of the image become one.
         merge: how they do: "sum", "mean" or "max", an absent pixel counting as zero; sums are made in double.
-        threads: at most so many work on different windows; the result does not depend on it.
+        n_threads: at most so many work on different windows; the result does not depend on it.
     
     Returns:
         offsets (m+1,) int64; index int32, row-major in (C, *size); value float32, no zeros; bad (m,) int64, zeros;
@@ -102,7 +102,7 @@ def decode_voxels(data: numpy.typing.NDArray[numpy.uint8], entries: numpy.typing
         ValueError: malformed bytes; the text names the entry, what was found and what was expected.
     """
 @typing.overload
-def densify(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray[numpy.int32], value: numpy.typing.NDArray[numpy.float32], out: numpy.typing.NDArray[numpy.float32], orientation: numpy.typing.NDArray[numpy.uint8] | None = None, which: numpy.typing.NDArray[numpy.int64] | None = None, shift: numpy.typing.NDArray[numpy.int64] | None = None, key: numpy.typing.NDArray[numpy.uint64] | None = None, seed: int = 0, noise: typing.SupportsFloat | typing.SupportsIndex = 0.0, mask: typing.SupportsFloat | typing.SupportsIndex = 0.0, threads: int = 1) -> numpy.typing.NDArray[numpy.int64]:
+def densify(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray[numpy.int32], value: numpy.typing.NDArray[numpy.float32], out: numpy.typing.NDArray[numpy.float32], orientation: numpy.typing.NDArray[numpy.uint8] | None = None, which: numpy.typing.NDArray[numpy.int64] | None = None, shift: numpy.typing.NDArray[numpy.int64] | None = None, key: numpy.typing.NDArray[numpy.uint64] | None = None, seed: int = 0, noise: typing.SupportsFloat | typing.SupportsIndex = 0.0, mask: typing.SupportsFloat | typing.SupportsIndex = 0.0, n_threads: int = 1) -> numpy.typing.NDArray[numpy.int64]:
     """
     Write sparse images into a dense batch, zeros included, augmented on the way.
     
@@ -120,7 +120,7 @@ def densify(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDAr
         seed: of the random numbers.
         noise: [ADC] rms of the noise added to every active pixel (a sum of 12 uniform numbers: |noise| < 6 rms).
         mask: probability to leave a pixel out.
-        threads: at most so many work on different images. The random numbers depend on (seed, key, stored pixel
+        n_threads: at most so many work on different images. The random numbers depend on (seed, key, stored pixel
             number) alone, and nothing depends on the threads: see cpp/include/dmcnn/random.hpp and densify.hpp.
     
     Returns:
@@ -131,7 +131,7 @@ def densify(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDAr
             unspecified.
     """
 @typing.overload
-def densify(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray[numpy.int32], value: numpy.typing.NDArray[numpy.float32], out: numpy.typing.NDArray[numpy.uint16], orientation: numpy.typing.NDArray[numpy.uint8] | None = None, which: numpy.typing.NDArray[numpy.int64] | None = None, shift: numpy.typing.NDArray[numpy.int64] | None = None, key: numpy.typing.NDArray[numpy.uint64] | None = None, seed: int = 0, noise: typing.SupportsFloat | typing.SupportsIndex = 0.0, mask: typing.SupportsFloat | typing.SupportsIndex = 0.0, threads: int = 1) -> numpy.typing.NDArray[numpy.int64]:
+def densify(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray[numpy.int32], value: numpy.typing.NDArray[numpy.float32], out: numpy.typing.NDArray[numpy.uint16], orientation: numpy.typing.NDArray[numpy.uint8] | None = None, which: numpy.typing.NDArray[numpy.int64] | None = None, shift: numpy.typing.NDArray[numpy.int64] | None = None, key: numpy.typing.NDArray[numpy.uint64] | None = None, seed: int = 0, noise: typing.SupportsFloat | typing.SupportsIndex = 0.0, mask: typing.SupportsFloat | typing.SupportsIndex = 0.0, n_threads: int = 1) -> numpy.typing.NDArray[numpy.int64]:
     """
     Write sparse images into a dense batch, zeros included, augmented on the way.
     
@@ -149,7 +149,7 @@ def densify(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDAr
         seed: of the random numbers.
         noise: [ADC] rms of the noise added to every active pixel (a sum of 12 uniform numbers: |noise| < 6 rms).
         mask: probability to leave a pixel out.
-        threads: at most so many work on different images. The random numbers depend on (seed, key, stored pixel
+        n_threads: at most so many work on different images. The random numbers depend on (seed, key, stored pixel
             number) alone, and nothing depends on the threads: see cpp/include/dmcnn/random.hpp and densify.hpp.
     
     Returns:
@@ -181,7 +181,7 @@ def list_windows(index: numpy.typing.NDArray[numpy.int32], shape: tuple[int, int
     Raises:
         ValueError: the text names the pixel, what was found and what was expected.
     """
-def most_charge(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray[numpy.int32], value: numpy.typing.NDArray[numpy.float32], shape: tuple[int, int, int], size: tuple[int, int], threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.float64]]:
+def most_charge(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray[numpy.int32], value: numpy.typing.NDArray[numpy.float32], shape: tuple[int, int, int], size: tuple[int, int], n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.float64]]:
     """
     The window with the largest sum of charge, all channels together, among all that lie inside the image.
     
@@ -190,7 +190,7 @@ def most_charge(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.
     those below 2^(24 - s) are rounded. Of equal sums the smallest top wins, then the smallest left.
     
     Args:
-        offsets, index, value, shape, threads: as ``crop``.
+        offsets, index, value, shape, n_threads: as ``crop``.
         size: (height, width) of the window in pixels of the image.
     
     Returns:
@@ -199,7 +199,7 @@ def most_charge(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.
     Raises:
         ValueError: the text names the image, what was found and what was expected.
     """
-def occlude(index: numpy.typing.NDArray[numpy.int32], fill: numpy.typing.NDArray[numpy.float32], offsets: numpy.typing.NDArray[numpy.int64], covered: numpy.typing.NDArray[numpy.int32], which: numpy.typing.NDArray[numpy.int64], out: numpy.typing.NDArray[numpy.float32], threads: int = 1) -> None:
+def occlude(index: numpy.typing.NDArray[numpy.int32], fill: numpy.typing.NDArray[numpy.float32], offsets: numpy.typing.NDArray[numpy.int64], covered: numpy.typing.NDArray[numpy.int32], which: numpy.typing.NDArray[numpy.int64], out: numpy.typing.NDArray[numpy.float32], before: numpy.typing.NDArray[numpy.int64] | None = None, value: numpy.typing.NDArray[numpy.float32] | None = None, n_threads: int = 1) -> None:
     """
     Write the pixels that a window covers, and only those, into dense images that hold the event already.
     
@@ -210,12 +210,15 @@ def occlude(index: numpy.typing.NDArray[numpy.int32], fill: numpy.typing.NDArray
         covered: (m,) int32, of ``list_windows``.
         which: (B,) int64. Number of the window of each image.
         out: (B, C, H, W) float32, writeable, C-contiguous; changed in place.
-        threads: at most so many work on different images; the result does not depend on their number.
+        before: (B,) int64. Number of the window that was written into each image last, whose pixels are restored first;
+            -1 for none. By default none was.
+        value: (nnz,) float32 [ADC]. The event's pixels, to be given with ``before``.
+        n_threads: at most so many work on different images; the result does not depend on their number.
     
     Raises:
         ValueError: the text names the image, what was found and what was expected; ``out`` is then unspecified.
     """
-def sparsify(pixels: numpy.typing.NDArray[numpy.float32], starts: numpy.typing.NDArray[numpy.int64], rows: numpy.typing.NDArray[numpy.int64], cols: numpy.typing.NDArray[numpy.int64], shape: tuple[int, int], adc_lo: typing.SupportsFloat | typing.SupportsIndex, adc_hi: typing.SupportsFloat | typing.SupportsIndex, row_major: bool, threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64]]:
+def sparsify(pixels: numpy.typing.NDArray[numpy.float32], starts: numpy.typing.NDArray[numpy.int64], rows: numpy.typing.NDArray[numpy.int64], cols: numpy.typing.NDArray[numpy.int64], shape: tuple[int, int], adc_lo: typing.SupportsFloat | typing.SupportsIndex, adc_hi: typing.SupportsFloat | typing.SupportsIndex, row_major: bool, n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64]]:
     """
     Sparse images from float32 pixels in memory.
     
@@ -228,7 +231,7 @@ def sparsify(pixels: numpy.typing.NDArray[numpy.float32], starts: numpy.typing.N
         adc_lo: [ADC] pixels below are dropped; -inf keeps all.
         adc_hi: [ADC] pixels above become adc_hi; inf keeps all.
         row_major: images are stored row by row (C order), else column by column.
-        threads: at most so many work on different images; the result does not depend on their number.
+        n_threads: at most so many work on different images; the result does not depend on their number.
     
     Returns:
         offsets, index, value, bad, cut, as ``decode_image2d``.
@@ -236,12 +239,12 @@ def sparsify(pixels: numpy.typing.NDArray[numpy.float32], starts: numpy.typing.N
     Raises:
         ValueError: an image outside ``pixels``; the text names the image, what was found and what was expected.
     """
-def voxelise(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray[numpy.int32], value: numpy.typing.NDArray[numpy.float32], shape: tuple[int, int, int], energy: int, time: int, edges: numpy.typing.NDArray[numpy.float64], n_frames: int, energy_above: typing.SupportsFloat | typing.SupportsIndex = 0.0, after: typing.SupportsFloat | typing.SupportsIndex = ..., until: typing.SupportsFloat | typing.SupportsIndex = ..., cumulative: bool = False, right_closed: bool = True, threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64]]:
+def voxelise(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray[numpy.int32], value: numpy.typing.NDArray[numpy.float32], shape: tuple[int, int, int], energy: int, time: int, edges: numpy.typing.NDArray[numpy.float64], n_frames: int, energy_above: typing.SupportsFloat | typing.SupportsIndex = 0.0, after: typing.SupportsFloat | typing.SupportsIndex = ..., until: typing.SupportsFloat | typing.SupportsIndex = ..., cumulative: bool = False, right_closed: bool = True, n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64]]:
     """
     Space-time frames of sparse images that hold a channel of energies and one of times.
     
     Args:
-        offsets, index, value, shape, threads: as ``crop``.
+        offsets, index, value, shape, n_threads: as ``crop``.
         energy, time: numbers of the two channels; a pixel without a stored time has time 0.
         edges: (b+1,) float64, strictly increasing. Bin k of the time is frame k; float32 times are compared as float64.
         n_frames: of the result, >= b; those beyond the last bin stay empty.
@@ -258,20 +261,20 @@ def voxelise(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDA
     Raises:
         ValueError: the text names the image or the edge, what was found and what was expected.
     """
-def voxelise_dense(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray[numpy.int32], value: numpy.typing.NDArray[numpy.float32], shape: tuple[int, int, int], energy: int, time: int, edges: numpy.typing.NDArray[numpy.float64], out: numpy.typing.NDArray[numpy.float32], energy_above: typing.SupportsFloat | typing.SupportsIndex = 0.0, after: typing.SupportsFloat | typing.SupportsIndex = ..., until: typing.SupportsFloat | typing.SupportsIndex = ..., cumulative: bool = False, right_closed: bool = True, threads: int = 1) -> None:
+def voxelise_dense(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray[numpy.int32], value: numpy.typing.NDArray[numpy.float32], shape: tuple[int, int, int], energy: int, time: int, edges: numpy.typing.NDArray[numpy.float64], out: numpy.typing.NDArray[numpy.float32], energy_above: typing.SupportsFloat | typing.SupportsIndex = 0.0, after: typing.SupportsFloat | typing.SupportsIndex = ..., until: typing.SupportsFloat | typing.SupportsIndex = ..., cumulative: bool = False, right_closed: bool = True, n_threads: int = 1) -> None:
     """
     The frames of ``voxelise``, dense.
     
     Args:
         out: (n, n_frames, H, W) float32, writeable, C-contiguous, apart from ``value``; overwritten.
-        offsets, index, value, shape, energy, time, edges, energy_above, after, until, cumulative, right_closed, threads:
+        offsets, index, value, shape, energy, time, edges, energy_above, after, until, cumulative, right_closed, n_threads:
             as ``voxelise``.
     
     Raises:
         ValueError: as ``voxelise``; ``out`` is then unspecified.
     """
 @typing.overload
-def voxelise_hits(offsets: numpy.typing.NDArray[numpy.int64], x: numpy.typing.NDArray[numpy.float32], y: numpy.typing.NDArray[numpy.float32], t: numpy.typing.NDArray[numpy.float32], charge: numpy.typing.NDArray[numpy.float32], x_edges: numpy.typing.NDArray[numpy.float64], y_edges: numpy.typing.NDArray[numpy.float64], t_edges: numpy.typing.NDArray[numpy.float64], right_closed: bool = False, threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64]]:
+def voxelise_hits(offsets: numpy.typing.NDArray[numpy.int64], x: numpy.typing.NDArray[numpy.float32], y: numpy.typing.NDArray[numpy.float32], t: numpy.typing.NDArray[numpy.float32], charge: numpy.typing.NDArray[numpy.float32], x_edges: numpy.typing.NDArray[numpy.float64], y_edges: numpy.typing.NDArray[numpy.float64], t_edges: numpy.typing.NDArray[numpy.float64], right_closed: bool = False, n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64]]:
     """
     Lists of hits as sparse images of (bins of t, bins of y, bins of x), the charges in a voxel summed.
     
@@ -282,7 +285,7 @@ def voxelise_hits(offsets: numpy.typing.NDArray[numpy.int64], x: numpy.typing.ND
         x, y, t, charge: (m,) float64, or all float32: position, time, charge or energy, in any unit.
         x_edges, y_edges, t_edges: float64, strictly increasing, in the same units.
         right_closed: bins are lo < x <= hi, else lo <= x < hi, on all axes.
-        threads: at most so many work on different events; the result does not depend on it.
+        n_threads: at most so many work on different events; the result does not depend on it.
     
     Returns:
         offsets, index, value as ``crop``; bad (n,) int64, hits with a NaN or infinite number; cut (n,) int64, hits
@@ -292,7 +295,7 @@ def voxelise_hits(offsets: numpy.typing.NDArray[numpy.int64], x: numpy.typing.ND
         ValueError: the text names the event or the edge, what was found and what was expected.
     """
 @typing.overload
-def voxelise_hits(offsets: numpy.typing.NDArray[numpy.int64], x: numpy.typing.NDArray[numpy.float64], y: numpy.typing.NDArray[numpy.float64], t: numpy.typing.NDArray[numpy.float64], charge: numpy.typing.NDArray[numpy.float64], x_edges: numpy.typing.NDArray[numpy.float64], y_edges: numpy.typing.NDArray[numpy.float64], t_edges: numpy.typing.NDArray[numpy.float64], right_closed: bool = False, threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64]]:
+def voxelise_hits(offsets: numpy.typing.NDArray[numpy.int64], x: numpy.typing.NDArray[numpy.float64], y: numpy.typing.NDArray[numpy.float64], t: numpy.typing.NDArray[numpy.float64], charge: numpy.typing.NDArray[numpy.float64], x_edges: numpy.typing.NDArray[numpy.float64], y_edges: numpy.typing.NDArray[numpy.float64], t_edges: numpy.typing.NDArray[numpy.float64], right_closed: bool = False, n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64]]:
     """
     Lists of hits as sparse images of (bins of t, bins of y, bins of x), the charges in a voxel summed.
     
@@ -303,7 +306,7 @@ def voxelise_hits(offsets: numpy.typing.NDArray[numpy.int64], x: numpy.typing.ND
         x, y, t, charge: (m,) float64, or all float32: position, time, charge or energy, in any unit.
         x_edges, y_edges, t_edges: float64, strictly increasing, in the same units.
         right_closed: bins are lo < x <= hi, else lo <= x < hi, on all axes.
-        threads: at most so many work on different events; the result does not depend on it.
+        n_threads: at most so many work on different events; the result does not depend on it.
     
     Returns:
         offsets, index, value as ``crop``; bad (n,) int64, hits with a NaN or infinite number; cut (n,) int64, hits

@@ -25,7 +25,7 @@ def to_tensor(
     *,
     which: NDArray[np.int64] | None = None,
     out: torch.Tensor | None = None,
-    threads: int = 1,
+    n_threads: int = 1,
     **augmentation: Any,
 ) -> torch.Tensor:
     """(B, C, H, W) contiguous tensor of a batch, each image turned by its orientation bits.
@@ -35,7 +35,7 @@ def to_tensor(
         orientation: (B,) bits, see `_core.densify`.
         which: (B,) numbers of images.
         out: float32 or bfloat16 tensor on the host to write to; by default a new one of float32.
-        threads: at most so many work on different images.
+        n_threads: at most so many work on different images.
         augmentation: shift, key, seed, noise and mask of `_core.densify`.
     """
     if out is None:  # NumPy asks for huge pages, and the first touch of memory costs more than filling it
@@ -44,7 +44,7 @@ def to_tensor(
     pixels = (out.view(torch.uint16) if out.dtype == torch.bfloat16 else out).numpy()
     _core.densify(
         images.offsets, images.index, images.value, pixels, orientation,
-        which=which, threads=threads, **augmentation,
+        which=which, n_threads=n_threads, **augmentation,
     )  # fmt: skip
     return out
 

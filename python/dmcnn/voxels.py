@@ -102,7 +102,7 @@ def to_voxels(
     _check_channels(images, energy, time)
     offsets, index, value, _, _ = _core.voxelise(
         images.offsets, images.index, images.value, images.shape, energy, time, frames.edges, frames.count,
-        threads=threads(n_threads), **frames.arguments,
+        n_threads=threads(n_threads), **frames.arguments,
     )  # fmt: skip
     return SparseImages(
         offsets=offsets,
@@ -135,7 +135,7 @@ def to_frames(
         )
     _core.voxelise_dense(
         images.offsets, images.index, images.value, images.shape, energy, time, frames.edges, out,
-        threads=threads(n_threads), **frames.arguments,
+        n_threads=threads(n_threads), **frames.arguments,
     )  # fmt: skip
     return out
 
@@ -192,7 +192,7 @@ def of_hits(
     x, y, t, charge = hits.columns
     offsets, index, value, bad, cut = _core.voxelise_hits(
         np.ascontiguousarray(hits.offsets), x, y, t, charge, across, down, times,
-        right_closed=_is_right(closed), threads=threads(n_threads),
+        right_closed=_is_right(closed), n_threads=threads(n_threads),
     )  # fmt: skip
     n, frames = len(offsets) - 1, len(times) - 1
     images = SparseImages(

@@ -14,8 +14,8 @@ from reference.images import assert_same, columns, random_images
 
 def assert_same_as_twin(dense, source, top, left, size, rows_per_pixel, merge):
     expected, cut = twin(dense, source, top, left, size, rows_per_pixel, merge)
-    for threads in (1, 3):
-        found = _core.crop(*columns(dense), source, top, left, size, rows_per_pixel, merge, threads)
+    for n_threads in (1, 3):
+        found = _core.crop(*columns(dense), source, top, left, size, rows_per_pixel, merge, n_threads)
         assert_same(found, expected, np.zeros(len(source), np.int64), cut)
 
 
@@ -101,8 +101,8 @@ def test_refuses_other_arrays(tampered):
             pytest.fail(f"{what} accepted: {_core.crop(**arguments, **REST)}")
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_releases_gil(releases_gil, threads):
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_releases_gil(releases_gil, n_threads):
     images = columns(np.ones((1, 1, 600, 600), np.float32))
     place = np.zeros(4, np.int64)
-    assert releases_gil(lambda: _core.crop(*images, place, place, place, (500, 500), 1, "sum", threads))
+    assert releases_gil(lambda: _core.crop(*images, place, place, place, (500, 500), 1, "sum", n_threads))

@@ -47,7 +47,7 @@ def problems(draw):
     for e, c in np.argwhere(position >= 0):
         sizes[:, e, c] = images[e][position[e, c]].shape
     shape = draw(st.tuples(st.integers(0, 9), st.integers(0, 9)))
-    bounds = draw(st.sampled_from([(-INF, INF), (10.0, 500.0)]))
+    bounds = draw(st.sampled_from([(-INF, INF), (10.0, 500.0), (0.0, INF), (-5.0, 5.0)]))
     return *encode(images), position, *sizes, shape, *bounds, draw(st.booleans())
 
 

@@ -25,9 +25,11 @@ def dense(offsets, index, value, shape, orientation=None, which=None, dtype=np.f
     """The batch and what it lost, made with 1, 2 and 5 threads."""
     count = len(offsets) - 1 if which is None else len(which)
     made = []
-    for threads in (1, 2, 5):
+    for n_threads in (1, 2, 5):
         out = np.full((count, *shape), 7, dtype)
-        lost = _core.densify(offsets, index, value, out, orientation, which=which, threads=threads, **change)
+        lost = _core.densify(
+            offsets, index, value, out, orientation, which=which, n_threads=n_threads, **change
+        )
         made.append((out, lost))
     for out, lost in made:
         np.testing.assert_array_equal(out, made[0][0])
@@ -215,7 +217,7 @@ def test_refuses_other_arrays(tampered):
     frozen.setflags(write=False)
     with pytest.raises(ValueError, match="writeable"):
         _core.densify(**{**VALID, "out": frozen})
-    for name, value in (("seed", -1), ("seed", 1.5), ("threads", 1.5), ("noise", None)):
+    for name, value in (("seed", -1), ("seed", 1.5), ("n_threads", 1.5), ("noise", None)):
         with pytest.raises(TypeError):
             _core.densify(**{**VALID, name: value})
 
@@ -225,14 +227,14 @@ def test_errors_do_not_depend_on_threads():
     many |= {"out": np.zeros((99, 1, 4, 6), np.float32)}
     many["offsets"] = np.concatenate([[0, 3], np.full(98, 3)])
     many["orientation"] = np.where(np.arange(99) % 7 == 6, 9, 0).astype(np.uint8)
-    for threads in (1, 2, 4, 8):
+    for n_threads in (1, 2, 4, 8):
         with pytest.raises(ValueError, match="image 6: orientation 9"):
-            _core.densify(**many, threads=threads)
+            _core.densify(**many, n_threads=n_threads)
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_releases_gil(releases_gil, threads):
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_releases_gil(releases_gil, n_threads):
     sparse = batch(np.random.default_rng(0), 2, (1, 1448, 1448), 0.5)
     out = np.empty((2, 1, 1448, 1448), np.float32)
     turn = np.array([7, 7], np.uint8)
-    assert releases_gil(lambda: _core.densify(*sparse, out, turn, threads=threads))
+    assert releases_gil(lambda: _core.densify(*sparse, out, turn, n_threads=n_threads))

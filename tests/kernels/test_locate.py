@@ -21,10 +21,10 @@ from reference.images import columns, random_images
 )
 def test_same_as_twins(seed, n, shape, fill, size):
     dense = random_images(np.random.default_rng(seed), n, shape, fill)
-    for threads in (1, 3):
+    for n_threads in (1, 3):
         for found, expected in (
-            (_core.centroid(*columns(dense), threads), twin.centroid(dense)),
-            (_core.most_charge(*columns(dense), size, threads), twin.most_charge(dense, size)),
+            (_core.centroid(*columns(dense), n_threads), twin.centroid(dense)),
+            (_core.most_charge(*columns(dense), size, n_threads), twin.most_charge(dense, size)),
         ):
             for a, b in zip(found, expected, strict=True):
                 assert a.dtype == b.dtype
@@ -93,8 +93,8 @@ def test_refuses_other_arrays(tampered, call):
             pytest.fail(f"{what} accepted: {call(**arguments)}")
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_release_gil(releases_gil, threads):
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_release_gil(releases_gil, n_threads):
     images = columns(np.ones((2, 1, 400, 400), np.float32))
-    assert releases_gil(lambda: _core.centroid(*images, threads))
-    assert releases_gil(lambda: _core.most_charge(*images, (99, 99), threads))
+    assert releases_gil(lambda: _core.centroid(*images, n_threads))
+    assert releases_gil(lambda: _core.most_charge(*images, (99, 99), n_threads))

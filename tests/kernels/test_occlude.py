@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -59,8 +61,8 @@ def test_merged_windows_are_the_same_image_and_others_are_not(seed, half, stride
     rows, cols, number, offsets, covered = _core.list_windows(index, shape, half, stride, skip)
     out = np.repeat(image[np.newaxis], len(offsets) - 1, axis=0)
     zeros = np.zeros(len(index), np.float32)
-    for threads in (1, 3):
-        _core.occlude(index, zeros, offsets, covered, np.arange(len(out)), out, threads)
+    for n_threads in (1, 3):
+        _core.occlude(index, zeros, offsets, covered, np.arange(len(out)), out, n_threads=n_threads)
     for row, col, window in zip(rows, cols, number, strict=True):
         hidden = image.copy()
         hidden[:, max(0, row - half) : row + half + 1, max(0, col - half) : col + half + 1] = 0
@@ -81,10 +83,14 @@ def test_writes_what_the_twin_writes_and_restores(seed):
     image.reshape(-1)[index] = value
     which = rng.integers(0, max(1, len(offsets) - 1), 5 if len(index) else 0)
     out = np.repeat(image[np.newaxis], len(which), axis=0)
-    expected = out.copy()
-    _core.occlude(index, fill, offsets, covered, which, out, threads=2)
-    occlude_twin(index, fill, offsets, covered, which, expected)
-    np.testing.assert_array_equal(out, expected)
+    expected, before = out.copy(), None
+    for n_threads in (1, 2, 3):  # each time over what the windows before have left
+        restored = {} if before is None else {"before": before, "value": value}
+        _core.occlude(index, fill, offsets, covered, which, out, n_threads=n_threads, **restored)
+        occlude_twin(index, fill, offsets, covered, which, expected, **restored)
+        np.testing.assert_array_equal(out, expected)
+        before, which = which, rng.permutation(which)
+    which = before
     _core.occlude(index, value, offsets, covered, which, out)
     assert all(np.array_equal(one, image) for one in out)
 
@@ -117,6 +123,8 @@ VALID = {
     "covered": np.array([0, 1, 2], np.int32),
     "which": np.array([0, 1, 1], np.int64),
     "out": np.ones((3, 2, 3, 4), np.float32),
+    "before": np.array([-1, -1, -1], np.int64),
+    "value": np.ones(3, np.float32),
 }
 
 
@@ -132,6 +140,10 @@ VALID = {
         ({"offsets": []}, "offsets is empty"),
         ({"covered": [0, 1, 3]}, "image 1: covered 3, expected 0 to 2"),
         ({"covered": [-1, 1, 2]}, "image 0: covered -1"),
+        ({"before": [0, 2, -1]}, "image 1: window 2, expected 0 to 1"),
+        ({"before": [0, -1, -2]}, "image 2: window -2"),
+        ({"before": [0, 1]}, r"before has shape \(2\), expected \(3\)"),
+        ({"value": [0, 1]}, r"value has shape \(2\), expected \(3\)"),
         ({"index": [0, 5, 24]}, "image 1: index 24, expected 0 to 23"),
         ({"index": [-1, 5, 23]}, "image 0: index -1"),
         ({"fill": [0, 0]}, r"fill has shape \(2\), expected \(3\)"),
@@ -139,9 +151,15 @@ VALID = {
 )
 def test_refuses(change, said):
     change = {name: np.array(values, VALID[name].dtype) for name, values in change.items()}
-    for threads in (1, 2):
+    for n_threads in (1, 2):
         with pytest.raises(ValueError, match=said):
-            _core.occlude(**{**VALID, **change}, threads=threads)
+            _core.occlude(**{**VALID, **change}, n_threads=n_threads)
+
+
+@pytest.mark.parametrize("missing", ["before", "value"])
+def test_restores_only_with_both(missing):
+    with pytest.raises(ValueError, match="before and value, expected both or neither"):
+        _core.occlude(**{**VALID, missing: None})
 
 
 def test_refuses_other_arrays(tampered):
@@ -166,5 +184,6 @@ def test_release_gil(releases_gil):
     offsets, covered = np.array([0, len(index)]), np.arange(len(index), dtype=np.int32)
     which, out = np.zeros(8, np.int64), np.empty((8, 1, 256, 256), np.float32)
     fill = np.zeros(len(index), np.float32)
-    for threads in (1, 2):
-        assert releases_gil(lambda: _core.occlude(index, fill, offsets, covered, which, out, threads))  # noqa: B023
+    for n_threads in (1, 2):
+        call = partial(_core.occlude, index, fill, offsets, covered, which, out, n_threads=n_threads)
+        assert releases_gil(call)

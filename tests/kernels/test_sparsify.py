@@ -39,8 +39,8 @@ def problems(draw):
 @given(problems())
 def test_same_as_twin(problem):
     expected = twin(*problem)
-    for threads in (1, 2, 5):
-        assert_same(_core.sparsify(*problem, threads=threads), expected)
+    for n_threads in (1, 2, 5):
+        assert_same(_core.sparsify(*problem, n_threads=n_threads), expected)
 
 
 @pytest.mark.parametrize("n", [1, 15, 16, 17, 100])
@@ -50,12 +50,12 @@ def test_threads_change_nothing(n):
     starts, rows, cols = (np.array(column)[:, None] for column in (np.arange(n) * 30, [5] * n, [6] * n))
     problem = (pixels.ravel(), starts, rows, cols, (5, 6), 10.1, 500.3, True)
     expected = twin(*problem)
-    for threads in (1, 2, 3, 8):
-        assert_same(_core.sparsify(*problem, threads=threads), expected)
+    for n_threads in (1, 2, 3, 8):
+        assert_same(_core.sparsify(*problem, n_threads=n_threads), expected)
     starts = np.where(np.arange(n)[:, None] >= n // 2, -5, starts)
-    for threads in (1, 2, 8):
+    for n_threads in (1, 2, 8):
         with pytest.raises(ValueError, match=f"image {n // 2}: pixels -5"):
-            _core.sparsify(pixels.ravel(), starts, *problem[2:], threads=threads)
+            _core.sparsify(pixels.ravel(), starts, *problem[2:], n_threads=n_threads)
 
 
 @pytest.mark.parametrize(

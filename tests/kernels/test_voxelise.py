@@ -1,4 +1,4 @@
-"""voxelise, dense and sparse, and voxelise_hits against their twins, and what they refuse."""
+"""voxelise, dense and sparse, against its twin, and what it refuses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from dmcnn import _core
 from reference.images import assert_same, columns
 from reference.voxelise import voxelise as twin
-from reference.voxelise import voxelise_hits as hits_twin
 
 EDGES = st.lists(st.integers(-8, 8), min_size=2, max_size=9, unique=True).map(
     lambda numbers: np.array(sorted(numbers)) * 0.1
@@ -44,43 +43,12 @@ def test_same_as_twin(seed, n, fill, edges, more, above, cumulative, right_close
     n_frames, (energy_above, after) = len(edges) - 1 + more, above
     how = (energy_above, after, after + 0.7 if after > -9 else np.inf, cumulative, right_closed)
     expected, cut = twin(dense, 2, 0, edges, n_frames, *how)
-    for threads in (1, 3):
-        found = _core.voxelise(*columns(dense), 2, 0, edges, n_frames, *how, threads)
+    for n_threads in (1, 3):
+        found = _core.voxelise(*columns(dense), 2, 0, edges, n_frames, *how, n_threads)
         assert_same(found, expected, np.zeros(n, np.int64), cut)
         out = np.full(expected.shape, np.nan, np.float32)
-        assert _core.voxelise_dense(*columns(dense), 2, 0, edges, out, *how, threads) is None
+        assert _core.voxelise_dense(*columns(dense), 2, 0, edges, out, *how, n_threads) is None
         np.testing.assert_array_equal(out, expected)
-
-
-@given(
-    st.integers(0, 2**32 - 1),
-    st.lists(st.integers(0, 40), max_size=4),
-    st.tuples(EDGES, EDGES, EDGES),
-    st.sampled_from([np.float32, np.float64]),
-    st.booleans(),
-)
-def test_hits_same_as_twin(seed, counts, edges, dtype, right_closed):
-    rng = np.random.default_rng(seed)
-    offsets = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64)
-    hits = [
-        rng.choice(np.concatenate([e, e + 0.01, [np.nan, np.inf][: rng.integers(3)]]), offsets[-1])
-        for e in edges
-    ]
-    charge = rng.choice([0.1, -0.1, 1e3, 1e-9, 2.5], offsets[-1])
-    arguments = [offsets, *(a.astype(dtype) for a in (*hits, charge)), *edges]
-    expected, bad, cut = hits_twin(*arguments, right_closed)
-    for threads in (1, 3):
-        assert_same(_core.voxelise_hits(*arguments, right_closed, threads), expected, bad, cut)
-
-
-def test_many_voxels():
-    """Voxel numbers of more than one digit of the sort."""
-    rng = np.random.default_rng(3)
-    offsets = np.array([0, 4000, 9000])
-    x, y, t = rng.integers(0, 300, (3, 9000)) // np.array([[1], [30], [1]]) + 0.5
-    edges = [np.arange(301.0), np.arange(11.0), np.arange(301.0)]
-    arguments = (offsets, x, y, t, rng.normal(size=9000), *edges)
-    assert_same(_core.voxelise_hits(*arguments), *hits_twin(*arguments, False))
 
 
 IMAGES = {
@@ -89,18 +57,12 @@ IMAGES = {
     "value": np.array([1, 2, 3], np.float32),
     "edges": np.array([0.0, 1, 2]),
 }
-HITS = {
-    "offsets": np.array([0, 1, 3], np.int64),
-    **{name: np.array([0.5, 0.5, 1.5]) for name in ("x", "y", "t", "charge")},
-    **{name: np.array([0.0, 1, 2]) for name in ("x_edges", "y_edges", "t_edges")},
-}
 REST = {"shape": (2, 3, 4), "energy": 0, "time": 1}
 CALLS = {
     "voxelise": lambda **more: _core.voxelise(**{**IMAGES, **REST, "n_frames": 2, **more}),
     "voxelise_dense": lambda **more: _core.voxelise_dense(
         **{**IMAGES, **REST, "out": np.zeros((2, 2, 3, 4), np.float32), **more}
     ),
-    "voxelise_hits": lambda **more: _core.voxelise_hits(**{**HITS, **more}),
 }
 
 
@@ -136,45 +98,19 @@ def test_refuses_sizes():
         CALLS["voxelise_dense"](out=frozen)
 
 
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"offsets": np.array([0, 4, 3])}, "event 0: offsets 0 to 4"),
-        ({"offsets": np.array([0, 2, 2])}, "offset 2: value 2, expected 3"),
-        ({"y": np.zeros(2)}, r"y has shape \(2\), expected \(3\)"),
-        ({"y_edges": np.array([1.0, 0])}, "edge 1: y 0"),
-        ({"t_edges": np.array([])}, "0 edges of t"),
-        ({"charge": np.array([0, 1e39, 0])}, "event 1: sum of a pixel 9"),
-        ({f"{axis}_edges": np.arange(2000.0) for axis in "xyt"}, "at most 2147483647 pixels"),
-    ],
-)
-def test_refuses_hits(change, said):
-    with pytest.raises(ValueError, match=said):
-        CALLS["voxelise_hits"](**change)
-
-
-def test_one_type_of_hits_at_a_time():
-    with pytest.raises(TypeError):
-        CALLS["voxelise_hits"](x=np.zeros(3, np.float32))
-
-
-@pytest.mark.parametrize(
-    ("name", "valid"), [("voxelise", IMAGES), ("voxelise_dense", IMAGES), ("voxelise_hits", HITS)]
-)
-def test_refuses_other_arrays(tampered, name, valid):
+@pytest.mark.parametrize("name", CALLS)
+def test_refuses_other_arrays(tampered, name):
     more = {"out": np.zeros((2, 2, 3, 4), np.float32)} if name == "voxelise_dense" else {}
-    for what, arguments in tampered({**valid, **more}):
+    for what, arguments in tampered({**IMAGES, **more}):
         with pytest.raises((TypeError, ValueError)):
             pytest.fail(f"{what} accepted: {CALLS[name](**arguments)}")
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_release_gil(releases_gil, threads):
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_release_gil(releases_gil, n_threads):
     images = columns(np.ones((2, 2, 200, 200), np.float32))
-    edges, hits = np.arange(5.0), np.full(100_000, 0.5)
+    edges = np.arange(5.0)
     out = np.empty((2, 4, 200, 200), np.float32)
-    more = {"cumulative": True, "threads": threads}
+    more = {"cumulative": True, "n_threads": n_threads}
     assert releases_gil(lambda: _core.voxelise(*images, 0, 1, edges, 4, **more))
     assert releases_gil(lambda: _core.voxelise_dense(*images, 0, 1, edges, out, **more))
-    offsets = np.array([0, 50_000, 100_000])
-    assert releases_gil(lambda: _core.voxelise_hits(offsets, *[hits] * 4, *[edges] * 3, threads=threads))

@@ -160,7 +160,7 @@ def test_hostile_keys(electron: Path, tmp_path: Path, field: str, byte: int) -> 
 def test_the_first_faulty_basket_is_named_with_any_number_of_threads(
     electron: Path, tmp_path: Path, n_threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(baskets, "WORTH_A_THREAD", 0)
+    monkeypatch.setattr(baskets, "WORTH_A_THREAD", 1)
     path = changed(electron, tmp_path / "x.root", 34, b"\7TBakset")
     data = bytearray(path.read_bytes())
     with uproot.open(electron) as root:
@@ -169,12 +169,12 @@ def test_the_first_faulty_basket_is_named_with_any_number_of_threads(
     path.write_bytes(data)
     for _ in range(5):
         with pytest.raises(InputError, match=r"entries 4\.\.4: not the basket that the tree describes"):
-            LArCV2(path, plane=0, threads=n_threads).read()
+            LArCV2(path, plane=0, n_threads=n_threads).read()
 
 
 def test_threads_by_argument_or_environment(electron: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(baskets, "WORTH_A_THREAD", 0)
-    one = LArCV2(electron, plane=(0, 1, 2), adc_lo=10, threads=1).read()
+    monkeypatch.setattr(baskets, "WORTH_A_THREAD", 1)
+    one = LArCV2(electron, plane=(0, 1, 2), adc_lo=10, n_threads=1).read()
     for n_threads in ("2", "7"):
         monkeypatch.setenv("DMCNN_NUM_THREADS", n_threads)
         found = LArCV2(electron, plane=(0, 1, 2), adc_lo=10).read()

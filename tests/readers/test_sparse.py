@@ -96,12 +96,12 @@ def test_sparse3d_as_uproot_reads_it(shared_data: Path, compression: str) -> Non
 def test_any_number_of_threads_and_any_slices(
     shared_data: Path, product: str, n_threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(baskets, "WORTH_A_THREAD", 0)
+    monkeypatch.setattr(baskets, "WORTH_A_THREAD", 1)
     path, choice = fixture(shared_data, "c404"), {"sparse2d": {"plane": 1}}.get(product, {})
     if product == "image2d":
         choice = {"producer": "image2d_binary"}
-    one = LArCV2(path, product=product, threads=1, **choice)
-    several = LArCV2(path, product=product, threads=n_threads, **choice)
+    one = LArCV2(path, product=product, n_threads=1, **choice)
+    several = LArCV2(path, product=product, n_threads=n_threads, **choice)
     whole = one.read()
     for start, stop in ((0, 7), (1, 5), (3, 3), (2, 3)):
         part, expected = several.read(start, stop), whole.take(slice(start, stop))

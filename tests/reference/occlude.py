@@ -30,8 +30,10 @@ def list_windows(index, shape, half, stride=1, skip=False):
     return *(np.array(column, np.int64) for column in (rows, cols, number, offsets)), covered
 
 
-def occlude(index, fill, offsets, covered, which, out):
+def occlude(index, fill, offsets, covered, which, out, before=None, value=None):
     """Same arguments as the kernel; changes ``out``."""
-    for image, window in zip(out, which, strict=True):
-        pixels = covered[offsets[window] : offsets[window + 1]]
-        image.reshape(-1)[index[pixels]] = fill[pixels]
+    for i, (image, window) in enumerate(zip(out, which, strict=True)):
+        for number, pixel_values in ((-1 if before is None else before[i], value), (window, fill)):
+            if number >= 0:
+                pixels = covered[offsets[number] : offsets[number + 1]]
+                image.reshape(-1)[index[pixels]] = pixel_values[pixels]

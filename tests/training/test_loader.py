@@ -45,9 +45,9 @@ def _no_thread_is_left():
     assert loaders() == []
 
 
-@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("n_threads", [1, 2, 5])
 @pytest.mark.parametrize("first", [0, 3])
-def test_same_batches_as_without(threads: int, first: int) -> None:
+def test_same_batches_as_without(n_threads: int, first: int) -> None:
     images = replace(toy_images(11, seed=3, side=92), label=np.arange(11))
     settings = {
         "epochs": 3,
@@ -59,7 +59,7 @@ def test_same_batches_as_without(threads: int, first: int) -> None:
         "first": first,
     }
     expected = list(Batches(images, 4, **settings))
-    loader = Loader(Batches(images, 4, **settings), threads=threads)
+    loader = Loader(Batches(images, 4, **settings), n_threads=n_threads)
     assert len(loader) == len(expected) == 9 - first
     for _ in range(2):
         for (a, b), (c, d) in zip(loader, expected, strict=True):
@@ -68,13 +68,13 @@ def test_same_batches_as_without(threads: int, first: int) -> None:
 
 
 def test_order_does_not_depend_on_who_is_ready_first() -> None:
-    assert list(Loader(Numbers(30, 4, wait=0.002), threads=5)) == list(range(4, 30))
-    assert list(Loader(Numbers(3, 7), threads=2)) == []
+    assert list(Loader(Numbers(30, 4, wait=0.002), n_threads=5)) == list(range(4, 30))
+    assert list(Loader(Numbers(3, 7), n_threads=2)) == []
 
 
 def test_no_more_than_asked_for_is_made_ahead() -> None:
     steps = Numbers(1000)
-    batches = iter(Loader(steps, threads=2, ahead=3))
+    batches = iter(Loader(steps, n_threads=2, ahead=3))
     for taken in range(1, 20):
         next(batches)
         time.sleep(0.005)
@@ -84,7 +84,7 @@ def test_no_more_than_asked_for_is_made_ahead() -> None:
 
 def test_an_error_comes_in_its_turn() -> None:
     seen = []
-    loader = Loader(Numbers(20, fails=5, wait=0.001), threads=4)
+    loader = Loader(Numbers(20, fails=5, wait=0.001), n_threads=4)
     with pytest.raises(ZeroDivisionError, match="step 5"):
         seen.extend(loader)
     assert seen == [0, 1, 2, 3, 4]
@@ -93,7 +93,7 @@ def test_an_error_comes_in_its_turn() -> None:
 
 def test_threads_end_when_the_iteration_is_left() -> None:
     def interrupted() -> None:
-        for number in Loader(Numbers(1000, wait=0.001), threads=3):
+        for number in Loader(Numbers(1000, wait=0.001), n_threads=3):
             if number == 5:
                 raise KeyboardInterrupt
 
@@ -101,12 +101,12 @@ def test_threads_end_when_the_iteration_is_left() -> None:
         interrupted()
     gc.collect()
     assert loaders() == []
-    with Loader(Numbers(1000), threads=3) as loader:
+    with Loader(Numbers(1000), n_threads=3) as loader:
         left = iter(loader)
         next(left)
         assert loaders()
     assert loaders() == []
-    dropped = iter(Loader(Numbers(1000), threads=3))
+    dropped = iter(Loader(Numbers(1000), n_threads=3))
     next(dropped)
     del dropped
     assert loaders() == []
@@ -114,12 +114,12 @@ def test_threads_end_when_the_iteration_is_left() -> None:
 
 def test_thread_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DMCNN_NUM_THREADS", "3")
-    assert Loader(Numbers(1)).threads == 3
+    assert Loader(Numbers(1)).n_threads == 3
     assert Loader(Numbers(1)).ahead == 6
     monkeypatch.setenv("DMCNN_NUM_THREADS", "99")
-    assert Loader(Numbers(1)).threads == 4
+    assert Loader(Numbers(1)).n_threads == 4
     with pytest.raises(InputError, match="0 threads"):
-        Loader(Numbers(1), threads=0)
+        Loader(Numbers(1), n_threads=0)
 
 
 def test_memory_is_used_again_only_when_nobody_holds_it() -> None:

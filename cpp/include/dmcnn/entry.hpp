@@ -25,6 +25,12 @@ inline float load_big(const unsigned char* at) {
     return value;
 }
 
+/// float32 pixels as ROOT stores them, see Native.
+struct BigEndian {
+    static std::uint32_t bits(const unsigned char* at) { return load_big_u32(at); }
+    static unsigned char top(const unsigned char* at) { return at[0]; }
+};
+
 /// What ROOT writes before a member-wise streamed vector.
 struct MemberWise {
     std::uint32_t checksum;   ///< of the class whose members follow

@@ -36,15 +36,19 @@ struct Fill {
     std::int64_t n_windows;       ///< u
     const std::int32_t* covered;  ///< (n_covered)
     std::int64_t n_covered;
+    const float* own = nullptr;  ///< (nnz) charge of the event, needed to restore
 };
 
 /// Writes the pixels that a window covers, and only those, into each of n dense images.
 ///
-/// which (n) number of the window of each image
-/// out   (n, size) images that hold the event already
+/// which  (n) number of the window of each image
+/// before (n) number of the window that was written into each image last, whose pixels are restored first, or -1;
+///        nullptr: none
+/// out    (n, size) images that hold the event already
 ///
 /// Works on at most `threads` images at a time. std::invalid_argument names the image at fault; out is then partly
 /// written.
-void occlude(const Fill& fill, const std::int64_t* which, std::int64_t n, std::int64_t size, int threads, float* out);
+void occlude(const Fill& fill, const std::int64_t* which, const std::int64_t* before, std::int64_t n,
+             std::int64_t size, int threads, float* out);
 
 }  // namespace dmcnn

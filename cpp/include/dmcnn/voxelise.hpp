@@ -1,16 +1,9 @@
 #pragma once
 
+#include "dmcnn/edges.hpp"
 #include "dmcnn/images.hpp"
 
 namespace dmcnn {
-
-/// Edges of n - 1 bins, strictly increasing, n >= 2. Bin k is edges[k] < x <= edges[k + 1] with right_closed, else
-/// edges[k] <= x < edges[k + 1]. float32 numbers are compared with the double edges as doubles.
-struct Edges {
-    const double* edges;
-    std::int64_t n;
-    bool right_closed;
-};
 
 /// Which pixels of an image with a channel of energies and one of times go into which frame.
 ///
@@ -37,21 +30,5 @@ Sparse voxelise(const Images& images, std::int64_t energy, std::int64_t time, co
 /// The same frames as dense images: out (n, frames.count, height, width), zeros included.
 void voxelise_dense(const Images& images, std::int64_t energy, std::int64_t time, const Frames& frames, float* out,
                     int threads);
-
-/// Hits of n events: event i owns hits offsets[i] .. offsets[i+1] - 1 of all columns. Real is float or double.
-template <class Real>
-struct Hits {
-    const std::int64_t* offsets;  ///< n + 1, from 0 to size
-    std::int64_t n, size;
-    const Real *x, *y, *t, *charge;
-};
-
-/// Hits as sparse images of (bins of t, bins of y, bins of x). The charges of one voxel are added in the order of the
-/// hits, in double, and rounded once to float32; voxels that come out as zero are left out.
-///
-/// `bad` counts hits with a NaN or infinite number, `cut` those outside the edges. std::invalid_argument names the
-/// event or the edge at fault.
-template <class Real>
-Sparse voxelise_hits(const Hits<Real>& hits, const Edges& t, const Edges& y, const Edges& x, int threads);
 
 }  // namespace dmcnn

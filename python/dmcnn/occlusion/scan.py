@@ -91,7 +91,7 @@ def occluded(
     """(m, C, H, W) float32 batches of one event, each image with the pixels of one window replaced.
 
     A batch is valid until the next is asked for, and must not be changed: both are the same memory, in which only
-    the covered pixels are written and restored.
+    the covered pixels are written, and restored for the next.
 
     Args:
         event: one image.
@@ -102,14 +102,18 @@ def occluded(
         out: (at least batch_size, C, H, W) memory for the batches, to be used again for the next event.
     """
     which = np.ascontiguousarray(which, np.int64)
-    batch = np.empty((min(batch_size, len(which)), *event.shape), np.float32) if out is None else out
-    batch[: len(which)] = event.dense()
+    size = min(batch_size, len(which))
+    batch = np.empty((size, *event.shape), np.float32) if out is None else out[:size]
+    _core.densify(event.offsets, event.index, event.value, batch, which=np.zeros(size, np.int64))
+    images, before = torch.from_numpy(batch), np.full(size, -1)
     for start in range(0, len(which), batch_size):
         now = which[start : start + batch_size]
-        images = batch[: len(now)]
-        _core.occlude(event.index, values, found.offsets, found.covered, now, images)
-        yield torch.from_numpy(images)
-        _core.occlude(event.index, event.value, found.offsets, found.covered, now, images)
+        if len(now) < size:  # the last batch
+            size = len(now)
+            batch, images, before = batch[:size], images[:size], before[:size]
+        _core.occlude(event.index, values, found.offsets, found.covered, now, batch, before, event.value)
+        yield images
+        before = now
 
 
 def scan(

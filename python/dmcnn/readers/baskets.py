@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import struct
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from io import FileIO
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,14 +15,18 @@ from numpy.typing import NDArray
 from dmcnn.errors import InputError
 from dmcnn.readers.compression import unpacked
 from dmcnn.readers.source import reading
+from dmcnn.threads import shared
 
 KEY = struct.Struct(">ihiIhh")
 """fNbytes, version, fObjlen, fDatime, fKeylen, fCycle; then fSeekKey and fSeekPdir, of 8 bytes if version > 1000."""
 BASKET = struct.Struct(">hiiiiB")
 """Version, fBufferSize, fNevBufSize, fNevBuf, fLast, flag: the last bytes of a basket's key."""
 
+NARROW, WIDE = struct.Struct(">i"), struct.Struct(">q")
+OFFSET = np.dtype(">i4")
+
 WORTH_A_THREAD = 32_768
-"""Mean stored size of baskets [bytes] from which threads pay: smaller ones spend their time under the GIL."""
+"""Stored bytes of baskets that are worth one thread more."""
 
 Entries = tuple[NDArray[np.uint8], NDArray[np.int64]]
 """Decompressed bytes, and where each entry begins in them and the last one ends (n+1,)."""
@@ -53,6 +57,7 @@ class Baskets:
     ) -> None:
         self.path, self.name, self.edges, self._seek, self._nbytes = path, name, edges, seek, nbytes
         self._item, self._fetch = item, fetch
+        self._title = bytes([7]) + b"TBasket" + _text(name)
         self._last: tuple[int, Entries] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -67,7 +72,7 @@ class Baskets:
         start: int,
         stop: int,
         decode: Callable[[NDArray[np.uint8], NDArray[np.int64], int], Result],
-        threads: int,
+        n_threads: int,
     ) -> list[Result]:
         """``decode(data, at, first)`` of every basket that holds some of the entries start..stop-1, in order.
 
@@ -76,38 +81,29 @@ class Baskets:
         With several threads the error raised is still that of the first faulty basket.
         """
         numbers = np.flatnonzero((self.edges[:-1] < stop) & (self.edges[1:] > start))
+        stored = int(self._nbytes[numbers].sum()) if self._fetch is None else WORTH_A_THREAD * len(numbers)
 
-        def work(group: NDArray[np.int64]) -> list[Result]:
+        def work(numbers: Iterator[int]) -> Iterator[Result]:
             with self.path.open("rb", buffering=0) as file:
-                record = bytearray(
-                    max(0, min(int(self._nbytes[group].max(initial=0)), self.path.stat().st_size))
-                )
-                return [
-                    decode(*self._entries(file, record, number, start, stop)) for number in group.tolist()
-                ]
+                most = min(int(self._nbytes.max(initial=0)), os.fstat(file.fileno()).st_size)
+                buffer = np.empty(max(0, most), np.uint8).data
+                for number in numbers:
+                    yield decode(*self._entries(file, buffer, number, start, stop))
 
-        if self._fetch is None and self._nbytes[numbers].sum() < WORTH_A_THREAD * len(numbers):
-            threads = 1
-
-        # a few groups for each thread: fewer hand-overs than one per basket, and none waits long for the last
-        groups = np.array_split(numbers, max(1, min(len(numbers), 4 * threads if threads > 1 else 1)))
-        if len(groups) == 1:
-            return work(groups[0])
-        with ThreadPoolExecutor(min(threads, len(groups))) as pool:
-            return [result for part in pool.map(work, groups) for result in part]
+        return shared(work, numbers.tolist(), min(n_threads, len(numbers), stored // WORTH_A_THREAD))
 
     def _entries(
-        self, file: FileIO, record: bytearray, number: int, start: int, stop: int
+        self, file: FileIO, buffer: memoryview, number: int, start: int, stop: int
     ) -> tuple[NDArray[np.uint8], NDArray[np.int64], int]:
         begin, end = int(self.edges[number]), int(self.edges[number + 1])
         last = self._last
-        data, at = last[1] if last is not None and last[0] == number else self._basket(file, record, number)
+        data, at = last[1] if last is not None and last[0] == number else self._basket(file, buffer, number)
         if stop < end:  # small images share a basket, and the next chunk of entries goes on inside it
             self._last = number, (data, at)
         first = max(start, begin)
         return data, at[first - begin : min(stop, end) - begin + 1], first
 
-    def _basket(self, file: FileIO, buffer: bytearray, number: int) -> Entries:
+    def _basket(self, file: FileIO, buffer: memoryview, number: int) -> Entries:
         """The entries of one basket, whose record passes through ``buffer``."""
         begin, end = int(self.edges[number]), int(self.edges[number + 1])
         where = f"{self.path}: branch {self.name}: entries {begin}..{end - 1}"
@@ -118,7 +114,7 @@ class Baskets:
             seek, nbytes = int(self._seek[number]), int(self._nbytes[number])
             with reading(where):
                 file.seek(seek)
-                record = memoryview(buffer)[: max(nbytes, 0)]
+                record = buffer[: max(nbytes, 0)]
                 record = record[: file.readinto(record)]
             if len(record) < nbytes or nbytes < KEY.size:
                 raise InputError(f"{where}: {len(record)} bytes at {seek}, expected {nbytes}; truncated")
@@ -130,15 +126,13 @@ class Baskets:
     def _parsed(self, where: str, record: memoryview, seek: int, entries: int) -> Entries:
         """A basket's record as it lies in the file: its key, then its compressed blocks."""
         nbytes, version, size, _, keylen, _ = KEY.unpack_from(record)
-        wide = version > 1000
-        key = KEY.size + (16 if wide else 8)
-        title = bytes([7]) + b"TBasket" + _text(self.name)
-        if not key + len(title) + BASKET.size <= keylen <= len(record) or size < 0:
+        place, title = (WIDE, KEY.size + 16) if version > 1000 else (NARROW, KEY.size + 8)
+        if not title + len(self._title) + BASKET.size <= keylen <= len(record) or size < 0:
             raise InputError(f"{where}: no basket at {seek}, damaged file")
-        (place,) = struct.unpack_from(">q" if wide else ">i", record, KEY.size)
         _, _, _, n, last, flag = BASKET.unpack_from(record, keylen - BASKET.size)
-        found = nbytes, bytes(record[key : key + len(title)]), place, n, flag
-        expected = len(record), title, seek, entries, 0
+        found = (nbytes, bytes(record[title : title + len(self._title)]), *place.unpack_from(record, KEY.size),
+                 n, flag)  # fmt: skip
+        expected = len(record), self._title, seek, entries, 0
         if found != expected or not keylen <= last <= keylen + size:
             raise InputError(f"{where}: not the basket that the tree describes at {seek} (length, name, position, "
                              f"entries, flag {found}, expected {expected}), damaged file")  # fmt: skip
@@ -153,8 +147,7 @@ class Baskets:
         table = data[length + 4 : length + 4 + 4 * entries]
         if len(table) == 4 * entries and self._item is None:
             ends = np.empty(entries + 1, np.int64)
-            ends[:-1] = table.view(">i4")
-            ends[:-1] -= keylen
+            np.subtract(table.view(OFFSET), keylen, out=ends[:-1])
             ends[-1] = length
             return ends
         if self._item is not None and self._item * entries == length:

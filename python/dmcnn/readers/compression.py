@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import lzma
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import cramjam
@@ -59,20 +59,18 @@ def unpacked(where: str, stored: memoryview, size: int) -> NDArray[np.uint8]:
     """
     if len(stored) == size:
         return np.frombuffer(bytes(stored), np.uint8)  # a copy: the caller reads the next basket over it
-    parts = []
-    for tag, block, length in list(
-        _blocks(where, stored, size)
-    ):  # all sizes are checked before any is believed
-        with reading(where):
-            part = np.frombuffer(METHODS[tag](block, length), np.uint8)
+    blocks = _blocks(where, stored, size)  # all of their sizes are checked before any is believed
+    with reading(where):
+        parts = [np.frombuffer(METHODS[tag](block, length), np.uint8) for tag, block, length in blocks]
+    for part, (_, _, length) in zip(parts, blocks, strict=True):
         if len(part) != length:
             raise InputError(f"{where}: a block holds {len(part)} bytes, expected {length}; damaged file")
-        parts.append(part)
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def _blocks(where: str, stored: memoryview, size: int) -> Iterator[tuple[bytes, memoryview, int]]:
+def _blocks(where: str, stored: memoryview, size: int) -> list[tuple[bytes, memoryview, int]]:
     """Tag, compressed bytes and inflated size of each block."""
+    blocks = []
     at = total = 0
     while at < len(stored):
         head = bytes(stored[at : at + HEADER])
@@ -82,6 +80,7 @@ def _blocks(where: str, stored: memoryview, size: int) -> Iterator[tuple[bytes, 
         if len(head) < HEADER or tag not in METHODS or not length or at > len(stored):
             known = ", ".join(method.decode() for method in METHODS)
             raise InputError(f"{where}: begins a block with {head!r}, expected one of {known}; damaged file")
-        yield tag, stored[at - packed : at], length
+        blocks.append((tag, stored[at - packed : at], length))
     if total != size:
         raise InputError(f"{where}: blocks of {total} bytes in all, expected {size}; damaged file")
+    return blocks

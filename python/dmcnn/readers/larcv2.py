@@ -43,7 +43,7 @@ class LArCV2(ImageFile):
     Args:
         product: None = image2d if the file holds it, else the only one of the others.
         tick_order: of LArCV1 files.
-        threads: baskets read at a time, see dmcnn.threads; images do not depend on it.
+        n_threads: baskets read at a time, see dmcnn.threads; images do not depend on it.
     """
 
     magic = root.MAGIC
@@ -54,14 +54,14 @@ class LArCV2(ImageFile):
         *,
         product: Product | None = None,
         tick_order: TickOrder = "auto",
-        threads: int | None = None,
+        n_threads: int | None = None,
         **choice: Any,
     ) -> None:
         if tick_order not in ("auto", "descending", "ascending"):
             raise InputError(f"tick_order = {tick_order!r}, expected 'auto', 'descending' or 'ascending'")
         if product is not None and product not in CONTENT:
             raise InputError(f"product = {product!r}, expected one of {', '.join(map(repr, CONTENT))}")
-        self._product, self._tick_order, self._threads = product, tick_order, threads
+        self._product, self._tick_order, self._n_threads = product, tick_order, n_threads
         self._flip_rows = False
         self._root = root.RootFile(existing(path))
         super().__init__(path, **choice)
@@ -117,7 +117,7 @@ class LArCV2(ImageFile):
         return ImageTable(counts, *sizes(self._where, image["_row_count"], image["_col_count"], counts), meta)
 
     def _pixels(self, start: int, stop: int) -> Decoded:
-        n_threads = threads(self._threads)
+        n_threads = threads(self._n_threads)
         if self._product == "image2d":
             return joined(self._content.read(start, stop, self._decode, n_threads))
         if self._values is None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
 from dmcnn.errors import InputError, nearest
@@ -21,34 +20,43 @@ def existing(path: str | Path) -> Path:
     raise InputError(f"{path}: no such file{nearest(path.name, (p.name for p in path.parent.iterdir()))}")
 
 
-@contextmanager
-def reading(where: str) -> Iterator[None]:
+class reading:  # noqa: N801 - a context, used once per basket: a generator would take three times as long
     """Whatever uproot or h5py raise on damaged bytes becomes an InputError naming ``where``.
 
     They raise a dozen unrelated types (KeyError, struct.error, zlib.error, OverflowError, MemoryError, ...),
     so only calls into them belong in this block.
     """
-    try:
-        yield
-    except InputError:
-        raise
-    except Exception as error:
-        said = " ".join(str(error).split())[:160] or "no further word"
-        raise InputError(
-            f"{where}: cannot be read, damaged or truncated ({type(error).__name__}: {said})"
-        ) from error
+
+    __slots__ = ("_where",)
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Exception) and not isinstance(error, InputError):
+            said = " ".join(str(error).split())[:160] or "no further word"
+            raise InputError(
+                f"{self._where}: cannot be read, damaged or truncated ({type(error).__name__}: {said})"
+            ) from error
 
 
-@contextmanager
-def damaged(path: Path, first: int, what: str) -> Iterator[None]:
+class damaged:  # noqa: N801 - as reading
     """A kernel's complaint about its entry k becomes an InputError about entry ``first`` + k of the file."""
-    try:
-        yield
-    except ValueError as error:
-        number, _, said = str(error).removeprefix("entry ").partition(": ")
-        if not number.isdecimal():
-            raise
-        raise InputError(f"{path}: entry {first + int(number)}: damaged {what}: {said}") from error
+
+    __slots__ = ("_first", "_path", "_what")
+
+    def __init__(self, path: Path, first: int, what: str) -> None:
+        self._path, self._first, self._what = path, first, what
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        number, _, said = str(error).removeprefix("entry ").partition(": ") if error else ("", "", "")
+        if isinstance(error, ValueError) and number.isdecimal():
+            entry = self._first + int(number)
+            raise InputError(f"{self._path}: entry {entry}: damaged {self._what}: {said}") from error
 
 
 def split_name(name: str, suffix: str) -> tuple[str, str] | None:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dmcnn.threads import threads as usable
+from dmcnn.threads import threads
 
 Batch = TypeVar("Batch", covariant=True)
 
@@ -63,21 +63,23 @@ class Loader(Generic[Batch]):
 
     Args:
         steps: has batches ``first`` to ``total - 1``.
-        threads: that make batches, each one at a time; default: all that dmcnn may use, at most 4.
+        n_threads: that make batches, each one at a time; default: all that dmcnn may use, at most 4.
         ahead: default: two per thread.
     """
 
-    def __init__(self, steps: Steps[Batch], *, threads: int | None = None, ahead: int | None = None) -> None:
+    def __init__(
+        self, steps: Steps[Batch], *, n_threads: int | None = None, ahead: int | None = None
+    ) -> None:
         self.steps = steps
-        self.threads = min(usable(), 4) if threads is None else usable(threads)
-        self.ahead = 2 * self.threads if ahead is None else max(1, ahead)
+        self.n_threads = min(threads(), 4) if n_threads is None else threads(n_threads)
+        self.ahead = 2 * self.n_threads if ahead is None else max(1, ahead)
         self._pools: weakref.WeakSet[ThreadPoolExecutor] = weakref.WeakSet()
 
     def __len__(self) -> int:
         return max(0, self.steps.total - self.steps.first)
 
     def __iter__(self) -> Iterator[Batch]:
-        pool = ThreadPoolExecutor(self.threads, "dmcnn-loader")
+        pool = ThreadPoolExecutor(self.n_threads, "dmcnn-loader")
         self._pools.add(pool)
         todo = iter(range(self.steps.first, self.steps.total))
         made: deque[Future[Batch]] = deque()
