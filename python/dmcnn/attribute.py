@@ -321,10 +321,11 @@ class Job:
         from dmcnn.figures.frame import value_unit
         from dmcnn.pages import EventPage, Overlay
 
-        overlays = [
-            Overlay(method.name, method.title, found.maps[method.name], method.signed, note=method.note())
-            for method in methods
-        ]
+        overlays = []
+        for method in methods:
+            box = found.boxes.get(method.name)
+            values = found.maps[method.name] if box is None else outline(box, self.event.shape[1:])
+            overlays.append(Overlay(method.name, method.title, values, method.signed, note=method.note()))
         return EventPage(
             image=self.event.dense()[0],
             meta=self.event.meta[0],
@@ -339,6 +340,17 @@ class Job:
         )
 
 
+def outline(box: tuple[int, int, int, int], shape: tuple[int, int]) -> NDArray[np.float32]:
+    """(H, W) map of the edge of a box (row0, row1, column0, column1; ends excluded): 1 there, NaN elsewhere."""
+    import numpy as np
+
+    values = np.full(shape, np.nan, np.float32)
+    row0, row1, column0, column1 = box
+    values[row0:row1, column0:column1] = 1
+    values[row0 + 1 : row1 - 1, column0 + 1 : column1 - 1] = np.nan
+    return values
+
+
 def flattened(values: NDArray[Any], plane: int | None) -> NDArray[Any]:
     """(H, W) of a (C, H, W) map: one plane, or the sum over the frames."""
     flat: NDArray[Any] = values.sum(axis=0) if plane is None else values[plane]
@@ -351,8 +363,8 @@ def _gallery(settings: AttributeSettings, jobs: Sequence[Job], methods: Sequence
 
     texts = gallery(
         (job.page(job.explained(methods), methods) for job in jobs),
-        settings.name or "Attribution",
-        "the order of the choice",
+        f"Attribution: {settings.name}" if settings.name else "Attribution",
+        settings.order,
     )
     with (
         replacing(stem.with_name(stem.name + ".html")) as temporary,

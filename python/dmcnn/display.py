@@ -71,18 +71,9 @@ def display(settings: DisplaySettings) -> None:
     if len(pages) > 1:
         path = folder / f"DM-CNN_display{settings.tag}.html"
         with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-            file.writelines(gallery(pages, settings.name or "Event display", "; ".join(_order(settings))))
+            file.writelines(gallery(pages, settings.name or "Event display", settings.order))
         log.info("%s", path)
     settings.save(folder / f"DM-CNN_display{settings.tag}")
-
-
-def _order(settings: DisplaySettings) -> list[str]:
-    """How the events of a gallery are ordered."""
-    kinds = [f"{count} of {kind} score" for kind, count in
-             (("highest", settings.top), ("lowest", settings.bottom)) if count is not None]  # fmt: skip
-    if settings.border is not None:
-        kinds.append(f"{settings.border} nearest to a score of {settings.border_score:g}")
-    return [*(["entry number"] if settings.entries is not None else []), *kinds]
 
 
 def _trained(settings: DisplaySettings) -> Trained | None:

@@ -16,6 +16,9 @@ from dmcnn.errors import InputError
 
 PRECISIONS = ("32", "bf16")
 
+CPU_PIXELS = 512 * 512
+"""Pixels in one pass on the CPU: its caches hold no more, and eight images together take half as long again."""
+
 
 class Explained(nn.Module):
     """A network and a target as one function: (n, C, H, W) images -> (n,) numbers.
@@ -125,7 +128,7 @@ class Method(ABC):
         maps = [torch.zeros_like(inputs[:0])]
         with undisturbed(net):
             explained = Explained(net, target, self.precision)
-            for images in torch.split(inputs.detach(), self.internal_batch) if len(inputs) else ():
+            for images in torch.split(inputs.detach(), self.at_once(inputs)) if len(inputs) else ():
                 maps.append(self.explain(explained, images.clone()))
                 if self.progress is not None:
                     self.progress(len(images))
@@ -141,6 +144,12 @@ class Method(ABC):
             for name, value in words
             if isinstance(value, Method | str | int | float)
         )
+
+    def at_once(self, images: torch.Tensor) -> int:
+        """How many images of the size of these go through the net together: ``internal_batch``, or less on the CPU."""
+        if images.device.type != "cpu":
+            return self.internal_batch
+        return max(1, min(self.internal_batch, CPU_PIXELS // max(1, images[0:1].numel())))
 
     @abstractmethod
     def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:

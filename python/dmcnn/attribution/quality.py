@@ -203,21 +203,27 @@ def columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     return {name: [row.get(name) for row in rows] for name in names}
 
 
-SHOWN = ("deletion_auc_normalised", "insertion_auc_normalised", "enrichment", "completeness_error", "max_sensitivity",
-         "redrawn_all_layers")  # fmt: skip
-"""The measures of an event's page."""
+SHOWN = {
+    "deletion_auc_normalised": "deletion",
+    "insertion_auc_normalised": "insertion",
+    "enrichment": "enrichment",
+    "completeness_error": "completeness error",
+    "max_sensitivity": "sensitivity",
+    "redrawn_all_layers": "likeness to random network",
+}
+"""The measures of an event's page, in few words."""
+
+ARROWS = {"lower": "↓", "higher": "↑"}
 
 
 def page_columns(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The rows of one event for people: method, then the measures of SHOWN that any map has, with their direction."""
     shown = [measure for measure in MEASURES if measure.name in SHOWN]
     shown = [measure for measure in shown if any(np.isfinite(row[measure.column]) for row in rows)]
+    method = "method (↓ lower, ↑ higher is better)"
     return [
-        {"method": row["method"]}
-        | {
-            f"{measure.name.replace('_', ' ')} ({measure.better} is better)": row[measure.column]
-            for measure in shown
-        }
+        {method: row["method"]}
+        | {f"{SHOWN[measure.name]} {ARROWS[measure.better]}": row[measure.column] for measure in shown}
         for row in rows
     ]
 

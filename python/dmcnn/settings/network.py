@@ -101,6 +101,17 @@ class Choosing(Network):
         return [self.format] if isinstance(self.format, str) else list(self.format)
 
     @property
+    def order(self) -> str:
+        """How the chosen events are ordered, for people."""
+        kinds = {
+            "entry number": self.entries,
+            "highest score": self.top,
+            "lowest score": self.bottom,
+            f"distance of the score to {self.border_score:g}": self.border,
+        }
+        return ", then ".join(kind for kind, count in kinds.items() if count is not None)
+
+    @property
     def ranks(self) -> bool:
         """Whether the choice needs the scores of all events."""
         return any(kind is not None for kind in (self.top, self.bottom, self.border))
@@ -198,6 +209,11 @@ class AttributeSettings(Choosing):
     zoom: bool = Field(True, description="draw only the part of the image that holds charge")
 
     inputs: ClassVar[tuple[str, ...]] = (*Choosing.inputs, "other_weight_file", "other_score_csv")
+
+    @property
+    def order(self) -> str:
+        kinds = [super().order, "disagreement" if self.disagree is not None else ""]
+        return ", then ".join(filter(None, kinds))
 
     @property
     def ranks(self) -> bool:
