@@ -146,7 +146,7 @@ class Method(ABC):
         )
 
     def at_once(self, images: torch.Tensor) -> int:
-        """How many images of the size of these go through the net together: ``internal_batch``, or less on the CPU."""
+        """How many images of this size go through the net together: ``internal_batch``, or fewer on the CPU."""
         if images.device.type != "cpu":
             return self.internal_batch
         return max(1, min(self.internal_batch, CPU_PIXELS // max(1, images[0:1].numel())))

@@ -166,7 +166,7 @@ class ScoreCam(LayerMethod):
         weights = torch.zeros_like(low)
         values = [
             explained.values(image * self._mask(activations[some], image))
-            for some in torch.split(seen, self.internal_batch)
+            for some in torch.split(seen, self.at_once(image[None]))
         ]
         if values:
             weights[seen] = torch.cat(values).float().softmax(dim=0)

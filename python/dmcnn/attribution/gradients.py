@@ -95,7 +95,7 @@ class ExpectedGradients(Method):
         # shuffled, or every reference would meet the same part of the path whenever m divides n_samples
         points = points[torch.randperm(self.n_samples, generator=random)].to(image)
         total = torch.zeros_like(image)
-        for some in torch.split(parts, self.internal_batch):
+        for some in torch.split(parts, self.at_once(image[None])):
             away = image - known[some % len(known)]
             at = image - (1 - points[some.to(points.device)]).view(-1, 1, 1, 1) * away
             total += (gradient(explained, at) * away).sum(dim=0)
@@ -122,7 +122,7 @@ class DeepLift(Method):
 
     def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
         """(n, C, H, W) contributions."""
-        parts = torch.split(images, max(1, self.internal_batch // 2))
+        parts = torch.split(images, max(1, self.at_once(images) // 2))
         return torch.cat([self._part(explained, part) for part in parts])
 
     def _part(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:

@@ -50,7 +50,7 @@ class Noisy(Method):
     def maps(self, explained: Explained, images: torch.Tensor) -> Iterator[torch.Tensor]:
         """The (n, C, H, W) maps of one noisy copy of every image after the other."""
         draws = [self._draws(image) for image in images]
-        at_once = max(1, self.internal_batch // len(images))
+        at_once = max(1, self.at_once(images) // len(images))
         for start in range(0, self.n_samples, at_once):
             count = min(at_once, self.n_samples - start)
             copies = torch.cat([torch.stack([next(draw) for draw in draws]) for _ in range(count)])

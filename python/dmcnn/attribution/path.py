@@ -77,14 +77,14 @@ class IntegratedGradients(Method):
             explained = Explained(net, target, self.precision)
             ends = [
                 explained.values(images) - explained.values(reference(self.baseline, images))
-                for images in torch.split(inputs.detach(), self.internal_batch)
+                for images in torch.split(inputs.detach(), self.at_once(inputs))
             ]
         change = torch.cat(ends).double()
         return (maps.double().sum(dim=(1, 2, 3)) - change).abs() / change.abs()
 
     def _one(self, explained: Explained, start: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
         """(C, H, W) map of one image."""
-        path = _Path(explained, start, image - start, self.internal_batch)
+        path = _Path(explained, start, image - start, self.at_once(image[None]))
         path.add(torch.tensor(FIRST, dtype=torch.float64))
         while (room := self.n_steps - len(path.nodes)) > 0:
             missed = path.missed()

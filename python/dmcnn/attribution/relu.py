@@ -83,7 +83,7 @@ class GuidedBackprop(_Rectified):
     @staticmethod
     def rule(output: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
         """The positive gradients of active units."""
-        return gradients.relu() * (output > 0)
+        return gradients.relu().mul_(output > 0)
 
 
 class Deconvolution(_Rectified):

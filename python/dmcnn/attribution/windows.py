@@ -54,11 +54,13 @@ class Occlusion(Method):
     def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
         """(n, C, H, W) maps, the same in every channel."""
         events = sparse(images.float().cpu().numpy())
-        maps = np.stack([self._map(explained, events.take([i])) for i in range(len(events))])
+        maps = np.stack(
+            [self._map(explained, events.take([i]), self.at_once(images)) for i in range(len(events))]
+        )
         return torch.from_numpy(maps).to(images)[:, None].expand(images.shape).clone()
 
-    def _map(self, explained: Explained, event: SparseImages) -> NDArray[np.float64]:
-        """(H, W) losses of one event."""
+    def _map(self, explained: Explained, event: SparseImages, batch_size: int) -> NDArray[np.float64]:
+        """(H, W) losses of one event, by passes of ``batch_size`` windows."""
         found = scan.windows(event, self.k, border=self.border, stride=self.stride)
         base = self._numbers(explained, forward(explained.net, _dense(event), explained.precision))[0]
         losses = np.zeros(len(found.rows))
@@ -69,7 +71,7 @@ class Occlusion(Method):
                 found,
                 fill=self.fill,
                 seed=self.seed,
-                batch_size=self.internal_batch,
+                batch_size=batch_size,
                 precision=explained.precision,
             )
             losses = base - self._numbers(explained, np.concatenate(list(parts)))[found.number]
