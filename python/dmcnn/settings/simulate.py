@@ -23,10 +23,10 @@ class SimulateSettings(Settings):
     )
     producer: str | None = Field(None, description="producer name in the file (dark-trident image2d_binary)")
     xdim: int | None = Field(
-        None, description="[wires, crystals] image width (dark-trident 512; calorimeter)"
+        None, description="[wires, crystals] image width (dark-trident 512; calorimeter 32)"
     )
     ydim: int | None = Field(
-        None, description="[rows of 6 ticks, crystals] image height (dark-trident 512; calorimeter)"
+        None, description="[rows of 6 ticks, crystals] image height (dark-trident 512; calorimeter 32)"
     )
     vertex_jitter: float | None = Field(
         None, description="[pixels] rms distance of the vertex from the middle (dark-trident 8.0)"
@@ -83,20 +83,22 @@ class SimulateSettings(Settings):
         None, description="[ticks] Gaussian width of the pulse (dark-trident 2.5, lariat 8.0)"
     )
     noise: float | None = Field(
-        None, description="rms of a pixel: [ADC] (dark-trident 2.8, lariat 6.0), [GeV] (calorimeter)"
+        None, description="rms of a pixel: [ADC] (dark-trident 2.8, lariat 6.0), [GeV] (calorimeter 0.045)"
     )
     zero_suppression: float | None = Field(
         None,
-        description="pixels below are not stored: [ADC] (dark-trident 7.0, lariat 20.0), [GeV] (calorimeter)",
+        description="pixels below are not stored: [ADC] (dark-trident 7.0, lariat 20.0), [GeV] (calorimeter 0.1)",
     )
-    electron_fraction: float | None = Field(None, description="share of electrons (calorimeter)")
-    transverse_momentum: float | None = Field(None, description="[GeV] of the particles (calorimeter)")
-    field: float | None = Field(None, description="[T] of the solenoid (calorimeter)")
+    electron_fraction: float | None = Field(None, description="share of electrons (calorimeter 0.5)")
+    transverse_momentum: float | None = Field(None, description="[GeV] of the particles (calorimeter 50.0)")
+    field: float | None = Field(None, description="[T] of the solenoid (calorimeter 3.8)")
     material: float | None = Field(
-        None, description="[radiation lengths] before the crystals at eta = 0 (calorimeter)"
+        None, description="[radiation lengths] before the crystals at eta = 0 (calorimeter 0.4)"
     )
     conversions: float | None = Field(
-        None, description="share of converted photons that are kept (calorimeter)"
+        None, description="share of converted photons that are kept (calorimeter 0.45)"
     )
-    stochastic: float | None = Field(None, description="[sqrt(GeV)] energy resolution (calorimeter)")
-    constant: float | None = Field(None, description="constant term of the energy resolution (calorimeter)")
+    stochastic: float | None = Field(None, description="[sqrt(GeV)] energy resolution (calorimeter 0.028)")
+    constant: float | None = Field(
+        None, description="constant term of the energy resolution (calorimeter 0.003)"
+    )
