@@ -26,6 +26,8 @@ CFGS = {
     "lariat_training.cfg": ("train", []),
     "lariat_inference.cfg": ("infer", []),
     "lariat_attribution.cfg": ("attribute", ["-n", "0"]),
+    "calorimeter_training.cfg": ("train", []),
+    "calorimeter_tuning.cfg": ("tune", []),
 }
 MAY_USE_CORE = {
     "cropping.py",
@@ -52,6 +54,7 @@ def test_shipped_cfg_files_load_without_a_word(
 ) -> None:
     command, more = CFGS[name]
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "cfg").symlink_to(ROOT / "cfg")
     (tmp_path / "outputs").mkdir()
     for sample in ("dark_trident", "lariat", "calorimeter"):
         (tmp_path / "outputs" / f"DM-CNN_model_{sample}_best.ckpt").touch()

@@ -41,7 +41,7 @@ def train(settings: TrainSettings, watch: Watch | None = None) -> None:
     """Load, train, evaluate, save, report; ``watch`` is called with the metrics so far after every evaluation."""
     from dmcnn.training.run import Outputs
 
-    _check_model(settings)
+    check_model(settings)
     outputs = Outputs(
         writable(settings.weights_directory), writable(settings.output_directory), settings.name
     )
@@ -70,7 +70,7 @@ def train(settings: TrainSettings, watch: Watch | None = None) -> None:
     _fit(settings, job, progress, images)
 
 
-def _check_model(settings: TrainSettings) -> None:
+def check_model(settings: TrainSettings) -> None:
     """InputError for an unknown model, or a key of the cfg that it does not take."""
     import inspect
 

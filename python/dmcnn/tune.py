@@ -4,34 +4,30 @@ from __future__ import annotations
 
 import logging
 import math
-import multiprocessing
 import sys
-import warnings
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmcnn.command import load, run
+from dmcnn.config import COMMAND_LINE
 from dmcnn.errors import InputError
 from dmcnn.extras import need
 from dmcnn.files import replacing, writable
 from dmcnn.settings import TrainSettings, TuneSettings
 
 if TYPE_CHECKING:
-    import optuna
+    from dmcnn.search.trials import Search
+    from dmcnn.training.run import Watch
 
-log = logging.getLogger("dmcnn")
+log = logging.getLogger("dmcnn.tune")
 
-METRIC = {"val_loss": "test_loss", "val_accuracy": "test_accu", "val_auc": "test_auc"}
-"""What is optimised -> its column in the metrics of a training (of its validation events, if it has any)."""
-
-RESULTS = {
-    "loss": "train_loss",
-    "accuracy": "train_accu",
-    "val_loss": "test_loss",
-    "val_accuracy": "test_accu",
-}
-"""Talos' columns -> those of a training."""
+LOCAL = {
+    "name", "weights_directory", "output_directory", "resume", "run_test", "save_weights", "save_every_step",
+    "GPUID", "cache", "batch_size_test",
+}  # fmt: skip
+"""Settings of the base that may differ between the trials of one study: none of them changes a result."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,228 +38,185 @@ def main(argv: Sequence[str] | None = None) -> int:
 def tune(settings: TuneSettings) -> None:
     """Run the trials that are missing, then write tables, figures and the best cfg."""
     need("optuna")
-    folder = writable(settings.output_dir) / f"tune{settings.tag}"
-    _check(settings, writable(folder))
-    study = _study(settings, folder)
-    wanted, done = _wanted(settings), _count(study)
-    log.info("%s: %d of %d trials are done", study.study_name, done, wanted)
-    try:
-        if done < wanted:
-            _work(settings, folder, wanted)
-    finally:
-        _report(settings, study, folder)
+    from dmcnn.search.study import database, warn_of_network_disk
+    from dmcnn.search.workers import side_by_side
 
-
-def _check(settings: TuneSettings, folder: Path) -> None:
-    """Every value of the space goes through the checks of ``train`` once, before any trial."""
-    from dmcnn.search import corners
-
-    faults: list[str] = []
-    for values in corners(settings.space):
+    common = _check(settings)
+    folder, address = _places(settings)
+    if settings.storage is None:
+        warn_of_network_disk(folder)
+    with database(address):
+        search = _search(settings, common)
+        log.info("%d of %d trials are done: %s", len(search.finished()), search.wanted, folder)
+        workers = min(settings.workers, search.wanted - len(search.finished()))
         try:
-            _settings_of(settings, values, folder)
+            if workers > 1:
+                side_by_side(_worker, (settings, common), workers, folder)
+            elif workers == 1:
+                search.work()
+        finally:
+            _report(settings, search)
+        if missing := search.wanted - len(search.finished()):
+            log.info("%d trials are under way in other processes", missing)
+
+
+def _worker(settings: TuneSettings, common: dict[str, str], number: int) -> None:
+    """What one of several processes does."""
+    from dmcnn.search.study import database
+
+    with database(_places(settings)[1]):
+        _search(settings, common, worker=number).work()
+
+
+def _check(settings: TuneSettings) -> dict[str, str]:
+    """Every value of the space goes through the checks of ``train``; what all trials have in common, as text."""
+    from dmcnn.search.space import samples, usable
+    from dmcnn.train import check_model
+
+    space = usable(settings.space)
+    faults: list[str] = []
+    warnings: dict[str, None] = {}
+    for values in samples(space):
+        try:
+            found, some = _settings_of(settings, values, Path(settings.output_dir))
+            check_model(found)
+            warnings.update(dict.fromkeys(some))
+            if settings.objective == "val_auc" and found.signal_class is None:
+                raise InputError("objective = 'val_auc' needs a signal class in the base: signal = …")
+            if found.input_validation is None and found.validation_fraction is None:
+                text = "the base keeps no validation events: the test events choose the best, and flatter it"
+                warnings[f"{settings.base}: {text}"] = None
         except InputError as error:
-            faults += [fault for fault in error.faults if fault not in faults]
+            said = (fault.replace(f"{COMMAND_LINE}:", "space:") for fault in error.faults)
+            faults += [fault for fault in said if fault not in faults]
     if faults:
         raise InputError(*faults)
+    for warning in warnings:
+        log.warning("warning: %s", warning)
+    kept = found.model_dump(exclude_none=True, exclude=LOCAL | set(space))
+    shared = {key: repr(value) for key, value in kept.items()}
+    return {**shared, "space": repr(space), "objective": repr(settings.objective)}
 
 
-def _settings_of(settings: TuneSettings, values: dict[str, Any], folder: Path) -> TrainSettings:
-    """The settings of train for one trial."""
+def _settings_of(
+    settings: TuneSettings, values: dict[str, Any], folder: Path
+) -> tuple[TrainSettings, list[str]]:
+    """The settings of train for one trial, and warnings about the base."""
     more = {
         **values,
         "name": "",
         "weights_directory": str(folder),
         "output_directory": str(folder),
         "resume": True,
+        "run_test": True,
+        "save_weights": True,
     }
-    found, _ = load("train", [settings.base, *(f"{key}={value!r}" for key, value in more.items())])
+    found, warnings = load("train", [settings.base, *(f"{key}={value!r}" for key, value in more.items())])
     assert isinstance(found, TrainSettings)
-    return found
+    return found, warnings
 
 
-def _study(settings: TuneSettings, folder: Path, worker: int = 0) -> optuna.Study:
-    """The study, new or as it is in the storage; every worker draws from a seed of its own."""
-    import optuna
-
-    from dmcnn.search import grid
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-    seed = settings.seed_number + worker
-    samplers: dict[str, Any] = {
-        "tpe": lambda: optuna.samplers.TPESampler(seed=seed),
-        "random": lambda: optuna.samplers.RandomSampler(seed=seed),
-        "grid": lambda: optuna.samplers.GridSampler(grid(settings.space), seed=settings.seed_number),
-    }
-    pruners: dict[str, Any] = {
-        "none": optuna.pruners.NopPruner,
-        "median": optuna.pruners.MedianPruner,
-        "hyperband": optuna.pruners.HyperbandPruner,
-    }
-    address = settings.storage or f"sqlite:///{(folder / 'trials.db').resolve()}"
-    try:
-        study = optuna.create_study(
-            study_name=settings.name or "tune",
-            # trials of a process that died are noticed, and tried again
-            storage=optuna.storages.RDBStorage(
-                address,
-                heartbeat_interval=30,
-                failed_trial_callback=optuna.storages.RetryFailedTrialCallback(),
-            ),
-            sampler=samplers[settings.sampler](),
-            pruner=pruners[settings.pruner](),
-            direction="minimize" if settings.objective == "val_loss" else "maximize",
-            load_if_exists=True,
-        )
-    except Exception as error:  # whatever a database driver raises
-        raise InputError(f"storage = {address!r}: {' '.join(str(error).split())[:200]}") from None
-    about = {
-        "objective": settings.objective,
-        "space": settings.space,
-        "base": Path(settings.base).read_text(),
-    }
-    for key, value in about.items():
-        old = study.user_attrs.get(key)
-        if old is None:
-            study.set_user_attr(key, value)
-        elif old != value:
-            raise InputError(
-                f"{address}: study {study.study_name!r} was made with another {key}: choose another name"
-            )
-    return study
+def _places(settings: TuneSettings) -> tuple[Path, str]:
+    """The folder of the search, and the SQL address of its trials."""
+    folder = writable(Path(settings.output_dir) / f"tune{settings.tag}")
+    return folder, settings.storage or f"sqlite:///{(folder / 'trials.db').resolve()}"
 
 
-def _wanted(settings: TuneSettings) -> int:
-    """How many trials are asked for."""
-    from dmcnn.search import combinations
+def _search(settings: TuneSettings, common: dict[str, str], worker: int | None = None) -> Search:
+    """The search as one process sees it."""
+    from dmcnn.search.space import usable
+    from dmcnn.search.study import connect
+    from dmcnn.search.trials import Search
 
-    if settings.trials is not None:
-        return settings.trials
-    return max(1, math.ceil(combinations(settings.space) * (settings.fraction_limit or 1.0)))
-
-
-def _finished() -> tuple[Any, ...]:
-    """The states of a trial that counts."""
-    from optuna.trial import TrialState
-
-    return TrialState.COMPLETE, TrialState.PRUNED
-
-
-def _count(study: optuna.Study) -> int:
-    return len(study.get_trials(deepcopy=False, states=_finished()))
-
-
-def _work(settings: TuneSettings, folder: Path, wanted: int) -> None:
-    """Trials until there are as many as wanted: here, or in processes of their own."""
-    if settings.workers == 1:
-        _worker(settings, folder, wanted, 0)
-        return
-    context = multiprocessing.get_context("spawn")
-    processes = [
-        context.Process(target=_worker, args=(settings, folder, wanted, number))
-        for number in range(settings.workers)
-    ]
-    for process in processes:
-        process.start()
-    try:
-        for process in processes:
-            process.join()
-    except KeyboardInterrupt:
-        for process in processes:  # Ctrl-C reached them too: they save their trials and stop
-            process.join()
-        raise
-    failed = [process.exitcode for process in processes if process.exitcode]
-    if failed:
-        raise InputError(
-            f"{len(failed)} of {len(processes)} workers stopped with status {failed[0]}: see above"
-        )
-
-
-def _worker(settings: TuneSettings, folder: Path, wanted: int, number: int) -> None:
-    """One trial after another until the study has as many as wanted."""
-    from optuna.study import MaxTrialsCallback
-
-    study = _study(settings, folder, number)
-    study.optimize(
-        lambda trial: _trial(settings, study, trial, folder),
-        callbacks=[MaxTrialsCallback(wanted, states=_finished())],
+    folder, address = _places(settings)
+    return Search(
+        connect(address),
+        name=settings.name or "tune",
+        common=common,
+        space=usable(settings.space),
+        folder=folder,
+        attempt=partial(_attempt, settings, worker),
+        wanted=_wanted(settings),
+        sampler=settings.sampler,
+        seed=settings.seed_number,
+        objective=settings.objective,
+        pruner=settings.pruner,
+        keep_checkpoints=settings.keep_checkpoints,
     )
 
 
-def _trial(settings: TuneSettings, study: optuna.Study, trial: optuna.Trial, folder: Path) -> float:
-    """Train once; the best value of what is optimised. Ctrl-C puts the trial back to go on from its checkpoint."""
-    import optuna
+def _wanted(settings: TuneSettings) -> int:
+    """How many trials are asked for: never more than there are combinations, if each is drawn once."""
+    from dmcnn.search.space import combinations, usable
 
-    from dmcnn.search import draw
+    count = combinations(usable(settings.space))
+    if settings.trials is None:
+        return max(1, math.floor((count or 1) * (settings.fraction_limit or 1.0) + 1e-9))
+    return settings.trials if settings.sampler == "tpe" or count is None else min(settings.trials, count)
+
+
+def _attempt(
+    settings: TuneSettings, worker: int | None, values: dict[str, Any], folder: Path, watch: Watch
+) -> None:
+    """One training. Workers take the GPUs in turn, if there are several and the base names none."""
+    import torch
+
     from dmcnn.train import train
 
-    first = trial.user_attrs.get("first", trial.number)
-    here = folder / f"trial_{first}"
-    values = draw(trial, settings.space)
-    log.info("trial %d: %s", trial.number, ", ".join(f"{key} = {value}" for key, value in values.items()))
-    metric, best = METRIC[settings.objective], min if settings.objective == "val_loss" else max
-    seen: list[float] = []
-
-    def watch(rows: Sequence[dict[str, float]]) -> None:
-        """After every evaluation: note its numbers, and stop if other trials did better by then."""
-        seen[:] = [row[metric] for row in rows]
-        last = rows[-1]
-        trial.report(last[metric], len(rows))
-        for name, column in RESULTS.items():
-            trial.set_user_attr(name, last[column])
-        trial.set_user_attr("round_epochs", int(last["epoch"]) + 1)
-        if trial.should_prune():
-            raise optuna.TrialPruned
-
+    found, _ = _settings_of(settings, values, folder)
+    count = torch.cuda.device_count()
+    if worker is not None and not found.GPUID and count > 1:
+        found = found.model_copy(update={"GPUID": str(worker % count)})
     try:
-        train(_settings_of(settings, values, writable(here)), watch)
-    except KeyboardInterrupt:
-        study.enqueue_trial(trial.params, user_attrs={"first": first})
-        raise
-    return best(seen)
+        train(found, watch)
+    except (torch.cuda.OutOfMemoryError, MemoryError) as error:
+        raise InputError(f"out of memory ({str(error).partition('.')[0]})") from None
 
 
-def _report(settings: TuneSettings, study: optuna.Study, folder: Path) -> None:
+def _report(settings: TuneSettings, search: Search) -> None:
     """The table of all trials, the best cfg, importance and history."""
     from dmcnn.figures import search as figures
-    from dmcnn.search import importance, rows
+    from dmcnn.search import results
     from dmcnn.writers import table
     from dmcnn.writers.figure import save_figure
 
-    trials = study.get_trials(deepcopy=False, states=_finished())
+    trials, objective, folder = search.finished(), settings.objective, search.folder
     if not trials:
         return
-    found = rows(trials, list(settings.space))
-    path = folder / "trials.csv"
-    table.write(path, table.Table.of({key: [row[key] for row in found] for key in found[0]}))
-    complete = [trial for trial in trials if trial.value is not None and trial.state.name == "COMPLETE"]
-    if complete:
-        best = study.best_trial
-        found_settings = _settings_of(settings, best.user_attrs["values"], folder).model_copy(
-            update={
-                "name": f"{settings.name or 'tune'}_best",
-                "weights_directory": "outputs",
-                "output_directory": "outputs",
-            }
-        )
-        with replacing(folder / "best.cfg") as temporary:
-            comment = f"trial {best.number}: {settings.objective} = {best.value:.6g}"
-            temporary.write_text(found_settings.text(comment))
-        log.info(
-            "best: trial %d, %s = %.6g: %s", best.number, settings.objective, best.value, folder / "best.cfg"
-        )
-    higher = settings.objective != "val_loss"
+    found = results.rows(trials, list(settings.space))
+    table.write(folder / "trials.csv", table.Table.of({key: [row[key] for row in found] for key in found[0]}))
     points = [
-        (trial.number, trial.value, trial.state.name == "PRUNED")
+        (trial.number, value, results.state(trial) != "complete")
         for trial in trials
-        if trial.value is not None
+        if (value := trial.user_attrs.get(results.RESULTS, {}).get(objective)) is not None
     ]
-    save_figure(figures.history(points, settings.objective, higher=higher), folder / "history")
-    if len(complete) > 1:
-        save_figure(figures.importance(importance(study), settings.objective), folder / "importance")
+    higher = results.higher_is_better(objective)
+    save_figure(figures.history(points, objective, higher=higher), folder / "history")
+    if shares := results.importance(search.study):
+        complete = sum(results.state(trial) == "complete" for trial in trials)
+        save_figure(figures.importance(shares, objective, complete), folder / "importance")
     settings.save(folder / "tune")
-    log.info("%s", path)
+    log.info("%d trials: %s", len(trials), folder / "trials.csv")
+    _best(settings, search)
+
+
+def _best(settings: TuneSettings, search: Search) -> None:
+    """The cfg that trains the best network again, under a name of its own."""
+    from dmcnn.search.places import folder_of
+    from dmcnn.search.results import VALUES
+
+    best = search.best()
+    if best is None:
+        log.warning("warning: no trial was completed: there is no best cfg")
+        return
+    base, _ = load("train", [settings.base, *(f"{k}={v!r}" for k, v in best.user_attrs[VALUES].items())])
+    named = base.model_copy(update={"name": f"{settings.name or 'tune'}_trial_{best.number}"})
+    comment = f"trial {best.number} of {settings.name or 'tune'}: {settings.objective} = {best.value:.6g}"
+    with replacing(search.folder / "best.cfg") as temporary:
+        temporary.write_text(named.text(comment))
+    log.info("best: %s", comment)
+    log.info("train it: python -m dmcnn.train %s", search.folder / "best.cfg")
+    log.info("its network: %s", folder_of(search.folder, best.number) / "DM-CNN_model_best.ckpt")
 
 
 if __name__ == "__main__":

@@ -39,21 +39,19 @@ def folder_of(folder: Path, number: int) -> Path:
 @contextmanager
 def claim(
     study: optuna.Study, storage: optuna.storages.BaseStorage, folder: Path, wanted: int
-) -> Iterator[optuna.Trial | None]:
-    """A trial of the first ``wanted`` that nobody runs, this process' own for the block; None if there is none.
+) -> Iterator[int | None]:
+    """Number of a trial, of the first ``wanted``, that nobody runs; None if there is none.
 
-    It may have been begun: what it drew and reported is then still there.
+    It is this process' own for the block. It may have been begun: what it drew and reported is then still there.
     """
-    import optuna
-
     with ExitStack() as held:
         number = _next(study, storage, folder, wanted, held)
         if number is None:
             yield None
             return
-        trial_id = _id(study, storage, number)
-        held.enter_context(_signs_of_life(storage, trial_id, _owner(_lock(folder, number))))
-        yield optuna.Trial(study, trial_id)
+        owner = _owner(_lock(folder, number))
+        held.enter_context(_signs_of_life(storage, id_of(study, storage, number), owner))
+        yield number
 
 
 def _next(
@@ -66,7 +64,9 @@ def _next(
                 continue
             with ExitStack() as lock:
                 path = _lock(folder, trial.number)
-                if lock.enter_context(locked(path)) and _take(storage, _id(study, storage, trial.number), path):
+                if lock.enter_context(locked(path)) and _take(
+                    storage, id_of(study, storage, trial.number), path
+                ):
                     held.push(lock.pop_all())
                     return trial.number
         if len(trials) >= wanted:
@@ -83,14 +83,15 @@ def _take(storage: optuna.storages.BaseStorage, trial_id: int, lock: Path) -> bo
         return storage.set_trial_state_values(trial_id, TrialState.RUNNING)
     if trial.state != TrialState.RUNNING:
         return False
-    owner = trial.user_attrs.get(OWNER, {})
+    owner: dict[str, Any] = trial.user_attrs.get(OWNER, {})
     if owner.get("lock") == _owner(lock):
         return True
     begun = 0.0 if trial.datetime_start is None else trial.datetime_start.timestamp()
-    return time.time() - owner.get("alive", begun) > SILENCE
+    return time.time() - float(owner.get("alive", begun)) > SILENCE
 
 
-def _id(study: optuna.Study, storage: optuna.storages.BaseStorage, number: int) -> int:
+def id_of(study: optuna.Study, storage: optuna.storages.BaseStorage, number: int) -> int:
+    """The database's own number of a trial."""
     study_id = storage.get_study_id_from_name(study.study_name)
     return storage.get_trial_id_from_study_id_trial_number(study_id, number)
 
@@ -129,7 +130,9 @@ def _signs_of_life(storage: optuna.storages.BaseStorage, trial_id: int, lock: st
 
     def beat() -> None:
         while not done.wait(BEAT):
-            with suppress(Exception):  # one that is missed does no harm, and trouble meets the trial itself too
+            with suppress(
+                Exception
+            ):  # one that is missed does no harm, and trouble meets the trial itself too
                 note()
 
     note()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from datetime import datetime
-from math import isfinite
+from math import isfinite, isnan
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -41,14 +41,15 @@ def summary(metrics: Sequence[dict[str, float]], objective: str) -> dict[str, fl
     found = {name: best[column] for name, column in METRICS.items()}
     return {
         "round_epochs": int(metrics[-1]["epoch"]) + 1,
+        "diverged": isnan(metrics[-1]["test_loss"]),
         **{name: value if isfinite(value) else None for name, value in found.items()},
     }
 
 
 def state(trial: optuna.trial.FrozenTrial) -> str:
-    """complete, pruned, failed, or diverged: its objective is no number any more."""
+    """complete, pruned, failed, or diverged: its loss is no number any more."""
     name = trial.state.name.lower()
-    if name == "pruned" and any(value != value for value in trial.intermediate_values.values()):
+    if name == "pruned" and trial.user_attrs.get(RESULTS, {}).get("diverged"):
         return "diverged"
     return {"fail": "failed"}.get(name, name)
 

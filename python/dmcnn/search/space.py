@@ -101,7 +101,8 @@ def _draw(trial: optuna.Trial, key: str, choice: Any) -> Any:
     low, high, step, log = choice["low"], choice["high"], choice.get("step"), bool(choice.get("log"))
     if _whole(choice):
         return trial.suggest_int(key, low, high, step=step or 1, log=log)
-    return trial.suggest_float(key, low, high, step=step, log=log)
+    found = trial.suggest_float(key, low, high, step=step, log=log)
+    return found if step is None else min(values(choice), key=lambda value: abs(value - found))
 
 
 def stored(value: Any) -> Any:

@@ -98,13 +98,12 @@ def open_study(
         "median": optuna.pruners.MedianPruner,
         "hyperband": optuna.pruners.HyperbandPruner,
     }
-    direction = "maximize" if higher else "minimize"
     for _ in range(2):
         study = optuna.create_study(
             study_name=name,
             storage=storage,
             pruner=pruners[pruner](),
-            direction=direction,
+            direction="maximize" if higher else "minimize",
             load_if_exists=True,
         )
         old = study.user_attrs.get("about", about)
@@ -146,5 +145,7 @@ def sampler(kind: str, space: Space, *, seed: int, number: int, wanted: int) -> 
         fixed = shuffled(space, seed, number)
         if fixed is None:
             return base
-        as_stored = {key: stored(value) if isinstance(space[key], list) else value for key, value in fixed.items()}
+        as_stored = {
+            key: stored(value) if isinstance(space[key], list) else value for key, value in fixed.items()
+        }
         return optuna.samplers.PartialFixedSampler(as_stored, base)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import isfinite
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -14,6 +15,9 @@ from dmcnn.settings.train import TrainSettings
 FIXED = {"name", "weights_directory", "output_directory", "resume", "save_weights", "run_test"}
 """Settings of ``train`` that belong to the search itself."""
 
+MOST_VALUES = 1000
+"""Of a range with a step."""
+
 
 class TuneSettings(Settings):
     """Search the settings of ``train`` for the best network; goes on where it stopped, on any number of machines."""
@@ -22,13 +26,14 @@ class TuneSettings(Settings):
     space: dict[str, Any] = Field(
         description='key of train -> list of choices, or {"low": a, "high": b} with "log": True or "step": s'
     )
-    trials: int | None = Field(None, ge=1, description="finished trials in all (default: the whole grid)")
+    trials: int | None = Field(None, ge=1, description="trials in all (default: the whole grid)")
     fraction_limit: float | None = Field(
         None, gt=0, le=1, description="so many trials as this share of all combinations, instead of trials"
     )
     sampler: Literal["tpe", "random", "grid"] = Field(
         "tpe",
-        description="how values are drawn: tree of Parzen estimators, uniformly, or each combination once",
+        description="how values are drawn: tree of Parzen estimators, or at random; random and grid draw each "
+        "combination once",
     )
     objective: Literal["val_loss", "val_accuracy", "val_auc"] = Field(
         "val_loss", description="what is optimised"
@@ -38,9 +43,11 @@ class TuneSettings(Settings):
     )
     storage: str | None = Field(
         None,
-        description="SQL address of the trials, to share a study (default: an SQLite file in output_dir)",
+        description="SQL address of the trials, such as postgresql://host/base, for several machines to share "
+        "(default: an SQLite file in output_dir)",
     )
     workers: int = Field(1, ge=1, description="trials at a time, each in a process of its own")
+    keep_checkpoints: bool = Field(False, description="keep those of all trials, not of the best alone")
     seed_number: int = Field(1, ge=0, le=2**32 - 1, description="seed of the sampler")
     output_dir: str = Field("outputs", description="folder of trials, tables, figures and the best cfg")
 
@@ -48,28 +55,25 @@ class TuneSettings(Settings):
 
     def conflicts(self) -> Iterator[Conflict]:
         yield from super().conflicts()
-        for key, choice in self.space.items():
+        space = self.space or {}  # None if what was given is no dict
+        for key, choice in space.items():
             if key not in TrainSettings.model_fields or key in FIXED:
-                yield (
-                    ("space",),
-                    f"space: {key!r} cannot be searched{nearest(key, TrainSettings.model_fields)}",
-                )
+                hint = nearest(key, set(TrainSettings.model_fields) - FIXED)
+                yield ("space",), f"space: {key!r} cannot be searched{hint}"
             elif fault := _fault(choice):
                 yield ("space",), f"space: {key!r}: {fault}"
-        if not self.space:
+        if not space:
             yield ("space",), "space is empty: which settings are to be searched?"
         if self.trials is not None and self.fraction_limit is not None:
             yield ("trials", "fraction_limit"), "trials and fraction_limit both say how many: give one"
         ranges = [
-            key for key, choice in self.space.items() if isinstance(choice, dict) and "step" not in choice
+            key for key, choice in space.items() if isinstance(choice, dict) and choice.get("step") is None
         ]
+        listed = f"needs choices or a step for {', '.join(ranges)}"
         if ranges and self.sampler == "grid":
-            yield ("sampler", "space"), f"sampler = 'grid' needs choices or a step for {', '.join(ranges)}"
+            yield ("sampler", "space"), f"sampler = 'grid' {listed}"
         if ranges and self.fraction_limit is not None:
-            yield (
-                ("fraction_limit", "space"),
-                f"fraction_limit needs choices or a step for {', '.join(ranges)}",
-            )
+            yield ("fraction_limit", "space"), f"fraction_limit {listed}"
         if self.trials is None and self.fraction_limit is None and self.sampler != "grid":
             yield ("trials",), "trials is missing: how many? (or fraction_limit, or sampler = 'grid')"
 
@@ -84,20 +88,18 @@ def _fault(choice: Any) -> str:
     for word in choice:
         if word not in known:
             return f"unknown {word!r}{nearest(str(word), known)}, expected low, high, and log or step"
-    low, high, step = choice.get("low"), choice.get("high"), choice.get("step")
-    numbers = [number for number in (low, high, step) if number is not None]
-    if (
-        low is None
-        or high is None
-        or any(isinstance(n, bool) or not isinstance(n, int | float) for n in numbers)
-    ):
-        return f"{choice!r}, expected numbers for low and high"
-    if not low < high or (step is not None and step <= 0):
-        return (
-            f"low = {low} is not below high = {high}"
-            if not low < high
-            else f"step = {step}, expected more than 0"
-        )
+    numbers: list[Any] = [choice.get(word) for word in ("low", "high", "step")]
+    low, high, step = numbers
+    if not (_number(low) and _number(high) and (step is None or _number(step))):
+        return f"{choice!r}, expected numbers for low, high and step"
+    if low >= high:
+        return f"low = {low} is not below high = {high}"
+    if step is not None and not (high - low) / MOST_VALUES <= step <= high - low:
+        return f"step = {step}, expected one that gives 2 to {MOST_VALUES} values"
     if choice.get("log") and (low <= 0 or step is not None):
         return "log needs low above 0, and goes with no step"
     return ""
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)

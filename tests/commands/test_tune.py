@@ -1,0 +1,250 @@
+"""The tune command: the best cfg trains the best network again, and no kill costs or adds a trial."""
+
+from __future__ import annotations
+
+import csv
+import math
+import pickle
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from matplotlib.figure import Figure
+
+from dmcnn import train, tune
+from dmcnn.command import load
+from dmcnn.models import MODELS, checkpoint
+from dmcnn.search.results import COLUMNS
+from dmcnn.writers.figure import save_figure
+
+BASE = """
+input_train = "sample://calorimeter/train?events=32"
+validation_fraction = 0.25
+test_fraction = 0.25
+label = "y"
+classes = ["photon", "electron"]
+signal = "electron"
+loss = "cross_entropy"
+model = "cnn3d"
+filters_2 = 2
+dense_1 = 4
+learning_rate = 0.001
+EPOCHS = 2
+batch_size_train = 16
+augment = False
+crop = 8
+GPUID = "cpu"
+precision = "32"
+save_every_step = 200
+"""
+SIZES = ("filters_2", "dense_1", "crop")
+SPACE = '{"filters_1": [2, 4], "crop": [8, 12]}'
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """More would wait for each other in networks as small as these; of the figures, those of the search matter."""
+
+    def save(figure: Figure, stem: Path) -> list[Path]:
+        return save_figure(figure, stem, ("png",)) if stem.parent.name == "tune" else []
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr("dmcnn.writers.figure.save_figure", save)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    """A cfg of train for a tiny network."""
+    path = tmp_path / "base.cfg"
+    path.write_text(BASE)
+    return path
+
+
+def words(cfg: Path, space: str = SPACE, **more: object) -> list[str]:
+    given = {"base": cfg, "space": space, "sampler": "grid", "output_dir": cfg.parent / "out", **more}
+    return [f"{key}={value}" for key, value in given.items()]
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def weights_of(path: Path) -> dict[str, torch.Tensor]:
+    state: dict[str, torch.Tensor] = checkpoint.read(path)["state_dict"]
+    return state
+
+
+def test_the_best_of_the_grid_is_known_and_trained_again(
+    base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tune.main(words(base, fraction_limit=0.5, pruner="none")) == 0
+    out = tmp_path / "out" / "tune"
+    rows = rows_of(out / "trials.csv")
+    assert list(rows[0]) == [*COLUMNS, "filters_1", "crop", "val_auc", "state", "trial"]
+    assert sorted(row["trial"] for row in rows) == ["0", "1"]
+    assert len({(row["filters_1"], row["crop"]) for row in rows}) == 2
+    assert [float(row["val_loss"]) for row in rows] == sorted(float(row["val_loss"]) for row in rows)
+    for row in rows:
+        metrics = rows_of(out / f"trial_{row['trial']}" / "DM-CNN_training_metrics.csv")
+        best = min(metrics, key=lambda line: float(line["test_loss"]))
+        for ours, theirs in (
+            ("loss", "train_loss"),
+            ("val_loss", "test_loss"),
+            ("val_accuracy", "test_accu"),
+        ):
+            assert row[ours] == best[theirs]
+        assert row["round_epochs"] == "2"
+    for name in ("history", "importance"):
+        assert (out / f"{name}.png").stat().st_size > 1000
+    network = out / f"trial_{rows[0]['trial']}" / "DM-CNN_model_best.ckpt"
+    assert list(out.rglob("*.ckpt")) == [network]
+    assert (
+        train.main([str(out / "best.cfg"), f"weights_directory={tmp_path}", f"output_directory={tmp_path}"])
+        == 0
+    )
+    (again,) = tmp_path.glob("*_best.ckpt")
+    assert again.name == f"DM-CNN_model_tune_trial_{rows[0]['trial']}_best.ckpt"
+    old, new = weights_of(network), weights_of(again)
+    assert all(torch.equal(old[key], new[key]) for key in old)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    base.write_text(BASE.replace("EPOCHS = 2", "EPOCHS = 3"))
+    assert tune.main(words(base, trials=4)) == 2
+    assert "study 'tune' was made with EPOCHS = 2, now 3: choose another name" in capsys.readouterr().err
+    assert before == {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+
+def test_it_works_for_every_model(base: Path, train_words: list[str], tmp_path: Path) -> None:
+    base.write_text("\n".join(line for line in BASE.splitlines() if not line.startswith(SIZES)))
+    names = sorted(set(MODELS) - {"mpid"})  # which takes 128 x 128 pixels and more
+    assert tune.main(words(base, f'{{"model": {names!r}, "EPOCHS": [1]}}', pruner="none")) == 0
+    toy = tmp_path / "toy.cfg"
+    toy.write_text(load("train", train_words)[0].text("toy"))
+    assert tune.main(words(toy, '{"model": ["mpid"], "EPOCHS": [1]}', name="toy")) == 0
+    for name, count in (("tune", len(names)), ("tune_toy", 1)):
+        rows = rows_of(tmp_path / "out" / name / "trials.csv")
+        assert [row["state"] for row in rows] == ["complete"] * count
+        assert all(math.isfinite(float(row["val_loss"])) for row in rows)
+
+
+def in_turn(work: Callable[..., None], arguments: tuple[object, ...], count: int, _: Path) -> None:
+    """Workers one after the other, in this process, which has imported torch: given what would be sent to others."""
+    for number in range(count):
+        task, sent = pickle.loads(pickle.dumps((work, arguments)))
+        task(*sent, number)
+
+
+def test_a_killed_trial_goes_on_and_is_counted_once(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Killed with one worker, ended by two: the networks are those of trainings that nothing disturbed."""
+    monkeypatch.setattr("dmcnn.search.workers.side_by_side", in_turn)
+    caplog.set_level("INFO", "dmcnn")
+    given = words(base, '{"filters_1": [2, 3]}', name="x", pruner="none", keep_checkpoints=True)
+    base.write_text(base.read_text().replace("EPOCHS = 2", "EPOCHS = 6"))
+    out = tmp_path / "out" / "tune_x"
+    last = out / "trial_0" / "DM-CNN_model_last.ckpt"
+    run = subprocess.Popen(
+        [sys.executable, "-m", "dmcnn.tune", *given], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not last.exists() and run.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+    finally:
+        run.kill()
+        run.wait()
+    step = checkpoint.read(last)["progress"]["step"]
+    assert 0 < step < 6, f"killed too late to test anything: after step {step}"
+    base.write_text(
+        base.read_text().replace("save_every_step = 200", "")
+    )  # what changes no result may change
+    assert tune.main([*given, "workers=2"]) == 0
+    rows = rows_of(out / "trials.csv")
+    assert sorted((row["trial"], row["state"], row["round_epochs"]) for row in rows) == [
+        ("0", "complete", "6"),
+        ("1", "complete", "6"),
+    ]
+    assert f"{last}: resuming after step {step}" in caplog.text
+    assert "trial 0 goes on: filters_1 = " in caplog.text
+    for row in rows:
+        more = (
+            f"filters_1={row['filters_1']}",
+            f"weights_directory={tmp_path}",
+            f"output_directory={tmp_path}",
+        )
+        assert train.main([str(base), *more, f"name={row['trial']}"]) == 0
+        kept = out / f"trial_{row['trial']}"
+        one = weights_of(kept / "DM-CNN_model_last.ckpt")
+        two = weights_of(tmp_path / f"DM-CNN_model_{row['trial']}_last.ckpt")
+        assert all(torch.equal(one[key], two[key]) for key in one)
+        metrics = rows_of(tmp_path / f"DM-CNN_training_metrics_{row['trial']}.csv")
+        assert rows_of(kept / "DM-CNN_training_metrics.csv") == metrics
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        ({"space": '{"filter_1": [2]}'}, "space: 'filter_1' cannot be searched (did you mean 'filters_1'?)"),
+        ({"space": '{"filters_1": []}'}, "space: 'filters_1': an empty list"),
+        ({"space": '{"filters_1": ["two", 2]}'}, "space: filters_1 must be int, got str"),
+        ({"space": '{"filters_1": {"low": 1.5, "high": 4, "step": 1}}'}, "space: filters_1 must be int, got float"),
+        ({"space": '{"drop_out": {"low": 0.5, "high": 1.5, "step": 0.5}}'}, "space: drop_out = 1.5: should be less"),
+        ({"space": '{"learning_rate": {"low": 1, "hihg": 2}}'}, "unknown 'hihg' (did you mean 'high'?)"),
+        ({"space": '{"model": ["cnn3d", "cnn3"]}'}, "did you mean 'cnn3d'"),
+        ({"space": '{"model": ["calorimeter_resnet"]}'}, "model calorimeter_resnet takes no filters_2"),
+        ({"space": '{"adc_lo": [1, 50], "adc_hi": [30, 60]}'}, "adc_lo = 50 is not below adc_hi = 30"),
+        ({"space": '{"crop": {"low": 1, "high": 1e999, "step": 1}}'}, "expected numbers for low, high and step"),
+        ({"space": '{"crop": {"low": 8, "high": 16, "step": 9}}'}, "step = 9, expected one that gives 2 to 1000"),
+        ({"space": '{"crop": {"low": 8, "high": 16, "log": true}}'}, "space must be dict, got str"),
+        ({"space": "{}"}, "space is empty"),
+        ({"space": '{"name": ["a"]}'}, "space: 'name' cannot be searched"),
+        ({"sampler": "tpe"}, "trials is missing"),
+        ({"sampler": "best"}, "sampler = 'best' must be"),
+        ({"trials": 2, "fraction_limit": 0.1}, "both say how many"),
+        ({"space": '{"learning_rate": {"low": 0.1, "high": 1}}'}, "needs choices or a step for learning_rate"),
+        ({"base": "nosuch.cfg"}, "base: nosuch.cfg: no such file"),
+        ({"storage": "nonsense"}, "storage ?:"),
+    ],
+)  # fmt: skip
+def test_faults_are_told_before_any_trial(
+    base: Path, more: dict[str, object], text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tune.main(words(base, **more)) == 2  # type: ignore[arg-type]
+    error = capsys.readouterr().err
+    assert text in error
+    assert "Traceback" not in error
+    assert not list(tmp_path.rglob("trial*"))
+
+
+def test_faults_of_the_base_and_of_the_data_are_one_line(
+    base: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base.write_text(BASE.replace("EPOCHS = 2", "EPOCHS = 0.5\nlearning_rat = 1"))
+    assert tune.main(words(base)) == 2
+    error = capsys.readouterr().err
+    assert f"{base}:13: EPOCHS must be int, got float" in error
+    assert len(error.splitlines()) == 2
+    base.write_text(BASE.replace('signal = "electron"', "").replace("events=32", "events=32&seed=7x"))
+    assert tune.main(words(base, objective="val_auc")) == 2
+    assert "needs a signal class" in capsys.readouterr().err
+    assert tune.main(words(base)) == 2
+    error = capsys.readouterr().err
+    assert "seed = '7x', expected a whole number" in error
+    assert len(error.splitlines()) == 1
+
+
+def test_optuna_comes_with_an_extra(
+    base: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    assert tune.main(words(base)) == 2
+    assert capsys.readouterr().err == "optuna is not installed; it comes with: pip install 'dmcnn[tune]'\n"
