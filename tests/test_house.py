@@ -26,6 +26,10 @@ CFGS = {
     "lariat_training.cfg": ("train", []),
     "lariat_inference.cfg": ("infer", []),
     "lariat_attribution.cfg": ("attribute", ["-n", "0"]),
+    "calorimeter_training.cfg": ("train", []),
+    "calorimeter_resnet.cfg": ("train", []),
+    "calorimeter_inference.cfg": ("infer", []),
+    "calorimeter_display.cfg": ("display", ["-n", "0"]),
 }
 MAY_USE_CORE = {
     "cropping.py",
