@@ -7,11 +7,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from dmcnn import display, spacetime
+from dmcnn import attribute, display, occlude, spacetime, train
 from dmcnn.datasets import Dataset
 from dmcnn.images import sparse
+from dmcnn.models import checkpoint
 from dmcnn.simulation import SAMPLES
 from dmcnn.spacetime import Cells
 from dmcnn.writers import calorimeter
@@ -24,6 +26,18 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("cells") / "cells.h5"
     calorimeter.write(path, SAMPLES["calorimeter"](events=40, seed=3))
     return path
+
+
+@pytest.fixture(scope="module")
+def weights(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network trained for a moment on the cells, in 5 frames."""
+    folder = tmp_path_factory.mktemp("weights")
+    asked = [f"input_train={sample}", "test_fraction=0.5", "model=calorimeter_resnet", "label=y", CLASSES,
+             "signal=electron", "loss=cross_entropy", "learning_rate=0.001", "EPOCHS=1", "GPUID=cpu", "crop=16",
+             "precision=32", "time_edges=[-0.1,0.1,0.04]", f"weights_directory={folder}",
+             f"output_directory={folder}"]  # fmt: skip
+    assert train.main(asked) == 0
+    return folder / "DM-CNN_model_best.ckpt"
 
 
 @pytest.fixture
@@ -129,3 +143,53 @@ def test_planes_have_no_frames_and_no_cells(
     assert "format = 'mp4' needs time frames, images are (1, 128, 128)" in capsys.readouterr().err
     assert display.main([*asked, "distributions=True"]) == 2
     assert "distributions = True needs files of energy and time" in capsys.readouterr().err
+
+
+def test_the_network_says_how_cells_are_read(sample: Path, weights: Path, tmp_path: Path) -> None:
+    asked = [f"input_file={sample}", f"output_dir={tmp_path}", f"weight_file={weights}", "GPUID=cpu"]
+    assert display.main([*asked, "--top", "1", "format=['png','gif']", "distributions=True"]) == 0
+    (grid,) = tmp_path.glob("*_frames.png")
+    with Image.open(grid.with_suffix(".gif")) as film:
+        assert film.n_frames == len(np.arange(-0.1, 0.1, 0.04))
+
+
+def test_occlusion_by_boxes(sample: Path, weights: Path, tmp_path: Path) -> None:
+    asked = [f"input_file={sample}", f"output_dir={tmp_path}", f"weight_file={weights}", "GPUID=cpu", "-n", "2",
+             "occlusion_size=1"]  # fmt: skip
+    stem = tmp_path / "occlusion_test_cells_ENTRY_2"
+    assert occlude.main([*asked, "name=flat"]) == 0
+    with np.load(f"{stem}_flat.npz") as flat:
+        assert "frames" not in flat
+        assert flat["maps"].shape == (2, 16, 16)
+    assert occlude.main([*asked, "occlusion_depth=1"]) == 0
+    with np.load(f"{stem}.npz") as made:
+        found = dict(made)
+    event = Dataset(str(sample), crop=16, time_edges=[-0.1, 0.1, 0.04]).read(2, 3)
+    assert found["maps"].shape == (2, *event.shape)
+    np.testing.assert_array_equal(
+        np.ravel_multi_index((found["frames"], found["rows"], found["cols"]), event.shape), event.index
+    )
+    net, _ = checkpoint.load(weights)
+    for i in (0, len(event.index) // 2, len(event.index) - 1):
+        hidden, at = event.dense(), [int(found[name][i]) for name in ("frames", "rows", "cols")]
+        hidden[(0, *(slice(max(0, place - 1), place + 2) for place in at))] = 0
+        with torch.inference_mode():
+            expected = net.eval()(torch.from_numpy(hidden)).softmax(dim=1).numpy()[0]
+        np.testing.assert_allclose(found["maps"][(slice(None), *at)], expected, atol=2e-6, rtol=0)
+    ends = [f"_{name}_{kind}.png" for name in ("Photon", "Electron") for kind in ("map", "space_time")]
+    assert all(Path(f"{stem}{end}").exists() for end in ends)
+    written = Path(f"{stem}.npz").stat().st_mtime_ns
+    assert occlude.main([*asked, "occlusion_depth=1", "zoom=True"]) == 0
+    assert Path(f"{stem}.npz").stat().st_mtime_ns == written, "a finished scan is drawn again, not made again"
+    assert occlude.main([*asked, "occlusion_depth=0"]) == 0
+    assert Path(f"{stem}.npz").stat().st_mtime_ns != written
+
+
+def test_attribution_by_boxes(sample: Path, weights: Path, tmp_path: Path) -> None:
+    asked = [f"input_file={sample}", f"output_dir={tmp_path}", f"weight_file={weights}", "GPUID=cpu", "-n", "2",
+             "methods=occlusion", "occlusion_size=1", "occlusion_depth=1", "format=png", "judge=False"]  # fmt: skip
+    assert attribute.main(asked) == 0
+    with np.load(tmp_path / "attribution_cells_ENTRY_2.npz") as made:
+        maps = made["map_occlusion"]
+    assert maps.shape == (5, 16, 16)
+    assert len({frame.tobytes() for frame in maps}) > 1

@@ -195,6 +195,9 @@ class AttributeSettings(Choosing):
     baseline: float | None = Field(None, description="value of every pixel where integrated gradients begin")
     percentile: float | None = Field(None, ge=0, lt=100, description="[%] of RectGrad")
     occlusion_size: int | None = Field(None, ge=0, description="[pixels] k of the (2k+1) x (2k+1) window")
+    occlusion_depth: int | None = Field(
+        None, ge=0, description="[frames] half depth of the window of time frames (default: all of them)"
+    )
     fill: Literal["zero", "mean", "noise"] | None = Field(None, description="charge under such a window")
     stride: int | None = Field(
         None, ge=1, description="[pixels] one window per stride x stride cell with charge"
@@ -236,7 +239,8 @@ class AttributeSettings(Choosing):
             "stride",
         )
         given = self.model_dump(include=set(names), exclude_none=True)
-        return given if self.occlusion_size is None else given | {"k": self.occlusion_size}
+        window = {"k": self.occlusion_size, "depth": self.occlusion_depth}
+        return given | {name: size for name, size in window.items() if size is not None}
 
     def judging(self) -> dict[str, Any]:
         """Arguments of the measures."""
@@ -267,6 +271,9 @@ class OccludeSettings(Network):
     weight_file: str = Field(description="checkpoint of dmcnn or a .pwf of DM-CNN")
     entries: int | list[int] = Field(description="entry number(s) to scan; also -n ENTRY")
     occlusion_size: int = Field(4, ge=0, description="[pixels] k of the (2k+1) x (2k+1) window")
+    occlusion_depth: int | None = Field(
+        None, ge=0, description="[frames] half depth of the window of time frames (default: all of them)"
+    )
     normalization: bool = Field(True, description="draw the maps scaled to 0..1 instead of raw scores")
     border: Literal["clip", "skip"] = Field(
         "clip", description="windows over the border: clipped to the image, or skipped as DM-CNN does"
