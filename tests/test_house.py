@@ -28,6 +28,9 @@ CFGS = {
     "lariat_attribution.cfg": ("attribute", ["-n", "0"]),
     "calorimeter_training.cfg": ("train", []),
     "calorimeter_tuning.cfg": ("tune", []),
+    "calorimeter_resnet.cfg": ("train", []),
+    "calorimeter_inference.cfg": ("infer", []),
+    "calorimeter_display.cfg": ("display", ["-n", "0"]),
 }
 MAY_USE_CORE = {
     "cropping.py",

@@ -22,7 +22,9 @@ def smaller(text: str) -> str:
     """Samples of a dozen events instead of hundreds."""
     for many, few in (("train?events=400", "train?events=8"), ("test?events=160", "test?events=6"),
                       ("test-160-1", "test-6-1"), ("lariat/train?events=2400", "lariat/train?events=60"),
-                      ("test?events=120", "test?events=6"), ("test-120-1", "test-6-1")):  # fmt: skip
+                      ("test?events=120", "test?events=6"), ("test-120-1", "test-6-1"),
+                      ("train?events=20000", "train?events=24"), ("test?events=5000", "test?events=6"),
+                      ("test-5000-1", "test-6-1")):  # fmt: skip
         text = text.replace(many, few)
     return re.sub("EPOCHS = .*", "EPOCHS = 1", text)
 
@@ -56,6 +58,7 @@ def block(start: str) -> tuple[str, str]:
 def test_every_block_is_known() -> None:
     starts = (INSTALL, "python -m dmcnn.infer cfg", "python -m dmcnn.train input", "python -m dmcnn.simulate",
               "python -m dmcnn.attribute input", "python -m dmcnn.train cfg/lariat",
+              "python -m dmcnn.train cfg/calorimeter",
               "from dmcnn.datasets", 'pip install -c constraints.txt ".[test]" && pytest')  # fmt: skip
     assert len(BLOCKS) == len(starts)
     for start in starts:
@@ -109,6 +112,17 @@ def test_the_lariat_block(folder: Path) -> None:
     outputs = {path.name for path in (folder / "outputs").iterdir()}
     assert {"DM-CNN_evaluation_lariat.json", "DM-CNN_evaluation_lariat_classes.png"} <= outputs
     assert sum(name.endswith("_lariat_overview.png") for name in outputs) == 3
+
+
+def test_the_calorimeter_block(folder: Path) -> None:
+    printed = execute(*block("python -m dmcnn.train cfg/calorimeter"), folder)
+    assert "cnn3d: 714882 parameters" in printed
+    outputs = {path.name for path in (folder / "outputs").iterdir()}
+    assert "DM-CNN_evaluation_calorimeter.json" in outputs
+    assert "DM-CNN_display_calorimeter_distributions.png" in outputs
+    for entry in (0, 1):
+        ends = ("energy_time.png", "space_time.pdf", "frames.png", "frames.gif")
+        assert {f"calorimeter-test-6-1-1_ENTRY_{entry}_calorimeter_{end}" for end in ends} <= outputs
 
 
 def test_ci_and_docker_run_the_readmes_commands() -> None:

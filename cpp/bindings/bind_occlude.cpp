@@ -1,4 +1,5 @@
 #include <optional>
+#include <string>
 
 #include "bind.hpp"
 #include "dmcnn/occlude.hpp"
@@ -8,19 +9,31 @@ namespace {
 using WindowArrays = std::tuple<Array<std::int64_t>, Array<std::int64_t>, Array<std::int64_t>, Array<std::int64_t>,
                                 Array<std::int32_t>>;
 
-WindowArrays list_windows(const Array<std::int32_t>& index,
-                          std::tuple<std::int64_t, std::int64_t, std::int64_t> shape, std::int64_t half,
-                          std::int64_t stride, bool skip) {
+using BoxArrays = std::tuple<Array<std::int64_t>, Array<std::int64_t>, Array<std::int64_t>, Array<std::int64_t>,
+                             Array<std::int64_t>, Array<std::int32_t>>;
+using Size = std::tuple<std::int64_t, std::int64_t, std::int64_t>;
+
+dmcnn::Windows list(const Array<std::int32_t>& index, const Size& shape, const dmcnn::Scan& scan, int threads) {
     expect(index, "index", {-1});
     const auto [channels, height, width] = shape;
-    dmcnn::Windows windows;
-    {
-        // The arguments hold references to the arrays, and the kernel touches no Python object.
-        const py::gil_scoped_release release;
-        windows = dmcnn::list_windows(index.data(), index.size(), {channels, height, width}, {half, stride, skip});
-    }
-    return {as_array(windows.rows), as_array(windows.cols), as_array(windows.number), as_array(windows.offsets),
-            as_array(windows.covered)};
+    // The arguments hold references to the arrays, and the kernel touches no Python object.
+    const py::gil_scoped_release release;
+    return dmcnn::list_windows(index.data(), index.size(), {channels, height, width}, scan, threads);
+}
+
+WindowArrays list_windows(const Array<std::int32_t>& index, const Size& shape, std::int64_t half,
+                          std::int64_t stride, bool skip, int threads) {
+    const dmcnn::Windows found = list(index, shape, {half, stride, skip}, threads);
+    return {as_array(found.rows), as_array(found.cols), as_array(found.number), as_array(found.offsets),
+            as_array(found.covered)};
+}
+
+BoxArrays list_boxes(const Array<std::int32_t>& index, const Size& shape, std::int64_t half, std::int64_t depth,
+                     std::int64_t stride, bool skip, int threads) {
+    if (depth < 0) throw py::value_error("depth " + std::to_string(depth) + ", expected >= 0");
+    const dmcnn::Windows found = list(index, shape, {half, stride, skip, depth}, threads);
+    return {as_array(found.frames),  as_array(found.rows),    as_array(found.cols), as_array(found.number),
+            as_array(found.offsets), as_array(found.covered)};
 }
 
 void occlude(const Array<std::int32_t>& index, const Array<float>& fill, const Array<std::int64_t>& offsets,
@@ -53,6 +66,7 @@ void occlude(const Array<std::int32_t>& index, const Array<float>& fill, const A
 void bind_occlude(py::module_& m) {
     m.def("list_windows", &list_windows, py::arg("index").noconvert(), py::arg("shape").noconvert(),
           py::arg("half").noconvert(), py::arg("stride").noconvert() = 1, py::arg("skip").noconvert() = false,
+          py::arg("n_threads").noconvert() = 1,
           R"(The windows of an occlusion scan that cover charge; those that cover the same pixels are one.
 
 Args:
@@ -62,6 +76,7 @@ Args:
     stride: 1 puts a window around every pixel that is active in any channel; s > 1 around the middle (rounded
         down) of every s x s cell of the image, counted from pixel (0, 0).
     skip: leave out the windows that cross the border.
+    n_threads: at most so many look at different windows; the result does not depend on their number.
 
 Returns:
     rows: (n,) int64. Row (drift tick) of each window's centre; centres come row by row.
@@ -72,6 +87,22 @@ Returns:
 
 Raises:
     ValueError: the text names the pixel, what was found and what was expected.)");
+    m.def("list_boxes", &list_boxes, py::arg("index").noconvert(), py::arg("shape").noconvert(),
+          py::arg("half").noconvert(), py::arg("depth").noconvert(), py::arg("stride").noconvert() = 1,
+          py::arg("skip").noconvert() = false, py::arg("n_threads").noconvert() = 1,
+          R"(The windows of ``list_windows`` as boxes of frames, rows and columns.
+
+Args:
+    index, shape, half, skip, n_threads: as ``list_windows``; channels are frames.
+    depth: [frames] a box spans ``2 * depth + 1`` frames, clipped at the first and the last; >= 0.
+    stride: 1 puts a box around every active voxel; s > 1 around the middle of every s x s cell of every frame.
+
+Returns:
+    frames: (n,) int64. Frame of each box's centre; centres come frame by frame, then row by row.
+    rows, cols, number, offsets, covered: as ``list_windows``.
+
+Raises:
+    ValueError: as ``list_windows``.)");
     m.def("occlude", &occlude, py::arg("index").noconvert(), py::arg("fill").noconvert(),
           py::arg("offsets").noconvert(), py::arg("covered").noconvert(), py::arg("which").noconvert(),
           py::arg("out").noconvert(), py::arg("before").noconvert() = py::none(),

@@ -16,23 +16,16 @@ void check(const std::int32_t* index, std::int64_t nnz, const Shape& shape, cons
     check_shape(shape);
     if (scan.half < 0) throw std::invalid_argument("half " + to_string(scan.half) + ", expected >= 0");
     if (scan.stride < 1) throw std::invalid_argument("stride " + to_string(scan.stride) + ", expected >= 1");
+    if (scan.depth < Scan::kAll) throw std::invalid_argument("depth " + to_string(scan.depth) + ", expected >= 0");
     const std::int64_t size = shape.channels * shape.height * shape.width;
     for (std::int64_t k = 0, low = 0; k < nnz; low = std::int64_t{index[k++]} + 1)
         if (index[k] < low || index[k] >= size)
             refuse("pixel", k, "index", to_string(index[k]), to_string(low) + " to " + to_string(size - 1));
 }
 
-/// Pixel numbers within one channel of all centres, row by row.
-std::vector<std::int64_t> centres(const std::int32_t* index, std::int64_t nnz, const Shape& shape,
-                                  std::int64_t stride) {
+/// Pixel numbers within one channel of the middles of all cells, row by row.
+std::vector<std::int64_t> middles(const Shape& shape, std::int64_t stride) {
     std::vector<std::int64_t> found;
-    if (stride == 1) {
-        const std::int64_t plane = std::max<std::int64_t>(1, shape.height * shape.width);
-        for (std::int64_t k = 0; k < nnz; ++k) found.push_back(index[k] % plane);
-        std::sort(found.begin(), found.end());  // channels follow one another in index
-        found.erase(std::unique(found.begin(), found.end()), found.end());
-        return found;
-    }
     const std::int64_t step = std::min(stride, std::max(shape.height, shape.width));  // row + step cannot overflow
     for (std::int64_t row = 0; row < shape.height; row += step)
         for (std::int64_t col = 0; col < shape.width; col += step)
@@ -40,6 +33,61 @@ std::vector<std::int64_t> centres(const std::int32_t* index, std::int64_t nnz, c
                             (col + std::min(col + step, shape.width) - 1) / 2);
     return found;
 }
+
+/// Pixel numbers of all centres, rising: in the whole image for boxes, else within one channel.
+std::vector<std::int64_t> centres(const std::int32_t* index, std::int64_t nnz, const Shape& shape, const Scan& scan) {
+    const std::int64_t plane = std::max<std::int64_t>(1, shape.height * shape.width);
+    const bool boxes = scan.depth != Scan::kAll;
+    std::vector<std::int64_t> found;
+    if (scan.stride == 1) {
+        for (std::int64_t k = 0; k < nnz; ++k) found.push_back(boxes ? index[k] : index[k] % plane);
+        if (boxes) return found;
+        std::sort(found.begin(), found.end());  // channels follow one another in index
+        found.erase(std::unique(found.begin(), found.end()), found.end());
+        return found;
+    }
+    const std::vector<std::int64_t> cells = middles(shape, scan.stride);
+    if (!boxes) return cells;
+    for (std::int64_t channel = 0; channel < shape.channels; ++channel)
+        for (const std::int64_t cell : cells) found.push_back(channel * plane + cell);
+    return found;
+}
+
+/// first .. end - 1 along one axis of n pixels.
+struct Range {
+    std::int64_t first, end;
+    bool whole;  ///< nothing was clipped
+};
+
+Range reach(std::int64_t centre, std::int64_t half, std::int64_t n, std::int64_t limit) {
+    half = std::min(half, limit);  // so that centre + half cannot overflow
+    const std::int64_t first = std::max<std::int64_t>(0, centre - half), end = std::min(n, centre + half + 1);
+    return {first, end, end - first > 2 * half};
+}
+
+/// The places in index of the pixels that the window around a centre covers; none if it is to be skipped.
+void cover(const std::int32_t* index, std::int64_t nnz, const Shape& shape, const Scan& scan, std::int64_t centre,
+           std::vector<std::int32_t>& covered) {
+    covered.clear();
+    const std::int64_t plane = shape.height * shape.width, pixel = centre % plane;
+    const std::int64_t limit = std::max(shape.height, shape.width);
+    const Range rows = reach(pixel / shape.width, scan.half, shape.height, limit);
+    const Range cols = reach(pixel % shape.width, scan.half, shape.width, limit);
+    const Range channels = scan.depth == Scan::kAll
+                               ? Range{0, shape.channels, true}
+                               : reach(centre / plane, scan.depth, shape.channels, shape.channels);
+    if (scan.skip && !(rows.whole && cols.whole && channels.whole)) return;
+    const std::int32_t *at = index, *const end = index + nnz;
+    for (std::int64_t c = channels.first; c < channels.end; ++c)
+        for (std::int64_t r = rows.first; r < rows.end && at != end; ++r) {
+            const std::int64_t line = (c * shape.height + r) * shape.width;
+            at = std::lower_bound(at, end, line + cols.first);
+            for (; at != end && *at < line + cols.end; ++at) covered.push_back(static_cast<std::int32_t>(at - index));
+        }
+}
+
+/// Windows looked at before they are merged, where several threads do: those of full images are large.
+constexpr std::size_t kRound = 256;
 
 /// The pixels of one window, as `value` has them, into image i.
 void write(const Fill& fill, const float* value, std::int64_t window, std::int64_t i, std::int64_t size,
@@ -62,7 +110,7 @@ void write(const Fill& fill, const float* value, std::int64_t window, std::int64
 
 }  // namespace
 
-Windows list_windows(const std::int32_t* index, std::int64_t nnz, const Shape& shape, const Scan& scan) {
+Windows list_windows(const std::int32_t* index, std::int64_t nnz, const Shape& shape, const Scan& scan, int threads) {
     check(index, nnz, shape, scan);
     Windows windows;
     windows.offsets.push_back(0);
@@ -73,31 +121,28 @@ Windows list_windows(const std::int32_t* index, std::int64_t nnz, const Shape& s
         return std::lexicographical_compare(begin(a), begin(a + 1), begin(b), begin(b + 1));
     };
     std::set<std::int64_t, decltype(before)> distinct(before);
-    // Clamped so that row + reach cannot overflow.
-    const std::int64_t none = 0, reach = std::min(scan.half, std::max(shape.height, shape.width));
-    for (const std::int64_t centre : centres(index, nnz, shape, scan.stride)) {
-        const std::int64_t row = centre / shape.width, col = centre % shape.width;
-        const std::int64_t top = std::max(none, row - reach), bottom = std::min(shape.height, row + reach + 1);
-        const std::int64_t left = std::max(none, col - reach), right = std::min(shape.width, col + reach + 1);
-        if (scan.skip && (bottom - top <= 2 * reach || right - left <= 2 * reach)) continue;
-        const std::int32_t *at = index, *const end = index + nnz;
-        for (std::int64_t c = 0; c < shape.channels; ++c)
-            for (std::int64_t r = top; r < bottom && at != end; ++r) {
-                const std::int64_t line = (c * shape.height + r) * shape.width;
-                at = std::lower_bound(at, end, line + left);
-                for (; at != end && *at < line + right; ++at) covered.push_back(static_cast<std::int32_t>(at - index));
-            }
-        if (static_cast<std::int64_t>(covered.size()) == windows.offsets.back()) continue;
+    const auto add = [&](std::int64_t centre, const std::vector<std::int32_t>& pixels) {
+        if (pixels.empty()) return;
         const auto fresh = static_cast<std::int64_t>(windows.offsets.size()) - 1;
+        covered.insert(covered.end(), pixels.begin(), pixels.end());
         windows.offsets.push_back(static_cast<std::int64_t>(covered.size()));
         const auto [same, is_new] = distinct.insert(fresh);
         if (!is_new) {
             windows.offsets.pop_back();
             covered.resize(static_cast<std::size_t>(windows.offsets.back()));
         }
-        windows.rows.push_back(row);
-        windows.cols.push_back(col);
+        const std::int64_t plane = shape.height * shape.width;
+        if (scan.depth != Scan::kAll) windows.frames.push_back(centre / plane);
+        windows.rows.push_back(centre % plane / shape.width);
+        windows.cols.push_back(centre % shape.width);
         windows.number.push_back(*same);
+    };
+    const std::vector<std::int64_t> all = centres(index, nnz, shape, scan);
+    std::vector<std::vector<std::int32_t>> found(threads > 1 ? kRound : 1);
+    for (std::size_t start = 0; start < all.size(); start += found.size()) {
+        const std::size_t n = std::min(found.size(), all.size() - start);
+        parallel_for(n, threads, [&](std::size_t k) { cover(index, nnz, shape, scan, all[start + k], found[k]); });
+        for (std::size_t k = 0; k < n; ++k) add(all[start + k], found[k]);
     }
     return windows;
 }

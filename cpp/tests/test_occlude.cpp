@@ -14,7 +14,7 @@ constexpr dmcnn::Shape kShape{2, 4, 5};
 const Places index{0, 6, 19, 21, 39};
 
 dmcnn::Windows windows(std::int64_t half, std::int64_t stride, bool skip) {
-    return list_windows(index.data(), 5, kShape, {half, stride, skip});
+    return list_windows(index.data(), 5, kShape, {half, stride, skip}, 1);
 }
 
 void lists_and_merges() {
@@ -37,6 +37,27 @@ void strides() {
     CHECK((wide.rows == Numbers{1, 3} && wide.cols == Numbers{1, 3}));
     const dmcnn::Windows one = windows(9, INT64_MAX, false);
     CHECK((one.rows == Numbers{1} && one.cols == Numbers{2} && one.offsets == Numbers{0, 5}));
+}
+
+void boxes() {
+    const auto list = [](std::int64_t half, std::int64_t stride, bool skip, std::int64_t depth, int threads) {
+        return list_windows(index.data(), 5, kShape, {half, stride, skip, depth}, threads);
+    };
+    for (const int threads : {1, 3}) {
+        const dmcnn::Windows flat = list(1, 1, false, 0, threads);
+        CHECK((flat.frames == Numbers{0, 0, 0, 1, 1}));
+        CHECK((flat.rows == Numbers{0, 1, 3, 0, 3} && flat.cols == Numbers{0, 1, 4, 1, 4}));
+        CHECK((flat.number == Numbers{0, 0, 1, 2, 3}));
+        CHECK((flat.offsets == Numbers{0, 2, 3, 4, 5} && flat.covered == Places{0, 1, 2, 3, 4}));
+        const dmcnn::Windows deep = list(1, 1, false, INT64_MAX, threads);
+        CHECK((deep.number == Numbers{0, 0, 1, 0, 1} && deep.covered == windows(1, 1, false).covered));
+        CHECK((list(1, 1, true, 0, threads).rows == Numbers{1}));
+        CHECK(list(1, 1, true, 1, threads).rows.empty());
+        const dmcnn::Windows cells = list(1, 3, false, 0, threads);
+        CHECK((cells.frames == Numbers{0, 0, 1, 1} && cells.number == Numbers{0, 1, 2, 3}));
+        CHECK((cells.rows == Numbers{1, 3, 1, 3} && cells.cols == Numbers{1, 3, 1, 3}));
+    }
+    CHECK(refused("depth -2", [&] { list(1, 1, false, -2, 1); }));
 }
 
 void writes() {
@@ -75,7 +96,7 @@ void restores() {
 
 void refuses() {
     const auto list = [](Places pixels, std::int64_t half, std::int64_t stride, const dmcnn::Shape& shape) {
-        list_windows(pixels.data(), static_cast<std::int64_t>(pixels.size()), shape, {half, stride, false});
+        list_windows(pixels.data(), static_cast<std::int64_t>(pixels.size()), shape, {half, stride, false}, 1);
     };
     CHECK(refused("pixel 1: index 6", [&] { list({6, 6}, 1, 1, kShape); }));
     CHECK(refused("pixel 0: index -1", [&] { list({-1}, 1, 1, kShape); }));
@@ -104,6 +125,7 @@ void refuses() {
 int main() {
     lists_and_merges();
     strides();
+    boxes();
     writes();
     restores();
     refuses();

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['centroid', 'crop', 'decode_clusters', 'decode_image2d', 'decode_voxels', 'densify', 'list_windows', 'most_charge', 'occlude', 'sparsify', 'voxelise', 'voxelise_dense', 'voxelise_hits']
+__all__: list[str] = ['centroid', 'crop', 'decode_clusters', 'decode_image2d', 'decode_voxels', 'densify', 'list_boxes', 'list_windows', 'most_charge', 'occlude', 'sparsify', 'voxelise', 'voxelise_dense', 'voxelise_hits']
 def centroid(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray[numpy.int32], value: numpy.typing.NDArray[numpy.float32], shape: tuple[int, int, int], n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
     """
     Mean row and column of sparse images, all channels together, weighted with the charges above zero.
@@ -159,7 +159,23 @@ def densify(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDAr
         ValueError: the text names the place in the batch, what was found and what was expected; ``out`` is then
             unspecified.
     """
-def list_windows(index: numpy.typing.NDArray[numpy.int32], shape: tuple[int, int, int], half: int, stride: int = 1, skip: bool = False) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32]]:
+def list_boxes(index: numpy.typing.NDArray[numpy.int32], shape: tuple[int, int, int], half: int, depth: int, stride: int = 1, skip: bool = False, n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32]]:
+    """
+    The windows of ``list_windows`` as boxes of frames, rows and columns.
+    
+    Args:
+        index, shape, half, skip, n_threads: as ``list_windows``; channels are frames.
+        depth: [frames] a box spans ``2 * depth + 1`` frames, clipped at the first and the last; >= 0.
+        stride: 1 puts a box around every active voxel; s > 1 around the middle of every s x s cell of every frame.
+    
+    Returns:
+        frames: (n,) int64. Frame of each box's centre; centres come frame by frame, then row by row.
+        rows, cols, number, offsets, covered: as ``list_windows``.
+    
+    Raises:
+        ValueError: as ``list_windows``.
+    """
+def list_windows(index: numpy.typing.NDArray[numpy.int32], shape: tuple[int, int, int], half: int, stride: int = 1, skip: bool = False, n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32]]:
     """
     The windows of an occlusion scan that cover charge; those that cover the same pixels are one.
     
@@ -170,6 +186,7 @@ def list_windows(index: numpy.typing.NDArray[numpy.int32], shape: tuple[int, int
         stride: 1 puts a window around every pixel that is active in any channel; s > 1 around the middle (rounded
             down) of every s x s cell of the image, counted from pixel (0, 0).
         skip: leave out the windows that cross the border.
+        n_threads: at most so many look at different windows; the result does not depend on their number.
     
     Returns:
         rows: (n,) int64. Row (drift tick) of each window's centre; centres come row by row.

@@ -30,6 +30,7 @@ def run(command: str, work: Callable[[S], None], argv: Sequence[str] | None = No
     # Before torch is imported: threads that spin while they wait halve the speed of a machine shared with others.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(format="%(message)s", stream=sys.stdout, level=logging.INFO)
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it tells how it makes animations
     if {"-h", "--help"} & set(words):
         sys.stdout.write(describe(command))
         return 0

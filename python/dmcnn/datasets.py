@@ -114,15 +114,23 @@ class Dataset:
 
     def classes_by(self, label: LabelRule) -> NDArray[np.int64]:
         """(n,) int64 class number of every event by a rule; InputError where it fits none or several."""
+        particles = self._particles() if label.needs_particles else None
+        return label.apply(self.events, self.files, particles, names=self.names, stored=self.stored_classes)
+
+    @property
+    def stored_classes(self) -> NDArray[np.int64]:
+        """(n,) class number that its file gives every event, -1 where it gives none."""
         stored = [reader.stored_classes for reader in self._readers]
         known = [
             np.full(len(reader), -1) if numbers is None else numbers
             for reader, numbers in zip(self._readers, stored, strict=True)
         ]
-        particles = self._particles() if label.needs_particles else None
-        return label.apply(
-            self.events, self.files, particles, names=self.names, stored=self._of_all(known).astype(np.int64)
-        )
+        return self._of_all(known).astype(np.int64)
+
+    @property
+    def frame_edges(self) -> NDArray[np.float64] | None:
+        """Edges of the time frames of the first file, see ``EventFile``."""
+        return self._readers[0].frame_edges
 
     def entries(self, numbers: int | Sequence[int]) -> list[int]:
         """Event numbers, counted through all files, if the dataset has them all; else InputError."""

@@ -49,12 +49,16 @@ def occlude(settings: OccludeSettings) -> None:
 
 @dataclass(frozen=True)
 class Scan:
-    """Logits of an event with each window replaced: (n,) centres, (n, classes) logits, (classes,) untouched."""
+    """Logits of an event with each window replaced: (n,) centres, (n, classes) logits, (classes,) untouched.
+
+    ``frames`` are those of the centres, None where windows reach through all channels.
+    """
 
     rows: NDArray[np.int64]
     columns: NDArray[np.int64]
     logits: NDArray[np.float64]
     base: NDArray[np.float64]
+    frames: NDArray[np.int64] | None
 
 
 def _scan(settings: OccludeSettings, trained: Trained, event: SparseImages, stem: Path) -> Scan:
@@ -70,8 +74,15 @@ def _scan(settings: OccludeSettings, trained: Trained, event: SparseImages, stem
     if path.exists():
         with np.load(path, allow_pickle=False) as old:
             if "key" in old and str(old["key"]) == json.dumps(key, sort_keys=True):
-                return Scan(old["rows"], old["cols"], old["logits"], old["base_logits"])
-    found = windows(event, settings.occlusion_size, border=settings.border, stride=settings.stride)
+                frames = old.get("frames")
+                return Scan(old["rows"], old["cols"], old["logits"], old["base_logits"], frames)
+    found = windows(
+        event,
+        settings.occlusion_size,
+        depth=settings.occlusion_depth,
+        border=settings.border,
+        stride=settings.stride,
+    )
     base = next(trained.logits([event]))[0]
     journal = Journal(stem.with_name(f".{stem.name}.journal"), key, len(base))
     done = len(journal)
@@ -89,7 +100,7 @@ def _scan(settings: OccludeSettings, trained: Trained, event: SparseImages, stem
         ):
             journal.append(part)
             bar.update(len(part))
-    result = Scan(found.rows, found.columns, journal.rows[found.number], base)
+    result = Scan(found.rows, found.columns, journal.rows[found.number], base, found.frames)
     _save(settings, trained, event, result, key, path)
     journal.close()
     return result
@@ -99,7 +110,9 @@ def _key(settings: OccludeSettings, trained: Trained, event: SparseImages) -> di
     """What makes two scans the same scan."""
     from hashlib import sha256
 
+    depth = {} if settings.occlusion_depth is None else {"depth": settings.occlusion_depth}
     return {
+        **depth,
         "image": sha256(event.index.tobytes() + event.value.tobytes()).hexdigest(),
         "ids": [int(event.events[name][0]) for name in ("run", "subrun", "event", "entry")],
         "weights": trained.sha256,
@@ -119,16 +132,23 @@ def _save(
     key: dict[str, Any],
     path: Path,
 ) -> None:
-    """The npz: rows, cols, scores (n, classes), base (classes,), k; the maps of all classes; who and what."""
+    """The npz: rows, cols, scores (n, classes), base (classes,), k; the maps of all classes; who and what.
+
+    Where windows have a depth, also that and the frames of the centres; maps are then (classes, T, H, W).
+    """
     import numpy as np
 
     scores, base = trained.scores(found.logits), trained.scores(found.base[None])[0]
+    boxes: dict[str, Any] = (
+        {} if found.frames is None else {"frames": found.frames, "depth": settings.occlusion_depth}
+    )
     maps = [_map(settings, event, found, scores[:, number], base[number]) for number in range(len(base))]
     with replacing(path) as temporary:
         np.savez_compressed(
             temporary,
             rows=found.rows,
             cols=found.columns,
+            **boxes,
             scores=scores,
             base=base,
             k=settings.occlusion_size,
@@ -147,19 +167,22 @@ def _map(
 ) -> NDArray[np.float64]:
     from dmcnn.occlusion.scan import score_map
 
-    return score_map(event.shape[1:], found.rows, found.columns, scores, base, settings.stride)
+    shape = event.shape[1:] if found.frames is None else event.shape
+    return score_map(shape, found.rows, found.columns, scores, base, settings.stride, found.frames)
 
 
 def _draw(settings: OccludeSettings, trained: Trained, event: SparseImages, found: Scan, stem: Path) -> None:
-    """One figure per class, PNG and PDF."""
+    """One figure per class, PNG and PDF; of boxes by their strongest frame, and all in space and time."""
+    from dmcnn.figures import attribution
     from dmcnn.figures import occlusion as figures
     from dmcnn.writers.figure import save_figure
 
     scores, base = trained.scores(found.logits), trained.scores(found.base[None])[0]
     image = event.dense()[0].any(axis=0)
     for number, name in enumerate(trained.card.classes):
+        scored = _map(settings, event, found, scores[:, number], base[number])
         figure = figures.score_map(
-            _map(settings, event, found, scores[:, number], base[number]),
+            scored if found.frames is None else figures.strongest_frame(scored, base[number]),
             name.capitalize(),
             event.meta[0, 0],
             normalized=settings.normalization,
@@ -167,6 +190,16 @@ def _draw(settings: OccludeSettings, trained: Trained, event: SparseImages, foun
             zoom_to=image if settings.zoom else None,
         )
         save_figure(figure, stem.with_name(f"{stem.name}_{name.capitalize()}_map"))
+        if found.frames is not None:
+            figure = attribution.scatter3d(
+                event.dense()[0],
+                event.meta[0, 0],
+                title=f"{name.capitalize()} score under occlusion, untouched image {base[number]:.4g}",
+                bar_label=f"Change of the {name} score",
+                values=scored - base[number],
+                signed=True,
+            )
+            save_figure(figure, stem.with_name(f"{stem.name}_{name.capitalize()}_space_time"))
 
 
 if __name__ == "__main__":

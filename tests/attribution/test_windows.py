@@ -9,6 +9,7 @@ from torch import nn
 from attribution.nets import FRAMES, SHAPE, Frames, images, plain
 from dmcnn.attribution import Target
 from dmcnn.attribution.windows import Occlusion
+from dmcnn.errors import InputError
 
 TARGET = Target(1, "score", "softmax")
 
@@ -38,3 +39,21 @@ def test_a_stride_fills_cells_and_a_fill_changes_the_map() -> None:
     assert not torch.equal(
         Occlusion(k=1, fill="mean")(net, inputs, TARGET), Occlusion(k=1)(net, inputs, TARGET)
     )
+
+
+def test_a_depth_makes_a_map_per_frame() -> None:
+    net, inputs = Frames(), images(1, FRAMES)
+    found = Occlusion(k=1, depth=1, internal_batch=7)(net, inputs, TARGET)[0]
+    net.eval()
+    expected = torch.zeros_like(inputs[0])
+    with torch.no_grad():
+        base = net(inputs).softmax(dim=1)[0, 1]
+        for frame, row, column in inputs[0].nonzero().tolist():
+            hidden = inputs.clone()
+            box = (slice(max(0, at - 1), at + 2) for at in (frame, row, column))
+            hidden[(0, *box)] = 0
+            expected[frame, row, column] = base - net(hidden).softmax(dim=1)[0, 1]
+    assert not torch.equal(expected[0], expected[1])
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-4)
+    with pytest.raises(InputError, match="depth = -1"):
+        Occlusion(depth=-1)

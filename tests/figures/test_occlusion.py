@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dmcnn.figures.occlusion import scale, score_map
+from dmcnn.figures.occlusion import scale, score_map, strongest_frame
 from dmcnn.images import META, UNIT_WIRE_TICK
 
 
@@ -106,3 +106,8 @@ def test_a_map_of_the_oracle(shared_data):
     full[rows, columns] = scores[:, 1]
     drawn = score_map(full, "Signal", None, base_score=float(base[1])).axes[0].images[0]
     np.testing.assert_array_equal(np.asarray(drawn.get_array())[rows, columns], scores[:, 1])
+
+
+def test_the_strongest_frame_is_the_one_furthest_from_the_untouched_score() -> None:
+    scores = np.array([[[0.5, 0.4]], [[0.9, np.nan]], [[0.2, 0.5]]])
+    np.testing.assert_array_equal(strongest_frame(scores, 0.5), [[0.9, 0.4]])

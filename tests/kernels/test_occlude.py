@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dmcnn import _core
+from reference.occlude import list_boxes as boxes_twin
 from reference.occlude import list_windows as twin
 from reference.occlude import occlude as occlude_twin
 
@@ -49,6 +50,61 @@ def test_small_and_full_images(shape):
                 assert_same(index, shape, half, stride, False)
     assert_same(full[:0], (0, 4, 4), 1, 2, False)
     assert_same(full[:0], (1, 0, 4), 1, 1, True)
+
+
+def assert_same_boxes(index, shape, half, depth, stride, skip):
+    expected = boxes_twin(index, shape, half, depth, stride, skip)
+    for n_threads in (1, 3):
+        found = _core.list_boxes(index, shape, half, depth, stride, skip, n_threads=n_threads)
+        for name, a, b in zip(("frames", *NAMES), found, expected, strict=True):
+            assert a.dtype == b.dtype, name
+            np.testing.assert_array_equal(a, b, err_msg=name)
+    return found
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.tuples(st.integers(1, 6), st.integers(1, 7), st.integers(1, 7)),
+    st.sampled_from([0.0, 0.05, 0.3, 1.0]),
+    st.integers(0, 4),
+    st.integers(0, 4),
+    st.integers(1, 4),
+    st.booleans(),
+)
+def test_boxes_are_those_of_the_twin(seed, shape, fill, half, depth, stride, skip):
+    index = pixels(np.random.default_rng(seed), shape, fill)
+    assert_same_boxes(index, shape, half, depth, stride, skip)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (5, 1, 1), (2, 1, 5)])
+def test_boxes_of_small_and_full_images(shape):
+    full = np.arange(np.prod(shape), dtype=np.int32)
+    for index in (full, full[:0], full[:1], full[-1:]):
+        for depth in (0, 1, 2**63 - 1):
+            for stride in (1, 2**63 - 1):
+                assert_same_boxes(index, shape, 1, depth, stride, False)
+    assert_same_boxes(full[:0], (0, 4, 4), 1, 1, 2, False)
+    assert_same_boxes(full[:0], (3, 0, 4), 1, 1, 2, True)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 3))
+def test_boxes_through_all_frames_are_windows(seed, half):
+    """A box deeper than the image covers what a window does: one per pixel, and no other."""
+    shape = (4, 6, 5)
+    index = pixels(np.random.default_rng(seed), shape, 0.1)
+    frames, *boxes = _core.list_boxes(index, shape, half, 9)
+    np.testing.assert_array_equal((frames * 6 + boxes[0]) * 5 + boxes[1], index)
+    by_box, by_window = (
+        {
+            tuple(at): covered[offsets[window] : offsets[window + 1]].tolist()
+            for (*at, window) in np.transpose([rows, cols, number]).tolist()
+        }
+        for rows, cols, number, offsets, covered in (
+            boxes,
+            _core.list_windows(index, shape, half, n_threads=2),
+        )
+    )
+    assert by_box == by_window
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 4), st.sampled_from([1, 2, 3]))
@@ -114,6 +170,14 @@ def test_windows_refuse(change, said):
     arguments["index"] = np.array(arguments["index"], np.int32)
     with pytest.raises(ValueError, match=said):
         _core.list_windows(**arguments)
+    with pytest.raises(ValueError, match=said):
+        _core.list_boxes(**arguments, depth=1)
+
+
+def test_boxes_refuse_a_depth_below_zero():
+    for depth in (-1, -(2**63)):
+        with pytest.raises(ValueError, match=f"depth {depth}, expected >= 0"):
+            _core.list_boxes(np.array([1], np.int32), (1, 3, 4), 1, depth)
 
 
 VALID = {
@@ -172,6 +236,8 @@ def test_refuses_other_arrays(tampered):
     for change in ({"half": 1.5}, {"stride": 1.5}, {"shape": (3, 4)}, {"shape": (2.0, 3, 4)}, {"skip": None}):
         with pytest.raises(TypeError):
             _core.list_windows(**{"index": VALID["index"], "shape": (2, 3, 4), "half": 1, **change})
+    with pytest.raises(TypeError):
+        _core.list_boxes(VALID["index"], (2, 3, 4), 1, 1.5)
     frozen = VALID["out"].copy()
     frozen.setflags(write=False)
     with pytest.raises(ValueError, match="writeable"):
@@ -181,6 +247,7 @@ def test_refuses_other_arrays(tampered):
 def test_release_gil(releases_gil):
     index = pixels(np.random.default_rng(0), (1, 256, 256), 0.5)
     assert releases_gil(lambda: _core.list_windows(index, (1, 256, 256), 2))
+    assert releases_gil(lambda: _core.list_boxes(index, (1, 256, 256), 2, 0))
     offsets, covered = np.array([0, len(index)]), np.arange(len(index), dtype=np.int32)
     which, out = np.zeros(8, np.int64), np.empty((8, 1, 256, 256), np.float32)
     fill = np.zeros(len(index), np.float32)

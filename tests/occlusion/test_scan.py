@@ -81,6 +81,33 @@ def test_equals_one_forward_per_window(small: nn.Module, batch_size: int, border
         np.testing.assert_allclose(one, alone, atol=2e-6, rtol=0)
 
 
+@pytest.mark.parametrize(("border", "stride", "depth"), [("clip", 1, 0), ("skip", 1, 1), ("clip", 3, 1)])
+def test_boxes_equal_one_forward_per_box(border: str, stride: int, depth: int) -> None:
+    torch.manual_seed(1)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(5 * 9 * 8, 2)).eval()
+    random = np.random.default_rng(2)
+    dense = np.where(random.random((1, 5, 9, 8)) < 0.06, random.uniform(5, 50, (1, 5, 9, 8)), 0)
+    images = sparse(dense.astype(np.float32))
+    found = windows(images, 1, depth=depth, border=border, stride=stride)
+    assert found.frames is not None
+    logits = np.concatenate(list(scan(net, images, found, batch_size=4)))[found.number]
+    base = forward(net, torch.from_numpy(images.dense()))[0]
+    expected = np.full(images.shape, base[1])
+    for frame, row, column, one in zip(found.frames, found.rows, found.columns, logits, strict=True):
+        masked = images.dense()[0]
+        masked[max(0, frame - depth) : frame + depth + 1, max(0, row - 1) : row + 2,
+               max(0, column - 1) : column + 2] = 0  # fmt: skip
+        alone = forward(net, torch.from_numpy(masked)[None])[0]
+        np.testing.assert_allclose(one, alone, atol=2e-5, rtol=0)
+        cell = np.s_[frame, row // stride * stride : (row // stride + 1) * stride,
+                     column // stride * stride : (column // stride + 1) * stride]  # fmt: skip
+        expected[cell] = one[1]
+    drawn = score_map(images.shape, found.rows, found.columns, logits[:, 1], base[1], stride, found.frames)
+    np.testing.assert_array_equal(drawn, expected)
+    with pytest.raises(InputError, match="half depth -1"):
+        windows(images, 1, depth=-1)
+
+
 @pytest.mark.parametrize("fill", FILLS)
 def test_every_image_has_its_window_filled_and_nothing_else(fill: str) -> None:
     images = event()

@@ -6,7 +6,8 @@ namespace dmcnn {
 
 /// The windows of an occlusion scan of one sparse event. Windows that cover the same pixels are one and the same.
 struct Windows {
-    std::vector<std::int64_t> rows, cols;  ///< (n) centres, row by row
+    std::vector<std::int64_t> frames;      ///< (n) channel of each centre; empty if windows reach through all of them
+    std::vector<std::int64_t> rows, cols;  ///< (n) centres, row by row, of boxes frame by frame
     std::vector<std::int64_t> number;      ///< (n) the window around each centre, 0 to u - 1 in order of appearance
     std::vector<std::int64_t> offsets;     ///< (u + 1) window w covers covered[offsets[w]:offsets[w+1]]
     std::vector<std::int32_t> covered;     ///< places in the event's index, strictly increasing within a window
@@ -14,9 +15,14 @@ struct Windows {
 
 /// Which windows a scan has.
 struct Scan {
-    std::int64_t half;    ///< [pixels] >= 0: a window reaches so far to every side, in all channels
+    static constexpr std::int64_t kAll = -1;
+
+    std::int64_t half;    ///< [pixels] >= 0: a window reaches so far to every side
     std::int64_t stride;  ///< 1: around every active pixel; s > 1: around the middle of every s x s cell
     bool skip;            ///< leave out the windows that cross the border, instead of clipping them
+    /// [channels] >= 0: windows are boxes around the active voxels, or the cells of every channel, and reach so far both
+    /// ways. kAll: through all channels.
+    std::int64_t depth = kAll;
 };
 
 /// Lists the windows that cover at least one active pixel.
@@ -24,8 +30,9 @@ struct Scan {
 /// index (nnz) flat pixel numbers in `shape`, strictly increasing
 ///
 /// Cells of the stride begin in pixel (0, 0) and end at the border; the middle of rows a … b is row (a + b) / 2.
-/// std::invalid_argument names the pixel at fault.
-Windows list_windows(const std::int32_t* index, std::int64_t nnz, const Shape& shape, const Scan& scan);
+/// Looks at most at `threads` windows at a time; the result does not depend on it. std::invalid_argument names the
+/// pixel at fault.
+Windows list_windows(const std::int32_t* index, std::int64_t nnz, const Shape& shape, const Scan& scan, int threads);
 
 /// What occlude reads: an event's pixels, what each becomes, and the pixels of u windows (see Windows).
 struct Fill {

@@ -22,11 +22,13 @@ class Occlusion(Method):
     """What the explained number loses when the charge around a pixel is blanked (arXiv:1311.2901, section 4.2).
 
     The map of an active pixel is the number of the untouched image less that under a window of (2k+1) x (2k+1) pixels
-    around it, over all channels; empty pixels have none. captum's occlusion slides over every pixel, and 99 % of the
-    windows of a sparse image cover nothing.
+    around it, over all channels or as many frames as ``depth`` says; empty ones have none. captum's occlusion slides
+    over every pixel, and 99 % of the windows of a sparse image cover nothing.
 
     Attributes:
         k: [pixels] reach of a window to every side.
+        depth: [frames] reach of a window to earlier and later channels, which makes a map per frame; None = through
+            all of them, which is right for planes.
         fill, seed: what covered pixels become, see ``dmcnn.occlusion.scan.fill_values``.
         border: "clip" or "skip" windows that cross the border of the image.
         stride: 1 for a window around every active pixel, s for one per s x s cell with charge.
@@ -38,6 +40,7 @@ class Occlusion(Method):
     costly = True
 
     k: int = 4
+    depth: int | None = None
     fill: str = "zero"
     border: str = "clip"
     stride: int = 1
@@ -50,18 +53,20 @@ class Occlusion(Method):
                 raise InputError(f"{word} = {found!r}{nearest(found, known)}, there is {', '.join(known)}")
         if self.k < 0 or self.stride < 1:
             raise InputError(f"k = {self.k} and stride = {self.stride}, expected at least 0 and at least 1")
+        if self.depth is not None and self.depth < 0:
+            raise InputError(f"depth = {self.depth}, expected at least 0, or None for all frames")
 
     def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
-        """(n, C, H, W) maps, the same in every channel."""
+        """(n, C, H, W) maps; without a depth the same in every channel."""
         events = sparse(images.float().cpu().numpy())
-        maps = np.stack(
-            [self._map(explained, events.take([i]), self.at_once(images)) for i in range(len(events))]
-        )
-        return torch.from_numpy(maps).to(images)[:, None].expand(images.shape).clone()
+        at_once = self.at_once(images)
+        maps = np.stack([self._map(explained, events.take([i]), at_once) for i in range(len(events))])
+        made = torch.from_numpy(maps).to(images)
+        return made[:, None].expand(images.shape).clone() if self.depth is None else made
 
     def _map(self, explained: Explained, event: SparseImages, batch_size: int) -> NDArray[np.float64]:
-        """(H, W) losses of one event, by passes of ``batch_size`` windows."""
-        found = scan.windows(event, self.k, border=self.border, stride=self.stride)
+        """(H, W) losses of one event, or (C, H, W) with a depth, by passes of ``batch_size`` windows."""
+        found = scan.windows(event, self.k, depth=self.depth, border=self.border, stride=self.stride)
         base = self._numbers(explained, forward(explained.net, _dense(event), explained.precision))[0]
         losses = np.zeros(len(found.rows))
         if len(found):
@@ -75,7 +80,8 @@ class Occlusion(Method):
                 precision=explained.precision,
             )
             losses = base - self._numbers(explained, np.concatenate(list(parts)))[found.number]
-        return scan.score_map(event.shape[1:], found.rows, found.columns, losses, 0.0, self.stride)
+        shape = event.shape[1:] if found.frames is None else event.shape
+        return scan.score_map(shape, found.rows, found.columns, losses, 0.0, self.stride, found.frames)
 
     @staticmethod
     def _numbers(explained: Explained, logits: NDArray[np.float64]) -> NDArray[np.float64]:

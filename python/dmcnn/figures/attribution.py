@@ -197,7 +197,8 @@ def scatter3d(
         s=4 + 90 * np.clip(energy / top, 0, 1),
         cmap=cmap if cmap is not None else usual,
         norm=norm,
-        edgecolors="none",
+        edgecolors="none" if values is None else "0.5",  # so that dots near zero are seen on white
+        linewidths=0.3,
         depthshade=False,
     )
     x_label, y_label = frame.labels(meta)

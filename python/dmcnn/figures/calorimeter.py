@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil, sqrt
 from typing import Any
 
 import numpy as np
@@ -114,21 +115,23 @@ def space_time(
 
 def frame_grid(
     frames: NDArray[np.float32],
-    edges: ArrayLike,
+    edges: ArrayLike | None,
     meta: Any = None,
     *,
     text: str = "",
     units: tuple[str, str] = ("", ""),
-    columns: int = 7,
+    columns: int | None = None,
 ) -> Figure:
     """All frames (T, H, W) of one event, in order, with one colour scale; cells without energy are blank.
 
     Args:
-        edges: (T,) or (T+1,) edges of the frames; frame k ends at edge k+1. Without that edge it has no time.
+        edges: (T,) or (T+1,) edges of the frames; frame k ends at edge k+1. Without that edge it has no time; None
+            gives frame numbers.
         meta: META record of the frames; None gives cell numbers.
         text, units: as ``energy_time``.
-        columns: frames side by side.
+        columns: frames side by side; None = at least 7, and no more rows than columns.
     """
+    columns = max(7, ceil(sqrt(len(frames)))) if columns is None else columns
     rows = -(-len(frames) // columns)
     figure = Figure(figsize=(1.75 * columns + 1.2, 1.95 * rows + 0.9), dpi=frame.DPI, layout="constrained")
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
@@ -145,7 +148,7 @@ def frame_grid(
     figure.supxlabel(x_label, fontsize=13)
     figure.supylabel(y_label, fontsize=13)
     bar = figure.colorbar(drawn, ax=grid, fraction=0.02, pad=0.01)
-    bar.set_label(_named("Energy", units[0]), fontsize=13)
+    bar.set_label(_held(meta, units[0]), fontsize=13)
     if text:
         figure.suptitle(text, fontsize=14)
     return figure
@@ -153,7 +156,7 @@ def frame_grid(
 
 def animation(
     frames: NDArray[np.float32],
-    edges: ArrayLike,
+    edges: ArrayLike | None,
     meta: Any = None,
     *,
     text: str = "",
@@ -171,7 +174,7 @@ def animation(
     empty = np.full(frames.shape[1:], np.nan)
     drawn = _image(axes, empty, meta, ENERGY, energy_scale(frames))
     bar = figure.colorbar(drawn, cax=figure.add_axes((0.85, 0.11, 0.03, 0.78)))
-    bar.set_label(_named("Energy", units[0]), fontsize=12)
+    bar.set_label(_held(meta, units[0]), fontsize=12)
     words = _times(len(frames), edges, units[1])
     title = axes.set_title("", fontsize=13)
 
@@ -188,7 +191,7 @@ def distributions(
     *,
     units: tuple[str, str] = ("", ""),
     bins: int = 60,
-    window: tuple[float, float] | None = None,
+    window: tuple[float, ...] = (),
     energy_min: float | None = None,
 ) -> Figure:
     """Energy and time of the cells of each class, as shares of its cells, on logarithmic axes.
@@ -213,7 +216,7 @@ def distributions(
             share = np.histogram(column, edge)[0] / max(len(column), 1)
             style = {"color": PALETTE[nth % len(PALETTE)], "linestyle": DASHES[nth % len(DASHES)]}
             axes.stairs(share, edge, label=f"{name} ({len(column):,} cells)", linewidth=2, **style)
-    marks: tuple[tuple[float, ...], ...] = (() if energy_min is None else (energy_min,), window or ())
+    marks: tuple[tuple[float, ...], ...] = (() if energy_min is None else (energy_min,), window)
     for axes, name, unit, lines in zip(panels, ("Energy", "Time"), units, marks, strict=True):
         axes.set_yscale("log" if energies.size else "linear")
         axes.set_xlabel(_named(name, unit), fontsize=13)
@@ -264,8 +267,15 @@ def _named(name: str, unit: str) -> str:
     return f"{name} [{unit}]" if unit else name
 
 
-def _times(count: int, edges: ArrayLike, unit: str) -> list[str]:
-    """What frames are called: the time they end at, if there is an edge."""
+def _held(meta: Any, unit: str) -> str:
+    """Label of what voxels hold: energy, unless the record tells another thing."""
+    return _named("Energy", unit) if meta is None or unit else frame.value_label(meta)
+
+
+def _times(count: int, edges: ArrayLike | None, unit: str) -> list[str]:
+    """What frames are called: the time they end at, if there is an edge; without edges their number."""
+    if edges is None:
+        return [f"Frame {number}" for number in range(count)]
     ends = np.asarray(edges, np.float64)[1:]
     named = [_named(f"t ≤ {end:.3g}".replace("-", "−"), unit) for end in ends]
     return [*named[:count], *["no time"] * (count - len(named))]

@@ -26,7 +26,7 @@ LABELS = {
 }
 """Labels of axis W and axis H for each unit of META."""
 
-VALUES = {UNIT_PIXEL: ("Pixel value", ""), UNIT_CELL: ("Energy", "GeV")}
+VALUES = {UNIT_PIXEL: ("Pixel value", ""), UNIT_CELL: ("Energy", "")}
 """What a pixel holds, and its unit, where it is not charge in ADC."""
 
 FLATTEST, TALLEST = 1 / 4, 2.0

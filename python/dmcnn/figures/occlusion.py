@@ -52,6 +52,13 @@ def score_map(
     return figure
 
 
+def strongest_frame(scores: NDArray[np.floating[Any]], base: float) -> NDArray[Any]:
+    """(H, W) of a (T, H, W) map: for every pixel the score that is furthest from the untouched one."""
+    furthest = np.nan_to_num(np.abs(scores - base), nan=-1).argmax(axis=0)
+    found: NDArray[Any] = np.take_along_axis(scores, furthest[np.newaxis], axis=0)[0]
+    return found
+
+
 def scale(
     scores: NDArray[np.floating[Any]], base_score: float | None
 ) -> tuple[NDArray[np.float64], float | None]:

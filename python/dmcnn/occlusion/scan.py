@@ -16,6 +16,7 @@ from dmcnn.errors import InputError, nearest
 from dmcnn.images import SparseImages
 from dmcnn.scaling import scale_
 from dmcnn.scoring import forward
+from dmcnn.threads import threads
 
 FILLS = ("zero", "mean", "noise")
 
@@ -29,6 +30,7 @@ class Windows:
         number: (n,) int64, the window around each centre: scores[number] are the scores at the centres.
         offsets: (u+1,) int64. Window w covers ``covered[offsets[w]:offsets[w+1]]``.
         covered: (m,) int32 places in the event's ``index``.
+        frames: (n,) int64 frame of each centre, frame by frame; None where windows reach through all channels.
     """
 
     rows: NDArray[np.int64]
@@ -36,25 +38,36 @@ class Windows:
     number: NDArray[np.int64]
     offsets: NDArray[np.int64]
     covered: NDArray[np.int32]
+    frames: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
 
-def windows(event: SparseImages, half: int, *, border: str = "clip", stride: int = 1) -> Windows:
-    """The windows of (2 half + 1)^2 pixels, in all channels, that cover charge of one event.
+def windows(
+    event: SparseImages, half: int, *, depth: int | None = None, border: str = "clip", stride: int = 1
+) -> Windows:
+    """The windows of (2 half + 1)^2 pixels that cover charge of one event.
 
     Args:
         event: one image.
         half: [pixels] reach of a window to every side.
+        depth: [frames] reach of a window to earlier and later channels; None = through all of them.
         border: windows over the border are clipped to the image ("clip") or left out ("skip"), as DM-CNN does.
-        stride: 1 puts a window around every active pixel; s > 1 around the middle of every s x s cell.
+        stride: 1 puts a window around every active pixel (with a depth: voxel); s > 1 around the middle of every
+            s x s cell (of every frame).
     """
     if len(event) != 1:
         raise ValueError(f"{len(event)} events, expected one")
     if half < 0 or stride < 1:
         raise InputError(f"windows of half size {half} at a stride of {stride}, expected >= 0 and >= 1")
-    return Windows(*_core.list_windows(event.index, event.shape, half, stride, border == "skip"))
+    how = stride, border == "skip", threads()
+    if depth is None:
+        return Windows(*_core.list_windows(event.index, event.shape, half, *how))
+    if depth < 0:
+        raise InputError(f"windows of half depth {depth}, expected >= 0")
+    found = _core.list_boxes(event.index, event.shape, half, depth, *how)
+    return Windows(*found[1:], frames=found[0])
 
 
 def fill_values(event: SparseImages, fill: str = "zero", seed: int = 1) -> NDArray[np.float32]:
@@ -148,17 +161,21 @@ def scan(
 
 
 def score_map(
-    shape: tuple[int, int],
+    shape: tuple[int, ...],
     rows: NDArray[np.int64],
     columns: NDArray[np.int64],
     scores: NDArray[np.float64],
     base: float,
     stride: int = 1,
+    frames: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float64]:
-    """(H, W) map of the (n,) scores at their centres, each over its stride x stride cell.
+    """Map of the (n,) scores at their centres, each over its stride x stride cell.
 
-    Everything else keeps ``base``, the untouched score.
+    Everything else keeps ``base``, the untouched score. The map has ``shape``: (H, W), or with the frames of the
+    centres (T, H, W).
     """
-    (height, width), cells = shape, np.full((-(-shape[0] // stride), -(-shape[1] // stride)), base)
-    cells[rows // stride, columns // stride] = scores
-    return cells.repeat(stride, axis=0).repeat(stride, axis=1)[:height, :width]
+    *before, height, width = shape
+    cells = np.full((*before, -(-height // stride), -(-width // stride)), base)
+    at = rows // stride, columns // stride
+    cells[at if frames is None else (frames, *at)] = scores
+    return cells.repeat(stride, axis=-2).repeat(stride, axis=-1)[..., :height, :width]

@@ -118,6 +118,10 @@ class Calorimeter(EventFile):
     def stored_classes(self) -> NDArray[np.int64] | None:
         return self._classes
 
+    @property
+    def frame_edges(self) -> NDArray[np.float64] | None:
+        return self._frames.edges if self.view == "frames" else None
+
     def read(self, start: int = 0, stop: int | None = None) -> SparseImages:
         stop = len(self) if stop is None else stop
         if not 0 <= start <= stop <= len(self):

@@ -71,6 +71,11 @@ class EventFile(ABC):
         return None
 
     @property
+    def frame_edges(self) -> NDArray[np.float64] | None:
+        """(b,) edges of the time frames, if the channels are such: frame k ends at edge k+1; else None."""
+        return None
+
+    @property
     def size(self) -> int:
         """Bytes on disk."""
         return self.path.stat().st_size

@@ -62,12 +62,13 @@ class InferSettings(Network):
 
 
 Format = Literal["png", "pdf", "html"]
+Shown = Literal["png", "pdf", "gif", "mp4", "html"]
 
 
 class Choosing(Network):
     """Which events to look at, and in which format."""
 
-    format: Format | list[Format]
+    format: Any
 
     entries: int | list[int] | None = Field(None, description="entry number(s); also -n ENTRY")
     top: int | None = Field(None, ge=1, description="so many events of highest score; also --top K")
@@ -116,9 +117,14 @@ class Choosing(Network):
         """Whether the choice needs the scores of all events."""
         return any(kind is not None for kind in (self.top, self.bottom, self.border))
 
+    @property
+    def chooses(self) -> bool:
+        """Whether there is anything to do."""
+        return self.entries is not None or self.ranks
+
     def conflicts(self) -> Iterator[Conflict]:
         yield from super().conflicts()
-        if self.entries is None and not self.ranks:
+        if not self.chooses:
             yield ("entries", "top"), "which events? give entries (-n ENTRY), top (--top K), bottom or border"
         if self.weight_file is None and self.score_csv is None and self.ranks:
             yield ("weight_file",), "scores need weight_file or score_csv"
@@ -127,9 +133,17 @@ class Choosing(Network):
 class DisplaySettings(Choosing):
     """Draw events with their scores."""
 
-    format: Format | list[Format] = Field(
+    format: Shown | list[Shown] = Field(
         ["png", "pdf"],
-        description="of the pictures; html: interactive pages, and one of all events in their order",
+        description="of the pictures; gif, mp4: time frames one after another; html: interactive pages, and one of "
+        "all events in their order",
+    )
+    distributions: bool = Field(
+        False,
+        description="calorimeter: energies and times of the cells of each class, in all events of the files",
+    )
+    classes: list[str] | None = Field(
+        None, description="names of the classes whose numbers files store (default: the network's)"
     )
     score_label: bool = Field(True, description="write the score on the picture")
     logit: bool = Field(False, description="write log(score/(1-score)) instead of the score")
@@ -146,9 +160,14 @@ class DisplaySettings(Choosing):
     gamma: float = Field(0.35, gt=0, description="exponent of the colour scale")
     dpi: int = Field(150, ge=30, le=600, description="[pixels per inch] of the 8-inch picture")
 
+    @property
+    def chooses(self) -> bool:
+        return super().chooses or self.distributions
+
     def conflicts(self) -> Iterator[Conflict]:
         yield from super().conflicts()
-        if self.weight_file is None and self.score_csv is None and self.score_label and not self.ranks:
+        needed = self.score_label and self.entries is not None and not self.ranks
+        if self.weight_file is None and self.score_csv is None and needed:
             yield ("weight_file",), "the score needs weight_file or score_csv (or score_label = False)"
         if self.logit and not self.score_label:
             yield ("logit", "score_label"), "logit = True needs score_label = True"
@@ -187,6 +206,9 @@ class AttributeSettings(Choosing):
     baseline: float | None = Field(None, description="value of every pixel where integrated gradients begin")
     percentile: float | None = Field(None, ge=0, lt=100, description="[%] of RectGrad")
     occlusion_size: int | None = Field(None, ge=0, description="[pixels] k of the (2k+1) x (2k+1) window")
+    occlusion_depth: int | None = Field(
+        None, ge=0, description="[frames] half depth of the window of time frames (default: all of them)"
+    )
     fill: Literal["zero", "mean", "noise"] | None = Field(None, description="charge under such a window")
     stride: int | None = Field(
         None, ge=1, description="[pixels] one window per stride x stride cell with charge"
@@ -233,7 +255,8 @@ class AttributeSettings(Choosing):
             "stride",
         )
         given = self.model_dump(include=set(names), exclude_none=True)
-        return given if self.occlusion_size is None else given | {"k": self.occlusion_size}
+        window = {"k": self.occlusion_size, "depth": self.occlusion_depth}
+        return given | {name: size for name, size in window.items() if size is not None}
 
     def judging(self) -> dict[str, Any]:
         """Arguments of the measures."""
@@ -264,6 +287,9 @@ class OccludeSettings(Network):
     weight_file: str = Field(description="checkpoint of dmcnn or a .pwf of DM-CNN")
     entries: int | list[int] = Field(description="entry number(s) to scan; also -n ENTRY")
     occlusion_size: int = Field(4, ge=0, description="[pixels] k of the (2k+1) x (2k+1) window")
+    occlusion_depth: int | None = Field(
+        None, ge=0, description="[frames] half depth of the window of time frames (default: all of them)"
+    )
     normalization: bool = Field(True, description="draw the maps scaled to 0..1 instead of raw scores")
     border: Literal["clip", "skip"] = Field(
         "clip", description="windows over the border: clipped to the image, or skipped as DM-CNN does"
