@@ -310,10 +310,13 @@ class Job:
     def title(self) -> str:
         """One line on the event, what was explained, and why it was chosen."""
         from dmcnn.figures.event import ids
+        from dmcnn.images import UNSET
 
         scores, name = self.scores, self.trained.card.classes[self.target.number]
         truth = f", true {self.label}" if self.label is not None else ""
-        return f"{ids(self.event.events[0])}: {name} {scores[name]:.3f}{truth} ({self.chosen.reason})"
+        event = self.event.events[0]
+        who = Path(self.dataset.source(self.event)).name if event["event"] == UNSET else ids(event)
+        return f"{who}: {name} {scores[name]:.3f}{truth} ({self.chosen.reason})"
 
     def page(self, found: Explanation, methods: Sequence[Method]) -> EventPage:
         """What the interactive page of the event shows."""

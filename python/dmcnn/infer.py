@@ -210,10 +210,13 @@ def _classes(trained: Trained, scores: NDArray[np.float64]) -> dict[str, Any]:
 
 
 def _coverage(dataset: Dataset, scores: NDArray[np.float64]) -> list[str]:
-    """How many entries were scored, and how many share their ids."""
+    """How many entries were scored, and how many of those with ids share them."""
     import numpy as np
 
-    ids = Counter(map(tuple, dataset.events[["run", "subrun", "event"]].tolist()))
+    from dmcnn.images import UNSET
+
+    known = dataset.events[dataset.events["event"] != UNSET]
+    ids = Counter(map(tuple, known[["run", "subrun", "event"]].tolist()))
     shared = sum(count for count in ids.values() if count > 1)
     missing = int(np.isnan(scores[:, 0]).sum())
     return [

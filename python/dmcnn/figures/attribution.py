@@ -54,7 +54,7 @@ def limits(
     if signed:
         high = high or active.max() or 1.0
         return -float(high), float(high)
-    return (float(low), float(high)) if low < high else (float(low) - 0.5, float(low) + 0.5)
+    return float(low), float(high) if low < high else float(low) + 1.0
 
 
 def attribution_map(
@@ -141,6 +141,8 @@ def overview(
     for axes, (name, values, signed) in zip(grid[1:], maps, strict=False):
         low, high = limits(values, signed=signed, image=image, percentile=percentile)
         ends = f"±{high:.3g}" if signed else f"{low:.3g} … {high:.3g}"
+        if not np.ptp(values):
+            ends = f"{values.flat[0]:.3g} everywhere"
         _panel(axes, values, meta, name, ends, signed_cmap if signed else unsigned_cmap, Normalize(low, high))
         _shadow(axes, image, meta, False)
     for axes in grid[panels:]:
