@@ -49,13 +49,21 @@ def wait_for(event: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+def heed_interrupts() -> None:
+    """What a shell starts in the background ignores Ctrl-C, and so would what it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize(("work", "number"), [("sleeps", signal.SIGINT), ("stops_by_term", signal.SIGKILL)])
 def test_all_save_and_stop_when_the_first_process_does(work: str, number: int, tmp_path: Path) -> None:
     """Ctrl-C at the terminal, which reaches the group of processes; or the first of them is killed."""
     log = tmp_path / "log"
     with log.open("w") as file:
         run = subprocess.Popen(
-            [sys.executable, stubs.__file__, work, str(tmp_path)], start_new_session=True, stderr=file
+            [sys.executable, stubs.__file__, work, str(tmp_path)],
+            start_new_session=True,
+            stderr=file,
+            preexec_fn=heed_interrupts,
         )
     wait_for(lambda: len(list(tmp_path.glob("begun_*"))) == 2)
     os.killpg(run.pid, number)
