@@ -53,7 +53,7 @@ def test_same_batches_as_without(n_threads: int, first: int) -> None:
         "epochs": 3,
         "seed": 5,
         "augment": True,
-        "shift": 3,
+        "shift": (3, 3),
         "noise": 2.0,
         "mask": 0.1,
         "first": first,
