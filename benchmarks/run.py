@@ -1,7 +1,8 @@
 """Every benchmark in one table: ``python benchmarks/run.py [--data FOLDER] [--json FILE]``.
 
 Each row times our call and a baseline in turn, on one thread by process CPU time unless the row says two threads, and
-gives the median ratio. The rows of attribution need captum and take minutes. FOLDER holds electron.root, a LArCV2 file; without it the rows that read ROOT are left out.
+gives the median ratio. The rows of attribution need captum and take minutes.
+FOLDER holds electron.root, a LArCV2 file; without it the rows that read ROOT are left out.
 """
 
 from __future__ import annotations

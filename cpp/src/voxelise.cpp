@@ -73,7 +73,8 @@ class Voxels {
         next_.assign(static_cast<std::size_t>(frames_.time.n) + 1, 0);
         each_hit([&](const Hit& hit) {
             if (hit.first == hit.end) ++cut;
-            for (std::int64_t k = hit.first; k < hit.end; ++k) ++next_[static_cast<std::size_t>(k) + 1];
+            ++next_[static_cast<std::size_t>(hit.first) + 1];
+            --next_[static_cast<std::size_t>(hit.end) + 1];
             hits_.push_back(hit);
         });
         place_hits();
@@ -87,15 +88,19 @@ class Voxels {
   private:
     /// A counting sort by frame: the hits of one frame keep their order, so its pixel numbers increase.
     void place_hits() {
+        std::partial_sum(next_.begin(), next_.end(), next_.begin());  // hits that begin or end -> hits of each frame
         next_[0] = static_cast<std::int64_t>(sparse_.index.size());
         std::partial_sum(next_.begin(), next_.end(), next_.begin());
         sparse_.index.resize(static_cast<std::size_t>(next_.back()));
         sparse_.value.resize(sparse_.index.size());
+        std::int64_t* next = next_.data();  // so that the compiler sees that the loop cannot change them
+        std::int32_t* index = sparse_.index.data();
+        float* value = sparse_.value.data();
         for (const Hit& hit : hits_)
             for (std::int64_t k = hit.first; k < hit.end; ++k) {
-                const auto at = static_cast<std::size_t>(next_[static_cast<std::size_t>(k)]++);
-                sparse_.index[at] = static_cast<std::int32_t>(k * plane_ + hit.pixel);
-                sparse_.value[at] = hit.energy;
+                const std::int64_t at = next[k]++;
+                index[at] = static_cast<std::int32_t>(k * plane_ + hit.pixel);
+                value[at] = hit.energy;
             }
     }
 

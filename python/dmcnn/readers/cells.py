@@ -158,7 +158,7 @@ class Pieces:
             return np.zeros(shape, np.float32)
         if wanted > DEFLATE * size:
             raise InputError(f"{where}: {size} bytes that should make {wanted}, damaged file")
-        with self.path.open("rb") as file, reading(where):
+        with self.path.open("rb", buffering=0) as file, reading(where):
             file.seek(start)
             made = np.frombuffer(deflate.zlib_decompress(file.read(size), wanted), np.float32)
         if made.nbytes != wanted:
