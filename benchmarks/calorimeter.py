@@ -56,12 +56,12 @@ def batches(path: Path, threads: int) -> Iterator[torch.Tensor]:
     """All images as (BATCH, 21, H, W) float32 tensors, each in the memory of the one before."""
     os.environ["DMCNN_NUM_THREADS"] = str(threads)
     reader = open_images(path)
-    memory = torch.empty((BATCH, *reader.shape))
+    memory = torch.from_numpy(np.empty((BATCH, *reader.shape), np.float32))
     for start in range(0, len(reader), CHUNK):
         images = reader.read(start, min(start + CHUNK, len(reader)))
         for first in range(0, len(images), BATCH):
             which = np.arange(first, min(first + BATCH, len(images)))
-            yield to_tensor(images, which=which, out=memory[: len(which)], threads=threads)
+            yield to_tensor(images, which=which, out=memory[: len(which)], n_threads=threads)
 
 
 def loop(path: Path) -> NDArray[np.float32]:

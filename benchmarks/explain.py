@@ -13,14 +13,14 @@ import argparse
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import captum.attr
 import torch
 from batches import sample
-from run import table
-from timing import Timing, paired
+from timing import Timing, paired, table
 from torch import nn
 
 from dmcnn.attribution import Method, Target, build
@@ -88,6 +88,21 @@ def rect_grad(net: nn.Module, images: torch.Tensor) -> float:
     return (time.process_time() - start) / len(images)
 
 
+def rows() -> list[Timing]:
+    """The rows of one event and the initial weights, of one pair of runs: a minute on one thread."""
+    torch.manual_seed(1)
+    with quiet():
+        return lariat(MPID().eval(), to_tensor(sample(1)), 1)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without captum's warnings about the hooks that it sets."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def completeness(net: nn.Module, images: torch.Tensor) -> str:
     """How far the maps are from adding up to the difference of the logits, event by event."""
     method = IntegratedGradients()
@@ -114,8 +129,7 @@ def main() -> None:
     torch.manual_seed(1)
     net = checkpoint.load(asked.weights)[0] if asked.weights else MPID()
     images = to_tensor(sample(asked.events))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # captum's, about the hooks that it sets
+    with quiet():
         found = lariat(net.eval(), images, asked.rounds)
         sys.stdout.write(f"{table(found)}\nsmooth_rect_grad: {rect_grad(net, images):.2f} s\n")
         sys.stdout.write(completeness(net, images) + "\n")

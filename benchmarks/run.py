@@ -1,7 +1,8 @@
 """Every benchmark in one table: ``python benchmarks/run.py [--data FOLDER] [--json FILE]``.
 
 Each row times our call and a baseline in turn, on one thread by process CPU time unless the row says two threads, and
-gives the median ratio. FOLDER holds electron.root, a LArCV2 file; without it the rows that read ROOT are left out.
+gives the median ratio. The rows of attribution need captum and take minutes.
+FOLDER holds electron.root, a LArCV2 file; without it the rows that read ROOT are left out.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 import batches
+import calorimeter
+import explain
 import pixels
 import reading
 import torch
-from timing import Timing
+from timing import Timing, table
 
 import dmcnn
 
@@ -34,24 +37,10 @@ def rows(electron: Path | None) -> list[Timing]:
     found += batches.densify()
     if electron is not None:
         found += batches.loader(electron)
-    return found + pixels.crop() + pixels.voxelise() + batches.occlude()
-
-
-def table(found: list[Timing]) -> str:
-    """The rows for people."""
-    wide = max(len(row.name) for row in found), max(len(row.baseline) for row in found)
-    lines = [
-        f"{'what':{wide[0]}}  {'baseline':{wide[1]}}  {'ours ms':>9}  {'base ms':>9}  {'ratio':>7}  target"
-    ]
-    for row in found:
-        target = (
-            "" if not row.target else f"{row.target:6g} {'reached' if row.ratio >= row.target else 'MISSED'}"
-        )
-        lines.append(
-            f"{row.name:{wide[0]}}  {row.baseline:{wide[1]}}  {1e3 * row.ours:9.3f}  {1e3 * row.other:9.3f}"
-            f"  {row.ratio:7.2f}  {target}"
-        )
-    return "\n".join(lines)
+    found += pixels.crop() + pixels.voxelise() + batches.occlude()
+    with tempfile.TemporaryDirectory() as folder:
+        found += calorimeter.chain(Path(folder))
+    return found + explain.rows()
 
 
 def main() -> None:

@@ -23,6 +23,23 @@ class Timing:
     target: float = 0.0
 
 
+def table(found: list[Timing]) -> str:
+    """The rows for people."""
+    wide = max(len(row.name) for row in found), max(len(row.baseline) for row in found)
+    lines = [
+        f"{'what':{wide[0]}}  {'baseline':{wide[1]}}  {'ours ms':>9}  {'base ms':>9}  {'ratio':>7}  target"
+    ]
+    for row in found:
+        target = (
+            "" if not row.target else f"{row.target:6g} {'reached' if row.ratio >= row.target else 'MISSED'}"
+        )
+        lines.append(
+            f"{row.name:{wide[0]}}  {row.baseline:{wide[1]}}  {1e3 * row.ours:9.3f}  {1e3 * row.other:9.3f}"
+            f"  {row.ratio:7.2f}  {target}"
+        )
+    return "\n".join(lines)
+
+
 def paired(
     name: str,
     baseline: str,

@@ -38,6 +38,7 @@ MAY_USE_CORE = {
     "scoring.py",
     "voxels.py",
     "occlusion/scan.py",
+    "readers/cells.py",
     "readers/clusters.py",
     "readers/larcv2.py",
     "readers/larcv3.py",

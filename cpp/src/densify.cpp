@@ -96,7 +96,8 @@ void densify(const Images& from, const std::int64_t* which, std::int64_t n, cons
         const bool stays = move.stays();
         const Stream stream(change.seed, random ? change.key[i] : 0);
         Pixel* image = out + i * size;
-        std::fill(image, image + size, Pixel{0});
+        // Half the time of std::fill for images that do not stay in a cache; all bits 0 is 0 in every type here.
+        std::memset(image, 0, static_cast<std::size_t>(size) * sizeof(Pixel));
         std::int64_t outside = 0;
         for (std::int64_t k = start; k < stop; ++k) {
             std::int64_t at = from.index[k];

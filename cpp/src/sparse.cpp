@@ -10,6 +10,27 @@ namespace dmcnn {
 
 namespace {
 constexpr std::int64_t kMaxPixels = std::numeric_limits<std::int32_t>::max();
+
+template <class T>
+void append(std::vector<T>& to, const std::vector<T>& more) {
+    to.insert(to.end(), more.begin(), more.end());
+}
+}  // namespace
+
+Sparse join(std::vector<Sparse>& parts) {
+    Sparse all = std::move(parts.front());
+    for (auto part = parts.begin() + 1; part != parts.end(); ++part) {
+        const std::int64_t end = all.offsets.back();
+        for (auto offset = part->offsets.begin() + 1; offset != part->offsets.end(); ++offset)
+            all.offsets.push_back(end + *offset);
+        append(all.index, part->index);
+        append(all.value, part->value);
+        append(all.bad, part->bad);
+        append(all.cut, part->cut);
+        *part = {};
+    }
+    parts.clear();
+    return all;
 }
 
 void refuse(const char* place, std::int64_t number, const char* what, const std::string& found,

@@ -12,26 +12,6 @@ namespace {
 /// Blocks of images per thread: enough that one block of full images does not keep the other threads waiting.
 constexpr std::int64_t kBlocks = 8;
 
-template <class T>
-void append(std::vector<T>& to, const std::vector<T>& more) {
-    to.insert(to.end(), more.begin(), more.end());
-}
-
-Sparse join(std::vector<Sparse>& parts) {
-    Sparse all = std::move(parts.front());
-    for (auto part = parts.begin() + 1; part != parts.end(); ++part) {
-        const std::int64_t end = all.offsets.back();
-        for (auto offset = part->offsets.begin() + 1; offset != part->offsets.end(); ++offset)
-            all.offsets.push_back(end + *offset);
-        append(all.index, part->index);
-        append(all.value, part->value);
-        append(all.bad, part->bad);
-        append(all.cut, part->cut);
-        *part = {};
-    }
-    return all;
-}
-
 }  // namespace
 
 Sparse sparsify(const float* pixels, std::int64_t n_pixels, const std::int64_t* starts, const std::int64_t* rows,

@@ -43,40 +43,103 @@ void for_each_hit(const Images& images, std::int64_t i, std::int64_t energy, std
     }
 }
 
+void check(const Frames& frames, std::int64_t height, std::int64_t width) {
+    check_edges(frames.time, "time");
+    if (frames.count < frames.time.n - 1)
+        throw std::invalid_argument(to_string(frames.count) + " frames, expected at least the " +
+                                    to_string(frames.time.n - 1) + " of the time bins");
+    check_shape({frames.count, height, width});
+}
+
 void check(const Images& images, std::int64_t energy, std::int64_t time, const Frames& frames, int threads) {
     check_images(images, threads);
-    check_edges(frames.time, "time");
     for (const std::int64_t channel : {energy, time})
         if (channel < 0 || channel >= images.shape.channels)
             throw std::invalid_argument("channel " + to_string(channel) + ", expected 0 to " +
                                         to_string(images.shape.channels - 1));
-    if (frames.count < frames.time.n - 1)
-        throw std::invalid_argument(to_string(frames.count) + " frames, expected at least the " +
-                                    to_string(frames.time.n - 1) + " of the time bins");
-    check_shape({frames.count, images.shape.height, images.shape.width});
+    check(frames, images.shape.height, images.shape.width);
 }
 
-/// A counting sort by frame: the hits of one frame keep their order, so its pixel numbers increase.
-Part voxelise_image(const Images& images, std::int64_t i, std::int64_t energy, std::int64_t time,
-                    const Frames& frames) {
-    Part part;
-    std::vector<Hit> hits;
-    std::vector<std::int64_t> next(static_cast<std::size_t>(frames.time.n) + 1, 0);  // per frame: its next voxel
-    for_each_hit(images, i, energy, time, frames, [&](const Hit& hit) {
-        if (hit.first == hit.end) ++part.cut;
-        for (std::int64_t k = hit.first; k < hit.end; ++k) ++next[static_cast<std::size_t>(k) + 1];
-        hits.push_back(hit);
+/// Frames of images, added one after another.
+class Voxels {
+  public:
+    Voxels(const Frames& frames, std::int64_t plane) : frames_(frames), plane_(plane) { sparse_.offsets.push_back(0); }
+
+    /// each_hit(body) calls body(hit) for the hits of the image, in the order of their pixels.
+    template <class EachHit>
+    void add(const EachHit& each_hit) {
+        std::int64_t cut = 0;
+        hits_.clear();
+        next_.assign(static_cast<std::size_t>(frames_.time.n) + 1, 0);
+        each_hit([&](const Hit& hit) {
+            if (hit.first == hit.end) ++cut;
+            ++next_[static_cast<std::size_t>(hit.first) + 1];
+            --next_[static_cast<std::size_t>(hit.end) + 1];
+            hits_.push_back(hit);
+        });
+        place_hits();
+        sparse_.offsets.push_back(static_cast<std::int64_t>(sparse_.index.size()));
+        sparse_.bad.push_back(0);
+        sparse_.cut.push_back(cut);
+    }
+
+    Sparse take() { return std::move(sparse_); }
+
+  private:
+    /// A counting sort by frame: the hits of one frame keep their order, so its pixel numbers increase.
+    void place_hits() {
+        std::partial_sum(next_.begin(), next_.end(), next_.begin());  // hits that begin or end -> hits of each frame
+        next_[0] = static_cast<std::int64_t>(sparse_.index.size());
+        std::partial_sum(next_.begin(), next_.end(), next_.begin());
+        sparse_.index.resize(static_cast<std::size_t>(next_.back()));
+        sparse_.value.resize(sparse_.index.size());
+        std::int64_t* next = next_.data();  // so that the compiler sees that the loop cannot change them
+        std::int32_t* index = sparse_.index.data();
+        float* value = sparse_.value.data();
+        for (const Hit& hit : hits_)
+            for (std::int64_t k = hit.first; k < hit.end; ++k) {
+                const std::int64_t at = next[k]++;
+                index[at] = static_cast<std::int32_t>(k * plane_ + hit.pixel);
+                value[at] = hit.energy;
+            }
+    }
+
+    Frames frames_;
+    std::int64_t plane_;
+    Sparse sparse_;
+    std::vector<Hit> hits_;           // of the image being added
+    std::vector<std::int64_t> next_;  // per frame: where its next voxel goes
+};
+
+/// Blocks of images per thread: enough that one block of full images does not keep the other threads waiting.
+constexpr std::int64_t kBlocks = 8;
+
+/// The frames of n images, a block of them at a time: add(voxels, i) adds image i.
+template <class Add>
+Sparse voxelise_blocks(std::int64_t n, const Frames& frames, std::int64_t plane, int threads, const Add& add) {
+    const std::int64_t blocks = threads > 1 ? std::clamp<std::int64_t>(n, 1, kBlocks * threads) : 1;
+    std::vector<Sparse> parts(static_cast<std::size_t>(blocks));
+    parallel_for(parts.size(), threads, [&](std::size_t part) {
+        const auto block = static_cast<std::int64_t>(part);
+        Voxels voxels(frames, plane);
+        for (std::int64_t i = n * block / blocks; i < n * (block + 1) / blocks; ++i) add(voxels, i);
+        parts[part] = voxels.take();
     });
-    std::partial_sum(next.begin(), next.end(), next.begin());
-    part.index.resize(static_cast<std::size_t>(next.back()));
-    part.value.resize(part.index.size());
-    for (const Hit& hit : hits)
-        for (std::int64_t k = hit.first; k < hit.end; ++k) {
-            const auto at = static_cast<std::size_t>(next[static_cast<std::size_t>(k)]++);
-            part.index[at] = static_cast<std::int32_t>(k * images.plane() + hit.pixel);
-            part.value[at] = hit.energy;
-        }
-    return part;
+    return join(parts);
+}
+
+/// Throws std::invalid_argument unless the cells of image i lie in it, strictly increase, and are finite.
+void check_cells(const CellList& cells, std::int64_t i) {
+    std::int64_t low = 0;
+    const std::int64_t size = cells.height * cells.width;
+    for (std::int64_t k = cells.offsets[i]; k < cells.offsets[i + 1]; ++k) {
+        if (cells.cell[k] < low || cells.cell[k] >= size)
+            refuse("image", i, "cell", to_string(cells.cell[k]), to_string(low) + " to " + to_string(size - 1));
+        if (!std::isfinite(cells.energy[k]) || !std::isfinite(cells.time[k]))
+            refuse("image", i, "energy and time", to_string(cells.energy[k]) + ", " + to_string(cells.time[k]),
+                   "finite numbers");
+        low = std::int64_t{cells.cell[k]} + 1;
+    }
 }
 
 constexpr std::int32_t kNever = std::numeric_limits<std::int32_t>::max();
@@ -118,11 +181,25 @@ void fill_frames(const Images& images, std::int64_t i, std::int64_t energy, std:
 
 Sparse voxelise(const Images& images, std::int64_t energy, std::int64_t time, const Frames& frames, int threads) {
     check(images, energy, time, frames, threads);
-    std::vector<Part> parts(static_cast<std::size_t>(images.n));
-    parallel_for(parts.size(), threads, [&](std::size_t i) {
-        parts[i] = voxelise_image(images, static_cast<std::int64_t>(i), energy, time, frames);
+    return voxelise_blocks(images.n, frames, images.plane(), threads, [&](Voxels& voxels, std::int64_t i) {
+        voxels.add([&](const auto& body) { for_each_hit(images, i, energy, time, frames, body); });
     });
-    return join(parts);
+}
+
+Sparse voxelise_cells(const CellList& cells, const Frames& frames, int threads) {
+    check(frames, cells.height, cells.width);
+    check_offsets("image", cells.offsets, cells.n, cells.count);
+    const std::int64_t plane = cells.height * cells.width;
+    return voxelise_blocks(cells.n, frames, plane, threads, [&](Voxels& voxels, std::int64_t i) {
+        check_cells(cells, i);
+        voxels.add([&](const auto& body) {
+            for (std::int64_t k = cells.offsets[i]; k < cells.offsets[i + 1]; ++k) {
+                const float energy = cells.energy[k];
+                if (energy == 0.0F || !(static_cast<double>(energy) > frames.energy_above)) continue;
+                body(place(frames, cells.cell[k], energy, cells.time[k]));
+            }
+        });
+    });
 }
 
 void voxelise_dense(const Images& images, std::int64_t energy, std::int64_t time, const Frames& frames, float* out,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['centroid', 'crop', 'decode_clusters', 'decode_image2d', 'decode_voxels', 'densify', 'list_boxes', 'list_windows', 'most_charge', 'occlude', 'sparsify', 'voxelise', 'voxelise_dense', 'voxelise_hits']
+__all__: list[str] = ['centroid', 'crop', 'decode_clusters', 'decode_image2d', 'decode_voxels', 'densify', 'list_boxes', 'list_windows', 'most_charge', 'occlude', 'select', 'sparsify', 'voxelise', 'voxelise_cells', 'voxelise_dense', 'voxelise_hits']
 def centroid(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray[numpy.int32], value: numpy.typing.NDArray[numpy.float32], shape: tuple[int, int, int], n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
     """
     Mean row and column of sparse images, all channels together, weighted with the charges above zero.
@@ -235,6 +235,27 @@ def occlude(index: numpy.typing.NDArray[numpy.int32], fill: numpy.typing.NDArray
     Raises:
         ValueError: the text names the image, what was found and what was expected; ``out`` is then unspecified.
     """
+def select(pairs: numpy.typing.NDArray[numpy.float32], corner: tuple[int, int], size: tuple[int, int], energy_min: typing.SupportsFloat | typing.SupportsIndex = ..., after: typing.SupportsFloat | typing.SupportsIndex = ..., before: typing.SupportsFloat | typing.SupportsIndex = ..., n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.int64]]:
+    """
+    The cells with energy of images of interleaved energies and times.
+    
+    Args:
+        pairs: (n, H, W, 2) float32. Energy and time of every cell; one without energy is empty whatever its time.
+        corner: (row, column) of the first cell of the window that is kept.
+        size: (rows, columns) of that window.
+        energy_min: only cells with more energy, compared as float64.
+        after, before: only times strictly between, compared as float64.
+        n_threads: at most so many work on different images; the result does not depend on their number.
+    
+    Returns:
+        offsets: (n+1,) int64. Image i owns ``cell[offsets[i]:offsets[i+1]]``.
+        cell: (m,) int32. Number of the cell in the window, row-major, increasing in an image.
+        energy, time: (m,) float32.
+        bad: (n,) int64. Cells of the whole image whose energy or time is NaN or infinite; they are left out.
+    
+    Raises:
+        ValueError: a window that is not inside the images, or a limit that is NaN.
+    """
 def sparsify(pixels: numpy.typing.NDArray[numpy.float32], starts: numpy.typing.NDArray[numpy.int64], rows: numpy.typing.NDArray[numpy.int64], cols: numpy.typing.NDArray[numpy.int64], shape: tuple[int, int], adc_lo: typing.SupportsFloat | typing.SupportsIndex, adc_hi: typing.SupportsFloat | typing.SupportsIndex, row_major: bool, n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64]]:
     """
     Sparse images from float32 pixels in memory.
@@ -277,6 +298,23 @@ def voxelise(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDA
     
     Raises:
         ValueError: the text names the image or the edge, what was found and what was expected.
+    """
+def voxelise_cells(offsets: numpy.typing.NDArray[numpy.int64], cell: numpy.typing.NDArray[numpy.int32], energy: numpy.typing.NDArray[numpy.float32], time: numpy.typing.NDArray[numpy.float32], shape: tuple[int, int], edges: numpy.typing.NDArray[numpy.float64], n_frames: int, energy_above: typing.SupportsFloat | typing.SupportsIndex = 0.0, after: typing.SupportsFloat | typing.SupportsIndex = ..., until: typing.SupportsFloat | typing.SupportsIndex = ..., cumulative: bool = False, right_closed: bool = True, n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64]]:
+    """
+    The frames of ``voxelise`` of cells that come with their energies and times, as ``select`` gives them.
+    
+    Args:
+        offsets: (n+1,) int64. Image i owns ``cell[offsets[i]:offsets[i+1]]``.
+        cell: (m,) int32. Numbers of cells, row-major in ``shape``, strictly increasing in an image.
+        energy, time: (m,) float32, finite. A cell without energy is in no frame.
+        shape: (H, W).
+        edges, n_frames, energy_above, after, until, cumulative, right_closed, n_threads: as ``voxelise``.
+    
+    Returns:
+        offsets, index, value, bad, cut, as ``voxelise``.
+    
+    Raises:
+        ValueError: as ``voxelise``.
     """
 def voxelise_dense(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray[numpy.int32], value: numpy.typing.NDArray[numpy.float32], shape: tuple[int, int, int], energy: int, time: int, edges: numpy.typing.NDArray[numpy.float64], out: numpy.typing.NDArray[numpy.float32], energy_above: typing.SupportsFloat | typing.SupportsIndex = 0.0, after: typing.SupportsFloat | typing.SupportsIndex = ..., until: typing.SupportsFloat | typing.SupportsIndex = ..., cumulative: bool = False, right_closed: bool = True, n_threads: int = 1) -> None:
     """

@@ -115,6 +115,43 @@ def to_voxels(
     )
 
 
+def of_cells(
+    offsets: NDArray[np.int64],
+    cell: NDArray[np.int32],
+    energy: NDArray[np.float32],
+    time: NDArray[np.float32],
+    frames: Frames,
+    size: tuple[int, int],
+    *,
+    events: NDArray[Any],
+    meta: NDArray[Any],
+    n_threads: int | None = None,
+) -> SparseImages:
+    """The frames of lists of cells: what ``to_voxels`` makes of their images, without the images.
+
+    Args:
+        offsets: (n+1,) image i owns the cells ``offsets[i]:offsets[i+1]``.
+        cell: (m,) number of the cell, row-major in ``size``, strictly increasing in an image.
+        energy, time: (m,) finite; a cell without energy is in no frame.
+        size: (H, W).
+        events: (n,) EVENT.
+        meta: (n,) META, the same for every frame.
+        n_threads: as ``to_voxels``.
+    """
+    found, index, value, _, _ = _core.voxelise_cells(
+        offsets, cell, energy, time, size, frames.edges, frames.count,
+        n_threads=threads(n_threads), **frames.arguments,
+    )  # fmt: skip
+    return SparseImages(
+        offsets=found,
+        index=index,
+        value=value,
+        shape=(frames.count, *size),
+        events=events,
+        meta=np.broadcast_to(meta[:, None], (len(events), frames.count)),
+    )
+
+
 def to_frames(
     images: SparseImages,
     frames: Frames,

@@ -51,6 +51,68 @@ def test_same_as_twin(seed, n, fill, edges, more, above, cumulative, right_close
         np.testing.assert_array_equal(out, expected)
 
 
+def cells_of(dense):
+    """offsets, cell, energy, time, shape of (n, 3, H, W) images as ``energy_and_time`` makes them."""
+    n, _, height, width = dense.shape
+    image, cell = np.nonzero(dense[:, 2].reshape(n, height * width))
+    offsets = np.searchsorted(image, np.arange(n + 1)).astype(np.int64)
+    energy, time = (dense[:, channel].reshape(n, height * width)[image, cell] for channel in (2, 0))
+    return offsets, cell.astype(np.int32), energy, time, (height, width)
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(0, 40),
+    st.sampled_from([0, 0.1, 1]),
+    EDGES,
+    st.sampled_from([-np.inf, 0.0, 0.3]),
+    st.booleans(),
+    st.booleans(),
+)
+def test_cells_are_those_of_the_images(seed, n, fill, edges, above, cumulative, right_closed):
+    dense = energy_and_time(np.random.default_rng(seed), n, fill, edges)
+    how = (above, -0.3, 0.4, cumulative, right_closed)
+    expected, cut = twin(dense, 2, 0, edges, len(edges), *how)
+    for n_threads in (1, 3):
+        found = _core.voxelise_cells(*cells_of(dense), edges, len(edges), *how, n_threads)
+        assert_same(found, expected, np.zeros(n, np.int64), cut)
+
+
+CELLS = {
+    "offsets": np.array([0, 1, 3], np.int64),
+    "cell": np.array([5, 0, 11], np.int32),
+    "energy": np.array([1, 2, 3], np.float32),
+    "time": np.array([0.5, 1, 2], np.float32),
+    "edges": np.array([0.0, 1, 2]),
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"cell": np.array([5, 0, 12], np.int32)}, "image 1: cell 12, expected 1 to 11"),
+        ({"cell": np.array([5, 3, 3], np.int32)}, "image 1: cell 3, expected 4 to 11"),
+        ({"cell": np.array([-1, 0, 3], np.int32)}, "image 0: cell -1"),
+        ({"energy": np.array([1, np.nan, 3], np.float32)}, "image 1: energy and time nan"),
+        ({"time": np.array([np.inf, 1, 3], np.float32)}, "image 0: energy and time 1.0+, inf"),
+        ({"energy": np.zeros(2, np.float32)}, "energy has shape"),
+        ({"offsets": np.array([0, 4, 3])}, "image 0: offsets 0 to 4"),
+        ({"edges": np.array([0.0])}, "1 edges of time"),
+        ({"shape": (2**40, 2**40)}, "shape"),
+        ({"n_frames": 1}, "1 frames, expected at least the 2"),
+    ],
+)
+def test_cells_refuse(change, said):
+    with pytest.raises(ValueError, match=said):
+        _core.voxelise_cells(**{**CELLS, "shape": (3, 4), "n_frames": 2, **change})
+
+
+def test_cells_refuse_other_arrays(tampered):
+    for what, arguments in tampered({**CELLS, "shape": (3, 4), "n_frames": 2}):
+        with pytest.raises((TypeError, ValueError)):
+            pytest.fail(f"{what} accepted: {_core.voxelise_cells(**arguments)}")
+
+
 IMAGES = {
     "offsets": np.array([0, 1, 3], np.int64),
     "index": np.array([5, 0, 23], np.int32),
@@ -113,4 +175,7 @@ def test_release_gil(releases_gil, n_threads):
     out = np.empty((2, 4, 200, 200), np.float32)
     more = {"cumulative": True, "n_threads": n_threads}
     assert releases_gil(lambda: _core.voxelise(*images, 0, 1, edges, 4, **more))
+    cells = np.array([0, 80_000]), *(np.zeros(80_000, kind) for kind in (np.int32, np.float32, np.float32))
+    cells[1][:] = np.arange(80_000)
+    assert releases_gil(lambda: _core.voxelise_cells(*cells, (400, 200), edges, 4, n_threads=n_threads))
     assert releases_gil(lambda: _core.voxelise_dense(*images, 0, 1, edges, out, **more))

@@ -25,6 +25,9 @@ struct Sparse {
     std::vector<std::int64_t> cut;      ///< n: active pixels dropped because they fell outside Shape
 };
 
+/// Batches one after another; `parts` holds at least one, and is left empty.
+Sparse join(std::vector<Sparse>& parts);
+
 /// Throws std::invalid_argument: "<place> <number>: <what> <found>, expected <expected>".
 [[noreturn]] void refuse(const char* place, std::int64_t number, const char* what, const std::string& found,
                          const std::string& expected);

@@ -27,6 +27,19 @@ struct Frames {
 /// std::invalid_argument names the image or the edge at fault.
 Sparse voxelise(const Images& images, std::int64_t energy, std::int64_t time, const Frames& frames, int threads);
 
+/// Cells of n images of height x width, in somebody else's memory: image i owns offsets[i] .. offsets[i+1] - 1.
+struct CellList {
+    const std::int64_t* offsets;  ///< n + 1, from 0 to the number of cells
+    std::int64_t n;
+    const std::int32_t* cell;  ///< number of the cell, row-major, strictly increasing in an image
+    const float *energy, *time;
+    std::int64_t count;
+    std::int64_t height, width;
+};
+
+/// The same frames of cells that come with their energies and times. A cell without energy is in no frame.
+Sparse voxelise_cells(const CellList& cells, const Frames& frames, int threads);
+
 /// The same frames as dense images: out (n, frames.count, height, width), zeros included.
 void voxelise_dense(const Images& images, std::int64_t energy, std::int64_t time, const Frames& frames, float* out,
                     int threads);

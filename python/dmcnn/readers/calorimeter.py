@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from dmcnn.errors import InputError, nearest
 from dmcnn.images import EVENT, META, UNIT_CELL, UNSET, SparseImages
 from dmcnn.readers import hdf5
-from dmcnn.readers.cells import Cells, Pieces, classes, dataset, joined
+from dmcnn.readers.cells import Cells, Pieces, Selection, classes, dataset, joined
 from dmcnn.readers.interface import EventFile
 from dmcnn.readers.source import existing, reading
 from dmcnn.threads import threads
-from dmcnn.voxels import Frames, to_voxels
+from dmcnn.voxels import Frames, of_cells
 
 View = Literal["frames", "energy_time", "projections"]
 VIEWS = ("frames", "energy_time", "projections")
@@ -82,10 +82,10 @@ class Calorimeter(EventFile):
             self._pieces = Pieces.of(self.path, data)
             self._classes = classes(file, len(data))
             height, width = data.shape[1:3]
-        self._size, self._corner = _cropped(self.path, height, width, crop)
+        size, corner = _cropped(self.path, height, width, crop)
         if energy_min is None:
             energy_min = -math.inf if view == "energy_time" else FRAME_ENERGY
-        self._limits = _limits(energy_min, time_lo, time_hi)
+        self._selection = Selection(corner, size, *_limits(energy_min, time_lo, time_hi))
         self._frames = _frames(time_edges, cumulative and view == "frames")
         self.shape = self._shape()
         if math.prod(self.shape) >= 2**31:
@@ -135,7 +135,7 @@ class Calorimeter(EventFile):
             )
         self._read[start:stop], self._bad[start:stop] = True, cells.bad
         self._empty[start:stop] = np.diff(cells.offsets) == 0
-        return self._viewed(self._energy_time(cells, self.events[start:stop].copy()))
+        return self._viewed(cells, self.events[start:stop].copy())
 
     def _cells(self, start: int, stop: int) -> Cells:
         """The cells of entries start..stop-1 within the limits, numbered in the crop.
@@ -146,7 +146,7 @@ class Calorimeter(EventFile):
         last = self._last
 
         def work(number: int) -> Cells:
-            return last[1] if last and last[0] == number else self._piece(number)
+            return last[1] if last and last[0] == number else self._pieces.read(number, self._selection)
 
         workers = min(threads(), len(numbers))
         if workers < 2:
@@ -159,13 +159,8 @@ class Calorimeter(EventFile):
         first = int(self._pieces.edges[numbers[0]]) if numbers else start
         return joined(found).take(start - first, stop - first)
 
-    def _piece(self, number: int) -> Cells:
-        width = self._pieces.shape[1]
-        (top, left), size = self._corner, self._size
-        return self._pieces.read(number).within(*self._limits).cropped(width, top, left, size)
-
     def _shape(self) -> tuple[int, int, int]:
-        height, width = self._size
+        height, width = self._selection.size
         if self.view == "frames":
             return self._frames.count, height, width
         side = max(height, width, self._frames.count)
@@ -173,7 +168,7 @@ class Calorimeter(EventFile):
 
     def _energy_time(self, cells: Cells, events: NDArray[Any]) -> SparseImages:
         """(2, H, W) images; a time of exactly 0 is a zero and left out."""
-        (height, width), n = self._size, len(events)
+        height, width = self._selection.size
         counts = np.diff(cells.offsets)
         at = np.arange(len(cells.cell)) + np.repeat(
             cells.offsets[:-1], counts
@@ -187,19 +182,27 @@ class Calorimeter(EventFile):
         if not stored.all():
             offsets = np.concatenate([[0], np.cumsum(stored)])[offsets]
             index, value = index[stored], value[stored]
-        meta = np.zeros((n, 2), META)
-        meta["plane"], meta["unit"] = np.arange(2), UNIT_CELL
-        meta["y_min"], meta["x_min"] = self._corner
-        meta["y_max"], meta["x_max"] = meta["y_min"] + height, meta["x_min"] + width
+        meta = np.repeat(self._meta(len(events))[:, None], 2, axis=1)
+        meta["plane"] = np.arange(2)
         return SparseImages(offsets.astype(np.int64), index, value, (2, height, width), events, meta)
 
-    def _viewed(self, images: SparseImages) -> SparseImages:
+    def _meta(self, n: int) -> NDArray[Any]:
+        """(n,) META of the window."""
+        (top, left), (height, width) = self._selection.corner, self._selection.size
+        meta = np.zeros(n, META)
+        meta["unit"] = UNIT_CELL
+        meta["y_min"], meta["y_max"] = top, top + height
+        meta["x_min"], meta["x_max"] = left, left + width
+        return meta
+
+    def _viewed(self, cells: Cells, events: NDArray[Any]) -> SparseImages:
         if self.view == "energy_time":
-            return images
-        frames = to_voxels(images, self._frames)
-        if self.view == "frames":
-            return frames
-        return projections(frames, self.shape[1])
+            return self._energy_time(cells, events)
+        frames = of_cells(
+            cells.offsets, cells.cell, cells.energy, cells.time, self._frames, self._selection.size,
+            events=events, meta=self._meta(len(events)),
+        )  # fmt: skip
+        return frames if self.view == "frames" else projections(frames, self.shape[1])
 
     def report_lines(self) -> list[str]:
         lines = [f"{self.path}: {int(self._read.sum())} of {len(self)} entries read"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from dmcnn import _core
 from dmcnn.errors import InputError
 from dmcnn.readers import hdf5
 from dmcnn.readers.source import reading
@@ -32,42 +33,16 @@ class Cells:
 
     Attributes:
         offsets: (n+1,) int64. Image i owns ``cell[offsets[i]:offsets[i+1]]``.
-        cell: (m,) int64 number of the cell, row-major, increasing in an image.
+        cell: (m,) int32 number of the cell, row-major, increasing in an image.
         energy, time: (m,) float32.
         bad: (n,) int64 cells whose energy or time was NaN or infinite; they are left out.
     """
 
     offsets: NDArray[np.int64]
-    cell: NDArray[np.int64]
+    cell: NDArray[np.int32]
     energy: NDArray[np.float32]
     time: NDArray[np.float32]
     bad: NDArray[np.int64]
-
-    def kept(self, which: NDArray[np.bool_]) -> Cells:
-        """The cells where ``which`` is true."""
-        if which.all():
-            return self
-        offsets = np.concatenate([[0], np.cumsum(which)])[self.offsets]
-        return replace(
-            self, offsets=offsets, cell=self.cell[which], energy=self.energy[which], time=self.time[which]
-        )
-
-    def within(self, energy_min: float, time_lo: float, time_hi: float) -> Cells:
-        """Those of more energy than ``energy_min`` and a time strictly between; float32 compared as float64."""
-        time = self.time.astype(np.float64)
-        return self.kept((self.energy.astype(np.float64) > energy_min) & (time > time_lo) & (time < time_hi))
-
-    def cropped(self, width: int, top: int, left: int, size: tuple[int, int]) -> Cells:
-        """Those in the window of ``size`` at row ``top`` and column ``left`` of images that are ``width`` wide.
-
-        They are numbered in the window.
-        """
-        if (top, left) == (0, 0) and size[1] == width:
-            return self
-        row, column = np.divmod(self.cell, width)
-        row, column = row - top, column - left
-        inside = (row >= 0) & (row < size[0]) & (column >= 0) & (column < size[1])
-        return replace(self, cell=row * size[1] + column).kept(inside)
 
     def take(self, start: int, stop: int) -> Cells:
         """Images start..stop-1."""
@@ -86,8 +61,8 @@ def joined(parts: Sequence[Cells]) -> Cells:
     if len(parts) == 1:
         return parts[0]
     if not parts:
-        none = np.zeros(0, np.int64)
-        return Cells(np.zeros(1, np.int64), none, none.astype(np.float32), none.astype(np.float32), none)
+        none = np.zeros(0, np.float32)
+        return Cells(np.zeros(1, np.int64), none.astype(np.int32), none, none, none.astype(np.int64))
     ends = np.cumsum([0] + [len(part.cell) for part in parts])
     offsets = [part.offsets[1:] + end for part, end in zip(parts, ends, strict=False)]
     return Cells(
@@ -99,19 +74,27 @@ def joined(parts: Sequence[Cells]) -> Cells:
     )
 
 
-def cells(block: NDArray[np.float32]) -> Cells:
-    """The cells with energy of a contiguous (n, H, W, 2) float32 block of energies and times."""
-    n, plane = len(block), block.shape[1] * block.shape[2]
-    pairs = block.reshape(-1, 2)
-    # Read as one number, a cell with neither energy nor time is 0: three times as fast as looking at the energies.
-    found = np.flatnonzero(pairs.view(np.uint64).ravel() != 0)
-    energy, time = pairs[found].T
-    offsets = np.searchsorted(found, np.arange(n + 1) * plane).astype(np.int64)
-    cell = found - np.repeat(np.arange(n) * plane, np.diff(offsets))
-    finite = np.isfinite(energy) & np.isfinite(time)
-    ends = np.concatenate([[0], np.cumsum(~finite)])[offsets]
-    every = Cells(offsets, cell, np.ascontiguousarray(energy), np.ascontiguousarray(time), np.diff(ends))
-    return every.kept(finite & (energy != 0))
+@dataclass(frozen=True)
+class Selection:
+    """Which cells count.
+
+    Attributes:
+        corner: (row, column) of the first cell of the window that is kept.
+        size: (rows, columns) of the window, in which cells are numbered.
+        energy_min: only cells with more energy; float32 is compared as float64.
+        time_lo, time_hi: only times strictly between.
+    """
+
+    corner: tuple[int, int]
+    size: tuple[int, int]
+    energy_min: float
+    time_lo: float
+    time_hi: float
+
+    def of(self, block: NDArray[np.float32]) -> Cells:
+        """The cells of a contiguous (n, H, W, 2) float32 block of energies and times."""
+        limits = self.energy_min, self.time_lo, self.time_hi
+        return Cells(*_core.select(block, self.corner, self.size, *limits))
 
 
 @dataclass(frozen=True)
@@ -156,15 +139,15 @@ class Pieces:
         first, last = np.searchsorted(self.edges, (start, stop - 1), side="right") - 1
         return list(range(int(first), int(last) + 1))
 
-    def read(self, number: int) -> Cells:
-        """The cells of all rows of a piece."""
+    def read(self, number: int, selection: Selection) -> Cells:
+        """The cells that count, of all rows of a piece."""
         first, last = self.edges[number : number + 2].tolist()
         where = f"{self.path}: entries {first}..{last - 1}"
         if self.chunks is not None:
-            return cells(self._inflated(where, number)[: last - first])
+            return selection.of(self._inflated(where, number)[: last - first])
         with hdf5.opened(self.path) as file, reading(where):
             block = file[NAME][first:last].astype(np.float32, copy=False)
-        return cells(np.ascontiguousarray(block))
+        return selection.of(np.ascontiguousarray(block))
 
     def _inflated(self, where: str, number: int) -> NDArray[np.float32]:
         assert self.chunks is not None
@@ -175,7 +158,7 @@ class Pieces:
             return np.zeros(shape, np.float32)
         if wanted > DEFLATE * size:
             raise InputError(f"{where}: {size} bytes that should make {wanted}, damaged file")
-        with self.path.open("rb") as file, reading(where):
+        with self.path.open("rb", buffering=0) as file, reading(where):
             file.seek(start)
             made = np.frombuffer(deflate.zlib_decompress(file.read(size), wanted), np.float32)
         if made.nbytes != wanted:
