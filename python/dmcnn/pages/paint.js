@@ -34,7 +34,7 @@ function limits(values, active, signed, percent) {
   const sorted = finiteSorted(values, active, everything);
   if (!sorted.length) return [0, 1];
   const [low, high] = [quantile(sorted, 1 - percent / 100), quantile(sorted, percent / 100)];
-  return low < high ? [low, high] : [low - 0.5, low + 0.5];
+  return low < high ? [low, high] : [low, low + 1];
 }
 
 /** The highest finite charge, or 1 where there is none. */
