@@ -126,8 +126,7 @@ def _chosen(settings: AttributeSettings, trained: Trained, dataset: Dataset) -> 
 
     from dmcnn import selection
 
-    numbers = [] if settings.entries is None else dataset.entries(settings.entries)
-    asked = [selection.Chosen(number, f"entry {number}") for number in numbers]
+    asked = selection.by_number(dataset, settings.entries)
     if not settings.ranks:
         return selection.each_once(asked)
     if settings.score_csv is not None:

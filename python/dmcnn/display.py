@@ -126,8 +126,7 @@ def _scores(settings: DisplaySettings, trained: Trained | None, dataset: Dataset
 def _chosen(settings: DisplaySettings, dataset: Dataset, scores: NDArray[np.float64]) -> list[Chosen]:
     from dmcnn import selection
 
-    numbers = [] if settings.entries is None else dataset.entries(settings.entries)
-    asked = [selection.Chosen(number, f"entry {number}") for number in numbers]
+    asked = selection.by_number(dataset, settings.entries)
     return selection.each_once(
         [*asked, *selection.by_score(scores, dataset.events["file"], **settings.by_score)]
     )

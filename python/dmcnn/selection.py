@@ -26,6 +26,12 @@ class Chosen:
     reason: str
 
 
+def by_number(dataset: Dataset, entries: int | Sequence[int] | None) -> list[Chosen]:
+    """The events of these numbers, counted through all files; InputError for one that the dataset does not have."""
+    numbers = [] if entries is None else dataset.entries(entries)
+    return [Chosen(number, f"entry {number}") for number in numbers]
+
+
 def ranked(key: Floats, count: int | None, files: NDArray[np.int32], per_file: int | None) -> list[int]:
     """Event numbers by rising ``key``: the first ``count``, at most ``per_file`` of each file; NaN is never chosen.
 

@@ -154,9 +154,9 @@ def scan(
         scaling: one of dmcnn.scaling.SCALINGS, by the extremes of the untouched image.
     """
     which = np.arange(len(found)) if which is None else which
-    whole = torch.from_numpy(event.dense())
+    whole = None if scaling == "none" else torch.from_numpy(event.dense())
     for images in occluded(event, found, which, fill_values(event, fill, seed), batch_size):
-        seen = images if scaling == "none" else scale_(images.clone(), scaling, like=whole)
+        seen = images if whole is None else scale_(images.clone(), scaling, like=whole)
         yield forward(net, seen, precision)
 
 
