@@ -37,6 +37,7 @@ PLANES = 3
 UNIT_UNKNOWN, UNIT_CM, UNIT_WIRE_TICK = 0, 1, 2
 UNIT_PIXEL = -1  # pixel numbers, of files that say nothing else; LArCV has no such unit
 UNIT_CELL = -2  # calorimeter cells; LArCV has no such unit
+UNIT_X_FRAME, UNIT_Y_FRAME = -3, -4  # cells along W and time frames along H
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,9 @@ log = logging.getLogger("dmcnn")
 HERE = {"name", "output", "kind", "seed_number", "events"}
 """Keys of the command; the others are the physics of one sample or another, or how it is stored."""
 
+CALLED = {"ecal": "calorimeter"}
+"""What some samples are called elsewhere."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; its exit status."""
@@ -31,6 +34,7 @@ def simulate(settings: SimulateSettings) -> None:
     from dmcnn.samples import counted, format_of
     from dmcnn.simulation import SAMPLES
 
+    settings = settings.model_copy(update={"kind": CALLED.get(settings.kind, settings.kind)})
     if settings.kind not in SAMPLES:
         known = ", ".join(SAMPLES)
         raise InputError(f"kind = {settings.kind!r}: known are {known}{nearest(settings.kind, SAMPLES)}")

@@ -45,6 +45,13 @@ def test_writes_the_sample(tmp_path: Path, product: str) -> None:
     assert {entry.key: entry.value for entry in entries}["xdim"] == 200
 
 
+def test_ecal_is_the_calorimeter(tmp_path: Path) -> None:
+    for kind in ("ecal", "calorimeter"):
+        assert simulate.main([f"output={tmp_path}/{kind}.hdf5", f"kind={kind}", "events=3"]) == 0
+    one, other = (open_images(tmp_path / f"{kind}.hdf5").read() for kind in ("ecal", "calorimeter"))
+    np.testing.assert_array_equal(one.value, other.value)
+
+
 def test_a_sample_with_classes_is_a_folder(tmp_path: Path) -> None:
     words = [f"output={tmp_path}/lariat/", "kind=lariat", "events=7", "seed_number=3", "noise=0"]
     assert simulate.main(words) == 0

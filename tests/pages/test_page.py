@@ -293,7 +293,7 @@ def evil():
         text=HOSTILE,
         scores={HOSTILE: 0.9, "proton": np.nan},
         label=HOSTILE,
-        unit=HOSTILE,
+        quantity=(HOSTILE, HOSTILE),
         overlays=[Overlay(HOSTILE, HOSTILE, np.ones(SHAPE), True, HOSTILE, HOSTILE)],
         quality=[{HOSTILE: HOSTILE, "x": None}],
     )
@@ -305,7 +305,7 @@ SHAPES = [(600, 700), (2, 300), (1, 1)]
 @pytest.fixture(scope="module")
 def pages():
     small = [event(image=one_hit(shape)[0], meta=None, overlays=[], label=None) for shape in SHAPES]
-    return [*map(event, range(3)), planes(), event(channels=7, unit="GeV"), *small, evil()]
+    return [*map(event, range(3)), planes(), event(channels=7, quantity=("Energy", "GeV")), *small, evil()]
 
 
 @pytest.fixture(scope="module")

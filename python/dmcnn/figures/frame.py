@@ -12,7 +12,16 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from dmcnn.images import NO_IMAGE, UNIT_CELL, UNIT_CM, UNIT_PIXEL, UNIT_UNKNOWN, UNIT_WIRE_TICK
+from dmcnn.images import (
+    NO_IMAGE,
+    UNIT_CELL,
+    UNIT_CM,
+    UNIT_PIXEL,
+    UNIT_UNKNOWN,
+    UNIT_WIRE_TICK,
+    UNIT_X_FRAME,
+    UNIT_Y_FRAME,
+)  # fmt: skip
 
 SIZE, DPI = 8.0, 150
 """Side of an image figure [inch] and dots per inch: 1200 pixels."""
@@ -23,10 +32,15 @@ LABELS = {
     UNIT_WIRE_TICK: ("Wire Number", "Drift Time [ticks]"),
     UNIT_PIXEL: ("Column", "Row"),
     UNIT_CELL: ("x [cells]", "y [cells]"),
+    UNIT_X_FRAME: ("x [cells]", "Time [frames]"),
+    UNIT_Y_FRAME: ("y [cells]", "Time [frames]"),
 }
 """Labels of axis W and axis H for each unit of META."""
 
-VALUES = {UNIT_PIXEL: ("Pixel value", ""), UNIT_CELL: ("Energy", "")}
+VALUES = {
+    UNIT_PIXEL: ("Pixel value", ""),
+    **dict.fromkeys((UNIT_CELL, UNIT_X_FRAME, UNIT_Y_FRAME), ("Energy", "")),
+}
 """What a pixel holds, and its unit, where it is not charge in ADC."""
 
 FLATTEST, TALLEST = 1 / 4, 2.0
@@ -98,14 +112,14 @@ def draw(
     return drawn
 
 
-def value_unit(meta: Any) -> str:
-    """The unit of the pixels of a META record."""
-    return VALUES.get(int(meta["unit"]), ("", "ADC"))[1]
+def quantity(meta: Any) -> tuple[str, str]:
+    """What the pixels of a META record hold, and its unit."""
+    return VALUES.get(int(meta["unit"]), ("Charge", "ADC"))
 
 
 def value_label(meta: Any) -> str:
     """What the pixels of a META record hold, with its unit, such as "Charge [ADC]"."""
-    what, unit = VALUES.get(int(meta["unit"]), ("Charge", "ADC"))
+    what, unit = quantity(meta)
     return f"{what} [{unit}]" if unit else what
 
 

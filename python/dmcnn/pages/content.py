@@ -51,7 +51,7 @@ class EventPage:
         overlays: the maps.
         quality: one dict per method: column title -> number or word. The first column names the method; its row
             is marked while the overlay of that name or title is shown.
-        unit: of the image.
+        quantity: what the pixels hold, and its unit.
         text: the line above the ids, such as "MicroBooNE Simulation".
     """
 
@@ -63,7 +63,7 @@ class EventPage:
     label: str | None = None
     overlays: list[Overlay] = field(default_factory=list)
     quality: list[dict[str, Any]] = field(default_factory=list)
-    unit: str = "ADC"
+    quantity: tuple[str, str] = ("Charge", "ADC")
     text: str = ""
 
     def __post_init__(self) -> None:
@@ -91,7 +91,8 @@ class EventPage:
             "entry": int(self.event["entry"]),
             "scores": [[name, _number(score)] for name, score in self.scores.items()],
             "label": self.label,
-            "unit": self.unit,
+            "quantity": self.quantity[0],
+            "unit": self.quantity[1],
             "shape": self.image.shape,
             "frames": self.image.shape[0] > PLANES,
             "channels": [self._channel(number) for number in range(self.image.shape[0])],

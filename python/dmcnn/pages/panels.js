@@ -86,12 +86,12 @@ function barOf({low, high, gamma, table}, title) {
 /** The panels of the chosen view. */
 function panels() {
   const field = chargeField(chosen.charge);
-  const bar = barOf(field, withUnit("Charge", open.words.unit));
+  const bar = barOf(field, withUnit(open.words.quantity, open.words.unit));
   if (chosen.view === "image") return [{title: "", charge: field, bar}];
   const all = chosen.view === "all";
   const below = chargeField(BELOW_MAPS);
   const over = mapsShown().map((number) => mapPanel(number, below, all));
-  return chosen.view === "overlay" ? over : [{title: "Charge", charge: field, bar: all ? null : bar}, ...over];
+  return chosen.view === "overlay" ? over : [{title: open.words.quantity, charge: field, bar: all ? null : bar}, ...over];
 }
 
 /** One map over the charge; among many the ends of its scale stand in the title, else beside the colour bar. */
@@ -144,7 +144,7 @@ function describe(row, column) {
   const pairs = [
     [names[0], coordinate(x, columns, column)],
     [names[1], coordinate(y, rows, row)],
-    [words.unit || "Charge", short(charge()[at], 6)],
+    [words.unit || words.quantity, short(charge()[at], 6)],
     ...mapsShown().filter((number) => maps.has(number)).map((number) => [words.maps[number].title, short(mapPart(number)[at])]),
   ];
   $("status").textContent = pairs.map((pair) => pair.join(" ")).join(", ");
@@ -158,7 +158,7 @@ function drawVoxels() {
   const mapped = number !== undefined;
   const [low, high] = mapped ? scaleOf(number, false) : [0, once("top ", () => brightest(image))];
   const colours = mapped ? mapField(number) : chargeField(chosen.charge);
-  const title = mapped ? words.maps[number].title : withUnit("Charge", words.unit);
+  const title = mapped ? words.maps[number].title : withUnit(words.quantity, words.unit);
   const points = voxels(mapped ? maps.get(number) : null);
   figure.drawSpace(points, {...place(), frames: words.shape[0]}, barOf({...colours, low, high}, title), theme());
 }

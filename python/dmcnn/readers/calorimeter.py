@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn.errors import InputError, nearest
-from dmcnn.images import EVENT, META, UNIT_CELL, UNSET, SparseImages
+from dmcnn.images import EVENT, META, UNIT_CELL, UNIT_X_FRAME, UNIT_Y_FRAME, UNSET, SparseImages
 from dmcnn.readers import hdf5
 from dmcnn.readers.cells import Cells, Pieces, Selection, classes, dataset, joined
 from dmcnn.readers.interface import EventFile
@@ -268,7 +268,7 @@ def projections(frames: SparseImages, side: int) -> SparseImages:
     summed = np.bincount(np.concatenate(flat), np.tile(frames.value.astype(np.float64), 3), n * size)
     found = np.flatnonzero(summed)
     meta = np.repeat(frames.meta[:, :1], 3, axis=1)
-    meta["plane"] = np.arange(3)
+    meta["plane"], meta["unit"] = np.arange(3), (UNIT_CELL, UNIT_X_FRAME, UNIT_Y_FRAME)
     meta["x_min"][:, 2] = meta["y_min"][:, 0]  # y runs along the columns
     meta["y_min"][:, 1:] = 0
     margins = [((side - rows) // 2, (side - columns) // 2) for _, rows, _, columns in planes]
