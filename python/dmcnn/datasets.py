@@ -18,6 +18,7 @@ from dmcnn.images import SparseImages, join
 from dmcnn.labels import LabelRule
 from dmcnn.readers import READERS, EventFile, arguments_of, open_images
 from dmcnn.samples import SCHEME, sample_path
+from dmcnn.targets import Targets
 
 CHUNK = 256  # events read at a time
 
@@ -45,13 +46,14 @@ class Dataset:
     Args:
         inputs: path, list of paths, globs, or ``sample://`` addresses.
         label: how events get their class; None leaves images unlabelled.
+        targets: the numbers that a network shall estimate, instead of classes.
         between: only entries ``between[0]`` to ``between[1] - 1`` of every file; None = all.
         arguments: those of the readers (see dmcnn.readers).
 
     Attributes:
         files: the files, in order.
         events: (n,) EVENT; ``file`` is the place in ``files``, ``entry`` that in the file.
-        labels: (n,) int64 class numbers, or None.
+        labels: (n,) int64 class numbers, (n, k) float32 targets divided by their scales, or None.
         names: (n,) file name of every event, where readers open whole folders; else None.
         shape: (C, H, W) of every image.
     """
@@ -61,9 +63,12 @@ class Dataset:
         inputs: str | Sequence[str],
         label: LabelRule | None = None,
         *,
+        targets: Targets | None = None,
         between: Sequence[int] | None = None,
         **arguments: Any,
     ) -> None:
+        if label is not None and targets is not None:
+            raise ValueError("events have either classes or targets")
         self.files = expand(inputs)
         self._readers: list[EventFile] = []
         self._open = 0
@@ -83,7 +88,9 @@ class Dataset:
         self.events: NDArray[Any] = self._of_all([reader.events for reader in self._readers])
         self.events["file"] = np.repeat(np.arange(len(self.files)), np.diff(self._ends))
         self.names = self._names()
-        self.labels = None if label is None else self.classes_by(label)
+        self.labels: NDArray[Any] | None = None if label is None else self.classes_by(label)
+        if targets is not None:
+            self.labels = targets.scaled(self.stored_targets(targets.names))
 
     def _all_used(self, arguments: dict[str, Any]) -> None:
         """InputError if an argument that differs from its default means nothing to any of the readers."""
@@ -126,6 +133,22 @@ class Dataset:
             for reader, numbers in zip(self._readers, stored, strict=True)
         ]
         return self._of_all(known).astype(np.int64)
+
+    def stored_targets(self, names: Sequence[str]) -> NDArray[np.float64]:
+        """(n, k) the numbers called ``names`` of every event, in the units of the files; NaN where there is none."""
+        return np.concatenate(self.targets_by_file(names))
+
+    def targets_by_file(self, names: Sequence[str]) -> list[NDArray[np.float64]]:
+        """The same, an array for every file."""
+        found = []
+        for reader, (start, stop) in zip(self._readers, self._ranges, strict=True):
+            found.append(reader.targets(names)[start:stop])
+            reader.close()
+        return found
+
+    def target_units(self, names: Sequence[str]) -> list[str]:
+        """The unit of each of these numbers; "" where it has none, or it is not known."""
+        return self._readers[0].target_units(names)
 
     @property
     def frame_edges(self) -> NDArray[np.float64] | None:
@@ -178,6 +201,18 @@ class Dataset:
         images = self._readers[number].read(start - begin, stop - begin)
         labels = None if self.labels is None else self.labels[start:stop].copy()
         return replace(images, events=self.events[start:stop].copy(), label=labels)
+
+    def cluster_sizes(self, start: int, stop: int) -> NDArray[np.int64]:
+        """(n,) pixels of events start..stop-1 of the whole that hold something in any channel."""
+        found = [np.zeros(0, np.int64)]
+        for number, (reader, (first, last)) in enumerate(zip(self._readers, self._ranges, strict=True)):
+            begin = int(self._ends[number]) - first
+            low, high = (min(max(edge - begin, first), last) for edge in (start, stop))
+            if low < high:
+                found.append(reader.cluster_sizes(low, high))
+                if number != self._open:
+                    reader.close()
+        return np.concatenate(found)
 
     def chunks(self, size: int = CHUNK) -> Iterator[SparseImages]:
         """All events in order, ``size`` at a time."""

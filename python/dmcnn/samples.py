@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,8 @@ from dmcnn.errors import InputError, nearest
 from dmcnn.files import writable
 from dmcnn.images import SparseImages
 from dmcnn.simulation.lariat import CLASSES
-from dmcnn.writers import calorimeter, larcv3, npy
+from dmcnn.simulation.pixels import GEOMETRIES, LABELS
+from dmcnn.writers import calorimeter, larcv3, npy, smartpixel
 
 SCHEME = "sample://"
 PRODUCER = "image2d_binary"
@@ -47,8 +48,14 @@ LARCV3 = Format((".h5", ".hdf5"), larcv3.write, {"producer": PRODUCER, "product"
 FORMATS = {
     "lariat": Format(("",), partial(npy.write, classes=CLASSES)),
     "calorimeter": Format((*calorimeter.SUFFIXES, ""), calorimeter.write),
+    "smartpixel": Format(
+        (smartpixel.SUFFIX, ""), partial(smartpixel.write, columns=LABELS), {"rows_per_file": 5000}
+    ),
 }
 """Formats of the samples that are not stored as LArCV3, by the name of the sample."""
+
+CHOICES: dict[str, dict[str, Sequence[str]]] = {"smartpixel": {"geometry": tuple(GEOMETRIES)}}
+"""Arguments of a sample that its address may give beside the numbers, and their values."""
 
 
 def format_of(sample: str) -> Format:
@@ -59,13 +66,15 @@ def format_of(sample: str) -> Format:
 def sample_path(url: str) -> Path:
     """The file, or folder, of ``sample://name/split?events=1000&seed=1``, simulated if the cache lacks it.
 
-    The splits of one seed are independent. The same address gives the same images wherever it is asked for.
+    That of ``smartpixel`` may choose a ``geometry`` too. The splits of one seed are independent. The same address
+    gives the same images wherever it is asked for.
     The cache is $DMCNN_CACHE, else $XDG_CACHE_HOME/dmcnn, else ~/.cache/dmcnn.
     """
-    name, split, numbers = parse(url)
+    name, split, numbers, chosen = parse(url)
     events, seed = numbers["events"], numbers["seed"]
     form = format_of(name)
-    path = cache() / f"{name}-{split}-{events}-{seed}-{simulation.VERSION}{form.suffixes[0]}"
+    words = [name, *chosen.values(), split, events, seed, simulation.VERSION]
+    path = cache() / ("-".join(map(str, words)) + form.suffixes[0])
     if not path.exists():
         writable(path.parent)
         attributes: dict[str, str | int | float] = {
@@ -74,14 +83,15 @@ def sample_path(url: str) -> Path:
             "events": events,
             "seed": seed,
             "dmcnn": __version__,
+            **chosen,
         }
-        batches = simulation.SAMPLES[name](events=events, seed=split_seed(seed, split))
+        batches = simulation.SAMPLES[name](events=events, seed=split_seed(seed, split), **chosen)
         form.write(path, counted(batches, events, url), attributes=attributes, **form.options)
     return path
 
 
-def parse(url: str) -> tuple[str, str, dict[str, int]]:
-    """Name, split and numbers (events, seed) of a sample's address; InputError for anything unknown."""
+def parse(url: str) -> tuple[str, str, dict[str, int], dict[str, str]]:
+    """Name, split, numbers (events, seed) and choices of a sample's address; InputError for anything unknown."""
     parts = urlsplit(url)
     name, split = parts.netloc, parts.path.strip("/")
     if not url.startswith(SCHEME) or parts.fragment:
@@ -90,14 +100,22 @@ def parse(url: str) -> tuple[str, str, dict[str, int]]:
         if word not in known:
             hint = nearest(word, known)
             raise InputError(f"{url}: unknown {what} {word!r}{hint}, there is {', '.join(known)}")
-    numbers = dict(DEFAULTS)
+    numbers, chosen, choices = dict(DEFAULTS), {}, CHOICES.get(name, {})
     for key, text in parse_qsl(parts.query, keep_blank_values=True):
+        if key in choices:
+            if text not in choices[key]:
+                raise InputError(f"{url}: {key} = {text!r}, expected one of {', '.join(choices[key])}")
+            chosen[key] = text
+            continue
         if key not in DEFAULTS:
-            raise InputError(f"{url}: unknown parameter {key!r}{nearest(key, DEFAULTS)}, known: events, seed")
+            known = [*DEFAULTS, *choices]
+            raise InputError(
+                f"{url}: unknown parameter {key!r}{nearest(key, known)}, known: {', '.join(known)}"
+            )
         if not (text.isascii() and text.isdigit() and int(text[:20]) >= (key == "events") and len(text) < 10):
             raise InputError(f"{url}: {key} = {text!r}, expected a whole number")
         numbers[key] = int(text)
-    return name, split, numbers
+    return name, split, numbers, chosen
 
 
 def split_seed(seed: int, split: str) -> int:

@@ -16,22 +16,24 @@ from dmcnn.readers.interface import EventFile
 from dmcnn.readers.larcv2 import LArCV2
 from dmcnn.readers.larcv3 import LArCV3
 from dmcnn.readers.npy import NpyFolder
+from dmcnn.readers.smartpixel import SmartPixel, fit_charge
 from dmcnn.readers.source import existing
 
 READERS: dict[str, type[EventFile]] = {
     "larcv2": LArCV2,
     "calorimeter": Calorimeter,
     "larcv3": LArCV3,
+    "smartpixel": SmartPixel,
     "npy": NpyFolder,
 }
 """The first that reads a file opens it."""
 
 __all__ = ["READERS", "Calorimeter", "EventFile", "ImageFile", "LArCV2", "LArCV3", "NpyFolder", "Report",
-           "arguments_of", "existing", "open_images", "reader_of"]  # fmt: skip
+           "SmartPixel", "arguments_of", "existing", "fit_charge", "open_images", "reader_of"]  # fmt: skip
 
 EXPECTED = (
-    "a ROOT file (LArCV2, LArCV1) or an HDF5 file (LArCV3), or one with calorimeter images X, or a .npy file or a "
-    "folder of them"
+    "a ROOT file (LArCV2, LArCV1) or an HDF5 file (LArCV3), or one with calorimeter images X, or a parquet or csv "
+    "file of pixel frames, or a .npy file or a folder of them"
 )
 
 

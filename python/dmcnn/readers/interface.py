@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,26 @@ class EventFile(ABC):
     def pdg(self) -> Particles:
         """Primary particles of every entry, for labels by PDG code."""
         raise InputError(f"{self.path}: holds no particles, so no label by PDG code")
+
+    def targets(self, names: Sequence[str]) -> NDArray[np.float64]:
+        """(n, k) the numbers called ``names`` that the file gives every entry, in its units; NaN where it gives none.
+
+        Raises:
+            InputError: the file holds none, or none of one of these names, with the nearest that there is.
+        """
+        raise InputError(f"{self.path}: holds no targets, such as {', '.join(names)}")
+
+    def target_units(self, names: Sequence[str]) -> list[str]:
+        """The unit of each of these numbers; "" where it has none, or it is not known."""
+        return [""] * len(names)
+
+    def cluster_sizes(self, start: int = 0, stop: int | None = None) -> NDArray[np.int64]:
+        """(n,) pixels of entries start..stop-1 that hold something in any channel."""
+        images = self.read(start, stop)
+        size = self.shape[1] * self.shape[2]
+        image = np.repeat(np.arange(len(images)), images.n_pixels)
+        found = np.unique(image * size + images.index % size)
+        return np.bincount(found // size, minlength=len(images)).astype(np.int64)
 
     @property
     def names(self) -> list[str] | None:

@@ -55,6 +55,56 @@ class Reading(Settings):
         None,
         description="calorimeter: a frame holds all earlier cells too (default True), or those of its bin",
     )
+    slices: list[int] | None = Field(
+        None, min_length=1, description="pixel frames: numbers of the time slices (default: all)"
+    )
+    window: list[int] | None = Field(
+        None,
+        min_length=2,
+        max_length=2,
+        description="pixel frames: [rows, columns] (default: 13 x 21 or 16 x 16, as fits)",
+    )
+    charge: Literal["electrons", "standardised", "digitised"] | None = Field(
+        None,
+        description="pixel frames: what a pixel holds (default electrons); standardised: log2(1 + |x|) with the sign "
+        "of x, centred and divided by its spread; digitised: a level",
+    )
+    charge_mean: float | None = Field(
+        None, description="pixel frames: mean of these logarithms (default: that of the training files)"
+    )
+    charge_std: float | None = Field(
+        None, gt=0, description="pixel frames: their spread (default: that of the training files)"
+    )
+    charge_high: float | None = Field(
+        None, gt=0, description="pixel frames: divisor of standardised charges above zero (default 1.7)"
+    )
+    charge_low: float | None = Field(
+        None, gt=0, description="pixel frames: divisor of those below zero (default 2.5)"
+    )
+    charge_percentile: float | None = Field(
+        None,
+        gt=0,
+        le=100,
+        description="pixel frames: the divisors are this percentile of the training files, such as 99.7, and charges "
+        "are limited to their range",
+    )
+    charge_clip: list[float] | None = Field(
+        None, min_length=2, max_length=2, description="pixel frames: [min, max] of standardised charges"
+    )
+    charge_bits: int | None = Field(
+        None, ge=2, le=16, description="pixel frames: bits of a standardised charge (default: not rounded)"
+    )
+    charge_noise: float | None = Field(
+        None, ge=0, description="[electrons] pixel frames: rms of the noise added to every pixel"
+    )
+    charge_seed: int | None = Field(None, ge=0, description="pixel frames: seed of this noise (default 0)")
+    charge_thresholds: list[float] | None = Field(
+        None, min_length=1, description="[electrons] pixel frames: of the levels (default 400, 1000, 2000)"
+    )
+    contained: float | None = Field(
+        None,
+        description="[electrons] pixel frames: only clusters with less charge at the border of their window",
+    )
     GPUID: str = Field("", description='number of the GPU, or "cpu"; default: the first GPU if there is one')
 
     def reading(self) -> dict[str, Any]:

@@ -13,10 +13,11 @@ class SimulateSettings(Settings):
     """Write a simulated sample; what is not given is as the sample has it (in brackets below)."""
 
     output: str = Field(
-        description="file (dark-trident .h5, calorimeter .hdf5) or folder (lariat, calorimeter)"
+        description="file (dark-trident .h5, calorimeter .hdf5, smartpixel .parquet) or folder (lariat, calorimeter, "
+        "smartpixel)"
     )
     events: int = Field(ge=1, description="number of events")
-    kind: str = Field("dark-trident", description="sample: dark-trident, lariat or calorimeter")
+    kind: str = Field("dark-trident", description="sample: dark-trident, lariat, calorimeter or smartpixel")
     seed_number: int = Field(1, ge=0, le=2**32 - 1, description="seed; event i depends on it and on i alone")
     product: Literal["sparse2d", "image2d"] | None = Field(
         None, description="LArCV3 product; image2d stores zeros too (dark-trident sparse2d)"
@@ -87,7 +88,8 @@ class SimulateSettings(Settings):
     )
     zero_suppression: float | None = Field(
         None,
-        description="pixels below are not stored: [ADC] (dark-trident 7.0, lariat 20.0), [GeV] (calorimeter 0.1)",
+        description="pixels below are not stored: [ADC] (dark-trident 7.0, lariat 20.0), [GeV] (calorimeter 0.1), "
+        "[electrons] (smartpixel 25.0)",
     )
     electron_fraction: float | None = Field(None, description="share of electrons (calorimeter 0.5)")
     transverse_momentum: float | None = Field(None, description="[GeV] of the particles (calorimeter 50.0)")
@@ -101,4 +103,13 @@ class SimulateSettings(Settings):
     stochastic: float | None = Field(None, description="[sqrt(GeV)] energy resolution (calorimeter 0.028)")
     constant: float | None = Field(
         None, description="constant term of the energy resolution (calorimeter 0.003)"
+    )
+    geometry: str | None = Field(
+        None,
+        description="pixels: t1 to t5 50 um wide and 10 to 25 um high, t6 and t7 100 x 25 um (smartpixel t2)",
+    )
+    rows_per_file: int | None = Field(
+        None,
+        ge=1,
+        description="tracks in each file of a folder, or in each row group of a file (smartpixel 5000)",
     )

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator
 
 from dmcnn.images import SparseImages
-from dmcnn.simulation import calorimeter, dark_trident, lariat
+from dmcnn.simulation import calorimeter, dark_trident, lariat, pixels
 
 SAMPLES: dict[str, Callable[..., Iterator[SparseImages]]] = {
     "dark-trident": dark_trident.dark_trident,
     "lariat": lariat.lariat,
     "calorimeter": calorimeter.calorimeter,
+    "smartpixel": pixels.smartpixel,
 }
 """Name of a sample and what makes it: called with events, seed and optionally the sample's own arguments."""
 

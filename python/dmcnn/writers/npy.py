@@ -60,16 +60,21 @@ def write(
 
 
 @contextmanager
-def replacing_folder(folder: str | Path) -> Iterator[Path]:
-    """Give a temporary folder beside ``folder`` to fill; rename it to ``folder`` only if nothing failed."""
+def replacing_folder(folder: str | Path, suffix: str = ".npy") -> Iterator[Path]:
+    """Give a temporary folder beside ``folder`` to fill; rename it to ``folder`` only if nothing failed.
+
+    Args:
+        folder: absent, empty, or an earlier one.
+        suffix: what the names of all files in it end in, except that of ``ABOUT``, which says how many ``files``.
+    """
     folder = Path(folder)
-    check_ours(folder)
+    check_ours(folder, suffix)
     writable(folder.parent)
     temporary, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{end}") for end in ("part", "old"))
     try:
         temporary.mkdir()
         yield temporary
-        check_ours(folder)
+        check_ours(folder, suffix)
         if folder.exists():
             folder.replace(old)
         temporary.replace(folder)
@@ -80,18 +85,20 @@ def replacing_folder(folder: str | Path) -> Iterator[Path]:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def check_ours(folder: Path) -> None:
-    """InputError unless ``folder`` is absent, empty, or as ``write`` has left it."""
+def check_ours(folder: Path, suffix: str) -> None:
+    """InputError unless ``folder`` is absent, empty, or as ``replacing_folder`` has left it."""
     if not folder.exists():
         return
     if not folder.is_dir():
         raise InputError(f"{folder}: is a file, expected a folder or a new name")
-    names = {path.name for path in folder.iterdir()}
-    if not names:
+    there = list(folder.rglob("*"))
+    if not there:
         return
     try:
         files = json.loads((folder / ABOUT).read_text())["files"]
     except (OSError, ValueError, TypeError, KeyError):
         files = None
-    if files != len(names) - 1 or not all(name.endswith(".npy") for name in names - {ABOUT}):
+    written = [path.is_file() and path.name.endswith(suffix) for path in there]
+    folders = [path.is_dir() and any(path.iterdir()) for path in there]
+    if files != sum(written) or sum(written) + sum(folders) + 1 != len(there):
         raise InputError(f"{folder}: holds files that dmcnn has not written there, give another name")
