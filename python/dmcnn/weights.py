@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,12 @@ from dmcnn.readers.keras import KerasWeights, read_weights
 LARIAT_CLASSES = ["electron", "kaon", "muon", "photon", "pion", "pion_zero"]
 CALORIMETER_CLASSES = ["photon", "electron"]
 """Order of the outputs of the networks that users trained in Keras, whose files do not name the classes."""
+
+PIXEL_TARGETS = {"x-midplane": 75.0, "y-midplane": 18.75, "cotAlpha": 8.0, "cotBeta": 0.5}
+"""Targets of the smart pixel users' networks, and the scales that their files do not tell."""
+
+PIXEL_WINDOWS = ((13, 21), (16, 16))
+"""(rows, columns) of the frames that these networks may take."""
 
 
 def load(path: str | Path) -> tuple[nn.Module, Card]:
@@ -60,9 +67,12 @@ def _is_hdf5(path: Path) -> bool:
 def keras_card(weights: KerasWeights, where: str) -> Card:
     """Which network of Keras' users a file belongs to, and its sizes, from shapes and ``model_config``.
 
-    Kernels over two axes are LArIAT's, kernels over three CNN3D's. The size of the input is in the ``model_config``
-    alone: weights without it are taken for images of the size that the network has by default.
+    A separable convolution is SmartPixel's, other kernels over two axes are LArIAT's, kernels over three CNN3D's. The
+    size of the input is in the ``model_config`` alone: weights without it are taken for images of the size that the
+    network has by default.
     """
+    if any("depthwise_kernel" in layer for layer in weights.layers.values()):
+        return _smartpixel(weights, where)
     kernels = [layer["kernel"].shape for layer in weights.layers.values() if "kernel" in layer]
     axes = len(kernels[0]) - 2 if kernels else 0
     if axes not in (2, 3):
@@ -94,6 +104,65 @@ def _cnn3d(weights: KerasWeights, kernels: list[tuple[int, ...]]) -> Card:
         arguments["channels"], arguments["height"], arguments["width"] = _input_size(weights.config)
         arguments["activation"] = _activation(weights.config)
     return _card("cnn3d", arguments, weights, CALORIMETER_CLASSES)
+
+
+def _smartpixel(weights: KerasWeights, where: str) -> Card:
+    """The card of a network of QKeras, with the grid of 4 bits that these networks were trained on."""
+    if weights.config is not None:
+        raise InputError(f"{where}: a whole model of QKeras; save its weights alone (save_weights)")
+    shapes = [
+        {key: value.shape for key, value in layer.items()} for layer in weights.layers.values() if layer
+    ]
+    axes = [len(shape) for layer in shapes for shape in layer.values()]
+    if axes != [4, 4, 1, 4, 1, 2, 1, 2, 1, 2, 1] or "pointwise_kernel" not in shapes[0]:
+        raise InputError(
+            f"{where}: expected a separable and a 1x1 convolution and three dense layers, found weights of "
+            f"{', '.join(map(repr, (name for name, layer in weights.layers.items() if layer)))}"
+        )
+    first, _, *dense = shapes
+    kernel, _, channels, _ = first["depthwise_kernel"]
+    filters, outputs = first["pointwise_kernel"][-1], dense[-1]["kernel"][-1]
+    height, width, pool = _window(kernel, filters, dense[0]["kernel"][0], where)
+    arguments = {"num_class": outputs, "channels": channels, "height": height, "width": width}
+    arguments |= {"filters_1": filters, "kernel_1": kernel, "pool": pool}
+    arguments |= {f"dense_{i}": layer["kernel"][-1] for i, layer in enumerate(dense[:-1], start=1)}
+    targets = _targets(outputs, where)
+    slices = [0, 19] if channels == 2 else list(range(channels))
+    return Card(
+        model="smartpixel",
+        arguments=arguments,
+        classes=[],
+        signal=None,
+        activation="none",
+        reading={"slices": slices, "charge": "standardised", "charge_bits": 4},
+        targets=[*targets],
+        target_scales=[*targets.values()],
+        diagonal="relu",
+        label="",
+        loss="clipped_nll",
+        environment={"keras": weights.version},
+    )
+
+
+def _window(kernel: int, filters: int, inputs: int, where: str) -> tuple[int, int, int]:
+    """Rows and columns of the frames and the side of the pool that leave so many inputs to the dense layers."""
+    for height, width in PIXEL_WINDOWS:
+        rows, columns = height - kernel + 1, width - kernel + 1
+        for pool in range(1, min(rows, columns) + 1):
+            if filters * (rows // pool) * (columns // pool) == inputs:
+                return height, width, pool
+    listed = " or ".join(f"{height} x {width}" for height, width in PIXEL_WINDOWS)
+    raise InputError(
+        f"{where}: no pooling of frames of {listed} pixels leaves {inputs} inputs of the dense layers"
+    )
+
+
+def _targets(outputs: int, where: str) -> dict[str, float]:
+    """{target: scale} of so many outputs: k means and the k (k + 1)/2 numbers of their covariance."""
+    count = (math.isqrt(9 + 8 * outputs) - 3) // 2
+    if count < 1 or count * (count + 3) // 2 != outputs:
+        raise InputError(f"{where}: {outputs} outputs are not the means and the covariance of any targets")
+    return PIXEL_TARGETS if count == len(PIXEL_TARGETS) else {f"target{i}": 1.0 for i in range(count)}
 
 
 def _card(

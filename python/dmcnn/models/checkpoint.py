@@ -38,6 +38,13 @@ class Card:
     """adc_lo, adc_hi [ADC], xdim, ydim [pixels], and plane, producer, image_index where they were chosen."""
     scaling: str = "none"
     """Of the pixel values, after reading: see dmcnn.scaling."""
+    targets: list[str] = field(default_factory=list)
+    """What a regression network estimates, as its files call it; it has no classes then."""
+    target_scales: list[float] = field(default_factory=list)
+    """One per target, in its unit: the network sees target / scale."""
+    diagonal: str = "softplus"
+    covariance: str = "full"
+    """How outputs become a covariance: see dmcnn.training.gaussian."""
     label: Any = "run == 100"
     loss: str = "bce"
     seed: int | None = None
@@ -52,6 +59,16 @@ class Card:
 
     def __post_init__(self) -> None:
         check_scaling(self.scaling)
+        if len(self.targets) != len(self.target_scales):
+            raise InputError(f"{len(self.targets)} targets and {len(self.target_scales)} scales of them")
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that the network gives for an image: logits of the classes, or an estimate with its covariance."""
+        count = len(self.targets)
+        if not count:
+            return len(self.classes)
+        return 2 * count if self.covariance == "diagonal" else count * (count + 3) // 2
 
     def build(self) -> nn.Module:
         """A new network of this kind."""

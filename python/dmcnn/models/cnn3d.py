@@ -69,7 +69,9 @@ class CNN3D(nn.Module):
         )
         keras.initialise(self)
         # with the channels innermost a step on a CPU takes two thirds of the time
-        self.to(memory_format=torch.channels_last_3d)
+        for layer in self.features:
+            if isinstance(layer, nn.Conv3d):
+                layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last_3d)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(B, channels, height, width) float energies per time frame -> (B, num_class) logits."""

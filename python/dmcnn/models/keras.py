@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -24,7 +25,7 @@ NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "runni
 WEIGHTS: dict[type[nn.Module], dict[str, str]] = {
     nn.Conv2d: DENSE, nn.Conv3d: DENSE, nn.Linear: DENSE, nn.BatchNorm2d: NORM, nn.BatchNorm3d: NORM,
 }  # fmt: skip
-"""Kind of module -> {tensor in torch: weight in Keras}."""
+"""Kind of module -> {tensor in torch: weight in Keras}; a module may lack some of them, as a bias."""
 
 OUTPUTS = ("softmax", "sigmoid", "linear")
 """Activations of a last layer; they belong to the scores, not to the network."""
@@ -46,7 +47,8 @@ def fill(net: nn.Module, layers: Layers, where: str) -> None:
     """Put Keras' weights into a chain of torch layers, first to first, second to second.
 
     Convolutions are (…, in, out) in Keras and (out, in, …) in torch. Keras flattens maps as (rows, columns, maps) and
-    torch as (maps, rows, columns), so that the inputs of the first dense layer change places.
+    torch as (maps, rows, columns), so that the inputs of the first dense layer change places. A separable convolution
+    of Keras is two in torch.
 
     Args:
         net: may lie on the meta device: shapes are checked before anything is allocated.
@@ -56,8 +58,8 @@ def fill(net: nn.Module, layers: Layers, where: str) -> None:
     Raises:
         InputError: the first layer that does not fit: too many or too few, another shape, missing or not finite.
     """
-    found = [(name, weights) for name, weights in layers.items() if weights]
-    modules = [(name, module) for name, module in net.named_modules() if type(module) in WEIGHTS]
+    found = [(name, weights) for name, weights in _separated(layers) if weights]
+    modules = [(name, module) for name, module in net.named_modules() if _tensors(module)]
     kind = type(net).__name__
     if len(found) != len(modules):
         names = ", ".join(repr(name) for name, _ in found)
@@ -67,7 +69,7 @@ def fill(net: nn.Module, layers: Layers, where: str) -> None:
     state = {name: torch.zeros((), dtype=torch.int64) for name in net.state_dict() if "num_batches" in name}
     maps = 1
     for (layer, weights), (name, module) in zip(found, modules, strict=True):
-        for tensor, weight in WEIGHTS[type(module)].items():
+        for tensor, weight in _tensors(module).items():
             shape = tuple(getattr(module, tensor).shape)
             value = _checked(weights, weight, _keras_shape(shape), f"{where}: layer {layer!r}", kind)
             state[f"{name}.{tensor}"] = torch.from_numpy(_turned(value, maps))
@@ -76,6 +78,28 @@ def fill(net: nn.Module, layers: Layers, where: str) -> None:
         elif isinstance(module, nn.Linear):
             maps = 1
     net.load_state_dict(state, assign=True)
+
+
+def _separated(layers: Layers) -> Iterator[tuple[str, Mapping[str, NDArray[np.float32]]]]:
+    """(name, weights) of every layer; of a separable convolution first the depthwise, then the pointwise one.
+
+    Keras keeps a depthwise kernel as (rows, columns, in, copies), torch as one of (rows, columns, 1, in x copies).
+    """
+    for name, weights in layers.items():
+        each, mix = weights.get("depthwise_kernel"), weights.get("pointwise_kernel")
+        if each is None or mix is None:
+            yield name, weights
+            continue
+        shape = *each.shape[:-2], 1, math.prod(each.shape[-2:])
+        yield f"{name}/depthwise", {"kernel": each.reshape(shape)}
+        rest = {key: value for key, value in weights.items() if value is not each and value is not mix}
+        yield f"{name}/pointwise", {"kernel": mix, **rest}
+
+
+def _tensors(module: nn.Module) -> dict[str, str]:
+    """{tensor in torch: weight in Keras} of one module."""
+    found = next((names for kind, names in WEIGHTS.items() if isinstance(module, kind)), {})
+    return {tensor: name for tensor, name in found.items() if getattr(module, tensor) is not None}
 
 
 def _keras_shape(shape: tuple[int, ...]) -> tuple[int, ...]:

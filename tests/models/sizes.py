@@ -1,0 +1,14 @@
+"""Sizes at which each network is quick."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SMALL: dict[str, dict[str, Any]] = {
+    "mpid": {"num_class": 3, "channels": 2, "height": 128, "width": 136},
+    "lariat": {"num_class": 3, "channels": 2, "height": 38, "width": 30},
+    "cnn3d": {"num_class": 3, "channels": 9, "height": 8, "width": 12},
+    "calorimeter_resnet": {"num_class": 3, "channels": 9, "height": 8, "width": 12},
+    "smartpixel": {"num_class": 3, "channels": 2, "height": 8, "width": 12},
+}
+"""A new network of the table needs its own."""
