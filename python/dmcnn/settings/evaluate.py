@@ -7,27 +7,71 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from dmcnn.errors import InputError
+from dmcnn.files import expand
 from dmcnn.settings.base import Conflict, Paths, Settings
+
+Seeds = str | list[str | list[str]]
+"""Of one network: a path or glob, or a list of them, an item for each seed; an inner list holds parts of a sample."""
 
 
 class EvaluateSettings(Settings):
-    """Judge score CSVs: ROC, AUC with interval, efficiencies, confusion matrix."""
+    """Judge score CSVs: ROC and AUC of a signal, accuracy of classes, residuals and pulls of regression networks."""
 
     signal: Paths | None = Field(None, description="score CSVs of signal events: path, list, globs")
     background: Paths | None = Field(None, description="score CSVs of background events, likewise")
-    scores: Paths | None = Field(None, description="score CSVs of both, told apart by their label column")
+    scores: Paths | dict[str, Seeds] | None = Field(
+        None,
+        description="score CSVs of both, told apart by their label column; of regression one CSV per network, or "
+        '{"network": [CSV of each seed, …]}, [part, part, …] for a seed\'s sample in several CSVs',
+    )
     signal_label: str = Field("signal", description="value of the label column that is signal")
     score_column: str = Field("signal_score", description="column of the score")
     cut: float = Field(0.5, description="score from which an event is called signal")
     confidence: float = Field(0.95, gt=0, lt=1, description="confidence level of all intervals")
+    names: list[str] | None = Field(
+        None,
+        description="regression: what to call the network of each CSV; a name again is another seed of it",
+    )
+    weights: Paths | dict[str, Paths] | None = Field(
+        None,
+        description="regression: weight files of the networks, paired with scores, to draw their weights and zeros",
+    )
+    fit_range: float = Field(
+        2.0, gt=0.5, le=10, description="regression: Gaussians are fitted this many sigma around the peak"
+    )
+    profile_bins: int = Field(
+        12, ge=1, le=1000, description="regression: bins of resolution and bias against true parameters"
+    )
     output_dir: str = Field("outputs", description="folder of the figures and of the JSON")
 
-    inputs: ClassVar[tuple[str, ...]] = ("signal", "background", "scores")
+    inputs: ClassVar[tuple[str, ...]] = ("signal", "background")
 
     def conflicts(self) -> Iterator[Conflict]:
         yield from super().conflicts()
+        for key in ("scores", "weights"):
+            yield from _missing(key, getattr(self, key))
         pair = (self.signal is not None, self.background is not None)
         if self.scores is not None and any(pair):
             yield ("scores",), "scores replaces signal and background: give one or the other"
         if self.scores is None and not all(pair):
             yield ("signal", "background"), "give signal and background, or scores"
+        if self.names is not None and isinstance(self.scores, dict):
+            yield ("names", "scores"), "names belongs to a list of scores: here scores names the networks"
+        if isinstance(self.weights, dict) != isinstance(self.scores, dict) and self.weights is not None:
+            yield ("weights", "scores"), "weights and scores must both be lists, or both be by network"
+
+
+def _missing(key: str, value: Paths | dict[str, Seeds] | dict[str, Paths] | None) -> Iterator[Conflict]:
+    """What names no file."""
+    groups = list(value.values()) if isinstance(value, dict) else [] if value is None else [value]
+    if isinstance(value, dict) and not groups:
+        yield (key,), f"{key} names no network"
+    for group in groups:
+        for item in (
+            [group] if isinstance(group, str) else [[one] if isinstance(one, str) else one for one in group]
+        ):
+            try:
+                expand(item)
+            except InputError as error:
+                yield from (((key,), f"{key}: {fault}") for fault in error.faults)

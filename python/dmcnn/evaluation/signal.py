@@ -1,0 +1,120 @@
+"""Signal against background: ROC, AUC with interval, efficiencies, confusion matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from dmcnn import metrics
+from dmcnn.errors import InputError, nearest
+from dmcnn.evaluation import Evaluation, file_lines
+from dmcnn.figures import curves
+from dmcnn.writers import table
+
+Scores = dict[str, NDArray[np.float64]]
+"""Scored events by kind, "signal" and "background"."""
+
+
+def judge(
+    scores: Scores, files: list[dict[str, Any]], *, cut: float, level: float, name: str = "score"
+) -> Evaluation:
+    """Numbers and figures of the scores that ``separate`` or ``labelled`` found in ``files``.
+
+    Args:
+        cut: score from which an event is called signal.
+        level: confidence level of all intervals.
+        name: of the curves.
+    """
+    for kind, values in scores.items():
+        if not len(values):
+            raise InputError(f"no scored {kind} event in {', '.join(file['file'] for file in files)}")
+    numbers = {**_numbers(scores["signal"], scores["background"], cut, level), "files": files}
+    told = (
+        "AUC {auc:.6f} [{auc_low:.6f}, {auc_high:.6f}] ({percent:g} % interval), {signal_events} signal and "
+    )
+    told += "{background_events} background events"
+    lines = [*file_lines(files), told.format(**numbers, percent=100 * level)]
+    return Evaluation(numbers, _figures(scores, np.array(numbers["confusion"]), level, name), lines)
+
+
+def separate(kinds: Mapping[str, Sequence[str]], column: str) -> tuple[Scores, list[dict[str, Any]]]:
+    """Scored events of the files of each kind, and how many rows each file has."""
+    found: Scores = {}
+    files: list[dict[str, Any]] = []
+    for kind, paths in kinds.items():
+        parts = []
+        for path in paths:
+            values, counts = table.scores(path, column)
+            parts.append(values[~np.isnan(values)])
+            files.append({"file": path, "kind": kind, "rows": counts.rows, "unscored": counts.unscored})
+        found[kind] = np.concatenate(parts)
+    return found, files
+
+
+def labelled(paths: Sequence[str], column: str, signal_label: str) -> tuple[Scores, list[dict[str, Any]]]:
+    """Scored events of files that hold both kinds, told apart by their label column."""
+    parts: dict[str, list[NDArray[np.float64]]] = {"signal": [], "background": []}
+    files: list[dict[str, Any]] = []
+    labels: set[str] = set()
+    for path in paths:
+        values, counts = table.scores(path, column)
+        rows = table.read(path, ["label"])
+        label = np.array(rows.column("label"), str)
+        scored = ~np.isnan(values)
+        blank = np.flatnonzero(scored & (label == ""))
+        if len(blank):
+            raise InputError(f"{rows.place(int(blank[0]))}: a scored event without label, expected its class")
+        labels |= set(label[scored].tolist())
+        parts["signal"].append(values[scored & (label == signal_label)])
+        parts["background"].append(values[scored & (label != signal_label)])
+        files.append({"file": path, "kind": "labelled", "rows": counts.rows, "unscored": counts.unscored})
+    if signal_label not in labels:
+        close = nearest(signal_label, labels)
+        raise InputError(f"no event is labelled {signal_label!r}; found {', '.join(sorted(labels))}{close}")
+    return {kind: np.concatenate(values) for kind, values in parts.items()}, files
+
+
+def _numbers(
+    signal: NDArray[np.float64], background: NDArray[np.float64], cut: float, level: float
+) -> dict[str, Any]:
+    """Every number of the evaluation."""
+    cuts = np.linspace(0, 1, 101)
+    area = metrics.auc_interval(signal, background, level)
+    matrix = metrics.confusion_at_cut(signal, background, cut)
+    accuracy = metrics.accuracy(matrix, level)
+    at_cut = {
+        "signal_efficiency": metrics.efficiency(signal, [cut], level),
+        "background_efficiency": metrics.efficiency(background, [cut], level),
+    }
+    return {
+        "auc": float(area.value),
+        "auc_low": float(area.low),
+        "auc_high": float(area.high),
+        "confidence": level,
+        "signal_events": len(signal),
+        "background_events": len(background),
+        "cut": cut,
+        **{name: [float(part[0]) for part in (i.value, i.low, i.high)] for name, i in at_cut.items()},
+        "accuracy": [float(accuracy.value), float(accuracy.low), float(accuracy.high)],
+        "confusion_classes": ["background", "signal"],
+        "confusion": matrix.tolist(),
+        "cuts": cuts.tolist(),
+        "signal_efficiency_at_cuts": metrics.efficiency(signal, cuts, level).value.tolist(),
+        "background_efficiency_at_cuts": metrics.efficiency(background, cuts, level).value.tolist(),
+    }
+
+
+def _figures(scores: Scores, matrix: NDArray[np.int64], level: float, name: str) -> dict[str, Figure]:
+    signal, background = scores["signal"], scores["background"]
+    return {
+        "roc": curves.roc({name: (signal, background)}, level),
+        "roc_log": curves.roc({name: (signal, background)}, level, log=True),
+        "efficiency": curves.efficiency(signal, background, level=level),
+        "scores": curves.scores(scores),
+        "scores_logit": curves.scores(scores, logit=True, log=True),
+        "confusion": curves.confusion(matrix, ["background", "signal"]),
+    }

@@ -1,0 +1,264 @@
+"""Figures of estimates with uncertainties: residuals, pulls, profiles, and networks side by side.
+
+``samples`` maps the name of each network to its events; every network keeps its colour in all figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from dmcnn import distributions
+from dmcnn.distributions import Floats, GaussianFit, Profile
+from dmcnn.figures.panels import (
+    MARKERS,
+    bins_for,
+    decorate,
+    headroom,
+    label,
+    legend,
+    line,
+    lines,
+    mark,
+    panels,
+    rounded,
+)
+
+SPAN = 5.0
+"""Half of the range of a residual histogram, in 68 % half widths of the widest network."""
+
+PULL_SPANS = (6.0, 30.0)
+"""Half of the range of a pull histogram, of the best and of the worst network."""
+
+MANY = 6
+"""Networks above which no fit is written into the panels."""
+
+FRONT: dict[str, Any] = {"color": "0.6", "linewidth": 1.5}
+FITTED = "Histograms, and Gaussians fitted within ±{:g} σ"
+
+
+def residuals(
+    samples: Mapping[str, Floats],
+    targets: Sequence[str],
+    units: Sequence[str],
+    reach: float = 2.0,
+    log: bool = False,
+) -> Figure:
+    """Residuals of every target, with a Gaussian fitted to the core of each.
+
+    Args:
+        samples: (n, k) residuals.
+        targets: k names.
+        units: of the targets; empty for a number without.
+        reach: the fit goes this many sigma to either side of the peak.
+        log: logarithmic vertical axis, for the tails.
+    """
+    figure, grid = panels(len(targets))
+    for j, (axes, target, unit) in enumerate(zip(grid, targets, units, strict=True)):
+        here = {name: values[:, j] for name, values in samples.items()}
+        pooled = np.concatenate([np.zeros(0), *here.values()])
+        middle = float(np.median(pooled)) if len(pooled) else 0.0
+        widths = [distributions.half_width(v).value for v in here.values()]
+        span = SPAN * float(np.fmax.reduce(widths, initial=0.0)) or 1.1 * float(
+            abs(pooled - middle).max(initial=0)
+        )
+        _distributions(axes, here, middle, span, reach, unit)
+        decorate(axes, label(f"{target}: estimate − truth", unit), f"Density{f' [1/{unit}]' if unit else ''}")
+        headroom(axes, log, MANY)
+    legend(figure, lines(samples), FITTED.format(reach))
+    return figure
+
+
+def pulls(
+    samples: Mapping[str, Floats], targets: Sequence[str], reach: float = 2.0, log: bool = False
+) -> Figure:
+    """Pulls (residual over estimated uncertainty) of every target, with fits, beside the unit Gaussian.
+
+    Args: as ``residuals``; ``samples`` are (n, k) pulls.
+    """
+    figure, grid = panels(len(targets))
+    for j, (axes, target) in enumerate(zip(grid, targets, strict=True)):
+        here = {name: values[:, j] for name, values in samples.items()}
+        ends = [abs(np.median(v)) + 4 * distributions.half_width(v).value for v in here.values() if len(v)]
+        span = float(np.clip(np.fmax.reduce(ends, initial=0.0), *PULL_SPANS))
+        x = np.linspace(-span, span, 401)
+        unit = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
+        axes.plot(x, unit, color="black", linestyle="--", linewidth=1.2)
+        _distributions(axes, here, 0.0, span, reach, "", means=True)
+        decorate(axes, f"{target}: (estimate − truth) / uncertainty", "Density")
+        headroom(axes, log, MANY)
+    unit_gaussian = {"unit Gaussian": {"color": "black", "linestyle": "--", "linewidth": 1.2}}
+    legend(figure, lines(samples) | unit_gaussian, FITTED.format(reach))
+    return figure
+
+
+def profiles(
+    found: Mapping[str, Sequence[tuple[Profile, Profile]]],
+    variable: str,
+    targets: Sequence[str],
+    units: Sequence[str],
+) -> Figure:
+    """Bias, resolution and pull width of every target against one variable, a column of panels per target.
+
+    Args:
+        found: per network and target the profiles of its residuals and of its pulls.
+        variable: name of the variable, with its unit.
+        targets: k names.
+        units: of the targets.
+    """
+    figure, grid = panels(3 * len(targets), columns=len(targets), size=(4.2, 2.7), sharex=True)
+    for j, (target, unit) in enumerate(zip(targets, units, strict=True)):
+        bias, width, pull = grid[j :: len(targets)]
+        for nth, (name, of) in enumerate(found.items()):
+            residual, pulled = of[j]
+            _profile(bias, residual, residual.bias, residual.bias_error, nth, name)
+            _profile(width, residual, residual.width, residual.width_error, nth, name)
+            _profile(pull, pulled, pulled.width, pulled.width_error, nth, name)
+        bias.axhline(0, color="black", linewidth=1, linestyle=":")
+        pull.axhline(1, color="black", linewidth=1, linestyle=":")
+        width.set_ylim(bottom=0)
+        bias.set_title(target, fontsize=13)
+        decorate(bias, "", label("Bias", unit))
+        decorate(width, "", label("68 % half width", unit))
+        decorate(pull, variable, "Pull 68 % half width")
+        pull.xaxis.set_major_locator(MaxNLocator(6))
+    legend(figure, lines(found))
+    return figure
+
+
+def comparison(
+    labels: Sequence[str],
+    values: Mapping[str, Sequence[Sequence[float]]],
+    errors: Mapping[str, Sequence[float]],
+    columns: int,
+    ideal: Mapping[str, float],
+) -> Figure:
+    """Networks side by side: one panel per quantity, every network on its horizontal axis.
+
+    A filled marker is the mean over a network's seeds, an open one each of several seeds.
+
+    Args:
+        labels: names of the networks.
+        values: per quantity and network, the number found with each of its seeds.
+        errors: per quantity and network, half the length of the error bar.
+        columns: panels in a row.
+        ideal: where a quantity should be, drawn as a line.
+    """
+    wide = float(np.clip(0.9 + 0.45 * len(labels), 3.0, 7.0))
+    figure, grid = panels(len(values), columns=columns, size=(wide, 2.6), sharex=True)
+    place = np.arange(len(labels))
+    for axes, (what, seeds) in zip(grid, values.items(), strict=True):
+        if what in ideal:
+            axes.axhline(ideal[what], color="black", linewidth=1, linestyle=":")
+        for nth, (found, error) in enumerate(zip(seeds, errors[what], strict=True)):
+            if len(found) > 1:
+                axes.plot(np.full(len(found), place[nth] + 0.22), found, markersize=5,
+                          markerfacecolor="none", **mark(nth))  # fmt: skip
+            axes.errorbar(
+                place[nth], np.mean(found), error, markersize=6, capsize=4, elinewidth=1.5, **mark(nth)
+            )
+        decorate(axes, "", what)
+        axes.yaxis.label.set_fontsize(11)
+        axes.set_xlim(-0.6, len(labels) - 0.4)
+        turned = max(map(len, labels), default=0) * len(labels) > 6 * wide
+        axes.set_xticks(place, labels, rotation=35 if turned else 0, ha="right" if turned else "center",
+                        rotation_mode="anchor", fontsize=10)  # fmt: skip
+    return figure
+
+
+def front(
+    zeros: Sequence[float],
+    nll: Sequence[float],
+    widths: Mapping[str, Sequence[float]],
+    names: Sequence[str],
+    *,
+    units: Mapping[str, str] | None = None,
+    likelihood: str = "NLL [nats per event]",
+    width: str = "68 % half width",
+) -> Figure:
+    """The price of zeros: likelihood and residual widths of m networks against their share of zero weights.
+
+    Networks of the same name (seeds of one recipe) share a marker. A line follows the best that has at least so many
+    zeros.
+
+    Args:
+        zeros: (m,) share of the weights that are zero, 0 to 1.
+        nll: (m,) mean negative log likelihood; lower is better.
+        widths: (m,) residual widths by target.
+        names: (m,) of the networks.
+        units: of the widths, by target.
+        likelihood: label of ``nll``.
+        width: what kind of width it is.
+    """
+    share = 100 * np.asarray(zeros, np.float64)
+    kinds = list(dict.fromkeys(names))
+    shown = {likelihood: np.asarray(nll, np.float64)} | {
+        label(f"{target}: {width}", (units or {}).get(target, "")): np.asarray(values, np.float64)
+        for target, values in widths.items()
+    }
+    figure, grid = panels(len(shown), columns=min(len(shown), 3), size=(4.6, 3.6))
+    for axes, (what, values) in zip(grid, shown.items(), strict=True):
+        best = undominated(share, values)
+        axes.plot(share[best], values[best], drawstyle="steps-pre", zorder=1, **FRONT)
+        for nth, name in enumerate(kinds):
+            here = np.array([other == name for other in names])
+            axes.plot(share[here], values[here], markersize=8, zorder=2, **mark(nth))
+        decorate(axes, "Zero weights [%]", what)
+        axes.margins(0.08)
+    legend(figure, {name: {"markersize": 8, **mark(nth)} for nth, name in enumerate(kinds)}
+            | {"best with so many zeros or more": FRONT})  # fmt: skip
+    return figure
+
+
+def undominated(gain: Floats, price: Floats) -> NDArray[np.int64]:
+    """Indices, in order of rising gain, of points of which no other has more gain at no higher price."""
+    order = np.lexsort((-price, gain))[::-1]
+    lowest = np.fmin.accumulate(np.append(np.inf, price[order]))[:-1]
+    return np.asarray(order[price[order] < lowest][::-1], np.int64)
+
+
+def _distributions(
+    axes: Axes,
+    samples: Mapping[str, Floats],
+    middle: float,
+    span: float,
+    reach: float,
+    unit: str,
+    means: bool = False,
+) -> None:
+    """Histogram and fit of each sample around ``middle``; the panel's own legend tells what the fits found."""
+    edges = np.linspace(middle - (span or 1.0), middle + (span or 1.0), bins_for(samples.values()) + 1)
+    for nth, values in enumerate(samples.values()):
+        counts = np.histogram(values, edges)[0]
+        density = counts / (max(len(values), 1) * (edges[1] - edges[0]))
+        axes.stairs(density, edges, linewidth=1, alpha=0.65, color=line(nth)["color"])
+        fit = distributions.fit_core(values, reach)
+        outside = 1 - counts.sum() / max(len(values), 1)
+        if fit is not None:
+            x = np.linspace(fit.low, fit.high, 201)
+            axes.plot(
+                x, fit(x) / len(values), linewidth=2, label=_told(fit, unit, means, outside), **line(nth)
+            )
+    axes.set_xlim(edges[0], edges[-1])
+
+
+def _told(fit: GaussianFit, unit: str, means: bool, outside: float) -> str:
+    """What a fit found, in the digits that its error allows."""
+    text = f"σ {rounded(fit.sigma.value, fit.sigma.error)}{' ' if unit else ''}{unit}"
+    if means:
+        text = f"µ {rounded(fit.mean.value, fit.mean.error)}, {text}"
+    return text + (f", {100 * outside:.2g} % outside" if outside > 5e-4 else "")
+
+
+def _profile(axes: Axes, found: Profile, values: Floats, errors: Floats, nth: int, name: str) -> None:
+    """Points at the mean of each bin, joined."""
+    there = np.isfinite(values)
+    style = line(nth)
+    axes.errorbar(found.centre[there], values[there], errors[there], marker=MARKERS[nth % len(MARKERS)], markersize=4,
+                  linewidth=1.2, capsize=2, **style)  # fmt: skip
