@@ -8,7 +8,8 @@ from types import ModuleType
 
 from dmcnn.errors import InputError
 
-EXTRAS = {"captum": "explain", "plotly": "explain", "pyarrow": "parquet", "optuna": "tune"}
+EXTRAS = {"captum": "explain", "plotly": "explain", "pyarrow": "parquet", "optuna": "tune", "onnx": "export",
+          "onnxruntime": "export"}  # fmt: skip
 """Library -> the extra of dmcnn that installs it."""
 
 

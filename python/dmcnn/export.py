@@ -1,0 +1,75 @@
+"""Write a network for other programs: ``python -m dmcnn.export weight_file=… [key=value …]``."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dmcnn.command import run
+from dmcnn.errors import InputError
+from dmcnn.files import writable
+from dmcnn.settings import ExportSettings
+
+if TYPE_CHECKING:
+    import torch
+
+    from dmcnn.trained import Trained
+
+log = logging.getLogger("dmcnn")
+
+PIXELS = 2**21
+"""In all images of one kind that files are checked with, but of two images at least."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; its exit status."""
+    return run("export", export, argv)
+
+
+def export(settings: ExportSettings) -> None:
+    """One file per format, each written, run and compared before it gets its name."""
+    from dmcnn.exporting import FORMATS, layers
+    from dmcnn.exporting.base import is_quantised
+    from dmcnn.trained import open_trained
+
+    folder = writable(settings.output_dir)
+    trained = open_trained(settings.weight_file, asked=settings.reading(), gpuid="cpu")
+    images = _images(settings, trained)
+    stem = folder / f"{Path(settings.weight_file).stem}{settings.tag}"
+    possible = [name for name, one in FORMATS.items() if is_quantised(trained.net) or not one.quantised]
+    for name in settings.formats or possible:
+        path = stem.with_name(stem.name + FORMATS[name].ending)
+        found = FORMATS[name].export(path, trained.net, trained.card, images)
+        log.info(
+            "%s: %s", path, found or "\n" + "\n".join(layers.lines(layers.rows(trained.net, trained.card)))
+        )
+    settings.save(stem.with_name(stem.name + "_export"), f", weights {trained.sha256}")
+
+
+def _images(settings: ExportSettings, trained: Trained) -> torch.Tensor:
+    """(n, C, H, W) random images, and those of the input files, as the network takes them."""
+    import math
+
+    import torch
+
+    from dmcnn.exporting.images import random
+    from dmcnn.scaling import scale_
+    from dmcnn.scoring import to_tensor
+
+    count = min(settings.events, max(2, PIXELS // math.prod(trained.shape)))
+    found = random(trained.card, count, settings.seed_number)
+    if settings.input_file is not None:
+        dataset = trained.dataset(settings.input_file)
+        read = dataset.read(0, min(count, len(dataset)))
+        read = read.take(read.has_image)
+        if not len(read):
+            raise InputError(f"input_file: no image among the first {count} events")
+        found = torch.cat([found, scale_(to_tensor(read), trained.card.scaling)])
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())
