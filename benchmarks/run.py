@@ -21,6 +21,7 @@ import calorimeter
 import explain
 import pixels
 import reading
+import smartpixel
 import torch
 from timing import Timing, table
 
@@ -40,6 +41,7 @@ def rows(electron: Path | None) -> list[Timing]:
     found += pixels.crop() + pixels.voxelise() + batches.occlude()
     with tempfile.TemporaryDirectory() as folder:
         found += calorimeter.chain(Path(folder))
+    found += smartpixel.rows()
     return found + explain.rows()
 
 

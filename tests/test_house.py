@@ -14,7 +14,7 @@ import pytest
 from conftest import ROOT
 from dmcnn.command import load
 from dmcnn.settings import COMMANDS, Reading, Settings
-from dmcnn.settings.train import ARCHITECTURE
+from dmcnn.settings.recipe import ARCHITECTURE
 
 PACKAGE = ROOT / "python" / "dmcnn"
 CFGS = {
@@ -31,6 +31,10 @@ CFGS = {
     "calorimeter_resnet.cfg": ("train", []),
     "calorimeter_inference.cfg": ("infer", []),
     "calorimeter_display.cfg": ("display", ["-n", "0"]),
+    "smartpixel_training.cfg": ("train", []),
+    "smartpixel_sparsity.cfg": ("tune", []),
+    "smartpixel_inference.cfg": ("infer", []),
+    "smartpixel_evaluation.cfg": ("evaluate", []),
 }
 MAY_USE_CORE = {
     "cropping.py",
@@ -60,8 +64,9 @@ def test_shipped_cfg_files_load_without_a_word(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "cfg").symlink_to(ROOT / "cfg")
     (tmp_path / "outputs").mkdir()
-    for sample in ("dark_trident", "lariat", "calorimeter"):
+    for sample in ("dark_trident", "lariat", "calorimeter", "smartpixel"):
         (tmp_path / "outputs" / f"DM-CNN_model_{sample}_best.ckpt").touch()
+    (tmp_path / "outputs" / "smartpixel-test_DM-CNN_scores_smartpixel.csv").touch()
     _, warnings = load(command, [str(ROOT / "cfg" / name), *more])
     assert warnings == []
 

@@ -24,6 +24,7 @@ def smaller(text: str) -> str:
                       ("test-160-1", "test-6-1"), ("lariat/train?events=2400", "lariat/train?events=60"),
                       ("test?events=120", "test?events=6"), ("test-120-1", "test-6-1"),
                       ("train?events=20000", "train?events=24"), ("test?events=5000", "test?events=6"),
+                      ("train?events=40000", "train?events=600"), ("test?events=10000", "test?events=300"),
                       ("test-5000-1", "test-6-1")):  # fmt: skip
         text = text.replace(many, few)
     return re.sub("EPOCHS = .*", "EPOCHS = 1", text)
@@ -58,7 +59,7 @@ def block(start: str) -> tuple[str, str]:
 def test_every_block_is_known() -> None:
     starts = (INSTALL, "python -m dmcnn.infer cfg", "python -m dmcnn.train input", "python -m dmcnn.simulate",
               "python -m dmcnn.attribute input", "python -m dmcnn.train cfg/lariat",
-              "python -m dmcnn.train cfg/calorimeter",
+              "python -m dmcnn.train cfg/calorimeter", "python -m dmcnn.train cfg/smartpixel", "python -m dmcnn.tune",
               "from dmcnn.datasets", 'pip install -c constraints.txt ".[test]" && pytest')  # fmt: skip
     assert len(BLOCKS) == len(starts)
     for start in starts:
@@ -123,6 +124,16 @@ def test_the_calorimeter_block(folder: Path) -> None:
     for entry in (0, 1):
         ends = ("energy_time.png", "space_time.pdf", "frames.png", "frames.gif")
         assert {f"calorimeter-test-6-1-1_ENTRY_{entry}_calorimeter_{end}" for end in ends} <= outputs
+
+
+def test_the_smartpixel_blocks(folder: Path) -> None:
+    printed = execute(*block("python -m dmcnn.train cfg/smartpixel"), folder)
+    assert "smartpixel: 2029 parameters" in printed
+    outputs = {path.name for path in (folder / "outputs").iterdir()}
+    assert {"DM-CNN_evaluation_smartpixel_pulls.png", "DM-CNN_evaluation_smartpixel_targets.csv"} <= outputs
+    printed = execute(*block("python -m dmcnn.tune"), folder)
+    assert printed.count("of the weights 0, NLL") == 4
+    assert (folder / "outputs" / "tune_smartpixel_sparsity" / "front.png").exists()
 
 
 def test_ci_and_docker_run_the_readmes_commands() -> None:

@@ -43,6 +43,7 @@ def attribute(settings: AttributeSettings) -> None:
 
     folder = writable(settings.output_dir)
     trained = open_trained(settings.weight_file, **settings.network())
+    trained.needs_classes("attribution")
     trained.net.to(trained.device)
     if settings.list_layers:
         _list_layers(trained)
@@ -320,7 +321,7 @@ class Job:
     def page(self, found: Explanation, methods: Sequence[Method]) -> EventPage:
         """What the interactive page of the event shows."""
         from dmcnn.attribution.quality import page_columns
-        from dmcnn.figures.frame import value_unit
+        from dmcnn.figures.frame import quantity
         from dmcnn.pages import EventPage, Overlay
 
         overlays = []
@@ -337,7 +338,7 @@ class Job:
             label=self.label,
             overlays=overlays,
             quality=page_columns(found.rows),
-            unit=value_unit(self.event.meta[0, 0]),
+            quantity=quantity(self.event.meta[0, 0]),
             text=f"{self.trained.card.classes[self.target.number]} {self.settings.output}: {self.chosen.reason}",
         )
 

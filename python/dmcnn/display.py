@@ -99,7 +99,9 @@ def _trained(settings: DisplaySettings) -> Trained | None:
         return None
     from dmcnn.trained import open_trained
 
-    return open_trained(settings.weight_file, **settings.network())
+    trained = open_trained(settings.weight_file, **settings.network())
+    trained.needs_classes("the score of a display")
+    return trained
 
 
 def _dataset(settings: DisplaySettings, trained: Trained | None) -> Dataset:
@@ -259,7 +261,7 @@ class Show:
 
     def page(self, number: int, event: SparseImages, scores: Scores) -> EventPage:
         """What the interactive page of an event shows; a rotation applies to the score alone."""
-        from dmcnn.figures.frame import value_unit
+        from dmcnn.figures.frame import quantity
         from dmcnn.pages import EventPage
 
         return EventPage(
@@ -269,7 +271,7 @@ class Show:
             source=self.dataset.source(event),
             scores=scores.named,
             label=self.classes[number],
-            unit=value_unit(event.meta[0, 0]),
+            quantity=quantity(event.meta[0, 0]),
             text=_label(self.settings),
         )
 

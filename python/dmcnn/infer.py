@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("dmcnn")
 
 CHUNK = 64
-"""Entries between two writes to the journal: what an interrupt can cost."""
+"""Entries between two writes to the journal, or one batch, if that is more: what an interrupt can cost."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,9 +51,12 @@ def infer(settings: InferSettings) -> None:
 
     jobs = _jobs(settings, writable(settings.output_dir))
     trained = open_trained(settings.weight_file, **settings.network())
+    for key in ("rotation", "label"):
+        if getattr(settings, key):
+            trained.needs_classes(key)
     datasets = [trained.dataset(job.image_file) for job in jobs]
     tables = [_analysis(job) for job in jobs]
-    labels = [trained.labels(dataset, settings.label) for dataset in datasets]
+    labels = [[] if trained.card.targets else trained.labels(dataset, settings.label) for dataset in datasets]
     for job, dataset, analysis, label in zip(jobs, datasets, tables, labels, strict=True):
         _score_file(settings, trained, job, dataset, analysis, label)
 
@@ -100,7 +103,10 @@ def _score_file(
     labels: list[str | None],
 ) -> None:
     """Scores of one file, resumed from its journal, then the CSV and the histogram."""
+    import numpy as np
+
     from dmcnn.journal import Journal
+    from dmcnn.scored import of_classes, of_estimates
     from dmcnn.writers import join, table
     from dmcnn.writers.figure import save_figure
 
@@ -111,20 +117,23 @@ def _score_file(
         "precision": trained.precision,
         "rotation": settings.rotation,
     }
-    journal = Journal(job.stem.with_name(f".{job.stem.name}.journal"), key, len(trained.card.classes) + 1)
+    journal = Journal(job.stem.with_name(f".{job.stem.name}.journal"), key, trained.card.outputs + 2)
     _score(trained, dataset, journal, settings.rotation)
-    logits, n_pixels = journal.rows[:, :-1], journal.rows[:, -1].astype(int)
-    scores = trained.scores(logits)
+    outputs, pixels = journal.rows[:, :-2], journal.rows[:, -2:].astype(np.int64)
     status = "scored" if analysis is None else ""
-    scored = _table(trained, dataset, logits, scores, n_pixels, labels, status)
+    if trained.card.targets:
+        scored = of_estimates(trained, dataset, outputs, pixels, status)
+    else:
+        scored = of_classes(trained, dataset, outputs, pixels[:, 0], labels, status)
     if analysis is not None:
         scored, coverage = join.join_by_ids(scored, analysis)
     out = job.stem.with_name(job.stem.name + ".csv")
     table.write(out, scored)
     log.info("\n".join(dataset.report_lines()))
-    log.info("\n".join(coverage.lines() if analysis is not None else _coverage(dataset, scores)))
+    log.info("\n".join(coverage.lines() if analysis is not None else _coverage(dataset, outputs)))
     settings.save(job.stem, f", weights {trained.sha256}")
-    save_figure(_histogram(trained, dataset, scores), job.histogram)
+    if not trained.card.targets:
+        save_figure(_histogram(trained, dataset, trained.scores(outputs)), job.histogram)
     journal.close()
     log.info("scores: %s", out)
 
@@ -140,76 +149,24 @@ def _histogram(trained: Trained, dataset: Dataset, scores: NDArray[np.float64]) 
 
 
 def _score(trained: Trained, dataset: Dataset, journal: Any, rotation: int) -> None:
-    """Append (logits, n_pixels) of every entry that the journal does not hold yet."""
+    """Append outputs, n_pixels and cluster size (for estimates) of every entry that the journal does not hold yet."""
     import numpy as np
     from tqdm import tqdm
 
     with tqdm(total=len(dataset), initial=len(journal), desc=dataset.files[0].name, unit="event") as bar:
-        for start in range(len(journal), len(dataset), CHUNK):
-            chunk = dataset.read(start, min(start + CHUNK, len(dataset)))
+        size = max(CHUNK, trained.batch_size)
+        for start in range(len(journal), len(dataset), size):
+            stop = min(start + size, len(dataset))
+            chunk = dataset.read(start, stop)
+            in_any = dataset.cluster_sizes(start, stop) if trained.card.targets else chunk.n_pixels
             found = []
             for part in trained.logits([chunk], rotation):
                 found.append(part)
                 bar.update(len(part))
-            journal.append(np.column_stack([np.concatenate(found), chunk.n_pixels]))
+            journal.append(np.column_stack([np.concatenate(found), chunk.n_pixels, in_any]))
 
 
-def _table(
-    trained: Trained,
-    dataset: Dataset,
-    logits: NDArray[np.float64],
-    scores: NDArray[np.float64],
-    n_pixels: NDArray[Any],
-    labels: list[str | None],
-    status: str,
-) -> Table:
-    """One row per entry, in file order; what does not exist is empty. ``status`` is that of scored entries."""
-    import numpy as np
-
-    from dmcnn.images import UNSET
-    from dmcnn.writers import join, table
-
-    events = dataset.events
-    ids = {
-        f"{name}_number": [None if i == UNSET else int(i) for i in events[name]]
-        for name in ("run", "subrun", "event")
-    }
-    return table.Table.of(
-        {
-            **ids,
-            **({"signal_score": scores[:, trained.signal]} if trained.has_signal else {}),
-            "entry_number": events["entry"],
-            "n_pixels": n_pixels,
-            "file": _files(dataset),
-            **_classes(trained, scores),
-            **{f"logit_{name}": logits[:, i] for i, name in enumerate(trained.card.classes)},
-            "label": labels,
-            "status": np.where(np.isnan(scores[:, 0]), join.NO_IMAGE, status),
-        }
-    )
-
-
-def _files(dataset: Dataset) -> list[str]:
-    """Where every entry comes from."""
-    path = dataset.files[0]
-    return (
-        [str(path)] * len(dataset) if dataset.names is None else [str(path / name) for name in dataset.names]
-    )
-
-
-def _classes(trained: Trained, scores: NDArray[np.float64]) -> dict[str, Any]:
-    """The class of the highest score and the scores of all, where one signal score does not tell everything."""
-    import numpy as np
-
-    names = trained.card.classes
-    if trained.has_signal and len(names) == 2:
-        return {}
-    best = np.where(np.isnan(scores), -1.0, scores).argmax(axis=1)
-    predicted = [None if np.isnan(row[0]) else names[i] for row, i in zip(scores, best, strict=True)]
-    return {"predicted": predicted, **{f"p_{name}": scores[:, i] for i, name in enumerate(names)}}
-
-
-def _coverage(dataset: Dataset, scores: NDArray[np.float64]) -> list[str]:
+def _coverage(dataset: Dataset, outputs: NDArray[np.float64]) -> list[str]:
     """How many entries were scored, and how many of those with ids share them."""
     import numpy as np
 
@@ -218,9 +175,10 @@ def _coverage(dataset: Dataset, scores: NDArray[np.float64]) -> list[str]:
     known = dataset.events[dataset.events["event"] != UNSET]
     ids = Counter(map(tuple, known[["run", "subrun", "event"]].tolist()))
     shared = sum(count for count in ids.values() if count > 1)
-    missing = int(np.isnan(scores[:, 0]).sum())
+    missing = int(np.isnan(outputs[:, 0]).sum())
     return [
-        f"entries: {len(scores)}, scored {len(scores) - missing}, without image {missing}, sharing their ids {shared}"
+        f"entries: {len(outputs)}, scored {len(outputs) - missing}, without image {missing}, "
+        f"sharing their ids {shared}"
     ]
 
 

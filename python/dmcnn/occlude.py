@@ -35,6 +35,7 @@ def occlude(settings: OccludeSettings) -> None:
 
     folder = writable(settings.output_dir)
     trained = open_trained(settings.weight_file, **settings.network())
+    trained.needs_classes("occlusion")
     dataset = trained.dataset(settings.input_file)
     entries = dataset.entries(settings.entries)
     for entry in entries:

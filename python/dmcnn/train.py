@@ -7,7 +7,7 @@ import platform
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dmcnn
 from dmcnn.command import run
@@ -16,11 +16,17 @@ from dmcnn.files import replacing, writable
 from dmcnn.settings import TrainSettings
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from dmcnn.datasets import Dataset
     from dmcnn.images import SparseImages
     from dmcnn.models.checkpoint import Card
+    from dmcnn.targets import Targets
+    from dmcnn.training.constraints import Constraints
     from dmcnn.training.fit import Progress
+    from dmcnn.training.recipe import Recipe
     from dmcnn.training.run import Outputs, Run, Watch
+    from dmcnn.training.tasks import Task
 
 log = logging.getLogger("dmcnn")
 
@@ -39,18 +45,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def train(settings: TrainSettings, watch: Watch | None = None) -> None:
     """Load, train, evaluate, save, report; ``watch`` is called with the metrics so far after every evaluation."""
+    from dmcnn.training import sets
     from dmcnn.training.run import Outputs
 
     check_model(settings)
     outputs = Outputs(
         writable(settings.weights_directory), writable(settings.output_directory), settings.name
     )
+    reading, targets = _fitted(settings)
     datasets = {
-        what: _labelled(settings, *part)
+        what: _labelled(settings, *part, reading, targets)
         for what in ("train", "validation", "test")
         if (part := settings.part(what)) is not None
     }
-    images = {what: _usable(settings, dataset, what) for what, dataset in datasets.items()}
+    images = {
+        what: sets.usable(_read(settings, dataset, reading), what) for what, dataset in datasets.items()
+    }
     data = {
         "training" if what == "train" else what: {
             "fingerprint": dataset.fingerprint(),
@@ -58,20 +68,19 @@ def train(settings: TrainSettings, watch: Watch | None = None) -> None:
         }
         for what, dataset in datasets.items()
     }
-    images = _split(settings, images)
+    images = sets.split(images, settings.shares, settings.seed_number)
     for what, batch in images.items():
         if batch.shape != images["train"].shape:
             shapes = f"{images['train'].shape}, {what} images {batch.shape}"
             raise InputError(f"training images are {shapes} (planes, rows, columns): set xdim and ydim")
-    reading = settings.reading()
     if datasets["train"].takes("xdim"):
         reading |= dict(zip(("ydim", "xdim"), datasets["train"].shape[1:], strict=True))
-    job, progress = _prepare(settings, outputs, images, data, reading, watch)
+    job, progress = _prepare(settings, outputs, images, data, reading, targets, watch)
     _fit(settings, job, progress, images)
 
 
 def check_model(settings: TrainSettings) -> None:
-    """InputError for an unknown model, or a key of the cfg that it does not take."""
+    """InputError for an unknown model, a key of the cfg that it does not take, or constraints that are none."""
     import inspect
 
     from dmcnn.models import MODELS
@@ -81,61 +90,60 @@ def check_model(settings: TrainSettings) -> None:
         raise InputError(f"model = {settings.model!r}: known are {known}{nearest(settings.model, MODELS)}")
     taken = inspect.signature(MODELS[settings.model]).parameters
     faults = [f"model {settings.model} takes no {key}" for key in settings.architecture() if key not in taken]
+    if settings.constraints:
+        from dmcnn.training.constraints import faults_in
+
+        faults += faults_in(settings.constraints, settings.targets or [])
     if faults:
         raise InputError(*faults)
 
 
-def _labelled(settings: TrainSettings, inputs: str | list[str], between: list[int] | None) -> Dataset:
+def _fitted(settings: TrainSettings) -> tuple[dict[str, Any], Targets | None]:
+    """The arguments of the reader and the targets, with what is learned from the training files filled in."""
+    from dmcnn.datasets import Dataset, expand
+
+    reading = settings.reading()
+    if reading.get("charge") == "standardised" and "charge_mean" not in reading:
+        from dmcnn.readers.smartpixel import fit_charge
+
+        fitted = fit_charge(expand(settings.input_train), **reading)
+        reading |= fitted
+        log.info("%s", ", ".join(f"{key} = {value}" for key, value in fitted.items()))
+    if settings.targets is None:
+        return reading, None
+    from dmcnn.targets import fit_scales
+
+    stored = Dataset(settings.input_train, between=settings.events_train, **reading).targets_by_file
+    return reading, fit_scales(settings.target_scales, settings.targets, stored, settings.pitch)
+
+
+def _labelled(
+    settings: TrainSettings,
+    inputs: str | list[str],
+    between: list[int] | None,
+    reading: dict[str, Any],
+    targets: Targets | None,
+) -> Dataset:
     from dmcnn.datasets import Dataset
     from dmcnn.labels import LabelRule
 
+    if targets is not None:
+        return Dataset(inputs, targets=targets, between=between, **reading)
     rule = LabelRule.parse(settings.label, tuple(settings.class_names), settings.signal_class)
-    return Dataset(inputs, label=rule, between=between, **settings.reading())
+    return Dataset(inputs, label=rule, between=between, **reading)
 
 
-def _usable(settings: TrainSettings, dataset: Dataset, what: str) -> SparseImages:
-    """All images of a dataset, in memory or mapped; events without an image are left out and counted."""
+def _read(settings: TrainSettings, dataset: Dataset, reading: dict[str, Any]) -> SparseImages:
+    """All images of a dataset, in memory or mapped."""
     from dmcnn import cache
 
     if settings.cache == "memory":
-        images = dataset.load()
-        report = dataset.report_lines()
+        images, report = dataset.load(), dataset.report_lines()
     else:
-        images, report = cache.load(dataset, settings.cache, settings.reading())
+        images, report = cache.load(dataset, settings.cache, reading)
     for line in report:
         log.info("%s", line)
-    present = images.has_image
-    if not present.all():
-        images = images.take(present)
-    if len(images) < len(dataset):
-        missing = len(dataset) - len(images)
-        log.warning("warning: %d of %d %s events hold no image: left out", missing, len(dataset), what)
-    if not len(images):
-        raise InputError(f"no {what} event holds an image")
     return images
-
-
-def _split(settings: TrainSettings, images: dict[str, SparseImages]) -> dict[str, SparseImages]:
-    """The images with the parts of the training images that the cfg keeps for validation and test."""
-    import numpy as np
-
-    from dmcnn.training.split import stratified
-
-    shares = {
-        what: share
-        for what, share in (("validation", settings.validation_fraction), ("test", settings.test_fraction))
-        if share is not None
-    }
-    if not shares:
-        return images
-    whole = images["train"]
-    *parts, rest = stratified(np.asarray(whole.label), list(shares.values()), settings.seed_number)
-    found = {**images, "train": whole.take(rest)}
-    found |= {what: whole.take(part) for what, part in zip(shares, parts, strict=True)}
-    for what, part in found.items():
-        if not len(part):
-            raise InputError(f"{len(whole)} events are too few: none is left for {what}")
-    return found
 
 
 def _prepare(
@@ -143,7 +151,8 @@ def _prepare(
     outputs: Outputs,
     images: dict[str, SparseImages],
     data: dict[str, dict[str, object]],
-    reading: dict[str, object],
+    reading: dict[str, Any],
+    targets: Targets | None,
     watch: Watch | None,
 ) -> tuple[Run, Progress]:
     """The network, new or from the last checkpoint of this name, and everything around it."""
@@ -152,48 +161,101 @@ def _prepare(
 
     from dmcnn import devices
     from dmcnn.training.fit import Progress
-    from dmcnn.training.losses import loss_function
     from dmcnn.training.run import Run, restore
 
     devices.use_whole_cpu()
     device = devices.device(settings.GPUID)
     precision = settings.precision
-    if precision == "auto":
-        precision = "bf16" if devices.bf16_is_fast(device) else "32"
+    if precision == "auto":  # estimates, and quantised weights, need every bit
+        precision = "bf16" if targets is None and devices.bf16_is_fast(device) else "32"
     seed = settings.seed_number if settings.seed else int(np.random.SeedSequence().generate_state(1)[0])
-    card = _card(settings, images["train"].shape, data, reading, f"{device}", precision)
+    card = _card(settings, images["train"].shape, data, reading, targets, f"{device}", precision)
     lightning.seed_everything(seed, verbose=False)
     net, progress = card.build(), Progress()
     if settings.resume and outputs.last.exists():
-        progress, seed = restore(outputs.last, net, card, FREE)
+        free = FREE if settings.schedule == "constant" else FREE - {"EPOCHS"}
+        progress, seed = restore(outputs.last, net, card, free)
         log.info("%s: resuming after step %d", outputs.last, progress.step)
     watched = images.get("validation", images["test"])
     chosen = np.random.default_rng(seed).permutation(len(watched))[: settings.test_events_nums]
     per_epoch = -(-len(images["train"]) // settings.batch_size_train)
+    total = settings.EPOCHS * per_epoch
+    constraints = _constraints(settings, net, images["train"].shape, progress)
     job = Run(
         net=net,
         card=replace(card, seed=seed),
         outputs=outputs,
         test=watched.take(np.sort(chosen)),
-        loss=loss_function(settings.loss, 2.0 if settings.focal_gamma is None else settings.focal_gamma),
+        task=_task(settings, card, constraints),
+        recipe=_recipe(settings, total),
         device=device,
         precision=precision,
         batch_size_test=settings.batch_size_test,
-        learning_rate=settings.learning_rate,
         steps_per_epoch=per_epoch,
-        total=settings.EPOCHS * per_epoch,
+        total=total,
         test_every_step=(settings.test_every_step or per_epoch) if settings.run_test else 0,
         save_every_step=settings.save_every_step if settings.save_weights else 0,
+        patience=settings.patience,
+        constraints=constraints,
         watch=watch,
     )
     return job, progress
+
+
+def _recipe(settings: TrainSettings, total: int) -> Recipe:
+    from dmcnn.training.recipe import Recipe
+
+    return Recipe(
+        learning_rate=settings.learning_rate,
+        optimizer=settings.optimizer,
+        schedule=settings.schedule,
+        total=total,
+        weight_limit=settings.weight_limit,
+        l1=settings.l1_weights,
+        l2=settings.l2_weights,
+        activity_l2=settings.l2_activity,
+    )
+
+
+def _task(settings: TrainSettings, card: Card, constraints: Constraints | None) -> Task:
+    from dmcnn.training.losses import loss_function
+    from dmcnn.training.tasks import Classification, Regression
+
+    if card.targets:
+        return Regression(card, [] if constraints is None else constraints.names)
+    gamma = 2.0 if settings.focal_gamma is None else settings.focal_gamma
+    return Classification(card, loss_function(settings.loss, gamma))
+
+
+def _constraints(
+    settings: TrainSettings, net: nn.Module, shape: tuple[int, int, int], progress: Progress
+) -> Constraints | None:
+    """The constraints with their multipliers, from where a resumed training stopped."""
+    if not settings.constraints:
+        return None
+    from dmcnn.training.constraints import Constraints
+
+    given = {"rate": settings.constraint_rate, "damping": settings.constraint_damping}
+    found = Constraints(
+        settings.constraints,
+        net,
+        targets=settings.targets or [],
+        diagonal=settings.diagonal,
+        covariance=settings.covariance,
+        shape=shape,
+        **{key: value for key, value in given.items() if value is not None},
+    )
+    if progress.constraints is not None:
+        found.load_state_dict(progress.constraints)
+    return found
 
 
 def _card(
     settings: TrainSettings,
     shape: tuple[int, int, int],
     data: dict[str, dict[str, object]],
-    reading: dict[str, object],
+    reading: dict[str, Any],
+    targets: Targets | None,
     device: str,
     precision: str,
 ) -> Card:
@@ -207,12 +269,11 @@ def _card(
     from dmcnn.training.losses import ACTIVATION
 
     channels, height, width = shape
-    drop_out = inspect.signature(MODELS[settings.model]).parameters["drop_out"].default
-    return Card(
+    taken = inspect.signature(MODELS[settings.model]).parameters
+    card = Card(
         model=settings.model,
         arguments={
-            "num_class": len(settings.class_names),
-            "drop_out": drop_out,
+            **({"drop_out": taken["drop_out"].default} if "drop_out" in taken else {}),
             "channels": channels,
             "height": height,
             "width": width,
@@ -220,7 +281,11 @@ def _card(
         },
         classes=settings.class_names,
         signal=settings.signal_class,
-        activation=ACTIVATION[settings.loss],
+        activation=ACTIVATION.get(settings.loss, "none"),
+        targets=list(targets.names) if targets else [],
+        target_scales=list(targets.scales) if targets else [],
+        diagonal=settings.diagonal,
+        covariance=settings.covariance,
         reading=reading,
         scaling=settings.scaling,
         label=settings.label,
@@ -236,6 +301,7 @@ def _card(
         },
         data=data,
     )
+    return replace(card, arguments={"num_class": card.outputs, **card.arguments})
 
 
 def _fit(settings: TrainSettings, job: Run, progress: Progress, images: dict[str, SparseImages]) -> None:
@@ -266,13 +332,14 @@ def _fit(settings: TrainSettings, job: Run, progress: Progress, images: dict[str
     finished = fit(
         job.net,
         batches,
-        loss=job.loss,
-        learning_rate=settings.learning_rate,
+        task=job.task,
+        recipe=job.recipe,
         seed=seed,
         device=job.device,
         precision=job.precision,
         progress=progress,
         after_step=job.after_step,
+        constraints=job.constraints,
     )
     if not finished and progress.step < job.total:
         if job.save_every_step:
@@ -284,14 +351,9 @@ def _fit(settings: TrainSettings, job: Run, progress: Progress, images: dict[str
 
 def _announce(job: Run, images: dict[str, SparseImages]) -> None:
     """What will be trained on what, and what the evaluations on the way look at."""
-    import numpy as np
-
     for what, batch in images.items():
-        counts = [
-            f"{np.count_nonzero(batch.label == number)} {name}"
-            for number, name in enumerate(job.card.classes)
-        ]
-        log.info("%d %s events: %s", len(batch), "training" if what == "train" else what, ", ".join(counts))
+        labels = "" if batch.label is None else job.task.about(batch.label)
+        log.info("%d %s events: %s", len(batch), "training" if what == "train" else what, labels)
     size = sum(parameter.numel() for parameter in job.net.parameters())
     log.info(
         "%s: %d parameters, %d steps on %s, precision %s",
@@ -313,21 +375,18 @@ def _report(job: Run, progress: Progress, test: SparseImages) -> None:
     import numpy as np
 
     from dmcnn.figures import curves
+    from dmcnn.training.evaluation import Evaluation
     from dmcnn.writers.figure import save_figure
 
     result = job.finish(progress, test)
-    log.info("test: %s", result.line())
-    for line in result.class_lines(job.card.classes):
-        log.info("%s", line)
-    save_figure(curves.confusion(np.array(result.confusion), job.card.classes), job.outputs.confusion)
+    first, *more = result.lines()
+    log.info("\n".join([f"test: {first}", *more]))
+    if isinstance(result, Evaluation):
+        matrix = np.array(result.confusion)
+        save_figure(curves.confusion(matrix, result.classes), job.outputs.figure("confusion"))
     if progress.rows:
         columns = {name: [row[name] for row in progress.rows] for name in progress.rows[0]}
-        panels = {
-            "Loss": {"training": columns["train_loss"], "test": columns["test_loss"]},
-            "Accuracy": {"training": columns["train_accu"], "test": columns["test_accu"]},
-            "AUC": {"test": columns["test_auc"]},
-        }
-        save_figure(curves.training(columns["step"], panels), job.outputs.curves)
+        save_figure(curves.training(columns["step"], job.task.panels(columns)), job.outputs.curves)
         log.info("metrics: %s", job.outputs.metrics)
     if job.save_every_step:
         log.info("weights: %s", job.outputs.best)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 from tqdm import tqdm
 
-from dmcnn import devices, scoring, weights
+from dmcnn import devices, gaussian, scoring, weights
 from dmcnn.datasets import Dataset
 from dmcnn.errors import InputError
 from dmcnn.files import sha256
@@ -42,6 +42,13 @@ class Trained:
         arguments = self.card.arguments
         return arguments["channels"], arguments["height"], arguments["width"]
 
+    def needs_classes(self, what: str) -> None:
+        """InputError if the network does not tell classes apart, which ``what`` is for."""
+        if self.card.targets:
+            raise InputError(
+                f"{what} needs a network of classes, this one estimates {', '.join(self.card.targets)}"
+            )
+
     @property
     def has_signal(self) -> bool:
         """Whether one of the classes is the signal."""
@@ -64,10 +71,10 @@ class Trained:
         return dataset
 
     def logits(self, chunks: Iterable[SparseImages], rotation: int = 0) -> Iterator[NDArray[np.float64]]:
-        """(n, classes) logits, batch by batch; NaN where an event holds no image."""
+        """(n, outputs) logits, or outputs of a regression, batch by batch; NaN where an event holds no image."""
         for chunk in chunks:
             for batch in scoring.batches(chunk, self.batch_size):
-                found = np.full((len(batch), len(self.card.classes)), np.nan)
+                found = np.full((len(batch), self.card.outputs), np.nan)
                 there = batch.has_image
                 if there.any():
                     found[there] = scoring.logits(
@@ -85,14 +92,21 @@ class Trained:
         found: NDArray[np.float64] = self.card.scores(torch.from_numpy(logits)).numpy()
         return found
 
+    def estimates(self, outputs: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(n, k) means and (n, k, k) covariance factors of (n, outputs) outputs, in the units of the targets."""
+        card = self.card
+        return gaussian.decode(
+            outputs, card.target_scales, diagonal=card.diagonal, covariance=card.covariance
+        )
+
     def ranking(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n,) the score that events are ranked by: of the signal, or without one that of the likeliest class."""
         scores = self.scores(logits)
         return scores[:, self.signal] if self.has_signal else scores.max(axis=1)
 
     def all_logits(self, dataset: Dataset, rotation: int = 0) -> NDArray[np.float64]:
-        """(n, classes) logits of all events of a dataset, with a progress bar; NaN where one holds no image."""
-        parts = [np.zeros((0, len(self.card.classes)))]
+        """(n, outputs) logits of all events of a dataset, with a progress bar; NaN where one holds no image."""
+        parts = [np.zeros((0, self.card.outputs))]
         with tqdm(total=len(dataset), desc="scoring", unit="event") as bar:
             for part in self.logits(dataset.chunks(64), rotation):
                 parts.append(part)

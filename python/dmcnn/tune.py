@@ -83,6 +83,8 @@ def _check(settings: TuneSettings) -> dict[str, str]:
             warnings.update(dict.fromkeys(some))
             if settings.objective == "val_auc" and found.signal_class is None:
                 raise InputError("objective = 'val_auc' needs a signal class in the base: signal = …")
+            if found.targets and settings.objective != "val_loss":
+                raise InputError(f"objective = {settings.objective!r} is of classes, the base has targets")
             if found.input_validation is None and found.validation_fraction is None:
                 text = "the base keeps no validation events: the test events choose the best, and flatter it"
                 warnings[f"{settings.base}: {text}"] = None
@@ -197,7 +199,37 @@ def _report(settings: TuneSettings, search: Search) -> None:
         save_figure(figures.importance(shares, objective, complete), folder / "importance")
     settings.save(folder / "tune")
     log.info("%d trials: %s", len(trials), folder / "trials.csv")
+    if any(row.get("zeros") is not None for row in found):
+        _prices(settings, found, folder)
     _best(settings, search)
+
+
+def _prices(settings: TuneSettings, rows: Sequence[dict[str, Any]], folder: Path) -> None:
+    """What zero weights cost: likelihood and residuals of every complete trial against its share of zeros."""
+    from dmcnn.figures import regression
+    from dmcnn.writers.figure import save_figure
+
+    complete = sorted(
+        (row for row in rows if row["state"] == "complete"), key=lambda row: float(row["zeros"])
+    )
+    if not complete:
+        return
+    names = [", ".join(str(row[key]) for key in settings.space) for row in complete]
+    prefix = "test_rms_"
+    widths = {
+        column.removeprefix(prefix): [row[column] for row in complete]
+        for column in complete[0]
+        if column.startswith(prefix)
+    }
+    for i, (name, row) in enumerate(zip(names, complete, strict=True)):
+        price = ", ".join(f"{what} {rms[i]:.4g} ({rms[i] / rms[0] - 1:+.1%})" for what, rms in widths.items())
+        log.info(
+            "%s: %.1f %% of the weights 0, NLL %.4f (%+.4f), rms %s",
+            name, 100 * row["zeros"], row["val_loss"], row["val_loss"] - complete[0]["val_loss"], price,
+        )  # fmt: skip
+    nll = [row["val_loss"] for row in complete]
+    figure = regression.front([row["zeros"] for row in complete], nll, widths, names, width="rms")
+    save_figure(figure, folder / "front")
 
 
 def _best(settings: TuneSettings, search: Search) -> None:

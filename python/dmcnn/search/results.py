@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from datetime import datetime
-from math import isfinite, isnan
+from math import isfinite, isnan, nan
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ METRICS = {
 }
 """Numbers of a trial -> columns of the metrics of its training."""
 
+ASIDE = {*METRICS.values(), "epoch", "step", "test_events", "learning_rate", "test_auc_low", "test_auc_high"}
+"""Columns of the metrics that are no further numbers of a trial."""
+
 RESULTS, VALUES, FAULT = "results", "values", "fault"
 """User attributes of a trial: its numbers so far, its settings, and why it failed."""
 
@@ -33,12 +36,17 @@ def higher_is_better(objective: str) -> bool:
 
 
 def summary(metrics: Sequence[dict[str, float]], objective: str) -> dict[str, float | None]:
-    """Numbers of a training at the evaluation where its objective was best; None for what is not finite."""
+    """Numbers of a training at the evaluation where its objective was best; None for what is not finite.
+
+    Evaluations at which the constraints are met come before all others.
+    """
     column = METRICS[objective]
     choose = max if higher_is_better(objective) else min
     finite = [row for row in metrics if isfinite(row[column])]
+    finite = [row for row in finite if row.get("feasible", 1.0)] or finite
     best = choose(finite, key=lambda row: row[column]) if finite else metrics[-1]
-    found = {name: best[column] for name, column in METRICS.items()}
+    found = {name: best.get(column, nan) for name, column in METRICS.items()}
+    found |= {name: value for name, value in best.items() if name not in ASIDE}
     return {
         "round_epochs": int(metrics[-1]["epoch"]) + 1,
         "diverged": isnan(metrics[-1]["test_loss"]),
@@ -55,8 +63,14 @@ def state(trial: optuna.trial.FrozenTrial) -> str:
 
 
 def rows(trials: Sequence[optuna.trial.FrozenTrial], keys: Sequence[str]) -> list[dict[str, Any]]:
-    """One row per trial, lowest val_loss first: COLUMNS, the settings, val_auc, state and number of the trial."""
+    """One row per trial, lowest val_loss first: COLUMNS, the settings, val_auc, state and number of the trial.
+
+    Further numbers that the trainings measured come last.
+    """
     found = []
+    seen = [trial.user_attrs.get(RESULTS, {}) for trial in trials]
+    known = {*COLUMNS, "val_auc", "diverged"}
+    more = list(dict.fromkeys(name for numbers in seen for name in numbers if name not in known))
     for trial in trials:
         numbers, drawn = trial.user_attrs.get(RESULTS, {}), trial.user_attrs.get(VALUES, {})
         found.append(
@@ -68,6 +82,7 @@ def rows(trials: Sequence[optuna.trial.FrozenTrial], keys: Sequence[str]) -> lis
                 "val_auc": numbers.get("val_auc"),
                 "state": state(trial),
                 "trial": trial.number,
+                **{name: numbers.get(name) for name in more},
             }
         )
     return sorted(found, key=lambda row: (row["val_loss"] is None, row["val_loss"] or 0.0, row["trial"]))

@@ -2,14 +2,15 @@
 
 from dmcnn.settings.base import Settings
 from dmcnn.settings.evaluate import EvaluateSettings
+from dmcnn.settings.export import ExportSettings
 from dmcnn.settings.network import AttributeSettings, DisplaySettings, InferSettings, Network, OccludeSettings
 from dmcnn.settings.reading import Reading
 from dmcnn.settings.simulate import SimulateSettings
 from dmcnn.settings.train import TrainSettings
 from dmcnn.settings.tune import TuneSettings
 
-__all__ = ["COMMANDS", "AttributeSettings", "DisplaySettings", "EvaluateSettings", "InferSettings", "Network",
-           "OccludeSettings", "Reading", "Settings", "SimulateSettings", "TrainSettings",
+__all__ = ["COMMANDS", "AttributeSettings", "DisplaySettings", "EvaluateSettings", "ExportSettings",
+           "InferSettings", "Network", "OccludeSettings", "Reading", "Settings", "SimulateSettings", "TrainSettings",
            "TuneSettings"]  # fmt: skip
 
 COMMANDS: dict[str, type[Settings]] = {
@@ -21,4 +22,5 @@ COMMANDS: dict[str, type[Settings]] = {
     "evaluate": EvaluateSettings,
     "simulate": SimulateSettings,
     "tune": TuneSettings,
+    "export": ExportSettings,
 }

@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from dmcnn.errors import nearest
 from dmcnn.settings.base import Conflict, Label, Paths
-from dmcnn.settings.reading import Reading
-
-ARCHITECTURE = (
-    "drop_out",
-    "filters_1",
-    "filters_2",
-    "kernel_1",
-    "kernel_2",
-    "dense_1",
-    "dense_2",
-    "activation",
-    "l2",
-)
-"""Keys that go to the network as they are, if they are given; which of them it takes is its own affair."""
+from dmcnn.settings.recipe import Recipe
 
 
-class TrainSettings(Reading):
+class TrainSettings(Recipe):
     """Train a network; resumes where an interrupted run of the same name stopped."""
 
     input_train: Paths = Field(
@@ -53,10 +40,7 @@ class TrainSettings(Reading):
     events_test: list[int] | None = Field(
         None, min_length=2, max_length=2, description="likewise of every test file"
     )
-    learning_rate: float = Field(gt=0, description="step size of Adam")
-    EPOCHS: int = Field(ge=1, description="passes over the training set")
 
-    model: str = Field("mpid", description="network")
     num_class: int | None = Field(
         None, ge=2, description="number of classes (default: as many as classes names)"
     )
@@ -68,22 +52,9 @@ class TrainSettings(Reading):
         '{"file pattern": class} or {PDG code: class}; "prefix": the class that the file name begins with; '
         '"y": the number that the file stores',
     )
-    loss: Literal["bce", "cross_entropy", "focal"] = Field("bce", description="loss function on the logits")
-    focal_gamma: float | None = Field(None, ge=0, description="focusing exponent of loss = focal (default 2)")
-    drop_out: float | None = Field(None, ge=0, lt=1, description="dropout probability (default: the model's)")
     scaling: Literal["none", "minmax"] = Field(
         "none", description="minmax: every image is scaled to 0.1 .. 1.1 as (x - min) / (max - min) + 0.1"
     )
-    filters_1: int | None = Field(
-        None, ge=1, description="filters of the first convolution (models that say so)"
-    )
-    filters_2: int | None = Field(None, ge=1, description="filters of the second convolution")
-    kernel_1: int | None = Field(None, ge=1, description="[pixels] side of the first kernel")
-    kernel_2: int | None = Field(None, ge=1, description="[pixels] side of the second kernel")
-    dense_1: int | None = Field(None, ge=1, description="neurons of the first dense layer")
-    dense_2: int | None = Field(None, ge=1, description="neurons of the second dense layer")
-    activation: Literal["relu", "elu"] | None = Field(None, description="activation of the dense layers")
-    l2: float | None = Field(None, ge=0, description="penalty per squared weight of the dense layers")
     augment: bool = Field(True, description="random flips and transposition of training images")
     augment_shift: float = Field(
         0.0, ge=0, lt=1, description="move training images by up to this share of either side, both ways"
@@ -127,9 +98,20 @@ class TrainSettings(Reading):
 
     def conflicts(self) -> Iterator[Conflict]:
         yield from super().conflicts()
-        if self.focal_gamma is not None and self.loss != "focal":
-            yield ("focal_gamma", "loss"), f"focal_gamma needs loss = 'focal', not {self.loss!r}"
         yield from self._parts()
+        yield from self._classes() if self.targets is None else self._targets()
+
+    def _targets(self) -> Iterator[Conflict]:
+        """What targets do not go with."""
+        for key in ("classes", "signal", "num_class", "label"):
+            if getattr(self, key) != TrainSettings.model_fields[key].default:
+                yield (key, "targets"), f"{key} is of classes: a network with targets has none"
+        for key in ("augment", "augment_shift", "augment_rotation"):
+            if getattr(self, key):
+                yield (key, "targets"), f"{key} = {getattr(self, key)} moves images but not their targets"
+
+    def _classes(self) -> Iterator[Conflict]:
+        """What is wrong with the classes."""
         names = self.class_names
         by_condition = isinstance(self.label, str) and self.label not in ("prefix", "y")
         if self.classes is None and (self.num_class not in (None, 2) or not by_condition):
@@ -174,14 +156,16 @@ class TrainSettings(Reading):
         }[what]
         return None if files is None else (files, entries)
 
-    def architecture(self) -> dict[str, Any]:
-        """The arguments of the network that the cfg gives."""
-        return self.model_dump(include=set(ARCHITECTURE), exclude_none=True)
+    @property
+    def shares(self) -> dict[str, float]:
+        """Shares of the training events that are kept for validation and test."""
+        found = {"validation": self.validation_fraction, "test": self.test_fraction}
+        return {what: share for what, share in found.items() if share is not None}
 
     @property
     def class_names(self) -> list[str]:
-        """The classes in the order of the logits; DM-CNN's are signal, background."""
-        return self.classes or ["signal", "background"]
+        """The classes in the order of the logits; DM-CNN's are signal, background. None with targets."""
+        return [] if self.targets else self.classes or ["signal", "background"]
 
     @property
     def signal_class(self) -> str | None:

@@ -23,9 +23,9 @@ SHUFFLE, AUGMENT, SHIFT, ROTATE = 1, 2, 3, 5
 class Batches:
     """Batches of ``size`` images from step ``first`` on, reshuffled every epoch.
 
-    Yields ((B, C, H, W) float32 images, (B,) int64 class numbers). Because nothing carries over from one step to
-    the next, a run that starts at step s sees what the uninterrupted run would have seen, and threads may make
-    several batches at once.
+    Yields ((B, C, H, W) float32 images, (B,) int64 class numbers or (B, k) float32 targets). Because nothing carries
+    over from one step to the next, a run that starts at step s sees what the uninterrupted run would have seen, and
+    threads may make several batches at once.
 
     Args:
         images: labelled; in memory or memory-mapped.
@@ -63,7 +63,7 @@ class Batches:
         self.shift, self.rotation, self.noise, self.mask, self.scaling = shift, rotation, noise, mask, scaling
         self.per_epoch = -(-len(images) // size)
         self.total = epochs * self.per_epoch
-        self._labels = np.asarray(images.label, np.int64)
+        self._labels = np.asarray(images.label, np.float32 if images.label.ndim == 2 else np.int64)
         # threads may be at work on both sides of an epoch's end
         self._order = lru_cache(maxsize=2)(self._shuffled)
         self._buffers = Buffers()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -33,28 +32,27 @@ class Evaluation:
     auc_high: float
     pixel_auc: float
     confusion: tuple[tuple[int, ...], ...]
+    classes: tuple[str, ...]
 
     @property
     def numbers(self) -> dict[str, float]:
         """The single numbers by name."""
-        return {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name != "confusion"}
+        return {
+            entry.name: getattr(self, entry.name) for entry in fields(self) if entry.type in ("int", "float")
+        }
 
-    def line(self) -> str:
-        """One line for people."""
+    def lines(self) -> list[str]:
+        """For people: the numbers, then a line per class, its share of right answers with Wilson's 95 % interval."""
         text = f"{self.events} events: accuracy {self.accuracy:.3f}, loss {self.loss:.4f}"
         if not np.isnan(self.auc):
             text += f", AUC {self.auc:.4f} [{self.auc_low:.4f}, {self.auc_high:.4f}] (95 % interval)"
             text += f"; a cut on the pixel count alone: AUC {self.pixel_auc:.4f}"
-        return text
-
-    def class_lines(self, classes: Sequence[str]) -> list[str]:
-        """One line per class for people: its share of right answers with Wilson's 95 % interval."""
         matrix = np.array(self.confusion)
         right = metrics.class_accuracy(matrix)
-        return [
+        return [text] + [
             f"  {name}: {matrix[i, i]} of {matrix[i].sum()} right, {right.value[i]:.3f} "
             f"[{right.low[i]:.3f}, {right.high[i]:.3f}]"
-            for i, name in enumerate(classes)
+            for i, name in enumerate(self.classes)
         ]
 
 
@@ -90,6 +88,7 @@ def evaluate(
         auc_high=area[2],
         pixel_auc=area[3],
         confusion=tuple(map(tuple, matrix.tolist())),
+        classes=tuple(card.classes),
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import lightning
 import numpy as np
@@ -19,7 +19,11 @@ from torch import nn
 
 from dmcnn.training.batches import Batches
 from dmcnn.training.loader import Loader
-from dmcnn.training.losses import Loss
+from dmcnn.training.recipe import Activity, Recipe, activity
+from dmcnn.training.tasks import Task
+
+if TYPE_CHECKING:
+    from dmcnn.training.constraints import Constraints
 
 log = logging.getLogger("dmcnn")
 
@@ -39,6 +43,8 @@ class Progress:
     correct: int = 0
     seen: int = 0
     """Training loss times images, right answers, and images since the last evaluation."""
+    constraints: dict[str, Any] | None = None
+    """State of the multipliers."""
 
 
 @runtime_checkable
@@ -49,53 +55,72 @@ class Penalised(Protocol):
         """What to add to the loss."""
 
 
+@dataclass
+class _Step:
+    """What one optimiser step is made of."""
+
+    task: Task
+    recipe: Recipe
+    seed: int
+    progress: Progress
+    activity: Activity
+    constraints: Constraints | None
+
+
 class _Learner(lightning.LightningModule):
     """One optimiser step; its random numbers depend on the seed and the step alone."""
 
-    def __init__(
-        self, net: nn.Module, loss: Loss, learning_rate: float, seed: int, progress: Progress
-    ) -> None:
+    def __init__(self, net: nn.Module, step: _Step) -> None:
         super().__init__()
-        self.net, self.loss, self.learning_rate, self.seed, self.progress = (
-            net,
-            loss,
-            learning_rate,
-            seed,
-            progress,
-        )
+        self.net, self.step = net, step
         self.optimizer: torch.optim.Optimizer | None = None
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        self.optimizer = torch.optim.Adam(self.net.parameters(), lr=self.learning_rate)
-        if self.progress.optimizer is not None:
-            self.optimizer.load_state_dict(self.progress.optimizer)
+        self.optimizer = self.step.recipe.optimizer_of(self.net)
+        if self.step.progress.optimizer is not None:
+            self.optimizer.load_state_dict(self.step.progress.optimizer)
         return self.optimizer
 
+    def on_train_start(self) -> None:
+        if self.step.constraints is not None:
+            self.step.constraints.to(self.device)
+
     def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], _: int) -> torch.Tensor:
-        images, classes = batch
+        images, labels = batch
+        step, progress = self.step, self.step.progress
         lightning.seed_everything(
-            int(np.random.SeedSequence([self.seed, self.progress.step]).generate_state(1)[0]), verbose=False
+            int(np.random.SeedSequence([step.seed, progress.step]).generate_state(1)[0]), verbose=False
         )
-        logits = self.net(images)
-        loss = self.loss(logits.float(), classes)
-        self.progress.loss_sum += float(loss.detach()) * len(classes)
-        self.progress.correct += int((logits.argmax(dim=1) == classes).sum())
-        self.progress.seen += len(classes)
+        assert self.optimizer is not None
+        for group in self.optimizer.param_groups:
+            group["lr"] = step.recipe.rate(progress.step)
+        outputs = self.net(images).float()
+        loss = step.task.loss(outputs, labels)
+        progress.loss_sum += float(loss.detach()) * len(labels)
+        progress.correct += step.task.right(outputs, labels)
+        progress.seen += len(labels)
+        loss = loss + step.recipe.penalty(self.net) + step.activity.take()
+        if step.constraints is not None:
+            loss = loss + step.constraints.penalty(self.net, outputs, labels)
         return loss + self.net.penalty() if isinstance(self.net, Penalised) else loss
 
 
 class _Keeper(Callback):
-    """After every step: count it, and evaluate, save or stop when it is time."""
+    """After every step: keep to the limits, count it, and evaluate, save or stop when it is time."""
 
-    def __init__(self, after_step: Callable[[Progress], None], stop: list[int]) -> None:
-        self.after_step, self.stop = after_step, stop
+    def __init__(self, after_step: AfterStep, stop: list[int]) -> None:
+        self.after_step, self.stop, self.enough = after_step, stop, False
 
     def on_train_batch_end(self, trainer: lightning.Trainer, learner: Any, *_: Any) -> None:
-        progress: Progress = learner.progress
-        progress.step += 1
-        progress.optimizer = learner.optimizer.state_dict()
-        self.after_step(progress)
-        if self.stop:
+        step: _Step = learner.step
+        step.recipe.limit_(learner.net)
+        if step.constraints is not None:
+            step.constraints.ascend()
+            step.progress.constraints = step.constraints.state_dict()
+        step.progress.step += 1
+        step.progress.optimizer = learner.optimizer.state_dict()
+        self.enough = self.after_step(step.progress)
+        if self.stop or self.enough:
             trainer.should_stop = True
 
 
@@ -107,48 +132,61 @@ class _Bar(TQDMProgressBar):
         self.train_progress_bar.set_description("training")
 
 
+AfterStep = Callable[[Progress], bool]
+"""Called after every step; True ends the training."""
+
+
 def fit(
     net: nn.Module,
     batches: Batches,
     *,
-    loss: Loss,
-    learning_rate: float,
+    task: Task,
+    recipe: Recipe,
     seed: int,
     device: torch.device,
     precision: str,
     progress: Progress,
-    after_step: Callable[[Progress], None],
+    after_step: AfterStep,
+    constraints: Constraints | None = None,
 ) -> bool:
-    """Train ``net`` on ``batches`` with Adam; False if a signal stopped it after some whole step.
+    """Train ``net`` on ``batches``; False if a signal stopped it after some whole step.
 
     Args:
         net: changed in place; must hold the weights that belong to ``progress``.
         batches: from step ``progress.step`` on; threads make them while the network works.
-        loss: of (B, classes) logits and (B,) class numbers.
-        learning_rate: step size of Adam.
+        task: gives the loss of (B, m) outputs and the labels of the batch.
+        recipe: optimiser, step size, limits and penalties.
         seed: the random numbers of step s depend on (seed, s) alone.
         device: where to train.
         precision: "32" or "bf16" (autocast).
         progress: updated after every step.
-        after_step: called after every step, with ``net`` in training mode; evaluates and saves.
+        after_step: called after every step, with ``net`` in training mode; evaluates and saves, and says whether it
+            is enough.
+        constraints: what the weights or outputs must obey; must hold the multipliers that belong to ``progress``.
     """
     if not len(batches):
         return True
-    learner = _Learner(net.train(), loss, learning_rate, seed, progress)
-    with _stop_after_step() as stop, _quiet(), Loader(batches) as loader:
+    with (
+        _stop_after_step() as stop,
+        _quiet(),
+        Loader(batches) as loader,
+        activity(net, recipe.activity_l2) as seen,
+    ):
+        learner = _Learner(net.train(), _Step(task, recipe, seed, progress, seen, constraints))
+        keeper = _Keeper(after_step, stop)
         trainer = lightning.Trainer(
             accelerator="gpu" if device.type == "cuda" else "cpu",
             devices=[device.index] if device.type == "cuda" else 1,
             precision="bf16-mixed" if precision == "bf16" else "32-true",
             max_epochs=1,
-            callbacks=[_Keeper(after_step, stop), _Bar()],
+            callbacks=[keeper, _Bar()],
             logger=False,
             enable_checkpointing=False,
             enable_model_summary=False,
             deterministic="warn",
         )
         trainer.fit(learner, train_dataloaders=loader)
-    return not stop
+    return keeper.enough or not stop
 
 
 @contextmanager

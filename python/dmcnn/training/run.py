@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,16 +18,13 @@ from dmcnn.files import replacing
 from dmcnn.images import SparseImages
 from dmcnn.models import checkpoint
 from dmcnn.models.checkpoint import Card
-from dmcnn.training.evaluation import Evaluation, evaluate
 from dmcnn.training.fit import Progress
-from dmcnn.training.losses import Loss
+from dmcnn.training.recipe import Recipe
+from dmcnn.training.regression import Residuals
+from dmcnn.training.tasks import Result, Task
 
-COLUMNS = (
-    "train_accu", "test_accu", "train_loss", "test_loss", "epoch", "step",
-    "test_auc", "test_auc_low", "test_auc_high", "test_events", "learning_rate",
-)  # fmt: skip
-"""DM-CNN's columns, then ours. train_* are over the batches since the last row (dropout and augmentation on),
-test_* over ``test_events`` events; accuracies are shares of events whose largest logit is the true class."""
+if TYPE_CHECKING:
+    from dmcnn.training.constraints import Constraints
 
 Watch = Callable[[Sequence[dict[str, float]]], None]
 
@@ -63,10 +60,9 @@ class Outputs:
         """The training curves, without suffix."""
         return self._path(self.tables, "training_curves", "")
 
-    @property
-    def confusion(self) -> Path:
-        """The confusion matrix on the test events, without suffix."""
-        return self._path(self.tables, "training_confusion", "")
+    def figure(self, what: str) -> Path:
+        """A figure of the result on the test events, without suffix."""
+        return self._path(self.tables, f"training_{what}", "")
 
     @property
     def cfg(self) -> Path:
@@ -92,6 +88,8 @@ class Run:
         total: steps of the whole training.
         test_every_step: steps between evaluations, or 0 for none.
         save_every_step: steps between resumable checkpoints, or 0 for none.
+        patience: evaluations without a better one after which training ends, or 0: it never does.
+        constraints: what the weights or outputs must obey.
         watch: called with the metrics table so far after every evaluation; what it raises ends the training.
     """
 
@@ -99,54 +97,70 @@ class Run:
     card: Card
     outputs: Outputs
     test: SparseImages
-    loss: Loss
+    task: Task
+    recipe: Recipe
     device: torch.device
     precision: str
     batch_size_test: int
-    learning_rate: float
     steps_per_epoch: int
     total: int
     test_every_step: int
     save_every_step: int
+    patience: int = 0
+    constraints: Constraints | None = None
     watch: Watch | None = None
 
-    def after_step(self, progress: Progress) -> None:
-        """Evaluate and save if this step is one to do so."""
+    def after_step(self, progress: Progress) -> bool:
+        """Evaluate and save if this step is one to do so; True when it is time to end."""
         end_of_epoch = progress.step % self.steps_per_epoch == 0 or progress.step == self.total
         if self.test_every_step and (
             progress.step % self.test_every_step == 0 or progress.step == self.total
         ):
             self.evaluate(progress)
-        if self.save_every_step and (progress.step % self.save_every_step == 0 or end_of_epoch):
+        enough = self.enough(progress)
+        if self.save_every_step and (progress.step % self.save_every_step == 0 or end_of_epoch or enough):
             self.save_last(progress)
+        return enough
+
+    def enough(self, progress: Progress) -> bool:
+        """Whether the last ``patience`` evaluations brought nothing better."""
+        ranks = [self.task.rank(row) for row in progress.rows]
+        return bool(self.patience and ranks and len(ranks) - 1 - ranks.index(max(ranks)) >= self.patience)
 
     def evaluate(self, progress: Progress) -> None:
         """Add a row to the metrics table; keep the weights if they are the best so far."""
         result = self.result(self.test, self.precision)
-        best = max(map(rank, progress.rows), default=(-np.inf, -np.inf))
-        row = {
-            "train_accu": progress.correct / max(1, progress.seen),
-            "test_accu": result.accuracy,
-            "train_loss": progress.loss_sum / max(1, progress.seen),
-            "test_loss": result.loss,
+        best = max(map(self.task.rank, progress.rows), default=(-np.inf,))
+        seen = max(1, progress.seen)
+        values = {
+            "train_accu": progress.correct / seen,
+            "train_loss": progress.loss_sum / seen,
+            "test_loss": result.numbers["loss"],
             "epoch": (progress.step - 1) // self.steps_per_epoch,
             "step": progress.step,
-            "test_auc": result.auc,
-            "test_auc_low": result.auc_low,
-            "test_auc_high": result.auc_high,
-            "test_events": result.events,
-            "learning_rate": self.learning_rate,
+            "test_events": result.numbers["events"],
+            "learning_rate": self.recipe.rate(progress.step - 1),
+            **self.task.row(result),
+            **self._obedience(result),
         }
+        row = {column: values[column] for column in self.task.columns}
         progress.rows.append(row)
         progress.loss_sum, progress.correct, progress.seen = 0.0, 0, 0
-        write_metrics(self.outputs.metrics, progress.rows)
-        if self.save_every_step and rank(row) > best:
+        write_metrics(self.outputs.metrics, progress.rows, self.task.columns)
+        if self.save_every_step and self.task.rank(row) > best:
             progress.best = progress.step
             self._save_best(progress, result)
         if self.watch is not None:
             self.watch(progress.rows)
 
-    def finish(self, progress: Progress, test: SparseImages) -> Evaluation:
+    def _obedience(self, result: Result) -> dict[str, float]:
+        """Distance of every constraint from what is wanted, and whether all are met."""
+        if self.constraints is None or not isinstance(result, Residuals):
+            return {}
+        found = self.constraints.violations(self.net, result.outputs, result.truth)
+        return {**found, "feasible": float(self.constraints.feasible(found))}
+
+    def finish(self, progress: Progress, test: SparseImages) -> Result:
         """The best weights (without evaluations on the way: the last) on the whole test set, kept as JSON.
 
         In float32, as inference scores, whatever the precision of the training.
@@ -159,21 +173,15 @@ class Run:
             self._save_best(progress, result)
         step = progress.step if progress.best is None else progress.best
         numbers = {key: None if np.isnan(value) else value for key, value in result.numbers.items()}
-        matrix = {"classes": self.card.classes, "confusion": result.confusion}
         with replacing(self.outputs.summary) as temporary:
-            temporary.write_text(json.dumps({"step": step, **numbers, **matrix}, indent=1) + "\n")
+            content = {"step": step, **numbers, **self.task.more(result)}
+            temporary.write_text(json.dumps(content, indent=1) + "\n")
         return result
 
-    def result(self, test: SparseImages, precision: str) -> Evaluation:
+    def result(self, test: SparseImages, precision: str) -> Result:
         """The network on ``test`` as it is now."""
-        return evaluate(
-            self.net,
-            test,
-            self.card,
-            self.loss,
-            device=self.device,
-            batch_size=self.batch_size_test,
-            precision=precision,
+        return self.task.evaluate(
+            self.net, test, device=self.device, batch_size=self.batch_size_test, precision=precision
         )
 
     def save_last(self, progress: Progress) -> None:
@@ -185,7 +193,7 @@ class Run:
         }
         _save(self.outputs.last, content)
 
-    def _save_best(self, progress: Progress, result: Evaluation) -> None:
+    def _save_best(self, progress: Progress, result: Result) -> None:
         card = self._card(progress, {key: float(value) for key, value in result.numbers.items()})
         _save(self.outputs.best, {checkpoint.KEY: card.as_dict(), "state_dict": self.net.state_dict()})
 
@@ -194,18 +202,12 @@ class Run:
         return replace(self.card, epoch=epoch, step=progress.step, metrics=results)
 
 
-def rank(row: dict[str, float]) -> tuple[float, float]:
-    """Larger is better: by AUC where there is a signal class, else by accuracy; then by loss."""
-    first = row["test_auc"] if not np.isnan(row["test_auc"]) else row["test_accu"]
-    return first, -row["test_loss"]
-
-
-def write_metrics(path: Path, rows: list[dict[str, float]]) -> None:
+def write_metrics(path: Path, rows: list[dict[str, float]], columns: Sequence[str]) -> None:
     """The metrics table as CSV, whole or not at all; what does not exist is an empty cell."""
     with replacing(path) as temporary, temporary.open("w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(COLUMNS)
-        table.writerows([["" if np.isnan(row[name]) else row[name] for name in COLUMNS] for row in rows])
+        table.writerow(columns)
+        table.writerows([["" if np.isnan(row[name]) else row[name] for name in columns] for row in rows])
 
 
 def restore(path: Path, net: nn.Module, card: Card, free: set[str]) -> tuple[Progress, int]:
