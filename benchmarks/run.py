@@ -19,6 +19,7 @@ from pathlib import Path
 import batches
 import calorimeter
 import explain
+import frames
 import pixels
 import reading
 import smartpixel
@@ -41,6 +42,7 @@ def rows(electron: Path | None) -> list[Timing]:
     found += pixels.crop() + pixels.voxelise() + batches.occlude()
     with tempfile.TemporaryDirectory() as folder:
         found += calorimeter.chain(Path(folder))
+        found += frames.preprocessing(Path(folder))
     found += smartpixel.rows()
     return found + explain.rows()
 

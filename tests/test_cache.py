@@ -97,13 +97,14 @@ def test_any_chunks_make_the_same_file(tmp_path: Path, size: int) -> None:
 
 def test_empty_and_unlabelled(tmp_path: Path) -> None:
     images = toy_images(3, seed=1)
-    for what in (images, images.take([]), replace(images, label=None)):
+    targets = replace(images, label=np.arange(6, dtype=np.float32).reshape(3, 2))
+    for what in (images, images.take([]), replace(images, label=None), targets):
         cache.write(tmp_path / "c", [what], "k")
         assert_same(cache.read(tmp_path / "c", "k")[0], what)
     with pytest.raises(ValueError, match="cannot share a cache"):
         cache.write(tmp_path / "d", [images, toy_images(2, 1, side=90)], "k")
     with pytest.raises(ValueError, match="label of float32, the cache holds int64"):
-        cache.write(tmp_path / "d", [replace(images, label=np.zeros((3, 2), np.float32))], "k")
+        cache.write(tmp_path / "d", [replace(images, label=np.zeros(3, np.float32))], "k")
     with pytest.raises(FileNotFoundError):
         cache.read(tmp_path / "d", "k")
     assert not list(tmp_path.glob(".*"))

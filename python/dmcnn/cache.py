@@ -34,6 +34,7 @@ END = struct.Struct(f"=QI{len(MARK)}s")
 ALIGN = 64
 DTYPES: dict[str, Any] = {
     "index": np.int32, "value": np.float32, "offsets": np.int64, "events": EVENT, "meta": META, "label": np.int64,
+    "targets": np.float32,
 }  # fmt: skip
 
 MAPPED = ("index", "value")
@@ -97,6 +98,7 @@ def write(path: Path, chunks: Iterable[SparseImages], name: str, report: Any = l
         "events": [],
         "meta": [],
         "label": [],
+        "targets": [],
     }
     shape: tuple[int, int, int] | None = None
     with replacing(path) as temporary, temporary.open("wb") as file, TemporaryFile(dir=path.parent) as values:
@@ -113,7 +115,7 @@ def write(path: Path, chunks: Iterable[SparseImages], name: str, report: Any = l
             rest["events"].append(chunk.events)
             rest["meta"].append(chunk.meta)
             if chunk.label is not None:
-                rest["label"].append(chunk.label)
+                rest["targets" if chunk.label.ndim == 2 else "label"].append(chunk.label)
             count += len(index)
         columns: dict[str, Any] = {"index": [0, [count], index_crc]}
         columns["value"] = [_align(file), [count], value_crc]
@@ -160,6 +162,8 @@ def read(path: Path, name: str) -> tuple[SparseImages, list[str]]:
     if about["key"] != name or about["dtypes"] != _dtypes():
         raise UnusableError("of files that have changed since, or of another version of dmcnn")
     columns = {column: _column(raw, column, *place) for column, place in about["columns"].items()}
+    if "targets" in columns:
+        columns["label"] = columns.pop("targets")
     images = SparseImages(shape=tuple(about["shape"]), **columns)
     return images, about["report"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from dmcnn.samples import SCHEME, sample_path
 from dmcnn.targets import Targets
 
 CHUNK = 256  # events read at a time
+PIXELS = 2**21  # of as many events as are read at a time of small images
 
 
 def expand(inputs: str | Sequence[str]) -> list[Path]:
@@ -225,7 +227,7 @@ class Dataset:
         """The whole dataset in memory; with a progress bar if that is wanted and there is a terminal."""
         with tqdm(total=len(self), unit="event", desc="reading", disable=None if progress else True) as bar:
             parts = []
-            for chunk in self.chunks():
+            for chunk in self.chunks(max(CHUNK, PIXELS // prod(self.shape))):
                 parts.append(chunk)
                 bar.update(len(chunk))
         return join(parts)

@@ -103,10 +103,10 @@ def _fitted(settings: TrainSettings) -> tuple[dict[str, Any], Targets | None]:
     from dmcnn.datasets import Dataset, expand
 
     reading = settings.reading()
-    if reading.get("charge") == "standardised" and "charge_mean" not in reading:
+    if reading.get("charge") == "standardised":
         from dmcnn.readers.smartpixel import fit_charge
 
-        fitted = fit_charge(expand(settings.input_train), **reading)
+        fitted = fit_charge(expand(settings.input_train), between=settings.events_train, **reading)
         reading |= fitted
         log.info("%s", ", ".join(f"{key} = {value}" for key, value in fitted.items()))
     if settings.targets is None:

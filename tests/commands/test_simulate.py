@@ -74,7 +74,7 @@ def defaults(kind: str) -> dict[str, Any]:
     return physics | dict(format_of(kind).options)
 
 
-@pytest.mark.parametrize("kind", ["dark-trident", "lariat", "calorimeter"])
+@pytest.mark.parametrize("kind", ["dark-trident", "lariat", "calorimeter", "smartpixel"])
 def test_the_help_tells_the_defaults_of_a_sample(kind: str) -> None:
     for name, default in defaults(kind).items():
         assert f"{kind} {default}" in str(SimulateSettings.model_fields[name].description), name

@@ -86,9 +86,9 @@ def sparsified(pieces: Iterable[Piece], rows: int, columns: int) -> Charges:
     frames, indices, values = [np.zeros(0, short)], [np.zeros(0, narrow)], [np.zeros(0)]
     bad = np.zeros(rows, bool)
     for piece in pieces:
-        hits = [np.flatnonzero(array != 0) for array in piece.arrays]
+        hits = [(array != 0).nonzero()[0] for array in piece.arrays]
         frame = np.concatenate(hits) + piece.row
-        value = np.concatenate([array[found] for array, found in zip(piece.arrays, hits, strict=True)])
+        value = np.concatenate([array.take(found) for array, found in zip(piece.arrays, hits, strict=True)])
         bad[frame[~(np.abs(value) <= LARGEST)]] = True
         frames.append(frame.astype(short))
         indices.append(np.repeat(np.array(piece.columns, narrow), [len(found) for found in hits]))

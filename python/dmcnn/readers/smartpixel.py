@@ -39,7 +39,7 @@ UNITS = {
 }
 """Of the labels that have one."""
 
-STRIDE = 1024
+STRIDE = 2048
 """Frames made from charges at a time; the noise of so many comes from a generator of their own."""
 
 

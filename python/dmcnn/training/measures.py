@@ -24,6 +24,10 @@ step if that is larger."""
 NEIGHBOURS = 0.05
 """Share of the weights, by rank, over which the pull on a quantile spreads (one standard deviation)."""
 
+NOISY = 0.1
+"""Stiffness of constraints on estimates: damping and rate, which count by its square, must not follow the noise of a
+batch."""
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -170,7 +174,7 @@ def bias(of: Subject, target: float) -> torch.Tensor:
 
 
 def _density(value: torch.Tensor, wanted: float) -> torch.Tensor:
-    """How many times more of a whole is left than wanted, as a logarithm."""
+    """The logarithm of what may be left of a whole over what is."""
     return ((1 - wanted) / (1 - value).clamp(min=1e-6)).log()
 
 
@@ -183,6 +187,7 @@ class Measure:
         takes: what is in brackets: nothing, a "share" of the weights, or a "target".
         lowest, highest: between which, exclusively, a wanted value can lie.
         relative: distances are shares of the wanted value.
+        stiffness: factor of the ``drive``: small for what fluctuates from batch to batch.
     """
 
     of: Callable[[Subject, float], torch.Tensor]
@@ -190,6 +195,7 @@ class Measure:
     lowest: float = float("-inf")
     highest: float = float("inf")
     relative: bool = False
+    stiffness: float = 1.0
 
     def distance(self, value: torch.Tensor, wanted: float) -> torch.Tensor:
         """How far a value is above what is wanted."""
@@ -198,9 +204,10 @@ class Measure:
     def drive(self, value: torch.Tensor, wanted: float) -> torch.Tensor:
         """That distance as the multipliers see it.
 
-        Of a share it is the logarithm of what is left over what may be left: the last zeros are the dearest.
+        Of a share it is the logarithm of what may be left over what is: the last zeros are the dearest.
         """
-        return _density(value, wanted) if self.of is zeros else self.distance(value, wanted)
+        seen = _density(value, wanted) if self.of is zeros else self.distance(value, wanted)
+        return self.stiffness * seen
 
 
 MEASURES = {
@@ -210,6 +217,6 @@ MEASURES = {
     "quantile": Measure(quantile, takes="share", lowest=0, relative=True),
     "bits": Measure(bits, lowest=0, relative=True),
     "macs": Measure(macs, lowest=0, relative=True),
-    "pull_width": Measure(pull_width, takes="target", lowest=0),
-    "bias": Measure(bias, takes="target"),
+    "pull_width": Measure(pull_width, takes="target", lowest=0, stiffness=NOISY),
+    "bias": Measure(bias, takes="target", stiffness=NOISY),
 }

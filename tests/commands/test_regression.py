@@ -1,0 +1,225 @@
+"""train and infer on pixel frames: estimates with covariance, constraints that are met, and runs that go on."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dmcnn import display, infer, occlude, train
+from dmcnn.command import load
+from dmcnn.errors import InputError
+from dmcnn.models import checkpoint
+from dmcnn.models.quantisers import zero_fraction
+from dmcnn.settings import TrainSettings
+from dmcnn.simulation import SAMPLES
+from dmcnn.simulation.pixels import LABELS
+from dmcnn.training import gaussian
+from dmcnn.training.tasks import Regression
+from dmcnn.writers import smartpixel
+
+pytest.importorskip("pyarrow")
+TARGETS = ["x-midplane", "y-midplane", "cotAlpha", "cotBeta"]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("frames")
+    for what, (events, seed) in {"train": (1500, 1), "test": (300, 2)}.items():
+        frames = SAMPLES["smartpixel"](events=events, seed=seed)
+        smartpixel.write(folder / f"{what}.parquet", frames, columns=LABELS)
+    return {what: folder / f"{what}.parquet" for what in ("train", "test")}
+
+
+@pytest.fixture
+def words(files: dict[str, Path], tmp_path: Path) -> list[str]:
+    return [
+        f"input_train={files['train']}", f"input_test={files['test']}", "name=sp", "slices=[0, 19]", "EPOCHS=4",
+        "charge=standardised", "charge_bits=4", "model=smartpixel", f"targets={TARGETS}", "loss=gaussian_nll",
+        "weight_limit=1.0", "learning_rate=0.003", "schedule=cosine", "batch_size_train=100", "batch_size_test=300",
+        "augment=False", f"weights_directory={tmp_path}", f"output_directory={tmp_path}", "save_every_step=7",
+    ]  # fmt: skip
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_learns_and_its_estimates_are_those_of_infer(
+    words: list[str], files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train.main(words) == 0
+    net, card = checkpoint.load(tmp_path / "DM-CNN_model_sp_best.ckpt")
+    rows = rows_of(tmp_path / "DM-CNN_training_metrics_sp.csv")
+    assert tuple(rows[0]) == tuple(Regression(card).columns)
+    losses = [float(row["test_loss"]) for row in rows]
+    assert min(losses) < losses[0] - 0.3
+    assert (card.targets, card.target_scales) == (TARGETS, [75.0, 18.75, 8.0, 0.5])
+    assert card.environment["precision"] == "32"
+    assert {"charge_mean", "charge_std"} <= set(card.reading)  # of the training files
+    assert float(rows[-1]["zeros"]) == pytest.approx(zero_fraction(net), abs=0.02)
+
+    asked = [f"input_file={files['test']}", f"weight_file={tmp_path}/DM-CNN_model_sp_best.ckpt"]
+    assert infer.main([*asked, f"output_dir={tmp_path}", "batch_size=100"]) == 0
+    (path,) = tmp_path.glob("test_DM-CNN_scores*.csv")
+    table = rows_of(path)
+    assert len(table) == 300
+    estimates = np.array([[float(row[name]) for name in TARGETS] for row in table])
+    truth = np.array([[float(row[f"true_{name}"]) for name in TARGETS] for row in table])
+    sigma = np.array([[float(row[f"sigma_{name}"]) for name in TARGETS] for row in table])
+    rms = [float(row["test_rms_x-midplane"]) for row in rows]
+    assert np.sqrt(((estimates - truth)[:, 0] ** 2).mean()) == pytest.approx(
+        rms[int(np.argmin(losses))], rel=1e-5
+    )
+    nll = np.array([float(row["nll"]) for row in table])
+    assert nll.mean() == pytest.approx(min(losses), abs=1e-5)
+
+    # a network that knew nothing but the spread of the targets would be wider
+    assert (sigma.mean(axis=0) < truth.std(axis=0))[:2].all()
+    # the same numbers with torch, from the covariance in the table
+    correlation = np.tile(np.eye(4), (300, 1, 1))
+    for i in range(4):
+        for j in range(i):
+            both = [float(row[f"corr_{TARGETS[j]}_{TARGETS[i]}"]) for row in table]
+            correlation[:, i, j] = correlation[:, j, i] = both
+    covariance = torch.from_numpy(correlation * sigma[:, :, None] * sigma[:, None, :])
+    known = torch.distributions.MultivariateNormal(torch.from_numpy(estimates), covariance)
+    expected = -known.log_prob(torch.from_numpy(truth)).numpy() - np.log(card.target_scales).sum()
+    np.testing.assert_allclose(nll, expected, rtol=1e-6, atol=1e-6)
+
+    for command in (display, occlude):
+        assert command.main([*asked, "-n", "0", f"output_dir={tmp_path}"]) == 2
+    assert "needs a network of classes" in capsys.readouterr().err
+
+
+def test_zeros_as_asked_and_a_stopped_run_goes_on(words: list[str], tmp_path: Path) -> None:
+    sparse = [*words, 'constraints=["zeros >= 0.3", "pull_width(x-midplane) <= 3"]', "EPOCHS=6"]
+    sparse += ["constraint_rate=1.0", "constraint_damping=30.0"]
+
+    def run(folder: str, stop_at: int = 0) -> Path:
+        places = [f"weights_directory={tmp_path / folder}", f"output_directory={tmp_path / folder}"]
+        settings, _ = load("train", [*sparse, *places])
+        assert isinstance(settings, TrainSettings)
+
+        def watch(rows: object) -> None:
+            if len(rows) == stop_at:  # type: ignore[arg-type]
+                raise InterruptedError
+
+        try:
+            train.train(settings, watch)
+        except InterruptedError:
+            assert stop_at
+        return tmp_path / folder
+
+    whole = run("whole")
+    parts = run("parts", stop_at=2)
+    assert 0 < checkpoint.read(parts / "DM-CNN_model_sp_last.ckpt")["progress"]["step"] < 90
+    run("parts")
+    tables = [(folder / "DM-CNN_training_metrics_sp.csv").read_text() for folder in (whole, parts)]
+    assert tables[0] == tables[1]
+    last = [checkpoint.read(folder / "DM-CNN_model_sp_last.ckpt") for folder in (whole, parts)]
+    for key, tensor in last[0]["state_dict"].items():
+        assert torch.equal(tensor, last[1]["state_dict"][key])
+    multipliers = [content["progress"]["constraints"]["multipliers"] for content in last]
+    assert torch.equal(*multipliers)
+    assert float(multipliers[0].abs().sum()) > 0
+
+    rows = rows_of(whole / "DM-CNN_training_metrics_sp.csv")
+    assert float(rows[0]["zeros"]) < 0.25
+    feasible = [row for row in rows if float(row["feasible"])]
+    assert feasible, [row["zeros"] for row in rows]
+    net, card = checkpoint.load(whole / "DM-CNN_model_sp_best.ckpt")
+    assert zero_fraction(net) >= 0.295
+    best = min(feasible, key=lambda row: float(row["test_loss"]))
+    assert card.step == int(best["step"])
+
+
+def test_training_ends_when_nothing_gets_better(words: list[str], tmp_path: Path) -> None:
+    assert train.main([*words, "learning_rate=1e-12", "schedule=constant", "EPOCHS=9", "patience=2"]) == 0
+    rows = rows_of(tmp_path / "DM-CNN_training_metrics_sp.csv")
+    best = min(range(len(rows)), key=lambda i: float(rows[i]["test_loss"]))
+    assert len(rows) == best + 3 < 9
+
+
+def test_a_step_is_the_gradient_of_the_likelihood(words: list[str], tmp_path: Path) -> None:
+    """Keras' Nadam from its formula, on the gradient of the mean NLL of the one batch of the first epoch."""
+    one = [
+        *words,
+        "events_train=[0, 100]",
+        "EPOCHS=1",
+        "optimizer=nadam",
+        "schedule=constant",
+        "run_test=False",
+    ]
+    assert train.main([*one, "learning_rate=0.002"]) == 0
+    assert train.main([*one, "learning_rate=1e-12", "name=still"]) == 0
+    moved, card = checkpoint.load(tmp_path / "DM-CNN_model_sp_best.ckpt")
+    net, _ = checkpoint.load(tmp_path / "DM-CNN_model_still_best.ckpt")
+    from dmcnn.datasets import Dataset
+    from dmcnn.scoring import to_tensor
+    from dmcnn.targets import Targets
+
+    targets = Targets(tuple(TARGETS), tuple(card.target_scales))
+    data = Dataset(
+        one[0].removeprefix("input_train="), targets=targets, between=[0, 100], **card.reading
+    ).load(progress=False)
+    outputs = net(to_tensor(data))
+    gaussian.nll(outputs, torch.from_numpy(data.label)).mean().backward()
+    for (name, before), after in zip(net.named_parameters(), moved.parameters(), strict=True):
+        slope = before.grad
+        mu = [0.9 * (1 - 0.5 * 0.96 ** (t * 1.0)) for t in (1, 2)]
+        first = mu[1] * 0.1 * slope / (1 - mu[0] * mu[1]) + (1 - mu[0]) * slope / (1 - mu[0])
+        expected = before - 0.002 * first / (slope.abs() + 1e-7)
+        inside = slope.abs() > 1e-5
+        torch.testing.assert_close(
+            after[inside], expected[inside].clamp(-1, 1), atol=2e-5, rtol=0, msg=f"{name} moved elsewhere"
+        )
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ("loss=bce", "gaussian_nll"),
+        ("augment=True", "not their targets"),
+        ('classes=["a", "b"]', "classes is of classes"),
+        ("target_scales=[1.0, 2.0]", "one above 0 for each"),
+        ("target_scales=pitch", "pitch"),
+        ("loss=clipped_nll", "relu"),
+        ('constraints=["zeroes == 0.5"]', "did you mean 'zeros'"),
+        ('targets=["x-midplan"]', "did you mean 'x-midplane'"),
+    ],
+)  # fmt: skip
+def test_one_line_for_what_does_not_fit(
+    words: list[str], changed: str, said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert train.main([*words, changed]) == 2
+    printed = capsys.readouterr().err
+    assert said in printed
+    assert "Traceback" not in printed
+    assert not list(tmp_path.glob("*.ckpt"))
+
+
+def test_targets_that_are_no_numbers_are_left_out_and_counted(
+    files: dict[str, Path], words: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(files["train"])
+    column = table.column("cotBeta").to_numpy().copy()
+    column[[3, 8]] = np.nan
+    at = table.column_names.index("cotBeta")
+    import pyarrow as pa
+
+    pq.write_table(table.set_column(at, "cotBeta", pa.array(column)), tmp_path / "holes.parquet")
+    assert (
+        train.main([*words, f"input_train={tmp_path / 'holes.parquet'}", "EPOCHS=1", "run_test=False"]) == 0
+    )
+    assert "2 of 1500 train events have a target that is no number" in caplog.text
+    with pytest.raises(InputError, match="did you mean 'cotAlpha'"):
+        from dmcnn.readers import open_images
+
+        open_images(files["train"]).targets(["cotGamma"])
