@@ -211,6 +211,7 @@ def _recipe(settings: TrainSettings, total: int) -> Recipe:
         schedule=settings.schedule,
         total=total,
         weight_limit=settings.weight_limit,
+        gradient_limit=settings.gradient_limit,
         l1=settings.l1_weights,
         l2=settings.l2_weights,
         activity_l2=settings.l2_activity,
@@ -235,7 +236,8 @@ def _constraints(
         return None
     from dmcnn.training.constraints import Constraints
 
-    given = {"rate": settings.constraint_rate, "damping": settings.constraint_damping}
+    keys = ("rate", "damping", "warmup")
+    given = {key: getattr(settings, f"constraint_{key}") for key in keys}
     found = Constraints(
         settings.constraints,
         net,

@@ -11,12 +11,16 @@ import torch
 
 from dmcnn import display, infer, occlude, train
 from dmcnn.command import load
+from dmcnn.datasets import Dataset
 from dmcnn.errors import InputError
 from dmcnn.models import checkpoint
 from dmcnn.models.quantisers import zero_fraction
+from dmcnn.readers import open_images
+from dmcnn.scoring import to_tensor
 from dmcnn.settings import TrainSettings
 from dmcnn.simulation import SAMPLES
 from dmcnn.simulation.pixels import LABELS
+from dmcnn.targets import Targets
 from dmcnn.training import gaussian
 from dmcnn.training.tasks import Regression
 from dmcnn.writers import smartpixel
@@ -98,7 +102,7 @@ def test_learns_and_its_estimates_are_those_of_infer(
 
 def test_zeros_as_asked_and_a_stopped_run_goes_on(words: list[str], tmp_path: Path) -> None:
     sparse = [*words, 'constraints=["zeros >= 0.3", "pull_width(x-midplane) <= 3"]', "EPOCHS=6"]
-    sparse += ["constraint_rate=1.0", "constraint_damping=30.0"]
+    sparse += ["constraint_rate=1.0", "constraint_damping=30.0", "constraint_warmup=10"]
 
     def run(folder: str, stop_at: int = 0) -> Path:
         places = [f"weights_directory={tmp_path / folder}", f"output_directory={tmp_path / folder}"]
@@ -159,10 +163,6 @@ def test_a_step_is_the_gradient_of_the_likelihood(words: list[str], tmp_path: Pa
     assert train.main([*one, "learning_rate=1e-12", "name=still"]) == 0
     moved, card = checkpoint.load(tmp_path / "DM-CNN_model_sp_best.ckpt")
     net, _ = checkpoint.load(tmp_path / "DM-CNN_model_still_best.ckpt")
-    from dmcnn.datasets import Dataset
-    from dmcnn.scoring import to_tensor
-    from dmcnn.targets import Targets
-
     targets = Targets(tuple(TARGETS), tuple(card.target_scales))
     data = Dataset(
         one[0].removeprefix("input_train="), targets=targets, between=[0, 100], **card.reading
@@ -206,20 +206,17 @@ def test_one_line_for_what_does_not_fit(
 def test_targets_that_are_no_numbers_are_left_out_and_counted(
     files: dict[str, Path], words: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     table = pq.read_table(files["train"])
     column = table.column("cotBeta").to_numpy().copy()
     column[[3, 8]] = np.nan
     at = table.column_names.index("cotBeta")
-    import pyarrow as pa
-
     pq.write_table(table.set_column(at, "cotBeta", pa.array(column)), tmp_path / "holes.parquet")
     assert (
         train.main([*words, f"input_train={tmp_path / 'holes.parquet'}", "EPOCHS=1", "run_test=False"]) == 0
     )
     assert "2 of 1500 train events have a target that is no number" in caplog.text
     with pytest.raises(InputError, match="did you mean 'cotAlpha'"):
-        from dmcnn.readers import open_images
-
         open_images(files["train"]).targets(["cotGamma"])

@@ -21,6 +21,7 @@ REGRESSION = ("gaussian_nll", "clipped_nll")
 
 FOR_REGRESSION = (
     "target_scales", "pitch", "diagonal", "covariance", "constraints", "constraint_rate", "constraint_damping",
+    "constraint_warmup",
 )  # fmt: skip
 
 
@@ -81,6 +82,11 @@ class Recipe(Reading):
         gt=0,
         description="weights and biases are kept within plus and minus this (quantised networks: 1)",
     )
+    gradient_limit: float | None = Field(
+        None,
+        gt=0,
+        description="longer gradients are shortened to this norm: single events cannot upset a training",
+    )
     l1_weights: float = Field(0.0, ge=0, description="penalty per absolute weight of all kernels")
     l2_weights: float = Field(0.0, ge=0, description="penalty per squared weight of all kernels")
     l2_activity: float = Field(
@@ -95,6 +101,10 @@ class Recipe(Reading):
     )
     constraint_rate: float | None = Field(None, gt=0, description="step size of the multipliers")
     constraint_damping: float | None = Field(None, ge=0, description="weight of the squared violations")
+
+    constraint_warmup: int | None = Field(
+        None, ge=0, description="steps over which the constraints come into force"
+    )
 
     def conflicts(self) -> Iterator[Conflict]:
         yield from super().conflicts()
@@ -123,7 +133,7 @@ class Recipe(Reading):
             yield ("pitch", "target_scales"), "pitch and target_scales = 'pitch' go together"
         if self.loss == "clipped_nll" and (self.diagonal, self.covariance) != ("relu", "full"):
             yield ("loss", "diagonal"), "loss = 'clipped_nll' has diagonal = 'relu' and covariance = 'full'"
-        for key in ("constraint_rate", "constraint_damping"):
+        for key in ("constraint_rate", "constraint_damping", "constraint_warmup"):
             if getattr(self, key) is not None and not self.constraints:
                 yield (key,), f"{key} needs constraints"
 

@@ -179,6 +179,7 @@ def fit(
             devices=[device.index] if device.type == "cuda" else 1,
             precision="bf16-mixed" if precision == "bf16" else "32-true",
             max_epochs=1,
+            gradient_clip_val=recipe.gradient_limit,
             callbacks=[keeper, _Bar()],
             logger=False,
             enable_checkpointing=False,

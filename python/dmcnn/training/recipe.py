@@ -33,6 +33,7 @@ class Recipe:
         schedule: one of SCHEDULES.
         total: steps of the whole training, which ``cosine`` counts by.
         weight_limit: weights and biases are kept within plus and minus this; None = free.
+        gradient_limit: longer gradients are shortened to this norm; None = as they are.
         l1: penalty per absolute weight of the kernels.
         l2: penalty per squared weight of the kernels.
         activity_l2: penalty per squared input of the hidden activations, summed over a frame and averaged over the
@@ -44,6 +45,7 @@ class Recipe:
     schedule: str = "constant"
     total: int = 1
     weight_limit: float | None = None
+    gradient_limit: float | None = None
     l1: float = 0.0
     l2: float = 0.0
     activity_l2: float = 0.0
