@@ -236,8 +236,11 @@ def _constraints(
         return None
     from dmcnn.training.constraints import Constraints
 
-    keys = ("rate", "damping", "warmup")
-    given = {key: getattr(settings, f"constraint_{key}") for key in keys}
+    given = {
+        "rate": settings.constraint_rate,
+        "damping": settings.constraint_damping,
+        "warmup": settings.constraint_warmup,
+    }
     found = Constraints(
         settings.constraints,
         net,
