@@ -236,7 +236,7 @@ def _constraints(
         return None
     from dmcnn.training.constraints import Constraints
 
-    given = {
+    given: dict[str, Any] = {
         "rate": settings.constraint_rate,
         "damping": settings.constraint_damping,
         "warmup": settings.constraint_warmup,
