@@ -214,7 +214,7 @@ def _prices(settings: TuneSettings, rows: Sequence[dict[str, Any]], folder: Path
     )
     if not complete:
         return
-    names = [", ".join(str(row[key]) for key in settings.space) for row in complete]
+    names = [", ".join(_words(row[key]) for key in settings.space) for row in complete]
     prefix = "test_rms_"
     widths = {
         column.removeprefix(prefix): [row[column] for row in complete]
@@ -230,6 +230,11 @@ def _prices(settings: TuneSettings, rows: Sequence[dict[str, Any]], folder: Path
     nll = [row["val_loss"] for row in complete]
     figure = regression.front([row["zeros"] for row in complete], nll, widths, names, width="rms")
     save_figure(figure, folder / "front")
+
+
+def _words(value: Any) -> str:
+    """A value of a setting, for people."""
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _best(settings: TuneSettings, search: Search) -> None:

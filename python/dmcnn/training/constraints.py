@@ -30,7 +30,7 @@ RELATIONS = ("==", ">=", "<=")
 MEANT = {"=": "==", "!=": "==", ">": ">=", "=>": ">=", "<": "<=", "=<": "<="}
 """What is meant by a relation that is none."""
 
-RATE = 0.05
+RATE = 0.02
 DAMPING = 100.0
 WARMUP = 1000
 """Defaults of ``Constraints``."""
