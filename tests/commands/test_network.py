@@ -75,6 +75,7 @@ def test_interrupted_inference_goes_on(
     whole = (tmp_path / "toy_test_DM-CNN_scores.csv").read_text()
     (tmp_path / "toy_test_DM-CNN_scores.csv").unlink()
     monkeypatch.setattr(infer, "CHUNK", 4)
+    asked.append("batch_size=4")
     from dmcnn.datasets import Dataset
 
     read, starts = Dataset.read, []
