@@ -41,6 +41,7 @@ MAY_USE_CORE = {
     "images.py",
     "scoring.py",
     "voxels.py",
+    "models/fixedpoint.py",
     "occlusion/scan.py",
     "readers/cells.py",
     "readers/clusters.py",

@@ -40,6 +40,7 @@ void bind_decode_voxels(py::module_& m);
 void bind_densify(py::module_& m);
 void bind_locate(py::module_& m);
 void bind_occlude(py::module_& m);
+void bind_predict(py::module_& m);
 void bind_select(py::module_& m);
 void bind_sparsify(py::module_& m);
 void bind_voxelise(py::module_& m);

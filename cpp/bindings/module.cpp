@@ -9,6 +9,7 @@ PYBIND11_MODULE(_core, m) {
     bind_densify(m);
     bind_locate(m);
     bind_occlude(m);
+    bind_predict(m);
     bind_select(m);
     bind_sparsify(m);
     bind_voxelise(m);

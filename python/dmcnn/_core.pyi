@@ -8,7 +8,51 @@ from __future__ import annotations
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['centroid', 'crop', 'decode_clusters', 'decode_image2d', 'decode_voxels', 'densify', 'list_boxes', 'list_windows', 'most_charge', 'occlude', 'select', 'sparsify', 'voxelise', 'voxelise_cells', 'voxelise_dense', 'voxelise_hits']
+__all__: list[str] = ['Network', 'centroid', 'crop', 'decode_clusters', 'decode_image2d', 'decode_voxels', 'densify', 'list_boxes', 'list_windows', 'most_charge', 'occlude', 'select', 'sparsify', 'voxelise', 'voxelise_cells', 'voxelise_dense', 'voxelise_hits']
+class Network:
+    """
+    A quantised network for pixel frames, in integers: every result is exact.
+    
+    Layers: separable convolution, activation, 1 x 1 convolution, activation, average pooling, dense layers with an
+    activation after each but the last. Borders are not padded. Numbers of b bits are multiples of 2^(1 - b). Pixels and
+    means of the pooling are rounded half to even and clipped to -1 and 1 - 2^(1 - b); infinite pixels are clipped too. An
+    activation is the hard tanh: the same, clipped to -1 + 2^(1 - b) and 1 - 2^(1 - b). Outputs are not rounded but to
+    float32, which is exact up to 2^24 of their units. If a pixel that is read is NaN, all outputs of its frame are; rows
+    and columns that the pooling does not reach are not read.
+    
+    Args:
+        shape: (C, H, W) of a frame: time slices, rows, columns; at most 65,536 numbers.
+        pool: 1 to 16 [pixels]. Side of the squares that are averaged.
+        depthwise, pointwise, bias: int8 integers and their bits, 2 to 8: (C, k, k) with k up to 16, (F, C) with F up to 64,
+            (F,). Depthwise and pointwise convolution, and the bias after both.
+        conv, conv_bias: the same of the 1 x 1 convolution: (F, F) to and from, (F,).
+        dense: of every layer the weight (outputs, inputs) and the bias (outputs,), each with its bits, and the bits of its
+            activation, of which the last layer has none. Inputs of the first are (F, pooled rows, pooled columns).
+        input_bits, act_1_bits, act_2_bits, pool_bits: 2 to 12, of the pixels, activations and means.
+    
+    Raises:
+        ValueError: the text names what was found and what was expected; also for sums that int32 might not hold.
+    """
+    def __init__(self, shape: tuple[int, int, int], pool: int, depthwise: tuple[numpy.typing.NDArray[numpy.int8], int], pointwise: tuple[numpy.typing.NDArray[numpy.int8], int], bias: tuple[numpy.typing.NDArray[numpy.int8], int], conv: tuple[numpy.typing.NDArray[numpy.int8], int], conv_bias: tuple[numpy.typing.NDArray[numpy.int8], int], dense: list[tuple[tuple[numpy.typing.NDArray[numpy.int8], int], tuple[numpy.typing.NDArray[numpy.int8], int], int]], input_bits: int, act_1_bits: int, act_2_bits: int, pool_bits: int) -> None:
+        ...
+    def predict(self, offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray[numpy.int32], value: numpy.typing.NDArray[numpy.float32], shape: tuple[int, int, int], n_threads: int = 1) -> numpy.typing.NDArray[numpy.float32]:
+        """
+        Outputs (n, m) float32 of sparse frames.
+        
+        Args:
+            offsets: (n+1,) int64. Frame i owns ``index[offsets[i]:offsets[i+1]]``.
+            index: (nnz,) int32. Flat pixel numbers, row-major in (C, H, W), in any order; the last one of a place counts.
+            value: (nnz,) float32, standardised charge.
+            shape: (C, H, W), that of the network.
+            n_threads: at most so many work on different frames; the result does not depend on it.
+        
+        Raises:
+            ValueError: the text names the frame, what was found and what was expected.
+        """
+    def predict_dense(self, frames: numpy.typing.NDArray[numpy.float32], n_threads: int = 1) -> numpy.typing.NDArray[numpy.float32]:
+        """
+        Outputs (n, m) float32 of dense frames (n, C, H, W) float32, C-contiguous; otherwise as ``predict``.
+        """
 def centroid(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray[numpy.int32], value: numpy.typing.NDArray[numpy.float32], shape: tuple[int, int, int], n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
     """
     Mean row and column of sparse images, all channels together, weighted with the charges above zero.
