@@ -19,6 +19,7 @@ from pathlib import Path
 import batches
 import calorimeter
 import explain
+import fixedpoint
 import frames
 import pixels
 import reading
@@ -43,7 +44,7 @@ def rows(electron: Path | None) -> list[Timing]:
     with tempfile.TemporaryDirectory() as folder:
         found += calorimeter.chain(Path(folder))
         found += frames.preprocessing(Path(folder))
-    found += smartpixel.rows()
+    found += smartpixel.rows() + fixedpoint.rows()
     return found + explain.rows()
 
 

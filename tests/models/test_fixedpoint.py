@@ -8,6 +8,7 @@ import torch
 
 from dmcnn.errors import InputError
 from dmcnn.images import SparseImages, sparse
+from dmcnn.models import smartpixel
 from dmcnn.models.fixedpoint import PARAMETERS, STEPS, Codes, FixedPoint
 from reference.predict import predict as twin
 
@@ -80,7 +81,6 @@ def test_sparse_and_dense_are_the_twin() -> None:
 )
 def test_same_as_the_network(sizes: dict[str, int], grid: int) -> None:
     """Random weights, and pixels on the grid, where the float network is exact."""
-    smartpixel = pytest.importorskip("dmcnn.models.smartpixel")
     torch.manual_seed(3)
     net = smartpixel.SmartPixel(**sizes)
     with torch.no_grad():
@@ -108,7 +108,6 @@ def test_same_as_the_network(sizes: dict[str, int], grid: int) -> None:
     ],
 )
 def test_refuses_networks(sizes: dict[str, int], said: str) -> None:
-    smartpixel = pytest.importorskip("dmcnn.models.smartpixel")
     with pytest.raises(InputError, match=said):
         FixedPoint.of(smartpixel.SmartPixel(**sizes), (2, 13, 21))
 
