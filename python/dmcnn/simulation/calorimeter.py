@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from math import inf
 
 import numpy as np
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from dmcnn.errors import InputError
 from dmcnn.images import EVENT, META, UNIT_CELL, UNSET, SparseImages
+from dmcnn.simulation.blocks import Columns, in_batches
 
 Floats = NDArray[np.float64]
 
@@ -127,20 +127,12 @@ def _batches(
 ) -> Iterator[SparseImages]:
     """Blocks, cut and joined to batches."""
 
-    @lru_cache(1)
-    def block(number: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        rng = np.random.default_rng([seed, number])
+    def block(rng: np.random.Generator) -> Columns:
         label = (rng.random(BLOCK) < electron_fraction).astype(np.int64)
         return simulate(detector, label, momentum, rng), label
 
-    for first in range(0, events, batch):
-        numbers = np.arange(first, min(first + batch, events))
-        parts = []
-        for number in range(first // BLOCK, int(numbers[-1]) // BLOCK + 1):
-            mine = numbers[numbers // BLOCK == number] % BLOCK
-            pictures, label = block(number)
-            parts.append((pictures[mine], label[mine]))
-        yield images(np.concatenate([p for p, _ in parts]), np.concatenate([k for _, k in parts]), first)
+    for first, (pictures, label) in in_batches(block, events, seed, batch, BLOCK):
+        yield images(pictures, label, first)
 
 
 def simulate(

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from math import erf, inf, pi, sqrt
 
 import numpy as np
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from dmcnn.errors import InputError, nearest
 from dmcnn.images import EVENT, META, UNIT_PIXEL, UNSET, SparseImages
+from dmcnn.simulation.blocks import Columns, in_batches
 
 Floats = NDArray[np.float64]
 
@@ -128,20 +128,12 @@ def _batches(
 ) -> Iterator[SparseImages]:
     """Blocks, cut and joined to batches."""
 
-    @lru_cache(1)
-    def block(number: int) -> tuple[Floats, Floats]:
-        rng = np.random.default_rng([seed, number])
+    def block(rng: np.random.Generator) -> Columns:
         pairs, label = tracks(sensor, BLOCK, rng)
         return stored(clusters(sensor, pairs, label), zero_suppression), label
 
-    for first in range(0, events, batch):
-        numbers = np.arange(first, min(first + batch, events))
-        parts = []
-        for number in range(first // BLOCK, int(numbers[-1]) // BLOCK + 1):
-            mine = numbers[numbers // BLOCK == number] % BLOCK
-            charge, label = block(number)
-            parts.append((charge[mine], label[mine]))
-        yield images(np.concatenate([c for c, _ in parts]), np.concatenate([t for _, t in parts]), first)
+    for first, (charge, label) in in_batches(block, events, seed, batch, BLOCK):
+        yield images(charge, label, first)
 
 
 def tracks(sensor: Geometry, n: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
