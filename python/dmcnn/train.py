@@ -16,6 +16,8 @@ from dmcnn.files import replacing, writable
 from dmcnn.settings import TrainSettings
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import nn
 
     from dmcnn.datasets import Dataset
@@ -113,7 +115,10 @@ def _fitted(settings: TrainSettings) -> tuple[dict[str, Any], Targets | None]:
         return reading, None
     from dmcnn.targets import fit_scales
 
-    stored = Dataset(settings.input_train, between=settings.events_train, **reading).targets_by_file
+    def stored(names: Sequence[str]) -> list[NDArray[np.float64]]:  # most scales need no file
+        dataset = Dataset(settings.input_train, between=settings.events_train, **reading)
+        return dataset.targets_by_file(names)
+
     return reading, fit_scales(settings.target_scales, settings.targets, stored, settings.pitch)
 
 
