@@ -29,6 +29,17 @@ RADII = (1.0, 2.0)
 """Mahalanobis distances [sigma] of the ellipsoids whose coverage is quoted."""
 
 
+def outputs_of(targets: int, covariance: str = "full") -> int:
+    """Outputs that ``targets`` targets take."""
+    return 2 * targets if covariance == "diagonal" else targets * (targets + 3) // 2
+
+
+def targets_of(outputs: int, covariance: str = "full") -> int:
+    """Targets that ``outputs`` outputs are for; 0 if for no number of targets."""
+    targets = outputs // 2 if covariance == "diagonal" else (math.isqrt(8 * outputs + 9) - 3) // 2
+    return targets if outputs_of(targets, covariance) == outputs else 0
+
+
 def decode(
     outputs: ArrayLike,
     scales: Sequence[float] | None = None,
@@ -55,8 +66,8 @@ def decode(
         wrong = covariance if diagonal in FLOORS else diagonal
         raise InputError(f"unknown {wrong!r}{nearest(wrong, known)} for the covariance of the outputs")
     m = values.shape[1]
-    k = m // 2 if covariance == "diagonal" else (math.isqrt(8 * m + 9) - 3) // 2
-    if k < 1 or m != (2 * k if covariance == "diagonal" else k * (k + 3) // 2):
+    k = targets_of(m, covariance)
+    if not k:
         raise InputError(f"{m} outputs are no means with a {covariance} covariance")
     raw = values[:, 1 : 2 * k : 2]
     with np.errstate(invalid="ignore"):  # NaN of events without image stays NaN

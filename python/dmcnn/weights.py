@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 from torch import nn
 
 from dmcnn.errors import InputError
+from dmcnn.gaussian import targets_of
 from dmcnn.models import checkpoint, keras
 from dmcnn.models.checkpoint import Card
 from dmcnn.readers.hdf5 import MAGIC
@@ -159,8 +159,8 @@ def _window(kernel: int, filters: int, inputs: int, where: str) -> tuple[int, in
 
 def _targets(outputs: int, where: str) -> dict[str, float]:
     """{target: scale} of so many outputs: k means and the k (k + 1)/2 numbers of their covariance."""
-    count = (math.isqrt(9 + 8 * outputs) - 3) // 2
-    if count < 1 or count * (count + 3) // 2 != outputs:
+    count = targets_of(outputs)
+    if not count:
         raise InputError(f"{where}: {outputs} outputs are not the means and the covariance of any targets")
     return PIXEL_TARGETS if count == len(PIXEL_TARGETS) else {f"target{i}": 1.0 for i in range(count)}
 

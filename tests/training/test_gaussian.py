@@ -10,14 +10,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from dmcnn.training.gaussian import (
-    DISTANCE_LIMIT,
-    cholesky,
-    nll,
-    outputs_of,
-    targets_of,
-    whitened,
-)
+from dmcnn.gaussian import outputs_of
+from dmcnn.training.gaussian import DISTANCE_LIMIT, cholesky, nll, targets_of, whitened
 
 FLOOR = 1e-4
 ORACLES = ("2t_baseline_636eb1c6", "2t_mdmm_076ea794", "20t_type6_c8fe3c7d")

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from dmcnn.errors import InputError, nearest
+from dmcnn.gaussian import outputs_of
 from dmcnn.models import MODELS
 from dmcnn.models.mpid import FILTERS
 from dmcnn.scaling import check_scaling
@@ -65,10 +66,7 @@ class Card:
     @property
     def outputs(self) -> int:
         """Numbers that the network gives for an image: logits of the classes, or an estimate with its covariance."""
-        count = len(self.targets)
-        if not count:
-            return len(self.classes)
-        return 2 * count if self.covariance == "diagonal" else count * (count + 3) // 2
+        return outputs_of(len(self.targets), self.covariance) if self.targets else len(self.classes)
 
     def build(self) -> nn.Module:
         """A new network of this kind."""

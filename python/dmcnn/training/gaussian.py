@@ -12,6 +12,7 @@ import math
 import torch
 from torch.nn import functional as F
 
+from dmcnn import gaussian
 from dmcnn.gaussian import FLOORS
 
 COVARIANCES = ("full", "diagonal")
@@ -23,15 +24,10 @@ LEGACY_LIMIT = math.log(1e9)
 """The original's limit on |log p|, beyond which an event has no gradient."""
 
 
-def outputs_of(targets: int, covariance: str = "full") -> int:
-    """Outputs that ``targets`` targets take."""
-    return 2 * targets if covariance == "diagonal" else targets * (targets + 3) // 2
-
-
 def targets_of(outputs: int, covariance: str = "full") -> int:
     """Targets that ``outputs`` outputs are for; ValueError if for no number of targets."""
-    targets = outputs // 2 if covariance == "diagonal" else (math.isqrt(8 * outputs + 9) - 3) // 2
-    if targets < 1 or outputs_of(targets, covariance) != outputs:
+    targets = gaussian.targets_of(outputs, covariance)
+    if not targets:
         raise ValueError(f"{outputs} outputs are no estimates with a {covariance} covariance of their errors")
     return targets
 
