@@ -178,21 +178,22 @@ def _prepare(
     lightning.seed_everything(seed, verbose=False)
     net, progress = card.build(), Progress()
     if settings.resume and outputs.last.exists():
-        free = FREE if settings.schedule == "constant" else FREE - {"EPOCHS"}
+        lasting = settings.schedule == "constant" and not settings.constraints
+        free = FREE if lasting else FREE - {"EPOCHS"}
         progress, seed = restore(outputs.last, net, card, free)
         log.info("%s: resuming after step %d", outputs.last, progress.step)
     watched = images.get("validation", images["test"])
     chosen = np.random.default_rng(seed).permutation(len(watched))[: settings.test_events_nums]
     per_epoch = -(-len(images["train"]) // settings.batch_size_train)
     total = settings.EPOCHS * per_epoch
-    constraints = _constraints(settings, net, images["train"].shape, progress)
+    constraints = _constraints(settings, net, images["train"].shape, total, progress)
     job = Run(
         net=net,
         card=replace(card, seed=seed),
         outputs=outputs,
         test=watched.take(np.sort(chosen)),
         task=_task(settings, card, constraints),
-        recipe=_recipe(settings, total),
+        recipe=_recipe(settings, total, 0 if constraints is None else constraints.warmup),
         device=device,
         precision=precision,
         batch_size_test=settings.batch_size_test,
@@ -207,7 +208,7 @@ def _prepare(
     return job, progress
 
 
-def _recipe(settings: TrainSettings, total: int) -> Recipe:
+def _recipe(settings: TrainSettings, total: int, hold: int) -> Recipe:
     from dmcnn.training.recipe import Recipe
 
     return Recipe(
@@ -215,6 +216,7 @@ def _recipe(settings: TrainSettings, total: int) -> Recipe:
         optimizer=settings.optimizer,
         schedule=settings.schedule,
         total=total,
+        hold=hold,
         weight_limit=settings.weight_limit,
         gradient_limit=settings.gradient_limit,
         l1=settings.l1_weights,
@@ -234,18 +236,15 @@ def _task(settings: TrainSettings, card: Card, constraints: Constraints | None) 
 
 
 def _constraints(
-    settings: TrainSettings, net: nn.Module, shape: tuple[int, int, int], progress: Progress
+    settings: TrainSettings, net: nn.Module, shape: tuple[int, int, int], total: int, progress: Progress
 ) -> Constraints | None:
     """The constraints with their multipliers, from where a resumed training stopped."""
     if not settings.constraints:
         return None
-    from dmcnn.training.constraints import Constraints
+    from dmcnn.training.constraints import WARMUP, Constraints
 
-    given: dict[str, Any] = {
-        "rate": settings.constraint_rate,
-        "damping": settings.constraint_damping,
-        "warmup": settings.constraint_warmup,
-    }
+    share = WARMUP if settings.constraint_warmup is None else settings.constraint_warmup
+    given = {"rate": settings.constraint_rate, "damping": settings.constraint_damping}
     found = Constraints(
         settings.constraints,
         net,
@@ -253,6 +252,7 @@ def _constraints(
         diagonal=settings.diagonal,
         covariance=settings.covariance,
         shape=shape,
+        warmup=round(share * total),
         **{key: value for key, value in given.items() if value is not None},
     )
     if progress.constraints is not None:
@@ -395,6 +395,12 @@ def _report(job: Run, progress: Progress, test: SparseImages) -> None:
         matrix = np.array(result.confusion)
         save_figure(curves.confusion(matrix, result.classes), job.outputs.figure("confusion"))
     if progress.rows:
+        if missed := min(row.get("violation", 0.0) for row in progress.rows):
+            log.warning(
+                "constraints were never met: the nearest evaluation missed one by %.3g; try a higher "
+                "constraint_rate or learning_rate, a longer training, or less of it",
+                missed,
+            )
         columns = {name: [row[name] for row in progress.rows] for name in progress.rows[0]}
         save_figure(curves.training(columns["step"], job.task.panels(columns)), job.outputs.curves)
         log.info("metrics: %s", job.outputs.metrics)

@@ -205,30 +205,53 @@ def _report(settings: TuneSettings, search: Search) -> None:
 
 
 def _prices(settings: TuneSettings, rows: Sequence[dict[str, Any]], folder: Path) -> None:
-    """What zero weights cost: likelihood and residuals of every complete trial against its share of zeros."""
+    """What zero weights cost: likelihood and residuals of all complete trials against their share of zeros.
+
+    Trials that differ in their seed alone are one network, with a spread.
+    """
+    import numpy as np
+
     from dmcnn.figures import regression
     from dmcnn.writers.figure import save_figure
 
-    complete = sorted(
-        (row for row in rows if row["state"] == "complete"), key=lambda row: float(row["zeros"])
-    )
+    complete = [row for row in rows if row["state"] == "complete"]
     if not complete:
         return
-    names = [", ".join(_words(row[key]) for key in settings.space) for row in complete]
+    keys = [key for key in settings.space if key != "seed_number"]
+    names = [", ".join(_words(row[key]) for key in keys) for row in complete]
     prefix = "test_rms_"
-    widths = {
-        column.removeprefix(prefix): [row[column] for row in complete]
-        for column in complete[0]
-        if column.startswith(prefix)
-    }
-    for i, (name, row) in enumerate(zip(names, complete, strict=True)):
-        price = ", ".join(f"{what} {rms[i]:.4g} ({rms[i] / rms[0] - 1:+.1%})" for what, rms in widths.items())
+    rms = [column for column in complete[0] if column.startswith(prefix)]
+    found = {
+        name: np.array([
+            [row[column] for column in ("zeros", "val_loss", *rms)]
+            for row, other in zip(complete, names, strict=True) if other == name
+        ])
+        for name in names
+    }  # fmt: skip
+    ordered = sorted(found.items(), key=lambda item: float(item[1][:, 0].mean()))
+    _, dense, *first = ordered[0][1].mean(axis=0)
+    for name, numbers in ordered:
+        zeros, nll, *widths = numbers.mean(axis=0)
+        seeds, spread = "", [""] * numbers.shape[1]
+        if len(numbers) > 1:
+            seeds = f" ({len(numbers)} seeds)"
+            spread = [f" ± {each:.2g}" for each in numbers.std(axis=0, ddof=1)]
+        prices = ", ".join(
+            f"{column.removeprefix(prefix)} {width:.4g}{more} ({width / base - 1:+.1%})"
+            for column, width, base, more in zip(rms, widths, first, spread[2:], strict=True)
+        )
         log.info(
-            "%s: %.1f %% of the weights 0, NLL %.4f (%+.4f), rms %s",
-            name, 100 * row["zeros"], row["val_loss"], row["val_loss"] - complete[0]["val_loss"], price,
+            "%s%s: %.1f %% of the weights 0, NLL %.4f%s (%+.4f), rms %s",
+            name, seeds, 100 * zeros, nll, spread[1], nll - dense, prices,
         )  # fmt: skip
-    nll = [row["val_loss"] for row in complete]
-    figure = regression.front([row["zeros"] for row in complete], nll, widths, names, width="rms")
+    each = np.concatenate([numbers for _, numbers in ordered]).T
+    figure = regression.front(
+        each[0],
+        each[1],
+        {column.removeprefix(prefix): each[2 + i] for i, column in enumerate(rms)},
+        [name for name, numbers in ordered for _ in numbers],
+        width="rms",
+    )
     save_figure(figure, folder / "front")
 
 

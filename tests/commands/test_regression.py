@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from dmcnn import display, infer, occlude, train
+from dmcnn import display, infer, occlude, train, tune
 from dmcnn.command import load
 from dmcnn.datasets import Dataset
 from dmcnn.errors import InputError
@@ -102,7 +102,7 @@ def test_learns_and_its_estimates_are_those_of_infer(
 
 def test_zeros_as_asked_and_a_stopped_run_goes_on(words: list[str], tmp_path: Path) -> None:
     sparse = [*words, 'constraints=["zeros >= 0.3", "pull_width(x-midplane) <= 3"]', "EPOCHS=6"]
-    sparse += ["constraint_rate=1.0", "constraint_damping=30.0", "constraint_warmup=10"]
+    sparse += ["constraint_rate=1.0", "constraint_damping=30.0", "constraint_warmup=0.1"]
 
     def run(folder: str, stop_at: int = 0) -> Path:
         places = [f"weights_directory={tmp_path / folder}", f"output_directory={tmp_path / folder}"]
@@ -134,7 +134,7 @@ def test_zeros_as_asked_and_a_stopped_run_goes_on(words: list[str], tmp_path: Pa
 
     rows = rows_of(whole / "DM-CNN_training_metrics_sp.csv")
     assert float(rows[0]["zeros"]) < 0.25
-    feasible = [row for row in rows if float(row["feasible"])]
+    feasible = [row for row in rows if float(row["violation"]) == 0]
     assert feasible, [row["zeros"] for row in rows]
     net, card = checkpoint.load(whole / "DM-CNN_model_sp_best.ckpt")
     assert zero_fraction(net) >= 0.295
@@ -220,3 +220,33 @@ def test_targets_that_are_no_numbers_are_left_out_and_counted(
     assert "2 of 1500 train events have a target that is no number" in caplog.text
     with pytest.raises(InputError, match="did you mean 'cotAlpha'"):
         open_images(files["train"]).targets(["cotGamma"])
+
+
+def test_a_search_tells_the_price_of_zeros_with_the_spread_of_the_seeds(
+    words: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("optuna")
+    base = tmp_path / "base.cfg"
+    base.write_text("\n".join(_line(word) for word in words if not word.startswith("name=")))
+    space = '{"constraints": [["zeros >= 0"], ["zeros == 0.4"]], "seed_number": [1, 2]}'
+    asked = [f"base={base}", f"space={space}", "sampler=grid", "pruner=none", "name=price"]
+    with caplog.at_level("INFO"):
+        assert tune.main([*asked, f"output_dir={tmp_path}"]) == 0
+    (folder,) = tmp_path.glob("tune_price*")
+    assert (folder / "front.png").exists()
+    table = rows_of(folder / "trials.csv")
+    assert len(table) == 4
+    for text in ("zeros >= 0", "zeros == 0.4"):
+        (said,) = [line for line in caplog.messages if line.startswith(f"{text} (2 seeds): ")]
+        mine = [row for row in table if text in row["constraints"]]
+        losses = np.array([float(row["val_loss"]) for row in mine])
+        assert f"NLL {losses.mean():.4f} ± {losses.std(ddof=1):.2g} (" in said
+        share = np.mean([float(row["zeros"]) for row in mine])
+        assert f"{100 * share:.1f} % of the weights 0" in said
+    assert "(+0.0000), rms x-midplane" in next(line for line in caplog.messages if "zeros >= 0 (" in line)
+
+
+def _line(word: str) -> str:
+    """A setting of a command line as a cfg has it."""
+    key, _, value = word.partition("=")
+    return f"{key} = {value if value[0] in '[-0123456789' or value in ('True', 'False') else repr(value)}"

@@ -58,6 +58,14 @@ def test_the_summary_is_that_of_the_best_evaluation() -> None:
     assert results.summary(metrics(math.nan), "val_loss")["val_loss"] is None
 
 
+@pytest.mark.parametrize(("missed", "loss"), [((0.2, 0.0, 0.0), 0.5), ((0.3, 0.2, 0.1), 0.6)])
+def test_constraints_come_before_the_objective(missed: tuple[float, ...], loss: float) -> None:
+    rows = metrics(0.1, 0.5, 0.6)
+    for row, violation in zip(rows, missed, strict=True):
+        row["violation"] = violation
+    assert results.summary(rows, "val_loss")["val_loss"] == loss
+
+
 def test_rows_are_sorted_by_loss_with_the_missing_last() -> None:
     when = datetime(2024, 2, 3, 4, 5, 6)
     good = trial(

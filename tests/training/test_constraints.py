@@ -126,16 +126,16 @@ def test_output_measures() -> None:
             "bias(y-midplane) == 0.25": residual[:, 1].mean() - 0.25,
         }
     )
-    assert not constraints.feasible(found)
-    assert constraints.feasible(dict.fromkeys(found, -0.005))
-    assert not constraints.feasible(dict.fromkeys(found, -0.006))
+    assert constraints.owed(found) == max(map(abs, found.values()))
+    assert constraints.owed(dict.fromkeys(found, -0.005)) == 0
+    assert constraints.owed(dict.fromkeys(found, -0.006)) == 0.006
 
 
-def test_feasible_is_one_sided_for_inequalities() -> None:
+def test_nothing_is_owed_beyond_an_inequality() -> None:
     constraints = Constraints(["zeros >= 0.5", "l1 <= 3"], Values([1.0]))
-    assert constraints.feasible({"zeros >= 0.5": -0.4, "l1 <= 3": 0.005})
-    assert not constraints.feasible({"zeros >= 0.5": -0.4, "l1 <= 3": 0.006})
-    assert constraints.feasible({"zeros >= 0.5": 0.1, "l1 <= 3": 0}, tolerance=0.1)
+    assert constraints.owed({"zeros >= 0.5": -0.4, "l1 <= 3": 0.005}) == 0
+    assert constraints.owed({"zeros >= 0.5": -0.4, "l1 <= 3": 0.006}) == 0.006
+    assert constraints.owed({"zeros >= 0.5": 0.1, "l1 <= 3": 0.006}) == 0.1
 
 
 @pytest.mark.parametrize(

@@ -38,12 +38,13 @@ def higher_is_better(objective: str) -> bool:
 def summary(metrics: Sequence[dict[str, float]], objective: str) -> dict[str, float | None]:
     """Numbers of a training at the evaluation where its objective was best; None for what is not finite.
 
-    Evaluations at which the constraints are met come before all others.
+    Evaluations at which the constraints are met, or nearest to it, come before all others.
     """
     column = METRICS[objective]
     choose = max if higher_is_better(objective) else min
     finite = [row for row in metrics if isfinite(row[column])]
-    finite = [row for row in finite if row.get("feasible", 1.0)] or finite
+    nearest = min((row.get("violation", 0.0) for row in finite), default=0.0)
+    finite = [row for row in finite if row.get("violation", 0.0) == nearest]
     best = choose(finite, key=lambda row: row[column]) if finite else metrics[-1]
     found = {name: best.get(column, nan) for name, column in METRICS.items()}
     found |= {name: value for name, value in best.items() if name not in ASIDE}

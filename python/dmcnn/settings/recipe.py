@@ -75,7 +75,8 @@ class Recipe(Reading):
 
     optimizer: Literal["adam", "nadam"] = Field("adam", description="nadam: as in Keras")
     schedule: Literal["constant", "cosine"] = Field(
-        "constant", description="of the step size; cosine: down to 0 at the end of the training"
+        "constant",
+        description="of the step size; cosine: down to 0 at the end, from the beginning or constraint_warmup on",
     )
     weight_limit: float | None = Field(
         None,
@@ -101,9 +102,8 @@ class Recipe(Reading):
     )
     constraint_rate: float | None = Field(None, gt=0, description="step size of the multipliers")
     constraint_damping: float | None = Field(None, ge=0, description="weight of the squared violations")
-
-    constraint_warmup: int | None = Field(
-        None, ge=0, description="steps over which the constraints come into force"
+    constraint_warmup: float | None = Field(
+        None, ge=0, le=1, description="share of the training over which the constraints come into force"
     )
 
     def conflicts(self) -> Iterator[Conflict]:

@@ -32,8 +32,11 @@ MEANT = {"=": "==", "!=": "==", ">": ">=", "=>": ">=", "<": "<=", "=<": "<="}
 
 RATE = 0.02
 DAMPING = 100.0
-WARMUP = 1000
 """Defaults of ``Constraints``."""
+
+WARMUP = 0.5
+"""Share of a training that serves well as its warmup, if the step size decays after it: less costs likelihood, and
+where the step size has decayed, weights do not follow any more."""
 
 TOLERANCE = 0.005
 """Distance within which a constraint counts as met."""
@@ -78,9 +81,10 @@ class Constraint:
         with torch.no_grad():
             return self._sign * float(self.of.distance(self.of.of(subject, self.argument), self.wanted))
 
-    def feasible(self, distance: float, tolerance: float) -> bool:
-        """Whether that is a violation that counts."""
-        return (abs(distance) if self.relation == "==" else distance) <= tolerance
+    def owed(self, distance: float) -> float:
+        """How far that is from being met; 0 within TOLERANCE."""
+        missed = abs(distance) if self.relation == "==" else distance
+        return missed if missed > TOLERANCE else 0.0
 
     @property
     def _sign(self) -> int:
@@ -158,11 +162,10 @@ class Constraints(nn.Module):
         texts: such as ["zeros >= 0.75", "pull_width == 1"]; the measures are those of dmcnn.training.measures.
         net: to be trained.
         targets: names of what it estimates, in order.
+        warmup: steps in which what is wanted moves evenly, as the measure's ``drive`` sees it, from what the first
+            step finds to its place; see WARMUP.
         rate: step size of the multipliers.
         damping: c above.
-        warmup: steps in which what is wanted moves evenly, as the measure's ``drive`` sees it, from what the first
-            step finds to its place. Six tenths of a training serve well; less time costs likelihood, and a step size
-            that has decayed by then no longer follows.
         diagonal, covariance: how outputs become estimates, see ``gaussian.cholesky``.
         shape: (C, H, W) of an image, which ``macs`` needs.
 
@@ -185,9 +188,9 @@ class Constraints(nn.Module):
         net: nn.Module,
         *,
         targets: Sequence[str] = (),
+        warmup: int = 0,
         rate: float = RATE,
         damping: float = DAMPING,
-        warmup: int = WARMUP,
         diagonal: str = "softplus",
         covariance: str = "full",
         shape: tuple[int, int, int] | None = None,
@@ -253,9 +256,9 @@ class Constraints(nn.Module):
         subject = self._subject(net, outputs, targets)
         return {constraint.name: constraint.distance(subject) for constraint in self.constraints}
 
-    def feasible(self, values: Mapping[str, float], tolerance: float = TOLERANCE) -> bool:
-        """Whether all of the ``violations`` are within the tolerance."""
-        return all(each.feasible(values[each.name], tolerance) for each in self.constraints)
+    def owed(self, violations: Mapping[str, float]) -> float:
+        """How far the constraint that is furthest from being met is from it; 0 = all are met, within TOLERANCE."""
+        return max(each.owed(violations[each.name]) for each in self.constraints)
 
     def _subject(self, net: nn.Module, outputs: torch.Tensor, targets: torch.Tensor) -> Subject:
         return Subject(net, outputs, targets, self.diagonal, self.covariance, self._uses)

@@ -17,7 +17,7 @@ OPTIMIZERS = ("adam", "nadam")
 """``nadam`` is Keras' Nadam (Dozat 2016) with its defaults, not torch's."""
 
 SCHEDULES = ("constant", "cosine")
-"""``cosine``: from the full step size to none over the whole training (arXiv:1608.03983, without restarts)."""
+"""``cosine``: from the full step size to none (arXiv:1608.03983, without restarts)."""
 
 HIDDEN = (nn.ReLU, nn.ELU, nn.Hardtanh, QuantisedTanh)
 """Activations, whose inputs are the activities of the hidden layers."""
@@ -31,7 +31,8 @@ class Recipe:
         learning_rate: step size at the beginning.
         optimizer: one of OPTIMIZERS.
         schedule: one of SCHEDULES.
-        total: steps of the whole training, which ``cosine`` counts by.
+        total: steps of the whole training, at whose end ``cosine`` arrives.
+        hold: steps before it leaves: what constraints force on the weights takes full steps.
         weight_limit: weights and biases are kept within plus and minus this; None = free.
         gradient_limit: longer gradients are shortened to this norm; None = as they are.
         l1: penalty per absolute weight of the kernels.
@@ -44,6 +45,7 @@ class Recipe:
     optimizer: str = "adam"
     schedule: str = "constant"
     total: int = 1
+    hold: int = 0
     weight_limit: float | None = None
     gradient_limit: float | None = None
     l1: float = 0.0
@@ -62,7 +64,8 @@ class Recipe:
         """Step size of a step, a function of its number alone."""
         if self.schedule == "constant":
             return self.learning_rate
-        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, self.total))))
+        done = max(0, step - self.hold) / max(1, self.total - self.hold)
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
     def penalty(self, net: nn.Module) -> torch.Tensor | float:
         """Of the weights; biases are free."""

@@ -154,11 +154,11 @@ class Run:
             self.watch(progress.rows)
 
     def _obedience(self, result: Result) -> dict[str, float]:
-        """Distance of every constraint from what is wanted, and whether all are met."""
+        """Distance of every constraint from what is wanted, and of the worst of them."""
         if self.constraints is None or not isinstance(result, Residuals):
             return {}
         found = self.constraints.violations(self.net, result.outputs, result.truth)
-        return {**found, "feasible": float(self.constraints.feasible(found))}
+        return {**found, "violation": self.constraints.owed(found)}
 
     def finish(self, progress: Progress, test: SparseImages) -> Result:
         """The best weights (without evaluations on the way: the last) on the whole test set, kept as JSON.

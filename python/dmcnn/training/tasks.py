@@ -135,7 +135,8 @@ class Regression(Task):
     """Estimates numbers with their covariance.
 
     ``constraints`` are the names of what the weights must also obey; an evaluation gives each a column with its
-    distance from what is wanted (0 or less where that is met, but of an equality 0 alone), and ``feasible``.
+    distance from what is wanted (0 or less where that is met, but of an equality 0 alone), and there is a column
+    ``violation``: how far that which is furthest from being met is from it, 0 = all are met.
     """
 
     def __init__(self, card: Card, constraints: Sequence[str] = ()) -> None:
@@ -151,7 +152,7 @@ class Regression(Task):
     @property
     def columns(self) -> Sequence[str]:
         each = [f"test_{what}_{name}" for what in ("rms", "bias", "pull") for name in self.card.targets]
-        obeyed = ["feasible", *self.constraints] if self.constraints else []
+        obeyed = ["violation", *self.constraints] if self.constraints else []
         return (
             "train_loss", "test_loss", "epoch", "step", *each, "zeros", *obeyed, "test_events", "learning_rate",
         )  # fmt: skip
@@ -164,8 +165,8 @@ class Regression(Task):
         }
 
     def rank(self, row: Row) -> tuple[float, ...]:
-        """What obeys the constraints before what does not; then by loss."""
-        return row.get("feasible", 1.0), -row["test_loss"]
+        """What is nearer to obeying the constraints before what is not; then by loss."""
+        return -row.get("violation", 0.0), -row["test_loss"]
 
     def panels(self, columns: Mapping[str, Sequence[float]]) -> dict[str, dict[str, Sequence[float]]]:
         return {
