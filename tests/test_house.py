@@ -92,6 +92,8 @@ def keys_behind(cls: type[Settings], member: str) -> set[str]:
 def test_no_dead_settings(command: str) -> None:
     """Every declared key is read by its command, or by what the command calls of its settings."""
     cls, read = COMMANDS[command], names_read(PACKAGE / f"{command}.py")
+    if command == "train":
+        read |= set().union(*map(names_read, (PACKAGE / "preparation").glob("*.py")))
     for _ in range(3):
         read |= set().union(*(keys_behind(cls, member) for member in read))
     if "reading" in read:

@@ -70,8 +70,8 @@ def _worker(settings: TuneSettings, common: dict[str, str], number: int) -> None
 
 def _check(settings: TuneSettings) -> dict[str, str]:
     """Every value of the space goes through the checks of ``train``; what all trials have in common, as text."""
+    from dmcnn.preparation.job import check
     from dmcnn.search.space import samples, usable
-    from dmcnn.train import check_model
 
     space = usable(settings.space)
     faults: list[str] = []
@@ -79,7 +79,7 @@ def _check(settings: TuneSettings) -> dict[str, str]:
     for values in samples(space):
         try:
             found, some = _settings_of(settings, values, Path(settings.output_dir))
-            check_model(found)
+            check(found)
             warnings.update(dict.fromkeys(some))
             if settings.objective == "val_auc" and found.signal_class is None:
                 raise InputError("objective = 'val_auc' needs a signal class in the base: signal = …")

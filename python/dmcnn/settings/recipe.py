@@ -75,8 +75,13 @@ class Recipe(Reading):
 
     optimizer: Literal["adam", "nadam"] = Field("adam", description="nadam: as in Keras")
     schedule: Literal["constant", "cosine"] = Field(
-        "constant",
-        description="of the step size; cosine: down to 0 at the end, from the beginning or constraint_warmup on",
+        "constant", description="of the step size; cosine: down to 0 at the end of the training"
+    )
+    schedule_start: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of the training after which it begins, or constraint_warmup if longer",
     )
     weight_limit: float | None = Field(
         None,
@@ -133,6 +138,8 @@ class Recipe(Reading):
             yield ("pitch", "target_scales"), "pitch and target_scales = 'pitch' go together"
         if self.loss == "clipped_nll" and (self.diagonal, self.covariance) != ("relu", "full"):
             yield ("loss", "diagonal"), "loss = 'clipped_nll' has diagonal = 'relu' and covariance = 'full'"
+        if self.schedule_start and self.schedule == "constant":
+            yield ("schedule_start", "schedule"), "schedule_start needs schedule = 'cosine'"
         for key in ("constraint_rate", "constraint_damping", "constraint_warmup"):
             if getattr(self, key) is not None and not self.constraints:
                 yield (key,), f"{key} needs constraints"

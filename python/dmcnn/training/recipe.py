@@ -32,7 +32,7 @@ class Recipe:
         optimizer: one of OPTIMIZERS.
         schedule: one of SCHEDULES.
         total: steps of the whole training, at whose end ``cosine`` arrives.
-        hold: steps before it leaves: what constraints force on the weights takes full steps.
+        hold: steps before it begins to fall: what constraints force on the weights takes full steps.
         weight_limit: weights and biases are kept within plus and minus this; None = free.
         gradient_limit: longer gradients are shortened to this norm; None = as they are.
         l1: penalty per absolute weight of the kernels.
