@@ -30,7 +30,7 @@ RELATIONS = ("==", ">=", "<=")
 MEANT = {"=": "==", "!=": "==", ">": ">=", "=>": ">=", "<": "<=", "=<": "<="}
 """What is meant by a relation that is none."""
 
-RATE = 0.02
+RATE = 0.005
 DAMPING = 100.0
 """Defaults of ``Constraints``."""
 
