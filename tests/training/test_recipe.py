@@ -25,3 +25,9 @@ def test_a_cosine_falls_from_where_it_begins_to_none(hold: int) -> None:
     assert rates[(100 + hold) // 2] == pytest.approx(0.25, rel=1e-12)
     assert all(a > b for a, b in zip(rates[hold:], rates[hold + 1 :], strict=False))
     assert rates[100] == recipe.rate(200) == pytest.approx(0, abs=1e-15)
+
+
+@pytest.mark.parametrize("wrong", [{"optimizer": "sgd"}, {"schedule": "linear"}])
+def test_what_is_not_known_is_not_taken_for_something_else(wrong: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(wrong.values()))}.*of"):
+        Recipe(0.5, **wrong)  # type: ignore[arg-type]

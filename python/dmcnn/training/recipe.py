@@ -39,6 +39,9 @@ class Recipe:
         l2: penalty per squared weight of the kernels.
         activity_l2: penalty per squared input of the hidden activations, summed over a frame and averaged over the
             batch.
+
+    Raises:
+        ValueError: an optimiser or schedule that is none of them.
     """
 
     learning_rate: float
@@ -51,6 +54,12 @@ class Recipe:
     l1: float = 0.0
     l2: float = 0.0
     activity_l2: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.optimizer not in OPTIMIZERS or self.schedule not in SCHEDULES:
+            raise ValueError(
+                f"optimizer {self.optimizer!r} of {OPTIMIZERS}, schedule {self.schedule!r} of {SCHEDULES}"
+            )
 
     def optimizer_of(self, net: nn.Module) -> torch.optim.Optimizer:
         """A new optimiser of the weights of ``net``."""
