@@ -88,7 +88,7 @@ def test_the_same_work_is_not_done_twice(
     def never(*_: Any, **__: Any) -> None:
         raise AssertionError("made again")
 
-    monkeypatch.setattr("dmcnn.attribution.explain.explain", never)
+    monkeypatch.setattr("dmcnn.explained.explain", never)
     assert attribute.main(words) == 0
     assert path.read_bytes() == before
     with pytest.raises(AssertionError, match="made again"):
