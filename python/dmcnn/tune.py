@@ -211,6 +211,7 @@ def _prices(settings: TuneSettings, rows: Sequence[dict[str, Any]], folder: Path
     """
     import numpy as np
 
+    from dmcnn.evaluation.predictions import unit
     from dmcnn.figures import regression
     from dmcnn.writers.figure import save_figure
 
@@ -221,6 +222,7 @@ def _prices(settings: TuneSettings, rows: Sequence[dict[str, Any]], folder: Path
     names = [", ".join(_words(row[key]) for key in keys) for row in complete]
     prefix = "test_rms_"
     rms = [column for column in complete[0] if column.startswith(prefix)]
+    targets = [column.removeprefix(prefix) for column in rms]
     found = {
         name: np.array([
             [row[column] for column in ("zeros", "val_loss", *rms)]
@@ -237,8 +239,8 @@ def _prices(settings: TuneSettings, rows: Sequence[dict[str, Any]], folder: Path
             seeds = f" ({len(numbers)} seeds)"
             spread = [f" ± {each:.2g}" for each in numbers.std(axis=0, ddof=1)]
         prices = ", ".join(
-            f"{column.removeprefix(prefix)} {width:.4g}{more} ({width / base - 1:+.1%})"
-            for column, width, base, more in zip(rms, widths, first, spread[2:], strict=True)
+            f"{' '.join(filter(None, (target, f'{width:.4g}{more}', unit(target))))} ({width / base - 1:+.1%})"
+            for target, width, base, more in zip(targets, widths, first, spread[2:], strict=True)
         )
         log.info(
             "%s%s: %.1f %% of the weights 0, NLL %.4f%s (%+.4f), rms %s",
@@ -248,8 +250,9 @@ def _prices(settings: TuneSettings, rows: Sequence[dict[str, Any]], folder: Path
     figure = regression.front(
         each[0],
         each[1],
-        {column.removeprefix(prefix): each[2 + i] for i, column in enumerate(rms)},
+        {target: each[2 + i] for i, target in enumerate(targets)},
         [name for name, numbers in ordered for _ in numbers],
+        units={target: unit(target) for target in targets},
         width="rms",
     )
     save_figure(figure, folder / "front")
