@@ -102,7 +102,7 @@ def test_learns_and_its_estimates_are_those_of_infer(
 
 def test_zeros_as_asked_and_a_stopped_run_goes_on(words: list[str], tmp_path: Path) -> None:
     sparse = [*words, 'constraints=["zeros >= 0.3", "pull_width(x-midplane) <= 3"]', "EPOCHS=6"]
-    sparse += ["constraint_rate=1.0", "constraint_damping=30.0", "constraint_warmup=0.1"]
+    sparse += ["constraint_rate=90.0", "constraint_damping=30.0", "constraint_warmup=0.1"]
 
     def run(folder: str, stop_at: int = 0) -> Path:
         places = [f"weights_directory={tmp_path / folder}", f"output_directory={tmp_path / folder}"]

@@ -36,7 +36,7 @@ class Values(nn.Module):
 
 def measured(text: str, net: nn.Module, outputs: Any = NOTHING, truth: Any = NOTHING, **more: Any) -> float:
     """The violation of one constraint."""
-    (found,) = Constraints([text], net, **more).violations(net, outputs, truth).values()
+    (found,) = Constraints([text], net, rate=1.0, **more).violations(net, outputs, truth).values()
     return found
 
 
@@ -88,7 +88,7 @@ def test_weight_measures_are_those_of_the_deployed_integers(network: SmartPixel)
         "quantile(0.5) <= 0.004": np.sort(np.abs(values))[1014] / 0.004 - 1,
         "bits <= 9000": lengths / 9000 - 1,
     }
-    constraints = Constraints(list(expected), network)
+    constraints = Constraints(list(expected), network, rate=1.0)
     assert constraints.names == list(expected)
     found = constraints.violations(network, NOTHING, NOTHING)
     assert found == pytest.approx(expected, rel=1e-5, abs=1e-6)
@@ -117,7 +117,9 @@ def test_output_measures() -> None:
     width = np.log1p(np.exp(raw[:, [1, 3]])) + 1e-4
     sigma = np.stack([width[:, 0], np.hypot(raw[:, 4], width[:, 1])], axis=1)
     residual = raw[:, [0, 2]] - truth.numpy()
-    constraints = Constraints(["pull_width == 1", "bias(y-midplane) == 0.25"], Values([1.0]), targets=TARGETS)
+    constraints = Constraints(
+        ["pull_width == 1", "bias(y-midplane) == 0.25"], Values([1.0]), rate=1.0, targets=TARGETS
+    )
     found = constraints.violations(Values([1.0]), outputs, truth)
     assert found == pytest.approx(
         {
@@ -132,7 +134,7 @@ def test_output_measures() -> None:
 
 
 def test_nothing_is_owed_beyond_an_inequality() -> None:
-    constraints = Constraints(["zeros >= 0.5", "l1 <= 3"], Values([1.0]))
+    constraints = Constraints(["zeros >= 0.5", "l1 <= 3"], Values([1.0]), rate=1.0)
     assert constraints.owed({"zeros >= 0.5": -0.4, "l1 <= 3": 0.005}) == 0
     assert constraints.owed({"zeros >= 0.5": -0.4, "l1 <= 3": 0.006}) == 0.006
     assert constraints.owed({"zeros >= 0.5": 0.1, "l1 <= 3": 0.006}) == 0.1
@@ -147,7 +149,7 @@ def test_pull_on_the_weights_is_towards_zero(text: str) -> None:
         net = QLinear(5, 1, bias=False, weight_quantiser=quantiser)
         with torch.no_grad():
             net.weight.copy_(torch.tensor([[-0.5, 0.25, 0.0005, -0.002, 0.0]]))
-        constraints = Constraints([text], net, shape=(1, 1, 5), warmup=0)
+        constraints = Constraints([text], net, rate=1.0, shape=(1, 1, 5))
         constraints.penalty(net, NOTHING, NOTHING).backward()
         assert net.weight.grad is not None
         pull = net.weight.grad[0] * net.weight.detach()[0].sign()
@@ -173,7 +175,7 @@ def test_inequality_holds_where_it_must_and_is_free_elsewhere(
 ) -> None:
     """min sum (w - 1)^2 / 2 over two weights: |w|_1 <= 1 gives w = 1/2 and l = 1/2, |w|_1 <= 3 changes nothing."""
     net = Values([0.2, 1.4])
-    constraints = Constraints([f"l1 <= {limit}"], net, rate=1.0, damping=4.0, warmup=0)
+    constraints = Constraints([f"l1 <= {limit}"], net, rate=1.0, damping=4.0)
     descend(net, lambda: (net.weight - 1).square().sum() / 2, constraints, 300, 0.1)
     assert net.weight.tolist() == pytest.approx([weight] * 2, abs=1e-4)
     assert constraints.multipliers.tolist() == pytest.approx([multiplier], abs=1e-3)
@@ -181,7 +183,7 @@ def test_inequality_holds_where_it_must_and_is_free_elsewhere(
 
 def test_without_damping_the_penalty_is_linear() -> None:
     net = Values([1.0, 2.0])
-    constraints = Constraints(["l1 <= 2"], net, rate=0.25, damping=0.0, warmup=0)
+    constraints = Constraints(["l1 <= 2"], net, rate=0.25, damping=0.0)
     assert float(constraints.penalty(net, NOTHING, NOTHING).detach()) == 0
     constraints.ascend()
     assert constraints.multipliers.tolist() == [0.125]
@@ -247,12 +249,12 @@ def test_state_resumes() -> None:
     torch.manual_seed(0)
     first = torch.randn(40).tolist()
     whole = Values(first, QuantisedBits(8))
-    multipliers = Constraints(texts, whole, warmup=40)
+    multipliers = Constraints(texts, whole, rate=0.01, warmup=40)
     steps(whole, multipliers, 60)
     half = Values(first, QuantisedBits(8))
-    before = Constraints(texts, half, warmup=40)
+    before = Constraints(texts, half, rate=0.01, warmup=40)
     steps(half, before, 25)
-    after = Constraints(texts, half, warmup=40)
+    after = Constraints(texts, half, rate=0.01, warmup=40)
     after.load_state_dict(before.state_dict())
     steps(half, after, 35)
     assert torch.equal(half.weight, whole.weight)
@@ -286,7 +288,7 @@ def test_what_is_wrong_is_said_in_one_line(text: str, said: str) -> None:
 
 def test_all_faults_at_once() -> None:
     with pytest.raises(InputError) as caught:
-        Constraints(["l3 <= 1", "bias == 0", "zeros>=0.5", "zeros >= 0.50"], Values([1.0]))
+        Constraints(["l3 <= 1", "bias == 0", "zeros>=0.5", "zeros >= 0.50"], Values([1.0]), rate=1.0)
     assert caught.value.faults == (
         "constraint 'l3 <= 1': unknown measure 'l3'; known: "
         "zeros, l1, l2, quantile, bits, macs, pull_width, bias",
@@ -294,4 +296,4 @@ def test_all_faults_at_once() -> None:
         "constraint 'zeros >= 0.5' is there twice",
     )
     with pytest.raises(InputError, match="macs needs the shape"):
-        Constraints(["macs <= 10"], Values([1.0]))
+        Constraints(["macs <= 10"], Values([1.0]), rate=1.0)

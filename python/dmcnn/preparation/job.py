@@ -19,7 +19,7 @@ from dmcnn.models import MODELS
 from dmcnn.models.checkpoint import Card
 from dmcnn.preparation.data import Data
 from dmcnn.settings import TrainSettings
-from dmcnn.training.constraints import WARMUP, Constraints, faults_in
+from dmcnn.training.constraints import DAMPING, RATE, WARMUP, Constraints, faults_in
 from dmcnn.training.fit import Progress
 from dmcnn.training.losses import ACTIVATION, loss_function
 from dmcnn.training.recipe import Recipe
@@ -123,7 +123,7 @@ def _constraints(
     if not settings.constraints:
         return None
     share = WARMUP if settings.constraint_warmup is None else settings.constraint_warmup
-    given = {"rate": settings.constraint_rate, "damping": settings.constraint_damping}
+    damping = DAMPING if settings.constraint_damping is None else settings.constraint_damping
     found = Constraints(
         settings.constraints,
         net,
@@ -131,8 +131,9 @@ def _constraints(
         diagonal=settings.diagonal,
         covariance=settings.covariance,
         shape=shape,
+        rate=(settings.constraint_rate or RATE) / total,
+        damping=damping,
         warmup=round(share * total),
-        **{key: value for key, value in given.items() if value is not None},
     )
     if progress.constraints is not None:
         found.load_state_dict(progress.constraints)

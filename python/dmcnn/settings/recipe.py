@@ -105,7 +105,11 @@ class Recipe(Reading):
         None,
         description='what the weights or outputs must obey (MDMM), such as ["zeros >= 0.75", "pull_width == 1"]',
     )
-    constraint_rate: float | None = Field(None, gt=0, description="step size of the multipliers")
+    constraint_rate: float | None = Field(
+        None,
+        gt=0,
+        description="what a multiplier gains on a violation over the training, times the violation",
+    )
     constraint_damping: float | None = Field(None, ge=0, description="weight of the squared violations")
     constraint_warmup: float | None = Field(
         None, ge=0, le=1, description="share of the training over which the constraints come into force"

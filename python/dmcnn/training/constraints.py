@@ -30,9 +30,12 @@ RELATIONS = ("==", ">=", "<=")
 MEANT = {"=": "==", "!=": "==", ">": ">=", "=>": ">=", "<": "<=", "=<": "<="}
 """What is meant by a relation that is none."""
 
-RATE = 0.005
 DAMPING = 100.0
-"""Defaults of ``Constraints``."""
+"""Default of ``Constraints``."""
+
+RATE = 10.0
+"""Times the violation, what a multiplier gains over a whole training; a tenth of DAMPING. Where violations fluctuate
+from step to step, as shares of zeros do, more goes past what is wanted and is too slow to return."""
 
 WARMUP = 0.5
 """Share of a training that serves well as its warmup, if the step size decays after it: less costs likelihood, and
@@ -162,10 +165,10 @@ class Constraints(nn.Module):
         texts: such as ["zeros >= 0.75", "pull_width == 1"]; the measures are those of dmcnn.training.measures.
         net: to be trained.
         targets: names of what it estimates, in order.
+        rate: step size of the multipliers: RATE over the steps of the training serves well.
+        damping: c above.
         warmup: steps in which what is wanted moves evenly, as the measure's ``drive`` sees it, from what the first
             step finds to its place; see WARMUP.
-        rate: step size of the multipliers.
-        damping: c above.
         diagonal, covariance: how outputs become estimates, see ``gaussian.cholesky``.
         shape: (C, H, W) of an image, which ``macs`` needs.
 
@@ -188,9 +191,9 @@ class Constraints(nn.Module):
         net: nn.Module,
         *,
         targets: Sequence[str] = (),
-        warmup: int = 0,
-        rate: float = RATE,
+        rate: float,
         damping: float = DAMPING,
+        warmup: int = 0,
         diagonal: str = "softplus",
         covariance: str = "full",
         shape: tuple[int, int, int] | None = None,
