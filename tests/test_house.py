@@ -34,6 +34,7 @@ CFGS = {
     "smartpixel_training.cfg": ("train", []),
     "smartpixel_sparsity.cfg": ("tune", []),
     "smartpixel_inference.cfg": ("infer", []),
+    "smartpixel_display.cfg": ("display", ["-n", "0"]),
     "smartpixel_evaluation.cfg": ("evaluate", []),
 }
 MAY_USE_CORE = {
@@ -72,7 +73,11 @@ def test_shipped_cfg_files_load_without_a_word(
     assert warnings == []
 
 
-PARTS = {"train": ["preparation/data.py", "preparation/job.py"], "attribute": ["explained.py"]}
+PARTS = {
+    "train": ["preparation/data.py", "preparation/job.py"],
+    "attribute": ["explained.py"],
+    "display": ["shown.py"],
+}
 """Modules that take all settings of a command."""
 
 

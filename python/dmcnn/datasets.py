@@ -157,6 +157,11 @@ class Dataset:
         """Edges of the time frames of the first file, see ``EventFile``."""
         return self._readers[0].frame_edges
 
+    @property
+    def frame_unit(self) -> str:
+        """Their unit; "" where it is not known."""
+        return self._readers[0].frame_unit
+
     def entries(self, numbers: int | Sequence[int]) -> list[int]:
         """Event numbers, counted through all files, if the dataset has them all; else InputError."""
         wanted = [numbers] if isinstance(numbers, int) else list(numbers)

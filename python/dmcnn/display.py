@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,28 +16,16 @@ from dmcnn.settings import DisplaySettings
 
 if TYPE_CHECKING:
     import numpy as np
-    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
     from dmcnn.datasets import Dataset
     from dmcnn.images import SparseImages
     from dmcnn.pages import EventPage
     from dmcnn.selection import Chosen
-    from dmcnn.spacetime import Cells
+    from dmcnn.shown import Scores
     from dmcnn.trained import Trained
 
 log = logging.getLogger("dmcnn")
-
-PICTURES, FILMS = {"png", "pdf"}, {"gif", "mp4"}
-"""Formats of figures, and of time frames one after another."""
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Class -> score of one event (NaN: no image), and which class is the signal."""
-
-    named: dict[str, float]
-    signal: str | None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,18 +35,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def display(settings: DisplaySettings) -> None:
     """Draw the chosen events, as pictures and as pages."""
+    from dmcnn.shown import Show
+
     _check_colours(settings)
     folder, logo = writable(settings.output_dir), _logo(settings)
     trained = _trained(settings)
     dataset = _dataset(settings, trained)
-    show = Show.of(settings, trained, dataset, folder, logo)
+    show = Show.of(settings, trained, _shown(settings, trained, dataset), folder, logo)
     if settings.distributions:
         show.distributions()
-    scores = _scores(settings, trained, dataset)
+    scores, truth = _scores(settings, trained, dataset), _truth(trained, dataset)
     pages: list[EventPage] = []
     for one in _chosen(settings, dataset, scores):
         event = dataset.read(one.number, one.number + 1)
-        found = _score(settings, trained, event, float(scores[one.number]))
+        found = _score(settings, trained, event, float(scores[one.number]), truth[one.number])
+        event = event if show.dataset is dataset else show.dataset.read(one.number, one.number + 1)
         stem = show.stem(event)
         show.draw(one.number, event, found)
         if "html" in settings.formats:
@@ -100,7 +90,8 @@ def _trained(settings: DisplaySettings) -> Trained | None:
     from dmcnn.trained import open_trained
 
     trained = open_trained(settings.weight_file, **settings.network())
-    trained.needs_classes("the score of a display")
+    if settings.ranks:
+        trained.needs_classes("a choice of events by score")
     return trained
 
 
@@ -110,6 +101,27 @@ def _dataset(settings: DisplaySettings, trained: Trained | None) -> Dataset:
     if trained is not None:
         return trained.dataset(settings.input_file)
     return Dataset(settings.input_file, **settings.reading())
+
+
+def _shown(settings: DisplaySettings, trained: Trained | None, dataset: Dataset) -> Dataset:
+    """The events as they are drawn: charges of pixels in electrons, whatever the network takes of them."""
+    from dmcnn.datasets import Dataset
+
+    if trained is None or trained.reading.get("charge", "electrons") == "electrons":
+        return dataset
+    kept = {key: value for key, value in trained.reading.items() if not key.startswith("charge")}
+    return Dataset(settings.input_file, **kept)
+
+
+def _truth(trained: Trained | None, dataset: Dataset) -> NDArray[np.float64]:
+    """(n, k) the true values of what the network estimates, NaN where they are not known."""
+    import numpy as np
+
+    targets = [] if trained is None else trained.card.targets
+    try:
+        return dataset.stored_targets(targets) if targets else np.zeros((len(dataset), 0))
+    except InputError:
+        return np.full((len(dataset), len(targets)), np.nan)
 
 
 def _scores(settings: DisplaySettings, trained: Trained | None, dataset: Dataset) -> NDArray[np.float64]:
@@ -134,179 +146,43 @@ def _chosen(settings: DisplaySettings, dataset: Dataset, scores: NDArray[np.floa
     )
 
 
-def _score(settings: DisplaySettings, trained: Trained | None, event: SparseImages, known: float) -> Scores:
-    """The scores of one event: all of the network's, or the one that a table has."""
+def _score(
+    settings: DisplaySettings,
+    trained: Trained | None,
+    event: SparseImages,
+    known: float,
+    truth: NDArray[np.float64],
+) -> Scores:
+    """The scores of one event: all of the network's, or the one that a table has; or its estimates."""
+    from dmcnn.shown import Scores
+
     if trained is None:
         return Scores({} if math.isnan(known) else {"signal": known}, "signal")
-    found = trained.scores(next(trained.logits([event], settings.rotation)))[0]
-    named = {name: float(score) for name, score in zip(trained.card.classes, found, strict=True)}
+    outputs = next(trained.logits([event], settings.rotation))
+    if trained.card.targets:
+        return Scores({}, estimates=_estimates(trained, outputs, truth))
+    named = dict(zip(trained.card.classes, map(float, trained.scores(outputs)[0]), strict=True))
     return Scores(named, trained.card.signal)
 
 
-@dataclass(frozen=True)
-class Show:
-    """What all events of a display have in common.
+def _estimates(trained: Trained, outputs: NDArray[np.float64], truth: NDArray[np.float64]) -> tuple[str, ...]:
+    """A line for every target: its estimate, with two digits of the uncertainty, and what is true."""
+    import numpy as np
 
-    Attributes:
-        cells: energy and time of the cells, of files that hold them.
-        classes: (n,) true class of every event, if it is shown.
-    """
+    from dmcnn.readers.smartpixel import UNITS
 
-    settings: DisplaySettings
-    dataset: Dataset
-    folder: Path
-    logo: Any
-    cells: Cells | None
-    classes: list[str | None]
-
-    @classmethod
-    def of(
-        cls, settings: DisplaySettings, trained: Trained | None, dataset: Dataset, folder: Path, logo: Any
-    ) -> Show:
-        """InputError if the events cannot be shown as the settings ask."""
-        from dmcnn.spacetime import Cells, has_frames
-
-        films, framed = set(settings.formats) & FILMS, has_frames(dataset.shape)
-        names = ", ".join(map(str, dataset.files))
-        if films and not framed:
-            raise InputError(
-                f"{names}: format = {min(films)!r} needs time frames, images are {dataset.shape}"
-            )
-        cells = Cells.of(dataset, settings.reading() if trained is None else trained.reading)
-        if settings.distributions and cells is None:
-            raise InputError(f"{names}: distributions = True needs files of energy and time")
-        classes: list[str | None] = [None] * len(dataset)
-        if framed or cells is not None:
-            classes = _classes(settings, trained, dataset)
-        return cls(settings, dataset, folder, logo, cells, classes)
-
-    def stem(self, event: SparseImages) -> Path:
-        """The path of a picture without suffix."""
-        file = self.dataset.files[int(event.events["file"][0])]
-        return self.folder / f"{file.stem}_ENTRY_{event.events['entry'][0]}{self.settings.tag}"
-
-    def distributions(self) -> None:
-        """Energies and times of the cells of each class, in all events."""
-        from dmcnn.writers.figure import save_figure
-
-        assert self.cells is not None
-        figure = self.cells.distributions([name or "all events" for name in self.classes])
-        path = self.folder / f"DM-CNN_display{self.settings.tag}_distributions"
-        save_figure(figure, path, [kind for kind in self.settings.formats if kind in PICTURES] or ["png"])
-        log.info("%s", path)
-
-    def draw(self, number: int, event: SparseImages, scores: Scores) -> None:
-        """All pictures of one event, and its frames one after another."""
-        from dmcnn.spacetime import film
-        from dmcnn.writers.figure import save_animation, save_figure
-
-        stem, settings = self.stem(event), self.settings
-        pictures = [kind for kind in settings.formats if kind in PICTURES]
-        for end, figure in self._figures(number, event, scores) if pictures else ():
-            figure.set_dpi(settings.dpi)
-            save_figure(figure, stem.with_name(stem.name + end), pictures)
-        for kind in sorted(set(settings.formats) & FILMS):
-            shown = film(event, self.dataset.frame_edges, self._words(number, event))
-            save_animation(shown, stem.with_name(f"{stem.name}_frames"), kind)
-
-    def _figures(self, number: int, event: SparseImages, scores: Scores) -> Iterator[tuple[str, Figure]]:
-        """End of the name and figure: of the cells if there are any, of the frames, or of every plane."""
-        from dmcnn.spacetime import frames, has_frames, voxels
-
-        settings, edges = self.settings, self.dataset.frame_edges
-        above = ", ".join(filter(None, [_label(settings), self._words(number, event)]))
-        text = "\n".join(filter(None, [above, _score_text(settings, scores)]))
-        if self.cells is not None:
-            for name, figure in self.cells.figures(number, text):
-                yield f"_{name}", figure
-        if has_frames(event.shape):
-            if self.cells is None:
-                yield "_space_time", voxels(event, text, settings.cmap, settings.gamma)
-            yield "_frames", frames(event, edges, text)
-        elif self.cells is None or self.cells.dataset is not self.dataset:
-            yield from self._planes(event, scores)
-
-    def _planes(self, event: SparseImages, scores: Scores) -> Iterator[tuple[str, Figure]]:
-        """End of the name and figure of every plane."""
-        import numpy as np
-
-        from dmcnn.figures.event import event_display
-        from dmcnn.figures.frame import value_label
-
-        settings = self.settings
-        for channel, plane in enumerate(event.dense()[0]):
-            meta = event.meta[0, channel]
-            figure = event_display(
-                np.rot90(plane, settings.rotation // 90),
-                None if settings.rotation else meta,
-                event.events[0],
-                label=_label(settings),
-                score=_score_text(settings, scores),
-                cmap=settings.cmap,
-                gamma=settings.gamma,
-                bar_label=value_label(meta) if settings.colorbar else None,
-                logo=self.logo,
-                transpose=settings.transpose,
-            )
-            yield "" if event.shape[0] == 1 else f"_channel{channel}", figure
-
-    def _words(self, number: int, event: SparseImages) -> str:
-        """Which event it is, and what it truly is."""
-        from dmcnn.figures.event import ids
-        from dmcnn.images import UNSET
-
-        known = event.events["run"][0] != UNSET
-        name = ids(event.events[0]) if known else f"entry {event.events['entry'][0]}"
-        return ", ".join(filter(None, [name, self.classes[number]]))
-
-    def page(self, number: int, event: SparseImages, scores: Scores) -> EventPage:
-        """What the interactive page of an event shows; a rotation applies to the score alone."""
-        from dmcnn.figures.frame import quantity
-        from dmcnn.pages import EventPage
-
-        return EventPage(
-            image=event.dense()[0],
-            meta=event.meta[0],
-            event=event.events[0],
-            source=self.dataset.source(event),
-            scores=scores.named,
-            label=self.classes[number],
-            quantity=quantity(event.meta[0, 0]),
-            text=_label(self.settings),
-        )
-
-
-def _classes(settings: DisplaySettings, trained: Trained | None, dataset: Dataset) -> list[str | None]:
-    """(n,) true class of every event: by the rule of training, else by the number that its file stores."""
-    if trained is not None and settings.classes is None:
-        return trained.labels(dataset)
-    names = settings.classes or []
-    found: list[str | None] = []
-    for number in dataset.stored_classes.tolist():
-        known = names[number] if number < len(names) else f"class {number}"
-        found.append(known if number >= 0 else None)
-    return found
-
-
-def _label(settings: DisplaySettings) -> str:
-    return settings.data_label if settings.data else settings.simulation_label
-
-
-def _score_text(settings: DisplaySettings, scores: Scores) -> str:
-    """The signal score, or without a signal class the likeliest class and its score."""
-    if not settings.score_label:
-        return ""
-    if scores.signal is None:
-        name = max(scores.named, key=lambda word: scores.named[word])
-        title, score = f"Predicted: {name}, score", scores.named[name]
-    else:
-        title, score = "Signal score", scores.named.get(scores.signal, math.nan)
-    if math.isnan(score):
-        return f"{title}: none"
-    if settings.logit:
-        inside = min(max(score, sys.float_info.min), 1 - sys.float_info.epsilon)
-        return f"{title} (logit): {math.log(inside / (1 - inside)):.3f}"
-    return f"{title}: {score:.3f}"
+    if np.isnan(outputs).any():
+        return ("no estimate",)
+    mean, factor = trained.estimates(outputs)
+    sigma = np.sqrt(np.square(factor[0]).sum(axis=1))
+    lines = []
+    for name, value, error, true in zip(trained.card.targets, mean[0], sigma, truth, strict=True):
+        digits = max(0, 1 - math.floor(math.log10(error)))
+        known = "" if math.isnan(true) else f" (true {true:.{digits}f})".replace("-", "−")
+        unit = f" {UNITS[name]}" if name in UNITS else ""
+        estimate = f"{value:.{digits}f} ± {error:.{digits}f}".replace("-", "−")
+        lines.append(f"{name}: {estimate}{unit}{known}")
+    return tuple(lines)
 
 
 def _logo(settings: DisplaySettings) -> Any:

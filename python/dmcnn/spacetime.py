@@ -101,11 +101,11 @@ def voxels(event: SparseImages, text: str, cmap: str | Colormap, gamma: float) -
     )
 
 
-def frames(event: SparseImages, edges: NDArray[np.float64] | None, text: str) -> Figure:
-    """The (T, H, W) frames of one event side by side; ``edges`` as in ``Dataset.frame_edges``."""
-    return calorimeter.frame_grid(event.dense()[0], edges, event.meta[0, 0], text=text)
+def frames(event: SparseImages, edges: NDArray[np.float64] | None, text: str, unit: str = "") -> Figure:
+    """The (T, H, W) frames of one event side by side; ``edges`` [unit] as in ``Dataset.frame_edges``."""
+    return calorimeter.frame_grid(event.dense()[0], edges, event.meta[0, 0], text=text, units=("", unit))
 
 
-def film(event: SparseImages, edges: NDArray[np.float64] | None, text: str) -> FuncAnimation:
+def film(event: SparseImages, edges: NDArray[np.float64] | None, text: str, unit: str = "") -> FuncAnimation:
     """The same frames one after another."""
-    return calorimeter.animation(event.dense()[0], edges, event.meta[0, 0], text=text)
+    return calorimeter.animation(event.dense()[0], edges, event.meta[0, 0], text=text, units=("", unit))

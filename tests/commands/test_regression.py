@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from dmcnn import display, infer, occlude, train, tune
 from dmcnn.command import load
@@ -95,9 +98,10 @@ def test_learns_and_its_estimates_are_those_of_infer(
     expected = -known.log_prob(torch.from_numpy(truth)).numpy() - np.log(card.target_scales).sum()
     np.testing.assert_allclose(nll, expected, rtol=1e-6, atol=1e-6)
 
-    for command in (display, occlude):
-        assert command.main([*asked, "-n", "0", f"output_dir={tmp_path}"]) == 2
-    assert "needs a network of classes" in capsys.readouterr().err
+    assert occlude.main([*asked, "-n", "0", f"output_dir={tmp_path}"]) == 2
+    assert "occlusion needs a network of classes" in capsys.readouterr().err
+    assert display.main([*asked, "--top", "3", f"output_dir={tmp_path}"]) == 2
+    assert "a choice of events by score needs a network of classes" in capsys.readouterr().err
 
 
 def test_zeros_as_asked_and_a_stopped_run_goes_on(words: list[str], tmp_path: Path) -> None:
@@ -250,3 +254,33 @@ def _line(word: str) -> str:
     """A setting of a command line as a cfg has it."""
     key, _, value = word.partition("=")
     return f"{key} = {value if value[0] in '[-0123456789' or value in ('True', 'False') else repr(value)}"
+
+
+def test_a_display_says_what_is_estimated_and_draws_electrons(
+    words: list[str], files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert train.main([*words, "EPOCHS=1"]) == 0
+    weights = tmp_path / "DM-CNN_model_sp_best.ckpt"
+    drawn: list[dict[str, Any]] = []
+
+    def seen(image: np.ndarray[Any, Any], *_: object, **how: Any) -> Figure:
+        drawn.append({"image": image, **how})
+        return Figure()
+
+    monkeypatch.setattr("dmcnn.shown.event_display", seen)
+    asked = [f"input_file={files['test']}", f"weight_file={weights}", f"output_dir={tmp_path}", "format=png"]
+    assert display.main([*asked, "-n", "7"]) == 0
+    frames = open_images(files["test"], slices=[0, 19]).read(7, 8)
+    np.testing.assert_array_equal([one["image"] for one in drawn], frames.dense()[0])
+
+    assert infer.main([*asked[:3]]) == 0
+    (path,) = tmp_path.glob("test_DM-CNN_scores*.csv")
+    row = rows_of(path)[7]
+    lines = drawn[0]["score"].replace("−", "-").split("\n")
+    for name, line in zip(TARGETS, lines, strict=True):
+        said = re.fullmatch(rf"{name}: (\S+) ± (\S+?)( µm)? \(true (\S+)\)", line)
+        assert said, line
+        one = float(row[f"sigma_{name}"])
+        for text, column in zip(said.group(1, 2, 4), (name, f"sigma_{name}", f"true_{name}"), strict=True):
+            assert float(text) == pytest.approx(float(row[column]), abs=0.06 * one)
+    assert drawn[0]["label"].endswith("entry 7")

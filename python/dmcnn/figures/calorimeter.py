@@ -277,5 +277,5 @@ def _times(count: int, edges: ArrayLike | None, unit: str) -> list[str]:
     if edges is None:
         return [f"Frame {number}" for number in range(count)]
     ends = np.asarray(edges, np.float64)[1:]
-    named = [_named(f"t ≤ {end:.3g}".replace("-", "−"), unit) for end in ends]
+    named = [_named(f"t ≤ {end:.4g}".replace("-", "−"), unit) for end in ends]
     return [*named[:count], *["no time"] * (count - len(named))]

@@ -97,6 +97,11 @@ class EventFile(ABC):
         return None
 
     @property
+    def frame_unit(self) -> str:
+        """The unit of these edges; "" where it is not known."""
+        return ""
+
+    @property
     def size(self) -> int:
         """Bytes on disk."""
         return self.path.stat().st_size

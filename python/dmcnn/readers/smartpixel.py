@@ -133,6 +133,10 @@ class SmartPixel(EventFile):
     def frame_edges(self) -> NDArray[np.float64] | None:
         return self._table.edges
 
+    @property
+    def frame_unit(self) -> str:
+        return "ps"
+
     def targets(self, names: Sequence[str]) -> NDArray[np.float64]:
         return self._table.targets(names)
 
