@@ -128,16 +128,40 @@ def test_output_measures() -> None:
             "bias(y-midplane) == 0.25": residual[:, 1].mean() - 0.25,
         }
     )
-    assert constraints.owed(found) == max(map(abs, found.values()))
-    assert constraints.owed(dict.fromkeys(found, -0.005)) == 0
-    assert constraints.owed(dict.fromkeys(found, -0.006)) == 0.006
+    assert constraints.owed(Values([1.0]), outputs, truth) == max(map(abs, found.values()))
 
 
-def test_nothing_is_owed_beyond_an_inequality() -> None:
-    constraints = Constraints(["zeros >= 0.5", "l1 <= 3"], Values([1.0]), rate=1.0)
-    assert constraints.owed({"zeros >= 0.5": -0.4, "l1 <= 3": 0.005}) == 0
-    assert constraints.owed({"zeros >= 0.5": -0.4, "l1 <= 3": 0.006}) == 0.006
-    assert constraints.owed({"zeros >= 0.5": 0.1, "l1 <= 3": 0.006}) == 0.1
+@pytest.mark.parametrize(
+    ("texts", "owed"),
+    [
+        (["zeros >= 0.5", "l1 <= 0.996"], 0.0),
+        (["zeros >= 0.5", "l1 <= 0.8"], 0.25),
+        (["zeros >= 0.9", "l1 <= 0.8"], 0.25),
+        (["zeros >= 0.9", "l1 <= 0.95"], 0.15),
+        (["zeros == 0.5"], 0.25),
+        (["zeros == 0.754"], 0.0),
+    ],
+)
+def test_what_is_owed_is_what_the_worst_lacks(texts: list[str], owed: float) -> None:
+    """Nothing beyond an inequality, and nothing within the tolerance."""
+    net = Values([0.0, 0.0, 0.0, 1.0])
+    assert Constraints(texts, net, rate=1.0).owed(net, NOTHING, NOTHING) == pytest.approx(owed, abs=1e-6)
+
+
+@pytest.mark.parametrize(("errors", "met"), [(1.5, True), (-1.5, True), (2.5, False), (-2.5, False)])
+@pytest.mark.parametrize("text", ["pull_width(x-midplane) == 1", "bias(x-midplane) == 0"])
+def test_a_number_of_events_is_met_within_its_error(text: str, errors: float, met: bool) -> None:
+    events, net = 800, Values([1.0])
+    outputs, residual = torch.zeros(events, 5), torch.ones(events)
+    residual[::2] = -1
+    if text.startswith("bias"):
+        residual += errors / math.sqrt(events)
+    else:  # the width that is as far from 1 as its own error says
+        residual *= 1 / (1 - errors / math.sqrt(2 * events))
+    outputs[:, 0], outputs[:, 1], outputs[:, 3] = residual, 1, 1
+    constraints = Constraints([text], net, rate=1.0, targets=TARGETS, diagonal="relu")
+    owed = constraints.owed(net, outputs, torch.zeros(events, 2))
+    assert (owed == 0) == met
 
 
 @pytest.mark.parametrize(

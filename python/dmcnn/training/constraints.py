@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -41,8 +41,8 @@ WARMUP = 0.5
 """Share of a training that serves well as its warmup, if the step size decays after it: less costs likelihood, and
 where the step size has decayed, weights do not follow any more."""
 
-TOLERANCE = 0.005
-"""Distance within which a constraint counts as met."""
+TOLERANCE, CERTAIN = 0.005, 2.0
+"""Distance within which a constraint counts as met, and within how many of its standard errors if that is more."""
 
 FORM = re.compile(r"\s*(\w+)\s*(?:\(([^()]*)\))?\s*([<>=!]+)\s*(\S+)\s*")
 
@@ -84,10 +84,12 @@ class Constraint:
         with torch.no_grad():
             return self._sign * float(self.of.distance(self.of.of(subject, self.argument), self.wanted))
 
-    def owed(self, distance: float) -> float:
-        """How far that is from being met; 0 within TOLERANCE."""
-        missed = abs(distance) if self.relation == "==" else distance
-        return missed if missed > TOLERANCE else 0.0
+    def owed(self, subject: Subject) -> float:
+        """That distance, at least 0, and 0 if it counts as met."""
+        missed = abs(self.distance(subject)) if self.relation == "==" else self.distance(subject)
+        with torch.no_grad():
+            error = CERTAIN * self.of.error(subject, self.argument)
+        return missed if missed > max(TOLERANCE, error) else 0.0
 
     @property
     def _sign(self) -> int:
@@ -259,9 +261,10 @@ class Constraints(nn.Module):
         subject = self._subject(net, outputs, targets)
         return {constraint.name: constraint.distance(subject) for constraint in self.constraints}
 
-    def owed(self, violations: Mapping[str, float]) -> float:
-        """How far the constraint that is furthest from being met is from it; 0 = all are met, within TOLERANCE."""
-        return max(each.owed(violations[each.name]) for each in self.constraints)
+    def owed(self, net: nn.Module, outputs: torch.Tensor, targets: torch.Tensor) -> float:
+        """How far the constraint that is furthest from being met is from it; 0 = all count as met."""
+        subject = self._subject(net, outputs, targets)
+        return max(each.owed(subject) for each in self.constraints)
 
     def _subject(self, net: nn.Module, outputs: torch.Tensor, targets: torch.Tensor) -> Subject:
         return Subject(net, outputs, targets, self.diagonal, self.covariance, self._uses)

@@ -6,6 +6,7 @@ gradient is that of a smooth stand-in, since a number such as a count of zeros h
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -173,6 +174,21 @@ def bias(of: Subject, target: float) -> torch.Tensor:
     return of.residuals[0][:, int(target)].mean()
 
 
+def exact(_: Subject, __: float) -> float:
+    """The standard error of numbers of the weights: none."""
+    return 0.0
+
+
+def pull_width_error(of: Subject, target: float) -> float:
+    """The standard error of a pull width among so many events."""
+    return float(pull_width(of, target)) / math.sqrt(2 * len(of.outputs))
+
+
+def bias_error(of: Subject, target: float) -> float:
+    """The standard error of a mean residual."""
+    return float(of.residuals[0][:, int(target)].std(correction=0)) / math.sqrt(len(of.outputs))
+
+
 def _density(value: torch.Tensor, wanted: float) -> torch.Tensor:
     """The logarithm of what may be left of a whole over what is."""
     return ((1 - wanted) / (1 - value).clamp(min=1e-6)).log()
@@ -188,6 +204,7 @@ class Measure:
         lowest, highest: between which, exclusively, a wanted value can lie.
         relative: distances are shares of the wanted value.
         stiffness: factor of the ``drive``: small for what fluctuates from batch to batch.
+        error: standard error of the distance, with the same arguments as ``of``.
     """
 
     of: Callable[[Subject, float], torch.Tensor]
@@ -196,6 +213,7 @@ class Measure:
     highest: float = float("inf")
     relative: bool = False
     stiffness: float = 1.0
+    error: Callable[[Subject, float], float] = exact
 
     def distance(self, value: torch.Tensor, wanted: float) -> torch.Tensor:
         """How far a value is above what is wanted."""
@@ -217,6 +235,6 @@ MEASURES = {
     "quantile": Measure(quantile, takes="share", lowest=0, relative=True),
     "bits": Measure(bits, lowest=0, relative=True),
     "macs": Measure(macs, lowest=0, relative=True),
-    "pull_width": Measure(pull_width, takes="target", lowest=0, stiffness=NOISY),
-    "bias": Measure(bias, takes="target", stiffness=NOISY),
+    "pull_width": Measure(pull_width, takes="target", lowest=0, stiffness=NOISY, error=pull_width_error),
+    "bias": Measure(bias, takes="target", stiffness=NOISY, error=bias_error),
 }

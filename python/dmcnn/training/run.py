@@ -157,8 +157,8 @@ class Run:
         """Distance of every constraint from what is wanted, and of the worst of them."""
         if self.constraints is None or not isinstance(result, Residuals):
             return {}
-        found = self.constraints.violations(self.net, result.outputs, result.truth)
-        return {**found, "violation": self.constraints.owed(found)}
+        about = self.net, result.outputs, result.truth
+        return {**self.constraints.violations(*about), "violation": self.constraints.owed(*about)}
 
     def finish(self, progress: Progress, test: SparseImages) -> Result:
         """The best weights (without evaluations on the way: the last) on the whole test set, kept as JSON.
