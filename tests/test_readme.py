@@ -131,6 +131,7 @@ def test_the_smartpixel_blocks(folder: Path) -> None:
     assert "smartpixel: 2029 parameters" in printed
     outputs = {path.name for path in (folder / "outputs").iterdir()}
     assert {"DM-CNN_evaluation_smartpixel_pulls.png", "DM-CNN_evaluation_smartpixel_targets.csv"} <= outputs
+    assert sum(name.endswith("_ENTRY_0_smartpixel_channel1.png") for name in outputs) == 1
     printed = execute(*block("python -m dmcnn.tune"), folder)
     assert printed.count("of the weights 0, NLL") == 4
     assert (folder / "outputs" / "tune_smartpixel_sparsity" / "front.png").exists()

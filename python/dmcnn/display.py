@@ -169,6 +169,7 @@ def _estimates(trained: Trained, outputs: NDArray[np.float64], truth: NDArray[np
     """A line for every target: its estimate, with two digits of the uncertainty, and what is true."""
     import numpy as np
 
+    from dmcnn.figures.panels import rounded
     from dmcnn.readers.smartpixel import UNITS
 
     if np.isnan(outputs).any():
@@ -177,11 +178,10 @@ def _estimates(trained: Trained, outputs: NDArray[np.float64], truth: NDArray[np
     sigma = np.sqrt(np.square(factor[0]).sum(axis=1))
     lines = []
     for name, value, error, true in zip(trained.card.targets, mean[0], sigma, truth, strict=True):
-        digits = max(0, 1 - math.floor(math.log10(error)))
-        known = "" if math.isnan(true) else f" (true {true:.{digits}f})".replace("-", "−")
+        known = "" if math.isnan(true) else f" (true {rounded(true, error).partition(' ')[0]})"
         unit = f" {UNITS[name]}" if name in UNITS else ""
-        estimate = f"{value:.{digits}f} ± {error:.{digits}f}".replace("-", "−")
-        lines.append(f"{name}: {estimate}{unit}{known}")
+        found = f"{rounded(value, error)}{unit}{known}".replace("-", "−")
+        lines.append(f"{name}: {found}")
     return tuple(lines)
 
 

@@ -252,7 +252,7 @@ def _told(fit: GaussianFit, unit: str, means: bool, outside: float) -> str:
     """What a fit found, in the digits that its error allows."""
     text = f"σ {rounded(fit.sigma.value, fit.sigma.error)}{' ' if unit else ''}{unit}"
     if means:
-        text = f"µ {rounded(fit.mean.value, fit.mean.error)}, {text}"
+        text = f"µ {rounded(fit.mean.value, fit.mean.error)}, {text}".replace("-", "−")
     return text + (f", {100 * outside:.2g} % outside" if outside > 5e-4 else "")
 
 
