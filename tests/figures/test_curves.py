@@ -124,6 +124,18 @@ def test_training_smooth_is_a_centred_mean():
     assert len(curves.training(step[:11], {"Loss": {"train": step[:11]}}, smooth=3).axes[0].lines) == 1
 
 
+def test_training_that_begins_far_off_is_cut():
+    loss = np.append([200.0, np.nan, 40], np.linspace(2, -3, 27))
+    cut, whole = curves.training(
+        np.arange(30), {"NLL": {"train": loss}, "Loss": {"train": np.full(30, 2.0)}}
+    ).axes
+    assert -3.5 < cut.get_ylim()[0] < -3
+    assert 2 < cut.get_ylim()[1] < 2.5
+    assert whole.get_ylim()[0] < 2 < whole.get_ylim()[1]
+    (slope,) = curves.training(np.arange(30), {"Loss": {"train": np.linspace(2, 0, 30)}}).axes
+    assert slope.get_ylim()[1] > 2
+
+
 def test_training_without_measurements():
     curves.training([], {}).draw_without_rendering()
     curves.training([1, 2], {"Loss": {"train": [np.nan, np.nan]}}).draw_without_rendering()

@@ -17,6 +17,9 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 
 DASHES = ("-", "--", "-.", ":")
 
+FAR = 5.0
+"""Range of a training curve, in that of all but its first tenth, from which on it is cut."""
+
 
 def roc(samples: Mapping[str, tuple[ArrayLike, ArrayLike]], level: float = 0.95, log: bool = False) -> Figure:
     """ROC curves by name, each of (signal scores, background scores), with their AUCs.
@@ -142,6 +145,8 @@ def training(
 ) -> Figure:
     """Training curves: one panel per quantity ("Loss", "Accuracy", "AUC"), one line per named series in it.
 
+    Values of the first tenth that are so far off that all others would be a flat line leave the panel.
+
     Args:
         step: (n,) horizontal positions.
         panels: (n,) values of each series; NaN where a quantity was not measured at that step.
@@ -155,6 +160,7 @@ def training(
     for axes, (title, series) in zip(grid, filled.items(), strict=False):
         for nth, (name, values) in enumerate(series.items()):
             _trace(axes, np.asarray(step, np.float64), np.asarray(values, np.float64), smooth, name, nth)
+        _limit(axes, [np.asarray(values, np.float64) for values in series.values()])
         _decorate(axes, "", title)
         _legend(axes, None, "best")
     grid[-1].set_xlabel(x_label, fontsize=13)
@@ -172,6 +178,19 @@ def _trace(
         # Steps are averaged as well, so that the smooth curve does not lag behind the raw one.
         x, y = (np.convolve(v, np.full(smooth, 1 / smooth), "valid") for v in (x, y))
     axes.plot(x, y, label=name, marker="o" if len(y) < 30 else None, markersize=4, **style)
+
+
+def _limit(axes: Axes, series: Sequence[NDArray[np.float64]]) -> None:
+    """Show what comes after the first tenth, if the whole range is more than FAR times that."""
+    later = np.concatenate([values[len(values) // 10 :] for values in series])
+    later = later[np.isfinite(later)]
+    if not len(later) or np.ptp(later) == 0:
+        return
+    low, high = float(later.min()), float(later.max())
+    margin = 0.05 * (high - low)
+    bottom, top = axes.get_ylim()
+    if top - bottom > FAR * (high - low):
+        axes.set_ylim(max(bottom, low - margin), min(top, high + margin))
 
 
 def _scored(values: ArrayLike, logit: bool) -> NDArray[np.float64]:
