@@ -106,7 +106,7 @@ def test_learns_and_its_estimates_are_those_of_infer(
 
 def test_zeros_as_asked_and_a_stopped_run_goes_on(words: list[str], tmp_path: Path) -> None:
     sparse = [*words, 'constraints=["zeros >= 0.3", "pull_width(x-midplane) <= 3"]', "EPOCHS=6"]
-    sparse += ["constraint_rate=90.0", "constraint_damping=30.0", "constraint_warmup=0.1"]
+    sparse += ["constraint_rate=90.0", "constraint_damping=30.0", "constraint_warmup=0.5"]
 
     def run(folder: str, stop_at: int = 0) -> Path:
         places = [f"weights_directory={tmp_path / folder}", f"output_directory={tmp_path / folder}"]
@@ -138,6 +138,9 @@ def test_zeros_as_asked_and_a_stopped_run_goes_on(words: list[str], tmp_path: Pa
 
     rows = rows_of(whole / "DM-CNN_training_metrics_sp.csv")
     assert float(rows[0]["zeros"]) < 0.25
+    rates = [float(row["learning_rate"]) for row in rows]  # full until the constraints are in force
+    assert rates[:3] == [0.003] * 3
+    assert rates[3] > rates[4] > rates[5] > 0
     feasible = [row for row in rows if float(row["violation"]) == 0]
     assert feasible, [row["zeros"] for row in rows]
     net, card = checkpoint.load(whole / "DM-CNN_model_sp_best.ckpt")

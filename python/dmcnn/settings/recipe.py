@@ -108,7 +108,7 @@ class Recipe(Reading):
     constraint_rate: float | None = Field(
         None,
         gt=0,
-        description="what a multiplier gains on a violation over the training, times the violation",
+        description="gain of a multiplier over the whole training, per unit of the violation",
     )
     constraint_damping: float | None = Field(None, ge=0, description="weight of the squared violations")
     constraint_warmup: float | None = Field(
