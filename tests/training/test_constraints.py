@@ -162,6 +162,7 @@ def test_a_number_of_events_is_met_within_its_error(text: str, errors: float, me
     constraints = Constraints([text], net, rate=1.0, targets=TARGETS, diagonal="relu")
     owed = constraints.owed(net, outputs, torch.zeros(events, 2))
     assert (owed == 0) == met
+    assert constraints.owed(net, outputs * math.nan, torch.zeros(events, 2)) == math.inf
 
 
 @pytest.mark.parametrize(

@@ -85,11 +85,13 @@ class Constraint:
             return self._sign * float(self.of.distance(self.of.of(subject, self.argument), self.wanted))
 
     def owed(self, subject: Subject) -> float:
-        """That distance, at least 0, and 0 if it counts as met."""
+        """That distance, at least 0, and 0 if it counts as met; infinite if it is no number."""
         missed = abs(self.distance(subject)) if self.relation == "==" else self.distance(subject)
         with torch.no_grad():
             error = CERTAIN * self.of.error(subject, self.argument)
-        return missed if missed > max(TOLERANCE, error) else 0.0
+        if math.isnan(missed):
+            return math.inf
+        return 0.0 if missed <= max(TOLERANCE, error) else missed
 
     @property
     def _sign(self) -> int:
