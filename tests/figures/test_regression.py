@@ -64,7 +64,8 @@ def test_pulls_beside_the_unit_gaussian() -> None:
     )
     fit = distributions.fit_core(SAMPLES["2 slices"][:, 0] / 8)
     assert fit is not None
-    assert words(figure.axes[0])[0].startswith(f"µ {rounded(fit.mean.value, fit.mean.error)}, σ ")
+    mean = rounded(fit.mean.value, fit.mean.error).replace("-", "−")
+    assert words(figure.axes[0])[0].startswith(f"µ {mean}, σ ")
     assert names(figure) == ["a", "unit Gaussian"]
 
 

@@ -22,7 +22,7 @@ TINY = 1e-10
 
 def compressed(charge: Floats) -> Floats:
     """sign(x) log2(1 + |x|) of charges [electrons], rounded as in the original generator of frames."""
-    found: Floats = np.sign(charge) * np.log1p(np.abs(charge)) / math.log(2)
+    found: Floats = np.copysign(np.log1p(np.abs(charge)), charge) / math.log(2)
     return found
 
 

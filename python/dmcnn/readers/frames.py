@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,18 +88,18 @@ def sparsified(pieces: Iterable[Piece], rows: int, columns: int) -> Charges:
     bad = np.zeros(rows, bool)
     for piece in pieces:
         hits = [(array != 0).nonzero()[0] for array in piece.arrays]
-        frame = np.concatenate(hits) + piece.row
+        frame: NDArray[Any] = np.concatenate(hits, dtype=short, casting="unsafe")  # none is beyond the rows
+        frame += np.int64(piece.row).astype(short)
         value = np.concatenate([array.take(found) for array, found in zip(piece.arrays, hits, strict=True)])
         bad[frame[~(np.abs(value) <= LARGEST)]] = True
-        frames.append(frame.astype(short))
+        frames.append(frame)
         indices.append(np.repeat(np.array(piece.columns, narrow), [len(found) for found in hits]))
         values.append(value)
     frame = np.concatenate(frames)
     order = np.argsort(frame, kind="stable")
     offsets = np.concatenate([[0], np.cumsum(np.bincount(frame, minlength=rows))])
-    return Charges(offsets, np.concatenate(indices)[order], np.concatenate(values)[order], bad).of_frames(
-        ~bad
-    )
+    index, value = (np.concatenate(parts).take(order) for parts in (indices, values))
+    return Charges(offsets, index, value, bad).of_frames(~bad)
 
 
 def noisy(charges: Charges, rms: float, size: int, seed: Sequence[int]) -> Charges:
