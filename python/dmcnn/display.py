@@ -169,18 +169,19 @@ def _estimates(trained: Trained, outputs: NDArray[np.float64], truth: NDArray[np
     """A line for every target: its estimate, with two digits of the uncertainty, and what is true."""
     import numpy as np
 
+    from dmcnn import gaussian
+    from dmcnn.evaluation.predictions import unit
     from dmcnn.figures.panels import rounded
-    from dmcnn.readers.smartpixel import UNITS
 
     if np.isnan(outputs).any():
         return ("no estimate",)
     mean, factor = trained.estimates(outputs)
-    sigma = np.sqrt(np.square(factor[0]).sum(axis=1))
+    sigma = gaussian.sigma(factor)[0]
     lines = []
     for name, value, error, true in zip(trained.card.targets, mean[0], sigma, truth, strict=True):
         known = "" if math.isnan(true) else f" (true {rounded(true, error).partition(' ')[0]})"
-        unit = f" {UNITS[name]}" if name in UNITS else ""
-        found = f"{rounded(value, error)}{unit}{known}".replace("-", "−")
+        measured = f"{rounded(value, error)} {unit(name)}".rstrip()
+        found = f"{measured}{known}".replace("-", "−")
         lines.append(f"{name}: {found}")
     return tuple(lines)
 
