@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from timing import Timing, paired
 
 from dmcnn import _core
-from dmcnn.datasets import Dataset
-from dmcnn.images import SparseImages
-from dmcnn.labels import LabelRule
-from dmcnn.occlusion.scan import fill_values, occluded, windows
+from dmcnn.datasets.dataset import Dataset
+from dmcnn.datasets.labels import LabelRule
+from dmcnn.images.sparse import SparseImages
+from dmcnn.occlusion.windows import fill_values, occluded, windows
 from dmcnn.training.batches import Batches
 from dmcnn.training.loader import Loader
 
@@ -38,7 +38,7 @@ def sample(events: int, seed: int = 1) -> SparseImages:
 
 def random_images(count: int, active: int, side: int = 512, seed: int = 1) -> SparseImages:
     """``count`` images with ``active`` pixels each, on random walks like tracks."""
-    from dmcnn.images import sparse
+    from dmcnn.images.sparse import sparse
 
     random = np.random.default_rng(seed)
     dense = np.zeros((count, 1, side, side), np.float32)

@@ -17,10 +17,10 @@ import torch
 from numpy.typing import NDArray
 from timing import Timing, paired
 
+from dmcnn.engines.dense import to_tensor
+from dmcnn.images.frames import ECAL
 from dmcnn.readers import open_images
-from dmcnn.scoring import to_tensor
 from dmcnn.simulation import SAMPLES
-from dmcnn.voxels import ECAL
 from dmcnn.writers import calorimeter
 
 BATCH, CHUNK = 128, 1024

@@ -26,10 +26,10 @@ from torch import nn
 from dmcnn.attribution import Method, Target, build
 from dmcnn.attribution.base import Explained
 from dmcnn.attribution.layers import find
-from dmcnn.attribution.path import IntegratedGradients
-from dmcnn.models import checkpoint
+from dmcnn.attribution.methods.integrated_gradients import IntegratedGradients
+from dmcnn.checkpoints import card
+from dmcnn.engines.dense import to_tensor
 from dmcnn.models.mpid import MPID
-from dmcnn.scoring import to_tensor
 
 TARGET = Target(0)
 SAMPLES = 5
@@ -127,7 +127,7 @@ def main() -> None:
     asked = words.parse_args()
     torch.set_num_threads(asked.threads)
     torch.manual_seed(1)
-    net = checkpoint.load(asked.weights)[0] if asked.weights else MPID()
+    net = card.load(asked.weights)[0] if asked.weights else MPID()
     images = to_tensor(sample(asked.events))
     with quiet():
         found = lariat(net.eval(), images, asked.rounds)

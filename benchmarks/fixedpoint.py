@@ -17,9 +17,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from timing import Timing, paired, table
 
-from dmcnn.images import SparseImages, sparse
-from dmcnn.models.fixedpoint import PARAMETERS, STEPS, Codes, FixedPoint
-from dmcnn.scoring import to_tensor
+from dmcnn.engines.dense import to_tensor
+from dmcnn.images.sparse import SparseImages, sparse
+from dmcnn.quantisation.fixedpoint import PARAMETERS, STEPS, Codes, FixedPoint
 
 BATCH, ROWS, COLUMNS, POOL = 5000, 13, 21, 3
 QKERAS = {2: 61_000, 20: 25_700}

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from timing import Timing, paired
 
-from dmcnn.datasets import Dataset
-from dmcnn.images import SparseImages, join
+from dmcnn.datasets.dataset import Dataset
+from dmcnn.datasets.targets import Targets
+from dmcnn.images.sparse import SparseImages, join
 from dmcnn.readers import fit_charge
-from dmcnn.simulation import pixels
-from dmcnn.targets import Targets
+from dmcnn.simulation import smartpixel
 
 BATCH, HIGH, LOW, STEPS = 5000, 1.7, 2.5, 8
 SCALES = {"x-midplane": 75.0, "y-midplane": 18.75, "cotAlpha": 8.0, "cotBeta": 0.5}
@@ -69,14 +69,14 @@ def written(folder: Path, number: int, count: int) -> Path:
     """A pair of files of ``count`` rows, as pandas writes them; the path of that of the charges."""
     import pandas as pd
 
-    images = join(list(pixels.smartpixel(count, seed=number + 1)))
+    images = join(list(smartpixel.smartpixel(count, seed=number + 1)))
     dense = np.zeros((math.prod(images.shape), count))
     dense[images.index, np.repeat(np.arange(count), images.n_pixels)] = images.value
     path = folder / "recon3D" / f"recon3D_d{number}.parquet"
     frame = pd.DataFrame(dense.T, columns=[str(pixel) for pixel in range(len(dense))], copy=False)
     for target, table in (
         (path, frame),
-        (labels_of(path), pd.DataFrame(images.label, columns=pixels.LABELS)),
+        (labels_of(path), pd.DataFrame(images.label, columns=smartpixel.LABELS)),
     ):
         target.parent.mkdir(parents=True, exist_ok=True)
         table.to_parquet(target)

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from timing import Timing, paired
 
-from dmcnn.cropping import around_most_charge
-from dmcnn.images import sparse
-from dmcnn.voxels import ECAL, to_frames
+from dmcnn.images.crop import around_most_charge
+from dmcnn.images.frames import ECAL, to_frames
+from dmcnn.images.sparse import sparse
 
 SIZE = (512, 512)
 

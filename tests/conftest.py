@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dmcnn.images import EVENT, META, SparseImages, sparse
+from dmcnn.images.sparse import EVENT, META, SparseImages, sparse
 from dmcnn.writers import larcv3
 
 ROOT = Path(__file__).parents[1]

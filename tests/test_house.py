@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from dmcnn.command import load
 from dmcnn.settings import COMMANDS, Reading, Settings
+from dmcnn.settings.command import load
 from dmcnn.settings.recipe import ARCHITECTURE
 
 PACKAGE = ROOT / "python" / "dmcnn"
@@ -38,19 +38,19 @@ CFGS = {
     "smartpixel_evaluation.cfg": ("evaluate", []),
 }
 MAY_USE_CORE = {
-    "cropping.py",
-    "images.py",
-    "scoring.py",
-    "voxels.py",
-    "models/fixedpoint.py",
-    "occlusion/scan.py",
-    "readers/cells.py",
-    "readers/clusters.py",
-    "readers/larcv2.py",
-    "readers/larcv3.py",
+    "engines/dense.py",
+    "images/crop.py",
+    "images/frames.py",
+    "images/sparse.py",
+    "occlusion/windows.py",
+    "quantisation/fixedpoint.py",
+    "readers/calorimeter/cells.py",
+    "readers/larcv2/clusters.py",
+    "readers/larcv2/reader.py",
+    "readers/larcv2/tensors.py",
+    "readers/larcv2/uproot_voxels.py",
+    "readers/larcv3/reader.py",
     "readers/npy.py",
-    "readers/tensors.py",
-    "readers/uproot_voxels.py",
 }
 
 
@@ -74,9 +74,9 @@ def test_shipped_cfg_files_load_without_a_word(
 
 
 PARTS = {
-    "train": ["preparation/data.py", "preparation/job.py"],
-    "attribute": ["explained.py"],
-    "display": ["shown.py"],
+    "train": ["training/data.py", "training/setup.py"],
+    "attribute": ["attribution/report.py"],
+    "display": ["displays/event.py"],
 }
 """Modules that take all settings of a command."""
 

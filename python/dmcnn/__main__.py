@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from dmcnn.errors import nearest
+from dmcnn._common.errors import nearest
 from dmcnn.settings import COMMANDS
 
 

@@ -10,20 +10,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dmcnn.command import run
-from dmcnn.errors import InputError, nearest
-from dmcnn.files import replacing, writable
+from dmcnn._common.errors import InputError, nearest
+from dmcnn._common.files import replacing, writable
 from dmcnn.settings import AttributeSettings
+from dmcnn.settings.command import run
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from dmcnn.attribution import Method
-    from dmcnn.datasets import Dataset
-    from dmcnn.explained import Job
-    from dmcnn.selection import Chosen
-    from dmcnn.trained import Trained
+    from dmcnn.attribution.report import Job
+    from dmcnn.datasets.dataset import Dataset
+    from dmcnn.datasets.selection import Chosen
+    from dmcnn.inference.predictor import Trained
 
 log = logging.getLogger("dmcnn")
 
@@ -35,8 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def attribute(settings: AttributeSettings) -> None:
     """Explain the chosen events one after another; then the gallery and the quality of all."""
-    from dmcnn.explained import Job
-    from dmcnn.trained import open_trained
+    from dmcnn.attribution.report import Job
+    from dmcnn.inference.predictor import open_trained
 
     folder = writable(settings.output_dir)
     trained = open_trained(settings.weight_file, **settings.network())
@@ -96,7 +96,7 @@ def _check_colours(settings: AttributeSettings) -> None:
 def _methods(settings: AttributeSettings, trained: Trained) -> list[Method]:
     """The methods with the options of the cfg; faults show before any work is done."""
     from dmcnn.attribution import build, layers
-    from dmcnn.attribution.noise import Noisy, SmoothRectGrad
+    from dmcnn.attribution.methods.noise import Noisy, SmoothRectGrad
 
     if settings.layer is not None:
         layers.find(trained.net, trained.shape, settings.layer)
@@ -122,7 +122,7 @@ def _chosen(settings: AttributeSettings, trained: Trained, dataset: Dataset) -> 
     """The events by number, then those by score."""
     import numpy as np
 
-    from dmcnn import selection
+    from dmcnn.datasets import selection
 
     asked = selection.by_number(dataset, settings.entries)
     if not settings.ranks:
@@ -141,8 +141,8 @@ def _chosen(settings: AttributeSettings, trained: Trained, dataset: Dataset) -> 
 
 def _other_scores(settings: AttributeSettings, trained: Trained, dataset: Dataset) -> NDArray[np.float64]:
     """The scores of the other network."""
-    from dmcnn import selection
-    from dmcnn.trained import open_trained
+    from dmcnn.datasets import selection
+    from dmcnn.inference.predictor import open_trained
 
     if settings.other_score_csv is not None:
         return selection.from_tables(settings.other_score_csv, dataset, settings.score_column)
@@ -174,19 +174,19 @@ def _gallery(settings: AttributeSettings, jobs: Sequence[Job], methods: Sequence
 
 def _tables(rows: Sequence[dict[str, Any]], stem: Path) -> None:
     """Every row, the summary over events, and its figure."""
-    from dmcnn.attribution.quality import columns
-    from dmcnn.attribution.summary import summary
-    from dmcnn.extras import installed
-    from dmcnn.figures import quality
-    from dmcnn.writers import parquet, table
-    from dmcnn.writers.figure import save_figure
+    from dmcnn._common.extras import installed
+    from dmcnn.attribution.quality.summary import summary
+    from dmcnn.attribution.quality.table import columns
+    from dmcnn.figures import attribution_quality
+    from dmcnn.figures.save import save_figure
+    from dmcnn.tables import parquet, table
 
     found = summary(rows)
     for what, of in (("quality", rows), ("quality_summary", found)):
         table.write(stem.with_name(f"{stem.name}_{what}.csv"), table.Table.of(columns(of)))
         if installed("pyarrow"):
             parquet.write(stem.with_name(f"{stem.name}_{what}.parquet"), columns(of))
-    save_figure(quality.measures(found), stem.with_name(f"{stem.name}_quality"))
+    save_figure(attribution_quality.measures(found), stem.with_name(f"{stem.name}_quality"))
     log.info("%s_quality.csv, %s_quality_summary.csv", stem, stem.name)
 
 
@@ -194,10 +194,10 @@ def _agreement(jobs: Sequence[Job], methods: Sequence[Method], stem: Path) -> No
     """How alike the maps of the methods are, averaged over the events: table and figure."""
     import numpy as np
 
-    from dmcnn.attribution.overlap import agreement
-    from dmcnn.figures import quality
-    from dmcnn.writers import table
-    from dmcnn.writers.figure import save_figure
+    from dmcnn.attribution.quality.localisation import agreement
+    from dmcnn.figures import attribution_quality
+    from dmcnn.figures.save import save_figure
+    from dmcnn.tables import table
 
     found = [agreement(job.explained(methods).maps, job.event.dense()[0] != 0) for job in jobs]
     names, share = found[0].names, found[0].share
@@ -215,7 +215,10 @@ def _agreement(jobs: Sequence[Job], methods: Sequence[Method], stem: Path) -> No
         "top_overlap": [tops[pair] for pair in pairs],
     }
     table.write(stem.with_name(f"{stem.name}_agreement.csv"), table.Table.of(columns))
-    save_figure(quality.agreement(names, ranks, tops, share=share), stem.with_name(f"{stem.name}_agreement"))
+    save_figure(
+        attribution_quality.agreement(names, ranks, tops, share=share),
+        stem.with_name(f"{stem.name}_agreement"),
+    )
 
 
 if __name__ == "__main__":

@@ -9,21 +9,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dmcnn.command import run
-from dmcnn.errors import InputError, nearest
-from dmcnn.files import replacing, writable
+from dmcnn._common.errors import InputError, nearest
+from dmcnn._common.files import replacing, writable
 from dmcnn.settings import DisplaySettings
+from dmcnn.settings.command import run
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from dmcnn.datasets import Dataset
-    from dmcnn.images import SparseImages
+    from dmcnn.datasets.dataset import Dataset
+    from dmcnn.datasets.selection import Chosen
+    from dmcnn.displays.event import Scores
+    from dmcnn.images.sparse import SparseImages
+    from dmcnn.inference.predictor import Trained
     from dmcnn.pages import EventPage
-    from dmcnn.selection import Chosen
-    from dmcnn.shown import Scores
-    from dmcnn.trained import Trained
 
 log = logging.getLogger("dmcnn")
 
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def display(settings: DisplaySettings) -> None:
     """Draw the chosen events, as pictures and as pages."""
-    from dmcnn.shown import Show
+    from dmcnn.displays.event import Show
 
     _check_colours(settings)
     folder, logo = writable(settings.output_dir), _logo(settings)
@@ -87,7 +87,7 @@ def _trained(settings: DisplaySettings) -> Trained | None:
     """The network, unless nothing needs its scores."""
     if settings.weight_file is None or settings.score_csv is not None:
         return None
-    from dmcnn.trained import open_trained
+    from dmcnn.inference.predictor import open_trained
 
     trained = open_trained(settings.weight_file, **settings.network())
     if settings.ranks:
@@ -96,7 +96,7 @@ def _trained(settings: DisplaySettings) -> Trained | None:
 
 
 def _dataset(settings: DisplaySettings, trained: Trained | None) -> Dataset:
-    from dmcnn.datasets import Dataset
+    from dmcnn.datasets.dataset import Dataset
 
     if trained is not None:
         return trained.dataset(settings.input_file)
@@ -105,7 +105,7 @@ def _dataset(settings: DisplaySettings, trained: Trained | None) -> Dataset:
 
 def _shown(settings: DisplaySettings, trained: Trained | None, dataset: Dataset) -> Dataset:
     """The events as they are drawn: charges of pixels in electrons, whatever the network takes of them."""
-    from dmcnn.datasets import Dataset
+    from dmcnn.datasets.dataset import Dataset
 
     if trained is None or trained.reading.get("charge", "electrons") == "electrons":
         return dataset
@@ -128,7 +128,7 @@ def _scores(settings: DisplaySettings, trained: Trained | None, dataset: Dataset
     """(n,) the score of every event if the choice needs them or a table has them, else NaN."""
     import numpy as np
 
-    from dmcnn import selection
+    from dmcnn.datasets import selection
 
     if settings.score_csv is not None:
         return selection.from_tables(settings.score_csv, dataset, settings.score_column)
@@ -138,7 +138,7 @@ def _scores(settings: DisplaySettings, trained: Trained | None, dataset: Dataset
 
 
 def _chosen(settings: DisplaySettings, dataset: Dataset, scores: NDArray[np.float64]) -> list[Chosen]:
-    from dmcnn import selection
+    from dmcnn.datasets import selection
 
     asked = selection.by_number(dataset, settings.entries)
     return selection.each_once(
@@ -154,7 +154,7 @@ def _score(
     truth: NDArray[np.float64],
 ) -> Scores:
     """The scores of one event: all of the network's, or the one that a table has; or its estimates."""
-    from dmcnn.shown import Scores
+    from dmcnn.displays.event import Scores
 
     if trained is None:
         return Scores({} if math.isnan(known) else {"signal": known}, "signal")
@@ -169,9 +169,9 @@ def _estimates(trained: Trained, outputs: NDArray[np.float64], truth: NDArray[np
     """A line for every target: its estimate, with two digits of the uncertainty, and what is true."""
     import numpy as np
 
-    from dmcnn import gaussian
-    from dmcnn.evaluation.predictions import unit
-    from dmcnn.figures.panels import rounded
+    from dmcnn.evaluation.regression.predictions import unit
+    from dmcnn.figures.style import rounded
+    from dmcnn.metrics import gaussian
 
     if np.isnan(outputs).any():
         return ("no estimate",)

@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dmcnn.command import run
-from dmcnn.errors import InputError
-from dmcnn.files import expand, replacing, writable
+from dmcnn._common.errors import InputError
+from dmcnn._common.files import expand, replacing, writable
 from dmcnn.settings import EvaluateSettings
+from dmcnn.settings.command import run
 
 if TYPE_CHECKING:
     from dmcnn.evaluation import Evaluation
@@ -26,8 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def evaluate(settings: EvaluateSettings) -> None:
     """Numbers in one JSON, figures as PNG and PDF, of regression also tables as CSV."""
-    from dmcnn.writers import table
-    from dmcnn.writers.figure import save_figure
+    from dmcnn.figures.save import save_figure
+    from dmcnn.tables import table
 
     folder = writable(settings.output_dir)
     found = _judge(settings)
@@ -46,9 +46,10 @@ def evaluate(settings: EvaluateSettings) -> None:
 
 def _judge(settings: EvaluateSettings) -> Evaluation:
     """What the tables tell, by what they hold."""
-    from dmcnn.evaluation import classes, naming, regression, signal
-    from dmcnn.evaluation.predictions import targets_of
-    from dmcnn.writers import table
+    from dmcnn.evaluation import classes, signal
+    from dmcnn.evaluation.regression import comparison, naming
+    from dmcnn.evaluation.regression.predictions import targets_of
+    from dmcnn.tables import table
 
     level, name, column = settings.confidence, settings.name or "score", settings.score_column
     if settings.scores is None:
@@ -61,7 +62,7 @@ def _judge(settings: EvaluateSettings) -> Evaluation:
         given = settings.weights
         weights = None if given is None else naming.weights(given, networks, settings.names)
         reach, bins = settings.fit_range, settings.profile_bins
-        return regression.judge(networks, weights, level=level, reach=reach, bins=bins)
+        return comparison.judge(networks, weights, level=level, reach=reach, bins=bins)
     if settings.names is not None or settings.weights is not None or isinstance(settings.scores, dict):
         raise InputError(
             f"{paths[0]}: no column sigma_<target>, but only networks of regression are compared"

@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dmcnn.command import run
-from dmcnn.errors import InputError
-from dmcnn.files import writable
+from dmcnn._common.errors import InputError
+from dmcnn._common.files import writable
 from dmcnn.settings import ExportSettings
+from dmcnn.settings.command import run
 
 if TYPE_CHECKING:
     import torch
 
-    from dmcnn.trained import Trained
+    from dmcnn.inference.predictor import Trained
 
 log = logging.getLogger("dmcnn")
 
@@ -31,9 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def export(settings: ExportSettings) -> None:
     """One file per format, each written, run and compared before it gets its name."""
-    from dmcnn.exporting import FORMATS, layers
-    from dmcnn.exporting.base import is_quantised
-    from dmcnn.trained import open_trained
+    from dmcnn.exports import FORMATS, layer_table
+    from dmcnn.exports.base import is_quantised
+    from dmcnn.inference.predictor import open_trained
 
     folder = writable(settings.output_dir)
     trained = open_trained(settings.weight_file, asked=settings.reading(), gpuid="cpu")
@@ -44,7 +44,9 @@ def export(settings: ExportSettings) -> None:
         path = stem.with_name(stem.name + FORMATS[name].ending)
         found = FORMATS[name].export(path, trained.net, trained.card, images)
         log.info(
-            "%s: %s", path, found or "\n" + "\n".join(layers.lines(layers.rows(trained.net, trained.card)))
+            "%s: %s",
+            path,
+            found or "\n" + "\n".join(layer_table.lines(layer_table.rows(trained.net, trained.card))),
         )
     settings.save(stem.with_name(stem.name + "_export"), f", weights {trained.sha256}")
 
@@ -55,9 +57,9 @@ def _images(settings: ExportSettings, trained: Trained) -> torch.Tensor:
 
     import torch
 
-    from dmcnn.exporting.images import random
-    from dmcnn.scaling import scale_
-    from dmcnn.scoring import to_tensor
+    from dmcnn.engines.dense import to_tensor
+    from dmcnn.exports.probe_images import random
+    from dmcnn.images.scaling import scale_
 
     count = min(settings.events, max(2, PIXELS // math.prod(trained.shape)))
     found = random(trained.card, count, settings.seed_number)

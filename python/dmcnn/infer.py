@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dmcnn.command import run
-from dmcnn.errors import InputError
-from dmcnn.files import expand, writable
+from dmcnn._common.errors import InputError
+from dmcnn._common.files import expand, writable
 from dmcnn.settings import InferSettings
+from dmcnn.settings.command import run
 
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from dmcnn.datasets import Dataset
-    from dmcnn.trained import Trained
-    from dmcnn.writers.table import Table
+    from dmcnn.datasets.dataset import Dataset
+    from dmcnn.inference.predictor import Trained
+    from dmcnn.tables.table import Table
 
 log = logging.getLogger("dmcnn")
 
@@ -47,7 +47,7 @@ class Job:
 
 def infer(settings: InferSettings) -> None:
     """Score the files one after another."""
-    from dmcnn.trained import open_trained
+    from dmcnn.inference.predictor import open_trained
 
     jobs = _jobs(settings, writable(settings.output_dir))
     trained = open_trained(settings.weight_file, **settings.network())
@@ -63,9 +63,9 @@ def infer(settings: InferSettings) -> None:
 
 def _jobs(settings: InferSettings, folder: Path) -> list[Job]:
     """One job per file; InputError if two would write the same output, or the CSVs do not pair with the files."""
-    from dmcnn import datasets
+    from dmcnn.datasets.dataset import expand as expand_inputs
 
-    files = datasets.expand(settings.input_file)
+    files = expand_inputs(settings.input_file)
     csvs: Sequence[str | None] = expand(settings.input_csv) if settings.input_csv else [None] * len(files)
     if len(csvs) != len(files):
         raise InputError(
@@ -89,7 +89,7 @@ def _jobs(settings: InferSettings, folder: Path) -> list[Job]:
 
 
 def _analysis(job: Job) -> Table | None:
-    from dmcnn.writers import table
+    from dmcnn.tables import table
 
     return None if job.analysis_csv is None else table.read(job.analysis_csv, table.IDS)
 
@@ -105,10 +105,10 @@ def _score_file(
     """Scores of one file, resumed from its journal, then the CSV and the histogram."""
     import numpy as np
 
-    from dmcnn.journal import Journal
-    from dmcnn.scored import of_classes, of_estimates
-    from dmcnn.writers import join, table
-    from dmcnn.writers.figure import save_figure
+    from dmcnn._common.journal import Journal
+    from dmcnn.figures.save import save_figure
+    from dmcnn.inference.score_table import of_classes, of_estimates
+    from dmcnn.tables import join, table
 
     key = {
         "file": dataset.fingerprint(),
@@ -140,12 +140,12 @@ def _score_file(
 
 def _histogram(trained: Trained, dataset: Dataset, scores: NDArray[np.float64]) -> Figure:
     """The signal scores of all entries; without a signal class, the scores of all classes."""
-    from dmcnn.figures import curves
+    from dmcnn.figures import classification
 
     if trained.has_signal:
-        return curves.scores({dataset.files[0].stem: scores[:, trained.signal]}, density=False)
+        return classification.scores({dataset.files[0].stem: scores[:, trained.signal]}, density=False)
     named = {f"score of {name}": scores[:, i] for i, name in enumerate(trained.card.classes)}
-    return curves.scores(named, density=False)
+    return classification.scores(named, density=False)
 
 
 def _score(trained: Trained, dataset: Dataset, journal: Any, rotation: int) -> None:
@@ -170,7 +170,7 @@ def _coverage(dataset: Dataset, outputs: NDArray[np.float64]) -> list[str]:
     """How many entries were scored, and how many of those with ids share them."""
     import numpy as np
 
-    from dmcnn.images import UNSET
+    from dmcnn.images.sparse import UNSET
 
     known = dataset.events[dataset.events["event"] != UNSET]
     ids = Counter(map(tuple, known[["run", "subrun", "event"]].tolist()))

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dmcnn.command import run
-from dmcnn.files import replacing, writable
+from dmcnn._common.files import replacing, writable
 from dmcnn.settings import OccludeSettings
+from dmcnn.settings.command import run
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from dmcnn.images import SparseImages
-    from dmcnn.trained import Trained
+    from dmcnn.images.sparse import SparseImages
+    from dmcnn.inference.predictor import Trained
 
 log = logging.getLogger("dmcnn")
 
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def occlude(settings: OccludeSettings) -> None:
     """Scan the entries one after another; each leaves an npz and one figure per class."""
-    from dmcnn.trained import open_trained
+    from dmcnn.inference.predictor import open_trained
 
     folder = writable(settings.output_dir)
     trained = open_trained(settings.weight_file, **settings.network())
@@ -67,8 +67,8 @@ def _scan(settings: OccludeSettings, trained: Trained, event: SparseImages, stem
     import numpy as np
     from tqdm import tqdm
 
-    from dmcnn.journal import Journal
-    from dmcnn.occlusion.scan import scan, windows
+    from dmcnn._common.journal import Journal
+    from dmcnn.occlusion.windows import scan, windows
 
     key = _key(settings, trained, event)
     path = stem.with_name(stem.name + ".npz")
@@ -166,7 +166,7 @@ def _save(
 def _map(
     settings: OccludeSettings, event: SparseImages, found: Scan, scores: NDArray[np.float64], base: float
 ) -> NDArray[np.float64]:
-    from dmcnn.occlusion.scan import score_map
+    from dmcnn.occlusion.windows import score_map
 
     shape = event.shape[1:] if found.frames is None else event.shape
     return score_map(shape, found.rows, found.columns, scores, base, settings.stride, found.frames)
@@ -176,7 +176,7 @@ def _draw(settings: OccludeSettings, trained: Trained, event: SparseImages, foun
     """One figure per class, PNG and PDF; of boxes by their strongest frame, and all in space and time."""
     from dmcnn.figures import attribution
     from dmcnn.figures import occlusion as figures
-    from dmcnn.writers.figure import save_figure
+    from dmcnn.figures.save import save_figure
 
     scores, base = trained.scores(found.logits), trained.scores(found.base[None])[0]
     image = event.dense()[0].any(axis=0)

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import dmcnn
-from dmcnn.command import run
-from dmcnn.errors import InputError, nearest
-from dmcnn.files import writable
+from dmcnn._common.errors import InputError, nearest
+from dmcnn._common.files import writable
 from dmcnn.settings import SimulateSettings
+from dmcnn.settings.command import run
 
 log = logging.getLogger("dmcnn")
 
@@ -31,8 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def simulate(settings: SimulateSettings) -> None:
     """Simulate and write, with a progress bar; the used cfg goes beside the output."""
-    from dmcnn.samples import counted, format_of
     from dmcnn.simulation import SAMPLES
+    from dmcnn.simulation.addresses import counted, format_of
 
     settings = settings.model_copy(update={"kind": CALLED.get(settings.kind, settings.kind)})
     if settings.kind not in SAMPLES:

@@ -7,14 +7,13 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dmcnn import command
-from dmcnn.files import replacing, writable
-from dmcnn.settings import TrainSettings
+from dmcnn._common.files import replacing, writable
+from dmcnn.settings import TrainSettings, command
 
 if TYPE_CHECKING:
-    from dmcnn.images import SparseImages
-    from dmcnn.training.fit import Progress
-    from dmcnn.training.run import Run, Watch
+    from dmcnn.images.sparse import SparseImages
+    from dmcnn.training.loop import Progress
+    from dmcnn.training.session import Run, Watch
 
 log = logging.getLogger("dmcnn")
 
@@ -26,22 +25,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def train(settings: TrainSettings, watch: Watch | None = None) -> None:
     """Load, train, evaluate, save, report; ``watch`` is called with the metrics so far after every evaluation."""
-    from dmcnn.preparation import data, job
-    from dmcnn.training.run import Outputs
+    from dmcnn.training import data, setup
+    from dmcnn.training.session import Outputs
 
-    job.check(settings)
+    setup.check(settings)
     outputs = Outputs(
         writable(settings.weights_directory), writable(settings.output_directory), settings.name
     )
     found = data.load(settings)
-    run, progress = job.prepare(settings, outputs, found, watch)
+    run, progress = setup.prepare(settings, outputs, found, watch)
     _fit(settings, run, progress, found.images)
 
 
 def _fit(settings: TrainSettings, job: Run, progress: Progress, images: dict[str, SparseImages]) -> None:
     """Train to the end (or to an interrupt, which is saved) and report."""
     from dmcnn.training.batches import Batches
-    from dmcnn.training.fit import fit
+    from dmcnn.training.loop import fit
 
     seed = job.card.seed or 0
     _, height, width = images["train"].shape
@@ -108,16 +107,16 @@ def _report(job: Run, progress: Progress, test: SparseImages) -> None:
     """The result on the whole test set, and the curves."""
     import numpy as np
 
-    from dmcnn.figures import curves
+    from dmcnn.figures import classification
+    from dmcnn.figures.save import save_figure
     from dmcnn.training.evaluation import Evaluation
-    from dmcnn.writers.figure import save_figure
 
     result = job.finish(progress, test)
     first, *more = result.lines()
     log.info("\n".join([f"test: {first}", *more]))
     if isinstance(result, Evaluation):
         matrix = np.array(result.confusion)
-        save_figure(curves.confusion(matrix, result.classes), job.outputs.figure("confusion"))
+        save_figure(classification.confusion(matrix, result.classes), job.outputs.figure("confusion"))
     if progress.rows:
         if missed := min(row.get("violation", 0.0) for row in progress.rows):
             log.warning(
@@ -126,7 +125,7 @@ def _report(job: Run, progress: Progress, test: SparseImages) -> None:
                 missed,
             )
         columns = {name: [row[name] for row in progress.rows] for name in progress.rows[0]}
-        save_figure(curves.training(columns["step"], job.task.panels(columns)), job.outputs.curves)
+        save_figure(classification.training(columns["step"], job.task.panels(columns)), job.outputs.curves)
         log.info("metrics: %s", job.outputs.metrics)
     if job.save_every_step:
         log.info("weights: %s", job.outputs.best)

@@ -10,16 +10,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dmcnn.command import load, run
-from dmcnn.config import COMMAND_LINE
-from dmcnn.errors import InputError
-from dmcnn.extras import need
-from dmcnn.files import replacing, writable
+from dmcnn._common.errors import InputError
+from dmcnn._common.extras import need
+from dmcnn._common.files import replacing, writable
 from dmcnn.settings import TrainSettings, TuneSettings
+from dmcnn.settings.cfg import COMMAND_LINE
+from dmcnn.settings.command import load, run
 
 if TYPE_CHECKING:
-    from dmcnn.search.trials import Search
-    from dmcnn.training.run import Watch
+    from dmcnn.training.session import Watch
+    from dmcnn.tuning.trials import Search
 
 log = logging.getLogger("dmcnn.tune")
 
@@ -38,8 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def tune(settings: TuneSettings) -> None:
     """Run the trials that are missing, then write tables, figures and the best cfg."""
     need("optuna")
-    from dmcnn.search.study import database, warn_of_network_disk
-    from dmcnn.search.workers import side_by_side
+    from dmcnn.tuning.study import database, warn_of_network_disk
+    from dmcnn.tuning.workers import side_by_side
 
     common = _check(settings)
     folder, address = _places(settings)
@@ -62,7 +62,7 @@ def tune(settings: TuneSettings) -> None:
 
 def _worker(settings: TuneSettings, common: dict[str, str], number: int) -> None:
     """What one of several processes does."""
-    from dmcnn.search.study import database
+    from dmcnn.tuning.study import database
 
     with database(_places(settings)[1]):
         _search(settings, common, worker=number).work()
@@ -70,8 +70,8 @@ def _worker(settings: TuneSettings, common: dict[str, str], number: int) -> None
 
 def _check(settings: TuneSettings) -> dict[str, str]:
     """Every value of the space goes through the checks of ``train``; what all trials have in common, as text."""
-    from dmcnn.preparation.job import check
-    from dmcnn.search.space import samples, usable
+    from dmcnn.training.setup import check
+    from dmcnn.tuning.space import samples, usable
 
     space = usable(settings.space)
     faults: list[str] = []
@@ -126,9 +126,9 @@ def _places(settings: TuneSettings) -> tuple[Path, str]:
 
 def _search(settings: TuneSettings, common: dict[str, str], worker: int | None = None) -> Search:
     """The search as one process sees it."""
-    from dmcnn.search.space import usable
-    from dmcnn.search.study import connect
-    from dmcnn.search.trials import Search
+    from dmcnn.tuning.space import usable
+    from dmcnn.tuning.study import connect
+    from dmcnn.tuning.trials import Search
 
     folder, address = _places(settings)
     return Search(
@@ -149,7 +149,7 @@ def _search(settings: TuneSettings, common: dict[str, str], worker: int | None =
 
 def _wanted(settings: TuneSettings) -> int:
     """How many trials are asked for: never more than there are combinations, if each is drawn once."""
-    from dmcnn.search.space import combinations, usable
+    from dmcnn.tuning.space import combinations, usable
 
     count = combinations(usable(settings.space))
     if settings.trials is None:
@@ -177,10 +177,10 @@ def _attempt(
 
 def _report(settings: TuneSettings, search: Search) -> None:
     """The table of all trials, the best cfg, importance and history."""
-    from dmcnn.figures import search as figures
-    from dmcnn.search import results
-    from dmcnn.writers import table
-    from dmcnn.writers.figure import save_figure
+    from dmcnn.figures import tuning as figures
+    from dmcnn.figures.save import save_figure
+    from dmcnn.tables import table
+    from dmcnn.tuning import results
 
     trials, objective, folder = search.finished(), settings.objective, search.folder
     if not trials:
@@ -211,9 +211,9 @@ def _prices(settings: TuneSettings, rows: Sequence[dict[str, Any]], folder: Path
     """
     import numpy as np
 
-    from dmcnn.evaluation.predictions import unit
+    from dmcnn.evaluation.regression.predictions import unit
     from dmcnn.figures import regression
-    from dmcnn.writers.figure import save_figure
+    from dmcnn.figures.save import save_figure
 
     complete = [row for row in rows if row["state"] == "complete"]
     if not complete:
@@ -265,8 +265,8 @@ def _words(value: Any) -> str:
 
 def _best(settings: TuneSettings, search: Search) -> None:
     """The cfg that trains the best network again, under a name of its own."""
-    from dmcnn.search.places import folder_of
-    from dmcnn.search.results import VALUES
+    from dmcnn.tuning.claims import folder_of
+    from dmcnn.tuning.results import VALUES
 
     best = search.best()
     if best is None:

@@ -6,8 +6,8 @@ import pytest
 from torch import nn
 
 from attribution.nets import FRAMES, SHAPE, Frames, Twice, plain, state
+from dmcnn._common.errors import InputError
 from dmcnn.attribution.layers import Layer, find, layers
-from dmcnn.errors import InputError
 from dmcnn.models.mpid import MPID
 
 

@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from attribution.nets import FRAMES, SHAPE, TARGET, Failure, Frames, Twice, images, plain, state
+from dmcnn._common.errors import InputError
 from dmcnn.attribution import LARIAT, METHODS, Target, build, taken_by
-from dmcnn.attribution.noise import SmoothGrad, VarGrad
-from dmcnn.attribution.path import IntegratedGradients
-from dmcnn.errors import InputError
+from dmcnn.attribution.methods.integrated_gradients import IntegratedGradients
+from dmcnn.attribution.methods.noise import SmoothGrad, VarGrad
 
 QUICK = {"n_samples": 3, "n_steps": 12, "percentile": 60.0, "k": 1, "stride": 3}
 TWO = pytest.mark.parametrize(("net", "shape"), [(plain(), SHAPE), (Frames(), FRAMES)], ids=["2-D", "3-D"])

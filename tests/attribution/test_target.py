@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from dmcnn._common.errors import InputError
 from dmcnn.attribution import Target
-from dmcnn.errors import InputError
 
 OUTPUTS = torch.tensor([[0.0, 2.0, -1.0], [1.0, 0.5, 3.0]])
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from dmcnn import attribute, train
-from dmcnn.datasets import Dataset
-from dmcnn.models import checkpoint
-from dmcnn.scoring import logits, to_tensor
+from dmcnn.checkpoints.load import load
+from dmcnn.datasets.dataset import Dataset
+from dmcnn.engines.dense import logits, to_tensor
 
 METHODS = "methods=['saliency','integrated_gradients','grad_cam']"
 
@@ -51,7 +51,7 @@ def test_maps_tables_and_pages(
         maps = found["map_integrated_gradients"]
         about = json.loads(str(found["about"]))
     assert maps.shape == (1, 128, 128)
-    net, card = checkpoint.load(weights)
+    net, card = load(weights)
     event = Dataset(str(toy_files["test"]), adc_lo=10, adc_hi=500).read(4, 5)
     empty = net(to_tensor(event) * 0).detach().numpy()[0, 0]
     gap = logits(net, event, device=next(net.parameters()).device)[0, 0] - empty
@@ -88,7 +88,7 @@ def test_the_same_work_is_not_done_twice(
     def never(*_: Any, **__: Any) -> None:
         raise AssertionError("made again")
 
-    monkeypatch.setattr("dmcnn.explained.explain", never)
+    monkeypatch.setattr("dmcnn.attribution.report.explain", never)
     assert attribute.main(words) == 0
     assert path.read_bytes() == before
     with pytest.raises(AssertionError, match="made again"):
@@ -109,7 +109,7 @@ def test_events_by_score_and_disagreement(
     caplog.set_level("INFO")
     words = [*base, "top=1", "bottom=1", "border=1", "disagree=1", f"other_score_csv={other}", "judge=False"]
     assert attribute.main([*words, "format=png"]) == 0
-    net, card = checkpoint.load(weights)
+    net, card = load(weights)
     event = Dataset(str(toy_files["test"]), adc_lo=10, adc_hi=500).read()
     import torch
 

@@ -15,9 +15,9 @@ import torch
 from torch import nn
 
 from dmcnn import export
-from dmcnn.models import MODELS, checkpoint
-from dmcnn.models.checkpoint import Card
-from exporting import evaluators
+from dmcnn.checkpoints.card import KEY, Card
+from dmcnn.models import MODELS
+from exports import evaluators
 from models.sizes import SMALL
 
 onnx = pytest.importorskip("onnx")
@@ -32,7 +32,7 @@ def saved(folder: Path, name: str, **changes: Any) -> tuple[nn.Module, Path]:
     net = card.build().train()
     net(images(name, 6, 1)[:, : card.arguments["channels"], :, : card.arguments["width"]])
     path = folder / f"{name}.ckpt"
-    torch.save({checkpoint.KEY: card.as_dict(), "state_dict": net.state_dict()}, path)
+    torch.save({KEY: card.as_dict(), "state_dict": net.state_dict()}, path)
     return net.eval(), path
 
 
@@ -148,7 +148,7 @@ def test_faults_are_one_line(
 
 def test_onnx_without_its_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """onnx' own evaluator does the checking then."""
-    from dmcnn.exporting import onnx as exporter
+    from dmcnn.exports import onnx as exporter
 
     _, path = saved(tmp_path, "smartpixel")
     monkeypatch.setattr(exporter, "installed", lambda library: False)

@@ -13,18 +13,17 @@ import torch
 from matplotlib.figure import Figure
 
 from dmcnn import display, infer, occlude, train, tune
-from dmcnn.command import load
-from dmcnn.datasets import Dataset
-from dmcnn.errors import InputError
-from dmcnn.models import checkpoint
-from dmcnn.models.quantisers import zero_fraction
+from dmcnn._common.errors import InputError
+from dmcnn.checkpoints.load import load, read
+from dmcnn.datasets.dataset import Dataset
+from dmcnn.datasets.targets import Targets
+from dmcnn.engines.dense import to_tensor
+from dmcnn.losses import gaussian
+from dmcnn.quantisation.quantisers import zero_fraction
 from dmcnn.readers import open_images
-from dmcnn.scoring import to_tensor
-from dmcnn.settings import TrainSettings
+from dmcnn.settings import TrainSettings, command
 from dmcnn.simulation import SAMPLES
-from dmcnn.simulation.pixels import LABELS
-from dmcnn.targets import Targets
-from dmcnn.training import gaussian
+from dmcnn.simulation.smartpixel import LABELS
 from dmcnn.training.tasks import Regression
 from dmcnn.writers import smartpixel
 
@@ -60,7 +59,7 @@ def test_learns_and_its_estimates_are_those_of_infer(
     words: list[str], files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert train.main(words) == 0
-    net, card = checkpoint.load(tmp_path / "DM-CNN_model_sp_best.ckpt")
+    net, card = load(tmp_path / "DM-CNN_model_sp_best.ckpt")
     rows = rows_of(tmp_path / "DM-CNN_training_metrics_sp.csv")
     assert tuple(rows[0]) == tuple(Regression(card).columns)
     losses = [float(row["test_loss"]) for row in rows]
@@ -110,7 +109,7 @@ def test_zeros_as_asked_and_a_stopped_run_goes_on(words: list[str], tmp_path: Pa
 
     def run(folder: str, stop_at: int = 0) -> Path:
         places = [f"weights_directory={tmp_path / folder}", f"output_directory={tmp_path / folder}"]
-        settings, _ = load("train", [*sparse, *places])
+        settings, _ = command.load("train", [*sparse, *places])
         assert isinstance(settings, TrainSettings)
 
         def watch(rows: object) -> None:
@@ -125,11 +124,11 @@ def test_zeros_as_asked_and_a_stopped_run_goes_on(words: list[str], tmp_path: Pa
 
     whole = run("whole")
     parts = run("parts", stop_at=2)
-    assert 0 < checkpoint.read(parts / "DM-CNN_model_sp_last.ckpt")["progress"]["step"] < 90
+    assert 0 < read(parts / "DM-CNN_model_sp_last.ckpt")["progress"]["step"] < 90
     run("parts")
     tables = [(folder / "DM-CNN_training_metrics_sp.csv").read_text() for folder in (whole, parts)]
     assert tables[0] == tables[1]
-    last = [checkpoint.read(folder / "DM-CNN_model_sp_last.ckpt") for folder in (whole, parts)]
+    last = [read(folder / "DM-CNN_model_sp_last.ckpt") for folder in (whole, parts)]
     for key, tensor in last[0]["state_dict"].items():
         assert torch.equal(tensor, last[1]["state_dict"][key])
     multipliers = [content["progress"]["constraints"]["multipliers"] for content in last]
@@ -143,7 +142,7 @@ def test_zeros_as_asked_and_a_stopped_run_goes_on(words: list[str], tmp_path: Pa
     assert rates[3] > rates[4] > rates[5] > 0
     feasible = [row for row in rows if float(row["violation"]) == 0]
     assert feasible, [row["zeros"] for row in rows]
-    net, card = checkpoint.load(whole / "DM-CNN_model_sp_best.ckpt")
+    net, card = load(whole / "DM-CNN_model_sp_best.ckpt")
     assert zero_fraction(net) >= 0.295
     best = min(feasible, key=lambda row: float(row["test_loss"]))
     assert card.step == int(best["step"])
@@ -168,8 +167,8 @@ def test_a_step_is_the_gradient_of_the_likelihood(words: list[str], tmp_path: Pa
     ]
     assert train.main([*one, "learning_rate=0.002"]) == 0
     assert train.main([*one, "learning_rate=1e-12", "name=still"]) == 0
-    moved, card = checkpoint.load(tmp_path / "DM-CNN_model_sp_best.ckpt")
-    net, _ = checkpoint.load(tmp_path / "DM-CNN_model_still_best.ckpt")
+    moved, card = load(tmp_path / "DM-CNN_model_sp_best.ckpt")
+    net, _ = load(tmp_path / "DM-CNN_model_still_best.ckpt")
     targets = Targets(tuple(TARGETS), tuple(card.target_scales))
     data = Dataset(
         one[0].removeprefix("input_train="), targets=targets, between=[0, 100], **card.reading
@@ -270,7 +269,7 @@ def test_a_display_says_what_is_estimated_and_draws_electrons(
         drawn.append({"image": image, **how})
         return Figure()
 
-    monkeypatch.setattr("dmcnn.shown.event_display", seen)
+    monkeypatch.setattr("dmcnn.displays.event.event_display", seen)
     asked = [f"input_file={files['test']}", f"weight_file={weights}", f"output_dir={tmp_path}", "format=png"]
     assert display.main([*asked, "-n", "7"]) == 0
     frames = open_images(files["test"], slices=[0, 19]).read(7, 8)

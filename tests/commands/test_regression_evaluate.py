@@ -13,13 +13,13 @@ import pytest
 import torch
 
 from dmcnn import evaluate
-from dmcnn.evaluation import naming, predictions, quantities, regression
-from dmcnn.evaluation.networks import Network, comparable, open_networks
-from dmcnn.models.checkpoint import KEY, Card
-from dmcnn.models.quantisers import zero_fraction
+from dmcnn.checkpoints.card import KEY, Card
+from dmcnn.checkpoints.load import load
+from dmcnn.evaluation.regression import comparison, naming, predictions, quantities
+from dmcnn.evaluation.regression.networks import Network, comparable, open_networks
+from dmcnn.figures import save
 from dmcnn.models.smartpixel import SmartPixel
-from dmcnn.weights import load
-from dmcnn.writers import figure
+from dmcnn.quantisation.quantisers import zero_fraction
 
 TARGETS = ("x-midplane", "cotBeta")
 SCALES = np.array([75.0, 0.5])
@@ -106,7 +106,7 @@ def judged(folder: Path) -> Path:
         "name=r",
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(figure, "save_figure", partial(figure.save_figure, formats=["png"]))
+        patch.setattr(save, "save_figure", partial(save.save_figure, formats=["png"]))
         assert evaluate.main(words) == 0
     return folder / "out"
 
@@ -247,7 +247,7 @@ def test_what_zeros_cost_has_a_point_per_training(folder: Path) -> None:
         "other": [[str(folder / "sparse.csv")]],
     }
     networks = open_networks(paths, {"dense": [0.1, 0.2]}, 2.0)
-    nll, x, _ = regression.front(networks, "nll").axes
+    nll, x, _ = comparison.front(networks, "nll").axes
     seeds = [network["all"]["nll"].value for network in networks["dense"].each]
     np.testing.assert_allclose(nll.lines[1].get_xydata(), [[10, seeds[0]], [20, seeds[1]]])
     assert x.get_ylabel() == "x-midplane: 68 % half width [µm]"

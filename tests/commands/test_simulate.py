@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from dmcnn import simulate
-from dmcnn.config import read_cfg
-from dmcnn.datasets import Dataset
-from dmcnn.labels import LabelRule
+from dmcnn.datasets.dataset import Dataset
+from dmcnn.datasets.labels import LabelRule
 from dmcnn.readers import open_images
-from dmcnn.samples import format_of
 from dmcnn.settings import SimulateSettings
+from dmcnn.settings.cfg import read_cfg
 from dmcnn.simulation import SAMPLES
-from dmcnn.simulation.lariat import CLASSES
+from dmcnn.simulation.addresses import format_of
+from dmcnn.simulation.lartpc.lariat import CLASSES
 
 
 @pytest.mark.parametrize("product", ["sparse2d", "image2d"])

@@ -10,12 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
-from dmcnn import attribute, display, occlude, spacetime, train
-from dmcnn.datasets import Dataset
-from dmcnn.images import sparse
-from dmcnn.models import checkpoint
+from dmcnn import attribute, display, occlude, train
+from dmcnn.checkpoints import card
+from dmcnn.datasets.dataset import Dataset
+from dmcnn.displays import space_time
+from dmcnn.displays.space_time import Cells
+from dmcnn.images.sparse import sparse
 from dmcnn.simulation import SAMPLES
-from dmcnn.spacetime import Cells
 from dmcnn.writers import calorimeter
 
 CLASSES = 'classes=["photon","electron"]'
@@ -113,9 +114,9 @@ def test_voxels_without_times() -> None:
     dense = np.zeros((1, 5, 6, 6), np.float32)
     dense[0, 3, 2, 4], dense[0, 0, 1, 1] = 7, 1
     event = sparse(dense)
-    figure = spacetime.voxels(event, "voxels", "jet", 0.35)
+    figure = space_time.voxels(event, "voxels", "jet", 0.35)
     assert len(figure.axes[0].collections[0].get_offsets()) == 2
-    grid = spacetime.frames(event, None, "frames")
+    grid = space_time.frames(event, None, "frames")
     shown = [axes.get_title() for axes in grid.axes if axes.get_visible() and axes.images]
     assert shown == [f"Frame {number}" for number in range(5)]
     assert [axes.get_ylabel() for axes in grid.axes if not axes.images][-1:] == ["Charge [ADC]"]
@@ -169,7 +170,7 @@ def test_occlusion_by_boxes(sample: Path, weights: Path, tmp_path: Path) -> None
     np.testing.assert_array_equal(
         np.ravel_multi_index((found["frames"], found["rows"], found["cols"]), event.shape), event.index
     )
-    net, _ = checkpoint.load(weights)
+    net, _ = card.load(weights)
     for i in (0, len(event.index) // 2, len(event.index) - 1):
         hidden, at = event.dense(), [int(found[name][i]) for name in ("frames", "rows", "cols")]
         hidden[(0, *(slice(max(0, place - 1), place + 2) for place in at))] = 0

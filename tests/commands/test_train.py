@@ -15,8 +15,8 @@ import pytest
 import torch
 
 from dmcnn import train
-from dmcnn.config import literal
-from dmcnn.models import checkpoint
+from dmcnn.checkpoints.load import load, read
+from dmcnn.settings.cfg import literal
 from dmcnn.training.tasks import Classification
 
 
@@ -26,7 +26,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 
 def weights_of(path: Path) -> dict[str, torch.Tensor]:
-    state: dict[str, torch.Tensor] = checkpoint.read(path)["state_dict"]
+    state: dict[str, torch.Tensor] = read(path)["state_dict"]
     return state
 
 
@@ -40,7 +40,7 @@ def test_trains_every_epoch_and_explains_itself(
     assert [int(row["step"]) for row in rows] == [2, 4, 6, 8, 10, 12]
     assert [int(row["epoch"]) for row in rows] == [0, 0, 1, 1, 2, 2]
     assert all(row["test_events"] == "11" for row in rows)
-    _, card = checkpoint.load(tmp_path / "weights" / "DM-CNN_model_toy_best.ckpt")
+    _, card = load(tmp_path / "weights" / "DM-CNN_model_toy_best.ckpt")
     assert card.classes == ["signal", "background"]
     assert card.arguments == {"num_class": 2, "drop_out": 0.5, "channels": 1, "height": 128, "width": 128}
     assert card.reading["adc_lo"] == 10.0
@@ -71,13 +71,13 @@ def test_learns_to_tell_blocks_from_lines(
 @pytest.mark.parametrize("words", [["loss=cross_entropy"], ["loss=focal", "focal_gamma=1.5"]])
 def test_other_losses(train_words: list[str], tmp_path: Path, words: list[str]) -> None:
     assert train.main([*train_words, "EPOCHS=1", *words]) == 0
-    _, card = checkpoint.load(tmp_path / "weights" / "DM-CNN_model_toy_best.ckpt")
+    _, card = load(tmp_path / "weights" / "DM-CNN_model_toy_best.ckpt")
     assert card.activation == ("softmax" if "cross" in words[0] else "sigmoid")
 
 
 def test_bf16_on_the_cpu(train_words: list[str], tmp_path: Path) -> None:
     assert train.main([*train_words, "EPOCHS=1", "precision=bf16"]) == 0
-    _, card = checkpoint.load(tmp_path / "weights" / "DM-CNN_model_toy_best.ckpt")
+    _, card = load(tmp_path / "weights" / "DM-CNN_model_toy_best.ckpt")
     assert card.environment["precision"] == "bf16"
 
 
@@ -112,7 +112,7 @@ def test_resuming_after_kill_9_equals_the_uninterrupted_run(train_words: list[st
         killed.send_signal(signal.SIGKILL)
         killed.wait()
     assert last.exists(), "the run ended or hung before its first checkpoint"
-    at = checkpoint.read(last)["progress"]["step"]
+    at = read(last)["progress"]["step"]
     assert 0 < at < 12, f"killed too late to test anything: after step {at}"
     assert train.main(words) == 0
     assert (tmp_path / "out" / "DM-CNN_training_metrics_toy.csv").read_text() == whole
@@ -135,7 +135,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(train_words: list[str], tmp_p
     run.send_signal(signal.SIGINT)
     assert run.wait(60) == 130, log.read_text()
     assert "Traceback" not in log.read_text()
-    step = checkpoint.read(tmp_path / "weights" / "DM-CNN_model_toy_last.ckpt")["progress"]["step"]
+    step = read(tmp_path / "weights" / "DM-CNN_model_toy_last.ckpt")["progress"]["step"]
     assert step >= 1
     assert train.main([*train_words, f"EPOCHS={-(-step // 4)}"]) == 0
 

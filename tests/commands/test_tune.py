@@ -16,10 +16,11 @@ import torch
 from matplotlib.figure import Figure
 
 from dmcnn import train, tune
-from dmcnn.command import load
-from dmcnn.models import MODELS, checkpoint
-from dmcnn.search.results import COLUMNS
-from dmcnn.writers.figure import save_figure
+from dmcnn.checkpoints import card
+from dmcnn.figures.save import save_figure
+from dmcnn.models import MODELS
+from dmcnn.settings.command import load
+from dmcnn.tuning.results import COLUMNS
 
 BASE = """
 input_train = "sample://calorimeter/train?events=32"
@@ -55,7 +56,7 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setattr("dmcnn.writers.figure.save_figure", save)
+    monkeypatch.setattr("dmcnn.figures.save.save_figure", save)
     yield
     torch.set_num_threads(threads)
 
@@ -79,7 +80,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 
 def weights_of(path: Path) -> dict[str, torch.Tensor]:
-    state: dict[str, torch.Tensor] = checkpoint.read(path)["state_dict"]
+    state: dict[str, torch.Tensor] = card.read(path)["state_dict"]
     return state
 
 
@@ -146,7 +147,7 @@ def test_a_killed_trial_goes_on_and_is_counted_once(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Killed with one worker, ended by two: the networks are those of trainings that nothing disturbed."""
-    monkeypatch.setattr("dmcnn.search.workers.side_by_side", in_turn)
+    monkeypatch.setattr("dmcnn.tuning.workers.side_by_side", in_turn)
     caplog.set_level("INFO", "dmcnn")
     given = words(base, '{"filters_1": [2, 3]}', name="x", pruner="none", keep_checkpoints=True)
     base.write_text(base.read_text().replace("EPOCHS = 2", "EPOCHS = 6"))
@@ -162,7 +163,7 @@ def test_a_killed_trial_goes_on_and_is_counted_once(
     finally:
         run.kill()
         run.wait()
-    step = checkpoint.read(last)["progress"]["step"]
+    step = card.read(last)["progress"]["step"]
     assert 0 < step < 6, f"killed too late to test anything: after step {step}"
     base.write_text(
         base.read_text().replace("save_every_step = 200", "")

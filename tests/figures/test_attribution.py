@@ -7,7 +7,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from dmcnn.figures.attribution import attribution_map, limits, overview, scatter3d
-from dmcnn.images import META, UNIT_CM, UNIT_WIRE_TICK
+from dmcnn.images.sparse import META, UNIT_CM, UNIT_WIRE_TICK
 
 
 def place(height, width, unit=UNIT_WIRE_TICK):

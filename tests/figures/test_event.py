@@ -8,8 +8,8 @@ from matplotlib.colors import PowerNorm, to_hex
 from matplotlib.figure import Figure
 
 from dmcnn.figures.event import event_display
-from dmcnn.figures.frame import strongest
-from dmcnn.images import EVENT, META, NO_IMAGE, UNIT_CM, UNIT_UNKNOWN, UNIT_WIRE_TICK, UNSET
+from dmcnn.figures.image_axes import strongest
+from dmcnn.images.sparse import EVENT, META, NO_IMAGE, UNIT_CM, UNIT_UNKNOWN, UNIT_WIRE_TICK, UNSET
 
 H, W = 6, 8
 

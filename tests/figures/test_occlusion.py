@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dmcnn.figures.occlusion import scale, score_map, strongest_frame
-from dmcnn.images import META, UNIT_WIRE_TICK
+from dmcnn.images.sparse import META, UNIT_WIRE_TICK
 
 
 def place(height, width):

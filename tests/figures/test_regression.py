@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dmcnn import distributions, gaussian, metrics
-from dmcnn.figures import coverage, regression
-from dmcnn.figures.curves import PALETTE
-from dmcnn.figures.panels import rounded
+from dmcnn.figures import calibration, regression
+from dmcnn.figures.classification import PALETTE
+from dmcnn.figures.style import rounded
+from dmcnn.metrics import classification, distributions, gaussian
 
 TARGETS, UNITS = ["x-midplane", "cotAlpha"], ["µm", ""]
 RANDOM = np.random.default_rng(12)
@@ -146,11 +146,11 @@ def test_undominated_by_its_definition() -> None:
 def test_calibration_curves_are_the_coverage() -> None:
     pulls = {"a": SAMPLES["2 slices"] / [8, 0.3]}
     chi2 = {"a": (pulls["a"] ** 2).sum(axis=1)}
-    figure = coverage.calibration(pulls, chi2, TARGETS, 0.9)
+    figure = calibration.calibration(pulls, chi2, TARGETS, 0.9)
     assert [axes.get_title() for axes in figure.axes] == ["all 2 targets together", *TARGETS]
     for axes, distance2, k in ((figure.axes[0], chi2["a"], 2), (figure.axes[2], pulls["a"][:, 1] ** 2, 1)):
-        expected = metrics.wilson(
-            [(gaussian.content(distance2, k) <= p).sum() for p in coverage.CONFIDENCE], 3000, 0.9
+        expected = classification.wilson(
+            [(gaussian.content(distance2, k) <= p).sum() for p in calibration.CONFIDENCE], 3000, 0.9
         )
         np.testing.assert_allclose(axes.lines[1].get_ydata(), 100 * expected.value)
         corners = axes.collections[0].get_paths()[0].vertices
@@ -165,8 +165,8 @@ def test_odd_samples_are_drawn(values) -> None:
     for log in (False, True):
         regression.residuals(samples, ["a"], [""], log=log).draw_without_rendering()
         regression.pulls(samples | {"usual": SAMPLES["2 slices"][:, :1]}, ["a"], log=log)
-    coverage.calibration(samples, {"odd": samples["odd"][:, 0]}, ["a"])
-    coverage.chi2({"odd": samples["odd"][:, 0]}, 2).draw_without_rendering()
+    calibration.calibration(samples, {"odd": samples["odd"][:, 0]}, ["a"])
+    calibration.chi2({"odd": samples["odd"][:, 0]}, 2).draw_without_rendering()
 
 
 def test_many_networks_stay_apart_and_the_figure_small() -> None:

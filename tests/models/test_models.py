@@ -12,10 +12,11 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from dmcnn.errors import InputError
-from dmcnn.models import MODELS, checkpoint, lariat
-from dmcnn.models.calorimeter import Decades
-from dmcnn.models.checkpoint import Card
+from dmcnn._common.errors import InputError
+from dmcnn.checkpoints.card import KEY, Card
+from dmcnn.checkpoints.load import load
+from dmcnn.models import MODELS, lariat
+from dmcnn.models.calorimeter_resnet import Decades
 from dmcnn.models.cnn3d import CNN3D
 from dmcnn.models.lariat import LArIAT
 from models.sizes import SMALL
@@ -123,8 +124,8 @@ def test_every_activation_is_a_module_of_its_own(name: str) -> None:
 def test_saved_and_loaded(name: str, tmp_path: Path) -> None:
     net, path = new(name).train(), tmp_path / "x.ckpt"
     net(images(name, 4))  # moving statistics are part of the weights
-    torch.save({checkpoint.KEY: card(name).as_dict(), "state_dict": net.state_dict()}, path)
-    loaded, found = checkpoint.load(path)
+    torch.save({KEY: card(name).as_dict(), "state_dict": net.state_dict()}, path)
+    loaded, found = load(path)
     assert found == card(name)
     with torch.inference_mode():
         torch.testing.assert_close(loaded(images(name)), net.eval()(images(name)), rtol=0, atol=0)
@@ -222,8 +223,8 @@ def test_an_unknown_scaling_is_refused(tmp_path: Path) -> None:
     old = card("cnn3d").as_dict()
     del old["scaling"]  # checkpoints from before there was any
     state = new("cnn3d").state_dict()
-    torch.save({checkpoint.KEY: old, "state_dict": state}, tmp_path / "old.ckpt")
-    assert checkpoint.load(tmp_path / "old.ckpt")[1].scaling == "none"
-    torch.save({checkpoint.KEY: {**old, "scaling": "z"}, "state_dict": state}, tmp_path / "new.ckpt")
+    torch.save({KEY: old, "state_dict": state}, tmp_path / "old.ckpt")
+    assert load(tmp_path / "old.ckpt")[1].scaling == "none"
+    torch.save({KEY: {**old, "scaling": "z"}, "state_dict": state}, tmp_path / "new.ckpt")
     with pytest.raises(InputError, match=r"new\.ckpt: scaling = 'z'"):
-        checkpoint.load(tmp_path / "new.ckpt")
+        load(tmp_path / "new.ckpt")

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from dmcnn.engines.dense import forward, to_tensor
 from dmcnn.models.mpid import FILTERS, MPID, map_size
 from dmcnn.readers import open_images
-from dmcnn.scoring import forward, to_tensor
 
 
 def recipe(net: MPID) -> MPID:

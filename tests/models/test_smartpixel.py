@@ -13,12 +13,18 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import nn
 
-from dmcnn import weights
-from dmcnn.errors import InputError
-from dmcnn.models.checkpoint import Card
-from dmcnn.models.quantisers import QuantisedBits, QuantisedTanh, deployed, zero_fraction, zero_fractions
+from checkpoints.saved_by_keras import layer, save
+from dmcnn._common.errors import InputError
+from dmcnn.checkpoints import load
+from dmcnn.checkpoints.card import Card
 from dmcnn.models.smartpixel import SmartPixel
-from models.saved_by_keras import layer, save
+from dmcnn.quantisation.quantisers import (
+    QuantisedBits,
+    QuantisedTanh,
+    deployed,
+    zero_fraction,
+    zero_fractions,
+)
 
 ORACLES = ["2t_baseline_636eb1c6", "2t_mdmm_076ea794", "20t_type6_c8fe3c7d"]
 INNER = {
@@ -36,7 +42,7 @@ def nchw(frames: NDArray[np.float32]) -> torch.Tensor:
 
 def original(shared_data: Path, name: str) -> tuple[SmartPixel, Card, dict[str, NDArray[np.float32]]]:
     folder = shared_data / "smartpixels"
-    net, card = weights.load(folder / f"keras_{name.rpartition('_')[2]}.hdf5")
+    net, card = load.load(folder / f"keras_{name.rpartition('_')[2]}.hdf5")
     assert isinstance(net, SmartPixel)
     return net, card, dict(np.load(folder / f"qkeras_oracle_{name}.npz"))
 
@@ -272,7 +278,7 @@ def keras_layers(net: SmartPixel) -> list[dict[str, Any]]:
 def test_sizes_are_found_in_the_file(sizes: dict[str, int], tmp_path: Path) -> None:
     torch.manual_seed(8)
     net = SmartPixel(**sizes)
-    loaded, card = weights.load(save(tmp_path / "x.hdf5", keras_layers(net), None))
+    loaded, card = load.load(save(tmp_path / "x.hdf5", keras_layers(net), None))
     images = torch.rand(3, card.arguments["channels"], card.arguments["height"], card.arguments["width"])
     with torch.inference_mode():
         torch.testing.assert_close(loaded(images), net(images), rtol=0, atol=0)
@@ -318,7 +324,7 @@ def test_what_is_not_this_network(fault: str, tmp_path: Path) -> None:
     layers = keras_layers(SmartPixel())
     change(layers)
     with pytest.raises(InputError, match=words) as error:
-        weights.load(save(tmp_path / "x.hdf5", layers, None))
+        load.load(save(tmp_path / "x.hdf5", layers, None))
     assert str(error.value).startswith(str(tmp_path / "x.hdf5"))
     assert "\n" not in str(error.value)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dmcnn.images import EVENT, META, UNIT_WIRE_TICK
+from dmcnn.images.sparse import EVENT, META, UNIT_WIRE_TICK
 from dmcnn.pages import EventPage, Overlay, event_page
 from pages.chromium import Chromium, Page, find
 

@@ -11,8 +11,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from dmcnn.errors import InputError
-from dmcnn.images import UNSET
+from dmcnn._common.errors import InputError
+from dmcnn.images.sparse import UNSET
 from dmcnn.pages import EventPage, Overlay, event_page, gallery
 from pages.conftest import SHAPE, event
 

@@ -9,7 +9,7 @@ import pytest
 from matplotlib import colormaps
 from matplotlib.image import imread
 
-from dmcnn.images import META, NO_IMAGE
+from dmcnn.images.sparse import META, NO_IMAGE
 from dmcnn.pages import Overlay, gallery
 from pages.conftest import SHAPE, X0, Y0, event
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import uproot
 
-from dmcnn.errors import InputError
-from dmcnn.images import UNSET
+from dmcnn._common.errors import InputError
+from dmcnn.images.sparse import UNSET
 from dmcnn.readers import open_images
-from dmcnn.readers.larcv2 import LArCV2
+from dmcnn.readers.larcv2.reader import LArCV2
 from readers.broken import rewritten, without_keys
 
 TREE = "image2d_data_tree"

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dmcnn.datasets import Dataset
-from dmcnn.errors import InputError
-from dmcnn.figures.frame import LABELS
-from dmcnn.images import UNIT_PIXEL, UNSET, sparse
-from dmcnn.labels import LabelRule
+from dmcnn._common.errors import InputError
+from dmcnn.datasets.dataset import Dataset
+from dmcnn.datasets.labels import LabelRule
+from dmcnn.figures.image_axes import LABELS
+from dmcnn.images.sparse import UNIT_PIXEL, UNSET, sparse
 from dmcnn.readers import LArCV3, NpyFolder, open_images
 from dmcnn.readers import npy as reader
 

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from dmcnn.errors import InputError
-from dmcnn.images import SparseImages, join
-from dmcnn.metrics import auc_interval
+from dmcnn._common.errors import InputError
+from dmcnn.images.sparse import SparseImages, join
+from dmcnn.metrics.classification import auc_interval
 from dmcnn.simulation import SAMPLES
 from dmcnn.simulation.calorimeter import Detector, digitise, particles, shower
 from simulation.logistic import scores

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from conftest import toy_images
-from dmcnn.scoring import TURNS, to_tensor
+from dmcnn.engines.dense import TURNS, to_tensor
 from dmcnn.training.batches import Batches, rotated
 
 
@@ -61,7 +61,7 @@ def test_augmentation_happens_and_keeps_the_charge(images) -> None:
 def test_oblong_images_are_flipped_but_not_transposed(images) -> None:
     dense = np.zeros((1, 1, 4, 6), np.float32)
     dense[0, 0, 0, 1] = 1
-    from dmcnn.images import sparse
+    from dmcnn.images.sparse import sparse
 
     oblong = sparse(dense, label=np.zeros(1, np.int64))
     found = {
@@ -103,7 +103,7 @@ def test_unlabelled_images_are_refused(images) -> None:
 
 
 def test_rotation_by_quarter_turns_is_that_of_inference() -> None:
-    from dmcnn.images import sparse
+    from dmcnn.images.sparse import sparse
 
     dense = np.random.default_rng(1).random((3, 2, 6, 6), np.float32)
     batch = sparse(dense)

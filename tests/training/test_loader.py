@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from conftest import toy_images
-from dmcnn.errors import InputError
+from dmcnn._common.errors import InputError
 from dmcnn.training.batches import Batches
 from dmcnn.training.loader import Buffers, Loader
 

@@ -8,13 +8,13 @@ import h5py
 import numpy as np
 import pytest
 
-from dmcnn.datasets import Dataset
-from dmcnn.errors import InputError
-from dmcnn.images import SparseImages, sparse
-from dmcnn.labels import LabelRule
+from dmcnn._common.errors import InputError
+from dmcnn.datasets.dataset import Dataset
+from dmcnn.datasets.labels import LabelRule
+from dmcnn.images.sparse import SparseImages, sparse
 from dmcnn.readers import open_images
-from dmcnn.samples import sample_path
 from dmcnn.simulate import main
+from dmcnn.simulation.addresses import sample_path
 from dmcnn.writers import calorimeter
 
 

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from dmcnn.images import NO_IMAGE, UNSET, sparse
+from dmcnn.images.sparse import NO_IMAGE, UNSET, sparse
 from dmcnn.readers import LArCV2, LArCV3, open_images
 from dmcnn.writers import larcv3
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dmcnn.datasets import Dataset
-from dmcnn.errors import InputError
-from dmcnn.images import SparseImages, sparse
-from dmcnn.labels import LabelRule
+from dmcnn._common.errors import InputError
+from dmcnn.datasets.dataset import Dataset
+from dmcnn.datasets.labels import LabelRule
+from dmcnn.images.sparse import SparseImages, sparse
 from dmcnn.writers import npy
 
 CLASSES = ("pion", "pion_zero", "kaon")

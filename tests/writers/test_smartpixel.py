@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 from pyarrow import parquet
 
-from dmcnn import samples
-from dmcnn.datasets import Dataset
-from dmcnn.errors import InputError
-from dmcnn.images import SparseImages, join, sparse
+from dmcnn._common.errors import InputError
+from dmcnn.datasets.dataset import Dataset
+from dmcnn.datasets.targets import Targets
+from dmcnn.images.sparse import SparseImages, join, sparse
 from dmcnn.simulate import main
-from dmcnn.simulation import SAMPLES
-from dmcnn.simulation.pixels import LABELS
-from dmcnn.targets import Targets
+from dmcnn.simulation import SAMPLES, addresses
+from dmcnn.simulation.smartpixel import LABELS
 from dmcnn.writers import smartpixel
 
 COLUMNS = ("cotAlpha", "pt")
@@ -100,7 +99,7 @@ def test_samples_by_address_and_by_command(tmp_path: Path, monkeypatch: pytest.M
     ]  # fmt: skip
     assert (thick.stored_targets(["z-entry"]) == 150).all()
     assert (thin.stored_targets(["z-entry"]) == 100).all()
-    made = join(list(SAMPLES["smartpixel"](events=30, seed=samples.split_seed(1, "train"), geometry="t7")))
+    made = join(list(SAMPLES["smartpixel"](events=30, seed=addresses.split_seed(1, "train"), geometry="t7")))
     images = thick.read()
     np.testing.assert_array_equal(images.dense(), made.dense())
     np.testing.assert_array_equal(thick.stored_targets(LABELS), made.label)
@@ -109,10 +108,10 @@ def test_samples_by_address_and_by_command(tmp_path: Path, monkeypatch: pytest.M
         ("geometri=t1", "unknown parameter 'geometri' (did you mean 'geometry'?)"),
     ):
         with pytest.raises(InputError) as error:
-            samples.sample_path(f"sample://smartpixel/train?{words}")
+            addresses.sample_path(f"sample://smartpixel/train?{words}")
         assert text in str(error.value)
     with pytest.raises(InputError, match="unknown parameter 'geometry'"):
-        samples.sample_path("sample://calorimeter/train?geometry=t1")
+        addresses.sample_path("sample://calorimeter/train?geometry=t1")
     words = ["kind=smartpixel", "events=30", "geometry=t5", "rows_per_file=20", "zero_suppression=400"]
     assert main([*words, f"output={tmp_path / 'pairs'}"]) == 0
     data = Dataset(str(tmp_path / "pairs" / "recon3D" / "*.parquet"), targets=usual)

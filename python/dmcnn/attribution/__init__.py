@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
+from dmcnn._common.errors import InputError, nearest
 from dmcnn.attribution.base import Method
-from dmcnn.attribution.cam import (
+from dmcnn.attribution.methods.cam import (
     GradCam,
     GradCamBox,
     GradCamPlusPlus,
@@ -20,13 +21,12 @@ from dmcnn.attribution.cam import (
     LayerCam,
     ScoreCam,
 )
-from dmcnn.attribution.gradients import DeepLift, ExpectedGradients, InputXGradient, Saliency
-from dmcnn.attribution.noise import SmoothGrad, SmoothRectGrad, VarGrad
-from dmcnn.attribution.path import IntegratedGradients
-from dmcnn.attribution.relu import Deconvolution, GuidedBackprop, RectGrad
+from dmcnn.attribution.methods.gradients import DeepLift, ExpectedGradients, InputXGradient, Saliency
+from dmcnn.attribution.methods.integrated_gradients import IntegratedGradients
+from dmcnn.attribution.methods.noise import SmoothGrad, SmoothRectGrad, VarGrad
+from dmcnn.attribution.methods.occlusion import Occlusion
+from dmcnn.attribution.methods.relu import Deconvolution, GuidedBackprop, RectGrad
 from dmcnn.attribution.target import Target
-from dmcnn.attribution.windows import Occlusion
-from dmcnn.errors import InputError, nearest
 
 __all__ = ["LARIAT", "METHODS", "Method", "Target", "build"]
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from dmcnn.attribution.curves import Curves
+from dmcnn._common.files import replacing
 from dmcnn.attribution.explain import Explanation
-from dmcnn.files import replacing
-from dmcnn.images import SparseImages
+from dmcnn.attribution.quality.deletion import Curves
+from dmcnn.images.sparse import SparseImages
 
 CURVES = ("fraction", "random", "base", "removed")
 

@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
+from dmcnn._common.errors import InputError
 from dmcnn.attribution.target import Target
-from dmcnn.errors import InputError
 
 PRECISIONS = ("32", "bf16")
 

@@ -11,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from dmcnn.attribution import curves as removal
-from dmcnn.attribution import quality
 from dmcnn.attribution.base import Method
-from dmcnn.attribution.cam import GradCamBox
-from dmcnn.attribution.curves import Curves
 from dmcnn.attribution.inputs import as_input
-from dmcnn.attribution.stability import redrawn
+from dmcnn.attribution.methods.cam import GradCamBox
+from dmcnn.attribution.quality import deletion as removal
+from dmcnn.attribution.quality import table
+from dmcnn.attribution.quality.deletion import Curves
+from dmcnn.attribution.quality.robustness import redrawn
 from dmcnn.attribution.target import Target
 
 Maps = dict[str, NDArray[np.float32]]
@@ -59,7 +59,7 @@ def explain(
         image: float32 as read, before scaling.
         target: the number that is explained.
         methods: every one a map.
-        scaling: one of dmcnn.scaling.SCALINGS.
+        scaling: one of dmcnn.images.scaling.SCALINGS.
         judging: steps, n_random, n_noise and seed of ``quality.judge``; None = no judgement.
         redraw: compare with the maps of the network with random parameters too.
         ids: the columns that tell which event it is.
@@ -87,7 +87,7 @@ def explain(
             "precision": methods[0].precision,
         }
         curves = removal.measure(net, inputs[0], maps, target, **options, **batch)
-        rows = quality.judge(
+        rows = table.judge(
             net,
             inputs[0],
             maps,

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from dmcnn.scaling import scale_
+from dmcnn.images.scaling import scale_
 
 
 @contextmanager
@@ -24,7 +24,7 @@ def as_input(net: nn.Module, images: torch.Tensor, scaling: str) -> Iterator[tor
     Args:
         net: in the block, every forward pass adds the value to its input.
         images: (1, C, H, W) float32 as read, on the device of the network.
-        scaling: one of dmcnn.scaling.SCALINGS.
+        scaling: one of dmcnn.images.scaling.SCALINGS.
     """
     if scaling == "none":
         yield images

@@ -11,8 +11,8 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import nn
 
+from dmcnn._common.errors import InputError, nearest
 from dmcnn.attribution.base import undisturbed
-from dmcnn.errors import InputError, nearest
 
 REDUCTION = 16
 """The default layer shrinks no axis by more than this."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from dmcnn.errors import InputError, nearest
+from dmcnn._common.errors import InputError, nearest
 
 KINDS = ("logit", "score")
 ACTIVATIONS = ("sigmoid", "softmax", "none")

@@ -8,8 +8,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from dmcnn.metrics import Interval
-from dmcnn.writers.table import Table
+from dmcnn.metrics.classification import Interval
+from dmcnn.tables.table import Table
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmcnn import metrics
-from dmcnn.errors import InputError, nearest
+from dmcnn._common.errors import InputError, nearest
 from dmcnn.evaluation import Evaluation, file_lines, three
-from dmcnn.figures import classes as class_figures
-from dmcnn.figures import curves
-from dmcnn.writers import table
+from dmcnn.figures import class_counts
+from dmcnn.figures import classification as figures
+from dmcnn.metrics import classification as metrics
+from dmcnn.tables import table
 
 
 @dataclass(frozen=True)
@@ -60,17 +60,17 @@ def judge(paths: Sequence[str], *, level: float) -> Evaluation:
     true, predicted = (
         dict(zip(names, np.bincount(of, minlength=len(names)).tolist(), strict=True)) for of in (label, guess)
     )
-    figures = {
-        "confusion": curves.confusion(matrix, names),
-        "classes": class_figures.distribution(true, predicted),
-        "roc": curves.roc(pairs, level),
+    drawn = {
+        "confusion": figures.confusion(matrix, names),
+        "classes": class_counts.distribution(true, predicted),
+        "roc": figures.roc(pairs, level),
     }
     told = f"accuracy {right.value:.4f} [{right.low:.4f}, {right.high:.4f}] ({100 * level:g} % interval)"
     lines = [f"{told}, {len(label)} events of {len(names)} classes"]
     for i, name in enumerate(names):
         told = f"{share.value[i]:.3f} [{share.low[i]:.3f}, {share.high[i]:.3f}]"
         lines.append(f"  {name}: {matrix[i, i]} of {matrix[i].sum()} right, {told}")
-    return Evaluation(numbers, figures, [*file_lines(found.files), *lines])
+    return Evaluation(numbers, drawn, [*file_lines(found.files), *lines])
 
 
 def read(paths: Sequence[str]) -> ClassScores:

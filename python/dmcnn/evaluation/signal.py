@@ -9,11 +9,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from dmcnn import metrics
-from dmcnn.errors import InputError, nearest
+from dmcnn._common.errors import InputError, nearest
 from dmcnn.evaluation import Evaluation, file_lines
-from dmcnn.figures import curves
-from dmcnn.writers import table
+from dmcnn.figures import classification as figures
+from dmcnn.metrics import classification as metrics
+from dmcnn.tables import table
 
 Scores = dict[str, NDArray[np.float64]]
 """Scored events by kind, "signal" and "background"."""
@@ -111,10 +111,10 @@ def _numbers(
 def _figures(scores: Scores, matrix: NDArray[np.int64], level: float, name: str) -> dict[str, Figure]:
     signal, background = scores["signal"], scores["background"]
     return {
-        "roc": curves.roc({name: (signal, background)}, level),
-        "roc_log": curves.roc({name: (signal, background)}, level, log=True),
-        "efficiency": curves.efficiency(signal, background, level=level),
-        "scores": curves.scores(scores),
-        "scores_logit": curves.scores(scores, logit=True, log=True),
-        "confusion": curves.confusion(matrix, ["background", "signal"]),
+        "roc": figures.roc({name: (signal, background)}, level),
+        "roc_log": figures.roc({name: (signal, background)}, level, log=True),
+        "efficiency": figures.efficiency(signal, background, level=level),
+        "scores": figures.scores(scores),
+        "scores_logit": figures.scores(scores, logit=True, log=True),
+        "confusion": figures.confusion(matrix, ["background", "signal"]),
     }

@@ -1,1 +1,1 @@
-"""Figures from arrays: each function returns a matplotlib Figure and leaves saving to ``writers.figure``."""
+"""Figures from arrays: each function returns a matplotlib Figure and leaves saving to ``figures.save``."""

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from dmcnn.figures import frame
+from dmcnn.figures import image_axes
 
 SIGNED, UNSIGNED = "seismic", "YlOrRd"
 """Colour maps people know. Of the diverging ones "RdBu_r" and "PuOr_r" are safe for the colour-blind."""
@@ -85,19 +85,19 @@ def attribution_map(
         bar_label: label of the colour bar, with its unit.
         transpose: tick to the right and wire upwards.
     """
-    figure, axes = frame.blank((values.shape[0], values.shape[1]), transpose, bar=True, title=True)
+    figure, axes = image_axes.blank((values.shape[0], values.shape[1]), transpose, bar=True, title=True)
     low, high = limits(values, signed=signed, image=image, percentile=percentile)
     cmap = cmap if cmap is not None else SIGNED if signed else UNSIGNED
-    drawn = frame.draw(axes, values, meta, cmap, Normalize(low, high), transpose)
+    drawn = image_axes.draw(axes, values, meta, cmap, Normalize(low, high), transpose)
     _shadow(axes, image, meta, transpose)
     axes.set_title(title, fontsize=14)
     # Short numbers leave room for the label, whatever the size of the values.
-    bar = frame.colour_bar(drawn, bar_label)
+    bar = image_axes.colour_bar(drawn, bar_label)
     bar.ticklabel_format(axis="y", style="sci", scilimits=(-1, 3), useMathText=True)
     if box is not None:
         _frame(axes, box, meta, (values.shape[0], values.shape[1]), transpose)
     if zoom_to is not None:
-        frame.zoom(axes, zoom_to, meta, transpose)
+        image_axes.zoom(axes, zoom_to, meta, transpose)
     return figure
 
 
@@ -129,9 +129,9 @@ def overview(
     columns = min(columns, panels)
     rows = ceil(panels / columns)
     height, width = image.shape
-    ratio = height / width if frame.square(height, width) else 1.0
+    ratio = height / width if image_axes.square(height, width) else 1.0
     size = (columns * SIDE + BESIDE, rows * (SIDE * ratio + ABOVE) + BELOW + (ABOVE if title else 0))
-    figure = Figure(figsize=size, dpi=frame.DPI, layout="constrained")
+    figure = Figure(figsize=size, dpi=image_axes.DPI, layout="constrained")
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     top = float(image[np.isfinite(image)].max(initial=0.0)) or 1.0
     name = "Charge" if box is None else "Charge, Grad-CAM box"
@@ -149,7 +149,7 @@ def overview(
         axes.set_axis_off()
     _outer_labels(grid, panels, columns)
     if zoom_to is not None:
-        frame.zoom(grid[0], zoom_to, meta)
+        image_axes.zoom(grid[0], zoom_to, meta)
     if title:
         figure.suptitle(title, fontsize=14)
     return figure
@@ -182,14 +182,14 @@ def scatter3d(
     frames, height, width = voxels.shape
     found = np.nonzero(np.nan_to_num(voxels, posinf=0, neginf=0))
     energy = np.asarray(voxels[found], np.float64)
-    (x0, x1), (y0, y1) = frame.edges(meta, height, width)
+    (x0, x1), (y0, y1) = image_axes.edges(meta, height, width)
     time, row, column = (axis + 0.5 for axis in found)
     top = float(energy.max(initial=0.0)) or 1.0
     norm: Normalize = PowerNorm(gamma, 0, top)
     if values is not None:
         norm = Normalize(*limits(values, signed=signed, image=voxels, percentile=percentile))
     usual = "jet" if values is None else SIGNED if signed else UNSIGNED
-    figure = Figure(figsize=(frame.SIZE, 0.85 * frame.SIZE), dpi=frame.DPI)
+    figure = Figure(figsize=(image_axes.SIZE, 0.85 * image_axes.SIZE), dpi=image_axes.DPI)
     axes: Any = figure.add_axes((0.0, 0.02, 0.84, 0.94), projection="3d")
     axes.scatter(
         x0 + column / width * (x1 - x0),
@@ -203,7 +203,7 @@ def scatter3d(
         linewidths=0.3,
         depthshade=False,
     )
-    x_label, y_label = frame.labels(meta)
+    x_label, y_label = image_axes.labels(meta)
     axes.set(xlim=(x0, x1), ylim=(-0.5, frames - 0.5), zlim=(y0, y1))
     axes.set_xlabel(x_label, fontsize=13)
     axes.set_ylabel("Time frame", fontsize=13)
@@ -227,7 +227,7 @@ def _panel(
     cmap: str | Colormap,
     norm: Normalize,
 ) -> None:
-    frame.draw(axes, image, meta, cmap, norm)
+    image_axes.draw(axes, image, meta, cmap, norm)
     axes.set_title(title, fontsize=11, loc="left")
     axes.set_title(ends, fontsize=9, loc="right")
 
@@ -246,12 +246,12 @@ def _shadow(axes: Axes, image: NDArray[Any] | None, meta: Any, transpose: bool) 
     if image is None:
         return
     top = float(image[np.isfinite(image)].max(initial=0.0)) or 1.0
-    frame.draw(axes, np.nan_to_num(image), meta, SHADOW, PowerNorm(GAMMA, 0, top, clip=True), transpose)
+    image_axes.draw(axes, np.nan_to_num(image), meta, SHADOW, PowerNorm(GAMMA, 0, top, clip=True), transpose)
 
 
 def _frame(axes: Axes, box: Box, meta: Any, shape: tuple[int, int], transpose: bool) -> None:
     """A frame around pixels: white, on black to be seen on any ground."""
-    (x0, x1), (y0, y1) = frame.edges(meta, *shape)
+    (x0, x1), (y0, y1) = image_axes.edges(meta, *shape)
     dx, dy = (x1 - x0) / shape[1], (y1 - y0) / shape[0]
     row0, row1, column0, column1 = box
     corner, size = (x0 + column0 * dx, y0 + row0 * dy), ((column1 - column0) * dx, (row1 - row0) * dy)

@@ -11,8 +11,8 @@ from matplotlib.colors import Colormap, PowerNorm, to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from dmcnn.figures import frame
-from dmcnn.images import UNSET
+from dmcnn.figures import image_axes
+from dmcnn.images.sparse import UNSET
 
 
 def event_display(
@@ -45,14 +45,14 @@ def event_display(
     """
     cmap = colormaps[cmap] if isinstance(cmap, str) else cmap
     top = float(image[np.isfinite(image)].max(initial=vmin)) if vmax is None else vmax
-    figure, axes = frame.blank((image.shape[0], image.shape[1]), transpose, bar_label is not None)
+    figure, axes = image_axes.blank((image.shape[0], image.shape[1]), transpose, bar_label is not None)
     # An image without charge has no scale of its own: any span draws it in the lowest colour.
     norm = PowerNorm(gamma, vmin=vmin, vmax=top if top > vmin else vmin + 1)
-    drawn = frame.draw(axes, image, meta, cmap.with_extremes(bad=cmap(0.0)), norm, transpose)
+    drawn = image_axes.draw(axes, image, meta, cmap.with_extremes(bad=cmap(0.0)), norm, transpose)
     lines = [label, "" if event is None else ids(event), score]
     _write(axes, "\n".join(filter(None, lines)), to_rgb(cmap(0.0)))
     if bar_label is not None:
-        frame.colour_bar(drawn, bar_label)
+        image_axes.colour_bar(drawn, bar_label)
     if logo is not None:
         corner = axes.inset_axes((0.74, 0.8, 0.24, 0.18), anchor="NE")
         corner.imshow(logo)

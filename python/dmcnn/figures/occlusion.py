@@ -9,7 +9,7 @@ from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from dmcnn.figures import frame
+from dmcnn.figures import image_axes
 
 
 def score_map(
@@ -39,16 +39,16 @@ def score_map(
     drawn_map, base = scale(scores, base_score) if normalized else (scores, base_score)
     low, high = (0.0, 1.0) if normalized else _span(drawn_map)
     low, high = low if vmin is None else vmin, high if vmax is None else vmax
-    figure, axes = frame.blank((scores.shape[0], scores.shape[1]), transpose, bar=True, title=True)
-    drawn = frame.draw(axes, drawn_map, meta, cmap, Normalize(low, high), transpose)
+    figure, axes = image_axes.blank((scores.shape[0], scores.shape[1]), transpose, bar=True, title=True)
+    drawn = image_axes.draw(axes, drawn_map, meta, cmap, Normalize(low, high), transpose)
     untouched = "" if base_score is None else f", untouched image {base_score:.4g}"
     axes.set_title(f"{title} score under occlusion{untouched}", fontsize=14)
-    bar = frame.colour_bar(drawn, f"{title} score" + (", scaled to 0..1" if normalized else ""))
+    bar = image_axes.colour_bar(drawn, f"{title} score" + (", scaled to 0..1" if normalized else ""))
     if base is not None and low <= base <= high:
         bar.axhline(base, color="black", linewidth=4)
         bar.axhline(base, color="white", linewidth=1.5)
     if zoom_to is not None:
-        frame.zoom(axes, zoom_to, meta, transpose)
+        image_axes.zoom(axes, zoom_to, meta, transpose)
     return figure
 
 

@@ -14,9 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from dmcnn import distributions
-from dmcnn.distributions import Floats, GaussianFit, Profile
-from dmcnn.figures.panels import (
+from dmcnn.figures.style import (
     MARKERS,
     bins_for,
     decorate,
@@ -29,6 +27,8 @@ from dmcnn.figures.panels import (
     panels,
     rounded,
 )
+from dmcnn.metrics import distributions
+from dmcnn.metrics.distributions import Floats, GaussianFit, Profile
 
 SPAN = 5.0
 """Half of the range of a residual histogram, in 68 % half widths of the widest network."""

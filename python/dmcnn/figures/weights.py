@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
-from dmcnn.figures.curves import PALETTE
-from dmcnn.figures.panels import decorate, panels
+from dmcnn.figures.classification import PALETTE
+from dmcnn.figures.style import decorate, panels
 
 MOST = 24
 """Tensors that are drawn; of more, those with most weights."""

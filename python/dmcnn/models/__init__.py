@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from torch import nn
 
-from dmcnn.models.calorimeter import CalorimeterResNet
+from dmcnn.models.calorimeter_resnet import CalorimeterResNet
 from dmcnn.models.cnn3d import CNN3D
 from dmcnn.models.lariat import LArIAT
 from dmcnn.models.mpid import MPID

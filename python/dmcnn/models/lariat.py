@@ -21,8 +21,8 @@ def map_size(pixels: int) -> int:
 class LArIAT(nn.Module):
     """Three blocks of 3x3 convolution, normalisation and maximum pooling, then three dense layers.
 
-    Initialisation and epsilon are those of Keras; 1,861,094 parameters (as Keras counts, that is with the
-    224 moving statistics) for six classes on 240 x 146 pixels. Images come scaled to 0.1 .. 1.1, see dmcnn.scaling.
+    Initialisation and epsilon are those of Keras; 1,861,094 parameters (as Keras counts, that is with the 224 moving
+    statistics) for six classes on 240 x 146 pixels. Images come scaled to 0.1 .. 1.1, see dmcnn.images.scaling.
 
     Args:
         num_class: number of logits.

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from dmcnn.models.quantisers import QConv2d, QLinear, QuantisedBits, QuantisedTanh, Quantiser, rounded
+from dmcnn.quantisation.quantisers import QConv2d, QLinear, QuantisedBits, QuantisedTanh, Quantiser, rounded
 
 NORMAL = 0.87962566103423978
 """Standard deviation of a normal distribution that is cut off at two of its own."""

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmcnn.errors import InputError
-from dmcnn.figures import frame
-from dmcnn.images import NO_IMAGE, PLANES, UNIT_CM, UNSET
+from dmcnn._common.errors import InputError
+from dmcnn.figures import image_axes
+from dmcnn.images.sparse import NO_IMAGE, PLANES, UNIT_CM, UNSET
 from dmcnn.pages import packing
 
 
@@ -116,21 +116,21 @@ class EventPage:
         height, width = self.image.shape[1:]
         records = None if self.meta is None else np.atleast_1d(self.meta)
         meta = None if records is None else records[min(number, len(records) - 1)]
-        x, y = frame.edges(meta, height, width)
+        x, y = image_axes.edges(meta, height, width)
         if self.image.shape[0] > PLANES:
             name = f"Frame {number}"
         elif meta is None:
             name = f"Channel {number}"
         else:
             name = "No image" if meta["plane"] == NO_IMAGE else f"Plane {int(meta['plane'])}"
-        labels = frame.labels(meta)
+        labels = image_axes.labels(meta)
         return {
             "name": name,
             "x": x,
             "y": y,
             "labels": labels,
-            "names": labels if labels == frame.LABELS[UNIT_CM] else ("Wire", "Tick"),
-            "square": frame.square(height, width),
+            "names": labels if labels == image_axes.LABELS[UNIT_CM] else ("Wire", "Tick"),
+            "square": image_axes.square(height, width),
         }
 
 

@@ -11,7 +11,7 @@ from importlib import resources
 from string import Template
 from typing import Any
 
-from dmcnn.extras import need
+from dmcnn._common.extras import need
 from dmcnn.pages import packing
 from dmcnn.pages.content import EventPage
 

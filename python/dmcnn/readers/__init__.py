@@ -9,15 +9,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from dmcnn.errors import InputError, nearest
-from dmcnn.readers.base import ImageFile, Report
-from dmcnn.readers.calorimeter import Calorimeter
-from dmcnn.readers.interface import EventFile
-from dmcnn.readers.larcv2 import LArCV2
-from dmcnn.readers.larcv3 import LArCV3
+from dmcnn._common.errors import InputError, nearest
+from dmcnn.formats.source import existing
+from dmcnn.readers.base import EventFile
+from dmcnn.readers.calorimeter.reader import Calorimeter
+from dmcnn.readers.fit_to_window import ImageFile, Report
+from dmcnn.readers.larcv2.reader import LArCV2
+from dmcnn.readers.larcv3.reader import LArCV3
 from dmcnn.readers.npy import NpyFolder
-from dmcnn.readers.smartpixel import SmartPixel, fit_charge
-from dmcnn.readers.source import existing
+from dmcnn.readers.smartpixel.reader import SmartPixel, fit_charge
 
 READERS: dict[str, type[EventFile]] = {
     "larcv2": LArCV2,

@@ -1,259 +1,112 @@
-"""What the readers of LArCV files share: the choice of images, their window, threshold and clip, the report."""
+"""What every reader offers, whatever its format: the one documented interface."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dmcnn.errors import InputError
-from dmcnn.images import SparseImages
-from dmcnn.readers.interface import EventFile, Particles
-from dmcnn.readers.source import existing
-from dmcnn.readers.table import Choice, ImageTable, choose, fitted, window
+from dmcnn._common.errors import InputError
+from dmcnn.images.sparse import SparseImages
 
-Decoded = tuple[
-    NDArray[np.int64], NDArray[np.int32], NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]
-]
-"""offsets (n+1,), index (nnz,), value (nnz,), NaN or infinite pixels (n,), active pixels cut away (n,)."""
+Particles = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""Primary particles: how many each event has (n,), and the PDG codes of all, one after another (m,)."""
 
 
-@dataclass(frozen=True)
-class Report:
-    """What became of the entries read so far; an entry read twice counts once."""
+class EventFile(ABC):
+    """One file, or folder, of events of one image shape, read in slices of entries as SparseImages.
 
-    path: Path
-    entries: int
-    read: int
-    without_image: int
-    resized: dict[tuple[int, int], int]
-    """(rows, columns) of images that were padded or cropped -> how many"""
-    window: tuple[int, int]
-    """(H, W) they were fitted to"""
-    lost_pixels: int
-    """active pixels cropped away"""
-    bad_pixels: int
-    """NaN or infinite pixels, set to zero"""
-
-    def lines(self) -> list[str]:
-        """For people: one line on the coverage, and one for everything that was not plain sailing."""
-        lines = [f"{self.path}: {self.read} of {self.entries} entries read"]
-        if self.without_image:
-            lines.append(f"{self.path}: {self.without_image} entries lack an image that was asked for")
-        if self.resized:
-            often = sorted(self.resized.items(), key=lambda item: -item[1])
-            listed = ", ".join(f"{rows}x{cols} ({n})" for (rows, cols), n in often[:4])
-            more = f" and {len(often) - 4} other sizes" if len(often) > 4 else ""
-            total, (height, width) = sum(self.resized.values()), self.window
-            lines.append(f"{self.path}: {total} images fitted to {height}x{width} (rows x columns) from "
-                         f"{listed}{more}")  # fmt: skip
-        if self.lost_pixels:
-            lines.append(f"{self.path}: {self.lost_pixels} active pixels cropped away")
-        if self.bad_pixels:
-            lines.append(f"{self.path}: {self.bad_pixels} pixels were NaN or infinite, set to zero")
-        return lines
-
-
-class FittedFile(EventFile):
-    """Images that are centred in one window, cut below a threshold and clipped above another.
-
-    A subclass calls ``_fit`` once it knows its images, and decodes them in ``_pixels``.
-
-    Args:
-        path: the file or folder.
-        xdim, ydim: columns W (wires) and rows H (ticks) that every image is centred in, padded with zeros or
-            cropped; None = as stored, which must then be the same everywhere.
-        adc_lo, adc_hi: pixels below adc_lo are dropped, those above adc_hi are set to adc_hi [ADC].
-        bad_pixels: NaN and infinite pixels are counted and set to "zero", or "stop" the reading.
+    The arguments of a reader are the keyword-only ones of its ``__init__`` and of those of its bases; every one
+    has a default. Ids and sizes of all entries are read and checked at once, so that most faults show before any
+    work is done; pixels are read by ``read`` only.
 
     Raises:
         InputError: one line naming the file, what was found and what was expected.
     """
 
-    def __init__(
-        self,
-        path: str | Path,
-        *,
-        xdim: int | None = None,
-        ydim: int | None = None,
-        adc_lo: float | None = None,
-        adc_hi: float | None = None,
-        bad_pixels: Literal["zero", "stop"] = "zero",
-    ) -> None:
-        if adc_lo is not None and adc_hi is not None and not adc_lo <= adc_hi:
-            raise InputError(f"adc_lo = {adc_lo} is above adc_hi = {adc_hi}")
-        if bad_pixels not in ("zero", "stop"):
-            raise InputError(f"bad_pixels = {bad_pixels!r}, expected 'zero' or 'stop'")
-        if any(size is not None and size < 1 for size in (xdim, ydim)):
-            raise InputError(f"xdim = {xdim}, ydim = {ydim}: expected at least 1")
-        self.path = Path(path)
-        self.xdim, self.ydim = xdim, ydim
-        self.adc_lo, self.adc_hi, self.bad_pixels = adc_lo, adc_hi, bad_pixels
-
-    def _fit(self, where: str, table: ImageTable, image: NDArray[np.int64]) -> None:
-        """Set ``shape`` and the place of every image: row ``image`` (n, C) of ``table`` is channel C of entry n.
-
-        If every entry has the same images, both may be those of one entry.
-        """
-        height, width = window(where, table, image, self.ydim, self.xdim)
-        self.shape = (image.shape[1], height, width)
-        there = image >= 0
-        columns = [
-            np.where(there, column[image], missing)
-            for column, missing in ((table.position, -1), (table.rows, 0), (table.cols, 0))
-        ]
-        columns += [image, fitted(table, image, height, width)]
-        size = len(self.events), image.shape[1]
-        self._position, self._rows, self._cols, self._image, self.meta = (
-            np.broadcast_to(column, size) for column in columns
-        )
-        self._read = np.zeros(len(self.events), bool)
-        self._bad, self._cut = np.zeros((2, len(self.events)), np.int64)
-
-    def read(self, start: int = 0, stop: int | None = None) -> SparseImages:
-        stop = len(self) if stop is None else stop
-        if not 0 <= start <= stop <= len(self):
-            raise ValueError(f"{self.path}: entries {start}..{stop} asked for, it has {len(self)}")
-        offsets, index, value, bad, cut = self._pixels(start, stop)
-        if self.bad_pixels == "stop" and bad.any():
-            first = int(np.flatnonzero(bad)[0])
-            name = "" if self.names is None else f" ({self.names[start + first]})"
-            raise InputError(
-                f"{self.path}: entry {start + first}{name}: {bad[first]} pixels are NaN or infinite "
-                "(bad_pixels='zero' sets them to zero)"
-            )
-        self._read[start:stop], self._bad[start:stop], self._cut[start:stop] = True, bad, cut
-        return SparseImages(
-            offsets, index, value, self.shape, self.events[start:stop].copy(), self.meta[start:stop].copy()
-        )
-
-    @property
-    def report(self) -> Report:
-        """What became of the entries read so far."""
-        there = (self._position >= 0) & self._read[:, None]
-        resized = there & ((self._rows != self.shape[1]) | (self._cols != self.shape[2]))
-        found, n = np.unique(
-            np.stack([self._rows[resized], self._cols[resized]], axis=1), axis=0, return_counts=True
-        )
-        return Report(
-            path=self.path,
-            entries=len(self),
-            read=int(self._read.sum()),
-            without_image=int((self._read & (self._position < 0).any(axis=1)).sum()),
-            resized={(int(r), int(c)): int(k) for (r, c), k in zip(found, n, strict=True)},
-            window=self.shape[1:],
-            lost_pixels=int(self._cut.sum()),
-            bad_pixels=int(self._bad.sum()),
-        )
-
-    def report_lines(self) -> list[str]:
-        return self.report.lines()
+    path: Path
+    producer: str = ""
+    events: NDArray[Any]
+    """(n,) EVENT: identity of every entry, ``file`` is 0."""
+    shape: tuple[int, int, int]
+    """(C, H, W) of every image."""
 
     @abstractmethod
-    def _pixels(self, start: int, stop: int) -> Decoded:
-        """Pixels of the wanted images (``_position``, ``_rows``, ``_cols``) of entries start..stop-1."""
-
-
-class ImageFile(FittedFile):
-    """One LArCV file of detector images. Objects can be pickled for worker processes.
-
-    Args:
-        path: the file.
-        producer: which producer's images; None = the only one.
-        plane: projection id, or a tuple of them: one channel each, in that order.
-        image_index: position in the event (or a tuple), for files whose planes are not enough to choose by.
-            With neither, every event must hold at most one image.
-        particles: producer of the particle table that ``pdg`` reads; None = the only one.
-        fit: the arguments of FittedFile.
-    """
-
-    magic: ClassVar[bytes]
-    """The first bytes of every file of this format."""
-
-    def __init__(
-        self,
-        path: str | Path,
-        *,
-        producer: str | None = None,
-        plane: Choice = None,
-        image_index: Choice = None,
-        particles: str | None = None,
-        **fit: Any,
-    ) -> None:
-        super().__init__(existing(path), **fit)
-        self.particles = particles
-        self.producer, self.events, table = self._tables(producer)
-        where = f"{self.path}: producer {self.producer!r}"
-        self._fit(where, table, choose(where, table, plane, image_index))
+    def __init__(self, path: str | Path, **arguments: Any) -> None: ...
 
     @classmethod
+    @abstractmethod
     def reads(cls, path: Path, head: bytes) -> bool:
-        return head.startswith(cls.magic)
+        """Whether this is the reader of a file that begins with ``head`` (empty for a folder)."""
 
     @abstractmethod
-    def _tables(self, producer: str | None) -> tuple[str, NDArray[Any], ImageTable]:
-        """The producer, the identity of every entry, and the table of all its images.
-
-        If every entry has the same images the table may be that of one entry.
-        """
+    def read(self, start: int = 0, stop: int | None = None) -> SparseImages:
+        """Entries start..stop-1, all of them, in file order; those without an image have no pixels."""
 
     @abstractmethod
+    def report_lines(self) -> list[str]:
+        """For people: what became of the entries read so far."""
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    def close(self) -> None:  # noqa: B027 - a reader that keeps nothing open has nothing to close
+        """Let go of the open file; the next ``read`` opens it again."""
+
     def pdg(self) -> Particles:
-        """Primary particles of every entry, from the particle table of the same file."""
+        """Primary particles of every entry, for labels by PDG code."""
+        raise InputError(f"{self.path}: holds no particles, so no label by PDG code")
 
+    def targets(self, names: Sequence[str]) -> NDArray[np.float64]:
+        """(n, k) the numbers called ``names`` that the file gives every entry, in its units; NaN where it gives none.
 
-def bounds(adc_lo: float | None, adc_hi: float | None) -> tuple[float, float]:
-    """Threshold and clip as the kernels take them: no limit is an infinite one."""
-    return -np.inf if adc_lo is None else adc_lo, np.inf if adc_hi is None else adc_hi
+        Raises:
+            InputError: the file holds none, or none of one of these names, with the nearest that there is.
+        """
+        raise InputError(f"{self.path}: holds no targets, such as {', '.join(names)}")
 
+    def target_units(self, names: Sequence[str]) -> list[str]:
+        """The unit of each of these numbers; "" where it has none, or it is not known."""
+        return [""] * len(names)
 
-def joined(parts: Sequence[Decoded]) -> Decoded:
-    """Decoded entries one after another."""
-    if len(parts) == 1:
-        return parts[0]
-    if not parts:
-        none = np.zeros(0, np.int64)
-        return np.zeros(1, np.int64), none.astype(np.int32), none.astype(np.float32), none, none
-    ends = np.cumsum([0] + [len(part[1]) for part in parts])
-    offsets = [part[0][1:] + end for part, end in zip(parts, ends, strict=False)]
-    index, value, bad, cut = (np.concatenate([part[i] for part in parts]) for i in (1, 2, 3, 4))
-    return np.concatenate([[0], *offsets]).astype(np.int64), index, value, bad, cut
+    def cluster_sizes(self, start: int = 0, stop: int | None = None) -> NDArray[np.int64]:
+        """(n,) pixels of entries start..stop-1 that hold something in any channel."""
+        images = self.read(start, stop)
+        size = self.shape[1] * self.shape[2]
+        image = np.repeat(np.arange(len(images)), images.n_pixels)
+        found = np.unique(image * size + images.index % size)
+        return np.bincount(found // size, minlength=len(images)).astype(np.int64)
 
+    @property
+    def names(self) -> list[str] | None:
+        """(n,) name of the file that each entry of a folder is; None where the entries are of one file."""
+        return None
 
-def same_ids(where: str, found: NDArray[Any], expected: NDArray[Any]) -> None:
-    """InputError unless another table's EVENT ids are those of the images, entry by entry."""
-    if len(found) != len(expected):
-        raise InputError(f"{where}: {len(found)} entries, expected {len(expected)} as the images have")
-    ids = ["run", "subrun", "event"]
-    other = np.flatnonzero(found[ids] != expected[ids])
-    if len(other):
-        entry = int(other[0])
-        raise InputError(
-            f"{where}: entry {entry}: (run, subrun, event) = {found[ids][entry]}, "
-            f"expected {expected[ids][entry]} as the images have"
-        )
+    @property
+    def stored_classes(self) -> NDArray[np.int64] | None:
+        """(n,) class number that the file itself gives every entry, if it does."""
+        return None
 
+    @property
+    def frame_edges(self) -> NDArray[np.float64] | None:
+        """(b,) edges of the time frames, if the channels are such: frame k ends at edge k+1; else None."""
+        return None
 
-def primary(
-    counts: NDArray[np.int64],
-    codes: NDArray[Any],
-    process: NDArray[Any] | None,
-    track: NDArray[Any] | None,
-    parent: NDArray[Any] | None,
-) -> Particles:
-    """The particles that the generator made, as far as the file says.
+    @property
+    def frame_unit(self) -> str:
+        """The unit of these edges; "" where it is not known."""
+        return ""
 
-    Where the creation process is given it must be "primary"; where it is blank, a primary is its own parent
-    (both ids are unset in single-particle files); a file without these columns lists primaries only.
-    """
-    kept = np.ones(len(codes), bool) if track is None or parent is None else track == parent
-    if process is not None:
-        text = process if process.dtype.kind == "S" else np.char.encode(process.astype(str), "utf-8")
-        kept = np.where(text == b"", kept, text == b"primary")
-    entry = np.repeat(np.arange(len(counts)), counts)
-    return np.bincount(entry[kept], minlength=len(counts)), codes[kept].astype(np.int64)
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return self.path.stat().st_size
+
+    @property
+    def modified(self) -> int:
+        """Time of the last change [ns]."""
+        return self.path.stat().st_mtime_ns

@@ -16,11 +16,11 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from dmcnn import _core
-from dmcnn.errors import InputError
-from dmcnn.images import EVENT, META, UNIT_PIXEL, UNSET
-from dmcnn.readers.base import Decoded, FittedFile, bounds, joined
-from dmcnn.readers.source import existing, reading
-from dmcnn.readers.table import LARGEST, ImageTable
+from dmcnn._common.errors import InputError
+from dmcnn.formats.source import existing, reading
+from dmcnn.images.sparse import EVENT, META, UNIT_PIXEL, UNSET
+from dmcnn.readers.fit_to_window import Decoded, FittedFile, bounds, joined
+from dmcnn.readers.image_choice import LARGEST, ImageTable
 
 SUFFIX = ".npy"
 HEAD = 128  # bytes of nearly every header

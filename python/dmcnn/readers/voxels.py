@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmcnn.errors import InputError
-from dmcnn.readers.base import Decoded
+from dmcnn._common.errors import InputError
+from dmcnn.readers.fit_to_window import Decoded
 
 
 def place(

@@ -1,9 +1,13 @@
 """The settings of every command: typed, described, validated, frozen."""
 
+from dmcnn.settings.attribute import AttributeSettings
 from dmcnn.settings.base import Settings
+from dmcnn.settings.display import DisplaySettings
 from dmcnn.settings.evaluate import EvaluateSettings
 from dmcnn.settings.export import ExportSettings
-from dmcnn.settings.network import AttributeSettings, DisplaySettings, InferSettings, Network, OccludeSettings
+from dmcnn.settings.infer import InferSettings
+from dmcnn.settings.network import Network
+from dmcnn.settings.occlude import OccludeSettings
 from dmcnn.settings.reading import Reading
 from dmcnn.settings.simulate import SimulateSettings
 from dmcnn.settings.train import TrainSettings

@@ -9,9 +9,9 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 import dmcnn
-from dmcnn.config import write_cfg
-from dmcnn.errors import InputError
-from dmcnn.files import expand, replacing
+from dmcnn._common.errors import InputError
+from dmcnn._common.files import expand, replacing
+from dmcnn.settings.cfg import write_cfg
 
 Paths = str | list[str]
 Label = str | dict[str | int, str | int]

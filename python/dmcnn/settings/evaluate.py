@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from dmcnn.errors import InputError
-from dmcnn.files import expand
+from dmcnn._common.errors import InputError
+from dmcnn._common.files import expand
 from dmcnn.settings.base import Conflict, Paths, Settings
 
 Seeds = str | list[str | list[str]]

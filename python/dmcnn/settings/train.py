@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from dmcnn.errors import nearest
+from dmcnn._common.errors import nearest
 from dmcnn.settings.base import Conflict, Label, Paths
 from dmcnn.settings.recipe import Recipe
 
@@ -123,7 +123,9 @@ class TrainSettings(Recipe):
         elif self.signal_class is None and len(names) == 2 and by_condition:
             yield ("signal",), f"signal is missing: which of {names} is the signal?"
         elif self.classes is not None or self.label != TrainSettings.model_fields["label"].default:
-            from dmcnn.labels import LabelRule  # NumPy, which a cfg with the usual label need not wait for
+            from dmcnn.datasets.labels import (
+                LabelRule,  # NumPy, which a cfg with the usual label need not wait for
+            )
 
             try:
                 LabelRule.parse(self.label, tuple(names), self.signal_class)

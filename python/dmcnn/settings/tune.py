@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from dmcnn.errors import nearest
+from dmcnn._common.errors import nearest
 from dmcnn.settings.base import Conflict, Settings
 from dmcnn.settings.train import TrainSettings
 

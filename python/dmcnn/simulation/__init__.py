@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Iterator
 
-from dmcnn.images import SparseImages
-from dmcnn.simulation import calorimeter, dark_trident, lariat, pixels
+from dmcnn.images.sparse import SparseImages
+from dmcnn.simulation import calorimeter, smartpixel
+from dmcnn.simulation.lartpc import dark_trident, lariat
 
 SAMPLES: dict[str, Callable[..., Iterator[SparseImages]]] = {
     "dark-trident": dark_trident.dark_trident,
     "lariat": lariat.lariat,
     "calorimeter": calorimeter.calorimeter,
-    "smartpixel": pixels.smartpixel,
+    "smartpixel": smartpixel.smartpixel,
 }
 """Name of a sample and what makes it: called with events, seed and optionally the sample's own arguments."""
 

@@ -17,8 +17,8 @@ from math import inf
 import numpy as np
 from numpy.typing import NDArray
 
-from dmcnn.errors import InputError
-from dmcnn.images import EVENT, META, UNIT_CELL, UNSET, SparseImages
+from dmcnn._common.errors import InputError
+from dmcnn.images.sparse import EVENT, META, UNIT_CELL, UNSET, SparseImages
 from dmcnn.simulation.blocks import Columns, in_batches
 
 Floats = NDArray[np.float64]

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from dmcnn.images import SparseImages
-from dmcnn.scaling import scale_
-from dmcnn.scoring import to_tensor
+from dmcnn.engines.dense import to_tensor
+from dmcnn.images.scaling import scale_
+from dmcnn.images.sparse import SparseImages
 from dmcnn.training.loader import Buffers
 
 SHUFFLE, AUGMENT, SHIFT, ROTATE = 1, 2, 3, 5
@@ -38,7 +38,7 @@ class Batches:
             bilinearly; what leaves it is lost.
         noise: [ADC] rms of what is added to every active pixel.
         mask: probability to leave out an active pixel.
-        scaling: of the finished images, one of dmcnn.scaling.SCALINGS.
+        scaling: of the finished images, one of dmcnn.images.scaling.SCALINGS.
         first: step to begin with.
     """
 

@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from dmcnn import metrics
-from dmcnn.images import SparseImages
-from dmcnn.models.checkpoint import Card
-from dmcnn.scoring import batches, logits
-from dmcnn.training.losses import Loss
+from dmcnn.checkpoints.card import Card
+from dmcnn.engines.dense import batches, logits
+from dmcnn.images.sparse import SparseImages
+from dmcnn.losses.classification import Loss
+from dmcnn.metrics import classification
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Evaluation:
             text += f", AUC {self.auc:.4f} [{self.auc_low:.4f}, {self.auc_high:.4f}] (95 % interval)"
             text += f"; a cut on the pixel count alone: AUC {self.pixel_auc:.4f}"
         matrix = np.array(self.confusion)
-        right = metrics.class_accuracy(matrix)
+        right = classification.class_accuracy(matrix)
         return [text] + [
             f"  {name}: {matrix[i, i]} of {matrix[i].sum()} right, {right.value[i]:.3f} "
             f"[{right.low[i]:.3f}, {right.high[i]:.3f}]"
@@ -75,7 +75,7 @@ def evaluate(
     found = torch.from_numpy(np.concatenate(parts))
     net.train(training)
     label = torch.from_numpy(np.asarray(images.label, np.int64))
-    matrix = metrics.confusion(label.numpy(), found.argmax(dim=1).numpy(), len(card.classes))
+    matrix = classification.confusion(label.numpy(), found.argmax(dim=1).numpy(), len(card.classes))
     area = (float("nan"),) * 4
     if card.signal is not None:
         area = _areas(card.scores(found).numpy(), images, card.classes.index(card.signal))
@@ -100,6 +100,6 @@ def _areas(
     if is_signal.all() or not is_signal.any():
         return (float("nan"),) * 4
     score = scores[:, signal]
-    area = metrics.auc_interval(score[is_signal], score[~is_signal])
-    count = metrics.auc(images.n_pixels[is_signal], images.n_pixels[~is_signal])
+    area = classification.auc_interval(score[is_signal], score[~is_signal])
+    count = classification.auc(images.n_pixels[is_signal], images.n_pixels[~is_signal])
     return float(area.value), float(area.low), float(area.high), max(count, 1 - count)

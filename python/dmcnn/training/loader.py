@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dmcnn.threads import threads
+from dmcnn._common.threads import threads
 
 Batch = TypeVar("Batch", covariant=True)
 

@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from dmcnn import gaussian
-from dmcnn.images import SparseImages
-from dmcnn.models.checkpoint import Card
-from dmcnn.models.quantisers import zero_fraction
-from dmcnn.scoring import batches, logits
-from dmcnn.training import gaussian as density
+from dmcnn.checkpoints.card import Card
+from dmcnn.engines.dense import batches, logits
+from dmcnn.images.sparse import SparseImages
+from dmcnn.losses import gaussian as density
+from dmcnn.metrics import gaussian
+from dmcnn.quantisation.quantisers import zero_fraction
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from dmcnn.images import SparseImages
-from dmcnn.models.checkpoint import Card
+from dmcnn.checkpoints.card import Card
+from dmcnn.images.sparse import SparseImages
+from dmcnn.losses.classification import Loss
 from dmcnn.training import evaluation, regression
 from dmcnn.training.evaluation import Evaluation
-from dmcnn.training.losses import Loss
 from dmcnn.training.regression import Residuals
 
 Row = Mapping[str, float]

@@ -1,1 +1,1 @@
-"""SparseImages, tables and figures out to files that other software reads."""
+"""Sparse images out to files that other software reads."""

@@ -10,9 +10,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from dmcnn.errors import InputError
-from dmcnn.files import replacing
-from dmcnn.images import SparseImages
+from dmcnn._common.errors import InputError
+from dmcnn._common.files import replacing
+from dmcnn.images.sparse import SparseImages
 
 SUFFIXES = (".h5", ".hdf5")
 CHUNK = 128  # images

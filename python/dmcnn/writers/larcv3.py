@@ -10,8 +10,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from dmcnn.files import replacing
-from dmcnn.images import NO_IMAGE, UNIT_UNKNOWN, UNSET, SparseImages
+from dmcnn._common.files import replacing
+from dmcnn.images.sparse import NO_IMAGE, UNIT_UNKNOWN, UNSET, SparseImages
 
 Product = Literal["sparse2d", "image2d"]
 

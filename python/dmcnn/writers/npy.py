@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from dmcnn.errors import InputError
-from dmcnn.files import writable
-from dmcnn.images import SparseImages
+from dmcnn._common.errors import InputError
+from dmcnn._common.files import writable
+from dmcnn.images.sparse import SparseImages
 
 ABOUT = ".dmcnn.json"
 """Hidden file that tells where the images of a folder come from, and that the folder is ours to replace."""

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from dmcnn.errors import InputError
-from dmcnn.extras import need
-from dmcnn.files import replacing
-from dmcnn.images import SparseImages, join
+from dmcnn._common.errors import InputError
+from dmcnn._common.extras import need
+from dmcnn._common.files import replacing
+from dmcnn.images.sparse import SparseImages, join
 from dmcnn.writers.npy import ABOUT, replacing_folder
 
 SUFFIX = ".parquet"

@@ -1,0 +1,1 @@
+"""Attribution methods: one module for each idea of which pixels count."""

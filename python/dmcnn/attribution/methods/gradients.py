@@ -1,0 +1,145 @@
+"""Methods made of plain gradients: saliency, input x gradient, expected gradients, DeepLIFT."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import torch
+
+from dmcnn._common.errors import InputError
+from dmcnn._common.extras import need
+from dmcnn.attribution.base import Explained, Method, gradient
+
+
+def reference(baseline: float | torch.Tensor | str, images: torch.Tensor) -> torch.Tensor:
+    """(n, C, H, W) baselines of (n, C, H, W) images from a number, "zero", or a (C, H, W) tensor."""
+    if isinstance(baseline, str):
+        if baseline != "zero":
+            raise InputError(f'baseline = {baseline!r}, expected a number, "zero" or an image')
+        baseline = 0.0
+    if isinstance(baseline, torch.Tensor):
+        if baseline.shape not in ((), images.shape[1:]):
+            raise InputError(
+                f"baseline of shape {tuple(baseline.shape)}, the images are {tuple(images.shape[1:])}"
+            )
+        return baseline.to(images).expand_as(images)
+    return torch.full_like(images, baseline)
+
+
+class Saliency(Method):
+    """|gradient| of the target with respect to every pixel (arXiv:1312.6034): one logit, not a sum over classes."""
+
+    name = "saliency"
+    title = "Saliency"
+    signed = False
+
+    def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
+        """(n, C, H, W) |gradients|."""
+        found: torch.Tensor = need("captum.attr").Saliency(explained).attribute(images.requires_grad_())
+        return found.detach()
+
+
+class InputXGradient(Method):
+    """Input x gradient (arXiv:1704.02685): what every pixel adds, to first order; 0 on empty pixels."""
+
+    name = "input_x_gradient"
+    title = "Input × gradient"
+    signed = True
+
+    def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
+        """(n, C, H, W) products."""
+        found: torch.Tensor = need("captum.attr").InputXGradient(explained).attribute(images.requires_grad_())
+        return found.detach()
+
+
+@dataclass(kw_only=True, eq=False)
+class ExpectedGradients(Method):
+    """Expected gradients (arXiv:1906.10670): integrated gradients, averaged over reference images.
+
+    Every sample is a reference image, in turn, and a point on the straight path from it to the image; the points are
+    one in each of ``n_samples`` equal parts of the path, drawn by a generator of the image's own, so that a map
+    depends on the seed and on no other image (captum's GradientShap draws from the global generators).
+
+    Attributes:
+        baselines: (m, C, H, W) reference images, e.g. some of the background; by default one empty image.
+        n_samples: gradients per image.
+        seed: of the points.
+    """
+
+    name = "expected_gradients"
+    title = "Expected gradients"
+    signed = True
+
+    baselines: torch.Tensor | None = None
+    n_samples: int = 32
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.n_samples < 1:
+            raise InputError(f"n_samples = {self.n_samples}, expected at least 1")
+
+    def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
+        """(n, C, H, W) means of gradient x (image - reference)."""
+        return torch.stack([self._one(explained, image) for image in images])
+
+    def _one(self, explained: Explained, image: torch.Tensor) -> torch.Tensor:
+        """(C, H, W) map of one image."""
+        known = torch.zeros_like(image)[None] if self.baselines is None else self.baselines.to(image)
+        if known.ndim != 4 or known.shape[1:] != image.shape or not len(known):
+            raise InputError(f"baselines of shape {tuple(known.shape)}, the images are {tuple(image.shape)}")
+        random = torch.Generator().manual_seed(self.seed)
+        parts = torch.arange(self.n_samples)
+        points = (parts + torch.rand(self.n_samples, generator=random)) / self.n_samples
+        # shuffled, or every reference would meet the same part of the path whenever m divides n_samples
+        points = points[torch.randperm(self.n_samples, generator=random)].to(image)
+        total = torch.zeros_like(image)
+        for some in torch.split(parts, self.at_once(image[None])):
+            away = image - known[some % len(known)]
+            at = image - (1 - points[some.to(points.device)]).view(-1, 1, 1, 1) * away
+            total += (gradient(explained, at) * away).sum(dim=0)
+        return total / self.n_samples
+
+
+@dataclass(kw_only=True, eq=False)
+class DeepLift(Method):
+    """DeepLIFT with the rescale rule (arXiv:1704.02685), by captum.
+
+    It sums to the difference to the baseline where all that is not linear are activations and max pooling: a
+    normalisation by the image itself (GroupNorm) counts as its gradient, so the maps of MPID are not complete. No
+    module may be called twice. Image and baseline share a pass, which therefore holds two images at least.
+
+    Attributes:
+        baseline: a number, "zero", or a (C, H, W) image.
+    """
+
+    name = "deep_lift"
+    title = "DeepLIFT"
+    signed = True
+
+    baseline: float | torch.Tensor | str = 0.0
+
+    def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
+        """(n, C, H, W) contributions."""
+        parts = torch.split(images, max(1, self.at_once(images) // 2))
+        return torch.cat([self._part(explained, part) for part in parts])
+
+    def _part(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
+        leaf = images.detach().requires_grad_()
+        method = need("captum.attr").DeepLift(explained)
+        try:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Setting forward, backward hooks", UserWarning)
+                found: torch.Tensor = method.attribute(leaf, reference(self.baseline, leaf.detach()))
+        except RuntimeError as error:
+            if "used more than once" in str(error):
+                raise InputError(
+                    f"{type(explained.net).__name__} calls a module twice: DeepLIFT needs one per use"
+                ) from None
+            raise
+        finally:  # captum leaves what it noted on the modules if a pass fails
+            for module in explained.modules():
+                for note in ("input", "output"):
+                    vars(module).pop(note, None)
+        return found.detach()

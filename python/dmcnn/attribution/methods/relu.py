@@ -1,0 +1,134 @@
+"""Methods that let only some gradients back through a ReLU: guided backpropagation, deconvolution, RectGrad."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from dmcnn._common.errors import InputError
+from dmcnn.attribution.base import Explained, Method, gradient
+
+Rule = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""Output of a ReLU and the gradient that reaches it, (n, …) both -> the gradient that it passes on."""
+
+
+class _Ruled(torch.autograd.Function):
+    """A ReLU that passes gradients back by a rule."""
+
+    @staticmethod
+    def forward(ctx: Any, inputs: torch.Tensor, rule: Rule) -> torch.Tensor:
+        output = inputs.relu()
+        ctx.save_for_backward(output)
+        ctx.rule = rule
+        return output
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
+        (output,) = ctx.saved_tensors
+        return ctx.rule(output, gradients[0]), None
+
+
+@contextmanager
+def ruled(net: nn.Module, rule: Rule) -> Iterator[None]:
+    """Every call of an ``nn.ReLU`` in ``net`` passes gradients back by ``rule``, also of one that is called twice.
+
+    InputError if there is no such module: the map would be the plain gradient.
+    """
+    found = [module for module in net.modules() if isinstance(module, nn.ReLU)]
+    if not found:
+        raise InputError(f"{type(net).__name__} has no nn.ReLU module, which this method is about")
+
+    def hooked(module: nn.Module, inputs: tuple[torch.Tensor], output: Any) -> torch.Tensor:
+        passed: torch.Tensor = _Ruled.apply(inputs[0], rule)  # type: ignore[no-untyped-call]
+        return passed
+
+    with ExitStack() as hooks:
+        for module in found:
+            hooks.callback(module.register_forward_hook(hooked).remove)
+        yield
+
+
+class _Rectified(Method):
+    """The gradient with another rule at every ReLU.
+
+    captum's guided backpropagation and deconvolution act on the gradient of the tensor that a ReLU reads. Where that
+    tensor also feeds a skip connection its gradient is the sum of both, so these two are not taken from there.
+    """
+
+    signed = True
+
+    @staticmethod
+    @abstractmethod
+    def rule(output: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
+        """See ``Rule``."""
+
+    def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
+        """(n, C, H, W) gradients by the rule."""
+        with ruled(explained.net, self.rule):
+            return gradient(explained, images)
+
+
+class GuidedBackprop(_Rectified):
+    """The gradient, of which every ReLU passes the positive part where it is active itself (arXiv:1412.6806)."""
+
+    name = "guided_backprop"
+    title = "Guided backpropagation"
+
+    @staticmethod
+    def rule(output: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
+        """The positive gradients of active units."""
+        return gradients.relu().mul_(output > 0)
+
+
+class Deconvolution(_Rectified):
+    """The gradient, of which every ReLU passes the positive part, active or not (arXiv:1311.2901)."""
+
+    name = "deconvolution"
+    title = "Deconvolution"
+
+    @staticmethod
+    def rule(output: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
+        """The positive gradients."""
+        return gradients.relu()
+
+
+@dataclass(kw_only=True, eq=False)
+class RectGrad(Method):
+    """Rectified gradient (arXiv:1902.04893): every ReLU passes R where a R is above a percentile of its layer.
+
+    a is the output of the ReLU, R the gradient that reaches it, and the threshold is the percentile of a R over all
+    units of the layer, image by image. At the input the map is input x R, as in the paper. Its two refinements,
+    proportional redistribution in max pooling and zeroed borders of padded convolutions, are left out.
+
+    Attributes:
+        percentile: [%] of the units of a layer that pass nothing.
+    """
+
+    name = "rect_grad"
+    title = "RectGrad"
+    signed = True
+
+    percentile: float = 98.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.percentile < 100:
+            raise InputError(f"percentile = {self.percentile}, expected at least 0 and below 100")
+
+    def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
+        """(n, C, H, W) input x rectified gradient."""
+        with ruled(explained.net, self.rule):
+            return images * gradient(explained, images)
+
+    def rule(self, output: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
+        """The gradients of units whose output x gradient lies above the percentile (of nearest rank)."""
+        importance = (output.float() * gradients).flatten(1)
+        rank = round(self.percentile / 100 * (importance.shape[1] - 1)) + 1
+        threshold = importance.kthvalue(rank, dim=1, keepdim=True).values
+        return gradients * (importance > threshold).view_as(gradients)

@@ -1,0 +1,1 @@
+"""Weight files: networks and the cards that say how they were made."""

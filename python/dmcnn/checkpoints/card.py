@@ -1,0 +1,82 @@
+"""Weight files that say how they were made, and the bare ones of DM-CNN."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from dmcnn._common.errors import InputError, nearest
+from dmcnn.images.scaling import check_scaling
+from dmcnn.metrics.gaussian import outputs_of
+from dmcnn.models import MODELS
+
+KEY = "dmcnn"
+"""Where a checkpoint keeps its card."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """How a network was made and how its images must be prepared: all that inference needs to know."""
+
+    model: str
+    arguments: dict[str, Any]
+    classes: list[str]
+    signal: str | None
+    activation: str
+    """``sigmoid`` per logit (as DM-CNN) or ``softmax`` over the classes."""
+    reading: dict[str, Any]
+    """adc_lo, adc_hi [ADC], xdim, ydim [pixels], and plane, producer, image_index where they were chosen."""
+    scaling: str = "none"
+    """Of the pixel values, after reading: see dmcnn.images.scaling."""
+    targets: list[str] = field(default_factory=list)
+    """What a regression network estimates, as its files call it; it has no classes then."""
+    target_scales: list[float] = field(default_factory=list)
+    """One per target, in its unit: the network sees target / scale."""
+    diagonal: str = "softplus"
+    covariance: str = "full"
+    """How outputs become a covariance: see dmcnn.losses.gaussian."""
+    label: Any = "run == 100"
+    loss: str = "bce"
+    seed: int | None = None
+    epoch: int | None = None
+    step: int | None = None
+    cfg: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+    """Versions of dmcnn, Python, NumPy and torch; device and precision of the training."""
+    data: dict[str, Any] = field(default_factory=dict)
+    """Fingerprints and event counts of the training and test sets."""
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_scaling(self.scaling)
+        if len(self.targets) != len(self.target_scales):
+            raise InputError(f"{len(self.targets)} targets and {len(self.target_scales)} scales of them")
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that the network gives for an image: logits of the classes, or an estimate with its covariance."""
+        return outputs_of(len(self.targets), self.covariance) if self.targets else len(self.classes)
+
+    def build(self) -> nn.Module:
+        """A new network of this kind."""
+        if self.model not in MODELS:
+            raise InputError(
+                f"unknown model {self.model!r}{nearest(self.model, MODELS)}; known: {', '.join(MODELS)}"
+            )
+        try:
+            return MODELS[self.model](**self.arguments)
+        except (TypeError, ValueError, RuntimeError) as error:
+            said = str(error).partition("\n")[0]
+            raise InputError(f"model {self.model!r}: {said}") from None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values only, so that the file loads without unpickling objects."""
+        return asdict(self)
+
+    def scores(self, logits: torch.Tensor) -> torch.Tensor:
+        """(n, classes) scores of (n, classes) logits, in float64."""
+        logits = logits.double()
+        return logits.sigmoid() if self.activation == "sigmoid" else logits.softmax(dim=1)

@@ -1,0 +1,190 @@
+"""Cards of the networks whose users trained them in Keras: their files say little of how they were made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from dmcnn._common.errors import InputError
+from dmcnn.checkpoints import keras_layers
+from dmcnn.checkpoints.card import Card
+from dmcnn.checkpoints.keras_file import KerasWeights
+from dmcnn.metrics.gaussian import targets_of
+
+LARIAT_CLASSES = ["electron", "kaon", "muon", "photon", "pion", "pion_zero"]
+
+CALORIMETER_CLASSES = ["photon", "electron"]
+"""Order of the outputs of the networks that users trained in Keras, whose files do not name the classes."""
+
+PIXEL_TARGETS = {"x-midplane": 75.0, "y-midplane": 18.75, "cotAlpha": 8.0, "cotBeta": 0.5}
+"""Targets of the smart pixel users' networks, and the scales that their files do not tell."""
+
+PIXEL_WINDOWS = ((13, 21), (16, 16))
+"""(rows, columns) of the frames that these networks may take."""
+
+
+def load_keras(weights: KerasWeights, where: str) -> tuple[nn.Module, Card]:
+    with _described(where):
+        card = keras_card(weights, where)
+    with torch.device("meta"):  # a damaged file may ask for more memory than there is
+        net = card.build()
+    keras_layers.fill(net, weights.layers, where)
+    if weights.config is not None:
+        with _described(where):
+            keras_layers.check_steps(net, weights.config, where)
+    return net.eval(), card
+
+
+@contextmanager
+def _described(where: str) -> Iterator[None]:
+    """A ``model_config`` is text from anywhere: whatever is not where it should be is an InputError."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+        raise InputError(f"{where}: its model_config describes no chain of layers ({error!r:.160})") from None
+
+
+def keras_card(weights: KerasWeights, where: str) -> Card:
+    """Which network of Keras' users a file belongs to, and its sizes, from shapes and ``model_config``.
+
+    A separable convolution is SmartPixel's, other kernels over two axes are LArIAT's, kernels over three CNN3D's. The
+    size of the input is in the ``model_config`` alone: weights without it are taken for images of the size that the
+    network has by default.
+    """
+    if any("depthwise_kernel" in layer for layer in weights.layers.values()):
+        return _smartpixel(weights, where)
+    kernels = [layer["kernel"].shape for layer in weights.layers.values() if "kernel" in layer]
+    axes = len(kernels[0]) - 2 if kernels else 0
+    if axes not in (2, 3):
+        names = ", ".join(repr(name) for name, layer in weights.layers.items() if layer) or "none"
+        raise InputError(
+            f"{where}: not the weights of a convolutional network that dmcnn has: layers with weights are {names}"
+        )
+    return _lariat(weights, kernels) if axes == 2 else _cnn3d(weights, kernels)
+
+
+def _lariat(weights: KerasWeights, kernels: list[tuple[int, ...]]) -> Card:
+    arguments = {"num_class": kernels[-1][-1], "channels": kernels[0][-2], "height": 240, "width": 146}
+    if weights.config is not None:
+        arguments["height"], arguments["width"], arguments["channels"] = _input_size(weights.config)
+    return _card("lariat", arguments, weights, LARIAT_CLASSES, scaling="minmax")
+
+
+def _cnn3d(weights: KerasWeights, kernels: list[tuple[int, ...]]) -> Card:
+    first, second, *dense = kernels
+    arguments: dict[str, Any] = {"channels": 21, "height": 32, "width": 32, "num_class": dense[-1][-1]}
+    arguments |= {
+        "filters_1": first[-1],
+        "kernel_1": first[0],
+        "filters_2": second[-1],
+        "kernel_2": second[0],
+    }
+    arguments |= {"dense_1": dense[0][-1], "dense_2": dense[1][-1]}
+    if weights.config is not None:
+        arguments["channels"], arguments["height"], arguments["width"] = _input_size(weights.config)
+        arguments["activation"] = _activation(weights.config)
+    return _card("cnn3d", arguments, weights, CALORIMETER_CLASSES)
+
+
+def _smartpixel(weights: KerasWeights, where: str) -> Card:
+    """The card of a network of QKeras, with the grid of 4 bits that these networks were trained on."""
+    if weights.config is not None:
+        raise InputError(f"{where}: a whole model of QKeras; save its weights alone (save_weights)")
+    shapes = [
+        {key: value.shape for key, value in layer.items()} for layer in weights.layers.values() if layer
+    ]
+    axes = [len(shape) for layer in shapes for shape in layer.values()]
+    if axes != [4, 4, 1, 4, 1, 2, 1, 2, 1, 2, 1] or "pointwise_kernel" not in shapes[0]:
+        raise InputError(
+            f"{where}: expected a separable and a 1x1 convolution and three dense layers, found weights of "
+            f"{', '.join(map(repr, (name for name, layer in weights.layers.items() if layer)))}"
+        )
+    first, _, *dense = shapes
+    kernel, _, channels, _ = first["depthwise_kernel"]
+    filters, outputs = first["pointwise_kernel"][-1], dense[-1]["kernel"][-1]
+    height, width, pool = _window(kernel, filters, dense[0]["kernel"][0], where)
+    arguments = {"num_class": outputs, "channels": channels, "height": height, "width": width}
+    arguments |= {"filters_1": filters, "kernel_1": kernel, "pool": pool}
+    arguments |= {f"dense_{i}": layer["kernel"][-1] for i, layer in enumerate(dense[:-1], start=1)}
+    targets = _targets(outputs, where)
+    slices = [0, 19] if channels == 2 else list(range(channels))
+    return Card(
+        model="smartpixel",
+        arguments=arguments,
+        classes=[],
+        signal=None,
+        activation="none",
+        reading={"slices": slices, "charge": "standardised", "charge_bits": 4},
+        targets=[*targets],
+        target_scales=[*targets.values()],
+        diagonal="relu",
+        label="",
+        loss="clipped_nll",
+        environment={"keras": weights.version},
+    )
+
+
+def _window(kernel: int, filters: int, inputs: int, where: str) -> tuple[int, int, int]:
+    """Rows and columns of the frames and the side of the pool that leave so many inputs to the dense layers."""
+    for height, width in PIXEL_WINDOWS:
+        rows, columns = height - kernel + 1, width - kernel + 1
+        for pool in range(1, min(rows, columns) + 1):
+            if filters * (rows // pool) * (columns // pool) == inputs:
+                return height, width, pool
+    listed = " or ".join(f"{height} x {width}" for height, width in PIXEL_WINDOWS)
+    raise InputError(
+        f"{where}: no pooling of frames of {listed} pixels leaves {inputs} inputs of the dense layers"
+    )
+
+
+def _targets(outputs: int, where: str) -> dict[str, float]:
+    """{target: scale} of so many outputs: k means and the k (k + 1)/2 numbers of their covariance."""
+    count = targets_of(outputs)
+    if not count:
+        raise InputError(f"{where}: {outputs} outputs are not the means and the covariance of any targets")
+    return PIXEL_TARGETS if count == len(PIXEL_TARGETS) else {f"target{i}": 1.0 for i in range(count)}
+
+
+def _card(
+    model: str, arguments: dict[str, Any], weights: KerasWeights, classes: list[str], **more: Any
+) -> Card:
+    count = arguments["num_class"]
+    named = classes if count == len(classes) else [f"class{number}" for number in range(count)]
+    output = keras_layers.output_of(weights.config) if weights.config is not None else "softmax"
+    return Card(
+        model=model,
+        arguments=arguments,
+        classes=list(named),
+        signal="electron" if named is CALORIMETER_CLASSES else None,
+        activation="sigmoid" if output == "sigmoid" else "softmax",
+        reading={"xdim": arguments["width"], "ydim": arguments["height"]},
+        label="prefix",
+        loss="cross_entropy",
+        environment={"keras": weights.version},
+        **more,
+    )
+
+
+def _input_size(config: dict[str, Any]) -> tuple[int, int, int]:
+    """The three axes of the input, without batch and without a last axis of one that a Reshape adds."""
+    kind, first = keras_layers.layers_of(config)[0]
+    shape = first.get("batch_input_shape") or first["batch_shape"]
+    sizes = [int(size) for size in shape[1:]]
+    if kind == "Reshape":
+        sizes = [int(size) for size in first["target_shape"]]
+    if len(sizes) == 4 and sizes[-1] == 1:
+        sizes.pop()
+    a, b, c = sizes
+    return a, b, c
+
+
+def _activation(config: dict[str, Any]) -> str:
+    return next(
+        str(layer["activation"]) for kind, layer in keras_layers.layers_of(config) if kind == "Conv3D"
+    )

@@ -1,0 +1,171 @@
+"""Weight files of Keras (``.h5``, ``.hdf5``), read as the plain arrays and texts that they are."""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from dmcnn._common.errors import InputError
+from dmcnn.formats.hdf5 import opened
+from dmcnn.formats.source import existing, reading
+
+DEFLATE = 1100
+"""Deflate makes at most 1032 bytes of one: a dataset that claims more is not in the file."""
+
+
+@dataclass(frozen=True, eq=False)
+class KerasWeights:
+    """What a file of Keras holds.
+
+    Attributes:
+        layers: {layer: {weight: float32 array}}, in the order of ``config`` or else of the file's list of layers;
+            weights are called kernel, bias, gamma, beta, moving_mean, moving_variance, … Layers without weights are
+            there too.
+        config: the ``model_config`` (a dict from JSON), or None in a file of weights alone.
+        version: of the Keras that wrote the file, or "".
+    """
+
+    layers: dict[str, dict[str, NDArray[np.float32]]]
+    config: dict[str, Any] | None
+    version: str
+
+
+def read_weights(path: str | Path) -> KerasWeights:
+    """The weights in a model file (``model.save``) or a file of weights alone (``model.save_weights``).
+
+    Nothing is executed, links to other files are not followed, and no array is larger than what the file stores.
+    InputError if the file is neither, or damaged.
+    """
+    path = existing(path)
+    where = str(path)
+    _check_heaps(path)
+    with opened(path) as file:
+        with reading(where):
+            listed = ", ".join(map(repr, list(file)[:4])) or "nothing"
+            is_model = "model_weights" in file
+        root = _walk(file, "model_weights", where) if is_model else file
+        names = _texts(root, "layer_names", where)
+        if names is None:
+            raise InputError(f"{path}: not weights of Keras: no attribute layer_names, it holds {listed}")
+        config = _config(file, path)
+        layers = {name: _layer(root, name, f"{path}: layer {name!r}") for name in names}
+        version = _texts(root, "keras_version", where) or [""]
+    if config is not None:
+        layers = _ordered(layers, config, path)
+    return KerasWeights(layers, config, version[0])
+
+
+def _check_heaps(path: Path) -> None:
+    """InputError unless the texts' lengths in every global heap of an HDF5 file lead to its end.
+
+    A collection is ``GCOL``, version 1, its size in bytes, then objects of (number u16, count u16, 4 bytes, size u64)
+    and their content in whole words; number 0 is the free space. libhdf5 2.0 never returns from damaged ones.
+    """
+    data = path.read_bytes()
+    for found in re.finditer(rb"GCOL\x01\0\0\0", data):
+        at, end = (
+            found.end() + 8,
+            found.start() + int.from_bytes(data[found.end() : found.end() + 8], "little"),
+        )
+        while at + 16 <= min(end, len(data)):
+            number, size = struct.unpack_from("<H6xQ", data, at)
+            step = 16 + -(-size // 8) * 8 if number else size
+            if not 0 < step <= end - at:
+                raise InputError(f"{path}: byte {at}: a text of {size} bytes, damaged file")
+            at += step
+
+
+def _config(file: h5py.File, path: Path) -> dict[str, Any] | None:
+    where = f"{path}: model_config"
+    text = _texts(file, "model_config", where)
+    if text is None:
+        return None
+    with reading(where):
+        config = json.loads(text[0])
+    if not isinstance(config, dict):
+        raise InputError(f"{where}: expected the description of a model, found {type(config).__name__}")
+    return config
+
+
+def _ordered(
+    layers: dict[str, dict[str, NDArray[np.float32]]], config: dict[str, Any], path: Path
+) -> dict[str, dict[str, NDArray[np.float32]]]:
+    """The layers in the order of the config; InputError if it does not know one that has weights."""
+    with reading(f"{path}: model_config"):
+        order = [str(layer["config"]["name"]) for layer in config["config"]["layers"]]
+    for name, weights in layers.items():
+        if weights and name not in order:
+            raise InputError(f"{path}: layer {name!r} has weights but is not in the model_config")
+    return {name: layers[name] for name in order if name in layers}
+
+
+def _layer(root: h5py.Group, name: str, where: str) -> dict[str, NDArray[np.float32]]:
+    group = _walk(root, name, where)
+    weights: dict[str, NDArray[np.float32]] = {}
+    for address in _texts(group, "weight_names", where) or ():
+        weight = address.rpartition("/")[2].partition(":")[0]
+        if weight in weights:
+            raise InputError(
+                f"{where} holds two weights called {weight!r}: models in models are not supported"
+            )
+        weights[weight] = _array(_walk(group, address, where), f"{where}: {address}")
+    return weights
+
+
+def _array(data: h5py.Dataset, where: str) -> NDArray[np.float32]:
+    with reading(where):
+        if not isinstance(data, h5py.Dataset) or data.dtype.kind != "f" or data.dtype.itemsize > 8:
+            raise InputError(f"{where}: expected an array of floating-point numbers, damaged file")
+        if data.external or data.is_virtual:
+            raise InputError(f"{where}: its numbers are in another file, refused")
+        if data.size * data.dtype.itemsize > DEFLATE * data.id.get_storage_size():
+            raise InputError(f"{where}: shape {data.shape} is more than the file stores, damaged file")
+        values: NDArray[np.float32] = np.asarray(data[()], np.float32)
+    return values
+
+
+def _walk(group: h5py.Group, address: str, where: str) -> Any:
+    """The group or dataset at ``address``, by links that stay in this file."""
+    with reading(f"{where}: {address}"):
+        for part in address.split("/"):
+            if not isinstance(group.get(part, getlink=True), h5py.HardLink):
+                raise InputError(f"{where}: {address!r} is a link elsewhere, or absent: refused")
+            group = group[part]
+        return group
+
+
+def _texts(group: h5py.Group, name: str, where: str) -> list[str] | None:
+    """The texts in an attribute, or in ``name``0, ``name``1, … where Keras had to split it; None if it is absent."""
+    with reading(f"{where}: {name}"):
+        if not isinstance(group, h5py.Group):
+            raise InputError(f"{where}: expected a group, damaged file")
+        if name in group.attrs:
+            return list(_attribute(group, name, where))
+        parts: list[str] = []
+        number = 0
+        while f"{name}{number}" in group.attrs:
+            parts += _attribute(group, f"{name}{number}", where)
+            number += 1
+    return parts if number else None
+
+
+def _attribute(group: h5py.Group, name: str, where: str) -> Iterator[str]:
+    """The texts in an attribute; an empty list is stored as an array of no numbers."""
+    attribute = group.attrs.get_id(name)
+    if 0 in attribute.shape:
+        return
+    if attribute.get_type().get_class() != h5py.h5t.STRING:
+        raise InputError(f"{where}: {name} is no text, damaged file")
+    if attribute.get_storage_size() > group.file.id.get_filesize():
+        raise InputError(f"{where}: {name} is longer than the file, damaged file")
+    for text in np.ravel(group.attrs[name]):
+        yield text.decode() if isinstance(text, bytes) else str(text)

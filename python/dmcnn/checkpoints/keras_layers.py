@@ -1,0 +1,209 @@
+"""What Keras does differently from torch, and its weights in torch's order; TensorFlow is never needed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from dmcnn._common.errors import InputError
+
+Layers = Mapping[str, Mapping[str, NDArray[np.float32]]]
+"""{layer: {kernel, bias, gamma, …: array}}, in the order in which the layers are applied."""
+
+DENSE = {"weight": "kernel", "bias": "bias"}
+NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
+WEIGHTS: dict[type[nn.Module], dict[str, str]] = {
+    nn.Conv2d: DENSE, nn.Conv3d: DENSE, nn.Linear: DENSE, nn.BatchNorm2d: NORM, nn.BatchNorm3d: NORM,
+}  # fmt: skip
+"""Kind of module -> {tensor in torch: weight in Keras}; a module may lack some of them, as a bias."""
+
+OUTPUTS = ("softmax", "sigmoid", "linear")
+"""Activations of a last layer; they belong to the scores, not to the network."""
+
+SILENT = ("InputLayer", "Reshape", "Dropout", "SpatialDropout2D", "SpatialDropout3D")
+"""Layers that change no value in inference."""
+
+
+def fill(net: nn.Module, layers: Layers, where: str) -> None:
+    """Put Keras' weights into a chain of torch layers, first to first, second to second.
+
+    Convolutions are (…, in, out) in Keras and (out, in, …) in torch. Keras flattens maps as (rows, columns, maps) and
+    torch as (maps, rows, columns), so that the inputs of the first dense layer change places. A separable convolution
+    of Keras is two in torch.
+
+    Args:
+        net: may lie on the meta device: shapes are checked before anything is allocated.
+        layers: those without weights are left aside.
+        where: name of the file, for errors.
+
+    Raises:
+        InputError: the first layer that does not fit: too many or too few, another shape, missing or not finite.
+    """
+    found = [(name, weights) for name, weights in _separated(layers) if weights]
+    modules = [(name, module) for name, module in net.named_modules() if _tensors(module)]
+    kind = type(net).__name__
+    if len(found) != len(modules):
+        names = ", ".join(repr(name) for name, _ in found)
+        raise InputError(
+            f"{where}: {len(found)} layers with weights ({names}), {kind} has {len(modules)} such layers"
+        )
+    state = {name: torch.zeros((), dtype=torch.int64) for name in net.state_dict() if "num_batches" in name}
+    maps = 1
+    for (layer, weights), (name, module) in zip(found, modules, strict=True):
+        for tensor, weight in _tensors(module).items():
+            shape = tuple(getattr(module, tensor).shape)
+            value = _checked(weights, weight, _keras_shape(shape), f"{where}: layer {layer!r}", kind)
+            state[f"{name}.{tensor}"] = torch.from_numpy(_turned(value, maps))
+        if isinstance(module, nn.Conv2d | nn.Conv3d):
+            maps = module.out_channels
+        elif isinstance(module, nn.Linear):
+            maps = 1
+    net.load_state_dict(state, assign=True)
+
+
+def _separated(layers: Layers) -> Iterator[tuple[str, Mapping[str, NDArray[np.float32]]]]:
+    """(name, weights) of every layer; of a separable convolution first the depthwise, then the pointwise one.
+
+    Keras keeps a depthwise kernel as (rows, columns, in, copies), torch as one of (rows, columns, 1, in x copies).
+    """
+    for name, weights in layers.items():
+        each, mix = weights.get("depthwise_kernel"), weights.get("pointwise_kernel")
+        if each is None or mix is None:
+            yield name, weights
+            continue
+        shape = *each.shape[:-2], 1, math.prod(each.shape[-2:])
+        yield f"{name}/depthwise", {"kernel": each.reshape(shape)}
+        rest = {key: value for key, value in weights.items() if value is not each and value is not mix}
+        yield f"{name}/pointwise", {"kernel": mix, **rest}
+
+
+def _tensors(module: nn.Module) -> dict[str, str]:
+    """{tensor in torch: weight in Keras} of one module."""
+    found = next((names for kind, names in WEIGHTS.items() if isinstance(module, kind)), {})
+    return {tensor: name for tensor, name in found.items() if getattr(module, tensor) is not None}
+
+
+def _keras_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Shape in Keras of a tensor that torch keeps as ``shape``."""
+    return (*shape[2:], *shape[1::-1]) if len(shape) > 1 else shape
+
+
+def _turned(value: NDArray[np.float32], maps: int) -> NDArray[np.float32]:
+    """A weight in torch's order; ``maps`` that were flattened come before a dense one, else 1."""
+    if value.ndim == 2:
+        value = value.reshape(-1, maps, value.shape[1]).transpose(2, 1, 0).reshape(value.shape[1], -1)
+    elif value.ndim > 2:
+        value = np.moveaxis(value, (-1, -2), (0, 1))
+    return np.ascontiguousarray(value)
+
+
+def _checked(
+    weights: Mapping[str, NDArray[np.float32]], name: str, shape: tuple[int, ...], where: str, net: str
+) -> NDArray[np.float32]:
+    if name not in weights:
+        raise InputError(
+            f"{where} has no {name} but {', '.join(map(repr, weights))}; {net} expects shape {shape}"
+        )
+    value = weights[name]
+    if value.shape != shape:
+        raise InputError(f"{where}: {name} has shape {value.shape}, {net} expects {shape}")
+    if not np.isfinite(value).all():
+        raise InputError(f"{where}: {name} holds NaN or Inf")
+    return value
+
+
+def check_steps(net: nn.Module, config: Mapping[str, Any], where: str) -> None:
+    """InputError at the first step in which ``net`` would compute something else than Keras' layers.
+
+    Weights of the same shapes fit networks with other padding, pooling, order or activation: only the file's
+    ``model_config`` tells. KeyError, TypeError, … where that does not describe a chain of layers.
+    """
+    theirs = [*_keras_steps(config)]
+    if theirs and theirs[-1][1] in OUTPUTS:
+        theirs.pop()
+    pairs = zip([*theirs, ("output", "the end")], [*_torch_steps(net), "the end"], strict=False)
+    for (layer, step), own in pairs:
+        if step != own:
+            raise InputError(
+                f"{where}: layer {layer!r}: found {step!r}, {type(net).__name__} expects {own!r}"
+            )
+
+
+def layers_of(config: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """(kind, arguments) of every layer that a ``model_config`` describes, in order."""
+    return [(layer["class_name"], layer["config"]) for layer in config["config"]["layers"]]
+
+
+def output_of(config: Mapping[str, Any]) -> str:
+    """Activation of the last layer."""
+    return str(layers_of(config)[-1][1].get("activation", "linear"))
+
+
+def _keras_steps(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """(layer, what it does in words) of everything that changes values; two steps where it also activates."""
+    for kind, layer in layers_of(config):
+        if kind in SILENT:
+            continue
+        name, activation = layer["name"], layer.get("activation", "linear")
+        if layer.get("data_format", "channels_last") != "channels_last":
+            yield name, f"{kind} of {layer['data_format']}"
+        elif kind in ("Conv2D", "Conv3D"):
+            yield name, _convolution(kind, layer["strides"], layer["padding"], layer["dilation_rate"])
+        elif kind == "BatchNormalization":
+            yield name, f"{kind} of epsilon {layer['epsilon']:g}"
+        elif kind in ("MaxPooling2D", "MaxPooling3D"):
+            yield name, _pooling(kind, layer["pool_size"], layer["strides"], layer["padding"])
+        elif kind in ("ReLU", "ELU", "Softmax"):
+            yield name, kind.lower()
+        elif kind != "Activation":
+            yield name, kind
+        if activation != "linear":
+            yield name, str(activation)
+
+
+def _torch_steps(net: nn.Module) -> Iterator[str]:
+    """The same words for the layers of a chain in torch."""
+    for module in net.modules():
+        step = TORCH_STEPS.get(type(module))
+        if step is not None:
+            yield step(module)
+
+
+def _convolution(kind: str, strides: Any, padding: str, dilation: Any) -> str:
+    return f"{kind} at stride {tuple(strides)}, padding {padding}, dilation {tuple(dilation)}"
+
+
+def _pooling(kind: str, size: Any, strides: Any, padding: str) -> str:
+    return f"{kind} of {tuple(size)} at stride {tuple(strides)}, padding {padding}"
+
+
+def _torch_convolution(module: Any) -> str:
+    padding = module.padding if isinstance(module.padding, str) else "valid"
+    kind = f"Conv{len(module.stride)}D"
+    return _convolution(kind, module.stride, padding, module.dilation)
+
+
+def _torch_pooling(module: Any) -> str:
+    axes = 3 if isinstance(module, nn.MaxPool3d) else 2
+    size = (module.kernel_size,) * axes
+    return _pooling(f"MaxPooling{axes}D", size, size, "valid")
+
+
+TORCH_STEPS: dict[type[nn.Module], Callable[[Any], str]] = {
+    nn.Conv2d: _torch_convolution,
+    nn.Conv3d: _torch_convolution,
+    nn.BatchNorm2d: lambda module: f"BatchNormalization of epsilon {module.eps:g}",
+    nn.BatchNorm3d: lambda module: f"BatchNormalization of epsilon {module.eps:g}",
+    nn.MaxPool2d: _torch_pooling,
+    nn.MaxPool3d: _torch_pooling,
+    nn.Flatten: lambda _: "Flatten",
+    nn.Linear: lambda _: "Dense",
+    nn.ReLU: lambda _: "relu",
+    nn.ELU: lambda _: "elu",
+}

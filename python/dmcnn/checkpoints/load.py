@@ -1,0 +1,100 @@
+"""Any weight file in, a network with its card out: dmcnn's checkpoints, DM-CNN's ``.pwf``, Keras' ``.h5``."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from dmcnn._common.errors import InputError, nearest
+from dmcnn.checkpoints import pwf
+from dmcnn.checkpoints.card import KEY, Card
+from dmcnn.checkpoints.keras_cards import load_keras
+from dmcnn.checkpoints.keras_file import read_weights
+from dmcnn.formats.hdf5 import MAGIC
+
+
+def load(path: str | Path) -> tuple[nn.Module, Card]:
+    """The network of a weight file in evaluation mode on the CPU, and its card; InputError if it is none."""
+    path = Path(path)
+    if not path.is_file() or not _is_hdf5(path):
+        return _load_torch(path)
+    return load_keras(read_weights(path), str(path))
+
+
+def _is_hdf5(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
+def _load_torch(path: str | Path) -> tuple[nn.Module, Card]:
+    """The network of a checkpoint in evaluation mode on the CPU, and its card.
+
+    Reads dmcnn's checkpoints and DM-CNN's ``.pwf``, which are bare state dicts of MPID. Nothing in the file is
+    executed (``weights_only``). InputError if it is neither.
+    """
+    content = read(path)
+    if KEY in content:
+        card = _card(content[KEY], path)
+        state = {name.removeprefix("net."): tensor for name, tensor in content["state_dict"].items()}
+    else:
+        state = pwf.state_of(content, path)
+        card = pwf.card_of(state, path)
+    net = card.build()
+    _fill(net, state, path)
+    return net.eval(), card
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """The dict in a torch file, tensors on the CPU; InputError for anything else."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # on the pickle protocol of files that are refused anyway
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except pickle.UnpicklingError as error:
+        reason = (
+            "it holds more than weights, which would have to be executed"
+            if "Unsupported" in str(error)
+            else ""
+        )
+        raise InputError(f"{path}: refused as a weight file{': ' + reason if reason else ''}") from None
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, IndexError, TypeError):
+        raise InputError(f"{path}: not a weight file, or truncated") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected a dict of tensors, found {type(content).__name__}")
+    return content
+
+
+def _card(content: Any, path: str | Path) -> Card:
+    try:
+        return Card(**content)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    except TypeError as error:
+        raise InputError(f"{path}: its description does not fit this version of dmcnn ({error})") from None
+
+
+def _fill(net: nn.Module, state: Mapping[str, torch.Tensor], path: str | Path) -> None:
+    """Copy ``state`` into ``net``; InputError if a tensor is missing, unknown, of another shape or not finite."""
+    want = net.state_dict()
+    faults = [f"no tensor {name!r}" for name in want if name not in state]
+    faults += [f"unknown tensor {name!r}{nearest(name, want)}" for name in state if name not in want]
+    faults += [
+        f"{name} has shape {tuple(state[name].shape)}, expected {tuple(tensor.shape)}"
+        for name, tensor in want.items()
+        if name in state and state[name].shape != tensor.shape
+    ]
+    faults += [
+        f"{name} holds NaN or Inf" for name in want if name in state and not state[name].isfinite().all()
+    ]
+    if faults:
+        more = f" (and {len(faults) - 1} more faults)" if len(faults) > 1 else ""
+        raise InputError(f"{path}: does not fit {type(net).__name__}: {faults[0]}{more}")
+    net.load_state_dict(dict(state))

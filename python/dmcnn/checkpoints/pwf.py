@@ -1,0 +1,47 @@
+"""Bare weights of DM-CNN (``.pwf``): state dicts that name no network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dmcnn._common.errors import InputError
+from dmcnn.checkpoints.card import Card
+from dmcnn.models.mpid import FILTERS
+
+DM_CNN_READING = {"adc_lo": 10.0, "adc_hi": 500.0}
+"""What DM-CNN's scripts do to the pixels; its weight files do not say."""
+
+
+def state_of(content: Mapping[str, Any], path: str | Path) -> dict[str, torch.Tensor]:
+    """The state dict itself, also where a script wrapped it or trained it with DataParallel."""
+    nested = content.get("state_dict", content)
+    state = {str(name).removeprefix("module."): value for name, value in nested.items()}
+    if not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise InputError(
+            f"{path}: expected a dict of tensors, found {', '.join(map(str, list(content)[:4]))}"
+        )
+    return state
+
+
+def card_of(state: Mapping[str, torch.Tensor], path: str | Path) -> Card:
+    """The MPID that a bare state dict must belong to, from its shapes."""
+    try:
+        num_class = state["classifier.4.weight"].shape[0]
+        channels = state["features.0.weight"].shape[1]
+        maps = state["classifier.1.weight"].shape[1] // FILTERS[-1]
+    except (KeyError, IndexError):
+        raise InputError(f"{path}: not MPID's weights: it holds {', '.join(list(state)[:3])}, …") from None
+    side = 64 * round(maps**0.5)
+    classes = ["signal", "background"] if num_class == 2 else [f"class{i}" for i in range(num_class)]
+    return Card(
+        model="mpid",
+        arguments={"num_class": num_class, "channels": channels, "height": side, "width": side},
+        classes=classes,
+        signal="signal" if num_class == 2 else None,
+        activation="sigmoid",
+        reading={**DM_CNN_READING, "xdim": side, "ydim": side},
+    )

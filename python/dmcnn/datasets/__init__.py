@@ -1,0 +1,1 @@
+"""Datasets: many files as one, with labels, targets and selections of events."""

@@ -1,0 +1,73 @@
+"""Conditions on the ids of events, such as ``run == 100 and event < 5000``: read, never executed."""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmcnn._common.errors import InputError, nearest
+
+Columns = Mapping[str, NDArray[np.uint64]]
+FIELDS = ("run", "subrun", "event", "entry")
+COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt,
+    ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
+}  # fmt: skip
+LONGEST = 1000  # characters of a condition: deeper nesting than these can hold would exhaust the parser
+
+
+def truth(text: str, events: NDArray[Any]) -> NDArray[np.bool_]:
+    """(n,) bool: for which events a condition holds. Its syntax tree is read, nothing of it is executed."""
+    columns = {name: events[name].astype(np.uint64) for name in FIELDS}
+    try:
+        if len(text) > LONGEST:
+            raise ValueError(f"longer than {LONGEST} characters")
+        return _truth(_parsed(text), columns)
+    except ValueError as error:
+        raise InputError(
+            f"label = {text[:80]!r}: {error}; expected comparisons of {', '.join(FIELDS)} with whole numbers "
+            "joined by and, or, not"
+        ) from None
+
+
+def _parsed(text: str) -> ast.expr:
+    try:
+        return ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise ValueError("not a condition") from None
+
+
+def _truth(node: ast.expr, columns: Columns) -> NDArray[np.bool_]:
+    if isinstance(node, ast.Compare):
+        return _compared(node, columns)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        return np.logical_not(_truth(node.operand, columns))
+    if isinstance(node, ast.BoolOp):
+        terms = np.stack([_truth(term, columns) for term in node.values])
+        return np.asarray(terms.all(axis=0) if isinstance(node.op, ast.And) else terms.any(axis=0))
+    raise ValueError(f"{ast.unparse(node)!r} is not a condition")
+
+
+def _compared(node: ast.Compare, columns: Columns) -> NDArray[np.bool_]:
+    """``a < b == c`` as Python means it: every neighbouring pair holds."""
+    terms = [_value(term, columns) for term in (node.left, *node.comparators)]
+    if all(term.ndim == 0 for term in terms) or not all(type(op) in COMPARISONS for op in node.ops):
+        raise ValueError(f"{ast.unparse(node)!r} compares no id with a number")
+    true = np.ones(len(columns["run"]), bool)
+    for op, a, b in zip(node.ops, terms, terms[1:], strict=False):
+        true &= COMPARISONS[type(op)](a, b)
+    return true
+
+
+def _value(node: ast.expr, columns: Columns) -> NDArray[np.uint64]:
+    if isinstance(node, ast.Name) and node.id in columns:
+        return columns[node.id]
+    if isinstance(node, ast.Constant) and type(node.value) is int and node.value < 2**64:
+        return np.array(node.value, np.uint64)
+    hint = nearest(node.id, columns) if isinstance(node, ast.Name) else ""
+    raise ValueError(f"{ast.unparse(node)!r} is neither an id nor a whole number from 0 to 2^64-1{hint}")

@@ -1,0 +1,278 @@
+"""Many files as one dataset: identity, labels and pixels of all their events in order."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from dmcnn._common import files
+from dmcnn._common.errors import InputError
+from dmcnn.datasets.labels import LabelRule
+from dmcnn.datasets.targets import Targets
+from dmcnn.images.sparse import SparseImages, join
+from dmcnn.readers import READERS, EventFile, arguments_of, open_images
+from dmcnn.simulation.addresses import SCHEME, sample_path
+
+CHUNK = 256  # events read at a time
+PIXELS = 2**21  # of as many events as are read at a time of small images
+
+
+def expand(inputs: str | Sequence[str]) -> list[Path]:
+    """The files that paths, globs and ``sample://`` addresses name, each once, in the order given.
+
+    Those of a glob are sorted. A sample that does not exist yet is simulated.
+    """
+    paths = [sample_path(t) if t.startswith(SCHEME) else Path(t) for t in files.expand(inputs)]
+    seen: dict[Path, Path] = {}
+    for path in paths:
+        first = seen.setdefault(path.resolve(), path)
+        if first is not path:
+            raise InputError(f"{path}: named twice, it is the same file as {first}")
+    return paths
+
+
+class Dataset:
+    """Several files of one image shape as one.
+
+    Ids, sizes and labels of every event are read and checked at once; pixels when they are asked for. Between
+    files only the one read last is open.
+
+    Args:
+        inputs: path, list of paths, globs, or ``sample://`` addresses.
+        label: how events get their class; None leaves images unlabelled.
+        targets: the numbers that a network shall estimate, instead of classes.
+        between: only entries ``between[0]`` to ``between[1] - 1`` of every file; None = all.
+        arguments: those of the readers (see dmcnn.readers).
+
+    Attributes:
+        files: the files, in order.
+        events: (n,) EVENT; ``file`` is the place in ``files``, ``entry`` that in the file.
+        labels: (n,) int64 class numbers, (n, k) float32 targets divided by their scales, or None.
+        names: (n,) file name of every event, where readers open whole folders; else None.
+        shape: (C, H, W) of every image.
+    """
+
+    def __init__(
+        self,
+        inputs: str | Sequence[str],
+        label: LabelRule | None = None,
+        *,
+        targets: Targets | None = None,
+        between: Sequence[int] | None = None,
+        **arguments: Any,
+    ) -> None:
+        if label is not None and targets is not None:
+            raise ValueError("events have either classes or targets")
+        self.files = expand(inputs)
+        self._readers: list[EventFile] = []
+        self._open = 0
+        for path in self.files:
+            self._readers.append(open_images(path, **arguments))
+            self._readers[-1].close()
+            first = self._readers[0]
+            if self._readers[-1].shape != first.shape:
+                raise InputError(
+                    f"{path}: images of shape {self._readers[-1].shape}, those of {first.path} have "
+                    f"{first.shape} (channels, rows, columns); give ydim and xdim"
+                )
+        self._all_used(arguments)
+        self.shape = self._readers[0].shape
+        self._ranges = [_range(reader, between) for reader in self._readers]
+        self._ends = np.cumsum([0] + [stop - start for start, stop in self._ranges])
+        self.events: NDArray[Any] = self._of_all([reader.events for reader in self._readers])
+        self.events["file"] = np.repeat(np.arange(len(self.files)), np.diff(self._ends))
+        self.names = self._names()
+        self.labels: NDArray[Any] | None = None if label is None else self.classes_by(label)
+        if targets is not None:
+            self.labels = targets.scaled(self.stored_targets(targets.names))
+
+    def _all_used(self, arguments: dict[str, Any]) -> None:
+        """InputError if an argument that differs from its default means nothing to any of the readers."""
+        taken = [arguments_of(type(reader)) for reader in self._readers]
+        for name, value in arguments.items():
+            default = next(known[name] for known in map(arguments_of, READERS.values()) if name in known)
+            if value != default and not any(name in known for known in taken):
+                kinds = ", ".join(sorted({type(reader).__name__ for reader in self._readers}))
+                raise InputError(f"{self.files[0]}: {name} = {value!r} means nothing to the reader ({kinds})")
+
+    def takes(self, argument: str) -> bool:
+        """Whether the reader of the first file has an argument of this name."""
+        return argument in arguments_of(type(self._readers[0]))
+
+    def _of_all(self, columns: Sequence[NDArray[Any]]) -> NDArray[Any]:
+        """A column of every reader's entries, as one column of the dataset's events."""
+        return np.concatenate(
+            [column[start:stop] for column, (start, stop) in zip(columns, self._ranges, strict=True)]
+        )
+
+    def _names(self) -> list[str] | None:
+        if all(reader.names is None for reader in self._readers):
+            return None
+        names: list[str] = []
+        for reader, (start, stop) in zip(self._readers, self._ranges, strict=True):
+            names += (reader.names or [reader.path.name] * len(reader))[start:stop]
+        return names
+
+    def classes_by(self, label: LabelRule) -> NDArray[np.int64]:
+        """(n,) int64 class number of every event by a rule; InputError where it fits none or several."""
+        particles = self._particles() if label.needs_particles else None
+        return label.apply(self.events, self.files, particles, names=self.names, stored=self.stored_classes)
+
+    @property
+    def stored_classes(self) -> NDArray[np.int64]:
+        """(n,) class number that its file gives every event, -1 where it gives none."""
+        stored = [reader.stored_classes for reader in self._readers]
+        known = [
+            np.full(len(reader), -1) if numbers is None else numbers
+            for reader, numbers in zip(self._readers, stored, strict=True)
+        ]
+        return self._of_all(known).astype(np.int64)
+
+    def stored_targets(self, names: Sequence[str]) -> NDArray[np.float64]:
+        """(n, k) the numbers called ``names`` of every event, in the units of the files; NaN where there is none."""
+        return np.concatenate(self.targets_by_file(names))
+
+    def targets_by_file(self, names: Sequence[str]) -> list[NDArray[np.float64]]:
+        """The same, an array for every file."""
+        found = []
+        for reader, (start, stop) in zip(self._readers, self._ranges, strict=True):
+            found.append(reader.targets(names)[start:stop])
+            reader.close()
+        return found
+
+    def target_units(self, names: Sequence[str]) -> list[str]:
+        """The unit of each of these numbers; "" where it has none, or it is not known."""
+        return self._readers[0].target_units(names)
+
+    @property
+    def frame_edges(self) -> NDArray[np.float64] | None:
+        """Edges of the time frames of the first file, see ``EventFile``."""
+        return self._readers[0].frame_edges
+
+    @property
+    def frame_unit(self) -> str:
+        """Their unit; "" where it is not known."""
+        return self._readers[0].frame_unit
+
+    def entries(self, numbers: int | Sequence[int]) -> list[int]:
+        """Event numbers, counted through all files, if the dataset has them all; else InputError."""
+        wanted = [numbers] if isinstance(numbers, int) else list(numbers)
+        missing = [number for number in wanted if not 0 <= number < len(self)]
+        if missing or not wanted:
+            names = ", ".join(map(str, self.files))
+            raise InputError(
+                f"{names}: no entry {missing[0] if missing else wanted}, there are 0 to {len(self) - 1}"
+            )
+        return wanted
+
+    def _particles(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        counts, codes = [], []
+        for reader, (start, stop) in zip(self._readers, self._ranges, strict=True):
+            n, pdg = reader.pdg()
+            reader.close()
+            counts.append(n[start:stop])
+            codes.append(pdg[n[:start].sum() : n[:stop].sum()])
+        return np.concatenate(counts), np.concatenate(codes)
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    def read(self, start: int = 0, stop: int | None = None) -> SparseImages:
+        """Events start..stop-1 of the whole, across files."""
+        stop = len(self) if stop is None else stop
+        if not 0 <= start <= stop <= len(self):
+            raise ValueError(f"events {start}..{stop} asked for, the dataset has {len(self)}")
+        number = int(np.searchsorted(self._ends[1:-1], start, side="right"))
+        parts = []
+        while True:
+            end = min(stop, int(self._ends[number + 1]))
+            parts.append(self._part(number, start, end))
+            if end == stop:
+                return parts[0] if len(parts) == 1 else join(parts)
+            number, start = number + 1, end
+
+    def _part(self, number: int, start: int, stop: int) -> SparseImages:
+        """Events start..stop-1 of the whole, all of them in file ``number``."""
+        if number != self._open:
+            self._readers[self._open].close()
+            self._open = number
+        begin = int(self._ends[number]) - self._ranges[number][0]
+        images = self._readers[number].read(start - begin, stop - begin)
+        labels = None if self.labels is None else self.labels[start:stop].copy()
+        return replace(images, events=self.events[start:stop].copy(), label=labels)
+
+    def cluster_sizes(self, start: int, stop: int) -> NDArray[np.int64]:
+        """(n,) pixels of events start..stop-1 of the whole that hold something in any channel."""
+        found = [np.zeros(0, np.int64)]
+        for number, (reader, (first, last)) in enumerate(zip(self._readers, self._ranges, strict=True)):
+            begin = int(self._ends[number]) - first
+            low, high = (min(max(edge - begin, first), last) for edge in (start, stop))
+            if low < high:
+                found.append(reader.cluster_sizes(low, high))
+                if number != self._open:
+                    reader.close()
+        return np.concatenate(found)
+
+    def chunks(self, size: int = CHUNK) -> Iterator[SparseImages]:
+        """All events in order, ``size`` at a time."""
+        if size < 1:
+            raise ValueError(f"chunks of {size} events")
+        for start in range(0, len(self), size):
+            yield self.read(start, min(start + size, len(self)))
+
+    def load(self, progress: bool = True) -> SparseImages:
+        """The whole dataset in memory; with a progress bar if that is wanted and there is a terminal."""
+        with tqdm(total=len(self), unit="event", desc="reading", disable=None if progress else True) as bar:
+            parts = []
+            for chunk in self.chunks(max(CHUNK, PIXELS // prod(self.shape))):
+                parts.append(chunk)
+                bar.update(len(chunk))
+        return join(parts)
+
+    def source(self, event: SparseImages) -> str:
+        """The file that one event comes from; in a folder, its own."""
+        file = int(event.events["file"][0])
+        if self.names is None:
+            return str(self.files[file])
+        mine = (self.events["file"] == file) & (self.events["entry"] == event.events["entry"][0])
+        return str(self.files[file] / self.names[int(mine.argmax())])
+
+    def report_lines(self) -> list[str]:
+        """For people: what became of every file's entries so far."""
+        return [line for reader in self._readers for line in reader.report_lines()]
+
+    def modified(self) -> list[int]:
+        """Time of the last change of every file [ns]."""
+        return [reader.modified for reader in self._readers]
+
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that name these events: file names, sizes, producers and ids, in order."""
+        digest = hashlib.sha256()
+        for number, reader in enumerate(self._readers):
+            about = [reader.path.name, reader.size, reader.producer, len(reader)]
+            ids = self.events[self.events["file"] == number]
+            if self._ranges[number] != (0, len(reader)):
+                about += self._ranges[number]
+            digest.update(repr(about).encode())
+            digest.update("\n".join(reader.names or []).encode())
+            for field in ("run", "subrun", "event"):
+                digest.update(np.ascontiguousarray(ids[field], "<u8").tobytes())
+        return digest.hexdigest()[:16]
+
+
+def _range(reader: EventFile, between: Sequence[int] | None) -> tuple[int, int]:
+    """The entries of one file that are wanted; InputError if it does not have them all."""
+    if between is None:
+        return 0, len(reader)
+    start, stop = between
+    if not 0 <= start < stop <= len(reader):
+        raise InputError(f"{reader.path}: entries {start} to {stop} asked for, it has 0 to {len(reader)}")
+    return start, stop

@@ -1,0 +1,177 @@
+"""A dataset's sparse images in one file that is mapped into memory: no ROOT or HDF5 is decoded twice.
+
+The file holds the columns of SparseImages one after another, each starting at a multiple of 64 bytes, in this
+machine's byte order; then a JSON text that says where each lies, with its CRC-32; then the length of that text
+(uint64), its CRC-32 (uint32) and 12 bytes that mark the end. A file that was cut short has no such end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+import struct
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from dmcnn import __version__
+from dmcnn._common.files import replacing, writable
+from dmcnn.datasets.dataset import Dataset
+from dmcnn.images.sparse import EVENT, META, SparseImages
+
+log = logging.getLogger("dmcnn")
+
+MARK = b"dmcnnsparse1"
+END = struct.Struct(f"=QI{len(MARK)}s")
+ALIGN = 64
+DTYPES: dict[str, Any] = {
+    "index": np.int32, "value": np.float32, "offsets": np.int64, "events": EVENT, "meta": META, "label": np.int64,
+    "targets": np.float32,
+}  # fmt: skip
+
+MAPPED = ("index", "value")
+"""Columns that stay on disk until they are touched; the others are small."""
+
+
+class UnusableError(ValueError):
+    """The cache file cannot be used; the text says why."""
+
+
+def load(dataset: Dataset, folder: str | Path, arguments: dict[str, Any]) -> tuple[SparseImages, list[str]]:
+    """The events of a dataset that hold an image, memory-mapped, and its reader's report.
+
+    They come from ``folder`` if its file was made from the same files (by name, size, time of change and ids) with
+    the same arguments, labels and version of dmcnn, and is whole; else it is made, or made again, and it is said.
+
+    Args:
+        dataset: labelled or not.
+        folder: of the cache; created if need be.
+        arguments: the reader's, with which the dataset was opened.
+    """
+    places = [str(path.resolve()) for path in dataset.files]
+    path = writable(folder) / f"{_digest({**arguments, ' files': places})}.sparse"
+    wanted = key(dataset, arguments)
+    try:
+        found = read(path, wanted)
+        log.info("%s: images from the cache", path)
+        return found
+    except FileNotFoundError:
+        pass
+    except UnusableError as error:
+        log.warning("warning: %s: %s; making it again", path, error)
+    with tqdm(total=len(dataset), unit="event", desc="reading", disable=None) as bar:
+
+        def chunks() -> Iterable[SparseImages]:
+            for chunk in dataset.chunks():
+                yield chunk.take(chunk.has_image)
+                bar.update(len(chunk))
+
+        write(path, chunks(), wanted, dataset.report_lines)
+    return read(path, wanted)
+
+
+def key(dataset: Dataset, arguments: dict[str, Any]) -> str:
+    """Names what a cache holds: events, their labels, how their pixels were read, and by which version."""
+    labels = None if dataset.labels is None else hashlib.sha256(dataset.labels.tobytes()).hexdigest()
+    return _digest({**arguments, " data": [dataset.fingerprint(), dataset.modified(), labels, __version__]})
+
+
+def _digest(words: dict[str, Any]) -> str:
+    return hashlib.sha256(repr(sorted(words.items())).encode()).hexdigest()[:16]
+
+
+def write(path: Path, chunks: Iterable[SparseImages], name: str, report: Any = list) -> None:
+    """Store chunks of one shape as the cache called ``name``; ``report()`` gives its lines after the last chunk.
+
+    The pixels go to disk chunk by chunk, so that a dataset may be larger than the memory.
+    """
+    rest: dict[str, list[NDArray[Any]]] = {
+        "offsets": [np.zeros(1, np.int64)],
+        "events": [],
+        "meta": [],
+        "label": [],
+        "targets": [],
+    }
+    shape: tuple[int, int, int] | None = None
+    with replacing(path) as temporary, temporary.open("wb") as file, TemporaryFile(dir=path.parent) as values:
+        index_crc = value_crc = count = 0
+        for chunk in chunks:
+            shape = shape or chunk.shape
+            if chunk.shape != shape:
+                raise ValueError(f"images of shapes {shape} and {chunk.shape} cannot share a cache")
+            index, value = np.ascontiguousarray(chunk.index), np.ascontiguousarray(chunk.value)
+            file.write(index.data)
+            values.write(value.data)
+            index_crc, value_crc = zlib.crc32(index.data, index_crc), zlib.crc32(value.data, value_crc)
+            rest["offsets"].append(chunk.offsets[1:] + count)
+            rest["events"].append(chunk.events)
+            rest["meta"].append(chunk.meta)
+            if chunk.label is not None:
+                rest["targets" if chunk.label.ndim == 2 else "label"].append(chunk.label)
+            count += len(index)
+        columns: dict[str, Any] = {"index": [0, [count], index_crc]}
+        columns["value"] = [_align(file), [count], value_crc]
+        values.seek(0)
+        shutil.copyfileobj(values, file)
+        for column, parts in rest.items():
+            if parts:
+                whole = np.concatenate(parts)
+                if whole.dtype != DTYPES[column]:
+                    raise ValueError(f"{column} of {whole.dtype}, the cache holds {np.dtype(DTYPES[column])}")
+                columns[column] = [_align(file), whole.shape, zlib.crc32(whole.tobytes())]
+                file.write(whole.tobytes())
+        about = {"key": name, "shape": shape, "columns": columns, "dtypes": _dtypes(), "report": report()}
+        text = json.dumps(about).encode()
+        file.write(text + END.pack(len(text), zlib.crc32(text), MARK))
+
+
+def _align(file: IO[bytes]) -> int:
+    file.write(bytes(-file.tell() % ALIGN))
+    return file.tell()
+
+
+def _dtypes() -> dict[str, str]:
+    return {name: repr(np.dtype(dtype).descr) for name, dtype in DTYPES.items()}
+
+
+def read(path: Path, name: str) -> tuple[SparseImages, list[str]]:
+    """The images of a cache file, their pixels memory-mapped, and their reader's report; every byte is checked.
+
+    Raises:
+        FileNotFoundError: there is none.
+        UnusableError: the file is damaged, or its name is not ``name``.
+    """
+    if path.stat().st_size < END.size:
+        raise UnusableError("cut short")
+    raw = np.asarray(np.memmap(path, np.uint8, "r"))
+    length, crc, mark = END.unpack(raw[-END.size :].tobytes())
+    if mark != MARK or length > len(raw) - END.size:
+        raise UnusableError("cut short, or no cache of dmcnn")
+    text = raw[len(raw) - END.size - length : -END.size].tobytes()
+    if zlib.crc32(text) != crc:
+        raise UnusableError("damaged: wrong checksum of its header")
+    about = json.loads(text)
+    if about["key"] != name or about["dtypes"] != _dtypes():
+        raise UnusableError("of files that have changed since, or of another version of dmcnn")
+    columns = {column: _column(raw, column, *place) for column, place in about["columns"].items()}
+    if "targets" in columns:
+        columns["label"] = columns.pop("targets")
+    images = SparseImages(shape=tuple(about["shape"]), **columns)
+    return images, about["report"]
+
+
+def _column(raw: NDArray[np.uint8], name: str, start: int, shape: list[int], crc: int) -> NDArray[Any]:
+    dtype = np.dtype(DTYPES[name])
+    part = raw[start : start + dtype.itemsize * int(np.prod(shape))]
+    if zlib.crc32(part.data) != crc:
+        raise UnusableError(f"damaged: wrong checksum of its {name}")
+    column: NDArray[Any] = part.view(dtype).reshape(shape)
+    return column if name in MAPPED else column.copy()

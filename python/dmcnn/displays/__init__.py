@@ -1,0 +1,1 @@
+"""Event displays: one event in, its figures, animations and page out."""

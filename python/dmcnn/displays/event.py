@@ -1,0 +1,197 @@
+"""Events that are drawn: their pictures, frames and pages, and what is said of them."""
+
+from __future__ import annotations
+
+import logging
+import math
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from dmcnn._common.errors import InputError
+from dmcnn.datasets.dataset import Dataset
+from dmcnn.displays.space_time import Cells, film, frames, has_frames, voxels
+from dmcnn.figures.event import event_display, ids
+from dmcnn.figures.image_axes import quantity, value_label
+from dmcnn.figures.save import save_animation, save_figure
+from dmcnn.images.sparse import UNSET, SparseImages
+from dmcnn.pages import EventPage
+from dmcnn.settings import DisplaySettings
+
+if TYPE_CHECKING:  # it needs torch, which pictures without a network do without
+    from dmcnn.inference.predictor import Trained
+
+log = logging.getLogger("dmcnn")
+
+PICTURES, FILMS = {"png", "pdf"}, {"gif", "mp4"}
+"""Formats of figures, and of time frames one after another."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What is said of one event.
+
+    Attributes:
+        named: class -> score (NaN: no image).
+        signal: which class is the signal.
+        estimates: lines of what a network estimates instead.
+    """
+
+    named: dict[str, float]
+    signal: str | None = None
+    estimates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Show:
+    """What all events of a display have in common.
+
+    Attributes:
+        cells: energy and time of the cells, of files that hold them.
+        classes: (n,) true class of every event, if it is shown.
+    """
+
+    settings: DisplaySettings
+    dataset: Dataset
+    folder: Path
+    logo: Any
+    cells: Cells | None
+    classes: list[str | None]
+
+    @classmethod
+    def of(
+        cls, settings: DisplaySettings, trained: Trained | None, dataset: Dataset, folder: Path, logo: Any
+    ) -> Show:
+        """InputError if the events cannot be shown as the settings ask."""
+        films, framed = set(settings.formats) & FILMS, has_frames(dataset.shape)
+        names = ", ".join(map(str, dataset.files))
+        if films and not framed:
+            raise InputError(
+                f"{names}: format = {min(films)!r} needs time frames, images are {dataset.shape}"
+            )
+        cells = Cells.of(dataset, settings.reading() if trained is None else trained.reading)
+        if settings.distributions and cells is None:
+            raise InputError(f"{names}: distributions = True needs files of energy and time")
+        classes: list[str | None] = [None] * len(dataset)
+        if framed or cells is not None:
+            classes = _classes(settings, trained, dataset)
+        return cls(settings, dataset, folder, logo, cells, classes)
+
+    def stem(self, event: SparseImages) -> Path:
+        """The path of a picture without suffix."""
+        file = self.dataset.files[int(event.events["file"][0])]
+        return self.folder / f"{file.stem}_ENTRY_{event.events['entry'][0]}{self.settings.tag}"
+
+    def distributions(self) -> None:
+        """Energies and times of the cells of each class, in all events."""
+        assert self.cells is not None
+        figure = self.cells.distributions([name or "all events" for name in self.classes])
+        path = self.folder / f"DM-CNN_display{self.settings.tag}_distributions"
+        save_figure(figure, path, [kind for kind in self.settings.formats if kind in PICTURES] or ["png"])
+        log.info("%s", path)
+
+    def draw(self, number: int, event: SparseImages, scores: Scores) -> None:
+        """All pictures of one event, and its frames one after another."""
+        stem, settings = self.stem(event), self.settings
+        pictures = [kind for kind in settings.formats if kind in PICTURES]
+        for end, figure in self._figures(number, event, scores) if pictures else ():
+            figure.set_dpi(settings.dpi)
+            save_figure(figure, stem.with_name(stem.name + end), pictures)
+        edges, unit = self.dataset.frame_edges, self.dataset.frame_unit
+        for kind in sorted(set(settings.formats) & FILMS):
+            shown = film(event, edges, self._words(number, event), unit)
+            save_animation(shown, stem.with_name(f"{stem.name}_frames"), kind)
+
+    def _figures(self, number: int, event: SparseImages, scores: Scores) -> Iterator[tuple[str, Figure]]:
+        """End of the name and figure: of the cells if there are any, of the frames, or of every plane."""
+        settings = self.settings
+        above = ", ".join(filter(None, [_label(settings), self._words(number, event)]))
+        text = "\n".join(filter(None, [above, _score_text(settings, scores)]))
+        if self.cells is not None:
+            for name, figure in self.cells.figures(number, text):
+                yield f"_{name}", figure
+        if has_frames(event.shape):
+            if self.cells is None:
+                yield "_space_time", voxels(event, text, settings.cmap, settings.gamma)
+            yield "_frames", frames(event, self.dataset.frame_edges, text, self.dataset.frame_unit)
+        elif self.cells is None or self.cells.dataset is not self.dataset:
+            yield from self._planes(number, event, scores)
+
+    def _planes(self, number: int, event: SparseImages, scores: Scores) -> Iterator[tuple[str, Figure]]:
+        """End of the name and figure of every plane."""
+        settings, known = self.settings, event.events["run"][0] != UNSET
+        label = _label(settings) if known else ", ".join([_label(settings), self._words(number, event)])
+        for channel, plane in enumerate(event.dense()[0]):
+            meta = event.meta[0, channel]
+            figure = event_display(
+                np.rot90(plane, settings.rotation // 90),
+                None if settings.rotation else meta,
+                event.events[0] if known else None,
+                label=label,
+                score=_score_text(settings, scores),
+                cmap=settings.cmap,
+                gamma=settings.gamma,
+                bar_label=value_label(meta) if settings.colorbar else None,
+                logo=self.logo,
+                transpose=settings.transpose,
+            )
+            yield "" if event.shape[0] == 1 else f"_channel{channel}", figure
+
+    def _words(self, number: int, event: SparseImages) -> str:
+        """Which event it is, and what it truly is."""
+        known = event.events["run"][0] != UNSET
+        name = ids(event.events[0]) if known else f"entry {event.events['entry'][0]}"
+        return ", ".join(filter(None, [name, self.classes[number]]))
+
+    def page(self, number: int, event: SparseImages, scores: Scores) -> EventPage:
+        """What the interactive page of an event shows; a rotation applies to the score alone."""
+        return EventPage(
+            image=event.dense()[0],
+            meta=event.meta[0],
+            event=event.events[0],
+            source=self.dataset.source(event),
+            scores=scores.named,
+            label=self.classes[number],
+            quantity=quantity(event.meta[0, 0]),
+            text=", ".join([_label(self.settings), *scores.estimates]),
+        )
+
+
+def _classes(settings: DisplaySettings, trained: Trained | None, dataset: Dataset) -> list[str | None]:
+    """(n,) true class of every event: by the rule of training, else by the number that its file stores."""
+    if trained is not None and settings.classes is None:
+        return trained.labels(dataset)
+    names = settings.classes or []
+    found: list[str | None] = []
+    for number in dataset.stored_classes.tolist():
+        known = names[number] if 0 <= number < len(names) else f"class {number}"
+        found.append(known if number >= 0 else None)
+    return found
+
+
+def _label(settings: DisplaySettings) -> str:
+    return settings.data_label if settings.data else settings.simulation_label
+
+
+def _score_text(settings: DisplaySettings, scores: Scores) -> str:
+    """The signal score, or without a signal class the likeliest class and its score."""
+    if not settings.score_label:
+        return ""
+    if scores.estimates:
+        return "\n".join(scores.estimates)
+    if scores.signal is None:
+        name = max(scores.named, key=lambda word: scores.named[word])
+        title, score = f"Predicted: {name}, score", scores.named[name]
+    else:
+        title, score = "Signal score", scores.named.get(scores.signal, math.nan)
+    if math.isnan(score):
+        return f"{title}: none"
+    if settings.logit:
+        inside = min(max(score, sys.float_info.min), 1 - sys.float_info.epsilon)
+        return f"{title} (logit): {math.log(inside / (1 - inside)):.3f}"
+    return f"{title}: {score:.3f}"

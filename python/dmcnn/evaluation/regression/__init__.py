@@ -1,0 +1,1 @@
+"""Regression networks judged by their residuals, pulls and uncertainties, side by side."""

@@ -1,0 +1,178 @@
+"""The score tables of regression: estimates, covariances and truth of every event."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmcnn._common.errors import InputError
+from dmcnn.metrics import gaussian
+from dmcnn.metrics.gaussian import Floats
+from dmcnn.readers.smartpixel.reader import UNITS
+from dmcnn.tables import table
+from dmcnn.tables.table import Table
+
+SIGMA, CORRELATION, TRUE = "sigma_", "corr_", "true_"
+"""What begins the columns of uncertainties, correlations (``corr_<a>_<b>``) and truth; ``<a>`` alone is estimated."""
+
+SIZE = "cluster_size"
+
+
+def unit(target: str) -> str:
+    """The unit of a target of pixel frames, or an empty text."""
+    return UNITS.get(target, "")
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Events with estimate and truth, n of them, for k targets in their units.
+
+    Attributes:
+        targets: k names.
+        truth: (n, k).
+        residual: (n, k) estimate minus truth.
+        factor: (n, k, k) Cholesky factors of the covariances; NaN where one is not positive definite.
+        sigma: (n, k) uncertainties; never NaN.
+        nll: (n,) negative log likelihood of the scaled truth [nats]; NaN where the table has none.
+        size: (n,) pixels with charge; None if the tables do not tell.
+        files: per table its path, and how its rows were used.
+    """
+
+    targets: tuple[str, ...]
+    truth: Floats
+    residual: Floats
+    factor: Floats
+    sigma: Floats
+    nll: Floats
+    size: Floats | None
+    files: list[dict[str, Any]]
+
+    @property
+    def pull(self) -> Floats:
+        """(n, k) residual over uncertainty."""
+        return self.residual / self.sigma
+
+    @property
+    def chi2(self) -> Floats:
+        """(n,) of all targets together."""
+        return gaussian.chi2(self.residual, self.factor)
+
+
+def targets_of(columns: Sequence[str]) -> tuple[str, ...]:
+    """The targets that a table estimates: those with a column of uncertainties; none in tables of another kind."""
+    names = (name.removeprefix(SIGMA) for name in columns if name.startswith(SIGMA))
+    return tuple(name for name in names if name in columns)
+
+
+def read(paths: Sequence[str], targets: Sequence[str] = ()) -> Predictions:
+    """The events of tables one after another, which must estimate the same ``targets`` (default: of the first).
+
+    Rows without estimate, without truth, and with a covariance that is not positive definite are counted in
+    ``files``; the last are kept, for what needs the uncertainties alone.
+
+    Raises:
+        InputError: a table of another kind or of other targets, a text that is no number, or no usable event.
+    """
+    parts = []
+    for path in paths:
+        rows = table.read(path)
+        targets = targets or targets_of(rows.columns)
+        _check(rows, targets)
+        parts.append(_predictions(rows, tuple(targets)))
+    found = join(parts)
+    if not len(found.truth):
+        raise InputError(f"no event with estimate and truth in {', '.join(paths)}")
+    return found
+
+
+def join(parts: Sequence[Predictions]) -> Predictions:
+    """All events of ``parts``, which have the same targets."""
+
+    def all_of(name: str) -> Floats:
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    return Predictions(
+        targets=parts[0].targets,
+        truth=all_of("truth"),
+        residual=all_of("residual"),
+        factor=all_of("factor"),
+        sigma=all_of("sigma"),
+        nll=all_of("nll"),
+        size=all_of("size") if all(part.size is not None for part in parts) else None,
+        files=[file for part in parts for file in part.files],
+    )
+
+
+def _check(rows: Table, targets: Sequence[str]) -> None:
+    """InputError if a table does not estimate exactly ``targets``."""
+    here = targets_of(rows.columns)
+    if not here:
+        raise InputError(f"{rows.path}: no column {SIGMA}<target>: not a table of infer for regression")
+    if set(here) != set(targets):
+        raise InputError(
+            f"{rows.path}: estimates {', '.join(here)}; expected {', '.join(targets)} as in the first table"
+        )
+    rows.need(f"{TRUE}{name}" for name in targets)
+
+
+def _predictions(rows: Table, targets: tuple[str, ...]) -> Predictions:
+    """The events of one table."""
+    k = len(targets)
+    mean, sigma, truth = (
+        np.stack([_numbers(rows, prefix + name) for name in targets], axis=1) for prefix in ("", SIGMA, TRUE)
+    )
+    matrix = np.broadcast_to(np.eye(k), (len(mean), k, k)).copy()
+    for a in range(k):
+        for b in range(a + 1, k):
+            matrix[:, a, b] = matrix[:, b, a] = _correlation(rows, targets[a], targets[b])
+    estimated = (np.isfinite(mean) & np.isfinite(sigma) & (sigma > 0)).all(axis=1)
+    known = np.isfinite(truth).all(axis=1)
+    use = np.asarray(estimated & known)
+    sigma = sigma[use]
+    factor = gaussian.factorise(matrix[use]) * sigma[:, :, None]
+    singular = int(np.isnan(factor[:, 0, 0]).sum())
+    counts = {
+        "rows": len(use),
+        "without_estimate": int((~estimated).sum()),
+        "without_truth": int((estimated & ~known).sum()),
+        "used": int(use.sum()),
+        "not_positive_definite": singular,
+    }
+    return Predictions(
+        targets,
+        truth[use],
+        mean[use] - truth[use],
+        factor,
+        sigma,
+        _numbers(rows, "nll")[use] if "nll" in rows.columns else np.full(int(use.sum()), np.nan),
+        _numbers(rows, SIZE)[use] if SIZE in rows.columns else None,
+        [{"file": rows.path, **counts}],
+    )
+
+
+def _correlation(rows: Table, a: str, b: str) -> Floats | float:
+    """The column of two targets, whichever is named first; 0 in tables without correlations."""
+    for name in (f"{CORRELATION}{a}_{b}", f"{CORRELATION}{b}_{a}"):
+        if name in rows.columns:
+            return _numbers(rows, name)
+    if any(name.startswith(CORRELATION) for name in rows.columns):
+        rows.need([f"{CORRELATION}{a}_{b}"])
+    return 0.0
+
+
+def _numbers(rows: Table, name: str) -> NDArray[np.float64]:
+    """(n,) a column; NaN where it is empty."""
+    words = rows.column(name)
+    try:
+        return np.array([float(word) if word else np.nan for word in words], np.float64)
+    except ValueError:
+        for row, word in enumerate(words):
+            try:
+                float(word or "nan")
+            except ValueError:
+                raise InputError(f"{rows.place(row)}: {name} is {word!r}, expected a number") from None
+        raise

@@ -1,0 +1,149 @@
+"""The numbers that tell how good estimates and their uncertainties are, and their spread over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dmcnn.evaluation.regression.predictions import Predictions
+from dmcnn.metrics import distributions, gaussian
+from dmcnn.metrics.classification import Interval
+from dmcnn.metrics.distributions import NOTHING, Estimate, Floats
+
+CONFIDENCE = np.linspace(0, 1, 101)
+"""Where expected and observed confidence are compared."""
+
+ONE = 2 * distributions.ONE_SIGMA - 1
+"""Confidence level of an error of one standard deviation."""
+
+MEANING = {
+    "bias": "mean of estimate - truth",
+    "rms": "standard deviation of estimate - truth about the bias",
+    "half_width": "half of the central 68.27 % interval of estimate - truth",
+    "fit_mean": "mean of the Gaussian fitted to the core of estimate - truth",
+    "fit_sigma": "its sigma",
+    "uncertainty": "root mean square of the estimated uncertainty",
+    "pull_mean": "mean of the Gaussian fitted to the core of (estimate - truth) / uncertainty",
+    "pull_width": "its sigma",
+    "pull_rms": "standard deviation of (estimate - truth) / uncertainty, tails included",
+    "coverage_1": "share of events with the truth within 1 sigma; for all targets within the 1 sigma ellipsoid",
+    "coverage_2": "the same of 2 sigma",
+    "chi2_mean": "mean chi2, expected is the number of targets",
+    "nll": "mean -log p of the scaled truth, as in training [nats per event]",
+    "nll_unscaled": "mean -log p of the truth in the units of the targets [nats per event]",
+    "calibration_error": "mean difference of expected and observed confidence",
+}
+"""What the numbers are, for the JSON and for whoever reads the table."""
+
+WITHOUT_ERROR = ("uncertainty", "calibration_error")
+
+
+@dataclass(frozen=True)
+class Combined:
+    """A number of one network: mean over its seeds, mean of their errors, and their standard deviation if several."""
+
+    value: float
+    error: float
+    spread: float
+
+
+def combine(seeds: Sequence[Mapping[str, Estimate]]) -> dict[str, Combined]:
+    """Each number over the seeds of a network; judged by the same events, their errors do not shrink together."""
+    found = {}
+    for name in seeds[0]:
+        values = np.array([seed[name].value for seed in seeds])
+        errors = np.array([seed[name].error for seed in seeds])
+        spread = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
+        found[name] = Combined(float(values.mean()), float(errors.mean()), spread)
+    return found
+
+
+def of_target(events: Predictions, j: int, reach: float) -> dict[str, Estimate]:
+    """The numbers of target ``j``; Gaussian fits go ``reach`` sigma to either side of the peak."""
+    residual, pull = events.residual[:, j], events.pull[:, j]
+    core, pulled = distributions.fit_core(residual, reach), distributions.fit_core(pull, reach)
+    one, two = _shares(gaussian.coverage(pull**2, level=ONE))
+    return {
+        "bias": distributions.mean(residual),
+        "rms": distributions.deviation(residual),
+        "half_width": distributions.half_width(residual),
+        "fit_mean": core.mean if core else NOTHING,
+        "fit_sigma": core.sigma if core else NOTHING,
+        "uncertainty": Estimate(float(np.sqrt((events.sigma[:, j] ** 2).mean())), float("nan")),
+        "pull_mean": pulled.mean if pulled else NOTHING,
+        "pull_width": pulled.sigma if pulled else NOTHING,
+        "pull_rms": distributions.deviation(pull),
+        "coverage_1": one,
+        "coverage_2": two,
+        "chi2_mean": distributions.mean(pull**2),
+        "calibration_error": _miscalibration(pull**2, 1),
+    }
+
+
+def of_all(events: Predictions) -> dict[str, Estimate]:
+    """The numbers of all targets together."""
+    k, chi2 = len(events.targets), finite(events.chi2)
+    one, two = _shares(gaussian.coverage(chi2, level=ONE))
+    return {
+        "coverage_1": one,
+        "coverage_2": two,
+        "chi2_mean": distributions.mean(chi2),
+        "nll": distributions.mean(finite(events.nll)),
+        "nll_unscaled": distributions.mean(finite(gaussian.nll(events.residual, events.factor))),
+        "calibration_error": _miscalibration(chi2, k),
+    }
+
+
+def of_pair(events: Predictions, a: int, b: int) -> dict[str, Estimate]:
+    """Coverage of the ellipses of two targets."""
+    rows = events.factor[:, [a, b]]
+    factor = gaussian.factorise(rows @ rows.transpose(0, 2, 1))
+    one, two = _shares(gaussian.coverage(gaussian.chi2(events.residual[:, [a, b]], factor), level=ONE))
+    return {"coverage_1": one, "coverage_2": two}
+
+
+def correlations(events: Predictions) -> dict[str, Floats]:
+    """(k, k) correlations: mean of those estimated, of the residuals, and of L^-1 r, which should have none."""
+    whole = np.isfinite(events.factor[:, 0, 0])
+    factor, residual = events.factor[whole], events.residual[whole]
+    k = len(events.targets)
+    estimated = gaussian.correlation(factor).mean(axis=0) if len(factor) else np.full((k, k), np.nan)
+    return {
+        "estimated": estimated,
+        "observed": _observed(residual),
+        "whitened": _observed(gaussian.whitened(residual, factor)),
+    }
+
+
+def _observed(values: Floats) -> Floats:
+    k = values.shape[1]
+    if len(values) < 2:
+        return np.full((k, k), np.nan)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.corrcoef(values.T)).reshape(k, k)
+
+
+def finite(values: Floats) -> Floats:
+    """Those that are numbers."""
+    return np.asarray(values[np.isfinite(values)])
+
+
+def scale_offset(events: Predictions) -> float:
+    """log of the product of the target scales, from the likelihoods in and out of scaled units; NaN if not known.
+
+    Networks are compared by the likelihood of scaled targets only if they scale alike.
+    """
+    offset = finite(gaussian.nll(events.residual, events.factor) - events.nll)
+    return float(np.median(offset)) if len(offset) else float("nan")
+
+
+def _shares(found: Interval) -> list[Estimate]:
+    half = (found.high - found.low) / 2
+    return [Estimate(float(value), float(error)) for value, error in zip(found.value, half, strict=True)]
+
+
+def _miscalibration(distance2: Floats, k: int) -> Estimate:
+    observed = gaussian.calibration(distance2, k, CONFIDENCE).value
+    return Estimate(float(np.abs(observed - CONFIDENCE).mean()), float("nan"))

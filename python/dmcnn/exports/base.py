@@ -1,0 +1,130 @@
+"""What all formats share: writing a network, running what was written, and comparing."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import ClassVar, TypeGuard
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from dmcnn._common.errors import InputError
+from dmcnn._common.files import replacing
+from dmcnn.checkpoints.card import Card
+from dmcnn.models.smartpixel import SmartPixel
+from dmcnn.quantisation.quantisers import QConv2d, QLinear, Quantiser, deployed, frozen
+
+TOLERANCE = 1e-4
+"""Largest difference between float32 results of different programs, as share of the largest output."""
+
+FLIPS = 0.02
+"""Share of images on which a rounded network whose sums are not exact may differ: a sum lay beside a tie."""
+
+HELD = 24
+"""Bits of a whole number that float32 holds."""
+
+ABOUT = (
+    "model", "arguments", "classes", "signal", "activation", "reading", "scaling", "targets", "target_scales",
+    "diagonal", "covariance",
+)  # fmt: skip
+"""What of a card goes into the files: all that is needed to prepare images and to read the outputs."""
+
+
+class Format(ABC):
+    """A kind of file that holds a network; its outputs are those of the network, before any activation of scores.
+
+    Attributes:
+        ending: of the names of these files, after the stem.
+        quantised: whether only networks can be written that round all their numbers.
+    """
+
+    ending: ClassVar[str]
+    quantised: ClassVar[bool] = False
+
+    @abstractmethod
+    def write(self, path: Path, net: nn.Module, card: Card) -> None:
+        """Write a network in evaluation mode on the CPU."""
+
+    @abstractmethod
+    def run(self, path: Path, images: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        """The (n, outputs) outputs of a written file for (n, C, H, W) images; None if it cannot be run."""
+
+    def export(self, path: Path, net: nn.Module, card: Card, images: torch.Tensor) -> str:
+        """Write, run and only then put in place; what was found, for people.
+
+        Args:
+            path: of the file.
+            images: (n, C, H, W) float32 images to compare the outputs on, as the network takes them.
+
+        Raises:
+            InputError: the network does not fit the format, or the file gives other outputs.
+        """
+        if self.quantised and not is_quantised(net):
+            raise InputError(
+                f"{path.name}: the network has float numbers, expected all of them to have a few bits"
+            )
+        with replacing(path) as temporary:
+            self.write(temporary, net, card)
+            found = self.run(temporary, images.numpy())
+            return "" if found is None else compare(net, images, found, str(path))
+
+
+def is_quantised(net: nn.Module) -> TypeGuard[SmartPixel]:
+    """Whether all numbers of a network have a few bits."""
+    return isinstance(net, SmartPixel) and all(quantiser is not None for _, _, quantiser in deployed(net))
+
+
+def about(card: Card) -> str:
+    """The part of a card that goes into a file, as JSON."""
+    return json.dumps({name: getattr(card, name) for name in ABOUT})
+
+
+def compare(net: nn.Module, images: torch.Tensor, found: NDArray[np.float32], where: str) -> str:
+    """How well outputs agree with those of the network, for people; InputError if they do not.
+
+    A network that rounds may differ on a few images, unless all its sums are exact: then it may on none.
+    """
+    with torch.inference_mode():
+        expected = net(images).numpy()
+    if found.shape != expected.shape:
+        raise InputError(f"{where}: gives outputs of shape {found.shape}, the network {expected.shape}")
+    off = np.abs(found.astype(np.float64) - expected).max(axis=1)
+    off[np.isnan(off)] = np.inf
+    exact = is_quantised(net) and is_exact(net, images)
+    limit = 0.0 if exact else TOLERANCE * max(float(np.abs(expected).max()), 1.0)
+    rounds = any(isinstance(module, Quantiser) for module in net.modules())
+    differ = int((off > limit).sum())
+    if differ > (FLIPS * len(off) if rounds and not exact else 0):
+        raise InputError(
+            f"{where}: {differ} of {len(off)} images give other outputs than the network, by up to {off.max():.3g}"
+        )
+    same = "equal to" if not off.any() else f"within {off.max():.2g} of"
+    return f"{same} the network on {len(off)} images"
+
+
+@torch.no_grad()
+def is_exact(net: SmartPixel, images: torch.Tensor) -> bool:
+    """Whether float32 holds every sum of a quantised network for these images, in whatever order it is formed."""
+    sizes = frozen(net)
+    for parameter in sizes.parameters():
+        parameter.abs_()
+    fine = next(
+        (bits for bits in range(HELD) if torch.equal(images * 2**bits, (images * 2**bits).round())), HELD
+    )
+    values, size = images, images.abs()
+    for name, layer in net.layers().named_children():
+        values = layer(values)
+        if isinstance(layer, QConv2d | QLinear):
+            size = sizes.get_submodule(name)(size)
+            assert layer.weight_quantiser is not None
+            fine += layer.weight_quantiser.bits - 1
+            if size.max() * 2.0**fine >= 2.0**HELD:
+                return False
+        else:
+            size = values.abs()
+            fine = layer.bits - 1 if isinstance(layer, Quantiser) else fine
+    return True

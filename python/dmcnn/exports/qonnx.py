@@ -1,0 +1,131 @@
+"""QONNX: ONNX with operators that round, which compilers for FPGAs read (hls4ml, FINN)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from dmcnn._common.extras import need
+from dmcnn.checkpoints.card import Card
+from dmcnn.exports.base import Format, about, is_quantised
+from dmcnn.exports.onnx import INPUT, OUTPUT
+from dmcnn.quantisation.quantisers import QConv2d, QLinear, QuantisedBits, Quantiser
+
+DOMAIN = "qonnx.custom_op.general"
+OPSET = 13
+IR_VERSION = 8
+
+
+class Qonnx(Format):
+    """The layers as they are written down, for one image; a ``Quant`` follows every weight, bias and activation.
+
+    arXiv:2206.07527. ``Quant`` limits before it rounds half to even, which is what the quantisers of dmcnn do. If
+    the card says on how many bits the charge is (``charge_bits``), the images are rounded too.
+    """
+
+    ending = "_qonnx.onnx"
+    quantised = True
+
+    def write(self, path: Path, net: nn.Module, card: Card) -> None:
+        assert is_quantised(net)
+        graph = Graph()
+        values, bits = INPUT, card.reading.get("charge_bits")
+        if bits:
+            values = graph.rounded("pixels", values, QuantisedBits(bits))
+        for name, layer in net.layers().named_children():
+            values = graph.add(name, layer, values)
+        need("onnx").save(graph.model(card), path)
+
+    def run(self, path: Path, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        session = need("onnx.reference").ReferenceEvaluator(str(path), new_ops=[_quant()])
+        return np.concatenate([session.run(None, {INPUT: image[None]})[0] for image in images])
+
+
+class Graph:
+    """The nodes and constants of a file, one layer after another."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+        self._make = need("onnx.helper")
+
+    def add(self, name: str, layer: nn.Module, values: str) -> str:
+        """Append a layer that is given ``values``; the name of its output."""
+        if isinstance(layer, Quantiser):
+            return self.rounded(name, values, layer)
+        if isinstance(layer, QConv2d):
+            how: dict[str, Any] = {"kernel_shape": [*layer.kernel_size], "group": layer.groups}
+            how |= {
+                "strides": [1, 1],
+                "pads": [0] * 4,
+                "dilations": [1, 1],
+            }  # compilers ask for these defaults
+            return self.node("Conv", name, [values, *self.weights(name, layer)], **how)
+        if isinstance(layer, QLinear):
+            return self.node("Gemm", name, [values, *self.weights(name, layer)], transB=1)
+        if isinstance(layer, nn.AvgPool2d):
+            sides = [int(layer.kernel_size)] * 2  # type: ignore[arg-type]  # this network's are squares
+            return self.node("AveragePool", name, [values], kernel_shape=sides, strides=sides, pads=[0] * 4)
+        return self.node(type(layer).__name__, name, [values])
+
+    def weights(self, name: str, layer: QConv2d | QLinear) -> list[str]:
+        """The names of the rounded kernel and of the rounded bias, if there is one."""
+        pairs = {"weight": (layer.weight, layer.weight_quantiser), "bias": (layer.bias, layer.bias_quantiser)}
+        return [
+            self.rounded(
+                f"{name}.{kind}", self.constant(f"{name}.{kind}", quantiser.rounded(values)), quantiser
+            )
+            for kind, (values, quantiser) in pairs.items()
+            if values is not None and quantiser is not None
+        ]
+
+    def rounded(self, name: str, values: str, quantiser: Quantiser) -> str:
+        """Append the rounding of ``values``; the name of its output."""
+        numbers = {"scale": quantiser.step, "zero": 0.0, "bits": float(quantiser.bits)}
+        inputs = [self.constant(f"{name}.{key}", torch.tensor(number)) for key, number in numbers.items()]
+        narrow = int(quantiser.low == -quantiser.high)
+        how = {"signed": 1, "narrow": narrow, "rounding_mode": "ROUND", "domain": DOMAIN}
+        return self.node("Quant", f"{name}.quant", [values, *inputs], **how)
+
+    def constant(self, name: str, values: torch.Tensor) -> str:
+        """Keep numbers; their name."""
+        array = values.detach().numpy()
+        self.constants.append(need("onnx.numpy_helper").from_array(array, name))
+        return name
+
+    def node(self, kind: str, name: str, inputs: list[str], **attributes: Any) -> str:
+        """Append an operator; the name of its output."""
+        self.nodes.append(self._make.make_node(kind, inputs, [f"{name}.out"], name=name, **attributes))
+        return f"{name}.out"
+
+    def model(self, card: Card) -> Any:
+        """The file's content: an image of the card's size in, the last output out."""
+        self.nodes[-1].output[0] = OUTPUT
+        make, arguments = self._make, card.arguments
+        float32 = need("onnx").TensorProto.FLOAT
+        shape = [1, *(arguments[axis] for axis in ("channels", "height", "width"))]
+        images = make.make_tensor_value_info(INPUT, float32, shape)
+        outputs = make.make_tensor_value_info(OUTPUT, float32, [1, arguments["num_class"]])
+        graph = make.make_graph(self.nodes, card.model, [images], [outputs], self.constants)
+        opsets = [make.make_opsetid("", OPSET), make.make_opsetid(DOMAIN, 1)]
+        model = make.make_model(graph, producer_name="dmcnn", opset_imports=opsets, ir_version=IR_VERSION)
+        model.metadata_props.add(key="dmcnn", value=about(card))
+        return model
+
+
+def _quant() -> type[Any]:
+    """The operator for onnx' own evaluator."""
+
+    class Quant(need("onnx.reference.op_run").OpRun):  # type: ignore[misc]  # only there where onnx is
+        op_domain = DOMAIN
+
+        def _run(self, x: Any, scale: Any, zero: Any, bits: Any, **how: Any) -> tuple[Any]:
+            high = 2 ** (int(bits) - 1) - 1
+            return (np.clip(np.rint(x / scale + zero), -high - (not how["narrow"]), high) * scale,)
+
+    return Quant

@@ -1,0 +1,238 @@
+"""Curves and tables about a net: ROC, efficiencies, scores, confusion, training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+from dmcnn.metrics import classification
+
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Colours that colour-blind readers tell apart: M. Okabe, K. Ito, Color Universal Design (2008)."""
+
+DASHES = ("-", "--", "-.", ":")
+
+FAR = 5.0
+"""Range of a training curve, in that of all but its first tenth, from which on it is cut."""
+
+
+def roc(samples: Mapping[str, tuple[ArrayLike, ArrayLike]], level: float = 0.95, log: bool = False) -> Figure:
+    """ROC curves by name, each of (signal scores, background scores), with their AUCs.
+
+    Args:
+        level: confidence level of the DeLong intervals in the legend.
+        log: logarithmic background axis, for selections that need a very pure sample.
+    """
+    figure, axes = _blank("Background efficiency", "Signal efficiency")
+    lowest = 1.0
+    for nth, (name, (signal, background)) in enumerate(samples.items()):
+        curve, area = (
+            classification.roc(signal, background),
+            classification.auc_interval(signal, background, level),
+        )
+        label = f"{name}: {area.value:.4f} [{area.low:.4f}, {area.high:.4f}]"
+        axes.plot(curve.background, curve.signal, label=label, **_style(nth))
+        lowest = min(lowest, curve.background[curve.background > 0].min())
+    chance = np.geomspace(lowest, 1, 200) if log else np.array([0.0, 1.0])
+    axes.plot(chance, chance, color="0.6", linewidth=1, linestyle=":", label="chance: 0.5")
+    axes.set_xlim((lowest, 1) if log else (0, 1))
+    axes.set_ylim(0, 1.01)
+    axes.set_xscale("log" if log else "linear")
+    _legend(axes, f"AUC with {100 * level:g} % interval", "upper left" if log else "lower right")
+    return figure
+
+
+def efficiency(
+    signal: ArrayLike, background: ArrayLike, cuts: ArrayLike | None = None, level: float = 0.95
+) -> Figure:
+    """Signal efficiency and background rejection against the cut, with Wilson bands.
+
+    Args:
+        cuts: (k,) rising cuts; None is 201 between the lowest and the highest score.
+    """
+    if cuts is None:
+        both = _finite(np.concatenate([np.ravel(signal), np.ravel(background)]))
+        cuts = np.linspace(both.min(), both.max(), 201) if both.size else np.linspace(0, 1, 201)
+    cuts = np.asarray(cuts, np.float64)
+    figure, axes = _blank("Cut: score ≥", "Fraction of events")
+    for nth, (name, found) in enumerate(
+        {
+            "Signal efficiency": classification.efficiency(signal, cuts, level),
+            "Background rejection": classification.rejection(background, cuts, level),
+        }.items()
+    ):
+        axes.plot(cuts, found.value, label=name, **_style(nth))
+        axes.fill_between(cuts, found.low, found.high, color=PALETTE[nth], alpha=0.25, linewidth=0)
+    axes.set_xlim(cuts.min(), cuts.max()) if np.ptp(cuts) else None
+    axes.set_ylim(0, 1.01)
+    _legend(axes, f"{100 * level:g} % interval", "best")
+    return figure
+
+
+def scores(
+    samples: Mapping[str, ArrayLike],
+    bins: int = 40,
+    logit: bool = False,
+    log: bool = False,
+    density: bool = True,
+) -> Figure:
+    """Histograms of the scores of each named sample, one over the other; unscored events (NaN) are left out.
+
+    Args:
+        logit: histogram ln(s / (1 - s)) of scores in [0, 1], which opens up both ends. Scores of exactly 0
+            or 1 go into the outermost bins.
+        log: logarithmic vertical axis.
+        density: fraction of each sample per bin, instead of events per bin.
+    """
+    found = {name: _scored(values, logit) for name, values in samples.items()}
+    finite = _finite(np.concatenate([np.zeros(0), *found.values()]))
+    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
+    if not logit and low >= 0 and high <= 1:
+        low, high = 0.0, 1.0
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    edges = np.linspace(low, high, bins + 1)
+    figure, axes = _blank(
+        "Score logit  ln(s / (1 - s))" if logit else "Score", "Fraction of events" if density else "Events"
+    )
+    for nth, (name, values) in enumerate(found.items()):
+        counts = np.histogram(np.clip(values, low, high), edges)[0] / (max(len(values), 1) if density else 1)
+        colour = _style(nth)["color"]
+        axes.stairs(counts, edges, fill=True, color=colour, alpha=0.2)
+        label = f"{name} ({len(values)} events)"
+        axes.stairs(counts, edges, label=label, **(_style(nth) | {"linewidth": 1.8}))
+    axes.set_xlim(low, high)
+    if log and any(map(len, found.values())):
+        axes.set_yscale("log", nonpositive="clip")
+    else:
+        axes.set_ylim(bottom=0)
+    _legend(axes, None, "best")
+    return figure
+
+
+def confusion(matrix: NDArray[np.int64], classes: Sequence[str]) -> Figure:
+    """A (k, k) confusion matrix, true class down, predicted class across: events and per cent of the row."""
+    totals = matrix.sum(axis=1, keepdims=True)
+    share = np.divide(matrix, totals, out=np.zeros(matrix.shape), where=totals > 0)
+    side = min(4.5 + 1.1 * len(classes), 13.0)
+    figure = Figure(figsize=(side, side * 0.9), dpi=150, layout="constrained")
+    axes = figure.add_subplot()
+    drawn = axes.imshow(100 * share, cmap="Blues", vmin=0, vmax=100)
+    for (row, column), events in np.ndenumerate(matrix):
+        axes.text(
+            column,
+            row,
+            f"{events}\n{100 * share[row, column]:.1f} %" if totals[row] else f"{events}\n–",
+            ha="center",
+            va="center",
+            color="white" if share[row, column] > 0.5 else "black",
+            fontsize=12 if len(classes) < 8 else 8,
+        )
+    ticks = np.arange(len(classes))
+    axes.set_xticks(ticks, classes, rotation=0 if sum(map(len, classes)) < 40 else 45, fontsize=12)
+    axes.set_yticks(ticks, classes, fontsize=12)
+    axes.set_xlabel("Predicted class", fontsize=13)
+    axes.set_ylabel("True class", fontsize=13)
+    bar = figure.colorbar(drawn, ax=axes, fraction=0.046, pad=0.02)
+    bar.set_label("% of the true class", fontsize=12)
+    return figure
+
+
+def training(
+    step: ArrayLike, panels: Mapping[str, Mapping[str, ArrayLike]], smooth: int = 1, x_label: str = "Step"
+) -> Figure:
+    """Training curves: one panel per quantity ("Loss", "Accuracy", "AUC"), one line per named series in it.
+
+    Values of the first tenth that are so far off that all others would be a flat line leave the panel.
+
+    Args:
+        step: (n,) horizontal positions.
+        panels: (n,) values of each series; NaN where a quantity was not measured at that step.
+        smooth: running mean over this many measured values, the raw ones faint behind it; a series of fewer
+            than four such windows is drawn raw.
+    """
+    filled = {title: series for title, series in panels.items() if series}
+    rows = max(len(filled), 1)
+    figure = Figure(figsize=(8, min(1.5 + 2.8 * rows, 13)), dpi=150, layout="constrained")
+    grid = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
+    for axes, (title, series) in zip(grid, filled.items(), strict=False):
+        for nth, (name, values) in enumerate(series.items()):
+            _trace(axes, np.asarray(step, np.float64), np.asarray(values, np.float64), smooth, name, nth)
+        _limit(axes, [np.asarray(values, np.float64) for values in series.values()])
+        _decorate(axes, "", title)
+        _legend(axes, None, "best")
+    grid[-1].set_xlabel(x_label, fontsize=13)
+    return figure
+
+
+def _trace(
+    axes: Axes, step: NDArray[np.float64], values: NDArray[np.float64], smooth: int, name: str, nth: int
+) -> None:
+    """One training curve through the steps where it was measured."""
+    measured = np.isfinite(values)
+    x, y, style = step[measured], values[measured], _style(nth)
+    if smooth > 1 and len(y) >= 4 * smooth:
+        axes.plot(x, y, color=style["color"], alpha=0.25, linewidth=1)
+        # Steps are averaged as well, so that the smooth curve does not lag behind the raw one.
+        x, y = (np.convolve(v, np.full(smooth, 1 / smooth), "valid") for v in (x, y))
+    axes.plot(x, y, label=name, marker="o" if len(y) < 30 else None, markersize=4, **style)
+
+
+def _limit(axes: Axes, series: Sequence[NDArray[np.float64]]) -> None:
+    """Show what comes after the first tenth, if the whole range is more than FAR times that."""
+    later = np.concatenate([values[len(values) // 10 :] for values in series])
+    later = later[np.isfinite(later)]
+    if not len(later) or np.ptp(later) == 0:
+        return
+    low, high = float(later.min()), float(later.max())
+    margin = 0.05 * (high - low)
+    bottom, top = axes.get_ylim()
+    if top - bottom > FAR * (high - low):
+        axes.set_ylim(max(bottom, low - margin), min(top, high + margin))
+
+
+def _scored(values: ArrayLike, logit: bool) -> NDArray[np.float64]:
+    """The scores that are not NaN, as logits if asked (+-inf for 1 and 0)."""
+    scores = np.asarray(values, np.float64).ravel()
+    scores = scores[~np.isnan(scores)]
+    if not logit:
+        return scores
+    with np.errstate(divide="ignore"):
+        return np.log(scores) - np.log1p(-scores)
+
+
+def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(values[np.isfinite(values)])
+
+
+def _blank(x_label: str, y_label: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(8, 6), dpi=150, layout="constrained")
+    axes = figure.add_subplot()
+    _decorate(axes, x_label, y_label)
+    return figure, axes
+
+
+def _decorate(axes: Axes, x_label: str, y_label: str) -> None:
+    axes.set_xlabel(x_label, fontsize=13)
+    axes.set_ylabel(y_label, fontsize=13)
+    axes.tick_params(labelsize=11)
+    axes.grid(alpha=0.3)
+
+
+def _legend(axes: Axes, title: str | None, place: Any) -> None:
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc=place, title=title, fontsize=11, title_fontsize=11)
+
+
+def _style(nth: int) -> dict[str, Any]:
+    """Colour and dash of the nth line: no two of the first 28 share both."""
+    return {
+        "color": PALETTE[nth % len(PALETTE)],
+        "linestyle": DASHES[nth % len(DASHES)],
+        "linewidth": 2,
+    }

@@ -1,0 +1,66 @@
+"""Figures as files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from matplotlib.animation import Animation, FFMpegWriter, PillowWriter
+from matplotlib.figure import Figure
+
+from dmcnn._common.errors import InputError, nearest
+from dmcnn._common.files import replacing
+
+# Dates and versions are left out: the same figure gives the same bytes.
+METADATA: dict[str, dict[str, str | None]] = {
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+
+
+def save_figure(figure: Figure, stem: str | Path, formats: Iterable[str] = ("png", "pdf")) -> list[Path]:
+    """Write ``figure`` as ``<stem>.png`` and ``<stem>.pdf``, each whole or not at all; return the paths.
+
+    Raises:
+        InputError: a format other than png and pdf.
+    """
+    stem, paths = Path(stem), []
+    for kind in formats:
+        if kind not in METADATA:
+            known = ", ".join(METADATA)
+            raise InputError(
+                f"{stem}: figure format {kind!r}, expected one of {known}{nearest(kind, METADATA)}"
+            )
+        path = stem.with_name(f"{stem.name}.{kind}")
+        with replacing(path) as temporary:
+            figure.savefig(temporary, format=kind, metadata=METADATA[kind])
+        paths.append(path)
+    return paths
+
+
+ANIMATIONS: dict[str, Any] = {"gif": PillowWriter, "mp4": FFMpegWriter}
+"""MP4 needs the program ffmpeg."""
+
+
+def save_animation(animation: Animation, stem: str | Path, format: str = "gif", *, fps: float = 5) -> Path:
+    """Write ``animation`` as ``<stem>.gif`` or ``<stem>.mp4``, whole or not at all; return the path.
+
+    Args:
+        fps: frames per second.
+
+    Raises:
+        InputError: another format, or mp4 without ffmpeg.
+    """
+    stem = Path(stem)
+    if format not in ANIMATIONS:
+        known = ", ".join(ANIMATIONS)
+        raise InputError(
+            f"{stem}: animation format {format!r}, expected one of {known}{nearest(format, ANIMATIONS)}"
+        )
+    if not ANIMATIONS[format].isAvailable():
+        raise InputError(f"{stem}: ffmpeg is not installed, which mp4 needs; gif works without")
+    path = stem.with_name(f"{stem.name}.{format}")
+    with replacing(path) as temporary:
+        animation.save(temporary, writer=ANIMATIONS[format](fps=fps))
+    return path

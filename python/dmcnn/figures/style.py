@@ -1,0 +1,119 @@
+"""Figures of several panels that show the same networks: layout, labels, and one legend for all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sized
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import StepPatch
+
+from dmcnn.figures.classification import DASHES, PALETTE
+
+MARKERS = "osD^vPX"
+
+WIDE = 4
+"""Panels in a row from which the figure has fewer dots per inch, not to exceed 2,500 or so across."""
+
+
+def panels(
+    count: int, columns: int | None = None, size: tuple[float, float] = (6.0, 4.2), sharex: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """A figure of ``count`` panels of about ``size`` [inch], row by row; two in a row unless told otherwise."""
+    columns = columns or min(count, 2) or 1
+    rows = -(-max(count, 1) // columns)
+    figure = Figure(
+        figsize=(size[0] * columns, size[1] * rows + 0.5),
+        dpi=150 if columns < WIDE else 110,
+        layout="constrained",
+    )
+    grid = list(figure.subplots(rows, columns, squeeze=False, sharex="col" if sharex else False).flat)
+    for axes in grid[count:]:
+        axes.set_axis_off()
+    return figure, grid[:count]
+
+
+def decorate(axes: Axes, x_label: str, y_label: str) -> None:
+    """Labels, ticks and grid, as all panels have them."""
+    axes.set_xlabel(x_label, fontsize=12)
+    axes.set_ylabel(y_label, fontsize=12)
+    axes.tick_params(labelsize=10)
+    axes.grid(alpha=0.3)
+
+
+def line(nth: int) -> dict[str, Any]:
+    """Colour and dash of the nth network."""
+    return {"color": PALETTE[nth % len(PALETTE)], "linestyle": DASHES[nth // len(PALETTE) % len(DASHES)]}
+
+
+def mark(nth: int) -> dict[str, Any]:
+    """Colour and marker of the nth network, without a line."""
+    marker = MARKERS[nth // len(PALETTE) % len(MARKERS)]
+    return {"color": PALETTE[nth % len(PALETTE)], "marker": marker, "linestyle": ""}
+
+
+def lines(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The ``styles`` of networks drawn as lines, for ``legend``."""
+    return {name: {"linewidth": 2, **line(nth)} for nth, name in enumerate(names)}
+
+
+def legend(figure: Figure, styles: Mapping[str, dict[str, Any]], title: str | None = None) -> None:
+    """One legend above all panels: a line or marker of each style with its name."""
+    if not styles:
+        return
+    room = figure.get_size_inches()[0] * 9  # characters
+    in_a_row = sum(len(name) + 7 for name in styles) <= room
+    columns = len(styles) if in_a_row else max(1, int(room / (max(map(len, styles)) + 7)))
+    handles = [Line2D([], [], label=name, **style) for name, style in styles.items()]
+    figure.legend(
+        handles=handles,
+        loc="outside upper center",
+        ncols=columns,
+        fontsize=11,
+        title=title,
+        title_fontsize=11,
+    )
+
+
+def bins_for(samples: Iterable[Sized]) -> int:
+    """Bins of a histogram of samples of such sizes: 40 to 100, as the cube root of the smallest."""
+    smallest = min(map(len, samples), default=0)
+    return int(np.clip(4 * np.cbrt(smallest), 40, 100))
+
+
+def headroom(axes: Axes, log: bool, most: int | None = None, each: float = 0.055) -> None:
+    """The panel's own legend, with room for it above histograms drawn as stairs; none of more than ``most`` lines.
+
+    Args:
+        log: logarithmic vertical axis.
+        each: height of a line of the legend, as a share of that of the panel.
+    """
+    tops = [np.asarray(patch.get_data()[0]) for patch in axes.patches if isinstance(patch, StepPatch)]
+    curves = [np.asarray(curve.get_ydata()) for curve in axes.lines]
+    top = max((float(values.max(initial=0)) for values in tops + curves), default=0.0) or 1.0
+    count = len(axes.get_legend_handles_labels()[0])
+    shown = count if most is None or count <= most else 0
+    share = min(each * shown, 0.7)
+    filled = [values[values > 0].min() for values in tops if (values > 0).any()]
+    if log and filled:
+        lowest = float(min(filled))
+        axes.set_yscale("log")
+        axes.set_ylim(lowest / 2, 1.6 * top * (2 * top / lowest) ** (share / (1 - share)))
+    else:
+        axes.set_ylim(0, 1.06 * top / (1 - share))
+    if shown:
+        axes.legend(loc="upper center", fontsize=9, framealpha=0.9)
+
+
+def label(name: str, unit: str) -> str:
+    """A quantity with its unit, if it has one."""
+    return f"{name} [{unit}]" if unit else name
+
+
+def rounded(value: float, error: float) -> str:
+    """``value ± error`` with two digits of the error; three digits behind the point where it is not known."""
+    digits = int(np.clip(1 - np.floor(np.log10(error)), 0, 9)) if 0 < error < np.inf else 3
+    return f"{value:.{digits}f} ± {error:.{digits}f}"

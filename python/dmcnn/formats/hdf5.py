@@ -1,0 +1,149 @@
+"""Tables of a LArCV3 HDF5 file, checked before and after libhdf5 touches them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from dmcnn._common.errors import InputError
+from dmcnn.formats.source import reading, split_name
+
+MAGIC = b"\x89HDF\r\n\x1a\n"
+PIXELS = "pixels"
+KINDS = {
+    **dict.fromkeys(("first", "N", "run", "subrun", "event", "projection_id", "number_of_voxels"), "iu"),
+    **dict.fromkeys(("pdg", "trackid", "parent_trackid", "id"), "iu"),
+    **dict.fromkeys(("origin", "image_sizes", "value", PIXELS), "f"),
+    "valid": "iub",
+    "process": "S",
+}
+"""Column -> kinds of NumPy dtype that it may have."""
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[h5py.File]:
+    """The file, open for as long as needed: 0.3 ms, and no handle crosses into a worker process."""
+    with path.open("rb") as raw:
+        head = raw.read(len(MAGIC))
+    if head != MAGIC:
+        raise InputError(f"{path}: not an HDF5 file (begins with {head!r})")
+    with reading(str(path)):
+        file = h5py.File(path, "r")
+    with file:
+        yield file
+
+
+def groups(file: h5py.File, product: str) -> dict[str, str]:
+    """Producer -> path of its group of ``product``."""
+    with reading(file.filename):
+        there = sorted(file["Data"]) if "Data" in file else []
+    names = {name: split_name(name, "group") for name in there}
+    found = {parts[1]: f"Data/{name}" for name, parts in names.items() if parts and parts[0] == product}
+    if not found:
+        listed = ", ".join(there) or "nothing"
+        raise InputError(f"{file.filename}: no {product} group in /Data, which holds {listed}")
+    return found
+
+
+def table(file: h5py.File, name: str, *columns: str, optional: Sequence[str] = ()) -> NDArray[Any]:
+    """(n,) structured: all of ``columns``, and those of ``optional`` that the table has."""
+    where = f"{file.filename}: {name}"
+    with reading(where):
+        data = file.get(name)
+        if not isinstance(data, h5py.Dataset) or data.ndim != 1:
+            raise InputError(f"{where}: no such table")
+        # deflate makes at most 1032 bytes of one
+        if data.size * data.dtype.itemsize > 2000 * Path(file.filename).stat().st_size:
+            raise InputError(f"{where}: {data.size} rows, more than the file can hold, damaged file")
+        wanted = [*columns, *(column for column in optional if column in (data.dtype.names or ()))]
+        check_columns(where, data.dtype, wanted)
+        rows: NDArray[Any] = data.fields(wanted)[:]
+    return rows
+
+
+class Content:
+    """The pixels or voxels of a product, to be read in slices."""
+
+    def __init__(self, data: h5py.Dataset | None, columns: Sequence[str]) -> None:
+        self._length = 0 if data is None else len(data)
+        self._data: Any = np.zeros(0, np.float32)
+        if data is not None:
+            self._data = data.fields(columns) if columns else data
+
+    def __len__(self) -> int:
+        return self._length
+
+    def slices(
+        self, first: NDArray[np.int64], n: NDArray[np.int64]
+    ) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """Rows first:first+n for every image, and where each image's begin in what was read.
+
+        One read of the whole range if little of it is in vain (files are written in order), else one per image.
+        """
+        if not n.any():
+            return self._data[:0], np.zeros(len(n), np.int64)
+        used = n > 0
+        low, high = int(first[used].min()), int((first + n)[used].max())
+        if high - low <= 8 * int(n.sum()):
+            return self._data[low:high], np.where(used, first - low, 0)
+        parts = [self._data[a : a + k] for a, k in zip(first.tolist(), n.tolist(), strict=True)]
+        return np.concatenate(parts), np.cumsum(n) - n
+
+
+def content(file: h5py.File, name: str) -> Content:
+    """Dataset ``images`` (numbers) or ``voxels`` (id, value); empty if it is absent, no image being filled."""
+    where = f"{file.filename}: {name}"
+    with reading(where):
+        data = file.get(name)
+        if data is None:
+            return Content(None, ())
+        if data.dtype.names is None:
+            check_type(where, PIXELS, data.dtype, 0, data.dtype.itemsize)
+            return Content(data, ())
+        check_columns(where, data.dtype, ("id", "value"))
+        return Content(data, ("id", "value"))
+
+
+def check_columns(where: str, dtype: np.dtype[Any], columns: Sequence[str]) -> None:
+    """InputError unless a row type has all columns and each is of a type that can be trusted."""
+    there: Mapping[str, Any] = dtype.fields or {}
+    for column in columns:
+        if column not in there:
+            raise InputError(f"{where}: no column {column!r}, not a LArCV3 table")
+        check_type(where, column, there[column][0], there[column][1], dtype.itemsize)
+
+
+def check_type(where: str, name: str, dtype: np.dtype[Any], offset: int, room: int) -> None:
+    """InputError unless a column is of plain numbers or text inside its row of ``room`` bytes.
+
+    A damaged type leads libhdf5 to write beyond its buffers, so only columns that pass are read, by name.
+    """
+    if dtype.base.kind not in KINDS[name] or dtype.itemsize > 4096 or offset + dtype.itemsize > room:
+        raise InputError(f"{where}: {name!r} is of type {dtype}, damaged file")
+
+
+def inside(where: str, extents: NDArray[Any], length: int) -> None:
+    """InputError unless the slices first:first+N lie in a table of ``length`` rows and share none of them."""
+    first, n = extents["first"].astype(np.uint64), extents["N"].astype(np.uint64)
+    total = np.uint64(length)
+    wrong = np.flatnonzero((n > 0) & ((first > total) | (n > total - np.minimum(first, total))))
+    if not len(wrong) and n.sum() > total:
+        raise InputError(f"{where}: slices of {n.sum()} rows in all, there are {length}; damaged file")
+    if len(wrong):
+        row = int(wrong[0])
+        raise InputError(
+            f"{where}: row {row} wants {n[row]} rows from {first[row]}, there are {length}; damaged file"
+        )
+
+
+def rows_of(extents: NDArray[Any]) -> NDArray[np.int64]:
+    """(sum of N,) int64: the rows that the slices first:first+N name, one after another."""
+    n = extents["N"].astype(np.int64)
+    first = np.where(n > 0, extents["first"], 0).astype(np.int64)
+    return np.repeat(first - (np.cumsum(n) - n), n) + np.arange(n.sum())

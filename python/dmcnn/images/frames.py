@@ -1,0 +1,265 @@
+"""Space-time frames: images of energy and time, or lists of hits, as voxels (t, y, x)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dmcnn import _core
+from dmcnn._common.errors import InputError
+from dmcnn._common.threads import threads
+from dmcnn.images.sparse import EVENT, META, UNIT_UNKNOWN, UNSET, SparseImages
+
+Closed = Literal["left", "right"]
+
+
+def _edges(edges: ArrayLike, name: str) -> NDArray[np.float64]:
+    found = np.array(edges, np.float64)
+    if found.ndim != 1 or len(found) < 2 or not (np.diff(found) > 0).all():
+        raise InputError(f"{name} edges {found}, expected at least two increasing numbers")
+    return found
+
+
+def _is_right(closed: str) -> bool:
+    if closed not in ("left", "right"):
+        raise InputError(f"closed = {closed!r}, expected 'left' or 'right'")
+    return closed == "right"
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """Which pixels of an (energy, time) image are in which frame.
+
+    Attributes:
+        edges: (b+1,) float64, increasing, in the unit of the times. Bin k is frame k. float32 times and energies
+            are compared as float64.
+        energy_above: only pixels with more energy than this.
+        after, until: only times between these two, the ends as in a bin.
+        cumulative: a pixel is in the frame of its bin and of all later ones (in all, if it comes before the first
+            edge); else in that of its bin alone.
+        closed: which end of lo .. hi belongs to a bin: "right" is lo < t <= hi, "left" is lo <= t < hi.
+        n_frames: None for one per bin; those beyond the last bin stay empty.
+    """
+
+    edges: NDArray[np.float64]
+    energy_above: float = 0.0
+    after: float = -math.inf
+    until: float = math.inf
+    cumulative: bool = False
+    closed: Closed = "right"
+    n_frames: int | None = None
+
+    def __post_init__(self) -> None:
+        edges = _edges(self.edges, "time")
+        object.__setattr__(self, "edges", edges)
+        if self.n_frames is not None and self.n_frames < len(edges) - 1:
+            raise InputError(
+                f"{self.n_frames} frames, expected at least the {len(edges) - 1} of the time bins"
+            )
+        if math.isnan(self.energy_above) or not self.after < self.until:
+            raise InputError(
+                f"energies above {self.energy_above}, times {self.after} to {self.until}: expected numbers"
+            )
+        _is_right(self.closed)
+
+    @property
+    def count(self) -> int:
+        """Frames per image."""
+        return len(self.edges) - 1 if self.n_frames is None else self.n_frames
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What the kernels call these settings."""
+        return {
+            "energy_above": self.energy_above,
+            "after": self.after,
+            "until": self.until,
+            "cumulative": self.cumulative,
+            "right_closed": _is_right(self.closed),
+        }
+
+
+ECAL = Frames(np.arange(-0.1, 0.1, 0.0099), energy_above=0.005, cumulative=True, n_frames=21)
+"""The convention of the ECAL e/gamma images: as many frames as edges, the last one empty."""
+
+
+def to_voxels(
+    images: SparseImages, frames: Frames, *, energy: int = 0, time: int = 1, n_threads: int | None = None
+) -> SparseImages:
+    """The frames of the images as sparse images of (frames, H, W); each voxel holds the energy of its pixel.
+
+    Args:
+        energy, time: channels of the images. A pixel that the image stores no time for has time 0.
+        n_threads: None for $DMCNN_NUM_THREADS, or every core; the result does not depend on it.
+
+    Raises:
+        InputError: a channel that the images do not have.
+    """
+    _check_channels(images, energy, time)
+    offsets, index, value, _, _ = _core.voxelise(
+        images.offsets, images.index, images.value, images.shape, energy, time, frames.edges, frames.count,
+        n_threads=threads(n_threads), **frames.arguments,
+    )  # fmt: skip
+    return SparseImages(
+        offsets=offsets,
+        index=index,
+        value=value,
+        shape=(frames.count, *images.shape[1:]),
+        events=images.events,
+        meta=np.broadcast_to(images.meta[:, energy : energy + 1], (len(images), frames.count)),
+        label=images.label,
+    )
+
+
+def of_cells(
+    offsets: NDArray[np.int64],
+    cell: NDArray[np.int32],
+    energy: NDArray[np.float32],
+    time: NDArray[np.float32],
+    frames: Frames,
+    size: tuple[int, int],
+    *,
+    events: NDArray[Any],
+    meta: NDArray[Any],
+    n_threads: int | None = None,
+) -> SparseImages:
+    """The frames of lists of cells: what ``to_voxels`` makes of their images, without the images.
+
+    Args:
+        offsets: (n+1,) image i owns the cells ``offsets[i]:offsets[i+1]``.
+        cell: (m,) number of the cell, row-major in ``size``, strictly increasing in an image.
+        energy, time: (m,) finite; a cell without energy is in no frame.
+        size: (H, W).
+        events: (n,) EVENT.
+        meta: (n,) META, the same for every frame.
+        n_threads: as ``to_voxels``.
+    """
+    found, index, value, _, _ = _core.voxelise_cells(
+        offsets, cell, energy, time, size, frames.edges, frames.count,
+        n_threads=threads(n_threads), **frames.arguments,
+    )  # fmt: skip
+    return SparseImages(
+        offsets=found,
+        index=index,
+        value=value,
+        shape=(frames.count, *size),
+        events=events,
+        meta=np.broadcast_to(meta[:, None], (len(events), frames.count)),
+    )
+
+
+def to_frames(
+    images: SparseImages,
+    frames: Frames,
+    *,
+    energy: int = 0,
+    time: int = 1,
+    out: NDArray[np.float32] | None = None,
+    n_threads: int | None = None,
+) -> NDArray[np.float32]:
+    """The voxels of ``to_voxels`` as a dense (n, frames, H, W) float32 array, with zeros, written into ``out``."""
+    _check_channels(images, energy, time)
+    shape = (len(images), frames.count, *images.shape[1:])
+    if out is None:
+        out = np.empty(shape, np.float32)
+    if out.shape != shape or out.dtype != np.float32 or not (out.flags.c_contiguous and out.flags.writeable):
+        raise InputError(
+            f"out is {out.dtype} of shape {out.shape}, expected writeable C-ordered float32 of {shape}"
+        )
+    _core.voxelise_dense(
+        images.offsets, images.index, images.value, images.shape, energy, time, frames.edges, out,
+        n_threads=threads(n_threads), **frames.arguments,
+    )  # fmt: skip
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class Hits:
+    """Hits of n events: event i owns the hits ``offsets[i]:offsets[i+1]``.
+
+    Attributes:
+        offsets: (n+1,) int64.
+        x, y, t: (m,) position and time, in any unit. Columns are used as they are if all four are float32, else as
+            float64.
+        charge: (m,) charge [ADC] or energy [GeV].
+        events: (n,) EVENT; None numbers the entries 0..n-1 in file 0, with unset ids.
+    """
+
+    offsets: NDArray[np.int64]
+    x: NDArray[Any]
+    y: NDArray[Any]
+    t: NDArray[Any]
+    charge: NDArray[Any]
+    events: NDArray[Any] | None = None
+
+    @property
+    def columns(self) -> list[NDArray[Any]]:
+        """x, y, t and charge, all of one type and each in one piece of memory."""
+        columns = [np.asarray(column) for column in (self.x, self.y, self.t, self.charge)]
+        dtype = np.float32 if all(column.dtype == np.float32 for column in columns) else np.float64
+        return [np.ascontiguousarray(column, dtype) for column in columns]
+
+
+def of_hits(
+    hits: Hits,
+    t_edges: ArrayLike,
+    y_edges: ArrayLike,
+    x_edges: ArrayLike,
+    *,
+    closed: Closed = "left",
+    unit: int = UNIT_UNKNOWN,
+    n_threads: int | None = None,
+) -> tuple[SparseImages, NDArray[np.int64], NDArray[np.int64]]:
+    """Hits as sparse images of (bins of t, bins of y, bins of x), the charges of one voxel summed.
+
+    They are added in the order of the hits, in float64, and rounded once to float32; voxels that come out as zero
+    are left out.
+
+    Returns:
+        The images; (n,) hits outside the edges; (n,) hits left out because a number was NaN or infinite.
+
+    Raises:
+        InputError: edges that do not increase, columns that do not fit together.
+    """
+    across, down, times = _edges(x_edges, "x"), _edges(y_edges, "y"), _edges(t_edges, "t")
+    x, y, t, charge = hits.columns
+    offsets, index, value, bad, cut = _core.voxelise_hits(
+        np.ascontiguousarray(hits.offsets), x, y, t, charge, across, down, times,
+        right_closed=_is_right(closed), n_threads=threads(n_threads),
+    )  # fmt: skip
+    n, frames = len(offsets) - 1, len(times) - 1
+    images = SparseImages(
+        offsets=offsets,
+        index=index,
+        value=value,
+        shape=(frames, len(down) - 1, len(across) - 1),
+        events=_numbered(n) if hits.events is None else hits.events,
+        meta=_meta(n, across, down, frames, unit),
+    )
+    return images, cut, bad
+
+
+def _check_channels(images: SparseImages, energy: int, time: int) -> None:
+    for name, channel in (("energy", energy), ("time", time)):
+        if not 0 <= channel < images.shape[0]:
+            raise InputError(f"{name} channel {channel}, expected 0 to {images.shape[0] - 1}")
+
+
+def _numbered(n: int) -> NDArray[Any]:
+    events = np.zeros(n, EVENT)
+    events["run"], events["subrun"], events["event"], events["entry"] = UNSET, UNSET, UNSET, np.arange(n)
+    return events
+
+
+def _meta(
+    n: int, x_edges: NDArray[np.float64], y_edges: NDArray[np.float64], frames: int, unit: int
+) -> NDArray[Any]:
+    meta = np.zeros((n, frames), META)
+    meta["plane"], meta["unit"] = np.arange(frames), unit
+    meta["x_min"], meta["x_max"] = x_edges[0], x_edges[-1]
+    meta["y_min"], meta["y_max"] = y_edges[0], y_edges[-1]
+    return meta

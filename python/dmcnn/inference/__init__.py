@@ -1,0 +1,1 @@
+"""Trained networks at work: from image files to score tables."""

@@ -1,0 +1,1 @@
+"""Losses: functions of outputs and labels that a training makes small."""

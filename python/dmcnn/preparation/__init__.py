@@ -1,1 +1,0 @@
-"""From the settings of train to images, a network, and what it is trained with."""

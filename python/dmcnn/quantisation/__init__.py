@@ -1,0 +1,1 @@
+"""Quantised networks: numbers of a few bits, whole-number arithmetic, and what a layer costs in hardware."""

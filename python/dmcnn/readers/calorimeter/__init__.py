@@ -1,0 +1,1 @@
+"""Calorimeter images of energy and time in HDF5 files."""

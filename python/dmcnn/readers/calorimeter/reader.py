@@ -1,0 +1,285 @@
+"""Calorimeter images of energy and time in HDF5 files, as published for the electron/photon challenge of ML4SCI.
+
+A file holds ``X`` (n, H, W, 2), energy and time of every cell, and often ``y`` (n,), the class of every image.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from dmcnn._common.errors import InputError, nearest
+from dmcnn._common.threads import threads
+from dmcnn.formats import hdf5
+from dmcnn.formats.source import existing, reading
+from dmcnn.images.frames import Frames, of_cells
+from dmcnn.images.sparse import EVENT, META, UNIT_CELL, UNIT_X_FRAME, UNIT_Y_FRAME, UNSET, SparseImages
+from dmcnn.readers.base import EventFile
+from dmcnn.readers.calorimeter.cells import Cells, Pieces, Selection, classes, dataset, joined
+
+View = Literal["frames", "energy_time", "projections"]
+VIEWS = ("frames", "energy_time", "projections")
+
+FRAME_ENERGY = 0.005
+"""Threshold of frames by default [unit of the energies]: above the noise of the published images."""
+
+
+class Calorimeter(EventFile):
+    """One file of energy and time images. Objects can be pickled for worker processes.
+
+    Events have no ids: ``entry`` is the row. The unit of the axes is the cell, row 0 at the bottom, column 0 at the
+    left; they keep their numbers when the image is cropped.
+
+    Args:
+        path: the file.
+        crop: side of the central square that is kept [cells], as even or odd as the image; None = all.
+        energy_min: only cells with more energy; None = 0.005 for frames and projections, no limit else. A cell
+            without energy is empty whatever its time.
+        time_lo, time_hi: only times strictly between; None = no limit.
+        view: what an image is. "frames": (T, H, W), the energies in frames of time, ``time_edges`` apart.
+            "energy_time": (2, H, W), energy and time. "projections": (3, S, S), the energies in their frames summed
+            along t, y and x: rows y and columns x, rows t and columns x, rows t and columns y; each centred in a
+            square of S = max(H, W, T).
+        time_edges: (first, end, step) of the edges, those of ``np.arange``. There are as many frames as edges: frame
+            k holds edge k < t <= edge k+1, the last one nothing.
+        cumulative: of the view "frames": a cell is in its frame and all later ones (in all, if it comes before the
+            first edge), else in its frame alone.
+        bad_pixels: cells whose energy or time is NaN or infinite are counted and emptied ("zero"), or "stop" the
+            reading.
+
+    Raises:
+        InputError: one line naming the file, what was found and what was expected.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        crop: int | None = None,
+        energy_min: float | None = None,
+        time_lo: float | None = None,
+        time_hi: float | None = None,
+        view: View = "frames",
+        time_edges: Sequence[float] = (-0.1, 0.1, 0.0099),
+        cumulative: bool = True,
+        bad_pixels: Literal["zero", "stop"] = "zero",
+    ) -> None:
+        if view not in VIEWS:
+            raise InputError(f"view = {view!r}, expected one of {', '.join(VIEWS)}{nearest(view, VIEWS)}")
+        if bad_pixels not in ("zero", "stop"):
+            raise InputError(f"bad_pixels = {bad_pixels!r}, expected 'zero' or 'stop'")
+        self.path, self.view, self.bad_pixels = existing(path), view, bad_pixels
+        with hdf5.opened(self.path) as file:
+            data = dataset(file)
+            self._pieces = Pieces.of(self.path, data)
+            self._classes = classes(file, len(data))
+            height, width = data.shape[1:3]
+        size, corner = _cropped(self.path, height, width, crop)
+        if energy_min is None:
+            energy_min = -math.inf if view == "energy_time" else FRAME_ENERGY
+        self._selection = Selection(corner, size, *_limits(energy_min, time_lo, time_hi))
+        self._frames = _frames(time_edges, cumulative and view == "frames")
+        self.shape = self._shape()
+        if math.prod(self.shape) >= 2**31:
+            raise InputError(f"{self.path}: images of {self.shape} cells are too large")
+        self.events = np.zeros(len(self._pieces), EVENT)
+        for field in ("run", "subrun", "event"):
+            self.events[field] = UNSET
+        self.events["entry"] = np.arange(len(self.events))
+        self._read, self._empty = np.zeros((2, len(self.events)), bool)
+        self._bad = np.zeros(len(self.events), np.int64)
+        self._last: tuple[int, Cells] | None = None
+
+    @classmethod
+    def reads(cls, path: Path, head: bytes) -> bool:
+        if not head.startswith(hdf5.MAGIC):
+            return False
+        try:
+            with hdf5.opened(path) as file, reading(str(path)):
+                return isinstance(file.get("X"), h5py.Dataset)
+        except InputError:
+            return False  # the reader of other HDF5 files says what is wrong
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_last": None}
+
+    def close(self) -> None:
+        self._last = None
+
+    @property
+    def stored_classes(self) -> NDArray[np.int64] | None:
+        return self._classes
+
+    @property
+    def frame_edges(self) -> NDArray[np.float64] | None:
+        return self._frames.edges if self.view == "frames" else None
+
+    def read(self, start: int = 0, stop: int | None = None) -> SparseImages:
+        stop = len(self) if stop is None else stop
+        if not 0 <= start <= stop <= len(self):
+            raise ValueError(f"{self.path}: entries {start}..{stop} asked for, it has {len(self)}")
+        cells = self._cells(start, stop)
+        if self.bad_pixels == "stop" and cells.bad.any():
+            first = int(np.flatnonzero(cells.bad)[0])
+            raise InputError(
+                f"{self.path}: entry {start + first}: {cells.bad[first]} pixels are NaN or infinite "
+                "(bad_pixels='zero' sets them to zero)"
+            )
+        self._read[start:stop], self._bad[start:stop] = True, cells.bad
+        self._empty[start:stop] = np.diff(cells.offsets) == 0
+        return self._viewed(cells, self.events[start:stop].copy())
+
+    def _cells(self, start: int, stop: int) -> Cells:
+        """The cells of entries start..stop-1 within the limits, numbered in the crop.
+
+        Whole pieces of the file are read, several at a time; the last one is kept, for the next entries begin in it.
+        """
+        numbers = self._pieces.between(start, stop)
+        last = self._last
+
+        def work(number: int) -> Cells:
+            return last[1] if last and last[0] == number else self._pieces.read(number, self._selection)
+
+        workers = min(threads(), len(numbers))
+        if workers < 2:
+            found = [work(number) for number in numbers]
+        else:
+            with ThreadPoolExecutor(workers) as pool:
+                found = list(pool.map(work, numbers))
+        if found:
+            self._last = numbers[-1], found[-1]
+        first = int(self._pieces.edges[numbers[0]]) if numbers else start
+        return joined(found).take(start - first, stop - first)
+
+    def _shape(self) -> tuple[int, int, int]:
+        height, width = self._selection.size
+        if self.view == "frames":
+            return self._frames.count, height, width
+        side = max(height, width, self._frames.count)
+        return (2, height, width) if self.view == "energy_time" else (3, side, side)
+
+    def _energy_time(self, cells: Cells, events: NDArray[Any]) -> SparseImages:
+        """(2, H, W) images; a time of exactly 0 is a zero and left out."""
+        height, width = self._selection.size
+        counts = np.diff(cells.offsets)
+        at = np.arange(len(cells.cell)) + np.repeat(
+            cells.offsets[:-1], counts
+        )  # energies of image i, then its times
+        index, value = np.empty(2 * len(at), np.int32), np.empty(2 * len(at), np.float32)
+        for channel, column in enumerate((cells.energy, cells.time)):
+            place = at + np.repeat(channel * counts, counts)
+            index[place], value[place] = cells.cell + channel * height * width, column
+        offsets = 2 * cells.offsets
+        stored = value != 0
+        if not stored.all():
+            offsets = np.concatenate([[0], np.cumsum(stored)])[offsets]
+            index, value = index[stored], value[stored]
+        meta = np.repeat(self._meta(len(events))[:, None], 2, axis=1)
+        meta["plane"] = np.arange(2)
+        return SparseImages(offsets.astype(np.int64), index, value, (2, height, width), events, meta)
+
+    def _meta(self, n: int) -> NDArray[Any]:
+        """(n,) META of the window."""
+        (top, left), (height, width) = self._selection.corner, self._selection.size
+        meta = np.zeros(n, META)
+        meta["unit"] = UNIT_CELL
+        meta["y_min"], meta["y_max"] = top, top + height
+        meta["x_min"], meta["x_max"] = left, left + width
+        return meta
+
+    def _viewed(self, cells: Cells, events: NDArray[Any]) -> SparseImages:
+        if self.view == "energy_time":
+            return self._energy_time(cells, events)
+        frames = of_cells(
+            cells.offsets, cells.cell, cells.energy, cells.time, self._frames, self._selection.size,
+            events=events, meta=self._meta(len(events)),
+        )  # fmt: skip
+        return frames if self.view == "frames" else projections(frames, self.shape[1])
+
+    def report_lines(self) -> list[str]:
+        lines = [f"{self.path}: {int(self._read.sum())} of {len(self)} entries read"]
+        empty, bad = int((self._read & self._empty).sum()), int(self._bad.sum())
+        if empty:
+            lines.append(f"{self.path}: {empty} entries hold no energy within the limits")
+        if bad:
+            lines.append(f"{self.path}: {bad} pixels were NaN or infinite, set to zero")
+        return lines
+
+
+def _cropped(
+    path: Path, height: int, width: int, crop: int | None
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """(rows, columns) of the central square, and (row, column) of its first cell."""
+    if crop is None:
+        return (height, width), (0, 0)
+    if not 1 <= crop <= min(height, width) or (height - crop) % 2 or (width - crop) % 2:
+        raise InputError(
+            f"{path}: crop = {crop}, expected at most {min(height, width)} and even or odd as the images of "
+            f"{height}x{width} cells"
+        )
+    return (crop, crop), ((height - crop) // 2, (width - crop) // 2)
+
+
+def _limits(energy_min: float, time_lo: float | None, time_hi: float | None) -> tuple[float, float, float]:
+    """Lowest energy and both ends of the times; no limit is an infinite one."""
+    low, high = -math.inf if time_lo is None else time_lo, math.inf if time_hi is None else time_hi
+    if math.isnan(energy_min) or not low < high:
+        raise InputError(f"energy_min = {energy_min}, time_lo = {time_lo}, time_hi = {time_hi}: expected numbers, "
+                         "time_lo below time_hi")  # fmt: skip
+    return energy_min, low, high
+
+
+def _frames(time_edges: Sequence[float], cumulative: bool) -> Frames:
+    """As many frames as edges; the energies have been selected before."""
+    if len(time_edges) != 3 or not all(map(math.isfinite, time_edges)):
+        raise InputError(f"time_edges = {list(time_edges)}, expected (first, end, step)")
+    first, end, step = time_edges
+    if step <= 0 or not step < end - first <= 2**20 * step:
+        raise InputError(
+            f"time_edges = {list(time_edges)}, expected (first, end, step) that give 2 or more edges"
+        )
+    edges = np.arange(first, end, step)
+    return Frames(edges, energy_above=-math.inf, cumulative=cumulative, n_frames=len(edges))
+
+
+def projections(frames: SparseImages, side: int) -> SparseImages:
+    """(3, side, side) sums of (T, H, W) images along t, y and x, each centred in its square.
+
+    Sums are made in float64. The rows of the second and third are frames.
+    """
+    n, (count, height, width) = len(frames), frames.shape
+    t, cell = np.divmod(frames.index, height * width)
+    y, x = np.divmod(cell, width)
+    image = np.repeat(np.arange(n), frames.n_pixels)
+    planes = ((y, height, x, width), (t, count, x, width), (t, count, y, height))
+    flat = [
+        ((image * 3 + plane) * side + row + (side - rows) // 2) * side + column + (side - columns) // 2
+        for plane, (row, rows, column, columns) in enumerate(planes)
+    ]
+    size = 3 * side * side
+    summed = np.bincount(np.concatenate(flat), np.tile(frames.value.astype(np.float64), 3), n * size)
+    found = np.flatnonzero(summed)
+    meta = np.repeat(frames.meta[:, :1], 3, axis=1)
+    meta["plane"], meta["unit"] = np.arange(3), (UNIT_CELL, UNIT_X_FRAME, UNIT_Y_FRAME)
+    meta["x_min"][:, 2] = meta["y_min"][:, 0]  # y runs along the columns
+    meta["y_min"][:, 1:] = 0
+    margins = [((side - rows) // 2, (side - columns) // 2) for _, rows, _, columns in planes]
+    for low, high, margin in zip(("y_min", "x_min"), ("y_max", "x_max"), np.transpose(margins), strict=True):
+        meta[low] -= margin
+        meta[high] = meta[low] + side
+    return replace(
+        frames,
+        offsets=np.searchsorted(found, np.arange(n + 1) * size).astype(np.int64),
+        index=(found % size).astype(np.int32),
+        value=summed[found].astype(np.float32),
+        shape=(3, side, side),
+        meta=meta,
+    )

@@ -1,0 +1,117 @@
+"""Clusters of voxels in the cluster2d trees of LArCV2 files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmcnn import _core
+from dmcnn._common.errors import InputError
+from dmcnn._common.threads import threads
+from dmcnn.formats.source import choose_producer, damaged, existing
+from dmcnn.readers.larcv2.root import RootFile
+from dmcnn.readers.larcv2.tensors import images
+
+VOXELS = "_cluster_v._voxel_vv"
+
+
+@dataclass(frozen=True, eq=False)
+class Clusters:
+    """The clusters of n entries, p projections (planes), k clusters and v voxels in all.
+
+    Attributes:
+        events: (n,) EVENT.
+        counts: (n,) int64, projections of each entry; those of one entry follow those of the one before.
+        rows, cols: (p,) int64, size of each projection's image along H (tick) and W (wire).
+        meta: (p,) META, its plane and edges.
+        offsets: (p+1,) int64. Projection i owns the clusters ``offsets[i]:offsets[i+1]``.
+        id: (k,) uint64, id of each cluster; unset is 65535, from larcv2 v2_2_0 on 2**64 - 1.
+        voxel_offsets: (k+1,) int64. Cluster c owns the voxels ``voxel_offsets[c]:voxel_offsets[c+1]``.
+        voxel_id: (v,) uint64, col * rows + row in the projection's image.
+        value: (v,) float32, as stored.
+    """
+
+    events: NDArray[Any]
+    counts: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    cols: NDArray[np.int64]
+    meta: NDArray[Any]
+    offsets: NDArray[np.int64]
+    id: NDArray[np.uint64]
+    voxel_offsets: NDArray[np.int64]
+    voxel_id: NDArray[np.uint64]
+    value: NDArray[np.float32]
+
+
+def read_clusters(path: str | Path, producer: str | None = None, n_threads: int | None = None) -> Clusters:
+    """All clusters of a cluster2d tree.
+
+    Args:
+        path: the LArCV2 file.
+        producer: which producer's clusters; None = the only one.
+        n_threads: baskets read at a time, see dmcnn._common.threads; the result does not depend on it.
+
+    Raises:
+        InputError: one line naming the file, what was found and what was expected.
+    """
+    file = RootFile(existing(path))
+    try:
+        trees = file.trees("cluster2d")
+        tree = file.tree(trees[choose_producer(f"{file.path}: cluster2d", trees, producer, "producer")])
+        where = f"{file.path}: tree {tree.name}"
+        if VOXELS not in file.branches(tree):
+            raise InputError(f"{where}: unsplit branch (no {VOXELS}), which cannot be read")
+        table, events, baskets = (
+            images(file, tree, "_cluster_v"),
+            file.events(tree),
+            file.baskets(tree, VOXELS),
+        )
+    finally:
+        file.close()
+
+    def decode(data: NDArray[np.uint8], at: NDArray[np.int64], first: int) -> tuple[NDArray[Any], ...]:
+        with damaged(file.path, first, "clusters"):
+            columns: tuple[NDArray[Any], ...] = _core.decode_clusters(data, at)
+        return columns
+
+    parts = baskets.read(0, len(events), decode, threads(n_threads))
+    counts, offsets, ids, voxel_offsets, voxel_id, value = zip(*parts, strict=True)
+    _same_projections(where, np.concatenate(counts), table.counts)
+    clusters = Clusters(
+        events, table.counts, table.rows, table.cols, table.meta, _chained(offsets), np.concatenate(ids),
+        _chained(voxel_offsets), np.concatenate(voxel_id), np.concatenate(value),
+    )  # fmt: skip
+    _inside(where, clusters)
+    return clusters
+
+
+def _same_projections(where: str, found: NDArray[np.int64], expected: NDArray[np.int64]) -> None:
+    other = np.flatnonzero(found != expected)
+    if len(other):
+        entry = other[0]
+        raise InputError(f"{where}: entry {entry}: clusters of {found[entry]} projections, expected "
+                         f"{expected[entry]} as it has images; damaged file")  # fmt: skip
+
+
+def _inside(where: str, clusters: Clusters) -> None:
+    """InputError unless every voxel lies in its projection's image."""
+    projection = np.repeat(np.arange(len(clusters.rows)), np.diff(clusters.voxel_offsets[clusters.offsets]))
+    pixels = (clusters.rows * clusters.cols).astype(np.uint64)[projection]
+    outside = np.flatnonzero(clusters.voxel_id >= pixels)
+    if len(outside):
+        first = outside[0]
+        entry = int(np.searchsorted(np.cumsum(clusters.counts), projection[first], side="right"))
+        raise InputError(f"{where}: entry {entry}: voxel id {clusters.voxel_id[first]} in an image of "
+                         f"{pixels[first]} pixels, damaged file")  # fmt: skip
+
+
+def _chained(parts: tuple[NDArray[np.int64], ...]) -> NDArray[np.int64]:
+    """Offsets of several baskets as those of one."""
+    ends = np.cumsum([0] + [part[-1] for part in parts])
+    return np.concatenate([[0], *(part[1:] + end for part, end in zip(parts, ends, strict=False))]).astype(
+        np.int64
+    )

@@ -1,0 +1,193 @@
+"""One ROOT file of LArCV trees through uproot: names, columns and places of baskets, checked on the way in."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import uproot
+from numpy.typing import NDArray
+
+from dmcnn._common.errors import InputError
+from dmcnn.formats.source import reading, split_name
+from dmcnn.images.sparse import EVENT
+from dmcnn.readers.larcv2.baskets import Baskets, Entries
+
+MAGIC = b"root"
+ONE, SEVERAL = 0, 41
+"""TBranchElement's fType: a number to an entry, or a number for each object of a vector."""
+NUMBERS = {2: ">i2", 3: ">i4", 4: ">i8", 5: ">f4", 8: ">f8", 12: ">u2", 13: ">u4", 14: ">u8", 16: ">i8", 17: ">u8",
+           18: "?"}  # fmt: skip
+"""TBranchElement's fStreamerType (ROOT's EDataType) -> dtype as stored."""
+
+
+class RootFile:
+    """An open ROOT file, memory-mapped; it opens itself again after ``close`` or in another process."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._root: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_root": None}
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._root is not None:
+            self._root.close()
+        self._root = None
+
+    def _open(self) -> Any:
+        if self._root is None:
+            check_whole(self.path)
+            with reading(str(self.path)):
+                self._root = uproot.open(self.path, handler=uproot.MemmapSource, array_cache=None)
+        return self._root
+
+    def products(self) -> set[str]:
+        """Products that the file has trees of."""
+        names = [split_name(name, "tree") for name, kind in self._kinds().items() if kind == "TTree"]
+        return {parts[0] for parts in names if parts}
+
+    def _kinds(self) -> dict[str, str]:
+        root = self._open()
+        with reading(str(self.path)):
+            kinds: dict[str, str] = root.classnames(recursive=False, cycle=False)
+        return kinds
+
+    def trees(self, product: str) -> dict[str, str]:
+        """Producer -> name of its tree of ``product``, without cycle: uproot then takes the highest."""
+        kinds = self._kinds()
+        names = {name: split_name(name, "tree") for name, kind in kinds.items() if kind == "TTree"}
+        found = {parts[1]: name for name, parts in names.items() if parts and parts[0] == product}
+        if not found:
+            there = ", ".join(sorted(kinds)) or "nothing (was it closed properly?)"
+            raise InputError(f"{self.path}: no {product} tree, the file holds {there}")
+        return found
+
+    def tree(self, name: str) -> Any:
+        """A tree that has entries."""
+        root = self._open()
+        with reading(f"{self.path}: tree {name}"):
+            tree = root[name]
+            entries = int(tree.num_entries)
+        if entries <= 0:
+            raise InputError(f"{self.path}: tree {name} has no entries")
+        return tree
+
+    def branches(self, tree: Any) -> set[str]:
+        """Last parts of the names of all branches."""
+        with reading(f"{self.path}: tree {tree.name}"):
+            return {name.rpartition("/")[2] for name in tree.keys()}  # noqa: SIM118 - a tree is no dict
+
+    def columns(self, tree: Any, names: Sequence[str]) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:
+        """Branches as flat arrays (m,) by name, and how many values each entry has (n,), equal in all."""
+        columns: dict[str, NDArray[Any]] = {}
+        counts = np.zeros(0, np.int64)
+        for name in names:
+            where = f"{self.path}: tree {tree.name}: branch {name}"
+            columns[name], n = self._column(where, tree, name)
+            if len(n) != tree.num_entries:
+                raise InputError(f"{where}: {len(n)} entries, expected {tree.num_entries} as the tree has")
+            if len(columns) > 1 and not np.array_equal(n, counts):
+                raise InputError(f"{where}: not as many values per entry as {names[0]}, damaged file")
+            counts = n
+        return columns, counts
+
+    def _column(self, where: str, tree: Any, name: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """Values (m,) of a branch, and how many each entry has (n,): numbers directly, the rest through uproot."""
+        with reading(where):
+            dtype = number_type(tree[name])
+            if dtype is None:
+                array = tree[name].array(array_cache=None)
+                flat = array if array.ndim == 1 else ak.flatten(array)
+                n = np.ones(len(array)) if array.ndim == 1 else ak.to_numpy(ak.num(array))
+                return np.asarray(ak.to_numpy(flat)), n.astype(np.int64)
+        return numbers(self.baskets(tree, name), 0, tree.num_entries, dtype)
+
+    def events(self, tree: Any) -> NDArray[Any]:
+        """(n,) EVENT: the identity of every entry of a tree."""
+        events = np.zeros(tree.num_entries, EVENT)
+        for name, ids in self.columns(tree, ["_run", "_subrun", "_event"])[0].items():
+            events[name[1:]] = ids
+        events["entry"] = np.arange(len(events))
+        return events
+
+    def baskets(self, tree: Any, name: str) -> Baskets:
+        """Where the baskets of a branch lie."""
+        where = f"{self.path}: tree {tree.name}: branch {name}"
+        with reading(where):
+            branch = tree[name]
+            edges = np.asarray(branch.entry_offsets, np.int64)
+            seek = np.asarray(branch.member("fBasketSeek"), np.int64)
+            nbytes = np.asarray(branch.member("fBasketBytes"), np.int64)
+            fetch = partial(self._fetch, tree.name, name) if branch.embedded_baskets else None
+            dtype = number_type(branch)
+            item = dtype.itemsize if dtype is not None and branch.member("fType") == ONE else None
+        if edges[0] != 0 or edges[-1] != tree.num_entries or np.any(np.diff(edges) < 0):
+            raise InputError(f"{where}: baskets hold {edges[-1]} entries, expected {tree.num_entries}")
+        if fetch is None and min(len(seek), len(nbytes)) < len(edges) - 1:
+            raise InputError(f"{where}: {len(edges) - 1} baskets but {len(seek)} positions, damaged file")
+        return Baskets(self.path, branch.name, edges, seek, nbytes, item, fetch)
+
+    def _fetch(self, tree: str, name: str, number: int) -> Entries:
+        """A basket through uproot, which alone knows how to take it out of the tree's own record."""
+        branch = self.tree(tree)[name]
+        basket = branch.basket(number)
+        data = np.ascontiguousarray(basket.data, np.uint8)
+        ends = basket.byte_offsets
+        if ends is None:
+            ends = np.linspace(0, len(data), basket.num_entries + 1)
+        return data, np.asarray(ends, np.int64)
+
+
+def number_type(branch: Any) -> np.dtype[Any] | None:
+    """The dtype as stored of a branch of plain numbers, one or several to an entry; None for any other.
+
+    uproot's own interpretation of a branch costs more than all columns: it reads every class of the file.
+    """
+    if not branch.has_member("fStreamerType") or branch.member("fType") not in (ONE, SEVERAL):
+        return None
+    stored = NUMBERS.get(branch.member("fStreamerType"))
+    return None if stored is None else np.dtype(stored)
+
+
+def numbers(
+    baskets: Baskets, start: int, stop: int, dtype: np.dtype[Any], n_threads: int = 1
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Values (m,) of the entries start..stop-1 in native byte order, and how many each has (n,)."""
+
+    def decode(
+        data: NDArray[np.uint8], at: NDArray[np.int64], first: int
+    ) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        counts, rest = np.divmod(np.diff(at), dtype.itemsize)
+        rest[counts < 0] = 1
+        if at[0] < 0 or at[-1] > len(data) or rest.any():
+            raise InputError(f"{baskets.path}: branch {baskets.name}: entry {first + int(np.argmax(rest > 0))}: "
+                             f"not a whole number of {dtype}, damaged file")  # fmt: skip
+        return data[at[0] : at[-1]].view(dtype).astype(dtype.newbyteorder("=")), counts
+
+    parts = baskets.read(start, stop, decode, n_threads)
+    none = np.zeros(0, dtype.newbyteorder("=")), np.zeros(0, np.int64)
+    values, counts = zip(none, *parts, strict=True)
+    return np.concatenate(values), np.concatenate(counts)
+
+
+def check_whole(path: Path) -> None:
+    """InputError unless ``path`` begins as a ROOT file and is as long as its header says."""
+    with path.open("rb") as file:
+        head = file.read(20)
+    size = path.stat().st_size
+    if head[:4] != MAGIC:
+        raise InputError(f"{path}: not a ROOT file ({size} bytes, begins with {head[:4]!r})")
+    if len(head) < 20:
+        raise InputError(f"{path}: truncated, only {size} bytes")
+    large = struct.unpack(">i", head[4:8])[0] >= 1_000_000  # files beyond 2 GB count in 64 bits
+    end = struct.unpack(">q", head[12:20])[0] if large else struct.unpack(">i", head[12:16])[0]
+    if size < end:
+        raise InputError(f"{path}: truncated, {size} of {end} bytes")

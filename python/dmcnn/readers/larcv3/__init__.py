@@ -1,0 +1,1 @@
+"""LArCV3 HDF5 files, read without LArCV."""

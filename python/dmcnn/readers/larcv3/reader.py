@@ -1,0 +1,179 @@
+"""LArCV3 HDF5 files: image2d (dense) and sparse2d (voxels) groups."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from dmcnn import _core
+from dmcnn._common.errors import InputError
+from dmcnn.formats import hdf5
+from dmcnn.formats.source import choose_producer, reading, split_name
+from dmcnn.images.sparse import EVENT, META, UNIT_CM, UNIT_UNKNOWN, UNIT_WIRE_TICK, UNSET
+from dmcnn.readers.base import Particles
+from dmcnn.readers.fit_to_window import Decoded, ImageFile, bounds, primary
+from dmcnn.readers.image_choice import ImageTable, sizes
+from dmcnn.readers.voxels import place
+
+UNSET_INT64 = 2**63 - 1
+EXTENTS = {"image2d": "image_extents", "sparse2d": "voxel_extents"}
+IMAGE_META = ("valid", "projection_id", "number_of_voxels", "origin", "image_sizes")
+ORIGIN = ("process", "trackid", "parent_trackid")
+CONTENT = {"image2d": "images", "sparse2d": "voxels"}
+
+
+class LArCV3(ImageFile):
+    """One LArCV3 file; the arguments are those of ImageFile, ``product`` and ``axis0``.
+
+    A LArCV3 file does not say which of its axes is wire. dmcnn and the larcv2_to_larcv3 converter store axis
+    0 = row (tick); a file made with axis 0 = column (wire) needs ``axis0="col"``. The unit of the edges is an
+    attribute ``unit`` of the group where dmcnn wrote the file, else unknown.
+
+    Args:
+        product: "image2d" or "sparse2d"; None = whichever the file holds, if it is only one.
+        axis0: what the first stored axis is.
+    """
+
+    magic = hdf5.MAGIC
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        product: Literal["image2d", "sparse2d"] | None = None,
+        axis0: Literal["row", "col"] = "row",
+        **choice: Any,
+    ) -> None:
+        if axis0 not in ("row", "col"):
+            raise InputError(f"axis0 = {axis0!r}, expected 'row' or 'col'")
+        if product is not None and product not in CONTENT:
+            raise InputError(f"product = {product!r}, expected 'image2d' or 'sparse2d'")
+        self._product, self._rows_first = product, axis0 == "row"
+        super().__init__(path, **choice)
+
+    def _tables(self, producer: str | None) -> tuple[str, NDArray[Any], ImageTable]:
+        with hdf5.opened(self.path) as file:
+            self._product = product = self._product or self._only_product(file)
+            groups = hdf5.groups(file, product)
+            producer = choose_producer(f"{self.path}: {product}", groups, producer, "producer")
+            self._group = groups[producer]
+            self._content = f"{self._group}/{CONTENT[product]}"
+            events = self._events(file)
+            extents = hdf5.table(file, f"{self._group}/extents", "first", "N")
+            images = hdf5.table(file, f"{self._group}/{EXTENTS[product]}", "first", "N")
+            meta = hdf5.table(file, f"{self._group}/image_meta", *IMAGE_META)
+            length = len(hdf5.content(file, self._content))
+            with reading(f"{self.path}: {self._group}"):
+                stored = file[self._group].attrs.get("unit")
+                unit = next((unit for unit in (UNIT_CM, UNIT_WIRE_TICK) if stored == unit), UNIT_UNKNOWN)
+        where = f"{self.path}: {self._group}"
+        if len(extents) != len(events):
+            raise InputError(f"{where}: {len(extents)} entries, expected {len(events)} as /Events has")
+        if len(meta) != len(images):
+            raise InputError(f"{where}: {len(images)} images but {len(meta)} rows of image_meta")
+        hdf5.inside(f"{where}/extents", extents, len(images))
+        hdf5.inside(f"{where}/{EXTENTS[product]}", images, length)
+        order = hdf5.rows_of(extents)
+        images, meta = images[order], meta[order]
+        counts = extents["N"].astype(np.int64)
+        table = self._image_table(where, counts, meta, unit)
+        self._first, self._n = images["first"].astype(np.int64), images["N"].astype(np.int64)
+        wrong = np.flatnonzero(table.there & (self._n != table.rows * table.cols))
+        if product == "image2d" and len(wrong):
+            first = wrong[0]
+            raise InputError(
+                f"{where}: entry {table.entry[first]}: image of {table.rows[first]}x{table.cols[first]} "
+                f"has {self._n[first]} pixels"
+            )
+        return producer, events, table
+
+    def _only_product(self, file: h5py.File) -> Literal["image2d", "sparse2d"]:
+        with reading(str(self.path)):
+            names = [split_name(name, "group") for name in file.get("Data", ())]
+        there = sorted({parts[0] for parts in names if parts and parts[0] in CONTENT})
+        if len(there) > 1:
+            raise InputError(f"{self.path}: holds both {' and '.join(there)}, say which with product")
+        return "sparse2d" if there == ["sparse2d"] else "image2d"
+
+    def _events(self, file: h5py.File) -> NDArray[Any]:
+        ids = hdf5.table(file, "Events/event_id", "run", "subrun", "event")
+        if not len(ids):
+            raise InputError(f"{self.path}: no entries")
+        events = np.zeros(len(ids), EVENT)
+        for field in ("run", "subrun", "event"):
+            unset = (ids[field] == UNSET_INT64) | (ids[field] < 0)
+            events[field] = np.where(unset, UNSET, ids[field].astype(np.uint64))
+        events["entry"] = np.arange(len(ids))
+        return events
+
+    def _image_table(
+        self, where: str, counts: NDArray[np.int64], stored: NDArray[Any], unit: int
+    ) -> ImageTable:
+        """Rows and columns, and the edges, from image_meta whose arrays are (m, 2) in stored axis order."""
+        if stored["number_of_voxels"].shape[1:] != (2,) or stored["origin"].shape[1:] != (2,):
+            raise InputError(f"{where}/image_meta: images have not two axes")
+        row, col = (0, 1) if self._rows_first else (1, 0)
+        valid = stored["valid"] != 0  # an image whose meta was never set is a shell
+        number = np.where(valid[:, None], stored["number_of_voxels"], 0)
+        rows, cols = sizes(where, number[:, row], number[:, col], counts)
+        meta = np.zeros(len(stored), META)
+        meta["plane"] = np.minimum(stored["projection_id"], UNSET_INT64)
+        meta["unit"] = unit
+        for low, high, axis in (("x_min", "x_max", col), ("y_min", "y_max", row)):
+            meta[low] = stored["origin"][:, axis]
+            meta[high] = meta[low] + stored["image_sizes"][:, axis]
+        return ImageTable(counts, rows, cols, meta)
+
+    def _pixels(self, start: int, stop: int) -> Decoded:
+        image = self._image[start:stop]
+        there = image >= 0
+        first, n = self._first[image[there]], self._n[image[there]]
+        with hdf5.opened(self.path) as file:
+            content = hdf5.content(file, self._content)
+            with reading(f"{self.path}: {self._group}: entries {start}..{stop - 1}"):
+                pixels, first = content.slices(first, n)
+        starts = np.full(image.shape, -1, np.int64)
+        starts[there] = first
+        rows, cols = self._rows[start:stop], self._cols[start:stop]
+        limits = bounds(self.adc_lo, self.adc_hi)
+        if self._product == "sparse2d":
+            counts = np.zeros(image.shape, np.int64)
+            counts[there] = n
+            where = f"{self.path}: {self._group}"
+            return place(
+                where,
+                start,
+                pixels["id"],
+                pixels["value"],
+                starts,
+                counts,
+                rows,
+                cols,
+                self.shape,
+                limits,
+                self._rows_first,
+            )
+        pixels = np.ascontiguousarray(pixels, np.float32)
+        decoded: Decoded = _core.sparsify(
+            pixels, starts, rows, cols, self.shape[1:], *limits, self._rows_first
+        )
+        return decoded
+
+    def pdg(self) -> Particles:
+        with hdf5.opened(self.path) as file:
+            groups = hdf5.groups(file, "particle")
+            group = groups[choose_producer(f"{self.path}: particle", groups, self.particles, "particles")]
+            extents = hdf5.table(file, f"{group}/extents", "first", "N")
+            table = hdf5.table(file, f"{group}/particles", "pdg", optional=ORIGIN)
+        where = f"{self.path}: {group}"
+        if len(extents) != len(self):
+            raise InputError(f"{where}: {len(extents)} entries, expected {len(self)} as the images have")
+        hdf5.inside(f"{where}/extents", extents, len(table))
+        table = table[hdf5.rows_of(extents)]
+        there = table.dtype.names or ()
+        origin = (table[name] if name in there else None for name in ORIGIN)
+        return primary(extents["N"].astype(np.int64), table["pdg"], *origin)

@@ -1,0 +1,1 @@
+"""Frames of smart pixel sensors in parquet and csv files."""

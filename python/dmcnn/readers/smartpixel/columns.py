@@ -1,0 +1,324 @@
+"""Columns of numbers in parquet and csv files, a few at a time."""
+
+from __future__ import annotations
+
+import gc
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmcnn._common.errors import InputError, nearest
+from dmcnn._common.extras import need
+from dmcnn.formats.source import reading
+
+MAGIC = b"PAR1"
+CSV = ".csv"
+
+DECODED = 2**22
+"""Bytes of columns decoded at a time."""
+MOST_ROWS = 2**27
+"""Rows of a file: more are a damaged number."""
+HEADER = 2**20
+"""Bytes of the first line of a csv file at most."""
+
+ONE_NUMBER = bytes([0x15, 4, 0x15, 16])
+"""Begin of the page of a dictionary of one float64: Thrift's compact form of page type 2 and of a size of 8 bytes."""
+SHORT = 128
+"""Bytes of the pages of a column that is nothing but one number."""
+
+FLOATS = ("halffloat", "float", "double")
+INTEGERS = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What columns a file has, and how its rows can be read.
+
+    Attributes:
+        rows: of every block, which is read as a whole.
+        numbered: (k,) int64, increasing: the columns whose names are numbers, and which hold floating-point numbers.
+        others: type of every other column by its name.
+    """
+
+    rows: tuple[int, ...]
+    numbered: NDArray[np.int64]
+    others: Mapping[str, str]
+
+    @classmethod
+    def of(cls, where: str, rows: Sequence[int], columns: Sequence[tuple[str, str]]) -> Layout:
+        """Of a file of these columns (name, type); InputError if a name comes twice or there are no rows."""
+        numbered, others = [], {}
+        for name, kind in columns:
+            if kind in FLOATS and name.isdecimal() and name.isascii() and str(int(name)) == name:
+                numbered.append(int(name))
+            elif name in others:
+                raise InputError(f"{where}: two columns {name!r}")
+            elif name and not name.startswith(("__index_level_", "Unnamed: ")):
+                others[name] = kind
+        numbers = np.sort(np.array(numbered, np.int64))
+        twice = numbers[1:][numbers[1:] == numbers[:-1]]
+        if len(twice):
+            raise InputError(f"{where}: two columns {str(twice[0])!r}")
+        if not 0 < sum(rows) <= MOST_ROWS or min(rows) < 0:
+            raise InputError(f"{where}: {sum(rows)} rows, expected 1 to {MOST_ROWS}")
+        return cls(tuple(rows), numbers, others)
+
+
+class Piece(NamedTuple):
+    """Some rows of some columns: the first row, the numbers of the columns, and the numbers in them."""
+
+    row: int
+    columns: Sequence[int]
+    arrays: list[NDArray[np.float64]]
+
+
+class Columns(ABC):
+    """One file; nothing of it is in memory but its layout. Objects can be pickled.
+
+    Attributes:
+        path: the file.
+        layout: its columns and blocks.
+    """
+
+    path: Path
+    layout: Layout
+
+    @abstractmethod
+    def pieces(self, block: int, names: Sequence[str]) -> Iterator[Piece]:
+        """A block of rows, the columns ``names``: each number once, those of a row in that order.
+
+        A missing number is NaN. Columns that hold nothing but zeros in all rows may be left out.
+        """
+
+    @abstractmethod
+    def numbers(self, names: Sequence[str]) -> NDArray[np.float64]:
+        """(n, k) the columns ``names`` in all rows; a missing number is NaN."""
+
+    def close(self) -> None:  # noqa: B027 - a csv file is open only while it is read
+        """Let go of the open file."""
+
+    @property
+    def rows(self) -> int:
+        """Of all blocks."""
+        return sum(self.layout.rows)
+
+    def missing(self, names: Sequence[str]) -> str:
+        """What is wrong with the first of ``names`` that is no column of numbers; else nothing."""
+        for name in names:
+            kind = self.layout.others.get(name)
+            if kind is None:
+                return f"no column {name!r}{nearest(name, self.layout.others)}"
+            if kind not in FLOATS + INTEGERS:
+                return f"column {name!r} holds {kind}, expected numbers"
+        return ""
+
+
+_LAYOUTS: dict[tuple[str, int, int], Layout] = {}
+"""By path, size and time of change, for the header of a parquet file of thousands of columns takes long."""
+
+
+def open_columns(path: Path) -> Columns:
+    """The columns of a parquet or csv file; InputError if it is neither or damaged."""
+    with path.open("rb") as file:
+        head = file.read(len(MAGIC))
+    return Parquet(path) if head == MAGIC else Csv(path)
+
+
+def _layout(path: Path, make: Any) -> Layout:
+    about = path.stat()
+    key = str(path.resolve()), about.st_size, about.st_mtime_ns
+    if key not in _LAYOUTS:
+        if len(_LAYOUTS) > 1000:
+            _LAYOUTS.clear()
+        _LAYOUTS[key] = make()
+    return _LAYOUTS[key]
+
+
+class Parquet(Columns):
+    """A parquet file; its blocks are its row groups."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._open: Any = None
+        self._places: dict[str, int] = {}
+        self.layout = _layout(path, self._described)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_open": None, "_places": {}}
+
+    def close(self) -> None:
+        self._open, self._places = None, {}
+
+    def _file(self) -> Any:
+        if self._open is None:
+            need("pyarrow.parquet")
+            with reading(str(self.path)), _no_collection():
+                self._open = _flat_file()(self.path, memory_map=True)
+        return self._open
+
+    def _described(self) -> Layout:
+        file = self._file()
+        with reading(str(self.path)):
+            about, schema = file.metadata, file.schema_arrow
+            rows = [about.row_group(number).num_rows for number in range(about.num_row_groups)]
+            kinds = [str(kind) for kind in schema.types]
+        return Layout.of(str(self.path), rows, list(zip(schema.names, kinds, strict=True)))
+
+    def pieces(self, block: int, names: Sequence[str]) -> Iterator[Piece]:
+        count = self.layout.rows[block]
+        step = max(1, DECODED // (8 * max(count, 1)))
+        where = f"{self.path}: row group {block}"
+        with reading(where):
+            filled = self._filled(block, names)
+        for first in range(0, len(filled), step):
+            numbers = filled[first : first + step]
+            wanted = [names[number] for number in numbers]
+            with reading(where):
+                table = self._file().read_row_group(block, columns=wanted, use_threads=False)
+            yield Piece(0, numbers, self._arrays(table, wanted, count))
+
+    def _filled(self, block: int, names: Sequence[str]) -> list[int]:
+        """Which of the columns may hold anything but zeros in a block."""
+        about = self._file().metadata.row_group(block)
+        place = self._places = self._places or {name: n for n, name in enumerate(self._file().schema.names)}
+        with self.path.open("rb", buffering=0) as file:
+            return [
+                number
+                for number, name in enumerate(names)
+                if not _all_zero(about.column(place[name]), file.fileno())
+            ]
+
+    def _arrays(self, table: Any, names: Sequence[str], count: int) -> list[NDArray[np.float64]]:
+        """The columns of a table, which come in the order of the file."""
+        found = dict(zip(table.column_names, table.columns, strict=True))
+        arrays = [_array(found[name]) for name in names]
+        for name, array in zip(names, arrays, strict=True):
+            if len(array) != count:
+                raise InputError(
+                    f"{self.path}: {len(array)} rows of column {name!r}, expected {count}, damaged file"
+                )
+        return arrays
+
+    def numbers(self, names: Sequence[str]) -> NDArray[np.float64]:
+        with reading(str(self.path)):
+            table = self._file().read(columns=list(names), use_threads=False)
+        return np.stack(self._arrays(table, names, self.rows), axis=1)
+
+
+class Csv(Columns):
+    """A csv file with the names in its first line; it is one block."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.layout = _layout(path, self._described)
+
+    def _described(self) -> Layout:
+        with self.path.open("rb") as file:
+            line = file.readline(HEADER)
+            rows = sum(not line.isspace() for line in file)
+        try:
+            names = [name.strip().strip('"') for name in line.decode("utf-8-sig").split(",")]
+        except UnicodeDecodeError:
+            raise InputError(
+                f"{self.path}: begins with {line[:8]!r}, expected a parquet or csv file"
+            ) from None
+        return Layout.of(str(self.path), [rows], [(name, "double") for name in names])
+
+    def pieces(self, block: int, names: Sequence[str]) -> Iterator[Piece]:
+        arrow, csv = need("pyarrow"), need("pyarrow.csv")
+        row = 0
+        batches = self._batches(arrow, csv, names)
+        while True:
+            with reading(str(self.path)):
+                batch = next(batches, None)
+            if batch is None:
+                break
+            yield Piece(row, range(len(names)), [_array(column) for column in batch.columns])
+            row += batch.num_rows
+        if row != self.rows:
+            raise InputError(f"{self.path}: {row} rows, expected {self.rows}, damaged file")
+
+    def _batches(self, arrow: Any, csv: Any, names: Sequence[str]) -> Iterator[Any]:
+        with csv.open_csv(
+            self.path,
+            csv.ReadOptions(use_threads=False, block_size=DECODED),
+            convert_options=csv.ConvertOptions(
+                include_columns=list(names), column_types=dict.fromkeys(names, arrow.float64())
+            ),
+        ) as batches:
+            yield from batches
+
+    def numbers(self, names: Sequence[str]) -> NDArray[np.float64]:
+        return np.concatenate([np.stack(piece.arrays, axis=1) for piece in self.pieces(0, names)])
+
+
+@cache
+def _flat_file() -> Any:
+    """The type of open files: pyarrow's, quicker to open where thousands of columns are not nested.
+
+    Without the method that this one stands in for, pyarrow would only be slower.
+    """
+    from pyarrow.parquet import ParquetFile
+
+    class FlatFile(ParquetFile):  # type: ignore[misc]  # pyarrow has no types
+        def _build_nested_paths(self) -> Any:
+            paths = self.reader.column_paths
+            if any(len(path) > 1 for path in paths):
+                return super()._build_nested_paths()
+            return {path[0]: [place] for place, path in enumerate(paths)}
+
+    return FlatFile
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Python's search for unused cycles waits.
+
+    The thousands of lists that describe the columns of a file would set it off, over all objects that there are; it
+    took a quarter of the time that small files take.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _all_zero(chunk: Any, file: int) -> bool:
+    """Whether the pages of a column in a row group surely hold zeros only; half of the pixels never see any charge.
+
+    Its statistics say nothing of NaN, so the dictionary of its numbers has to be of one; there is room for one page
+    besides, of 8 bytes a number if it does without the dictionary.
+    """
+    if (
+        not 0 < chunk.total_uncompressed_size <= SHORT
+        or not chunk.has_dictionary_page
+        or chunk.num_values < SHORT
+    ):
+        return False
+    found = chunk.statistics
+    if found is None or not (found.has_min_max and found.has_null_count) or found.null_count:
+        return False
+    if not found.min == 0 == found.max:
+        return False
+    return os.pread(file, len(ONE_NUMBER), chunk.dictionary_page_offset) == ONE_NUMBER
+
+
+def _array(column: Any) -> NDArray[np.float64]:
+    """A pyarrow column, or a batch's array, as float64."""
+    chunks = getattr(column, "chunks", None)
+    array = column if chunks is None else chunks[0] if len(chunks) == 1 else column.combine_chunks()
+    found = array.to_numpy(zero_copy_only=False)
+    if found.dtype == object:  # of booleans or integers some of which are missing
+        found = np.array([np.nan if value is None else value for value in found], np.float64)
+    return np.asarray(found, np.float64)

@@ -1,0 +1,115 @@
+"""Read .cfg text: ``key = value`` lines whose values are literals. Nothing in a cfg is ever executed."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dmcnn._common.errors import InputError, nearest
+
+CASTS = {"int": int, "float": float, "str": str, "bool": bool}
+"""DM-CNN's cfg files wrap literals in these: ``adc_lo=float(10)``, ``GPUID=str("9")``."""
+
+
+COMMAND_LINE = "command line"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One setting as written: its value, its text, and the place to name in an error."""
+
+    key: str
+    value: Any
+    text: str
+    place: str
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong, the key it is about, and where it stands."""
+
+    place: str
+    text: str
+    key: str = ""
+    line: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.text}"
+
+
+def literal(text: str) -> Any:
+    """The Python literal that ``text`` spells (a trailing comment is ignored).
+
+    Numbers, strings, lists, dicts, True, False and None, each also inside int(), float(), str() or bool();
+    tuples become lists. ValueError for anything else.
+    """
+    try:
+        node = ast.parse(text.strip(), mode="eval").body
+        if isinstance(node, ast.Call):
+            name = node.func.id if isinstance(node.func, ast.Name) else ""
+            if name not in CASTS or len(node.args) != 1 or node.keywords:
+                raise ValueError(name)
+            return CASTS[name](ast.literal_eval(node.args[0]))
+        value = ast.literal_eval(node)
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError) as error:
+        raise ValueError(f"{text.strip()} is not a number, string, list or True/False") from error
+    if not isinstance(value, bool | int | float | str | list | tuple | dict | None):
+        raise ValueError(f"{text.strip()} is not a number, string, list or True/False")
+    return list(value) if isinstance(value, tuple) else value
+
+
+def read_cfg(path: str | Path) -> tuple[list[Entry], list[Fault]]:
+    """(entries, faults) of a cfg file; InputError if there is no such text file."""
+    path = Path(path)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        folder = path.parent
+        there = [p.name for p in folder.glob("*.cfg")] if folder.is_dir() else []
+        raise InputError(f"{path}: no such file{nearest(path.name, there)}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a text file that can be read ({type(error).__name__})") from None
+    entries: list[Entry] = []
+    faults: list[Fault] = []
+    for number, line in enumerate(lines, start=1):
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        place = f"{path}:{number}"
+        key, equals, value = (part.strip() for part in text.partition("="))
+        if not equals or not key.isidentifier():
+            faults.append(Fault(place, f"{text!r} is not 'key = value'", line=number))
+            continue
+        try:
+            entries.append(Entry(key, literal(value), value, place, number))
+        except ValueError:
+            wrong = f"{key} = {value!r} is not a number, string, list or True/False"
+            faults.append(Fault(place, wrong, key, number))
+    return entries, faults
+
+
+def read_overrides(words: Sequence[str]) -> tuple[list[Entry], list[Fault]]:
+    """(entries, faults) of ``key=value`` command-line words; a value that is no literal is taken as text."""
+    entries: list[Entry] = []
+    faults: list[Fault] = []
+    for word in words:
+        key, equals, text = word.partition("=")
+        if not equals or not key.isidentifier():
+            faults.append(Fault(COMMAND_LINE, f"{word!r} is neither a cfg file nor key=value"))
+            continue
+        try:
+            value = literal(text)
+        except ValueError:
+            value = text
+        entries.append(Entry(key, value, text, COMMAND_LINE))
+    return entries, faults
+
+
+def write_cfg(values: dict[str, Any], comment: str) -> str:
+    """Text of a cfg file that reads back as ``values``."""
+    lines = [f"# {line}" for line in comment.splitlines()]
+    return "\n".join([*lines, *(f"{key} = {value!r}" for key, value in values.items())]) + "\n"

@@ -1,0 +1,181 @@
+"""From the command line to validated settings, and from faults to an exit status."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import types
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+from pydantic import ValidationError
+
+from dmcnn._common.errors import InputError, nearest
+from dmcnn.settings import COMMANDS, Settings
+from dmcnn.settings.cfg import COMMAND_LINE, Entry, Fault, read_cfg, read_overrides
+
+log = logging.getLogger("dmcnn")
+S = TypeVar("S", bound=Settings)
+
+SHORT = {"-n": "entries", "--top": "top"}
+"""Options that DM-CNN users type, and the keys they stand for."""
+
+SWITCHES = {"--list-layers": "list_layers=True"}
+
+
+def run(command: str, work: Callable[[S], None], argv: Sequence[str] | None = None) -> int:
+    """Run ``work`` on the settings that ``argv`` spells; the exit status (2 for bad input)."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    # Before torch is imported: threads that spin while they wait halve the speed of a machine shared with others.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    logging.basicConfig(format="%(message)s", stream=sys.stdout, level=logging.INFO)
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it tells how it makes animations
+    if {"-h", "--help"} & set(words):
+        sys.stdout.write(describe(command))
+        return 0
+    try:
+        settings, warnings = load(command, words)
+        for warning in warnings:
+            log.warning("warning: %s", warning)
+        work(settings)  # type: ignore[arg-type]  # COMMANDS pairs the command with its settings class
+    except InputError as error:
+        sys.stdout.flush()
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("\ninterrupted: the same command goes on from here\n")
+        return 130
+    return 0
+
+
+def load(command: str, words: Sequence[str]) -> tuple[Settings, list[str]]:
+    """Settings from ``[cfg file] [key=value …]``, and warnings; InputError with every fault at once."""
+    words = _long(words)
+    has_cfg = bool(words) and "=" not in words[0]
+    source = words[0] if has_cfg else COMMAND_LINE
+    entries, faults = read_cfg(words[0]) if has_cfg else ([], [])
+    more, more_faults = read_overrides(words[1:] if has_cfg else words)
+    faults = faults + more_faults
+    given, warnings, unknown = _sort(command, [*entries, *more], source)
+    settings, invalid = _build(COMMANDS[command], given, source, {fault.key for fault in faults})
+    faults += unknown + invalid
+    if settings is None or faults:
+        raise InputError(*map(str, sorted(faults, key=lambda fault: (fault.line is None, fault.line or 0))))
+    return settings, warnings
+
+
+def _long(words: Sequence[str]) -> list[str]:
+    """``-n 3`` and ``--top 5`` as ``entries=3`` and ``top=5``, ``--list-layers`` as ``list_layers=True``."""
+    rest = iter(words)
+    return [f"{SHORT[word]}={next(rest, '')}" if word in SHORT else SWITCHES.get(word, word) for word in rest]
+
+
+def _sort(
+    command: str, entries: Sequence[Entry], source: str
+) -> tuple[dict[str, Entry], list[str], list[Fault]]:
+    """The entries that are keys of the command, warnings about harmless others, faults for unknown ones."""
+    cls = COMMANDS[command]
+    given: dict[str, Entry] = {}
+    warnings: list[str] = []
+    faults: list[Fault] = []
+    elsewhere: list[str] = []
+    for entry in entries:
+        key, place = entry.key, entry.place
+        if key in cls.model_fields:
+            if key in given and entry.line:
+                warnings.append(f"{place}: {key} again: this line replaces line {given[key].line}")
+            given[key] = entry
+        elif key in cls.retired:
+            warnings.append(f"{place}: {key} is not used any more: {cls.retired[key]}")
+        elif entry.line and any(
+            key in other.model_fields or key in other.retired for other in COMMANDS.values()
+        ):
+            elsewhere.append(key)
+        else:
+            faults.append(
+                Fault(place, f"unknown key {key!r}{nearest(key, cls.model_fields)}", key, entry.line)
+            )
+    if elsewhere:
+        warnings.append(f"{source}: not used by {command}: {', '.join(elsewhere)}")
+    return given, warnings, faults
+
+
+def _build(
+    cls: type[Settings], given: dict[str, Entry], source: str, broken: set[str]
+) -> tuple[Settings | None, list[Fault]]:
+    """The settings, or what is wrong with the values, one by one and together."""
+    values = {key: _value(entry, cls.model_fields[key].annotation) for key, entry in given.items()}
+    faults: list[Fault] = []
+    try:
+        settings: Settings | None = cls(**values)
+    except ValidationError as errors:
+        settings = None
+        by_key = {str(error["loc"][0]): error for error in reversed(errors.errors())}
+        faults = [
+            _fault(error, cls, given, source)
+            for key, error in reversed(by_key.items())
+            if not (error["type"] == "missing" and key in broken)
+        ]
+        broken = broken | set(by_key)
+    known: dict[str, Any] = {key: value for key, value in values.items() if key not in broken}
+    absent: dict[str, Any] = dict.fromkeys(
+        key for key, field in cls.model_fields.items() if field.is_required()
+    )
+    for keys, text in (settings or cls.model_construct(**{**absent, **known})).conflicts():
+        if not broken & set(keys):
+            entry = next((given[key] for key in keys if key in given), None)
+            place, line = (entry.place, entry.line) if entry else (source, None)
+            faults.append(Fault(place, text, keys[0], line))
+    return settings, faults
+
+
+def _fault(error: Any, cls: type[Settings], given: dict[str, Entry], source: str) -> Fault:
+    """One line for one of pydantic's errors."""
+    key = str(error["loc"][0])
+    kind = type_name(cls.model_fields[key].annotation)
+    if error["type"] == "missing":
+        return Fault(source, f"missing key {key!r} ({kind})", key)
+    entry = given[key]
+    if error["type"].endswith("_type"):
+        text = f"{key} must be {kind}, got {type(entry.value).__name__}"
+    elif error["type"] == "literal_error":
+        choices = kind.replace("'", "").split(" or ")
+        text = f"{key} = {entry.value!r} must be {kind}{nearest(str(entry.value), choices)}"
+    elif error["type"] == "value_error":
+        text = f"{key} = {entry.value!r}: {error['ctx']['error']}"
+    else:
+        text = f"{key} = {entry.value!r}: {error['msg'].replace('Input should', 'should')}"
+    return Fault(entry.place, text, key, entry.line)
+
+
+def _value(entry: Entry, annotation: Any) -> Any:
+    """A number given for a text is that text: ``GPUID=0`` is ``"0"``."""
+    kinds = type_name(annotation).split(" or ")
+    number = isinstance(entry.value, int | float) and not isinstance(entry.value, bool)
+    texts = "str" in kinds or all(kind.startswith("'") for kind in kinds)
+    if number and texts and not {"int", "float"} & set(kinds):
+        return str(entry.value) if entry.line else entry.text
+    return entry.value
+
+
+def type_name(annotation: Any) -> str:
+    """How a type is called in an error and in the help: int, str or list, 'bce' or 'focal'."""
+    if get_origin(annotation) is Annotated:
+        return type_name(get_args(annotation)[0])
+    if get_origin(annotation) is Literal:
+        return " or ".join(repr(choice) for choice in get_args(annotation))
+    if get_origin(annotation) in (Union, types.UnionType):
+        parts = [type_name(part) for part in get_args(annotation) if part is not type(None)]
+        return " or ".join(dict.fromkeys(parts))
+    return str(getattr(get_origin(annotation) or annotation, "__name__", annotation))
+
+
+def describe(command: str) -> str:
+    """The help text: every key with its type, default, unit and meaning."""
+    cls = COMMANDS[command]
+    lines = [f"usage: python -m dmcnn.{command} [file.cfg] [key=value …]", "", str(cls.__doc__), "", "keys:"]
+    for key, field in cls.model_fields.items():
+        default = "required" if field.is_required() else f"default {field.default!r}"
+        lines += [f"  {key} ({type_name(field.annotation)}; {default})", f"      {field.description}"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,1 @@
+"""Liquid-argon detectors: particles, showers, hadrons and readout of the built-in samples."""

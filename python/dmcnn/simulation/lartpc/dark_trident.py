@@ -1,0 +1,125 @@
+"""The built-in sample: e+e- pairs of dark tridents among neutrino interactions and cosmic muons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from math import inf
+
+from dmcnn._common.errors import InputError
+from dmcnn.images.sparse import SparseImages
+from dmcnn.simulation.lartpc import generators
+from dmcnn.simulation.lartpc.argon import ELECTRON, MASS
+from dmcnn.simulation.lartpc.detector import ROWS, WIRES
+from dmcnn.simulation.lartpc.events import Recipe, images
+from dmcnn.simulation.lartpc.response import Response
+
+SIGNAL_RUN, NEUTRINO_RUN, COSMIC_RUN = 100, 200, 300
+"""Run numbers tell the kinds of event apart: 100 is the signal, as in DM-CNN's files."""
+
+
+def dark_trident(
+    events: int,
+    seed: int,
+    batch: int = 64,
+    *,
+    xdim: int = 512,
+    ydim: int = 512,
+    vertex_jitter: float = 8.0,
+    signal_fraction: float = 0.5,
+    dark_photon_mass: float = 50.0,
+    dark_photon_energy: float = 400.0,
+    angular_spread: float = 0.25,
+    cosmic_fraction: float = 0.3,
+    stopping_fraction: float = 0.5,
+    charged_current: float = 0.7,
+    neutral_pions: float = 0.4,
+    cosmic_flux: float = 1.0,
+    gain: float = 220.0,
+    lifetime: float = 18000.0,
+    shaping: float = 2.5,
+    noise: float = 2.8,
+    zero_suppression: float = 7.0,
+) -> Iterator[SparseImages]:
+    """Images of the collection plane of a MicroBooNE-like detector around a vertex, in shuffled order.
+
+    Event i of a seed is the same whatever the number of events and the batch size. The run number is
+    ``SIGNAL_RUN``, ``NEUTRINO_RUN`` or ``COSMIC_RUN``; images carry no label.
+
+    Args:
+        events: number of events.
+        seed: not negative.
+        batch: images a batch.
+        xdim, ydim: width [wires] and height [rows of 6 ticks] of an image.
+        vertex_jitter: rms distance of the vertex from the middle, on each axis [pixels].
+        signal_fraction: probability of an event to be a dark trident.
+        dark_photon_mass: [MeV]; with the energy it sets the opening angle of the pair.
+        dark_photon_energy: mean kinetic energy [MeV].
+        angular_spread: of the dark photon's flight about the beam, rms in each projection [rad].
+        cosmic_fraction: of the background: a cosmic muon at the vertex; the rest are neutrino interactions.
+        stopping_fraction: of these muons: they stop at the vertex, and most decay there.
+        charged_current: fraction of the neutrino interactions with a muon.
+        neutral_pions: mean number of neutral pions of a neutrino interaction.
+        cosmic_flux: of the muons laid over every event, through a horizontal plane [1/(cm² min)].
+        gain: ADC counts per MeV of ionisation that escapes recombination.
+        lifetime: of drifting electrons [µs].
+        shaping: Gaussian width of the deconvolved pulse [ticks].
+        noise: rms in a pixel [ADC].
+        zero_suppression: pixels below it are not stored [ADC].
+
+    Raises:
+        InputError: an argument is out of its range; raised at once, one line for each fault.
+    """
+    _check(locals())
+    background = 1 - signal_fraction
+    recipe = Recipe(
+        rows=ydim,
+        columns=xdim,
+        jitter=vertex_jitter,
+        runs=(SIGNAL_RUN, NEUTRINO_RUN, COSMIC_RUN),
+        fractions=(signal_fraction, background * (1 - cosmic_fraction), background * cosmic_fraction),
+        sources=(
+            partial(
+                generators.dark_trident,
+                mass=dark_photon_mass,
+                mean_energy=dark_photon_energy,
+                spread=angular_spread,
+            ),
+            partial(generators.neutrino, charged_current=charged_current, neutral_pions=neutral_pions),
+            partial(generators.cosmic_muon, stopping=stopping_fraction),
+        ),
+        cosmic_flux=cosmic_flux,
+        response=Response(gain, lifetime, shaping, noise, zero_suppression),
+    )
+    return (
+        images(recipe, seed, range(first, min(first + batch, events))) for first in range(0, events, batch)
+    )
+
+
+_RANGES = {
+    "events": (0, inf),
+    "seed": (0, inf),
+    "batch": (1, inf),
+    "xdim": (1, WIRES),
+    "ydim": (1, ROWS),
+    "dark_photon_mass": (2 * MASS[ELECTRON], 1e4),
+    "dark_photon_energy": (0, 1e5),
+    "neutral_pions": (0, 10),
+    "cosmic_flux": (0, 100),
+    "gain": (1e-9, inf),
+    "lifetime": (1e-9, inf),
+    **dict.fromkeys(("signal_fraction", "cosmic_fraction", "stopping_fraction", "charged_current"), (0, 1)),
+}
+"""Least and largest value of an argument; the others only have to be finite and not negative."""
+
+
+def _check(arguments: dict[str, float]) -> None:
+    """InputError unless every argument is in its range."""
+    faults = []
+    for name, value in arguments.items():
+        least, most = _RANGES.get(name, (0, inf))
+        if not least <= value <= most or value == inf:
+            expected = f"at least {least:g}" if most == inf else f"{least:g} to {most:g}"
+            faults.append(f"{name} = {value}, expected {expected}")
+    if faults:
+        raise InputError(*faults)

@@ -1,0 +1,193 @@
+"""The built-in test-beam sample: one electron, kaon, muon, photon or pion in a LArIAT-like detector.
+
+Dimensions, wires, field and sampling are those of R. Acciarri et al. (LArIAT), JINST 15 (2020) P04026. Axes of
+positions [cm]: drift distance from the anode, height above the beam, distance along the beam.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+import numpy as np
+
+from dmcnn._common.errors import InputError
+from dmcnn.images.sparse import EVENT, META, UNIT_PIXEL, UNSET, SparseImages
+from dmcnn.simulation.lartpc import argon, hadrons
+from dmcnn.simulation.lartpc.argon import ELECTRON, KAON, MASS, MUON, PHOTON, PION, Floats
+from dmcnn.simulation.lartpc.generators import BEAM, NEUTRAL_PION_MASS
+from dmcnn.simulation.lartpc.particles import Deposits, Particles, deflected, particles
+from dmcnn.simulation.lartpc.response import (
+    LONGITUDINAL_DIFFUSION,
+    TRANSVERSE_DIFFUSION,
+    Response,
+    add_noise,
+    spread,
+)
+
+CODES = {"electron": ELECTRON, "kaon": KAON, "muon": MUON, "photon": PHOTON, "pion": PION, "pion_zero": None}
+"""Particles of the beam; a neutral pion is made at the entrance and decays there."""
+
+CLASSES = tuple(CODES)
+
+DRIFT_LENGTH, HALF_HEIGHT, LENGTH = 47.0, 20.0, 90.0  # cm
+WIRES, WIRE_PITCH, WIRE_ANGLE = 240, 0.4, np.pi / 3  # cm, rad to the beam: collection plane
+FIELD = 0.484  # kV/cm
+DRIFT_VELOCITY = 0.151  # cm/µs
+TICK = 0.128  # µs
+BINS, TICKS_PER_BIN, FIRST_BIN = 146, 21, 15
+"""The 3072 ticks of a readout, in bins that are as long (4 mm of drift) as the wires are apart; the bin of the
+trigger, when the beam particle leaves charge at the anode, is such that the drift lies inside."""
+
+
+@dataclass(frozen=True)
+class Beam:
+    """What enters the detector; the meaning of each field is that of the argument of ``lariat``."""
+
+    fractions: Sequence[float] | None
+    momentum_lo: float
+    momentum_hi: float
+    beam_size: float
+    beam_angle: float
+
+    def kind(self, number: int, rng: np.random.Generator) -> int:
+        """Class number of event ``number``."""
+        if self.fractions is None:
+            return number % len(CLASSES)
+        edges = np.cumsum(self.fractions)
+        return int(np.searchsorted(edges[:-1], rng.random() * edges[-1], side="right"))
+
+    def particle(self, kind: int, rng: np.random.Generator) -> Particles:
+        """The particle, or the photons of the neutral pion, at the front face."""
+        across = self.beam_size * rng.standard_normal(2)
+        place = np.array([[DRIFT_LENGTH / 2 + across[0], across[1], 0.0]])
+        direction = deflected(BEAM, self.beam_angle * np.hypot(*rng.standard_normal((2, 1))), rng)
+        momentum = rng.uniform(self.momentum_lo, self.momentum_hi)
+        code = CODES[CLASSES[kind]]
+        if code is None:
+            return hadrons.neutral_pion(np.hypot(momentum, NEUTRAL_PION_MASS), place, direction, rng)
+        return particles(code, np.hypot(momentum, MASS[code]) - np.full(1, MASS[code]), place, direction)
+
+
+def lariat(
+    events: int,
+    seed: int,
+    batch: int = 64,
+    *,
+    fractions: Sequence[float] | None = None,
+    momentum_lo: float = 200.0,
+    momentum_hi: float = 1500.0,
+    beam_size: float = 4.0,
+    beam_angle: float = 0.05,
+    gain: float = 220.0,
+    lifetime: float = 1000.0,
+    shaping: float = 8.0,
+    noise: float = 6.0,
+    zero_suppression: float = 20.0,
+) -> Iterator[SparseImages]:
+    """Images of the collection plane, each of one beam particle, labelled with its number in ``CLASSES``.
+
+    As in LArIAT's own arrays of 240 x 146 pixels, axis 0 (H) is the wire and axis 1 (W) the drift time, 4 mm a
+    pixel on both. Event i of a seed is the same whatever the number of events and the batch size. Ids are unset.
+
+    Args:
+        events: number of events.
+        seed: not negative.
+        batch: images a batch.
+        fractions: share of each of ``CLASSES``, of any sum; None = one after another in turn.
+        momentum_lo, momentum_hi: [MeV/c] range of the momentum, uniform and the same for all particles.
+        beam_size: rms distance of the particles from the middle of the front face, on each axis [cm].
+        beam_angle: rms angle to the beam axis in each projection [rad].
+        gain: ADC counts per MeV of ionisation that escapes recombination.
+        lifetime: of drifting electrons [µs].
+        shaping: Gaussian width of the deconvolved pulse [ticks].
+        noise: rms in a pixel [ADC].
+        zero_suppression: pixels below it are not stored [ADC].
+
+    Raises:
+        InputError: an argument is out of its range; raised at once, one line for each fault.
+    """
+    _check(locals())
+    beam = Beam(fractions, momentum_lo, momentum_hi, beam_size, beam_angle)
+    response = Response(gain, lifetime, shaping, noise, zero_suppression)
+    return (
+        _images(beam, response, seed, range(first, min(first + batch, events)))
+        for first in range(0, events, batch)
+    )
+
+
+def _images(beam: Beam, response: Response, seed: int, numbers: Sequence[int]) -> SparseImages:
+    """The events of ``numbers`` as images of one channel."""
+    kinds, indices, values = [], [], []
+    for number in numbers:
+        rng = np.random.default_rng([seed, number])
+        kinds.append(beam.kind(number, rng))
+        image = charge_image(hadrons.transport(beam.particle(kinds[-1], rng), rng), response)
+        add_noise(image, response, rng)
+        indices.append(np.flatnonzero(image).astype(np.int32))
+        values.append(image[indices[-1]].astype(np.float32))
+    events = np.full(len(kinds), np.array((UNSET, UNSET, UNSET, 0, 0), EVENT))
+    events["entry"] = numbers
+    return SparseImages(
+        offsets=np.cumsum([0, *map(len, indices)], dtype=np.int64),
+        index=np.concatenate(indices),
+        value=np.concatenate(values),
+        shape=(1, WIRES, BINS),
+        events=events,
+        meta=np.full((len(kinds), 1), np.array((0, UNIT_PIXEL, 0, 0, BINS, WIRES), META)),
+        label=np.array(kinds, np.int64),
+    )
+
+
+def charge_image(deposits: Deposits, response: Response) -> Floats:
+    """(WIRES * BINS,) ADC counts without noise: each deposit spread as a Gaussian over 3 wires, 5 bins."""
+    x, y, z = deposits.position.T
+    seen = (x > 0) & (x < DRIFT_LENGTH) & (np.abs(y) < HALF_HEIGHT) & (z > 0) & (z < LENGTH)
+    x, y, z, energy = x[seen], y[seen], z[seen], deposits.energy[seen]
+    drift = x / DRIFT_VELOCITY
+    charge = response.gain * energy * argon.surviving_charge(energy / deposits.length[seen], FIELD)
+    charge *= np.exp(-drift / response.lifetime)
+    wire = WIRES / 2 + ((z - LENGTH / 2) * np.sin(WIRE_ANGLE) + y * np.cos(WIRE_ANGLE)) / WIRE_PITCH
+    tick = (drift + deposits.time[seen]) / TICK
+    across = np.sqrt(2 * TRANSVERSE_DIFFUSION * drift) / WIRE_PITCH
+    along = np.hypot(np.sqrt(2 * LONGITUDINAL_DIFFUSION * drift) / DRIFT_VELOCITY / TICK, response.shaping)
+    wires, on_wire = spread(wire, across, 3, WIRES)
+    bins, in_bin = spread(FIRST_BIN + tick / TICKS_PER_BIN, along / TICKS_PER_BIN, 5, BINS)
+    on_wire *= charge.astype(np.float32)[:, None]
+    pixel = wires[:, :, None] * BINS + bins[:, None, :]
+    weight = on_wire[:, :, None] * in_bin[:, None, :]
+    return np.bincount(pixel.ravel(), weight.ravel(), WIRES * BINS).astype(np.float64, copy=False)
+
+
+_RANGES = {
+    "batch": (1, inf),
+    "momentum_lo": (10, 1e4),
+    "momentum_hi": (10, 1e4),
+    "beam_angle": (0, 1),
+    "gain": (1e-9, inf),
+    "lifetime": (1e-9, inf),
+}
+"""Least and largest value of an argument; the others only have to be finite and not negative."""
+
+
+def _check(arguments: dict[str, Any]) -> None:
+    """InputError unless every argument is in its range."""
+    faults = []
+    fractions = arguments.pop("fractions")
+    for name, value in arguments.items():
+        least, most = _RANGES.get(name, (0, inf))
+        if not least <= value <= most or value == inf:
+            expected = f"at least {least:g}" if most == inf else f"{least:g} to {most:g}"
+            faults.append(f"{name} = {value}, expected {expected}")
+    if arguments["momentum_lo"] > arguments["momentum_hi"]:
+        faults.append(
+            f"momentum_lo = {arguments['momentum_lo']} is above momentum_hi = {arguments['momentum_hi']}"
+        )
+    if fractions is not None and (
+        len(fractions) != len(CLASSES) or min(fractions) < 0 or not 0 < sum(fractions) < inf
+    ):
+        faults.append(f"fractions = {fractions}, expected one number for each of {', '.join(CLASSES)}")
+    if faults:
+        raise InputError(*faults)

@@ -1,0 +1,244 @@
+"""Clusters of charge that tracks leave in the pixels of a thin silicon sensor, sampled while the charge drifts.
+
+Axes of positions [µm]: x along the columns, y along the rows, both from the middle of the window's central pixel;
+z from the pixels' side (0) to the side where the track enters. Electrons drift along z to the pixels.
+
+Numbers: J. Yoo et al., Smart pixel sensors, Mach. Learn.: Sci. Technol. 5 (2024) 035047 (window, sampling, geometry,
+barrel); L. Landau, J. Phys. USSR 8 (1944) 201 (straggling); J. M. Chambers, C. L. Mallows, B. W. Stuck, J. Am. Stat.
+Assoc. 71 (1976) 340 (sampling of stable distributions, such as Landau's); C. Jacoboni et al., Solid-State Electron.
+20 (1977) 77 (mobility); S. Ramo, Proc. IRE 27 (1939) 584 (induction).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import erf, inf, pi, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmcnn._common.errors import InputError, nearest
+from dmcnn.images.sparse import EVENT, META, UNIT_PIXEL, UNSET, SparseImages
+from dmcnn.simulation.blocks import Columns, in_batches
+
+Floats = NDArray[np.float64]
+
+SLICES, ROWS, COLUMNS = 20, 13, 21
+"""Shape of a cluster."""
+STEP = 200.0
+"""[ps] between slices; the first is at the end of the first step."""
+
+LABELS = ("x-entry", "y-entry", "z-entry", "n_x", "n_y", "n_z", "number_eh_pairs", "y-local", "pt", "cotAlpha",
+          "cotBeta", "y-midplane", "x-midplane")  # fmt: skip
+"""What is known of a track: entry point and mid-plane [µm], direction, pairs, place on the module [mm], momentum
+across the beam signed by the charge [GeV], and the slopes n_x / n_z and n_y / n_z."""
+
+SLABS = 24
+"""Layers of the sensor, in each of which a track leaves its charge at one depth."""
+STRAGGLING, OFFSET = 4.9, 11.8
+"""[1/µm] width of the Landau distribution of the pairs, and what is added to its variable in a slab, such that 72
+pairs are the most probable in each µm of a track through 100 µm."""
+HARDEST = 15_000.0
+"""Pairs in a slab at most: electrons that would make more leave it."""
+CLOUD = 1.0
+"""[µm] width of the charge before it drifts."""
+THERMAL = 0.0253
+"""[V] kT/e at room temperature."""
+MOBILITY, FASTEST = 1.4e-1, 0.107
+"""Of electrons at low field [µm^2/(ps V)], and their velocity at the highest [µm/ps]."""
+INDUCTION = 1.5
+"""Power of the share of its way that a charge has gone, with which the charge of its pixel rises."""
+TRANSIENT = 0.03
+"""Largest share of a charge under way that its neighbours along y see, with the other sign."""
+
+ALPHA_SPREAD = 2.0
+"""rms of cotAlpha."""
+RADIUS, HALF_WIDTH, FIELD = 30.0, 8.0, 3.8
+"""[mm] from the beam to the module, [mm] half of its width, [T]: slope and momentum of a track belong together."""
+SOFTEST, SOFTNESS = 0.1, 1.0
+"""[GeV] least momentum across the beam, and mean above it."""
+REACH = 1.5
+"""[pitches] mid-points of tracks are at most so far from the middle, each way."""
+GRAIN = 8
+"""Charges are multiples of 1/8 electron, which float32 holds."""
+
+BLOCK = 256
+"""Events that share a generator; always simulated together, so that an event does not depend on their number."""
+
+_SIGMAS = np.linspace(-6, 6, 2401)
+_BELOW = np.array([(1 + erf(z / sqrt(2))) / 2 for z in _SIGMAS])
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """A sensor: pitch along x and y [µm], thickness [µm], bias [V]."""
+
+    pitch: tuple[float, float]
+    thickness: float
+    bias: float
+
+
+GEOMETRIES = {
+    "t1": Geometry((50, 10), 100, 100),
+    "t2": Geometry((50, 12.5), 100, 100),
+    "t3": Geometry((50, 15), 100, 100),
+    "t4": Geometry((50, 20), 100, 100),
+    "t5": Geometry((50, 25), 100, 100),
+    "t6": Geometry((100, 25), 100, 100),
+    "t7": Geometry((100, 25), 150, 175),
+}
+"""The sensors whose clusters have been published."""
+
+
+def smartpixel(
+    events: int, seed: int, batch: int = BLOCK, *, geometry: str = "t2", zero_suppression: float = 25.0
+) -> Iterator[SparseImages]:
+    """Clusters (20, 13, 21): charge [electrons] collected and induced until 200 ps, 400 ps … 4 ns.
+
+    Event i of a seed is the same whatever the number of events and the batch size. Labels are (n, 13) float64, the
+    columns ``LABELS``.
+
+    Args:
+        events: number of events.
+        seed: not negative.
+        batch: images a batch.
+        geometry: t1 to t7, see ``GEOMETRIES``.
+        zero_suppression: smaller charges are not stored, negative ones if smaller than half of it [electrons].
+
+    Raises:
+        InputError: one line for every argument that is not valid.
+    """
+    faults = []
+    if geometry not in GEOMETRIES:
+        faults.append(
+            f"geometry = {geometry!r}, expected one of {', '.join(GEOMETRIES)}{nearest(geometry, GEOMETRIES)}"
+        )
+    for name, value, least in (("events", events, 0), ("seed", seed, 0), ("batch", batch, 1),
+                               ("zero_suppression", zero_suppression, 0)):  # fmt: skip
+        if not least <= value < inf:
+            faults.append(f"{name} = {value}, expected at least {least}")
+    if faults:
+        raise InputError(*faults)
+    return _batches(GEOMETRIES[geometry], events, seed, batch, zero_suppression)
+
+
+def _batches(
+    sensor: Geometry, events: int, seed: int, batch: int, zero_suppression: float
+) -> Iterator[SparseImages]:
+    """Blocks, cut and joined to batches."""
+
+    def block(rng: np.random.Generator) -> Columns:
+        pairs, label = tracks(sensor, BLOCK, rng)
+        return stored(clusters(sensor, pairs, label), zero_suppression), label
+
+    for first, (charge, label) in in_batches(block, events, seed, batch, BLOCK):
+        yield images(charge, label, first)
+
+
+def tracks(sensor: Geometry, n: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Pairs (n, SLABS) that n tracks leave in the slabs, the pixels' side first, and their labels (n, 13).
+
+    The module is tangent to a cylinder around the beam: a track's slope along y is that of its place on the module
+    and of its bending on the way there.
+    """
+    middle = rng.uniform(-REACH, REACH, (n, 2)) * sensor.pitch
+    local = rng.uniform(-HALF_WIDTH, HALF_WIDTH, n)
+    momentum = (SOFTEST + rng.exponential(SOFTNESS, n)) * np.where(rng.random(n) < 0.5, -1, 1)
+    bend = np.arcsin(0.3 * FIELD * RADIUS * 1e-3 / (2 * momentum))
+    slope = np.stack([rng.normal(0, ALPHA_SPREAD, n), np.tan(np.arctan(local / RADIUS) + bend)], axis=1)
+    length = np.sqrt(1 + (slope**2).sum(axis=1))
+    straggled = STRAGGLING * (length * sensor.thickness / SLABS)[:, None] * (landau(rng, (n, SLABS)) + OFFSET)
+    pairs = np.minimum(straggled, HARDEST)
+    entry = middle + slope * sensor.thickness / 2
+    label = np.column_stack(
+        [entry, np.full(n, sensor.thickness), -slope[:, 0] / length, -slope[:, 1] / length, -1 / length,
+         np.rint(pairs.sum(axis=1)), local, momentum, slope, middle[:, ::-1]]
+    )  # fmt: skip
+    return pairs, label
+
+
+def landau(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+    """Numbers of Landau's distribution in its own variable: most probable -0.22, median 1.36."""
+    angle, waiting = rng.uniform(-pi / 2, pi / 2, shape), rng.exponential(1, shape)
+    turned = pi / 2 + angle
+    found: Floats = turned * np.tan(angle) - np.log(waiting * np.cos(angle) / turned)
+    return found
+
+
+def clusters(sensor: Geometry, pairs: Floats, label: Floats) -> Floats:
+    """(n, SLICES, ROWS, COLUMNS) charge [electrons] of tracks, see ``tracks``."""
+    n, cells = len(pairs), ROWS * COLUMNS
+    known = dict(zip(LABELS, label.T, strict=True))
+    slab = sensor.thickness / SLABS
+    depth: Floats = (np.arange(SLABS, dtype=np.float64) + 0.5) * slab
+    diffused = CLOUD**2 + 2 * THERMAL / sensor.bias * sensor.thickness * depth
+    column, across = _shared(known["x-midplane"], known["cotAlpha"], depth, diffused, sensor.pitch[0], slab)
+    row, along = _shared(known["y-midplane"], known["cotBeta"], depth, diffused, sensor.pitch[1], slab)
+    row, column = row[..., :, None] + ROWS // 2, column[..., None, :] + COLUMNS // 2
+    inside = (row >= 0) & (row < ROWS) & (column >= 0) & (column < COLUMNS)
+    place = np.arange(n * SLABS).reshape(n, SLABS, 1, 1) * cells + row * COLUMNS + column
+    charge = pairs[..., None, None] * along[..., :, None] * across[..., None, :]
+    arriving = np.bincount(place[inside], charge[inside], n * SLABS * cells).reshape(n, SLABS, cells)
+    own, other = induced(sensor, depth)
+    shape = n, SLICES, ROWS, COLUMNS
+    seen: Floats = (own @ arriving).reshape(shape)
+    beside = (other @ arriving).reshape(shape)
+    seen[:, :, 1:] += beside[:, :, :-1]
+    seen[:, :, :-1] += beside[:, :, 1:]
+    return seen
+
+
+def _shared(
+    middle: Floats, slope: Floats, depth: Floats, diffused: Floats, pitch: float, slab: float
+) -> tuple[NDArray[np.int64], Floats]:
+    """Pixels (n, SLABS, 3) along one axis, from the central one, and the share of the charge that reaches each.
+
+    Args:
+        middle, slope: (n,) of the tracks along the axis.
+        diffused: (SLABS,) variance of the charge of a depth [µm^2]; the way through the slab adds to it.
+    """
+    place = middle[:, None] + slope[:, None] * (depth - SLABS * slab / 2)
+    width = np.sqrt(diffused + (slope[:, None] * slab) ** 2 / 12)
+    pixel = np.floor(place / pitch + 0.5)
+    off = place - pixel * pitch
+    below, above = (np.interp((sign * off - pitch / 2) / width, _SIGMAS, _BELOW) for sign in (-1, 1))
+    return pixel.astype(np.int64)[..., None] + np.arange(-1, 2), np.stack(
+        [below, 1 - below - above, above], axis=-1
+    )
+
+
+def induced(sensor: Geometry, depth: Floats) -> tuple[Floats, Floats]:
+    """(SLICES, k) share of a charge from ``depth`` (k,) [µm] that its pixel, and each neighbour along y, has seen."""
+    drifting = MOBILITY * sensor.bias / sensor.thickness
+    velocity = drifting / (1 + drifting / FASTEST)
+    way = np.minimum(STEP * np.arange(1, SLICES + 1)[:, None] * velocity / depth, 1)
+    return way**INDUCTION, -4 * TRANSIENT * way * (1 - way)
+
+
+def stored(charge: Floats, zero_suppression: float) -> Floats:
+    """Charges as files have them: small ones 0, the others rounded to ``1 / GRAIN`` electron."""
+    kept = (charge >= zero_suppression) | (charge <= -zero_suppression / 2)
+    return np.where(kept, np.rint(charge * GRAIN) / GRAIN, 0)
+
+
+def images(charge: Floats, label: Floats, first: int) -> SparseImages:
+    """(n, SLICES, ROWS, COLUMNS) charges as SparseImages whose entries count from ``first``."""
+    n, size = len(charge), SLICES * ROWS * COLUMNS
+    events, meta = np.zeros(n, EVENT), np.zeros((n, SLICES), META)
+    for field in ("run", "subrun", "event"):
+        events[field] = UNSET
+    events["entry"] = first + np.arange(n)
+    meta["plane"], meta["unit"] = np.arange(SLICES), UNIT_PIXEL
+    meta["x_max"], meta["y_max"] = COLUMNS, ROWS
+    flat = charge.ravel()
+    found = np.flatnonzero(flat)
+    return SparseImages(
+        offsets=np.searchsorted(found, np.arange(n + 1) * size).astype(np.int64),
+        index=(found % size).astype(np.int32),
+        value=flat[found].astype(np.float32),
+        shape=(SLICES, ROWS, COLUMNS),
+        events=events,
+        meta=meta,
+        label=label,
+    )

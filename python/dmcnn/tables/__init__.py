@@ -1,0 +1,1 @@
+"""Tables: scores of events as text and columns, joined to analysis tables."""

@@ -1,0 +1,154 @@
+"""Scored entries beside the rows of an analysis table: no entry and no row is lost."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from dmcnn._common.errors import InputError
+from dmcnn.tables.table import IDS, SCORE_COLUMNS, Table
+
+MATCHED, NOT_IN_CSV, NO_ENTRY, NO_IMAGE = "matched", "not in csv", "no entry", "no image"
+"""What the status column of a joined row says."""
+
+Pair = tuple[int | None, int | None]
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What a join found. Duplicates are those that share their ids with another on their own side."""
+
+    entries: int
+    entries_matched: int
+    entries_duplicate: int
+    rows: int
+    rows_matched: int
+    rows_duplicate: int
+
+    def lines(self) -> list[str]:
+        """One line for the entries of the files, one for the rows of the table."""
+        return [
+            f"entries: {self.entries}, matched {self.entries_matched}, {NOT_IN_CSV}"
+            f" {self.entries - self.entries_matched}, sharing their ids {self.entries_duplicate}",
+            f"csv rows: {self.rows}, matched {self.rows_matched}, {NO_ENTRY}"
+            f" {self.rows - self.rows_matched}, sharing their ids {self.rows_duplicate}",
+        ]
+
+
+def join_by_ids(entries: Table, analysis: Table) -> tuple[Table, Coverage]:
+    """The scored ``entries`` beside the rows of an ``analysis`` table with the same run, subrun and event.
+
+    ``pair`` says who goes with whom: each entry and each row appears at least once. The columns are those of
+    SCORE_COLUMNS, the others of ``entries``, ``status`` unless it is one of them, and those of ``analysis``
+    but its ids, renamed ``<name>_csv`` where the name is one of ours. An entry's own status, if not empty
+    (NO_IMAGE), stands; else it is MATCHED, NOT_IN_CSV or, for a row without entry, NO_ENTRY.
+
+    Raises:
+        InputError: a table lacks a column, or an id is no integer in 0..2**64-1.
+    """
+    entries.need(SCORE_COLUMNS)
+    entry_ids, row_ids = _ids(entries, -1), _ids(analysis, -2)
+    ours = [*SCORE_COLUMNS, *(name for name in entries.columns if name not in SCORE_COLUMNS)]
+    take_ours = [entries.columns.index(name) for name in ours]
+    theirs = [at for at, name in enumerate(analysis.columns) if name not in IDS]
+    if "status" not in ours:
+        ours.append("status")
+    status = ours.index("status")
+    blank = ("",) * len(theirs)
+    joined, pairs = [], pair(entry_ids, row_ids)
+    for entry, row in pairs:
+        if entry is None:
+            ids = row_ids[row] if row is not None else ()
+            known = ids if len(ids) == len(IDS) else [""] * len(IDS)
+            left = [*map(str, known), *[""] * (len(ours) - len(IDS))]
+            left[status] = NO_ENTRY
+        else:
+            left = [entries.rows[entry][at] for at in take_ours] + [""] * (len(ours) - len(take_ours))
+            left[status] = left[status] or (NOT_IN_CSV if row is None else MATCHED)
+        right = blank if row is None else (analysis.rows[row][at] for at in theirs)
+        joined.append((*left, *right))
+    return Table((*ours, *_renamed(analysis.columns, ours)), joined), _coverage(entry_ids, row_ids, pairs)
+
+
+def pair(entry_ids: Sequence[tuple[int, ...]], row_ids: Sequence[tuple[int, ...]]) -> list[Pair]:
+    """(entry, row) numbers that belong together, by their ids; None where there is no partner.
+
+    Among entries and rows with the same ids, a single entry serves all rows and a single row all entries;
+    otherwise they pair in order of occurrence and the surplus stays alone. Rows come first, in their order
+    (one that serves several entries is repeated in place), then the entries without a row, in theirs.
+    """
+    waiting: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for entry, ids in enumerate(entry_ids):
+        waiting[ids].append(entry)
+    n_rows, seen = Counter(row_ids), Counter[tuple[int, ...]]()
+    pairs: list[Pair] = []
+    for row, ids in enumerate(row_ids):
+        same = waiting.get(ids, [])
+        nth = 0 if len(same) == 1 else seen[ids]
+        partners: list[int | None] = list(same) if n_rows[ids] == 1 else list(same[nth : nth + 1])
+        pairs += [(entry, row) for entry in partners or [None]]
+        seen[ids] += 1
+    paired = {entry for entry, _ in pairs}
+    return pairs + [(entry, None) for entry in range(len(entry_ids)) if entry not in paired]
+
+
+def _ids(table: Table, unset: int) -> list[tuple[int, ...]]:
+    """The (run, subrun, event) of every row, exact up to 2**64-1, however the numbers are written.
+
+    Ids that were never set (all empty) become (``unset``, row), which are those of no other event.
+    """
+    table.need(IDS)
+    at = [table.columns.index(name) for name in IDS]
+    ids: list[tuple[int, ...]] = []
+    for row, words in enumerate(table.rows):
+        if not any(words[i] for i in at):
+            ids.append((unset, row))
+            continue
+        numbers = [_id(words[i]) for i in at]
+        if None in numbers:
+            bad = numbers.index(None)
+            raise InputError(
+                f"{table.place(row)}: {IDS[bad]} is {words[at[bad]]!r}, expected an integer >= 0"
+            )
+        ids.append(tuple(number for number in numbers if number is not None))
+    return ids
+
+
+def _id(word: str) -> int | None:
+    """7001 for ``7001``, ``7001.0`` or ``7.001e+03``; None for what is no integer in 0..2**64-1."""
+    try:
+        number = Decimal(word.strip())
+    except InvalidOperation:
+        return None
+    if not (number.is_finite() and 0 <= number < 2**64 and number == number.to_integral_value()):
+        return None
+    return int(number)
+
+
+def _renamed(columns: Sequence[str], ours: list[str]) -> list[str]:
+    """``columns`` but the ids; a name that is one of ``ours`` gets ``_csv`` added until it is free."""
+    names: list[str] = []
+    for name in columns:
+        if name in IDS:
+            continue
+        free = name
+        while free in ours or (free != name and (free in columns or free in names)):
+            free += "_csv"
+        names.append(free)
+    return names
+
+
+def _coverage(
+    entry_ids: list[tuple[int, ...]], row_ids: list[tuple[int, ...]], pairs: list[Pair]
+) -> Coverage:
+    both = [(entry, row) for entry, row in pairs if entry is not None and row is not None]
+    return Coverage(
+        entries=len(entry_ids),
+        entries_matched=len({entry for entry, _ in both}),
+        entries_duplicate=sum(n for n in Counter(entry_ids).values() if n > 1),
+        rows=len(row_ids),
+        rows_matched=len({row for _, row in both}),
+        rows_duplicate=sum(n for n in Counter(row_ids).values() if n > 1),
+    )

@@ -1,0 +1,125 @@
+"""How weights are moved: optimiser, step size, limits and penalties."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from dmcnn.quantisation.quantisers import QuantisedTanh
+
+OPTIMIZERS = ("adam", "nadam")
+"""``nadam`` is Keras' Nadam (Dozat 2016) with its defaults, not torch's."""
+
+SCHEDULES = ("constant", "cosine")
+"""``cosine``: from the full step size to none (arXiv:1608.03983, without restarts)."""
+
+HIDDEN = (nn.ReLU, nn.ELU, nn.Hardtanh, QuantisedTanh)
+"""Activations, whose inputs are the activities of the hidden layers."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What every step does to the weights beside following the loss.
+
+    Attributes:
+        learning_rate: step size at the beginning.
+        optimizer: one of OPTIMIZERS.
+        schedule: one of SCHEDULES.
+        total: steps of the whole training, at whose end ``cosine`` arrives.
+        hold: steps before it begins to fall: what constraints force on the weights takes full steps.
+        weight_limit: weights and biases are kept within plus and minus this; None = free.
+        gradient_limit: longer gradients are shortened to this norm; None = as they are.
+        l1: penalty per absolute weight of the kernels.
+        l2: penalty per squared weight of the kernels.
+        activity_l2: penalty per squared input of the hidden activations, summed over a frame and averaged over the
+            batch.
+
+    Raises:
+        ValueError: an optimiser or schedule that is none of them.
+    """
+
+    learning_rate: float
+    optimizer: str = "adam"
+    schedule: str = "constant"
+    total: int = 1
+    hold: int = 0
+    weight_limit: float | None = None
+    gradient_limit: float | None = None
+    l1: float = 0.0
+    l2: float = 0.0
+    activity_l2: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.optimizer not in OPTIMIZERS or self.schedule not in SCHEDULES:
+            raise ValueError(
+                f"optimizer {self.optimizer!r} of {OPTIMIZERS}, schedule {self.schedule!r} of {SCHEDULES}"
+            )
+
+    def optimizer_of(self, net: nn.Module) -> torch.optim.Optimizer:
+        """A new optimiser of the weights of ``net``."""
+        if self.optimizer == "nadam":
+            return torch.optim.NAdam(
+                net.parameters(), lr=self.learning_rate, betas=(0.9, 0.999), eps=1e-7, momentum_decay=1.0
+            )
+        return torch.optim.Adam(net.parameters(), lr=self.learning_rate)
+
+    def rate(self, step: int) -> float:
+        """Step size of a step, a function of its number alone."""
+        if self.schedule == "constant":
+            return self.learning_rate
+        done = max(0, step - self.hold) / max(1, self.total - self.hold)
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+    def penalty(self, net: nn.Module) -> torch.Tensor | float:
+        """Of the weights; biases are free."""
+        if not (self.l1 or self.l2):
+            return 0.0
+        kernels = [weight for weight in net.parameters() if weight.ndim > 1]
+        found = self.l1 * sum(weight.abs().sum() for weight in kernels)
+        return found + self.l2 * sum(weight.square().sum() for weight in kernels)
+
+    @torch.no_grad()
+    def limit_(self, net: nn.Module) -> None:
+        """Move weights back that left their limits."""
+        if self.weight_limit is not None:
+            for weight in net.parameters():
+                weight.clamp_(-self.weight_limit, self.weight_limit)
+
+
+@dataclass
+class Activity:
+    """The penalty on the activities of the forward passes since it was last taken."""
+
+    strength: float
+    found: list[torch.Tensor] = field(default_factory=list)
+
+    def take(self) -> torch.Tensor | float:
+        """The penalty; what was seen is forgotten."""
+        found, self.found = self.found, []
+        return self.strength * torch.stack(found).sum() if found else 0.0
+
+    def _see(self, _: nn.Module, inputs: tuple[Any, ...]) -> None:
+        if torch.is_grad_enabled():
+            self.found.append(inputs[0].square().sum() / len(inputs[0]))
+
+
+@contextmanager
+def activity(net: nn.Module, strength: float) -> Iterator[Activity]:
+    """Watch the inputs of the hidden activations of ``net``; of a strength of 0, nothing."""
+    seen = Activity(strength)
+    hooks = [
+        module.register_forward_pre_hook(seen._see)
+        for module in net.modules()
+        if strength and isinstance(module, HIDDEN)
+    ]
+    try:
+        yield seen
+    finally:
+        for hook in hooks:
+            hook.remove()

@@ -1,0 +1,109 @@
+"""Processes that work side by side, stop together, and keep their talk to themselves."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from dmcnn._common.errors import InputError
+
+log = logging.getLogger("dmcnn.tune")
+
+
+def side_by_side(work: Callable[..., None], arguments: tuple[Any, ...], count: int, folder: Path) -> None:
+    """Run ``work(*arguments, number)`` in ``count`` new processes, which share the cores, and wait for all.
+
+    What they write goes to ``folder/worker_<number>.log``; only what the logger "dmcnn.tune" says is shown here too.
+    An interrupt is passed on, so that every one can save what it does, and raised when all have ended. InputError
+    with the faults that stopped any of them.
+    """
+    context = multiprocessing.get_context("spawn")
+    reader, writer = context.Pipe(duplex=False)
+    processes = [
+        context.Process(
+            target=_run, args=(work, (*arguments, number), count, writer, folder / f"worker_{number}.log")
+        )
+        for number in range(count)
+    ]
+    log.info("%d workers: what they say is in %s", count, folder / "worker_*.log")
+    resource_tracker.ensure_running()  # at its start it would unblock what is blocked here
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # inherited, until a worker can obey
+    for process in processes:
+        process.start()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    interrupted = False
+    while any(process.exitcode is None for process in processes):
+        try:
+            for process in processes:
+                process.join()
+        except KeyboardInterrupt:
+            log.info("\nstopping: every worker saves its trial")
+            interrupted = True
+            for process in processes:
+                if process.is_alive() and process.pid is not None:
+                    os.kill(process.pid, signal.SIGINT)
+    if interrupted:
+        raise KeyboardInterrupt
+    said: list[str] = []
+    with reader, writer:
+        while reader.poll():
+            said += reader.recv()
+    for number, process in enumerate(processes):
+        if process.exitcode and not said:
+            said.append(
+                f"worker {number} ended with status {process.exitcode}: see {folder / f'worker_{number}.log'}"
+            )
+    if said:
+        raise InputError(*dict.fromkeys(said))
+
+
+def _run(
+    work: Callable[..., None], arguments: tuple[Any, ...], count: int, faults: Connection, path: Path
+) -> None:
+    os.setpgid(0, 0)  # Ctrl-C reaches the first process alone, which passes it on once
+    _share_cores(count)
+    _redirect(path)
+    threading.Thread(target=_stop_when_orphaned, daemon=True).start()
+    try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+        work(*arguments)
+    except InputError as error:
+        faults.send(error.faults)
+    except KeyboardInterrupt:
+        pass
+
+
+def _share_cores(count: int) -> None:
+    """Before torch is imported, which looks at these variables then."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    for name in ("OMP_NUM_THREADS", "DMCNN_NUM_THREADS"):
+        os.environ.setdefault(name, str(max(1, cores // count)))
+
+
+def _redirect(path: Path) -> None:
+    """From here on, this process writes to a file; the logger of the search to the terminal too."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    terminal = os.fdopen(os.dup(1), "w", buffering=1)
+    with path.open("a") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    logging.basicConfig(format="%(message)s", stream=sys.stdout, level=logging.INFO)
+    log.addHandler(logging.StreamHandler(terminal))
+
+
+def _stop_when_orphaned() -> None:
+    """If the first process is killed, save and stop as if the signal had come here."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,129 @@
+"""Gradient methods on networks whose gradients are known."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from captum.attr import IntegratedGradients as CaptumIntegratedGradients
+from torch import nn
+
+from attribution.nets import FRAMES, SHAPE, TARGET, Frames, Twice, images, linear, plain, weights
+from dmcnn.attribution import Method, Target
+from dmcnn.attribution.base import Explained
+from dmcnn.attribution.methods.gradients import DeepLift, ExpectedGradients, InputXGradient, Saliency
+from dmcnn.attribution.methods.integrated_gradients import FIRST, IntegratedGradients
+from dmcnn.attribution.methods.noise import SmoothGrad, VarGrad
+
+BASELINE = 3 * torch.rand(SHAPE, generator=torch.Generator().manual_seed(4))
+REFERENCES = images(5, seed=6)
+
+
+@pytest.mark.parametrize(
+    ("method", "factor"),
+    [
+        (Saliency(), None),
+        (SmoothGrad(n_samples=3), None),
+        (InputXGradient(), images()),
+        (SmoothGrad(method=IntegratedGradients(), noise=0.0), images()),
+        (IntegratedGradients(), images()),
+        (IntegratedGradients(baseline="zero"), images()),
+        (IntegratedGradients(baseline=2), images() - 2),
+        (IntegratedGradients(baseline=BASELINE), images() - BASELINE),
+        (DeepLift(baseline=BASELINE), images() - BASELINE),
+        (ExpectedGradients(), images()),
+        (ExpectedGradients(baselines=REFERENCES, n_samples=10), images() - REFERENCES.mean(dim=0)),
+    ],
+    ids=lambda value: value.name if isinstance(value, Method) else "",
+)
+def test_linear_networks(method: Method, factor: torch.Tensor | None) -> None:
+    net = linear()
+    expected = weights(net).abs().expand(3, *SHAPE) if factor is None else weights(net) * factor
+    torch.testing.assert_close(method(net, images(), TARGET), expected, atol=1e-5, rtol=1e-4)
+
+
+def test_the_variance_of_a_constant_gradient_is_zero() -> None:
+    assert not VarGrad(n_samples=4)(linear(), images(), TARGET).any()
+
+
+def test_a_score_is_differentiated_through_its_activation() -> None:
+    net, inputs = linear(), images() / 50
+    for activation in ("sigmoid", "softmax"):
+        target = Target(1, "score", activation)
+        outputs = net(inputs).detach()
+        if activation == "sigmoid":
+            p = outputs.sigmoid()[:, 1]
+            expected = (p * (1 - p)).view(-1, 1, 1, 1) * weights(net)
+        else:
+            p = outputs.softmax(dim=1)[:, 1]
+            expected = (p * (1 - p)).view(-1, 1, 1, 1) * (weights(net) - weights(net, 0))
+        torch.testing.assert_close(Saliency()(net, inputs, target), expected.abs(), atol=1e-7, rtol=1e-4)
+
+
+class Power(nn.Module):
+    """sum(w x^p): the integrated gradient from 0 is w x^p, pixel by pixel."""
+
+    def __init__(self, power: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(SHAPE, generator=torch.Generator().manual_seed(1)))
+        self.power = power
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        return (self.weight * values**self.power).flatten(1).sum(dim=1, keepdim=True).expand(-1, 2)
+
+
+@pytest.mark.parametrize("power", [1, 2, 3, 6])
+def test_integrated_gradients_of_powers(power: int) -> None:
+    net, inputs = Power(power), images() / 100
+    maps = IntegratedGradients()(net, inputs, TARGET)
+    expected = (net.weight * inputs**power).detach()
+    assert float((maps - expected).abs().sum() / expected.abs().sum()) < 2e-3
+    error = IntegratedGradients().completeness(net, inputs, maps, TARGET)
+    assert error.shape == (3,)
+    assert float(error.max()) < 1e-3
+    wrong = IntegratedGradients().completeness(net, inputs, 1.5 * maps, TARGET)
+    torch.testing.assert_close(wrong, torch.full((3,), 0.5).double(), atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("net", "shape"), [(Frames().eval(), FRAMES), (Twice().eval(), SHAPE)], ids=["3-D", "twice"]
+)
+def test_integrated_gradients_are_those_of_many_fixed_steps(
+    net: nn.Module, shape: tuple[int, int, int]
+) -> None:
+    inputs = images(2, shape)
+    method = IntegratedGradients(tolerance=0)
+    maps = method(net, inputs, TARGET)
+    fixed = CaptumIntegratedGradients(Explained(net, TARGET)).attribute(inputs, n_steps=400)
+    assert float((maps - fixed).abs().sum() / fixed.abs().sum()) < 0.02
+    assert float(method.completeness(net, inputs, maps, TARGET).max()) < 1e-3
+
+
+def test_no_more_gradients_than_asked_for() -> None:
+    for n_steps in (len(FIRST), 20):
+        passed: list[int] = []
+        net = plain()
+        hook = net[0].register_forward_hook(
+            lambda module, inputs, output, note=passed: note.append(len(output))
+        )
+        IntegratedGradients(n_steps=n_steps, tolerance=0, internal_batch=3)(net, images(1), TARGET)
+        hook.remove()
+        assert sum(passed) == n_steps
+        assert max(passed) <= 3
+
+
+def test_deep_lift_is_complete_where_only_activations_bend() -> None:
+    net, inputs = Frames().eval(), images(2, FRAMES)
+    maps = DeepLift(baseline=1.0)(net, inputs, TARGET)
+    with torch.no_grad():
+        change = net(inputs)[:, 1] - net(torch.ones_like(inputs))[:, 1]
+    torch.testing.assert_close(maps.sum(dim=(1, 2, 3)), change, atol=1e-4, rtol=1e-3)
+
+
+def test_expected_gradients_add_up_on_average() -> None:
+    net, inputs = Twice().eval(), images(2)
+    method = ExpectedGradients(baselines=REFERENCES, n_samples=100)
+    with torch.no_grad():
+        change = net(inputs)[:, 1] - net(REFERENCES)[:, 1].mean()
+    torch.testing.assert_close(method(net, inputs, TARGET).sum(dim=(1, 2, 3)), change, atol=0.2, rtol=0.1)
+    other = ExpectedGradients(baselines=REFERENCES, n_samples=100, seed=2)
+    assert not torch.equal(other(net, inputs, TARGET), method(net, inputs, TARGET))

@@ -1,0 +1,97 @@
+"""Rules at ReLUs on networks small enough for a sheet of paper, and against captum."""
+
+from __future__ import annotations
+
+import warnings
+
+import captum.attr
+import pytest
+import torch
+from torch import nn
+
+from attribution.nets import TARGET, images, plain
+from dmcnn.attribution import Target
+from dmcnn.attribution.base import Explained
+from dmcnn.attribution.methods.relu import Deconvolution, GuidedBackprop, RectGrad
+
+IMAGE = torch.tensor([1.0, 2.0, 3.0, 4.0]).view(1, 1, 2, 2)
+
+
+def paper() -> nn.Module:
+    """Hidden units are 2, 4, 6, and -8 (cut to 0); the gradients that reach them 4, -1, 0.5, 7."""
+    net = nn.Sequential(nn.Flatten(), nn.Linear(4, 4, bias=False), nn.ReLU(), nn.Linear(4, 1, bias=False))
+    with torch.no_grad():
+        net[1].weight.copy_(torch.diag(torch.tensor([2.0, 2.0, 2.0, -2.0])))
+        net[3].weight.copy_(torch.tensor([[4.0, -1.0, 0.5, 7.0]]))
+    return net
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        (GuidedBackprop(), [8, 0, 1, 0]),
+        (Deconvolution(), [8, 0, 1, -14]),
+        # output x gradient is 8, -4, 3, 0: sorted -4, 0, 3, 8
+        (RectGrad(percentile=99), [0, 0, 0, 0]),
+        (RectGrad(percentile=67), [8, 0, 0, 0]),
+        (RectGrad(percentile=33), [8, 0, 3, 0]),
+        (RectGrad(percentile=0), [8, 0, 3, -56]),
+    ],
+)
+def test_on_paper(method: GuidedBackprop | Deconvolution | RectGrad, expected: list[float]) -> None:
+    found = method(paper(), IMAGE, Target(0))
+    torch.testing.assert_close(found.flatten(), torch.tensor(expected).float(), atol=0, rtol=0)
+
+
+def test_rect_grad_thresholds_every_layer_and_image_by_itself() -> None:
+    net, inputs = plain().eval(), images(2)
+    activations: list[torch.Tensor] = []
+    values = inputs
+    for module in net:  # a forward pass and the backward pass by hand, layer by layer
+        values = values.detach().requires_grad_()
+        activations.append(values)
+        values = module(values.clone())
+    passed = torch.zeros_like(values)
+    passed[:, 1] = 1
+    for module, entered in reversed(list(zip(net, activations, strict=True))):
+        left = module(entered.clone())
+        if isinstance(module, nn.ReLU):
+            importance = (left * passed).detach().flatten(1)
+            order = importance.sort(dim=1).values
+            threshold = order[:, [round(0.8 * (order.shape[1] - 1))]]
+            passed = passed * (importance > threshold).view_as(passed)
+        else:
+            (passed,) = torch.autograd.grad(left, entered, passed)
+    assert bool((passed != 0).any())
+    found = RectGrad(percentile=80)(net, inputs, TARGET)
+    torch.testing.assert_close(found, inputs * passed, atol=1e-7, rtol=1e-5)
+
+
+@pytest.mark.parametrize("method", [GuidedBackprop(), Deconvolution()])
+def test_equals_captum(method: GuidedBackprop | Deconvolution) -> None:
+    net, inputs = plain().eval(), images(2).requires_grad_()
+    theirs = {"guided_backprop": captum.attr.GuidedBackprop, "deconvolution": captum.attr.Deconvolution}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = theirs[method.name](Explained(net, TARGET)).attribute(inputs)
+    torch.testing.assert_close(method(net, inputs, TARGET), expected, atol=1e-7, rtol=1e-5)
+
+
+class Skip(nn.Module):
+    """w (x + ReLU(x)), with a ReLU that reads what the skip connection reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.relu = nn.ReLU()
+        self.weight = nn.Parameter(torch.tensor([3.0, -3.0, 5.0, -5.0]))
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        flat = values.flatten(1) * 1
+        return ((flat + self.relu(flat)) * self.weight).sum(dim=1, keepdim=True)
+
+
+def test_a_skip_connection_keeps_its_gradient() -> None:
+    inputs = torch.tensor([1.0, 1.0, -1.0, -1.0]).view(1, 1, 2, 2)
+    found = GuidedBackprop()(Skip(), inputs, Target(0)).flatten()
+    assert found.tolist() == [6, -3, 5, -5]  # w + ReLU(w) where active, w where not
+    assert Deconvolution()(Skip(), inputs, Target(0)).flatten().tolist() == [6, -3, 10, -5]

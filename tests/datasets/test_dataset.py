@@ -1,0 +1,253 @@
+"""Many files as one, labelled, read in any pieces; simulated samples made once."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from dmcnn import simulation
+from dmcnn._common.errors import InputError
+from dmcnn.datasets.dataset import Dataset, expand
+from dmcnn.datasets.labels import LabelRule
+from dmcnn.images.sparse import SparseImages, sparse
+from dmcnn.readers import LArCV2, open_images
+from dmcnn.simulation import addresses
+from dmcnn.simulation.lartpc import lariat
+from dmcnn.writers import larcv3
+
+FIELDS = ("offsets", "index", "value", "events", "meta", "label")
+RULE = LabelRule.parse({11: "electron", 2212: "proton"}, ("proton", "electron"))
+
+
+@pytest.fixture
+def larcv(shared_data: Path) -> Path:
+    return shared_data / "larcv"
+
+
+@pytest.fixture
+def mixed(larcv: Path, tmp_path: Path) -> Dataset:
+    """electron.root, proton.root rewritten as LArCV3, electron.root again under another name."""
+    larcv3.write(tmp_path / "b.h5", [LArCV2(larcv / "proton.root", plane=1).read()], producer="data")
+    shutil.copy(larcv / "electron.root", tmp_path / "c.root")
+    names = LabelRule.parse({"*.root": "electron", "*.h5": "proton"}, ("proton", "electron"))
+    inputs = [str(larcv / "electron.root"), str(tmp_path / "b.h5"), str(tmp_path / "c.root")]
+    return Dataset(inputs, names, plane=1, adc_lo=10, adc_hi=500, tick_order="auto")
+
+
+def test_files_follow_one_another(mixed: Dataset, larcv: Path) -> None:
+    whole = mixed.load(progress=False)
+    assert len(mixed) == len(whole) == 30
+    assert whole.events["file"].tolist() == [0] * 10 + [1] * 10 + [2] * 10
+    assert whole.events["entry"].tolist() == list(range(10)) * 3
+    assert whole.label.tolist() == [1] * 10 + [0] * 10 + [1] * 10
+    for number, name in enumerate(("electron", "proton", "electron")):
+        expected = LArCV2(larcv / f"{name}.root", plane=1, adc_lo=10, adc_hi=500).read()
+        found = whole.take(slice(10 * number, 10 * number + 10))
+        for field in ("offsets", "index", "value"):
+            np.testing.assert_array_equal(getattr(found, field), getattr(expected, field))
+        np.testing.assert_array_equal(found.events["event"], expected.events["event"])
+
+
+def test_any_piece_is_that_piece_of_the_whole(mixed: Dataset) -> None:
+    whole = mixed.load(progress=False)
+    for start in range(0, 31, 3):
+        for stop in range(start, 31, 4):
+            part, expected = mixed.read(start, stop), whole.take(slice(start, stop))
+            for field in FIELDS:
+                np.testing.assert_array_equal(getattr(part, field), getattr(expected, field))
+    for size in (1, 7, 10, 1000):
+        chunks = list(mixed.chunks(size))
+        assert [len(chunk) for chunk in chunks] == [min(size, 30 - i) for i in range(0, 30, size)]
+        np.testing.assert_array_equal(np.concatenate([c.value for c in chunks]), whole.value)
+    with pytest.raises(ValueError, match="chunks of 0 events"):
+        next(mixed.chunks(0))
+    for start, stop in ((-1, 3), (4, 3), (0, 31)):
+        with pytest.raises(ValueError, match="the dataset has 30"):
+            mixed.read(start, stop)
+
+
+def test_entries_count_through_all_files(mixed: Dataset) -> None:
+    assert mixed.entries(29) == [29]
+    assert mixed.entries([3, 0]) == [3, 0]
+    for wrong in (30, [1, -1], []):
+        with pytest.raises(InputError, match="there are 0 to 29"):
+            mixed.entries(wrong)
+
+
+def test_reports_and_pickling(mixed: Dataset) -> None:
+    again = pickle.loads(pickle.dumps(mixed))
+    again.read(8, 12)
+    assert [line.rpartition(": ")[2] for line in again.report_lines()] == [
+        "2 of 10 entries read", "2 of 10 entries read", "0 of 10 entries read",
+    ]  # fmt: skip
+
+
+def test_labels_by_particle(larcv: Path) -> None:
+    inputs = [str(larcv / "proton.root"), str(larcv / "electron.root")]
+    data = Dataset(inputs, RULE, plane=0)
+    assert data.read().label.tolist() == [0] * 10 + [1] * 10
+    assert Dataset(inputs, plane=0).read().label is None
+    with pytest.raises(InputError, match=r"entry 0: primary particles \[\]"):
+        Dataset(str(larcv / "larcv2_v200_root640_c101.root"), RULE, producer="image2d_binary")
+
+
+def test_fingerprint(larcv: Path, tmp_path: Path) -> None:
+    shutil.copy(larcv / "electron.root", tmp_path / "electron.root")
+    a, b = Dataset(str(larcv / "electron.root"), plane=0), Dataset(str(tmp_path / "electron.root"), plane=2)
+    assert a.fingerprint() == b.fingerprint()
+    assert len(a.fingerprint()) == 16
+    others = [Dataset(str(larcv / "proton.root"), plane=0)]
+    others.append(Dataset([str(larcv / "electron.root"), str(larcv / "proton.root")], plane=0))
+    others.append(Dataset([str(larcv / "proton.root"), str(larcv / "electron.root")], plane=0))
+    others.append(Dataset(str(shutil.copy(larcv / "electron.root", tmp_path / "e2.root")), plane=0))
+    assert len({a.fingerprint(), *(other.fingerprint() for other in others)}) == 5
+
+
+def test_files_must_agree_in_shape(larcv: Path) -> None:
+    inputs = [str(larcv / "electron.root"), str(larcv / "larcv1_v06_26_root640.root")]
+    with pytest.raises(InputError) as error:
+        Dataset(inputs, plane=0, tick_order="descending", xdim=30)
+    assert all(name in str(error.value) for name in (*inputs, "(1, 10, 30)", "(1, 256, 30)"))
+    assert len(Dataset(inputs, plane=0, tick_order="descending", xdim=64, ydim=64)) == 13
+
+
+def test_expand(larcv: Path, tmp_path: Path) -> None:
+    for name in ("b.root", "a.root", "c.h5"):
+        (tmp_path / name).write_text("x")
+    (tmp_path / "link.root").symlink_to(tmp_path / "a.root")
+    names = lambda found: [path.name for path in found]  # noqa: E731
+    assert names(expand(str(tmp_path / "[abc].root"))) == ["a.root", "b.root"]
+    assert names(expand([str(tmp_path / "c.h5"), str(tmp_path / "?.root")])) == ["c.h5", "a.root", "b.root"]
+    for inputs, words in (
+        (str(tmp_path / "d.h5"), "no such file (did you mean 'c.h5'?)"),
+        (str(tmp_path / "*.txt"), "no such file"),
+        ([str(tmp_path / "a.root"), str(tmp_path / "*.root")], "named twice"),
+        ([str(tmp_path / "a.root"), str(tmp_path / "link.root")], "it is the same file as"),
+        ([], "an empty list names no file"),
+    ):
+        with pytest.raises(InputError) as error:
+            expand(inputs)
+        assert words in str(error.value)
+
+
+@pytest.fixture
+def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """An empty cache, and a sample that notes how it was called."""
+    calls: list[tuple[int, int]] = []
+
+    def stripes(events: int, seed: int) -> Iterator[SparseImages]:
+        calls.append((events, seed))
+        dense = np.random.default_rng(seed).random((events, 1, 6, 7)).astype(np.float32)
+        for start in range(0, events, 2):
+            yield sparse(dense[start : start + 2])
+
+    monkeypatch.setenv("DMCNN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setitem(simulation.SAMPLES, "stripes", stripes)
+    return calls
+
+
+def test_a_sample_is_simulated_once(cached: list[tuple[int, int]], tmp_path: Path) -> None:
+    train, test = (Dataset(f"sample://stripes/{split}?events=5&seed=3") for split in ("train", "test"))
+    again = Dataset(
+        "sample://stripes/train?seed=3&events=5", LabelRule.parse("entry > 2", ("no", "yes"), "yes")
+    )
+    assert [events for events, _ in cached] == [5, 5]
+    assert len({seed for _, seed in cached}) == 2
+    np.testing.assert_array_equal(train.read().value, again.read().value)
+    assert not np.array_equal(train.read().dense(), test.read().dense())
+    assert again.labels.tolist() == [0, 0, 0, 1, 1]
+    assert train.files[0].parent == tmp_path / "cache"
+    assert open_images(train.files[0]).producer == "image2d_binary"
+    with h5py.File(train.files[0]) as file:
+        assert (file.attrs["sample"], file.attrs["split"], file.attrs["seed"]) == ("stripes", "train", 3)
+    made = train.files[0].read_bytes()
+    train.files[0].unlink()
+    assert addresses.sample_path("sample://stripes/train?events=5&seed=3").read_bytes() == made
+
+
+def test_a_sample_cut_short_leaves_nothing(
+    cached: list[tuple[int, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(events: int, seed: int) -> Iterator[SparseImages]:
+        yield sparse(np.ones((2, 1, 3, 3), np.float32))
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(simulation.SAMPLES, "broken", broken)
+    with pytest.raises(KeyboardInterrupt):
+        expand("sample://broken/train")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_sample_that_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DMCNN_CACHE", str(tmp_path))
+    rule = LabelRule.parse("prefix", lariat.CLASSES)
+    data = Dataset("sample://lariat/train?events=12&seed=2", rule)
+    assert data.shape == (1, 240, 146)
+    assert np.bincount(data.labels).tolist() == [2] * 6
+    assert data.files[0].is_dir()
+    assert [path.name for path in tmp_path.iterdir()] == ["lariat-train-12-2-1"]
+    seed = addresses.split_seed(2, "train")
+    made = next(simulation.SAMPLES["lariat"](events=12, seed=seed))
+    first = data.names.index("pion_zero_000005.npy")
+    np.testing.assert_array_equal(data.read(first, first + 1).dense(), made.take(slice(5, 6)).dense())
+    before = data.fingerprint(), data.modified()
+    again = Dataset("sample://lariat/train?seed=2&events=12", rule)
+    assert (again.fingerprint(), again.modified()) == before
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("sample://stripe/train", "unknown sample 'stripe' (did you mean 'stripes'?)"),
+        ("sample://stripes/trian", "unknown split 'trian' (did you mean 'train'?)"),
+        ("sample://stripes", "unknown split ''"),
+        ("sample://stripes/train?event=5", "unknown parameter 'event' (did you mean 'events'?)"),
+        ("sample://stripes/train?events=0", "events = '0', expected a whole number"),
+        ("sample://stripes/train?events=1e3", "events = '1e3', expected a whole number"),
+        ("sample://stripes/train?seed=-1", "seed = '-1', expected a whole number"),
+        ("sample://stripes/train?seed=", "seed = '', expected a whole number"),
+        ("sample://stripes/train#x", "expected sample://name/split"),
+    ],
+)
+def test_addresses(cached: list[tuple[int, int]], url: str, words: str) -> None:
+    with pytest.raises(InputError) as error:
+        expand(url)
+    assert words in str(error.value)
+    assert not cached
+
+
+def test_the_cache_is_where_the_user_wants_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("DMCNN_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert addresses.cache() == tmp_path / ".cache" / "dmcnn"
+    monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
+    assert addresses.cache() == Path("/xdg/dmcnn")
+    monkeypatch.setenv("DMCNN_CACHE", "/own")
+    assert addresses.cache() == Path("/own")
+
+
+def test_a_part_of_every_file(toy_files: dict[str, Path]) -> None:
+    files = [str(toy_files["train"]), str(toy_files["test"])]
+    whole, part = Dataset(files), Dataset(files, between=[3, 9])
+    assert part.events["entry"].tolist() == [3, 4, 5, 6, 7, 8] * 2
+    expected = whole.load(progress=False).take([*range(3, 9), *range(24 + 3, 24 + 9)])
+    found = part.load(progress=False)
+    np.testing.assert_array_equal(found.dense(), expected.dense())
+    np.testing.assert_array_equal(found.events, expected.events)
+    np.testing.assert_array_equal(part.read(4, 8).dense(), expected.take(slice(4, 8)).dense())
+    assert len({Dataset(files, between=ends).fingerprint() for ends in ([3, 9], [2, 9], [0, 11])}) == 3
+    with pytest.raises(InputError, match="entries 3 to 30 asked for, it has 0 to 24"):
+        Dataset(files, between=[3, 30])
+
+
+def test_an_argument_that_no_reader_of_the_files_takes(toy_files: dict[str, Path]) -> None:
+    Dataset(str(toy_files["test"]), tick_order="auto")
+    with pytest.raises(InputError, match="tick_order = 'ascending' means nothing to the reader"):
+        Dataset(str(toy_files["test"]), tick_order="ascending")

@@ -1,0 +1,78 @@
+"""Saving figures: whole, repeatable, and where the name says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from dmcnn._common.errors import InputError
+from dmcnn.figures.event import event_display
+from dmcnn.figures.save import ANIMATIONS, save_animation, save_figure
+from dmcnn.figures.space_time import animation
+
+
+def figure() -> Figure:
+    return event_display(np.eye(5, dtype=np.float32), bar_label="ADC", label="Simulation")
+
+
+def test_png_and_pdf_beside_each_other(tmp_path):
+    stem = tmp_path / "new" / "event_cut_0.5"
+    paths = save_figure(figure(), stem)
+    assert [path.name for path in paths] == ["event_cut_0.5.png", "event_cut_0.5.pdf"]
+    assert paths[0].read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert paths[1].read_bytes()[:5] == b"%PDF-"
+    assert sorted(stem.parent.iterdir()) == sorted(paths)
+    wide, high = np.frombuffer(paths[0].read_bytes()[16:24], ">u4")
+    assert max(wide, high) == 1200
+
+
+def test_same_figure_same_bytes(tmp_path, monkeypatch):
+    first = [path.read_bytes() for path in save_figure(figure(), tmp_path / "a")]
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
+    assert [path.read_bytes() for path in save_figure(figure(), tmp_path / "b")] == first
+
+
+def test_a_failure_keeps_the_old_file(tmp_path, monkeypatch):
+    (path,) = save_figure(figure(), tmp_path / "a", ("png",))
+    old = path.read_bytes()
+
+    def fail(self, target, **_):
+        target.write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Figure, "savefig", fail)
+    with pytest.raises(OSError, match="disk full"):
+        save_figure(figure(), tmp_path / "a", ("png",))
+    assert (path.read_bytes(), list(tmp_path.iterdir())) == (old, [path])
+
+
+def test_unknown_formats_are_named(tmp_path):
+    with pytest.raises(
+        InputError, match=r"figure format 'pmg', expected one of png, pdf \(did you mean 'png'\?\)"
+    ):
+        save_figure(figure(), tmp_path / "a", ("pmg",))
+
+
+def test_animations(tmp_path, monkeypatch):
+    frames = np.zeros((3, 6, 6), np.float32)
+    for k in range(3):
+        frames[k, k, k] = 10.0**k
+    made = animation(frames, [0, 1, 2, 3])
+    path = save_animation(made, tmp_path / "new" / "event_0.5", fps=4)
+    assert path == tmp_path / "new" / "event_0.5.gif"
+    assert list(path.parent.iterdir()) == [path]
+    with Image.open(path) as picture:
+        assert (picture.n_frames, picture.info["duration"]) == (3, 250)
+        shown = []
+        for k in range(3):
+            picture.seek(k)
+            shown.append(np.asarray(picture.convert("RGB")))
+    assert (shown[0] != shown[1]).any()
+    assert (shown[1] != shown[2]).any()
+    with pytest.raises(InputError, match=r"animation format 'gift', expected one of gif, mp4 .did you mean"):
+        save_animation(made, tmp_path / "a", "gift")
+    monkeypatch.setattr(ANIMATIONS["mp4"], "isAvailable", lambda: False)
+    with pytest.raises(InputError, match="ffmpeg is not installed"):
+        save_animation(made, tmp_path / "a", "mp4")

@@ -1,0 +1,188 @@
+"""The numbers against their definitions, analytic cases, and the published networks' score files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import NormalDist
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dmcnn._common.errors import InputError
+from dmcnn.metrics import classification
+from dmcnn.tables import table
+
+# Few distinct values: ties everywhere. Infinite ones are logits of scores that saturated.
+SCORES = st.lists(
+    st.sampled_from([-np.inf, -1.0, 0.0, 0.25, 0.5, 0.75, 1.0, np.inf]), min_size=1, max_size=12
+)
+
+
+def kernel(signal, background):
+    """All pairs: 1 if the signal event wins, 1/2 for a tie."""
+    s, b = np.asarray(signal)[:, None], np.asarray(background)[None, :]
+    return np.where(s > b, 1.0, np.where(s == b, 0.5, 0.0))
+
+
+@given(SCORES, SCORES)
+def test_auc_is_the_mean_over_all_pairs(signal, background):
+    assert classification.auc(signal, background) == pytest.approx(
+        kernel(signal, background).mean(), abs=1e-15
+    )
+
+
+def test_auc_by_hand():
+    assert classification.auc([3, 2], [1, 2]) == 0.875
+    assert classification.auc([1.0], [1.0]) == 0.5
+    assert classification.auc([2, 3], [0, 1]) == 1.0
+
+
+@given(SCORES, SCORES)
+def test_roc_is_the_fraction_passing_each_score(signal, background):
+    curve = classification.roc(signal, background)
+    assert curve.cut.tolist()[1:] == sorted({*signal, *background}, reverse=True)
+    for x, y, cut in list(zip(curve.background, curve.signal, curve.cut, strict=True))[1:]:
+        assert y == np.mean([s >= cut for s in signal])
+        assert x == np.mean([b >= cut for b in background])
+    assert (curve.background[0], curve.signal[0], curve.cut[0]) == (0, 0, np.inf)
+    assert (curve.background[-1], curve.signal[-1]) == (1, 1)
+
+
+@given(SCORES, SCORES)
+def test_area_under_the_roc_is_the_auc(signal, background):
+    curve = classification.roc(signal, background)
+    heights = (curve.signal[1:] + curve.signal[:-1]) / 2
+    area = (np.diff(curve.background) * heights).sum()
+    assert area == pytest.approx(classification.auc(signal, background), abs=1e-12)
+
+
+@given(SCORES, SCORES)
+def test_delong_variance_by_its_definition(signal, background):
+    pairs = kernel(signal, background)
+    m, n = pairs.shape
+    variance = classification.auc_variance(signal, background)
+    if min(m, n) < 2:
+        assert np.isnan(variance)
+        assert (
+            classification.auc_interval(signal, background).low,
+            classification.auc_interval(signal, background).high,
+        ) == (
+            0,
+            1,
+        )
+        return
+    v10, v01 = pairs.mean(axis=1), pairs.mean(axis=0)
+    s10 = ((v10 - pairs.mean()) ** 2).sum() / (m - 1)
+    s01 = ((v01 - pairs.mean()) ** 2).sum() / (n - 1)
+    assert variance == pytest.approx(s10 / m + s01 / n, abs=1e-14)
+
+
+def test_delong_interval_covers_the_true_auc():
+    rng, shift = np.random.default_rng(7), 1.2
+    true = NormalDist().cdf(shift / np.sqrt(2))  # AUC of two unit Gaussians
+    covered = 0
+    for _ in range(600):
+        found = classification.auc_interval(rng.normal(shift, 1, 120), rng.normal(0, 1, 180), level=0.9)
+        covered += found.low <= true <= found.high
+    assert 0.87 < covered / 600 < 0.93  # 2.5 binomial standard deviations
+
+
+def test_delong_interval_is_clipped_and_widens_with_the_level():
+    signal, background = [0.9, 0.8, 0.2], [0.1, 0.3]
+    narrow, wide = (classification.auc_interval(signal, background, level) for level in (0.5, 0.999))
+    assert 0 < narrow.low < narrow.value < narrow.high
+    assert (wide.low < narrow.low, wide.high) == (True, 1.0)
+    perfect = classification.auc_interval([2, 3], [0, 1])
+    assert (perfect.low, perfect.high) == (1, 1)
+
+
+def test_wilson_solves_its_equation():
+    k, n = np.array([1, 7, 19, 500]), np.array([10, 20, 20, 4218])
+    z = NormalDist().inv_cdf(0.975)
+    found = classification.wilson(k, n)
+    np.testing.assert_array_equal(found.value, k / n)
+    for p in (found.low, found.high):
+        np.testing.assert_allclose((k / n - p) ** 2, z**2 * p * (1 - p) / n, rtol=1e-9)
+    # 1 of 10, as tables of the interval print it
+    assert (round(float(found.low[0]), 4), round(float(found.high[0]), 4)) == (0.0179, 0.4042)
+
+
+def test_wilson_at_the_ends():
+    found = classification.wilson([0, 5, 0], [5, 5, 0])
+    np.testing.assert_array_equal(found.value, [0, 1, np.nan])
+    np.testing.assert_array_equal(found.low[[0, 2]], [0, 0])
+    np.testing.assert_array_equal(found.high[[1, 2]], [1, 1])
+    assert found.high[0] == pytest.approx(1 - found.low[1])
+    assert 0 < found.high[0] < 1
+
+
+@given(SCORES, st.lists(st.sampled_from([-np.inf, 0.0, 0.3, 0.5, 1.0]), min_size=1, max_size=4))
+def test_efficiency_and_rejection_count_events(scores, cuts):
+    passing, failing = classification.efficiency(scores, cuts), classification.rejection(scores, cuts)
+    for nth, cut in enumerate(cuts):
+        expected = classification.wilson(sum(s >= cut for s in scores), len(scores))
+        assert passing.value[nth] == expected.value
+        assert (passing.low[nth], passing.high[nth]) == (expected.low, expected.high)
+        assert failing.value[nth] == np.mean([s < cut for s in scores])
+        assert failing.low[nth] == pytest.approx(1 - expected.high)
+
+
+def test_float32_scores_pass_the_cut_they_are_stored_at():
+    score = np.array([0.2], np.float32)
+    assert classification.efficiency(score, [float(score[0])]).value == 1
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=30))
+def test_confusion_counts_pairs(pairs):
+    label, predicted = [a for a, _ in pairs], [b for _, b in pairs]
+    matrix = classification.confusion(label, predicted, 4)
+    assert matrix.tolist() == [[pairs.count((row, column)) for column in range(4)] for row in range(4)]
+    right = sum(a == b for a, b in pairs)
+    if pairs:
+        assert classification.accuracy(matrix).value == right / len(pairs)
+    for row, value in enumerate(classification.class_accuracy(matrix).value):
+        assert (value != value) if row not in label else value == pairs.count((row, row)) / label.count(row)
+
+
+def test_confusion_at_cut_is_confusion_of_the_decisions():
+    signal, background = np.array([0.5, 0.2, 0.9]), np.array([0.1, 0.5])
+    label = [1, 1, 1, 0, 0]
+    predicted = (np.concatenate([signal, background]) >= 0.5).astype(int)
+    np.testing.assert_array_equal(
+        classification.confusion_at_cut(signal, background, 0.5),
+        classification.confusion(label, predicted, 2),
+    )
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: classification.auc([], [1]), "no signal events"),
+        (lambda: classification.roc([1], []), "no background events"),
+        (lambda: classification.auc([1, np.nan], [1]), "1 of 2 signal scores are NaN"),
+        (lambda: classification.auc_interval([1, 2], [1, 2], level=95), "confidence level 95"),
+        (lambda: classification.confusion([0, 2], [0, 1], 2), "label 2 is not a class number 0..1"),
+        (lambda: classification.confusion([0, 1], [0, -1], 2), "prediction -1 is not a class number 0..1"),
+        (lambda: classification.confusion([0, 1], [0], 2), "2 labels for 1 predictions"),
+    ],
+)
+def test_bad_input_is_one_clear_line(call, message):
+    with pytest.raises(InputError, match=message) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("net", "expected"), [("mpid", 0.938357), ("resnet34_gn", 0.968246)])
+def test_auc_of_the_published_scores(shared_data: Path, net: str, expected: float):
+    signal, background = (
+        np.concatenate([table.scores(path)[0] for path in sorted((shared_data / "scores").glob(pattern))])
+        for pattern in (f"signal_{net}__*.csv", f"samples_{net}__*.csv")
+    )
+    assert (np.isnan(signal).sum(), np.isnan(background).sum()) == (1, 35)
+    signal, background = signal[~np.isnan(signal)], background[~np.isnan(background)]
+    assert (len(signal), len(background)) == (4218, 20955)
+    found = classification.auc_interval(signal, background)
+    assert round(float(found.value), 6) == expected
+    assert 0.002 < found.high - found.value < 0.005

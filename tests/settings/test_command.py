@@ -1,0 +1,227 @@
+"""Settings from cfg files and command lines: every fault at once, in one line each."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dmcnn._common.errors import InputError
+from dmcnn.settings import COMMANDS
+from dmcnn.settings.cfg import read_cfg
+from dmcnn.settings.command import describe, load, run
+
+# As shipped by DM-CNN (paths shortened), spelled exactly as its users have them.
+DM_CNN = {
+    "train": """input_train = "train.root"
+input_test = "test.root"
+weights_directory = "weights/"
+output_directory = "out/"
+seed = True
+seed_number = 1
+adc_lo=float(10)
+adc_hi=float(500)
+augment=True
+batch_size_train=int(32)
+batch_size_test=int(16)
+drop_out=0.5
+EPOCHS=5
+GPUID=str("9")
+learning_rate=float(0.001)
+name=str("0.001_AG_GN_LM_TRAINING")
+num_class=int(2)
+plane=2
+run_test=True
+save_weights=True
+test_events_nums=9
+test_every_step=10
+xdim=int(512)
+ydim=int(512)
+""",
+    "infer": """adc_lo=float(10)
+adc_hi=float(500)
+GPUID=str("1")
+name=str("inference_8441_steps_no_rotation_LM")
+rotation = False 
+input_file = "train.root"
+input_csv = "ids.csv"
+weight_file= "model.pwf"
+output_dir = "outputs/\"""",
+    "display": """adc_lo=float(10)
+adc_hi=float(500)
+GPUID=str("1")
+rotation = False 
+score_label = True
+logit = False 
+data = False
+colorbar = False
+logo = True 
+input_file = "train.root"
+weight_file= "model.pwf"
+output_dir = "outputs/\"""",
+    "occlude": """adc_lo=float(10)
+adc_hi=float(500)
+GPUID=str("1")
+input_file = "train.root"
+weight_file= "model.pwf"
+output_dir = "outputs/"
+occlusion_size = 4
+normalization = True
+""",
+}  # fmt: skip
+MORE = {"display": ["-n", "3"], "occlude": ["-n", "3"]}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in ("train.root", "test.root", "ids.csv", "model.pwf"):
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", DM_CNN)
+def test_cfg_files_of_dm_cnn_load_unchanged(command: str, folder: Path) -> None:
+    (folder / "x.cfg").write_text(DM_CNN[command].replace('\\"', '"'))
+    settings, warnings = load(command, ["x.cfg", *MORE.get(command, [])])
+    assert not warnings
+    entries, faults = read_cfg("x.cfg")
+    assert not faults
+    for entry in entries:
+        assert getattr(settings, entry.key) == entry.value
+
+
+def test_all_faults_in_one_go(folder: Path) -> None:
+    (folder / "bad.cfg").write_text(
+        "input_train = 'train.root'\nlearing_rate = 0.1\nEPOCHS = 5.0\nGPUID = os.system(\"id\")\n"
+        "drop_out = 1.5\nloss = 'bse'\nadc_lo = 600\nadc_hi = 500\nplane = -1\nbroken line\n"
+        "augment = 1\ninput_test='tst.root'\n"
+    )
+    with pytest.raises(InputError) as error:
+        load("train", ["bad.cfg", "EPOSCHS=3", "nonsense"])
+    assert list(error.value.faults) == [
+        "bad.cfg:2: unknown key 'learing_rate' (did you mean 'learning_rate'?)",
+        "bad.cfg:3: EPOCHS must be int, got float",
+        "bad.cfg:4: GPUID = 'os.system(\"id\")' is not a number, string, list or True/False",
+        "bad.cfg:5: drop_out = 1.5: should be less than 1",
+        "bad.cfg:6: loss = 'bse' must be 'bce' or 'cross_entropy' or 'focal' or 'gaussian_nll' or 'clipped_nll' "
+        "(did you mean 'bce'?)",
+        "bad.cfg:7: adc_lo = 600 is not below adc_hi = 500",
+        "bad.cfg:9: plane = -1: should be greater than or equal to 0",
+        "bad.cfg:10: 'broken line' is not 'key = value'",
+        "bad.cfg:11: augment must be bool, got int",
+        "bad.cfg:12: input_test: tst.root: no such file (did you mean 'test.root'?)",
+        "command line: 'nonsense' is neither a cfg file nor key=value",
+        "command line: unknown key 'EPOSCHS' (did you mean 'EPOCHS'?)",
+        "bad.cfg: missing key 'learning_rate' (float)",
+    ]
+
+
+BASE = ["input_train=train.root", "input_test=test.root", "learning_rate=0.1", "EPOCHS=1"]
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["plane=1", "image_index=0"], "plane and image_index both choose"),
+        (["xdim=512"], "xdim and ydim go together"),
+        (["focal_gamma=2"], "focal_gamma needs loss = 'focal'"),
+        (["num_class=3"], "classes is missing"),
+        (["classes=['a','b','c']", "num_class=2"], "are not num_class = 2 names"),
+        (["classes=['a','b','c']"], "tells 2 classes apart, there are 3"),
+        (["classes=['a','b']"], "signal is missing"),
+        (["classes=['a','b']", "signal=c"], "signal = 'c' is not one of"),
+        (["label=rum == 100"], "did you mean 'run'"),
+        (["label={'x*': 'signl'}", "classes=['signal','b']"], "did you mean 'signal'"),
+        (["label={'a*': 1, 'b*': 0}"], "classes is missing"),
+    ],
+)
+def test_contradictions(folder: Path, words: list[str], text: str) -> None:
+    with pytest.raises(InputError, match=text) as error:
+        load("train", [*BASE, *words])
+    assert len(error.value.faults) == 1
+
+
+def test_overrides_win_and_take_plain_text(folder: Path) -> None:
+    (folder / "x.cfg").write_text(DM_CNN["train"])
+    settings, _ = load(
+        "train", ["x.cfg", "EPOCHS=2", "input_train=test.root", "GPUID=0", "name=2021", "precision=32"]
+    )
+    dumped = settings.model_dump()
+    assert dumped["EPOCHS"] == 2
+    assert dumped["input_train"] == "test.root"
+    assert (dumped["GPUID"], dumped["name"], dumped["precision"]) == ("0", "2021", "32")
+
+
+def test_keys_of_other_commands_and_retired_keys_only_warn(folder: Path) -> None:
+    (folder / "x.cfg").write_text(
+        "input_file='train.root'\nweight_file='model.pwf'\nEPOCHS=4\ndrop_out=0.0\nbatch=1\nweight_file_mpid_2='x'\n"
+        "name='a'\nname='b'\n"
+    )
+    settings, warnings = load("infer", ["x.cfg"])
+    assert settings.name == "b"
+    assert sorted(warnings) == [
+        "x.cfg: not used by infer: EPOCHS, drop_out",
+        "x.cfg:5: batch is not used any more: the batch size is batch_size",
+        "x.cfg:6: weight_file_mpid_2 is not used any more: name the network of the plane in weight_file",
+        "x.cfg:8: name again: this line replaces line 7",
+    ]
+
+
+@pytest.mark.parametrize(("value", "angle"), [("False", 0), ("90", 90)])
+def test_rotation(folder: Path, value: str, angle: int) -> None:
+    settings: Any = load("infer", ["input_file=train.root", "weight_file=model.pwf", f"rotation={value}"])[0]
+    assert settings.rotation == angle
+
+
+def test_rotation_without_an_angle(folder: Path) -> None:
+    for value in ("True", "45"):
+        with pytest.raises(InputError, match="rotation = "):
+            load("infer", ["input_file=train.root", "weight_file=model.pwf", f"rotation={value}"])
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_lists_every_key(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(command, lambda _: None, ["--help"]) == 0
+    text = capsys.readouterr().out
+    assert text == describe(command)
+    for key, field in COMMANDS[command].model_fields.items():
+        assert f"  {key} (" in text
+        assert field.description
+        assert field.description in text
+
+
+def test_bad_cfg_is_told_fast_and_without_torch(folder: Path) -> None:
+    (folder / "bad.cfg").write_text(DM_CNN["train"].replace("EPOCHS=5", "EPOCHES=5"))
+    code = (
+        "import sys; from dmcnn.train import main; status = main(['bad.cfg']); "
+        "assert not {'torch', 'lightning', 'matplotlib', 'uproot'} & set(sys.modules); sys.exit(status)"
+    )
+    seconds = []
+    for _ in range(3):
+        start = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        end = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(end.ru_utime + end.ru_stime - start.ru_utime - start.ru_stime)
+        assert done.returncode == 2
+        assert done.stderr.splitlines() == [
+            "bad.cfg:13: unknown key 'EPOCHES' (did you mean 'EPOCHS'?)",
+            "bad.cfg: missing key 'EPOCHS' (int)",
+        ]
+    assert min(seconds) < 0.5, seconds  # of processor time: other work on the machine does not count
+
+
+def test_entry_point_dispatches(capsys: pytest.CaptureFixture[str]) -> None:
+    from dmcnn.__main__ import main
+
+    assert main(["--help"]) == 0
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in COMMANDS)
+    assert main(["trian"]) == 2
+    assert "did you mean 'train'" in capsys.readouterr().err
+    assert main(["evaluate", "--help"]) == 0
+    assert capsys.readouterr().out == describe("evaluate")

@@ -1,0 +1,33 @@
+"""The step size of every step."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from dmcnn.training.optimiser import Recipe
+
+
+def test_a_constant_step_size_stays() -> None:
+    recipe = Recipe(0.5, total=10)
+    assert [recipe.rate(step) for step in (0, 5, 10, 1000)] == [0.5] * 4
+
+
+@pytest.mark.parametrize("hold", [0, 40])
+def test_a_cosine_falls_from_where_it_begins_to_none(hold: int) -> None:
+    recipe = Recipe(0.5, schedule="cosine", total=100, hold=hold)
+    rates = [recipe.rate(step) for step in range(101)]
+    assert rates[: hold + 1] == [0.5] * (hold + 1)
+    third = hold + (100 - hold) // 3
+    expected = 0.25 * (1 + math.cos(math.pi * (third - hold) / (100 - hold)))
+    assert rates[third] == pytest.approx(expected, rel=1e-12)
+    assert rates[(100 + hold) // 2] == pytest.approx(0.25, rel=1e-12)
+    assert all(a > b for a, b in zip(rates[hold:], rates[hold + 1 :], strict=False))
+    assert rates[100] == recipe.rate(200) == pytest.approx(0, abs=1e-15)
+
+
+@pytest.mark.parametrize("wrong", [{"optimizer": "sgd"}, {"schedule": "linear"}])
+def test_what_is_not_known_is_not_taken_for_something_else(wrong: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(wrong.values()))}.*of"):
+        Recipe(0.5, **wrong)  # type: ignore[arg-type]

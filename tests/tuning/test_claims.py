@@ -1,0 +1,98 @@
+"""Places: every trial has one owner, and what an owner that died leaves is taken up."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from dmcnn.tuning import claims
+from dmcnn.tuning.study import connect, open_study
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> tuple[optuna.Study, optuna.storages.RDBStorage]:
+    storage = connect(f"sqlite:///{tmp_path / 'trials.db'}")
+    return open_study(storage, "s", {}, higher=False, pruner="none"), storage
+
+
+Study = tuple[optuna.Study, optuna.storages.RDBStorage]
+
+
+def test_claims_are_exclusive_and_as_many_as_wanted(study: Study, tmp_path: Path) -> None:
+    with (
+        claims.claim(*study, tmp_path, 2) as first,
+        claims.claim(*study, tmp_path, 2) as second,
+        claims.claim(*study, tmp_path, 2) as third,
+    ):
+        assert (first, second, third) == (0, 1, None)
+        study[0].tell(0, 1.0)
+    with claims.claim(*study, tmp_path, 2) as left, claims.claim(*study, tmp_path, 2) as none:
+        assert (left, none) == (1, None)
+    with claims.claim(*study, tmp_path, 3) as left, claims.claim(*study, tmp_path, 3) as added:
+        assert (left, added) == (1, 2)
+
+
+def test_many_claim_at_once_and_every_trial_is_run_once(study: Study, tmp_path: Path) -> None:
+    ran: list[int] = []
+
+    def work() -> None:
+        while True:
+            with claims.claim(*study, tmp_path, 9) as number:
+                if number is None:
+                    return
+                ran.append(number)
+                time.sleep(0.01)
+                study[0].tell(number, 0.5)
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(ran) == list(range(9))
+    trials = study[0].get_trials()
+    assert [trial.number for trial in trials if trial.state == TrialState.COMPLETE] == list(range(9))
+
+
+def test_an_owner_elsewhere_is_waited_for_until_it_falls_silent(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with claims.claim(*study, tmp_path, 1) as number:
+        assert number == 0
+    monkeypatch.setattr("platform.node", lambda: "elsewhere")
+    with claims.claim(*study, tmp_path, 1) as number:
+        assert number is None
+    monkeypatch.setattr(claims, "SILENCE", -1.0)
+    with claims.claim(*study, tmp_path, 1) as number:
+        assert number == 0
+    trial = study[0].get_trials()[0]
+    assert trial.user_attrs[claims.OWNER]["lock"].startswith("elsewhere ")
+
+
+def test_a_trial_that_ends_between_two_looks_is_not_run_again(study: Study, tmp_path: Path) -> None:
+    storage = study[1]
+    with claims.claim(*study, tmp_path, 1) as number:
+        assert number == 0
+        lock = tmp_path / "trial_0" / ".lock"
+        trial_id = claims.id_of(*study, 0)
+        study[0].tell(0, 1.0)
+    with claims.locked(lock) as free:
+        assert free
+        assert not claims._take(storage, trial_id, lock)
+
+
+def test_a_running_trial_gives_signs_of_life(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "BEAT", 0.05)
+    with claims.claim(*study, tmp_path, 1):
+        first = study[0].get_trials()[0].user_attrs[claims.OWNER]["alive"]
+        deadline = time.monotonic() + 10
+        while study[0].get_trials()[0].user_attrs[claims.OWNER]["alive"] == first:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)

@@ -1,0 +1,74 @@
+"""Workers: what they say, how they fail, and that they stop together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dmcnn._common.errors import InputError
+from dmcnn.tuning.workers import side_by_side
+from tuning import stubs
+
+
+def test_only_the_search_is_heard(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    side_by_side(stubs.speaks, (), 2, tmp_path)
+    heard = capfd.readouterr().out
+    assert sorted(line for line in heard.splitlines() if "speaks" in line) == [
+        "worker 0 speaks",
+        "worker 1 speaks",
+    ]
+    assert "loud" not in heard
+    for number in range(2):
+        cores = max(1, len(os.sched_getaffinity(0)) // 2)
+        threads = os.environ.get("OMP_NUM_THREADS", str(cores))
+        assert (tmp_path / f"worker_{number}.log").read_text() == f"loud {threads}\nworker {number} speaks\n"
+
+
+def test_faults_are_told_once(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as error:
+        side_by_side(stubs.fails, (), 2, tmp_path)
+    assert error.value.faults == ("first fault", "second fault")
+
+
+def test_a_worker_that_was_killed_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="worker 1 ended with status -9"):
+        side_by_side(stubs.dies, (), 2, tmp_path)
+
+
+def wait_for(event: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not event():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def heed_interrupts() -> None:
+    """What a shell starts in the background ignores Ctrl-C, and so would what it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@pytest.mark.parametrize(("work", "number"), [("sleeps", signal.SIGINT), ("stops_by_term", signal.SIGKILL)])
+def test_all_save_and_stop_when_the_first_process_does(work: str, number: int, tmp_path: Path) -> None:
+    """Ctrl-C at the terminal, which reaches the group of processes; or the first of them is killed."""
+    log = tmp_path / "log"
+    with log.open("w") as file:
+        run = subprocess.Popen(
+            [sys.executable, stubs.__file__, work, str(tmp_path)],
+            start_new_session=True,
+            stderr=file,
+            preexec_fn=heed_interrupts,
+        )
+    wait_for(lambda: len(list(tmp_path.glob("begun_*"))) == 2)
+    os.killpg(run.pid, number)
+    assert run.wait(60) != 0
+    wait_for(lambda: len(list(tmp_path.glob("saved_*"))) == 2)
+    if number == signal.SIGINT:
+        assert log.read_text().count("Traceback") == 1  # that of the stub itself
+        assert log.read_text().rstrip().endswith("KeyboardInterrupt")
