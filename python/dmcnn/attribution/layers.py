@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from dmcnn._common.errors import InputError, nearest
-from dmcnn.attribution.base import undisturbed
+from dmcnn.layers import undisturbed
 
 REDUCTION = 16
 """The default layer shrinks no axis by more than this."""

@@ -56,6 +56,11 @@ class Card:
             raise InputError(f"{len(self.targets)} targets and {len(self.target_scales)} scales of them")
 
     @property
+    def shape(self) -> tuple[int, int, int]:
+        """Planes, rows and columns of an image."""
+        return self.arguments["channels"], self.arguments["height"], self.arguments["width"]
+
+    @property
     def outputs(self) -> int:
         """Numbers that the network gives for an image: logits of the classes, or an estimate with its covariance."""
         return outputs_of(len(self.targets), self.covariance) if self.targets else len(self.classes)

@@ -21,7 +21,6 @@ import torch
 from torch import nn
 
 from dmcnn._common.errors import InputError, nearest
-from dmcnn.models.smartpixel import SmartPixel
 from dmcnn.quantisation.cost import positions
 from dmcnn.quantisation.quantisers import deployed
 from dmcnn.training.constraints.quantities import MEASURES, Measure, Subject
@@ -303,9 +302,9 @@ def _uses(net: nn.Module, shape: tuple[int, int, int] | None) -> torch.Tensor:
     """(n,) multiplications by every weight for one image."""
     if shape is None:
         raise InputError("a constraint on macs needs the shape of the images")
-    times = positions(net.layers() if isinstance(net, SmartPixel) else net, shape)
+    times = positions(net, shape)
     each = []
     for name, weight, _ in deployed(net):
         layer, _, kind = name.rpartition(".")
-        each.append(torch.full((weight.numel(),), times.get(layer, 0) if kind == "weight" else 0))
+        each.append(torch.full((weight.numel(),), times[layer] if kind == "weight" else 0))
     return torch.cat(each)
