@@ -13,6 +13,7 @@ from torch import nn
 
 from dmcnn._common.errors import InputError
 from dmcnn.losses.gaussian import nll
+from dmcnn.metrics.gaussian import Gaussian
 from dmcnn.models.smartpixel import SmartPixel
 from dmcnn.quantisation.cost import costs
 from dmcnn.quantisation.quantisers import QLinear, QuantisedBits, Quantiser, deployed, zero_fraction
@@ -163,7 +164,7 @@ def test_a_number_of_events_is_met_within_its_error(text: str, errors: float, me
     else:  # the width that is as far from 1 as its own error says
         residual *= 1 / (1 - errors / math.sqrt(2 * events))
     outputs[:, 0], outputs[:, 1], outputs[:, 3] = residual, 1, 1
-    constraints = Constraints([text], net, rate=1.0, targets=TARGETS, diagonal="relu")
+    constraints = Constraints([text], net, rate=1.0, targets=TARGETS, gaussian=Gaussian(diagonal="relu"))
     owed = constraints.owed(net, outputs, torch.zeros(events, 2))
     assert (owed == 0) == met
     assert constraints.owed(net, outputs * math.nan, torch.zeros(events, 2)) == math.inf
