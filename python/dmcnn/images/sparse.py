@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dmcnn._common.columns import chained
+
 EVENT = np.dtype(
     [("run", np.uint64), ("subrun", np.uint64), ("event", np.uint64), ("entry", np.int64), ("file", np.int32)]
 )
@@ -126,9 +128,8 @@ def join(batches: Sequence[SparseImages]) -> SparseImages:
     if len(shapes) > 1:
         raise ValueError(f"images of different shapes {shapes} cannot share a batch")
     labels = [b.label for b in batches if b.label is not None]
-    ends = np.cumsum([0] + [len(b.index) for b in batches])
     return SparseImages(
-        offsets=np.concatenate([[0]] + [b.offsets[1:] + end for b, end in zip(batches, ends, strict=False)]),
+        offsets=chained([b.offsets for b in batches]),
         index=np.concatenate([b.index for b in batches]),
         value=np.concatenate([b.value for b in batches]),
         shape=batches[0].shape,

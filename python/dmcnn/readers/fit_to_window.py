@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dmcnn._common.columns import chained
 from dmcnn._common.errors import InputError
 from dmcnn.formats.source import existing
 from dmcnn.images.sparse import SparseImages
@@ -219,10 +220,9 @@ def joined(parts: Sequence[Decoded]) -> Decoded:
     if not parts:
         none = np.zeros(0, np.int64)
         return np.zeros(1, np.int64), none.astype(np.int32), none.astype(np.float32), none, none
-    ends = np.cumsum([0] + [len(part[1]) for part in parts])
-    offsets = [part[0][1:] + end for part, end in zip(parts, ends, strict=False)]
-    index, value, bad, cut = (np.concatenate([part[i] for part in parts]) for i in (1, 2, 3, 4))
-    return np.concatenate([[0], *offsets]).astype(np.int64), index, value, bad, cut
+    offsets, *rest = zip(*parts, strict=True)
+    index, value, bad, cut = map(np.concatenate, rest)
+    return chained(offsets), index, value, bad, cut
 
 
 def same_ids(where: str, found: NDArray[Any], expected: NDArray[Any]) -> None:

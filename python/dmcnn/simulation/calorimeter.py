@@ -17,9 +17,9 @@ from math import inf
 import numpy as np
 from numpy.typing import NDArray
 
-from dmcnn._common.errors import InputError
 from dmcnn.images.sparse import EVENT, META, UNIT_CELL, UNSET, SparseImages
 from dmcnn.simulation.blocks import Columns, in_batches
+from dmcnn.simulation.ranges import check
 
 Floats = NDArray[np.float64]
 
@@ -115,7 +115,7 @@ def calorimeter(
     Raises:
         InputError: one line for every argument outside its range.
     """
-    _check(dict(locals()))
+    check(locals(), _RANGES)
     detector = Detector(
         (ydim, xdim), field, material, conversions, noise, zero_suppression, stochastic, constant
     )
@@ -292,15 +292,3 @@ _RANGES = {
     "material": (1e-9, 100),
 }
 """Least and largest value of an argument; the others only have to be finite and not negative."""
-
-
-def _check(arguments: dict[str, float]) -> None:
-    """InputError unless every argument is in its range."""
-    faults = []
-    for name, value in arguments.items():
-        least, most = _RANGES.get(name, (0, inf))
-        if not least <= value <= most or value == inf:
-            expected = f"at least {least:g}" if most == inf else f"{least:g} to {most:g}"
-            faults.append(f"{name} = {value}, expected {expected}")
-    if faults:
-        raise InputError(*faults)

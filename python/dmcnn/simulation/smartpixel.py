@@ -18,9 +18,10 @@ from math import erf, inf, pi, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from dmcnn._common.errors import InputError, nearest
+from dmcnn._common.errors import nearest
 from dmcnn.images.sparse import EVENT, META, UNIT_PIXEL, UNSET, SparseImages
 from dmcnn.simulation.blocks import Columns, in_batches
+from dmcnn.simulation.ranges import check
 
 Floats = NDArray[np.float64]
 
@@ -109,17 +110,11 @@ def smartpixel(
     Raises:
         InputError: one line for every argument that is not valid.
     """
-    faults = []
-    if geometry not in GEOMETRIES:
-        faults.append(
-            f"geometry = {geometry!r}, expected one of {', '.join(GEOMETRIES)}{nearest(geometry, GEOMETRIES)}"
-        )
-    for name, value, least in (("events", events, 0), ("seed", seed, 0), ("batch", batch, 1),
-                               ("zero_suppression", zero_suppression, 0)):  # fmt: skip
-        if not least <= value < inf:
-            faults.append(f"{name} = {value}, expected at least {least}")
-    if faults:
-        raise InputError(*faults)
+    arguments = {"events": events, "seed": seed, "batch": batch, "zero_suppression": zero_suppression}
+    unknown = (
+        f"geometry = {geometry!r}, expected one of {', '.join(GEOMETRIES)}{nearest(geometry, GEOMETRIES)}"
+    )
+    check(arguments, {"batch": (1, inf)}, [] if geometry in GEOMETRIES else [unknown])
     return _batches(GEOMETRIES[geometry], events, seed, batch, zero_suppression)
 
 

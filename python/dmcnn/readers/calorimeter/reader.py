@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from dmcnn._common.columns import join
 from dmcnn._common.errors import InputError, nearest
 from dmcnn._common.threads import threads
 from dmcnn.formats import hdf5
@@ -23,7 +24,7 @@ from dmcnn.formats.source import existing, reading
 from dmcnn.images.frames import Frames, of_cells
 from dmcnn.images.sparse import EVENT, META, UNIT_CELL, UNIT_X_FRAME, UNIT_Y_FRAME, UNSET, SparseImages
 from dmcnn.readers.base import EventFile
-from dmcnn.readers.calorimeter.cells import Cells, Pieces, Selection, classes, dataset, joined
+from dmcnn.readers.calorimeter.cells import NO_CELLS, Cells, Pieces, Selection, classes, dataset
 
 View = Literal["frames", "energy_time", "projections"]
 VIEWS = ("frames", "energy_time", "projections")
@@ -157,7 +158,7 @@ class Calorimeter(EventFile):
         if found:
             self._last = numbers[-1], found[-1]
         first = int(self._pieces.edges[numbers[0]]) if numbers else start
-        return joined(found).take(start - first, stop - first)
+        return join(found, NO_CELLS).take(start - first, stop - first)
 
     def _shape(self) -> tuple[int, int, int]:
         height, width = self._selection.size

@@ -18,13 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from dmcnn._common.columns import join
 from dmcnn._common.errors import InputError
 from dmcnn.formats.source import existing
 from dmcnn.images.sparse import EVENT, META, NO_IMAGE, UNIT_PIXEL, UNSET, SparseImages
 from dmcnn.readers.base import EventFile
 from dmcnn.readers.smartpixel.charge import Fit, Kind, Scale
 from dmcnn.readers.smartpixel.columns import CSV, MAGIC
-from dmcnn.readers.smartpixel.frames import Charges, joined, noisy
+from dmcnn.readers.smartpixel.frames import NO_CHARGES, Charges, noisy
 from dmcnn.readers.smartpixel.tracks import PixelTable
 
 AT_EDGE = "chargeOriginal_atEdge"
@@ -150,7 +151,9 @@ class SmartPixel(EventFile):
                 f"{self.path}: charge = 'standardised' needs {', '.join(self.scale.missing)}: give what training "
                 "files have, as dmcnn.readers.smartpixel.reader.fit_charge finds it"
             )
-        made = joined([self._made(block, n).take(i, j) for block, n, i, j in self._parts(start, stop)])
+        made = join(
+            [self._made(block, n).take(i, j) for block, n, i, j in self._parts(start, stop)], NO_CHARGES
+        )
         self._read[start:stop] = True
         return SparseImages(
             offsets=made.offsets,
@@ -165,7 +168,7 @@ class SmartPixel(EventFile):
         stop = self._until(start, stop)
         size = self.shape[1] * self.shape[2]
         found = np.zeros((stop - start, size), bool)
-        charges = joined(list(self.charges(start, stop)))
+        charges = join(list(self.charges(start, stop)), NO_CHARGES)
         found[np.repeat(np.arange(stop - start), np.diff(charges.offsets)), charges.index % size] = True
         sizes: NDArray[np.int64] = found.sum(axis=1, dtype=np.int64)
         return sizes
