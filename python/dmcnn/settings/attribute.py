@@ -15,7 +15,9 @@ class AttributeSettings(Choosing):
     """Explain what the network looks at: attribution maps, judged and drawn; resumes where it stopped."""
 
     weight_file: str = setting(
-        section="input files", description="checkpoint of dmcnn, a .pwf of DM-CNN, or Keras' .h5"
+        example="outputs/DM-CNN_model_best.ckpt",
+        section="input files",
+        description="checkpoint of dmcnn, a .pwf of DM-CNN, or Keras' .h5",
     )
     disagree: int | None = setting(
         None,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 import dmcnn
 from dmcnn._common.errors import InputError
@@ -44,7 +44,13 @@ def setting(
         sample: False for keys of ``simulate`` that belong to the command and not to the sample.
         bounds: limits, as pydantic.Field takes them (ge, gt, le, lt, min_length, max_length).
     """
-    marks = {"section": section, "resume": resume, "trials": trials, "tune": tune, "sample": sample}
+    marks: dict[str, JsonValue] = {
+        "section": section,
+        "resume": resume,
+        "trials": trials,
+        "tune": tune,
+        "sample": sample,
+    }
     examples = None if example is None else [example]
     return Field(default, description=description, examples=examples, json_schema_extra=marks, **bounds)
 

@@ -14,7 +14,9 @@ class ExportSettings(Reading):
     """Write a trained network for other programs: ONNX, torch.export, QONNX, integers; each file is checked."""
 
     weight_file: str = setting(
-        section="input files", description="checkpoint of dmcnn, a .pwf of DM-CNN, or Keras' .h5 or .hdf5"
+        example="outputs/DM-CNN_model_best.ckpt",
+        section="input files",
+        description="checkpoint of dmcnn, a .pwf of DM-CNN, or Keras' .h5 or .hdf5",
     )
     format: FileFormat | list[FileFormat] | None = setting(
         None,

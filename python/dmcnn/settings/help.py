@@ -17,6 +17,7 @@ SWITCHES = {"--list-layers": "list_layers=True"}
 """Options without a value, and what they stand for."""
 
 REQUIRED = "required"
+INDENT = 6 * " "
 LAST = ("outputs", "machine")
 """Headings that close every help text."""
 
@@ -62,15 +63,12 @@ def describe(command: str, width: int | None = None) -> str:
     cls = COMMANDS[command]
     width = min(width or shutil.get_terminal_size().columns, 118)
     lines = [f"usage: dmcnn {command} [file.cfg] [key=value …]", "", *textwrap.wrap(str(cls.__doc__), width)]
-    options = [f"{short} is {key}=" for short, key in SHORT.items() if key in cls.model_fields]
+    options = [f"{short} VALUE is {key}=VALUE" for short, key in SHORT.items() if key in cls.model_fields]
     options += [
         f"{short} is {word}" for short, word in SWITCHES.items() if word.split("=")[0] in cls.model_fields
     ]
     if options:
-        lines += [
-            "",
-            f"{', '.join(options)} (the value follows)" if len(options) == 1 else ", ".join(options),
-        ]
+        lines += ["", ", ".join(options)]
     for heading, keys in sections(cls).items():
         lines += ["", heading]
         for key in keys:
@@ -82,16 +80,12 @@ def describe(command: str, width: int | None = None) -> str:
 def _paragraph(cls: type[Settings], key: str, width: int) -> list[str]:
     """Return the lines about one key."""
     field = cls.model_fields[key]
-    kind = type_name(field.annotation)
-    head = f"  {key} = {kind}" if field.is_required() else f"  {key} = {_default(field.default)}   ({kind})"
+    value = "" if field.is_required() else f" = {field.default!r}"
+    head = f"  {key}{value}   ({type_name(field.annotation)})"
     return [
         head,
-        *textwrap.wrap(str(field.description), width, initial_indent="      ", subsequent_indent="      "),
+        *textwrap.wrap(str(field.description), width, initial_indent=INDENT, subsequent_indent=INDENT),
     ]
-
-
-def _default(value: Any) -> str:
-    return "…" if value is None else repr(value)
 
 
 def example_cfg(command: str) -> str:
@@ -102,7 +96,7 @@ def example_cfg(command: str) -> str:
         lines += ["", f"# --- {heading} ---"]
         for key in keys:
             field = cls.model_fields[key]
-            lines += [f"# {line}" for line in textwrap.wrap(str(field.description), 100)]
+            lines += [f"#   {line}" for line in textwrap.wrap(str(field.description), 100)]
             if field.is_required():
                 example = (field.examples or [""])[0]
                 lines.append(f"{key} = {example!r}")

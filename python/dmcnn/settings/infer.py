@@ -13,7 +13,11 @@ from dmcnn.settings.network import Network, quarter_turn
 class InferSettings(Network):
     """Score every entry of every file, into one CSV per file."""
 
-    weight_file: str = setting(section="input files", description="checkpoint of dmcnn or a .pwf of DM-CNN")
+    weight_file: str = setting(
+        example="outputs/DM-CNN_model_best.ckpt",
+        section="input files",
+        description="checkpoint of dmcnn or a .pwf of DM-CNN",
+    )
     input_csv: Paths | None = setting(
         None,
         section="input files",

@@ -19,7 +19,9 @@ class Network(Reading):
     """How a trained network is used; what is not given here comes from its checkpoint."""
 
     input_file: Paths = setting(
-        section="input files", description="image files: path, list, globs, or sample://name/split?events=N"
+        example="*.root",
+        section="input files",
+        description="image files: path, list, globs, or sample://name/split?events=N",
     )
     weight_file: str | None = setting(
         None, section="input files", description="checkpoint of dmcnn or a .pwf of DM-CNN"

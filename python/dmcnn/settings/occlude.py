@@ -11,9 +11,13 @@ from dmcnn.settings.network import Network
 class OccludeSettings(Network):
     """Score an event again with every charged pixel's surroundings blanked; resumes where it stopped."""
 
-    weight_file: str = setting(section="input files", description="checkpoint of dmcnn or a .pwf of DM-CNN")
+    weight_file: str = setting(
+        example="outputs/DM-CNN_model_best.ckpt",
+        section="input files",
+        description="checkpoint of dmcnn or a .pwf of DM-CNN",
+    )
     entries: int | list[int] = setting(
-        section="events to look at", description="entry number(s) to scan; also -n ENTRY"
+        example=[0, 1], section="events to look at", description="entry number(s) to scan; also -n ENTRY"
     )
     occlusion_size: int = setting(
         4, ge=0, section="occlusion windows", description="[pixels] k of the (2k+1) x (2k+1) window"

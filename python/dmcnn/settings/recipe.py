@@ -26,9 +26,11 @@ FOR_REGRESSION = (
 class Recipe(Reading):
     """The network and how its weights are found."""
 
-    learning_rate: float = setting(gt=0, section="optimisation", description="step size of the optimiser")
+    learning_rate: float = setting(
+        gt=0, example=0.0005, section="optimisation", description="step size of the optimiser"
+    )
     EPOCHS: int = setting(
-        ge=1, section="optimisation", resume="free", description="passes over the training set"
+        ge=1, example=4, section="optimisation", resume="free", description="passes over the training set"
     )
 
     model: str = setting("mpid", section="network", description="network")

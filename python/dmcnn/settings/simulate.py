@@ -11,12 +11,13 @@ class SimulateSettings(Settings):
     """Write a simulated sample; what is not given is as the sample has it (in brackets below)."""
 
     output: str = setting(
+        example="sample.h5",
         section="outputs",
         sample=False,
         description="file (dark-trident .h5, calorimeter .hdf5, smartpixel .parquet) or folder (lariat, calorimeter, "
         "smartpixel)",
     )
-    events: int = setting(ge=1, section="sample", sample=False, description="number of events")
+    events: int = setting(ge=1, example=1000, section="sample", sample=False, description="number of events")
     kind: str = setting(
         "dark-trident",
         section="sample",

@@ -14,6 +14,7 @@ class TrainSettings(Recipe):
     """Train a network; resumes where an interrupted run of the same name stopped."""
 
     input_train: Paths = setting(
+        example=["signal.root", "background.root"],
         section="input files",
         resume="free",
         description="training files: path, list, globs, or sample://name/split?events=N",

@@ -17,8 +17,11 @@ MOST_VALUES = 1000
 class TuneSettings(Settings):
     """Search the settings of ``train`` for the best network; goes on where it stopped, on any number of machines."""
 
-    base: str = setting(section="search", description="cfg of train that every trial begins with")
+    base: str = setting(
+        example="training.cfg", section="search", description="cfg of train that every trial begins with"
+    )
     space: dict[str, Any] = setting(
+        example={"learning_rate": [0.0003, 0.001]},
         section="search",
         description='key of train -> list of choices, or {"low": a, "high": b} with "log": True or "step": s',
     )
