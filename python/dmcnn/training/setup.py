@@ -17,6 +17,7 @@ from dmcnn._common.errors import InputError, nearest
 from dmcnn.checkpoints.card import Card
 from dmcnn.inference import devices
 from dmcnn.losses.classification import ACTIVATION, loss_function
+from dmcnn.metrics.gaussian import Gaussian
 from dmcnn.models import MODELS
 from dmcnn.settings import TrainSettings
 from dmcnn.training.constraints.multipliers import DAMPING, RATE, WARMUP, Constraints, faults_in
@@ -122,8 +123,7 @@ def _constraints(
         settings.constraints,
         net,
         targets=settings.targets or [],
-        diagonal=settings.diagonal,
-        covariance=settings.covariance,
+        gaussian=Gaussian(settings.covariance, settings.diagonal),
         shape=shape,
         rate=(settings.constraint_rate or RATE) / total,
         damping=damping,
