@@ -17,10 +17,8 @@ def first_line(path: Path) -> str:
 
 def tree(folder: Path = PACKAGE, depth: int = 0) -> list[str]:
     """Return a Markdown list of the modules of a folder, commands before packages."""
-    lines = []
-    for path in sorted(folder.glob("*.py")):
-        if path.name != "__init__.py":
-            lines.append(f"{'  ' * depth}- `{path.name}` {first_line(path)}")
+    files = [path for path in sorted(folder.glob("*.py")) if path.name != "__init__.py"]
+    lines = [f"{'  ' * depth}- `{path.name}` {first_line(path)}" for path in files]
     for path in sorted(path.parent for path in folder.glob("*/__init__.py")):
         lines.append(f"{'  ' * depth}- **`{path.name}/`** {first_line(path / '__init__.py')}")
         lines += tree(path, depth + 1)
