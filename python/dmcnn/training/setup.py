@@ -29,13 +29,6 @@ from dmcnn.training.tasks import Classification, Regression, Task
 
 log = logging.getLogger("dmcnn")
 
-FREE = {
-    "EPOCHS", "GPUID", "input_train", "input_test", "weights_directory", "output_directory", "resume",
-    "run_test", "save_every_step", "save_weights", "batch_size_test", "cache",
-}  # fmt: skip
-"""Settings that may change when a run is resumed, because none of them changes a step. (Data are compared by
-fingerprint: files may move.)"""
-
 
 def check(settings: TrainSettings) -> None:
     """InputError for an unknown model, a key of the cfg that it does not take, or constraints that are none."""
@@ -64,8 +57,9 @@ def prepare(
     lightning.seed_everything(seed, verbose=False)
     net, progress = card.build(), Progress()
     if settings.resume and outputs.last.exists():
-        lasting = settings.schedule == "constant" and not settings.constraints
-        free = FREE if lasting else FREE - {"EPOCHS"}
+        free = settings.keys(resume="free")
+        if settings.schedule != "constant" or settings.constraints:
+            free.remove("EPOCHS")
         progress, seed = restore(outputs.last, net, card, free)
         log.info("%s: resuming after step %d", outputs.last, progress.step)
     images = data.images
