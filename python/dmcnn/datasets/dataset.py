@@ -58,6 +58,7 @@ class Dataset:
         labels: (n,) int64 class numbers, (n, k) float32 targets divided by their scales, or None.
         names: (n,) file name of every event, where readers open whole folders; else None.
         shape: (C, H, W) of every image.
+        axis0: what the channels are, see SparseImages.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class Dataset:
                     f"{first.shape} (channels, rows, columns); give ydim and xdim"
                 )
         self._all_used(arguments)
-        self.shape = self._readers[0].shape
+        self.shape, self.axis0 = self._readers[0].shape, self._readers[0].axis0
         self._ranges = [_range(reader, between) for reader in self._readers]
         self._ends = np.cumsum([0] + [stop - start for start, stop in self._ranges])
         self.events: NDArray[Any] = self._of_all([reader.events for reader in self._readers])

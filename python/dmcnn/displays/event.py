@@ -15,11 +15,11 @@ from matplotlib.figure import Figure
 
 from dmcnn._common.errors import InputError
 from dmcnn.datasets.dataset import Dataset
-from dmcnn.displays.space_time import Cells, film, frames, has_frames, voxels
+from dmcnn.displays.space_time import Cells, film, frames, voxels
 from dmcnn.figures.event import event_display, ids
 from dmcnn.figures.image_axes import quantity, value_label
 from dmcnn.figures.save import save_animation, save_figure
-from dmcnn.images.sparse import UNSET, SparseImages
+from dmcnn.images.sparse import UNSET, SparseImages, is_volume
 from dmcnn.pages import EventPage
 from dmcnn.settings import DisplaySettings
 
@@ -68,7 +68,7 @@ class Show:
         cls, settings: DisplaySettings, trained: Trained | None, dataset: Dataset, folder: Path, logo: Any
     ) -> Show:
         """InputError if the events cannot be shown as the settings ask."""
-        films, framed = set(settings.formats) & FILMS, has_frames(dataset.shape)
+        films, framed = set(settings.formats) & FILMS, is_volume(dataset.axis0, dataset.shape)
         names = ", ".join(map(str, dataset.files))
         if films and not framed:
             raise InputError(
@@ -115,7 +115,7 @@ class Show:
         if self.cells is not None:
             for name, figure in self.cells.figures(number, text):
                 yield f"_{name}", figure
-        if has_frames(event.shape):
+        if event.is_volume:
             if self.cells is None:
                 yield "_space_time", voxels(event, text, settings.cmap, settings.gamma)
             yield "_frames", frames(event, self.dataset.frame_edges, text, self.dataset.frame_unit)
@@ -159,6 +159,7 @@ class Show:
             label=self.classes[number],
             quantity=quantity(event.meta[0, 0]),
             text=", ".join([_label(self.settings), *scores.estimates]),
+            volume=event.is_volume,
         )
 
 

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.figures import attribution, image_axes, space_time
-from dmcnn.images.sparse import PLANES, SparseImages
+from dmcnn.images.sparse import SparseImages
 from dmcnn.readers.calorimeter.reader import FRAME_ENERGY
 
 
@@ -86,11 +86,6 @@ class Cells:
             "space_time",
             space_time.space_time(energy, time, meta, text=text, energy_min=self.energy_min),
         )
-
-
-def has_frames(shape: tuple[int, int, int]) -> bool:
-    """Whether the channels of images of this (C, H, W) are time frames."""
-    return shape[0] > PLANES
 
 
 def voxels(event: SparseImages, text: str, cmap: str | Colormap, gamma: float) -> Figure:

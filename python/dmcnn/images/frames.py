@@ -112,6 +112,7 @@ def to_voxels(
         events=images.events,
         meta=np.broadcast_to(images.meta[:, energy : energy + 1], (len(images), frames.count)),
         label=images.label,
+        axis0="time",
     )
 
 
@@ -149,6 +150,7 @@ def of_cells(
         shape=(frames.count, *size),
         events=events,
         meta=np.broadcast_to(meta[:, None], (len(events), frames.count)),
+        axis0="time",
     )
 
 
@@ -239,6 +241,7 @@ def of_hits(
         shape=(frames, len(down) - 1, len(across) - 1),
         events=_numbered(n) if hits.events is None else hits.events,
         meta=_meta(n, across, down, frames, unit),
+        axis0="time",
     )
     return images, cut, bad
 

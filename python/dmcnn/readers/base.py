@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
-from dmcnn.images.sparse import SparseImages
+from dmcnn.images.sparse import Axis, SparseImages
 
 Particles = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Primary particles: how many each event has (n,), and the PDG codes of all, one after another (m,)."""
@@ -34,6 +34,8 @@ class EventFile(ABC):
     """(n,) EVENT: identity of every entry, ``file`` is 0."""
     shape: tuple[int, int, int]
     """(C, H, W) of every image."""
+    axis0: Axis = "plane"
+    """What the channels of an image are."""
 
     @abstractmethod
     def __init__(self, path: str | Path, **arguments: Any) -> None: ...

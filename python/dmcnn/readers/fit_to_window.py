@@ -129,8 +129,9 @@ class FittedFile(EventFile):
             )
         self._read[start:stop], self._bad[start:stop], self._cut[start:stop] = True, bad, cut
         return SparseImages(
-            offsets, index, value, self.shape, self.events[start:stop].copy(), self.meta[start:stop].copy()
-        )
+            offsets, index, value, self.shape, self.events[start:stop].copy(), self.meta[start:stop].copy(),
+            axis0=self.axis0,
+        )  # fmt: skip
 
     @property
     def report(self) -> Report:

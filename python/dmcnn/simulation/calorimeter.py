@@ -276,6 +276,7 @@ def images(pictures: NDArray[np.float32], label: NDArray[np.int64], first: int) 
         events=events,
         meta=meta,
         label=label,
+        axis0="channel",
     )
 
 

@@ -241,4 +241,5 @@ def images(charge: Floats, label: Floats, first: int) -> SparseImages:
         events=events,
         meta=meta,
         label=label,
+        axis0="time",
     )

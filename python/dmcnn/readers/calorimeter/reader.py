@@ -21,12 +21,21 @@ from dmcnn._common.threads import threads
 from dmcnn.formats import hdf5
 from dmcnn.formats.source import existing, reading
 from dmcnn.images.frames import Frames, of_cells
-from dmcnn.images.sparse import EVENT, META, UNIT_CELL, UNIT_X_FRAME, UNIT_Y_FRAME, UNSET, SparseImages
+from dmcnn.images.sparse import (
+    EVENT,
+    META,
+    UNIT_CELL,
+    UNIT_X_FRAME,
+    UNIT_Y_FRAME,
+    UNSET,
+    Axis,
+    SparseImages,
+)
 from dmcnn.readers.base import EventFile
 from dmcnn.readers.calorimeter.cells import Cells, Pieces, Selection, classes, dataset, joined
 
 View = Literal["frames", "energy_time", "projections"]
-VIEWS = ("frames", "energy_time", "projections")
+AXES: dict[View, Axis] = {"frames": "time", "energy_time": "channel", "projections": "plane"}
 
 FRAME_ENERGY = 0.005
 """Threshold of frames by default [unit of the energies]: above the noise of the published images."""
@@ -72,8 +81,8 @@ class Calorimeter(EventFile):
         cumulative: bool = True,
         bad_pixels: Literal["zero", "stop"] = "zero",
     ) -> None:
-        if view not in VIEWS:
-            raise InputError(f"view = {view!r}, expected one of {', '.join(VIEWS)}{nearest(view, VIEWS)}")
+        if view not in AXES:
+            raise InputError(f"view = {view!r}, expected one of {', '.join(AXES)}{nearest(view, AXES)}")
         if bad_pixels not in ("zero", "stop"):
             raise InputError(f"bad_pixels = {bad_pixels!r}, expected 'zero' or 'stop'")
         self.path, self.view, self.bad_pixels = existing(path), view, bad_pixels
@@ -87,7 +96,7 @@ class Calorimeter(EventFile):
             energy_min = -math.inf if view == "energy_time" else FRAME_ENERGY
         self._selection = Selection(corner, size, *_limits(energy_min, time_lo, time_hi))
         self._frames = _frames(time_edges, cumulative and view == "frames")
-        self.shape = self._shape()
+        self.shape, self.axis0 = self._shape(), AXES[view]
         if math.prod(self.shape) >= 2**31:
             raise InputError(f"{self.path}: images of {self.shape} cells are too large")
         self.events = np.zeros(len(self._pieces), EVENT)
@@ -184,7 +193,9 @@ class Calorimeter(EventFile):
             index, value = index[stored], value[stored]
         meta = np.repeat(self._meta(len(events))[:, None], 2, axis=1)
         meta["plane"] = np.arange(2)
-        return SparseImages(offsets.astype(np.int64), index, value, (2, height, width), events, meta)
+        return SparseImages(
+            offsets.astype(np.int64), index, value, self.shape, events, meta, axis0=self.axis0
+        )
 
     def _meta(self, n: int) -> NDArray[Any]:
         """(n,) META of the window."""
@@ -282,4 +293,5 @@ def projections(frames: SparseImages, side: int) -> SparseImages:
         value=summed[found].astype(np.float32),
         shape=(3, side, side),
         meta=meta,
+        axis0="plane",
     )

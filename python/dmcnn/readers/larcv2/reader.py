@@ -88,7 +88,7 @@ class LArCV2(ImageFile):
         self._content = self._root.baskets(tree, CONTENT[product])
         self._values = self._root.baskets(tree, "_voxel_v._value") if product == "sparse3d" else None
         if product == "sparse3d":
-            table = volume(self._root, tree)
+            table, self.axis0 = volume(self._root, tree), "z"
             self._slice = int(table.rows[0]), int(table.cols[0])
         elif "_image_v._meta._origin.x" in branches:
             table = self._larcv1(tree)

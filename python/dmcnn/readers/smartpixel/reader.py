@@ -69,6 +69,7 @@ class SmartPixel(EventFile):
         InputError: one line naming the file, what was found and what was expected.
     """
 
+    axis0 = "time"
     keeps = False
     """Whether charges that have been read stay in memory, if there is room, until the file is read again."""
 
@@ -159,6 +160,7 @@ class SmartPixel(EventFile):
             shape=self.shape,
             events=self.events[start:stop].copy(),
             meta=self._meta((self._bad | self._left_out)[start:stop]),
+            axis0=self.axis0,
         )
 
     def cluster_sizes(self, start: int = 0, stop: int | None = None) -> NDArray[np.int64]:
