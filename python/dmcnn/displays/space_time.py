@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from dmcnn.datasets.dataset import Dataset
+from dmcnn.detectors.calorimeter import FRAME_ENERGY
 from dmcnn.figures import attribution, image_axes, space_time
 from dmcnn.images.sparse import SparseImages
-from dmcnn.readers.calorimeter.reader import FRAME_ENERGY
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from dmcnn import _core
 from dmcnn._common.errors import InputError
 from dmcnn._common.threads import threads
+from dmcnn.detectors.calorimeter import FRAME_ENERGY, TIME_EDGES
 from dmcnn.images.sparse import EVENT, META, UNIT_UNKNOWN, UNSET, SparseImages
 
 Closed = Literal["left", "right"]
@@ -83,7 +84,7 @@ class Frames:
         }
 
 
-ECAL = Frames(np.arange(-0.1, 0.1, 0.0099), energy_above=0.005, cumulative=True, n_frames=21)
+ECAL = Frames(np.arange(*TIME_EDGES), energy_above=FRAME_ENERGY, cumulative=True, n_frames=21)
 """The convention of the ECAL e/gamma images: as many frames as edges, the last one empty."""
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
+from dmcnn.detectors.calorimeter import ENERGY_UNIT, TIME_UNIT
 from dmcnn.images.sparse import EVENT, META, UNIT_CELL, UNSET, SparseImages
 from dmcnn.simulation.blocks import Columns, in_batches
 
@@ -25,13 +26,6 @@ Floats = NDArray[np.float64]
 
 PHOTON, ELECTRON = 0, 1
 """Class numbers, as published."""
-CLASSES = ("photon", "electron")
-"""Their names, in that order."""
-
-ENERGY_UNIT = 50.0
-"""[GeV] energies are stored in."""
-TIME_UNIT = 50.0
-"""[ns] times are stored in: the usual window |t| < 0.1 is 5 ns."""
 TIME_RANGE = 0.3
 """[TIME_UNIT] fits of a pulse that end further from 0 find any time in between."""
 

@@ -12,22 +12,20 @@ Assoc. 71 (1976) 340 (sampling of stable distributions, such as Landau's); C. Ja
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import erf, inf, pi, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError, nearest
+from dmcnn.detectors.smartpixel import GEOMETRIES, SLICES, STEP, WINDOWS, Geometry
 from dmcnn.images.sparse import EVENT, META, UNIT_PIXEL, UNSET, SparseImages
 from dmcnn.simulation.blocks import Columns, in_batches
 
 Floats = NDArray[np.float64]
 
-SLICES, ROWS, COLUMNS = 20, 13, 21
-"""Shape of a cluster."""
-STEP = 200.0
-"""[ps] between slices; the first is at the end of the first step."""
+ROWS, COLUMNS = WINDOWS[0]
+"""Of a cluster."""
 
 LABELS = ("x-entry", "y-entry", "z-entry", "n_x", "n_y", "n_z", "number_eh_pairs", "y-local", "pt", "cotAlpha",
           "cotBeta", "y-midplane", "x-midplane")  # fmt: skip
@@ -68,27 +66,6 @@ BLOCK = 256
 
 _SIGMAS = np.linspace(-6, 6, 2401)
 _BELOW = np.array([(1 + erf(z / sqrt(2))) / 2 for z in _SIGMAS])
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """A sensor: pitch along x and y [µm], thickness [µm], bias [V]."""
-
-    pitch: tuple[float, float]
-    thickness: float
-    bias: float
-
-
-GEOMETRIES = {
-    "t1": Geometry((50, 10), 100, 100),
-    "t2": Geometry((50, 12.5), 100, 100),
-    "t3": Geometry((50, 15), 100, 100),
-    "t4": Geometry((50, 20), 100, 100),
-    "t5": Geometry((50, 25), 100, 100),
-    "t6": Geometry((100, 25), 100, 100),
-    "t7": Geometry((100, 25), 150, 175),
-}
-"""The sensors whose clusters have been published."""
 
 
 def smartpixel(

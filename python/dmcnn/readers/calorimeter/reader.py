@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError, nearest
 from dmcnn._common.threads import threads
+from dmcnn.detectors.calorimeter import FRAME_ENERGY, TIME_EDGES
 from dmcnn.formats import hdf5
 from dmcnn.formats.source import existing, reading
 from dmcnn.images.frames import Frames, of_cells
@@ -36,9 +37,6 @@ from dmcnn.readers.calorimeter.cells import Cells, Pieces, Selection, classes, d
 
 View = Literal["frames", "energy_time", "projections"]
 AXES: dict[View, Axis] = {"frames": "time", "energy_time": "channel", "projections": "plane"}
-
-FRAME_ENERGY = 0.005
-"""Threshold of frames by default [unit of the energies]: above the noise of the published images."""
 
 
 class Calorimeter(EventFile):
@@ -77,7 +75,7 @@ class Calorimeter(EventFile):
         time_lo: float | None = None,
         time_hi: float | None = None,
         view: View = "frames",
-        time_edges: Sequence[float] = (-0.1, 0.1, 0.0099),
+        time_edges: Sequence[float] = TIME_EDGES,
         cumulative: bool = True,
         bad_pixels: Literal["zero", "stop"] = "zero",
     ) -> None:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from dmcnn._common.errors import InputError
+from dmcnn.detectors.smartpixel import AT_EDGE, UNITS
 from dmcnn.formats.source import existing
 from dmcnn.images.sparse import EVENT, META, NO_IMAGE, UNIT_PIXEL, UNSET, SparseImages
 from dmcnn.readers.base import EventFile
@@ -26,18 +27,6 @@ from dmcnn.readers.smartpixel.charge import Fit, Kind, Scale
 from dmcnn.readers.smartpixel.columns import CSV, MAGIC
 from dmcnn.readers.smartpixel.frames import Charges, joined, noisy
 from dmcnn.readers.smartpixel.tracks import PixelTable
-
-AT_EDGE = "chargeOriginal_atEdge"
-"""The column of the charge that a cluster has at the border of its window [electrons]."""
-
-UNITS = {
-    **dict.fromkeys(("x-entry", "y-entry", "z-entry", "x-midplane", "y-midplane"), "µm"),
-    **dict.fromkeys(("y-local", "z-global"), "mm"),
-    **dict.fromkeys(("hit_time", "adjusted_hit_time"), "ns"),
-    **dict.fromkeys((AT_EDGE, "number_eh_pairs"), "electrons"),
-    "pt": "GeV",
-}
-"""Of the labels that have one."""
 
 STRIDE = 2048
 """Frames made from charges at a time; the noise of so many comes from a generator of their own."""

@@ -14,6 +14,21 @@ from typing import Any
 import numpy as np
 
 from dmcnn._common.errors import InputError
+from dmcnn.detectors.lariat import (
+    BINS,
+    CLASSES,
+    DRIFT_LENGTH,
+    DRIFT_VELOCITY,
+    FIELD,
+    FIRST_BIN,
+    HALF_HEIGHT,
+    LENGTH,
+    TICK,
+    TICKS_PER_BIN,
+    WIRE_ANGLE,
+    WIRE_PITCH,
+    WIRES,
+)  # fmt: skip
 from dmcnn.images.sparse import EVENT, META, UNIT_PIXEL, UNSET, SparseImages
 from dmcnn.simulation.lartpc import argon, hadrons
 from dmcnn.simulation.lartpc.argon import ELECTRON, KAON, MASS, MUON, PHOTON, PION, Floats
@@ -29,17 +44,6 @@ from dmcnn.simulation.lartpc.response import (
 
 CODES = {"electron": ELECTRON, "kaon": KAON, "muon": MUON, "photon": PHOTON, "pion": PION, "pion_zero": None}
 """Particles of the beam; a neutral pion is made at the entrance and decays there."""
-
-CLASSES = tuple(CODES)
-
-DRIFT_LENGTH, HALF_HEIGHT, LENGTH = 47.0, 20.0, 90.0  # cm
-WIRES, WIRE_PITCH, WIRE_ANGLE = 240, 0.4, np.pi / 3  # cm, rad to the beam: collection plane
-FIELD = 0.484  # kV/cm
-DRIFT_VELOCITY = 0.151  # cm/µs
-TICK = 0.128  # µs
-BINS, TICKS_PER_BIN, FIRST_BIN = 146, 21, 15
-"""The 3072 ticks of a readout, in bins that are as long (4 mm of drift) as the wires are apart; the bin of the
-trigger, when the beam particle leaves charge at the anode, is such that the drift lies inside."""
 
 
 @dataclass(frozen=True)
