@@ -32,8 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def export(settings: ExportSettings) -> None:
     """One file per format, each written, run and compared before it gets its name."""
     from dmcnn.exports import FORMATS, layer_table
-    from dmcnn.exports.base import is_quantised
     from dmcnn.inference.predictor import open_trained
+    from dmcnn.quantisation.quantisers import is_quantised
 
     folder = writable(settings.output_dir)
     trained = open_trained(settings.weight_file, asked=settings.reading(), gpuid="cpu")
@@ -62,7 +62,7 @@ def _images(settings: ExportSettings, trained: Trained) -> torch.Tensor:
     from dmcnn.images.scaling import scale_
 
     count = min(settings.events, max(2, PIXELS // math.prod(trained.shape)))
-    found = random(trained.card, count, settings.seed_number)
+    found = random(trained.net, trained.card, count, settings.seed_number)
     if settings.input_file is not None:
         dataset = trained.dataset(settings.input_file)
         read = dataset.read(0, min(count, len(dataset)))

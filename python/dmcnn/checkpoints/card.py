@@ -10,7 +10,7 @@ from torch import nn
 
 from dmcnn._common.errors import InputError, nearest
 from dmcnn.images.scaling import check_scaling
-from dmcnn.metrics.gaussian import outputs_of
+from dmcnn.metrics.gaussian import Gaussian
 from dmcnn.models import MODELS
 
 KEY = "dmcnn"
@@ -37,7 +37,7 @@ class Card:
     """One per target, in its unit: the network sees target / scale."""
     diagonal: str = "softplus"
     covariance: str = "full"
-    """How outputs become a covariance: see dmcnn.losses.gaussian."""
+    """How outputs become a covariance: the words of ``gaussian``."""
     label: Any = "run == 100"
     loss: str = "bce"
     seed: int | None = None
@@ -56,9 +56,19 @@ class Card:
             raise InputError(f"{len(self.targets)} targets and {len(self.target_scales)} scales of them")
 
     @property
+    def shape(self) -> tuple[int, int, int]:
+        """Planes, rows and columns of an image."""
+        return self.arguments["channels"], self.arguments["height"], self.arguments["width"]
+
+    @property
     def outputs(self) -> int:
         """Numbers that the network gives for an image: logits of the classes, or an estimate with its covariance."""
-        return outputs_of(len(self.targets), self.covariance) if self.targets else len(self.classes)
+        return self.gaussian.outputs(len(self.targets)) if self.targets else len(self.classes)
+
+    @property
+    def gaussian(self) -> Gaussian:
+        """What the outputs of a regression network mean; InputError for an unknown word on the card."""
+        return Gaussian(self.covariance, self.diagonal)
 
     def build(self) -> nn.Module:
         """A new network of this kind."""

@@ -14,7 +14,7 @@ from dmcnn.checkpoints import keras_layers
 from dmcnn.checkpoints.card import Card
 from dmcnn.checkpoints.keras_file import KerasWeights
 from dmcnn.detectors import calorimeter, lariat, smartpixel
-from dmcnn.metrics.gaussian import targets_of
+from dmcnn.metrics.gaussian import FULL
 
 
 def load_keras(weights: KerasWeights, where: str) -> tuple[nn.Module, Card]:
@@ -136,9 +136,10 @@ def _window(kernel: int, filters: int, inputs: int, where: str) -> tuple[int, in
 
 def _targets(outputs: int, where: str) -> dict[str, float]:
     """{target: scale} of so many outputs: k means and the k (k + 1)/2 numbers of their covariance."""
-    count = targets_of(outputs)
-    if not count:
-        raise InputError(f"{where}: {outputs} outputs are not the means and the covariance of any targets")
+    try:
+        count = FULL.targets(outputs)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
     known = smartpixel.TARGETS
     return known if count == len(known) else {f"target{i}": 1.0 for i in range(count)}
 

@@ -22,7 +22,6 @@ from dmcnn.datasets.labels import LabelRule
 from dmcnn.engines import dense
 from dmcnn.images.sparse import SparseImages
 from dmcnn.inference import devices
-from dmcnn.metrics import gaussian
 
 log = logging.getLogger("dmcnn")
 
@@ -97,10 +96,7 @@ class Trained:
 
     def estimates(self, outputs: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(n, k) means and (n, k, k) covariance factors of (n, outputs) outputs, in the units of the targets."""
-        card = self.card
-        return gaussian.decode(
-            outputs, card.target_scales, diagonal=card.diagonal, covariance=card.covariance
-        )
+        return self.card.gaussian.decode(outputs, self.card.target_scales)
 
     def ranking(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n,) the score that events are ranked by: of the signal, or without one that of the likeliest class."""

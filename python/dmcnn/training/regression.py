@@ -72,9 +72,7 @@ def evaluate(
     outputs = torch.from_numpy(np.concatenate(parts))
     truth = torch.from_numpy(np.asarray(images.label, np.float64))
     scales = card.target_scales
-    mean, factor = gaussian.decode(
-        outputs.numpy(), scales, diagonal=card.diagonal, covariance=card.covariance
-    )
+    mean, factor = card.gaussian.decode(outputs.numpy(), scales)
     residual = mean - truth.numpy() * scales
     return Residuals(
         targets=card.targets,
@@ -91,6 +89,4 @@ def evaluate(
 
 def nll(outputs: torch.Tensor, truth: torch.Tensor, card: Card) -> torch.Tensor:
     """(B,) negative log likelihood of scaled targets [nats], as the card's loss counts it."""
-    return density.nll(
-        outputs, truth, diagonal=card.diagonal, covariance=card.covariance, legacy=card.loss == "clipped_nll"
-    )
+    return density.nll(outputs, truth, card.gaussian, legacy=card.loss == "clipped_nll")

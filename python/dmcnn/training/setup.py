@@ -17,6 +17,7 @@ from dmcnn._common.errors import InputError, nearest
 from dmcnn.checkpoints.card import Card
 from dmcnn.inference import devices
 from dmcnn.losses.classification import ACTIVATION, loss_function
+from dmcnn.metrics.gaussian import Gaussian
 from dmcnn.models import MODELS
 from dmcnn.settings import TrainSettings
 from dmcnn.training.constraints.multipliers import DAMPING, RATE, WARMUP, Constraints, faults_in
@@ -27,13 +28,6 @@ from dmcnn.training.session import Outputs, Run, Watch, restore
 from dmcnn.training.tasks import Classification, Regression, Task
 
 log = logging.getLogger("dmcnn")
-
-FREE = {
-    "EPOCHS", "GPUID", "input_train", "input_test", "weights_directory", "output_directory", "resume",
-    "run_test", "save_every_step", "save_weights", "batch_size_test", "cache",
-}  # fmt: skip
-"""Settings that may change when a run is resumed, because none of them changes a step. (Data are compared by
-fingerprint: files may move.)"""
 
 
 def check(settings: TrainSettings) -> None:
@@ -63,8 +57,9 @@ def prepare(
     lightning.seed_everything(seed, verbose=False)
     net, progress = card.build(), Progress()
     if settings.resume and outputs.last.exists():
-        lasting = settings.schedule == "constant" and not settings.constraints
-        free = FREE if lasting else FREE - {"EPOCHS"}
+        free = settings.keys(resume="free")
+        if settings.schedule != "constant" or settings.constraints:
+            free.remove("EPOCHS")
         progress, seed = restore(outputs.last, net, card, free)
         log.info("%s: resuming after step %d", outputs.last, progress.step)
     images = data.images
@@ -128,8 +123,7 @@ def _constraints(
         settings.constraints,
         net,
         targets=settings.targets or [],
-        diagonal=settings.diagonal,
-        covariance=settings.covariance,
+        gaussian=Gaussian(settings.covariance, settings.diagonal),
         shape=shape,
         rate=(settings.constraint_rate or RATE) / total,
         damping=damping,
