@@ -13,8 +13,6 @@ from dmcnn.datasets.dataset import Dataset
 from dmcnn.images.crop import around_most_charge, crop
 from dmcnn.images.frames import ECAL, to_frames, to_voxels
 from dmcnn.images.sparse import Axis, is_volume, join, sparse
-from dmcnn.simulation import SAMPLES
-from dmcnn.writers import calorimeter
 
 
 def test_images_keep_what_their_channels_are() -> None:
@@ -33,13 +31,6 @@ def test_images_keep_what_their_channels_are() -> None:
 )
 def test_many_layers_are_a_volume_and_many_planes_are_none(axis0: Axis, channels: int, volume: bool) -> None:
     assert is_volume(axis0, (channels, 5, 5)) is volume
-
-
-@pytest.fixture(scope="module")
-def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("cells") / "cells.hdf5"
-    calorimeter.write(path, SAMPLES["calorimeter"](events=3, seed=1))
-    return path
 
 
 @pytest.mark.parametrize(

@@ -67,20 +67,24 @@ class Show:
     def of(
         cls, settings: DisplaySettings, trained: Trained | None, dataset: Dataset, folder: Path, logo: Any
     ) -> Show:
-        """InputError if the events cannot be shown as the settings ask."""
+        """Return what they have in common; InputError if they cannot be shown as the settings ask.
+
+        Without cells the events of a network are drawn as files hold them, whatever the network takes of them.
+        """
         films, framed = set(settings.formats) & FILMS, is_volume(dataset.axis0, dataset.shape)
         names = ", ".join(map(str, dataset.files))
         if films and not framed:
             raise InputError(
                 f"{names}: format = {min(films)!r} needs time frames, images are {dataset.shape}"
             )
-        cells = Cells.of(dataset, settings.reading() if trained is None else trained.reading)
+        cells = Cells.of(dataset)
         if settings.distributions and cells is None:
             raise InputError(f"{names}: distributions = True needs files of energy and time")
         classes: list[str | None] = [None] * len(dataset)
         if framed or cells is not None:
             classes = _classes(settings, trained, dataset)
-        return cls(settings, dataset, folder, logo, cells, classes)
+        shown = dataset if trained is None or cells is not None else dataset.as_drawn()
+        return cls(settings, shown, folder, logo, cells, classes)
 
     def stem(self, event: SparseImages) -> Path:
         """The path of a picture without suffix."""

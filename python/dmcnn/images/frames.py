@@ -13,7 +13,7 @@ from dmcnn import _core
 from dmcnn._common.errors import InputError
 from dmcnn._common.threads import threads
 from dmcnn.detectors.calorimeter import FRAME_ENERGY, TIME_EDGES
-from dmcnn.images.sparse import EVENT, META, UNIT_UNKNOWN, UNSET, SparseImages
+from dmcnn.images.sparse import META, UNIT_UNKNOWN, SparseImages, unset_events
 
 Closed = Literal["left", "right"]
 
@@ -240,7 +240,7 @@ def of_hits(
         index=index,
         value=value,
         shape=(frames, len(down) - 1, len(across) - 1),
-        events=_numbered(n) if hits.events is None else hits.events,
+        events=unset_events(n) if hits.events is None else hits.events,
         meta=_meta(n, across, down, frames, unit),
         axis0="time",
     )
@@ -251,12 +251,6 @@ def _check_channels(images: SparseImages, energy: int, time: int) -> None:
     for name, channel in (("energy", energy), ("time", time)):
         if not 0 <= channel < images.shape[0]:
             raise InputError(f"{name} channel {channel}, expected 0 to {images.shape[0] - 1}")
-
-
-def _numbered(n: int) -> NDArray[Any]:
-    events = np.zeros(n, EVENT)
-    events["run"], events["subrun"], events["event"], events["entry"] = UNSET, UNSET, UNSET, np.arange(n)
-    return events
 
 
 def _meta(

@@ -157,6 +157,13 @@ def join(batches: Sequence[SparseImages]) -> SparseImages:
     )
 
 
+def unset_events(n: int, first: int = 0) -> NDArray[Any]:
+    """Return (n,) EVENT without ids, the entries numbered from ``first``."""
+    events = np.full(n, np.array((UNSET, UNSET, UNSET, 0, 0), EVENT))
+    events["entry"] += first + np.arange(n)
+    return events
+
+
 def sparse(
     dense: NDArray[np.float32],
     events: NDArray[Any] | None = None,
@@ -172,10 +179,7 @@ def sparse(
     flat = np.ascontiguousarray(dense, np.float32).reshape(n, -1)
     image, index = np.nonzero(flat)
     if events is None:
-        events = np.zeros(n, EVENT)
-        for field in ("run", "subrun", "event"):
-            events[field] = UNSET
-        events["entry"] = np.arange(n)
+        events = unset_events(n)
     if meta is None:
         meta = np.zeros((n, channels), META)
         meta["plane"] = np.arange(channels)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
 from dmcnn.detectors.calorimeter import ENERGY_UNIT, TIME_UNIT
-from dmcnn.images.sparse import EVENT, META, UNIT_CELL, UNSET, SparseImages
+from dmcnn.images.sparse import META, UNIT_CELL, SparseImages, unset_events
 from dmcnn.simulation.blocks import Columns, in_batches
 
 Floats = NDArray[np.float64]
@@ -253,10 +253,7 @@ def digitise(detector: Detector, deposit: Floats, rng: np.random.Generator) -> N
 def images(pictures: NDArray[np.float32], label: NDArray[np.int64], first: int) -> SparseImages:
     """(n, 2, H, W) images as SparseImages whose entries count from ``first``."""
     n, channels, height, width = pictures.shape
-    events, meta = np.zeros(n, EVENT), np.zeros((n, channels), META)
-    for field in ("run", "subrun", "event"):
-        events[field] = UNSET
-    events["entry"] = first + np.arange(n)
+    meta = np.zeros((n, channels), META)
     meta["plane"], meta["unit"] = np.arange(channels), UNIT_CELL
     meta["x_max"], meta["y_max"] = width, height
     flat = pictures.reshape(n, -1)
@@ -267,7 +264,7 @@ def images(pictures: NDArray[np.float32], label: NDArray[np.int64], first: int) 
         index=(found % size).astype(np.int32),
         value=flat.ravel()[found],
         shape=(channels, height, width),
-        events=events,
+        events=unset_events(n, first),
         meta=meta,
         label=label,
         axis0="channel",

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError, nearest
 from dmcnn.detectors.smartpixel import GEOMETRIES, SLICES, STEP, WINDOWS, Geometry
-from dmcnn.images.sparse import EVENT, META, UNIT_PIXEL, UNSET, SparseImages
+from dmcnn.images.sparse import META, UNIT_PIXEL, SparseImages, unset_events
 from dmcnn.simulation.blocks import Columns, in_batches
 
 Floats = NDArray[np.float64]
@@ -202,10 +202,7 @@ def stored(charge: Floats, zero_suppression: float) -> Floats:
 def images(charge: Floats, label: Floats, first: int) -> SparseImages:
     """(n, SLICES, ROWS, COLUMNS) charges as SparseImages whose entries count from ``first``."""
     n, size = len(charge), SLICES * ROWS * COLUMNS
-    events, meta = np.zeros(n, EVENT), np.zeros((n, SLICES), META)
-    for field in ("run", "subrun", "event"):
-        events[field] = UNSET
-    events["entry"] = first + np.arange(n)
+    meta = np.zeros((n, SLICES), META)
     meta["plane"], meta["unit"] = np.arange(SLICES), UNIT_PIXEL
     meta["x_max"], meta["y_max"] = COLUMNS, ROWS
     flat = charge.ravel()
@@ -215,7 +212,7 @@ def images(charge: Floats, label: Floats, first: int) -> SparseImages:
         index=(found % size).astype(np.int32),
         value=flat[found].astype(np.float32),
         shape=(SLICES, ROWS, COLUMNS),
-        events=events,
+        events=unset_events(n, first),
         meta=meta,
         label=label,
         axis0="time",

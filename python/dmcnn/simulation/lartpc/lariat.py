@@ -29,7 +29,7 @@ from dmcnn.detectors.lariat import (
     WIRE_PITCH,
     WIRES,
 )  # fmt: skip
-from dmcnn.images.sparse import EVENT, META, UNIT_PIXEL, UNSET, SparseImages
+from dmcnn.images.sparse import META, UNIT_PIXEL, SparseImages, unset_events
 from dmcnn.simulation.lartpc import argon, hadrons
 from dmcnn.simulation.lartpc.argon import ELECTRON, KAON, MASS, MUON, PHOTON, PION, Floats
 from dmcnn.simulation.lartpc.generators import BEAM, NEUTRAL_PION_MASS
@@ -132,7 +132,7 @@ def _images(beam: Beam, response: Response, seed: int, numbers: Sequence[int]) -
         add_noise(image, response, rng)
         indices.append(np.flatnonzero(image).astype(np.int32))
         values.append(image[indices[-1]].astype(np.float32))
-    events = np.full(len(kinds), np.array((UNSET, UNSET, UNSET, 0, 0), EVENT))
+    events = unset_events(len(kinds))
     events["entry"] = numbers
     return SparseImages(
         offsets=np.cumsum([0, *map(len, indices)], dtype=np.int64),
