@@ -41,7 +41,7 @@ def display(settings: DisplaySettings) -> None:
     folder, logo = writable(settings.output_dir), _logo(settings)
     trained = _trained(settings)
     dataset = _dataset(settings, trained)
-    show = Show.of(settings, trained, _shown(settings, trained, dataset), folder, logo)
+    show = Show.of(settings, trained, dataset, folder, logo)
     if settings.distributions:
         show.distributions()
     scores, truth = _scores(settings, trained, dataset), _truth(trained, dataset)
@@ -101,16 +101,6 @@ def _dataset(settings: DisplaySettings, trained: Trained | None) -> Dataset:
     if trained is not None:
         return trained.dataset(settings.input_file)
     return Dataset(settings.input_file, **settings.reading())
-
-
-def _shown(settings: DisplaySettings, trained: Trained | None, dataset: Dataset) -> Dataset:
-    """The events as they are drawn: charges of pixels in electrons, whatever the network takes of them."""
-    from dmcnn.datasets.dataset import Dataset
-
-    if trained is None or trained.reading.get("charge", "electrons") == "electrons":
-        return dataset
-    kept = {key: value for key, value in trained.reading.items() if not key.startswith("charge")}
-    return Dataset(settings.input_file, **kept)
 
 
 def _truth(trained: Trained | None, dataset: Dataset) -> NDArray[np.float64]:
