@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dmcnn.images.sparse import SparseImages
-    from dmcnn.inference.predictor import Trained
+    from dmcnn.inference.predictor import Predictor
 
 log = logging.getLogger("dmcnn")
 
@@ -31,20 +31,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def occlude(settings: OccludeSettings) -> None:
     """Scan the entries one after another; each leaves an npz and one figure per class."""
-    from dmcnn.inference.predictor import open_trained
+    from dmcnn.inference.predictor import load_predictor, open_dataset
 
     folder = writable(settings.output_dir)
-    trained = open_trained(settings.weight_file, **settings.network())
-    trained.needs_classes("occlusion")
-    dataset = trained.dataset(settings.input_file)
+    predictor = load_predictor(settings.weight_file, **settings.network())
+    predictor.task.need_classes("occlusion")
+    dataset = open_dataset(predictor.card, settings.input_file)
     entries = dataset.entries(settings.entries)
     for entry in entries:
         event = dataset.read(entry, entry + 1)
         file = dataset.files[int(event.events["file"][0])]
         stem = folder / f"occlusion_test_{file.stem}_ENTRY_{event.events['entry'][0]}{settings.tag}"
-        found = _scan(settings, trained, event, stem)
-        _draw(settings, trained, event, found, stem)
-        settings.save(stem, f", weights {trained.sha256}")
+        found = _scan(settings, predictor, event, stem)
+        _draw(settings, predictor, event, found, stem)
+        settings.save(stem, f", weights {predictor.sha256}")
         log.info("%s: %d windows, maps in %s.npz", file.name, len(found.rows), stem)
 
 
@@ -62,7 +62,7 @@ class Scan:
     frames: NDArray[np.int64] | None
 
 
-def _scan(settings: OccludeSettings, trained: Trained, event: SparseImages, stem: Path) -> Scan:
+def _scan(settings: OccludeSettings, predictor: Predictor, event: SparseImages, stem: Path) -> Scan:
     """The scan of one event: taken from its npz if that is of the same scan, else resumed from its journal."""
     import numpy as np
     from tqdm import tqdm
@@ -70,7 +70,7 @@ def _scan(settings: OccludeSettings, trained: Trained, event: SparseImages, stem
     from dmcnn._common.journal import Journal
     from dmcnn.occlusion.windows import scan, windows
 
-    key = _key(settings, trained, event)
+    key = _key(settings, predictor, event)
     path = stem.with_name(stem.name + ".npz")
     if path.exists():
         with np.load(path, allow_pickle=False) as old:
@@ -84,12 +84,12 @@ def _scan(settings: OccludeSettings, trained: Trained, event: SparseImages, stem
         border=settings.border,
         stride=settings.stride,
     )
-    base = next(trained.logits([event]))[0]
+    base = next(predictor.logits([event]))[0]
     journal = Journal(stem.with_name(f".{stem.name}.journal"), key, len(base))
     done = len(journal)
     with tqdm(total=len(found), initial=done, desc=stem.name, unit="window") as bar:
         for part in scan(
-            trained.net,
+            predictor.net,
             event,
             found,
             np.arange(done, len(found)),
@@ -97,17 +97,17 @@ def _scan(settings: OccludeSettings, trained: Trained, event: SparseImages, stem
             seed=settings.seed_number,
             batch_size=settings.batch_size,
             precision=settings.precision,
-            scaling=trained.card.scaling,
+            scaling=predictor.card.scaling,
         ):
             journal.append(part)
             bar.update(len(part))
     result = Scan(found.rows, found.columns, journal.rows[found.number], base, found.frames)
-    _save(settings, trained, event, result, key, path)
+    _save(settings, predictor, event, result, key, path)
     journal.close()
     return result
 
 
-def _key(settings: OccludeSettings, trained: Trained, event: SparseImages) -> dict[str, Any]:
+def _key(settings: OccludeSettings, predictor: Predictor, event: SparseImages) -> dict[str, Any]:
     """What makes two scans the same scan."""
     from hashlib import sha256
 
@@ -116,8 +116,8 @@ def _key(settings: OccludeSettings, trained: Trained, event: SparseImages) -> di
         **depth,
         "image": sha256(event.index.tobytes() + event.value.tobytes()).hexdigest(),
         "ids": [int(event.events[name][0]) for name in ("run", "subrun", "event", "entry")],
-        "weights": trained.sha256,
-        "precision": trained.precision,
+        "weights": predictor.sha256,
+        "precision": predictor.precision,
         "k": settings.occlusion_size,
         "border": settings.border,
         "stride": settings.stride,
@@ -127,7 +127,7 @@ def _key(settings: OccludeSettings, trained: Trained, event: SparseImages) -> di
 
 def _save(
     settings: OccludeSettings,
-    trained: Trained,
+    predictor: Predictor,
     event: SparseImages,
     found: Scan,
     key: dict[str, Any],
@@ -139,7 +139,7 @@ def _save(
     """
     import numpy as np
 
-    scores, base = trained.scores(found.logits), trained.scores(found.base[None])[0]
+    scores, base = predictor.task.scores(found.logits), predictor.task.scores(found.base[None])[0]
     boxes: dict[str, Any] = (
         {} if found.frames is None else {"frames": found.frames, "depth": settings.occlusion_depth}
     )
@@ -156,7 +156,7 @@ def _save(
             logits=found.logits,
             base_logits=found.base,
             maps=np.stack(maps).astype(np.float32),
-            classes=np.array(trained.card.classes),
+            classes=np.array(predictor.card.classes),
             event=event.events,
             meta=event.meta,
             key=json.dumps(key, sort_keys=True),
@@ -172,15 +172,17 @@ def _map(
     return score_map(shape, found.rows, found.columns, scores, base, settings.stride, found.frames)
 
 
-def _draw(settings: OccludeSettings, trained: Trained, event: SparseImages, found: Scan, stem: Path) -> None:
+def _draw(
+    settings: OccludeSettings, predictor: Predictor, event: SparseImages, found: Scan, stem: Path
+) -> None:
     """One figure per class, PNG and PDF; of boxes by their strongest frame, and all in space and time."""
     from dmcnn.figures import attribution
     from dmcnn.figures import occlusion as figures
     from dmcnn.figures.save import save_figure
 
-    scores, base = trained.scores(found.logits), trained.scores(found.base[None])[0]
+    scores, base = predictor.task.scores(found.logits), predictor.task.scores(found.base[None])[0]
     image = event.dense()[0].any(axis=0)
-    for number, name in enumerate(trained.card.classes):
+    for number, name in enumerate(predictor.card.classes):
         scored = _map(settings, event, found, scores[:, number], base[number])
         figure = figures.score_map(
             scored if found.frames is None else figures.strongest_frame(scored, base[number]),

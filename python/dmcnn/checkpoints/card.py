@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import torch
 from torch import nn
 
 from dmcnn._common.errors import InputError, nearest
 from dmcnn.images.scaling import check_scaling
-from dmcnn.metrics.gaussian import outputs_of
 from dmcnn.models import MODELS
 
 KEY = "dmcnn"
@@ -49,16 +47,21 @@ class Card:
     data: dict[str, Any] = field(default_factory=dict)
     """Fingerprints and event counts of the training and test sets."""
     metrics: dict[str, float] = field(default_factory=dict)
+    task: str = ""
+    """What the network is for, see dmcnn.tasks; of a card that does not say, what follows from its targets."""
 
     def __post_init__(self) -> None:
         check_scaling(self.scaling)
         if len(self.targets) != len(self.target_scales):
             raise InputError(f"{len(self.targets)} targets and {len(self.target_scales)} scales of them")
+        if not self.task:
+            object.__setattr__(self, "task", "regression" if self.targets else "classification")
 
     @property
-    def outputs(self) -> int:
-        """Numbers that the network gives for an image: logits of the classes, or an estimate with its covariance."""
-        return outputs_of(len(self.targets), self.covariance) if self.targets else len(self.classes)
+    def shape(self) -> tuple[int, int, int]:
+        """Return the (C, H, W) of the images that the network takes."""
+        channels, height, width = (self.arguments[axis] for axis in ("channels", "height", "width"))
+        return channels, height, width
 
     def build(self) -> nn.Module:
         """A new network of this kind."""
@@ -75,8 +78,3 @@ class Card:
     def as_dict(self) -> dict[str, Any]:
         """Plain values only, so that the file loads without unpickling objects."""
         return asdict(self)
-
-    def scores(self, logits: torch.Tensor) -> torch.Tensor:
-        """(n, classes) scores of (n, classes) logits, in float64."""
-        logits = logits.double()
-        return logits.sigmoid() if self.activation == "sigmoid" else logits.softmax(dim=1)

@@ -31,7 +31,7 @@ class Network(Reading):
     def network(self) -> dict[str, Any]:
         """How to open the weight file."""
         return {
-            "asked": self.reading(),
+            "overrides": self.reading(),
             "gpuid": self.GPUID,
             "precision": self.precision,
             "batch_size": self.batch_size,

@@ -6,6 +6,7 @@ import inspect
 import logging
 import platform
 from dataclasses import replace
+from typing import Any
 
 import lightning
 import numpy as np
@@ -19,12 +20,12 @@ from dmcnn.inference import devices
 from dmcnn.losses.classification import ACTIVATION, loss_function
 from dmcnn.models import MODELS
 from dmcnn.settings import TrainSettings
+from dmcnn.tasks import Task, task_of
 from dmcnn.training.constraints.multipliers import DAMPING, RATE, WARMUP, Constraints, faults_in
 from dmcnn.training.data import Data
 from dmcnn.training.loop import Progress
 from dmcnn.training.optimiser import Recipe
 from dmcnn.training.session import Outputs, Run, Watch, restore
-from dmcnn.training.tasks import Classification, Regression, Task
 
 log = logging.getLogger("dmcnn")
 
@@ -110,10 +111,11 @@ def _recipe(settings: TrainSettings, total: int, constraints: Constraints | None
 
 
 def _task(settings: TrainSettings, card: Card, constraints: Constraints | None) -> Task:
-    if card.targets:
-        return Regression(card, [] if constraints is None else constraints.names)
-    gamma = 2.0 if settings.focal_gamma is None else settings.focal_gamma
-    return Classification(card, loss_function(settings.loss, gamma))
+    training: dict[str, Any] = {} if constraints is None else {"constraints": constraints.names}
+    if settings.targets is None:
+        gamma = 2.0 if settings.focal_gamma is None else settings.focal_gamma
+        training["loss"] = loss_function(settings.loss, gamma)
+    return task_of(card, **training)
 
 
 def _constraints(
@@ -175,4 +177,4 @@ def _card(settings: TrainSettings, data: Data, device: str, precision: str) -> C
         },
         data=data.record,
     )
-    return replace(card, arguments={"num_class": card.outputs, **card.arguments})
+    return replace(card, arguments={"num_class": task_of(card).outputs, **card.arguments})
