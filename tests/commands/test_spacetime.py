@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from dmcnn import attribute, display, occlude, train
-from dmcnn.checkpoints import card
+from dmcnn.checkpoints.load import load
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.displays import space_time
 from dmcnn.displays.space_time import Cells
@@ -170,7 +170,7 @@ def test_occlusion_by_boxes(sample: Path, weights: Path, tmp_path: Path) -> None
     np.testing.assert_array_equal(
         np.ravel_multi_index((found["frames"], found["rows"], found["cols"]), event.shape), event.index
     )
-    net, _ = card.load(weights)
+    net, _ = load(weights)
     for i in (0, len(event.index) // 2, len(event.index) - 1):
         hidden, at = event.dense(), [int(found[name][i]) for name in ("frames", "rows", "cols")]
         hidden[(0, *(slice(max(0, place - 1), place + 2) for place in at))] = 0
