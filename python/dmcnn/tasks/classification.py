@@ -199,8 +199,8 @@ class Classification(Task):
         if is_signal.all() or not is_signal.any():
             return (float("nan"),) * 4
         score = scores[:, self.signal]
-        area = classification.auc_interval(score[is_signal], score[~is_signal])
-        count = classification.auc(images.n_pixels[is_signal], images.n_pixels[~is_signal])
+        area = classification.auc_interval(labels=is_signal, scores=score)
+        count = classification.auc(labels=is_signal, scores=images.n_pixels)
         return float(area.value), float(area.low), float(area.high), max(count, 1 - count)
 
     def row(self, result: ClassificationResult) -> dict[str, float]:
