@@ -36,7 +36,9 @@ def export(settings: ExportSettings) -> None:
     from dmcnn.inference.predictor import load_predictor
 
     folder = writable(settings.output_dir)
-    predictor = load_predictor(settings.weight_file, overrides=settings.reading(), gpuid="cpu")
+    predictor = load_predictor(
+        settings.weight_file, model=settings.model, overrides=settings.reading(), gpuid="cpu"
+    )
     images = _images(settings, predictor)
     stem = folder / f"{Path(settings.weight_file).stem}{settings.tag}"
     possible = [name for name, one in FORMATS.items() if is_quantised(predictor.net) or not one.quantised]

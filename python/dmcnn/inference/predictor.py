@@ -17,7 +17,7 @@ from tqdm import tqdm
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import sha256
 from dmcnn.checkpoints import load
-from dmcnn.checkpoints.card import Card
+from dmcnn.checkpoints.card import Card, Own
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.datasets.labels import LabelRule
 from dmcnn.engines import dense
@@ -92,6 +92,7 @@ class Predictor:
 def load_predictor(
     weight_file: str | Path,
     *,
+    model: Own = None,
     overrides: Mapping[str, Any] | None = None,
     gpuid: str = "",
     precision: str = "32",
@@ -101,6 +102,7 @@ def load_predictor(
 
     Args:
         weight_file: checkpoint of dmcnn, DM-CNN's ``.pwf``, or Keras' ``.h5``.
+        model: a network that is not dmcnn's, as the training was told it: ``module:Name``; a file alone imports none.
         overrides: arguments of a reader (None = not given) that replace those of the training, aloud.
         gpuid: see dmcnn.inference.devices.device.
         precision: see Predictor.
@@ -110,7 +112,7 @@ def load_predictor(
         InputError: not a weight file, or there is no such device.
     """
     devices.use_whole_cpu()
-    net, card = load.load(weight_file)
+    net, card = load.load(weight_file, model)
     return Predictor(
         net,
         replace(card, reading=overruled(card, overrides or {})),

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from dmcnn.settings.base import Paths
+from dmcnn.settings.network import OWN_MODEL, OwnModel
 from dmcnn.settings.reading import Reading
 
 FileFormat = Literal["onnx", "torch", "qonnx", "json", "table"]
@@ -16,6 +17,7 @@ class ExportSettings(Reading):
     """Write a trained network for other programs: ONNX, torch.export, QONNX, integers; each file is checked."""
 
     weight_file: str = Field(description="checkpoint of dmcnn, a .pwf of DM-CNN, or Keras' .h5 or .hdf5")
+    model: OwnModel = Field(None, description=OWN_MODEL)
     format: FileFormat | list[FileFormat] | None = Field(
         None,
         description="onnx: float operators; torch: a program of torch.export; qonnx: operators that round (hls4ml); "

@@ -17,11 +17,18 @@ def quarter_turn(value: Any) -> Any:
     return 0 if value is False else value
 
 
+OwnModel = str | list[str] | None
+OWN_MODEL = (
+    "network of your own that the weight file names, module:Name as in training: without it none is imported"
+)
+
+
 class Network(Reading):
     """How a trained network is used; what is not given here comes from its checkpoint."""
 
     input_file: Paths = Field(description="image files: path, list, globs, or sample://name/split?events=N")
     weight_file: str | None = Field(None, description="checkpoint of dmcnn or a .pwf of DM-CNN")
+    model: OwnModel = Field(None, description=OWN_MODEL)
     output_dir: str = Field("outputs", description="folder of everything that is written")
     batch_size: int = Field(8, ge=1, description="images per forward pass")
     precision: Literal["32", "bf16"] = Field(
@@ -31,6 +38,7 @@ class Network(Reading):
     def network(self) -> dict[str, Any]:
         """How to open the weight file."""
         return {
+            "model": self.model,
             "overrides": self.reading(),
             "gpuid": self.GPUID,
             "precision": self.precision,

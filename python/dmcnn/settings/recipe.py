@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from dmcnn.settings.base import Conflict
+from dmcnn.settings.base import Conflict, Names
 from dmcnn.settings.reading import Reading
 
 ARCHITECTURE = (
@@ -16,6 +16,8 @@ ARCHITECTURE = (
 )  # fmt: skip
 """Keys that go to the network as they are, if they are given; which of them it takes is its own affair."""
 
+LOSSES = ("bce", "cross_entropy", "focal", "gaussian_nll", "clipped_nll")
+OPTIMIZERS = ("adam", "nadam")
 REGRESSION = ("gaussian_nll", "clipped_nll")
 """Losses of networks that estimate numbers."""
 
@@ -31,7 +33,10 @@ class Recipe(Reading):
     learning_rate: float = Field(gt=0, description="step size of the optimiser")
     EPOCHS: int = Field(ge=1, description="passes over the training set")
 
-    model: str = Field("mpid", description="network")
+    model: str = Field(
+        "mpid",
+        description="network; or one of your own, module:Name, of a file beside the cfg or in the working directory",
+    )
     drop_out: float | None = Field(None, ge=0, lt=1, description="dropout probability (default: the model's)")
     filters_1: int | None = Field(
         None, ge=1, description="filters of the first convolution (models that say so)"
@@ -49,9 +54,10 @@ class Recipe(Reading):
     )
     bits_2: int | None = Field(None, ge=0, le=8, description="likewise of the dense layers")
 
-    loss: Literal["bce", "cross_entropy", "focal", "gaussian_nll", "clipped_nll"] = Field(
+    loss: Annotated[str, Names("dmcnn.losses", LOSSES)] = Field(
         "bce",
-        description="loss function on the logits; of targets gaussian_nll, or clipped_nll as SmartPixels' first one",
+        description="loss function on the logits; of targets gaussian_nll, or clipped_nll as SmartPixels' first one; "
+        "or one of your own, see model",
     )
     focal_gamma: float | None = Field(None, ge=0, description="focusing exponent of loss = focal (default 2)")
     targets: list[str] | None = Field(
@@ -73,7 +79,9 @@ class Recipe(Reading):
     )
     covariance: Literal["full", "diagonal"] = Field("full", description="of the estimates")
 
-    optimizer: Literal["adam", "nadam"] = Field("adam", description="nadam: as in Keras")
+    optimizer: Annotated[str, Names("dmcnn.optimizers", OPTIMIZERS)] = Field(
+        "adam", description="nadam: as in Keras; or one of your own or of torch, such as torch.optim:AdamW"
+    )
     schedule: Literal["constant", "cosine"] = Field(
         "constant", description="of the step size; cosine: down to 0 at the end of the training"
     )
@@ -119,7 +127,7 @@ class Recipe(Reading):
         yield from super().conflicts()
         if self.focal_gamma is not None and self.loss != "focal":
             yield ("focal_gamma", "loss"), f"focal_gamma needs loss = 'focal', not {self.loss!r}"
-        if (self.targets is None) == (self.loss in REGRESSION):
+        if self.loss in LOSSES and (self.targets is None) == (self.loss in REGRESSION):
             losses = " and ".join(map(repr, REGRESSION))
             yield (
                 ("targets", "loss"),
