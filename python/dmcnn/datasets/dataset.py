@@ -266,6 +266,14 @@ class Dataset:
                 bar.update(len(chunk))
         return join(parts)
 
+    @property
+    def sources(self) -> list[str]:
+        """The file that every event comes from; in a folder, its own."""
+        paths = [self.files[number] for number in self.events["file"]]
+        if self.names is None:
+            return [str(path) for path in paths]
+        return [str(path / name) for path, name in zip(paths, self.names, strict=True)]
+
     def source(self, event: SparseImages) -> str:
         """The file that one event comes from; in a folder, its own."""
         file = int(event.events["file"][0])
