@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dmcnn.attribution import Method
-    from dmcnn.attribution.report import Job
+    from dmcnn.attribution.report import EventReport
     from dmcnn.datasets.dataset import Dataset
     from dmcnn.datasets.selection import Chosen
     from dmcnn.inference.predictor import Predictor
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def attribute(settings: AttributeSettings) -> None:
     """Explain the chosen events one after another; then the gallery and the quality of all."""
-    from dmcnn.attribution.report import Job
+    from dmcnn.attribution.report import EventReport, ReportOptions
     from dmcnn.inference.predictor import load_predictor, open_dataset
 
     folder = writable(settings.output_dir)
@@ -49,25 +49,28 @@ def attribute(settings: AttributeSettings) -> None:
     dataset = open_dataset(predictor.card, settings.input_file)
     chosen, labels = _chosen(settings, predictor, dataset), predictor.task.truth(dataset, settings.label)
     stem = folder / f"DM-CNN_attribution{settings.tag}"
+    options = ReportOptions(**settings.report())
     rows: list[dict[str, Any]] = []
-    jobs: list[Job] = []
+    reports: list[EventReport] = []
     for one in chosen:
         event = dataset.read(one.number, one.number + 1)
         if not event.has_image[0]:
             log.warning("warning: entry %d holds no image: left out", event.events["entry"][0])
             continue
-        job = Job(settings, predictor, dataset, event, one, labels[one.number], folder)
-        found = job.explained(methods)
-        job.draw(found, methods)
+        report = EventReport(
+            options, predictor, dataset, event, one, labels[one.number], folder, settings.tag
+        )
+        found = report.explained(methods)
+        report.draw(found, methods)
         rows += found.rows
-        jobs.append(job)
-        log.info("%s: %s", job.stem.name, one.reason)
-    if "html" in settings.formats and len(jobs) > 1:
-        _gallery(settings, jobs, methods, stem)
+        reports.append(report)
+        log.info("%s: %s", report.stem.name, one.reason)
+    if "html" in settings.formats and len(reports) > 1:
+        _gallery(settings, reports, methods, stem)
     if rows:
         _tables(rows, stem)
-    if jobs and len(methods) > 1:
-        _agreement(jobs, methods, stem)
+    if reports and len(methods) > 1:
+        _agreement(reports, methods, stem)
     settings.save(stem, f", weights {predictor.sha256}")
 
 
@@ -157,12 +160,14 @@ def _other_scores(settings: AttributeSettings, predictor: Predictor, dataset: Da
     return other.task.ranking(other.all_logits(open_dataset(other.card, settings.input_file)))
 
 
-def _gallery(settings: AttributeSettings, jobs: Sequence[Job], methods: Sequence[Method], stem: Path) -> None:
+def _gallery(
+    settings: AttributeSettings, reports: Sequence[EventReport], methods: Sequence[Method], stem: Path
+) -> None:
     """One page of all events, whose maps are read again one by one."""
     from dmcnn.pages import gallery
 
     texts = gallery(
-        (job.page(job.explained(methods), methods) for job in jobs),
+        (report.page(report.explained(methods), methods) for report in reports),
         f"Attribution: {settings.name}" if settings.name else "Attribution",
         settings.order,
     )
@@ -192,7 +197,7 @@ def _tables(rows: Sequence[dict[str, Any]], stem: Path) -> None:
     log.info("%s_quality.csv, %s_quality_summary.csv", stem, stem.name)
 
 
-def _agreement(jobs: Sequence[Job], methods: Sequence[Method], stem: Path) -> None:
+def _agreement(reports: Sequence[EventReport], methods: Sequence[Method], stem: Path) -> None:
     """How alike the maps of the methods are, averaged over the events: table and figure."""
     import numpy as np
 
@@ -201,7 +206,7 @@ def _agreement(jobs: Sequence[Job], methods: Sequence[Method], stem: Path) -> No
     from dmcnn.figures.save import save_figure
     from dmcnn.tables import table
 
-    found = [agreement(job.explained(methods).maps, job.event.dense()[0] != 0) for job in jobs]
+    found = [agreement(report.explained(methods).maps, report.event.dense()[0] != 0) for report in reports]
     names, share = found[0].names, found[0].share
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # pairs that no event has a number for stay NaN

@@ -35,28 +35,37 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def display(settings: DisplaySettings) -> None:
     """Draw the chosen events, as pictures and as pages."""
-    from dmcnn.displays.event import Show
+    from dmcnn.displays.event import Display, DisplayOptions
 
     _check_colours(settings)
-    folder, logo = writable(settings.output_dir), _logo(settings)
+    folder = writable(settings.output_dir)
+    options = DisplayOptions(**settings.looks(), logo=_logo(settings))
     predictor = _predictor(settings)
     dataset = _dataset(settings, predictor)
-    show = Show.of(settings, predictor, dataset, folder, logo)
+    shown = Display.open(
+        options,
+        predictor,
+        dataset,
+        folder,
+        classes=settings.classes,
+        distributions=settings.distributions,
+        tag=settings.tag,
+    )
     if settings.distributions:
-        show.distributions()
+        shown.distributions()
     scores = _scores(settings, predictor, dataset)
     truth = [()] * len(dataset) if predictor is None else predictor.task.stored_truth(dataset)
     pages: list[EventPage] = []
     for one in _chosen(settings, dataset, scores):
         event = dataset.read(one.number, one.number + 1)
         found = _score(settings, predictor, event, float(scores[one.number]), truth[one.number])
-        event = event if show.dataset is dataset else show.dataset.read(one.number, one.number + 1)
-        stem = show.stem(event)
-        show.draw(one.number, event, found)
+        event = event if shown.dataset is dataset else shown.dataset.read(one.number, one.number + 1)
+        stem = shown.stem(event)
+        shown.draw(one.number, event, found)
         if "html" in settings.formats:
             from dmcnn.pages import event_page
 
-            pages.append(show.page(one.number, event, found))
+            pages.append(shown.page(one.number, event, found))
             with replacing(stem.with_name(f"{stem.name}.html")) as temporary:
                 temporary.write_text(event_page(pages[-1]), encoding="utf-8")
         log.info("%s.%s", stem, ", .".join(settings.formats))

@@ -160,6 +160,15 @@ class AttributeSettings(Choosing):
         window = {"k": self.occlusion_size, "depth": self.occlusion_depth}
         return given | {name: size for name, size in window.items() if size is not None}
 
+    def report(self) -> dict[str, Any]:
+        """Return the contents and looks of the report of an event, see attribution.report.ReportOptions."""
+        return {
+            **self.model_dump(include={"target", "output", "redraw", "each", "zoom", "signed_cmap"}),
+            "percentile": self.percentile_shown,
+            "formats": self.formats,
+            "judging": self.judging() if self.judge else None,
+        }
+
     def judging(self) -> dict[str, Any]:
         """Arguments of the measures."""
         return {

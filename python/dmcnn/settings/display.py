@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
@@ -59,6 +59,12 @@ class DisplaySettings(Choosing):
     dpi: int = setting(
         150, ge=30, le=600, section="pictures", description="[pixels per inch] of the 8-inch picture"
     )
+
+    def looks(self) -> dict[str, Any]:
+        """Return the looks of the pictures, see displays.event.DisplayOptions."""
+        keys = {"score_label", "logit", "colorbar", "rotation", "transpose", "cmap", "gamma", "dpi"}
+        label = self.data_label if self.data else self.simulation_label
+        return {**self.model_dump(include=keys), "formats": self.formats, "label": label}
 
     @property
     def chooses(self) -> bool:
