@@ -23,10 +23,10 @@ def words(axes) -> list[str]:
 @pytest.mark.parametrize("log", [False, True])
 def test_roc_draws_the_curve_and_its_auc(log):
     figure = figures.roc({"MPID": (SIGNAL, BACKGROUND), "swapped": (BACKGROUND, SIGNAL)}, level=0.9, log=log)
-    axes, expected = figure.axes[0], metrics.roc(SIGNAL, BACKGROUND)
+    axes, expected = figure.axes[0], metrics.roc(signal=SIGNAL, background=BACKGROUND)
     np.testing.assert_array_equal(axes.lines[0].get_xdata(), expected.background)
     np.testing.assert_array_equal(axes.lines[0].get_ydata(), expected.signal)
-    area = metrics.auc_interval(SIGNAL, BACKGROUND, 0.9)
+    area = metrics.auc_interval(signal=SIGNAL, background=BACKGROUND, level=0.9)
     assert words(axes)[0] == f"MPID: {area.value:.4f} [{area.low:.4f}, {area.high:.4f}]"
     assert axes.get_legend().get_title().get_text() == "AUC with 90 % interval"
     assert axes.get_xscale() == ("log" if log else "linear")

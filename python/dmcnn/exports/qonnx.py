@@ -17,6 +17,7 @@ from dmcnn.exports.integers import described
 from dmcnn.exports.onnx import INPUT, OUTPUT
 from dmcnn.layers import IMAGES, Layer, probe
 from dmcnn.quantisation.quantisers import QConv2d, QLinear, QuantisedBits, Quantiser
+from dmcnn.tasks import task_of
 
 DOMAIN = "qonnx.custom_op.general"
 OPSET = 13
@@ -112,7 +113,7 @@ class Graph:
         make = self._make
         float32 = need("onnx").TensorProto.FLOAT
         images = make.make_tensor_value_info(INPUT, float32, [1, *card.shape])
-        outputs = make.make_tensor_value_info(OUTPUT, float32, [1, card.outputs])
+        outputs = make.make_tensor_value_info(OUTPUT, float32, [1, task_of(card).outputs])
         graph = make.make_graph(self.nodes, card.model, [images], [outputs], self.constants)
         opsets = [make.make_opsetid("", OPSET), make.make_opsetid(DOMAIN, 1)]
         model = make.make_model(graph, producer_name="dmcnn", opset_imports=opsets, ir_version=IR_VERSION)

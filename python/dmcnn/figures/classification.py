@@ -27,8 +27,8 @@ def roc(samples: Mapping[str, tuple[ArrayLike, ArrayLike]], level: float = 0.95,
     lowest = 1.0
     for nth, (name, (signal, background)) in enumerate(samples.items()):
         curve, area = (
-            classification.roc(signal, background),
-            classification.auc_interval(signal, background, level),
+            classification.roc(signal=signal, background=background),
+            classification.auc_interval(signal=signal, background=background, level=level),
         )
         label = f"{name}: {area.value:.4f} [{area.low:.4f}, {area.high:.4f}]"
         axes.plot(curve.background, curve.signal, label=label, **stroke(nth))

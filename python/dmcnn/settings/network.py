@@ -15,6 +15,12 @@ def quarter_turn(value: Any) -> Any:
     return 0 if value is False else value
 
 
+OwnModel = str | list[str] | None
+OWN_MODEL = (
+    "network of your own that the weight file names, module:Name as in training: without it none is imported"
+)
+
+
 class Network(Reading):
     """How a trained network is used; what is not given here comes from its checkpoint."""
 
@@ -26,6 +32,7 @@ class Network(Reading):
     weight_file: str | None = setting(
         None, section="input files", description="checkpoint of dmcnn or a .pwf of DM-CNN"
     )
+    model: OwnModel = setting(None, section="input files", description=OWN_MODEL)
     output_dir: str = setting(
         "outputs", section="outputs", description="folder of everything that is written"
     )
@@ -37,7 +44,8 @@ class Network(Reading):
     def network(self) -> dict[str, Any]:
         """How to open the weight file."""
         return {
-            "asked": self.reading(),
+            "model": self.model,
+            "overrides": self.reading(),
             "gpuid": self.GPUID,
             "precision": self.precision,
             "batch_size": self.batch_size,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar, Literal
 
 from dmcnn._common.errors import nearest
+from dmcnn.detectors.lartpc import CLASSES
 from dmcnn.settings.base import Conflict, Label, Paths, setting
 from dmcnn.settings.recipe import Recipe
 
@@ -275,7 +276,7 @@ class TrainSettings(Recipe):
     @property
     def class_names(self) -> list[str]:
         """The classes in the order of the logits; DM-CNN's are signal, background. None with targets."""
-        return [] if self.targets else self.classes or ["signal", "background"]
+        return [] if self.targets else self.classes or list(CLASSES)
 
     @property
     def signal_class(self) -> str | None:

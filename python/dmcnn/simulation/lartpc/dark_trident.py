@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from functools import partial
 from math import inf
 
+from dmcnn.detectors.lartpc import ROWS, WIRES
 from dmcnn.images.sparse import SparseImages
 from dmcnn.simulation.lartpc import generators
 from dmcnn.simulation.lartpc.argon import ELECTRON, MASS
-from dmcnn.simulation.lartpc.detector import ROWS, WIRES
 from dmcnn.simulation.lartpc.events import Recipe, images
 from dmcnn.simulation.lartpc.response import Response
 from dmcnn.simulation.ranges import check

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn._common.columns import join
+from dmcnn.detectors.lartpc import PLANE
 from dmcnn.images.sparse import EVENT, META, UNIT_WIRE_TICK, SparseImages
 from dmcnn.simulation.lartpc.argon import ELECTRON, PHOTON, Floats
-from dmcnn.simulation.lartpc.detector import PLANE, Window, place
+from dmcnn.simulation.lartpc.detector import Window, place
 from dmcnn.simulation.lartpc.generators import cosmic_rays
 from dmcnn.simulation.lartpc.particles import Deposits, Particles
 from dmcnn.simulation.lartpc.response import Response, digitise

@@ -9,16 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from dmcnn._common.columns import join
+from dmcnn.detectors.lartpc import DRIFT_LENGTH, DRIFT_VELOCITY, HALF_HEIGHT, TICK, TRIGGER_TICK
 from dmcnn.simulation.lartpc import argon
 from dmcnn.simulation.lartpc.argon import ELECTRON, MASS, MUON, PHOTON, PION, PROTON, Floats
-from dmcnn.simulation.lartpc.detector import (
-    DRIFT_LENGTH,
-    DRIFT_VELOCITY,
-    HALF_HEIGHT,
-    TICK,
-    TRIGGER_TICK,
-    Window,
-)
+from dmcnn.simulation.lartpc.detector import Window
 from dmcnn.simulation.lartpc.particles import Particles, deflected, particles
 
 NEUTRAL_PION_MASS = 134.977  # MeV

@@ -12,7 +12,22 @@ from math import inf
 
 import numpy as np
 
-from dmcnn.images.sparse import EVENT, META, UNIT_PIXEL, UNSET, SparseImages
+from dmcnn.detectors.lariat import (
+    BINS,
+    CLASSES,
+    DRIFT_LENGTH,
+    DRIFT_VELOCITY,
+    FIELD,
+    FIRST_BIN,
+    HALF_HEIGHT,
+    LENGTH,
+    TICK,
+    TICKS_PER_BIN,
+    WIRE_ANGLE,
+    WIRE_PITCH,
+    WIRES,
+)  # fmt: skip
+from dmcnn.images.sparse import META, UNIT_PIXEL, SparseImages, unset_events
 from dmcnn.simulation.lartpc import argon, hadrons
 from dmcnn.simulation.lartpc.argon import ELECTRON, KAON, MASS, MUON, PHOTON, PION, Floats
 from dmcnn.simulation.lartpc.generators import BEAM, NEUTRAL_PION_MASS
@@ -28,17 +43,6 @@ from dmcnn.simulation.ranges import check
 
 CODES = {"electron": ELECTRON, "kaon": KAON, "muon": MUON, "photon": PHOTON, "pion": PION, "pion_zero": None}
 """Particles of the beam; a neutral pion is made at the entrance and decays there."""
-
-CLASSES = tuple(CODES)
-
-DRIFT_LENGTH, HALF_HEIGHT, LENGTH = 47.0, 20.0, 90.0  # cm
-WIRES, WIRE_PITCH, WIRE_ANGLE = 240, 0.4, np.pi / 3  # cm, rad to the beam: collection plane
-FIELD = 0.484  # kV/cm
-DRIFT_VELOCITY = 0.151  # cm/µs
-TICK = 0.128  # µs
-BINS, TICKS_PER_BIN, FIRST_BIN = 146, 21, 15
-"""The 3072 ticks of a readout, in bins that are as long (4 mm of drift) as the wires are apart; the bin of the
-trigger, when the beam particle leaves charge at the anode, is such that the drift lies inside."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,7 @@ def _images(beam: Beam, response: Response, seed: int, numbers: Sequence[int]) -
         add_noise(image, response, rng)
         indices.append(np.flatnonzero(image).astype(np.int32))
         values.append(image[indices[-1]].astype(np.float32))
-    events = np.full(len(kinds), np.array((UNSET, UNSET, UNSET, 0, 0), EVENT))
+    events = unset_events(len(kinds))
     events["entry"] = numbers
     return SparseImages(
         offsets=np.cumsum([0, *map(len, indices)], dtype=np.int64),
