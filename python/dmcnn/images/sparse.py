@@ -170,11 +170,14 @@ def sparse(
     events: NDArray[Any] | None = None,
     meta: NDArray[Any] | None = None,
     label: NDArray[Any] | None = None,
+    *,
+    unit: int = UNIT_UNKNOWN,
+    axis0: Axis = "plane",
 ) -> SparseImages:
     """(n, C, H, W) float32 images as SparseImages: every non-zero pixel is kept.
 
     Without ``events`` the entries are numbered 0..n-1 in file 0 with unset ids; without ``meta`` the edges are
-    pixel numbers and the plane is the channel number.
+    pixel numbers, in ``unit``, and the plane is the channel number.
     """
     n, channels, height, width = dense.shape
     flat = np.ascontiguousarray(dense, np.float32).reshape(n, -1)
@@ -183,7 +186,7 @@ def sparse(
         events = unset_events(n)
     if meta is None:
         meta = np.zeros((n, channels), META)
-        meta["plane"] = np.arange(channels)
+        meta["plane"], meta["unit"] = np.arange(channels), unit
         meta["x_max"], meta["y_max"] = width, height
     return SparseImages(
         offsets=np.concatenate([[0], np.cumsum(np.bincount(image, minlength=n))]).astype(np.int64),
@@ -193,4 +196,5 @@ def sparse(
         events=events,
         meta=meta,
         label=label,
+        axis0=axis0,
     )
