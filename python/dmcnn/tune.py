@@ -73,7 +73,7 @@ def _check(settings: TuneSettings) -> dict[str, str]:
     for values in samples(space):
         try:
             found, some = _settings_of(settings, values, Path(settings.output_dir))
-            check(found)
+            check(found.model, found.architecture(), found.constraints or [], found.targets or [])
             warnings.update(dict.fromkeys(some))
             if settings.objective == "val_auc" and found.signal_class is None:
                 raise InputError("objective = 'val_auc' needs a signal class in the base: signal = …")

@@ -221,3 +221,26 @@ class Recipe(Reading):
     def architecture(self) -> dict[str, Any]:
         """The arguments of the network that the cfg gives."""
         return self.model_dump(include=set(ARCHITECTURE), exclude_none=True)
+
+    def recipe(self) -> dict[str, Any]:
+        """Return what every step does to the weights, see training.optimiser.Recipe."""
+        return {
+            **self.model_dump(
+                include={"learning_rate", "optimizer", "schedule", "weight_limit", "gradient_limit"}
+            ),
+            "l1": self.l1_weights,
+            "l2": self.l2_weights,
+            "activity_l2": self.l2_activity,
+        }
+
+    def multipliers(self) -> dict[str, Any]:
+        """Return how the constraints are enforced, see training.setup.ConstraintOptions."""
+        given = {
+            "rate": self.constraint_rate,
+            "damping": self.constraint_damping,
+            "warmup": self.constraint_warmup,
+        }
+        return {
+            "texts": self.constraints,
+            **{what: value for what, value in given.items() if value is not None},
+        }

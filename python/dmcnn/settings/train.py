@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from dmcnn._common.errors import nearest
 from dmcnn.detectors.lartpc import CLASSES
@@ -258,14 +258,15 @@ class TrainSettings(Recipe):
             keys = "test_fraction", "validation_fraction"
             yield keys, f"{' and '.join(keys)} leave nothing to train on"
 
-    def part(self, what: str) -> tuple[Paths, list[int] | None] | None:
-        """Files of the "train", "validation" or "test" events and the entries of each, if files are given."""
-        files, entries = {
+    @property
+    def sources(self) -> dict[str, tuple[Paths, list[int] | None]]:
+        """Files of the "train", "validation" and "test" events that are given, and the entries of each."""
+        files = {
             "train": (self.input_train, self.events_train),
             "validation": (self.input_validation, self.events_validation),
             "test": (self.input_test, self.events_test),
-        }[what]
-        return None if files is None else (files, entries)
+        }
+        return {what: (inputs, entries) for what, (inputs, entries) in files.items() if inputs is not None}
 
     @property
     def shares(self) -> dict[str, float]:
@@ -282,3 +283,41 @@ class TrainSettings(Recipe):
     def signal_class(self) -> str | None:
         """The class whose score is the signal score, if any is named."""
         return self.signal or ("signal" if "signal" in self.class_names else None)
+
+    def network(self, cfg: str) -> dict[str, Any]:
+        """Return what the user says of the network, see training.setup.NetworkOptions."""
+        keys = {"model", "scaling", "label", "loss", "diagonal", "covariance"}
+        gamma = {} if self.focal_gamma is None else {"focal_gamma": self.focal_gamma}
+        return {
+            **self.model_dump(include=keys),
+            **gamma,
+            "architecture": self.architecture(),
+            "classes": self.class_names,
+            "signal": self.signal_class,
+            "cfg": cfg,
+        }
+
+    def session(self) -> dict[str, Any]:
+        """Return the course of the training, see training.setup.SessionOptions."""
+        may_change = self.keys(resume="free")
+        if self.schedule != "constant" or self.constraints:
+            may_change.remove("EPOCHS")
+        return {
+            **self.model_dump(
+                include={
+                    "batch_size_train",
+                    "batch_size_test",
+                    "patience",
+                    "schedule_start",
+                    "precision",
+                    "resume",
+                }
+            ),
+            "epochs": self.EPOCHS,
+            "test_every_step": self.test_every_step if self.run_test else None,
+            "test_events": self.test_events_nums,
+            "save_every_step": self.save_every_step if self.save_weights else 0,
+            "seed": self.seed_number if self.seed else None,
+            "gpuid": self.GPUID,
+            "may_change": may_change,
+        }
