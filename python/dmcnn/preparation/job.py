@@ -7,7 +7,6 @@ import logging
 import platform
 from dataclasses import replace
 
-import lightning
 import numpy as np
 import torch
 from torch import nn
@@ -20,7 +19,7 @@ from dmcnn.models.checkpoint import Card
 from dmcnn.preparation.data import Data
 from dmcnn.settings import TrainSettings
 from dmcnn.training.constraints import DAMPING, RATE, WARMUP, Constraints, faults_in
-from dmcnn.training.fit import Progress
+from dmcnn.training.fit import Progress, seed_generators
 from dmcnn.training.losses import ACTIVATION, loss_function
 from dmcnn.training.recipe import Recipe
 from dmcnn.training.run import Outputs, Run, Watch, restore
@@ -60,7 +59,7 @@ def prepare(
         precision = "bf16" if data.targets is None and devices.bf16_is_fast(device) else "32"
     seed = settings.seed_number if settings.seed else int(np.random.SeedSequence().generate_state(1)[0])
     card = _card(settings, data, f"{device}", precision)
-    lightning.seed_everything(seed, verbose=False)
+    seed_generators(seed)
     net, progress = card.build(), Progress()
     if settings.resume and outputs.last.exists():
         lasting = settings.schedule == "constant" and not settings.constraints

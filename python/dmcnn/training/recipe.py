@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -64,10 +65,10 @@ class Recipe:
     def optimizer_of(self, net: nn.Module) -> torch.optim.Optimizer:
         """A new optimiser of the weights of ``net``."""
         if self.optimizer == "nadam":
-            return torch.optim.NAdam(
+            return _eager(torch.optim.NAdam)(
                 net.parameters(), lr=self.learning_rate, betas=(0.9, 0.999), eps=1e-7, momentum_decay=1.0
             )
-        return torch.optim.Adam(net.parameters(), lr=self.learning_rate)
+        return _eager(torch.optim.Adam)(net.parameters(), lr=self.learning_rate)
 
     def rate(self, step: int) -> float:
         """Step size of a step, a function of its number alone."""
@@ -90,6 +91,16 @@ class Recipe:
         if self.weight_limit is not None:
             for weight in net.parameters():
                 weight.clamp_(-self.weight_limit, self.weight_limit)
+
+
+def _eager(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
+    """Return the optimiser class without the wrappers that keep torch's compiler out of its methods.
+
+    Their first call imports that compiler, which takes more CPU time than torch itself.
+    """
+    wrapped = ("add_param_group", "load_state_dict", "state_dict", "zero_grad")
+    methods = {name: inspect.unwrap(getattr(kind, name)) for name in wrapped}
+    return type(kind.__name__, (kind,), {**methods, "step": torch.no_grad()(inspect.unwrap(kind.step))})
 
 
 @dataclass

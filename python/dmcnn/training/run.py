@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from dmcnn.files import replacing
 from dmcnn.images import SparseImages
 from dmcnn.models import checkpoint
 from dmcnn.models.checkpoint import Card
-from dmcnn.training.fit import Progress
+from dmcnn.training.fit import Progress, reproducible
 from dmcnn.training.recipe import Recipe
 from dmcnn.training.regression import Residuals
 from dmcnn.training.tasks import Result, Task
@@ -124,8 +124,10 @@ class Run:
 
     def enough(self, progress: Progress) -> bool:
         """Whether the last ``patience`` evaluations brought nothing better."""
+        if not self.patience:
+            return False
         ranks = [self.task.rank(row) for row in progress.rows]
-        return bool(self.patience and ranks and len(ranks) - 1 - ranks.index(max(ranks)) >= self.patience)
+        return bool(ranks and len(ranks) - 1 - ranks.index(max(ranks)) >= self.patience)
 
     def evaluate(self, progress: Progress) -> None:
         """Add a row to the metrics table; keep the weights if they are the best so far."""
@@ -133,8 +135,8 @@ class Run:
         best = max(map(self.task.rank, progress.rows), default=(-np.inf,))
         seen = max(1, progress.seen)
         values = {
-            "train_accu": progress.correct / seen,
-            "train_loss": progress.loss_sum / seen,
+            "train_accu": int(progress.correct) / seen,
+            "train_loss": float(progress.loss_sum) / seen,
             "test_loss": result.numbers["loss"],
             "epoch": (progress.step - 1) // self.steps_per_epoch,
             "step": progress.step,
@@ -160,6 +162,7 @@ class Run:
         about = self.net, result.outputs, result.truth
         return {**self.constraints.violations(*about), "violation": self.constraints.owed(*about)}
 
+    @reproducible()
     def finish(self, progress: Progress, test: SparseImages) -> Result:
         """The best weights (without evaluations on the way: the last) on the whole test set, kept as JSON.
 
@@ -189,7 +192,7 @@ class Run:
         content = {
             checkpoint.KEY: self._card(progress, {}).as_dict(),
             "state_dict": self.net.state_dict(),
-            "progress": {entry.name: getattr(progress, entry.name) for entry in fields(progress)},
+            "progress": progress.state_dict(),
         }
         _save(self.outputs.last, content)
 

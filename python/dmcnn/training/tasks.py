@@ -46,8 +46,8 @@ class Task(ABC):
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Mean loss of a batch of (B, m) outputs."""
 
-    def right(self, outputs: torch.Tensor, labels: torch.Tensor) -> int:
-        """How many of a batch are right, where there is right and wrong."""
+    def right(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor | int:
+        """Return how many of a batch are right, where there is right and wrong: a scalar on their device."""
         return 0
 
     @abstractmethod
@@ -97,8 +97,8 @@ class Classification(Task):
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         return self._loss(outputs, labels)
 
-    def right(self, outputs: torch.Tensor, labels: torch.Tensor) -> int:
-        return int((outputs.argmax(dim=1) == labels).sum())
+    def right(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return (outputs.argmax(dim=1) == labels).sum()
 
     def evaluate(self, net: nn.Module, images: SparseImages, **how: Any) -> Evaluation:
         return evaluation.evaluate(net, images, self.card, self._loss, **how)
