@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,9 +17,20 @@ from dmcnn._common import plugins
 from dmcnn._common.errors import InputError
 from dmcnn.quantisation.quantisers import QuantisedTanh
 
+
+def _eager(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
+    """Return the optimiser class without the wrappers that keep torch's compiler out of its methods.
+
+    Their first call imports that compiler, which takes more CPU time than torch itself.
+    """
+    wrapped = ("add_param_group", "load_state_dict", "state_dict", "zero_grad")
+    methods = {name: inspect.unwrap(getattr(kind, name)) for name in wrapped}
+    return type(kind.__name__, (kind,), {**methods, "step": torch.no_grad()(inspect.unwrap(kind.step))})
+
+
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "adam": torch.optim.Adam,
-    "nadam": partial(torch.optim.NAdam, betas=(0.9, 0.999), eps=1e-7, momentum_decay=1.0),
+    "adam": _eager(torch.optim.Adam),
+    "nadam": partial(_eager(torch.optim.NAdam), betas=(0.9, 0.999), eps=1e-7, momentum_decay=1.0),
 }
 """``nadam`` is Keras' Nadam (Dozat 2016) with its defaults, not torch's. One of one's own, such as
 ``torch.optim:AdamW``, takes the parameters and ``lr=``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from dmcnn.checkpoints.save import save
 from dmcnn.engines.dense import all_logits
 from dmcnn.images.sparse import SparseImages
 from dmcnn.tasks import Result, Task
-from dmcnn.training.loop import Progress
+from dmcnn.training.loop import Progress, reproducible
 from dmcnn.training.optimiser import Recipe
 
 if TYPE_CHECKING:
@@ -126,8 +126,10 @@ class Run:
 
     def enough(self, progress: Progress) -> bool:
         """Whether the last ``patience`` evaluations brought nothing better."""
+        if not self.patience:
+            return False
         ranks = [self.task.rank(row) for row in progress.rows]
-        return bool(self.patience and ranks and len(ranks) - 1 - ranks.index(max(ranks)) >= self.patience)
+        return bool(ranks and len(ranks) - 1 - ranks.index(max(ranks)) >= self.patience)
 
     def evaluate(self, progress: Progress) -> None:
         """Add a row to the metrics table; keep the weights if they are the best so far."""
@@ -136,8 +138,8 @@ class Run:
         best = max(map(self.task.rank, progress.rows), default=(-np.inf,))
         seen = max(1, progress.seen)
         values = {
-            "train_accu": progress.correct / seen,
-            "train_loss": progress.loss_sum / seen,
+            "train_accu": int(progress.correct) / seen,
+            "train_loss": float(progress.loss_sum) / seen,
             "test_loss": result.numbers["loss"],
             "epoch": (progress.step - 1) // self.steps_per_epoch,
             "step": progress.step,
@@ -164,6 +166,7 @@ class Run:
         about = self.net, torch.from_numpy(outputs), truth
         return {**self.constraints.violations(*about), "violation": self.constraints.owed(*about)}
 
+    @reproducible()
     def finish(self, progress: Progress, test: SparseImages) -> Result:
         """The best weights (without evaluations on the way: the last) on the whole test set, kept as JSON.
 
@@ -201,7 +204,7 @@ class Run:
         content = {
             KEY: self._card(progress, {}).as_dict(),
             "state_dict": self.net.state_dict(),
-            "progress": {entry.name: getattr(progress, entry.name) for entry in fields(progress)},
+            "progress": progress.state_dict(),
         }
         save(self.outputs.last, content)
 

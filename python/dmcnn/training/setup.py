@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import lightning
 import numpy as np
 import torch
 from torch import nn
@@ -25,7 +24,7 @@ from dmcnn.models import MODELS, find_model, takes
 from dmcnn.tasks import Task, task_of
 from dmcnn.training.constraints.multipliers import DAMPING, RATE, WARMUP, Constraints, faults_in
 from dmcnn.training.data import Data
-from dmcnn.training.loop import Progress
+from dmcnn.training.loop import Progress, seed_generators
 from dmcnn.training.optimiser import Recipe
 from dmcnn.training.session import Outputs, Run, Watch, restore
 
@@ -144,7 +143,7 @@ def prepare(
         precision = "bf16" if data.targets is None and devices.bf16_is_fast(device) else "32"
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if session.seed is None else session.seed
     card = _card(network, data, f"{device}", precision)
-    lightning.seed_everything(seed, verbose=False)
+    seed_generators(seed)
     net, progress = card.build(network.model), Progress()
     if session.resume and outputs.last.exists():
         progress, seed = restore(outputs.last, net, card, set(session.may_change))

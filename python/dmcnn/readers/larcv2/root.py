@@ -8,9 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import awkward as ak
 import numpy as np
-import uproot
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
@@ -44,6 +42,8 @@ class RootFile:
 
     def _open(self) -> Any:
         if self._root is None:
+            import uproot  # which with awkward takes 0.3 s: readers of other files need neither
+
             check_whole(self.path)
             with reading(str(self.path)):
                 self._root = uproot.open(self.path, handler=uproot.MemmapSource, array_cache=None)
@@ -104,6 +104,8 @@ class RootFile:
         with reading(where):
             dtype = number_type(tree[name])
             if dtype is None:
+                import awkward as ak
+
                 array = tree[name].array(array_cache=None)
                 flat = array if array.ndim == 1 else ak.flatten(array)
                 n = np.ones(len(array)) if array.ndim == 1 else ak.to_numpy(ak.num(array))
