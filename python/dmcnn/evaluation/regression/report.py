@@ -14,9 +14,8 @@ from dmcnn.evaluation.regression import quantities as q
 from dmcnn.evaluation.regression.networks import ALL, Network, Networks, Profiles, bar, targets_of
 from dmcnn.evaluation.regression.predictions import unit
 from dmcnn.evaluation.regression.quantities import Combined
-from dmcnn.figures.style import rounded
 from dmcnn.metrics import gaussian
-from dmcnn.metrics.distributions import Estimate, Profile
+from dmcnn.metrics.distributions import Estimate, Profile, rounded
 from dmcnn.tables.table import Table
 
 
