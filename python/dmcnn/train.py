@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dmcnn._common.files import replacing, writable
+from dmcnn._common.files import atomic_file, output_folder
 from dmcnn.settings import TrainSettings, command
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def train(settings: TrainSettings, watch: Watch | None = None) -> None:
 
     setup.check(settings)
     outputs = Outputs(
-        writable(settings.weights_directory), writable(settings.output_directory), settings.name
+        output_folder(settings.weights_directory), output_folder(settings.output_directory), settings.name
     )
     found = data.load(settings)
     run, progress = setup.prepare(settings, outputs, found, watch)
@@ -57,7 +57,7 @@ def _fit(settings: TrainSettings, job: Run, progress: Progress, images: dict[str
         scaling=settings.scaling,
         first=progress.step,
     )
-    with replacing(job.outputs.cfg) as temporary:
+    with atomic_file(job.outputs.cfg) as temporary:
         temporary.write_text(job.card.cfg)
     _announce(job, images)
     if job.watch is not None and progress.rows:

@@ -1,1 +1,1 @@
-"""Errors, files, threads and journals: what all rooms share and no physicist asks for."""
+"""Errors, files, extras, threads and journals that all folders share."""

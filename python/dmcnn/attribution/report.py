@@ -14,14 +14,14 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from dmcnn._common.files import replacing
+from dmcnn._common.files import atomic_file
 from dmcnn.attribution import Method, Target, archive
 from dmcnn.attribution.explain import Explanation, explain
 from dmcnn.attribution.quality.table import ids as identity
 from dmcnn.attribution.quality.table import page_columns
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.datasets.labels import class_number
-from dmcnn.datasets.selection import Chosen
+from dmcnn.datasets.selection import SelectedEvent
 from dmcnn.figures import attribution, attribution_quality
 from dmcnn.figures.event import ids
 from dmcnn.figures.image_axes import quantity
@@ -40,7 +40,7 @@ class Job:
     trained: Trained
     dataset: Dataset
     event: SparseImages
-    chosen: Chosen
+    chosen: SelectedEvent
     label: str | None
     folder: Path
 
@@ -85,7 +85,7 @@ class Job:
                 target,
                 methods,
                 scaling=self.trained.card.scaling,
-                judging=self.settings.judging() if self.settings.judge else None,
+                judging=self.settings.quality_options() if self.settings.judge else None,
                 redraw=self.settings.redraw,
                 ids=identity(self.event.events[0], self.dataset.source(self.event)),
                 progress=tell,
@@ -101,7 +101,9 @@ class Job:
             "weights": self.trained.sha256,
             "target": [target.number, target.kind],
             "methods": [repr(method) for method in methods],
-            "judging": [self.settings.judging(), self.settings.redraw] if self.settings.judge else None,
+            "judging": [self.settings.quality_options(), self.settings.redraw]
+            if self.settings.judge
+            else None,
         }
 
     def draw(self, found: Explanation, methods: Sequence[Method]) -> None:
@@ -117,7 +119,7 @@ class Job:
                                      target=f"{name.capitalize()} {settings.output}")  # fmt: skip
             save_figure(figure, self.stem.with_name(f"{self.stem.name}_removal"), pictures)
         if "html" in settings.formats:
-            with replacing(self.stem.with_name(self.stem.name + ".html")) as temporary:
+            with atomic_file(self.stem.with_name(self.stem.name + ".html")) as temporary:
                 temporary.write_text(event_page(self.page(found, methods)), encoding="utf-8")
 
     def _figures(self, found: Explanation, methods: Sequence[Method]) -> Iterator[tuple[str, Figure]]:

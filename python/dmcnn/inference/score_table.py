@@ -34,7 +34,7 @@ def of_classes(
         status: of entries with an image.
     """
     scores = trained.scores(logits)
-    return table.Table.of(
+    return table.Table.from_columns(
         {
             **_ids(dataset),
             **({"signal_score": scores[:, trained.signal]} if trained.has_signal else {}),
@@ -69,7 +69,7 @@ def of_estimates(
     truth = truth_of(trained, dataset)
     per_unit = gaussian.nll(mean - truth, factor)
     pairs = list(combinations(range(len(names)), 2))
-    return table.Table.of(
+    return table.Table.from_columns(
         {
             **_ids(dataset),
             "entry_number": dataset.events["entry"],

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from dmcnn._common.errors import InputError, nearest
-from dmcnn.formats.source import existing
+from dmcnn.formats.source import existing_file
 from dmcnn.readers.base import EventFile
 from dmcnn.readers.calorimeter.reader import Calorimeter
 from dmcnn.readers.fit_to_window import ImageFile, Report
@@ -42,13 +42,13 @@ def reader_of(path: str | Path) -> type[EventFile]:
     path = Path(path).expanduser()
     head = b""
     if not path.is_dir():
-        with existing(path).open("rb") as file:
+        with existing_file(path).open("rb") as file:
             head = file.read(16)
     for reader in READERS.values():
         if reader.reads(path, head):
             return reader
     if path.is_dir():
-        existing(path)
+        existing_file(path)
     found = f"begins with {head[:8]!r}" if head else "is empty"
     raise InputError(f"{path}: {found}, expected {EXPECTED}")
 

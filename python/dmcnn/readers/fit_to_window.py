@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
-from dmcnn.formats.source import existing
+from dmcnn.formats.source import existing_file
 from dmcnn.images.sparse import SparseImages
 from dmcnn.readers.base import EventFile, Particles
 from dmcnn.readers.image_choice import Choice, ImageTable, choose, fitted, window
@@ -185,7 +185,7 @@ class ImageFile(FittedFile):
         particles: str | None = None,
         **fit: Any,
     ) -> None:
-        super().__init__(existing(path), **fit)
+        super().__init__(existing_file(path), **fit)
         self.particles = particles
         self.producer, self.events, table = self._tables(producer)
         where = f"{self.path}: producer {self.producer!r}"

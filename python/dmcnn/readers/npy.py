@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dmcnn import _core
 from dmcnn._common.errors import InputError
-from dmcnn.formats.source import existing, reading
+from dmcnn.formats.source import decoding_errors, existing_file
 from dmcnn.images.sparse import EVENT, META, UNIT_PIXEL, UNSET
 from dmcnn.readers.fit_to_window import Decoded, FittedFile, bounds, joined
 from dmcnn.readers.image_choice import LARGEST, ImageTable
@@ -74,7 +74,7 @@ class NpyFolder(FittedFile):
 
     def __init__(self, path: str | Path, **fit: Any) -> None:
         path = Path(path).expanduser()
-        super().__init__(path if path.is_dir() else existing(path), **fit)
+        super().__init__(path if path.is_dir() else existing_file(path), **fit)
         self._files, self._others = _listed(self.path)
         if not self._files:
             raise InputError(f"{self.path}: holds no {SUFFIX} file")
@@ -178,7 +178,7 @@ def _head(path: Path, file: FileIO) -> bytes:
 
 def _layout(path: Path, head: bytes) -> Layout:
     """The layout that a header tells; InputError naming the file for anything but one image of real numbers."""
-    with reading(str(path)):
+    with decoding_errors(str(path)):
         layout = _parsed(head)
     if layout.dtype.kind not in "biuf":
         raise InputError(f"{path}: pixels of type {layout.dtype}, expected real numbers")

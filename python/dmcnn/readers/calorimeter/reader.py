@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from dmcnn._common.errors import InputError, nearest
 from dmcnn._common.threads import threads
 from dmcnn.formats import hdf5
-from dmcnn.formats.source import existing, reading
+from dmcnn.formats.source import decoding_errors, existing_file
 from dmcnn.images.frames import Frames, of_cells
 from dmcnn.images.sparse import EVENT, META, UNIT_CELL, UNIT_X_FRAME, UNIT_Y_FRAME, UNSET, SparseImages
 from dmcnn.readers.base import EventFile
@@ -76,8 +76,8 @@ class Calorimeter(EventFile):
             raise InputError(f"view = {view!r}, expected one of {', '.join(VIEWS)}{nearest(view, VIEWS)}")
         if bad_pixels not in ("zero", "stop"):
             raise InputError(f"bad_pixels = {bad_pixels!r}, expected 'zero' or 'stop'")
-        self.path, self.view, self.bad_pixels = existing(path), view, bad_pixels
-        with hdf5.opened(self.path) as file:
+        self.path, self.view, self.bad_pixels = existing_file(path), view, bad_pixels
+        with hdf5.open_file(self.path) as file:
             data = dataset(file)
             self._pieces = Pieces.of(self.path, data)
             self._classes = classes(file, len(data))
@@ -103,7 +103,7 @@ class Calorimeter(EventFile):
         if not head.startswith(hdf5.MAGIC):
             return False
         try:
-            with hdf5.opened(path) as file, reading(str(path)):
+            with hdf5.open_file(path) as file, decoding_errors(str(path)):
                 return isinstance(file.get("X"), h5py.Dataset)
         except InputError:
             return False  # the reader of other HDF5 files says what is wrong

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from dmcnn._common.errors import InputError
-from dmcnn.formats.source import existing
+from dmcnn.formats.source import existing_file
 from dmcnn.images.sparse import EVENT, META, NO_IMAGE, UNIT_PIXEL, UNSET, SparseImages
 from dmcnn.readers.base import EventFile
 from dmcnn.readers.smartpixel.charge import Fit, Kind, Scale
@@ -91,7 +91,7 @@ class SmartPixel(EventFile):
         charge_thresholds: Sequence[float] = (400.0, 1000.0, 2000.0),
         contained: float | None = None,
     ) -> None:
-        self.path = existing(path)
+        self.path = existing_file(path)
         self.scale = Scale(
             charge, charge_mean, charge_std, charge_high, charge_low, charge_percentile, charge_clip, charge_bits,
             charge_thresholds,
