@@ -92,7 +92,7 @@ class Dataset:
         self.names = self._names()
         self.labels: NDArray[Any] | None = None if label is None else self.classes_by(label)
         if targets is not None:
-            self.labels = targets.scaled(self.stored_targets(targets.names))
+            self.labels = targets.scale(self.stored_targets(targets.names))
 
     def _all_used(self, arguments: dict[str, Any]) -> None:
         """InputError if an argument that differs from its default means nothing to any of the readers."""
