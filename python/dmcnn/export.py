@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dmcnn._common.errors import InputError
-from dmcnn._common.files import writable
+from dmcnn._common.files import output_folder
 from dmcnn.settings import ExportSettings
 from dmcnn.settings.command import run
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 log = logging.getLogger("dmcnn")
 
 PIXELS = 2**21
-"""In all images of one kind that files are checked with, but of two images at least."""
+"""Largest number of pixels in the images of one kind that check a file, unless two images have more."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; its exit status."""
+    """Run the command and return its exit status."""
     return run("export", export, argv)
 
 
 def export(settings: ExportSettings) -> None:
-    """One file per format, each written, run and compared before it gets its name."""
+    """Write one file per format; each is run and compared with the network before it gets its name."""
     from dmcnn.exports import FORMATS, layer_table
     from dmcnn.exports.base import is_quantised
     from dmcnn.inference.predictor import open_trained
 
-    folder = writable(settings.output_dir)
+    folder = output_folder(settings.output_dir)
     trained = open_trained(settings.weight_file, asked=settings.reading(), gpuid="cpu")
     images = _images(settings, trained)
     stem = folder / f"{Path(settings.weight_file).stem}{settings.tag}"
@@ -52,7 +52,7 @@ def export(settings: ExportSettings) -> None:
 
 
 def _images(settings: ExportSettings, trained: Trained) -> torch.Tensor:
-    """(n, C, H, W) random images, and those of the input files, as the network takes them."""
+    """Return (n, C, H, W) float32 images, random ones and those of the input files, scaled for the network."""
     import math
 
     import torch

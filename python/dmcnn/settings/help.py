@@ -11,15 +11,15 @@ from dmcnn.settings import COMMANDS
 from dmcnn.settings.base import Settings
 
 SHORT = {"-n": "entries", "--top": "top"}
-"""Options that DM-CNN users type, and the keys they stand for."""
+"""Options of DM-CNN -> key."""
 
 SWITCHES = {"--list-layers": "list_layers=True"}
-"""Options without a value, and what they stand for."""
+"""Options without a value -> ``key=value``."""
 
 REQUIRED = "required"
 INDENT = 6 * " "
 LAST = ("outputs", "machine")
-"""Headings that close every help text."""
+"""Headings at the end of every help text."""
 
 
 def type_name(annotation: Any) -> str:
@@ -35,7 +35,7 @@ def type_name(annotation: Any) -> str:
 
 
 def choices(annotation: Any) -> list[str]:
-    """Return the words that a key may be, or an empty list if it may be others."""
+    """Return the words that are valid for a key, or an empty list if other values are valid too."""
     words = [word.strip("'") for word in type_name(annotation).split(" or ") if word.startswith("'")]
     return ["True", "False"] if type_name(annotation) == "bool" else words
 
