@@ -94,7 +94,7 @@ def test_scores_of_all_classes_and_their_evaluation(weights: Path, folder: Path,
     assert found["accuracy"][0] == (label == guess).mean()
     for i, name in enumerate(CLASSES):
         assert found["class_accuracy"][name][0] == (guess[label == i] == i).mean()
-        expected = auc(scores[label == i, i], scores[label != i, i])
+        expected = auc(labels=label == i, scores=scores[:, i])
         assert found["auc_one_against_the_rest"][name][0] == expected
         assert found["confusion"][i] == [int(((label == i) & (guess == j)).sum()) for j in range(3)]
     for what in ("confusion", "classes", "roc"):

@@ -1,1 +1,1 @@
-"""Errors, files, extras, threads and journals that all folders share."""
+"""Errors, files, threads, journals and plug-ins: what all rooms share and no physicist asks for."""

@@ -25,7 +25,7 @@ from tqdm import tqdm
 from dmcnn import __version__
 from dmcnn._common.files import atomic_file, output_folder
 from dmcnn.datasets.dataset import Dataset
-from dmcnn.images.sparse import EVENT, META, SparseImages
+from dmcnn.images.sparse import EVENT, META, Axis, SparseImages
 
 log = logging.getLogger("dmcnn")
 
@@ -61,7 +61,7 @@ def load(dataset: Dataset, folder: str | Path, arguments: dict[str, Any]) -> tup
     path = output_folder(folder) / f"{_digest({**arguments, ' files': places})}.sparse"
     name = key(dataset, arguments)
     try:
-        content = read(path, name)
+        found = read(path, wanted, dataset.axis0)
         log.info("%s: images from the cache", path)
         return content
     except FileNotFoundError:
@@ -76,8 +76,8 @@ def load(dataset: Dataset, folder: str | Path, arguments: dict[str, Any]) -> tup
                 yield chunk.take(chunk.has_image)
                 bar.update(len(chunk))
 
-        write(path, chunks(), name, dataset.report_lines)
-    return read(path, name)
+        write(path, chunks(), wanted, dataset.report_lines)
+    return read(path, wanted, dataset.axis0)
 
 
 def key(dataset: Dataset, arguments: dict[str, Any]) -> str:
@@ -160,8 +160,10 @@ def _dtypes() -> dict[str, str]:
     return {name: repr(np.dtype(dtype).descr) for name, dtype in DTYPES.items()}
 
 
-def read(path: Path, name: str) -> tuple[SparseImages, list[str]]:
-    """Read the images of a cache file, pixels memory-mapped, and the report of their reader; every byte is checked.
+def read(path: Path, name: str, axis0: Axis = "plane") -> tuple[SparseImages, list[str]]:
+    """Return the images of a cache file, their pixels memory-mapped, and their reader's report; check every byte.
+
+    The file does not say what the channels are: ``axis0`` does.
 
     Raises:
         FileNotFoundError: no such file.
@@ -182,7 +184,7 @@ def read(path: Path, name: str) -> tuple[SparseImages, list[str]]:
     columns = {column: _column(raw, column, *place) for column, place in about["columns"].items()}
     if "targets" in columns:
         columns["label"] = columns.pop("targets")
-    images = SparseImages(shape=tuple(about["shape"]), **columns)
+    images = SparseImages(shape=tuple(about["shape"]), axis0=axis0, **columns)
     return images, about["report"]
 
 

@@ -11,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError, nearest
+from dmcnn.detectors.smartpixel import TARGETS
 
 Floats = NDArray[np.float64]
 StoredNumbers = Callable[[Sequence[str]], Floats | list[Floats]]
 """Function of k names that returns the numbers (n, k) of all events, or a list of such arrays, one per file."""
 ScaleChoice = Sequence[float] | Literal["fixed", "percentile", "pitch"]
 
-FIXED = {"x-midplane": 75.0, "y-midplane": 18.75, "cotAlpha": 8.0, "cotBeta": 0.5}
-"""Scales of the tracks of smart pixels: 1.5 pixels of 50 x 12.5 um [um] for the mid-planes, cotangents."""
 MIDPLANES = {"x-midplane": 0, "y-midplane": 1}
 """Target -> axis of the pitch that scales it: 0 = x, 1 = y."""
 PITCHES = 1.5
@@ -61,11 +60,11 @@ def fit_scales(
     """Return targets with scales that are given, or determined from training files or from the detector.
 
     Args:
-        scales: numbers; "fixed", those of FIXED; "percentile", the 99th percentile of the absolute values in each
-            file, of which the largest; or "pitch", 1.5 pixels for mid-planes, else as "fixed".
-        names: names of the k targets.
-        stored: function that returns the numbers of the training files; NaN is left out.
-        pitch: pixel pitch along x and y [unit of the mid-planes].
+        how: numbers; or "fixed", those of TARGETS; or "percentile": the 99th of the absolute values, the largest of
+            those of the files; or "pitch": one and a half pixels for mid-planes, and else as "fixed".
+        names: of the targets.
+        stored: gives the numbers of the training files, of which those that are NaN do not count.
+        pitch: of the pixels along x and y [unit of the mid-planes].
 
     Raises:
         InputError: a target has no such scale.
@@ -90,10 +89,10 @@ def _detector_scale(name: str, pitch: Sequence[float] | None) -> float:
     """Return the scale of a target from the pitch, or from FIXED."""
     if pitch is not None and name in MIDPLANES:
         return PITCHES * pitch[MIDPLANES[name]]
-    if name not in FIXED:
-        raise InputError(f"target {name!r} has no fixed scale{nearest(name, FIXED)}: give target_scales as numbers, "
-                         f"or 'percentile'")  # fmt: skip
-    return FIXED[name]
+    if name not in TARGETS:
+        raise InputError(f"no scale of the target {name!r} is known{nearest(name, TARGETS)}: give target_scales as "
+                         f"numbers, or 'percentile'")  # fmt: skip
+    return TARGETS[name]
 
 
 def _percentile(files: Sequence[Floats], names: Sequence[str]) -> list[float]:

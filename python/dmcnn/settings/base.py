@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, JsonValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 import dmcnn
+from dmcnn._common import plugins
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import atomic_file, expand
 from dmcnn.settings.cfg import write_cfg
@@ -53,6 +56,31 @@ def setting(
     }
     examples = None if example is None else [example]
     return Field(default, description=description, examples=examples, json_schema_extra=marks, **bounds)
+
+
+OWN = "module:Name"
+"""How a network, loss or other of one's own is named, see dmcnn._common.plugins."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """Words that a setting takes: the built-in ones, those of entry points, and ``module:Name``.
+
+    Attributes:
+        group: of the entry points.
+        known: built-in words. None of them is imported to check a word.
+    """
+
+    group: str
+    known: tuple[str, ...]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def _checked(self, word: str) -> str:
+        if word in self.known or plugins.is_own(word) or word in plugins.names(self.group):
+            return word
+        raise PydanticCustomError("literal_error", "Input should be one of the known words")
 
 
 class Settings(BaseModel):

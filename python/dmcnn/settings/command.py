@@ -6,14 +6,17 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
+from dmcnn._common import plugins
 from dmcnn._common.errors import InputError, nearest
 from dmcnn.settings import COMMANDS, Settings
 from dmcnn.settings.cfg import COMMAND_LINE, Entry, Fault, read_cfg, read_overrides
-from dmcnn.settings.help import SHORT, SWITCHES, describe, type_name
+from dmcnn.settings.help import SHORT, SWITCHES, describe, field_type
 
 log = logging.getLogger("dmcnn")
 S = TypeVar("S", bound=Settings)
@@ -30,10 +33,11 @@ def run(command: str, work: Callable[[S], None], argv: Sequence[str] | None = No
         sys.stdout.write(describe(command))
         return 0
     try:
-        settings, warnings = load(command, words)
-        for warning in warnings:
-            log.warning("warning: %s", warning)
-        work(settings)  # type: ignore[arg-type]  # COMMANDS pairs the command with its settings class
+        with plugins.own_modules():
+            settings, warnings = load(command, words)
+            for warning in warnings:
+                log.warning("warning: %s", warning)
+            work(settings)  # type: ignore[arg-type]  # COMMANDS pairs the command with its settings class
     except InputError as error:
         sys.stdout.flush()
         sys.stderr.write(f"{error}\n")
@@ -56,6 +60,8 @@ def load(command: str, words: Sequence[str]) -> tuple[Settings, list[str]]:
     words = _long(words)
     has_cfg = bool(words) and "=" not in words[0]
     source = words[0] if has_cfg else COMMAND_LINE
+    if has_cfg:
+        plugins.look_in(Path(words[0]).parent)
     entries, faults = read_cfg(words[0]) if has_cfg else ([], [])
     more, more_faults = read_overrides(words[1:] if has_cfg else words)
     faults = faults + more_faults
@@ -106,8 +112,8 @@ def _sort(
 def _build(
     cls: type[Settings], given: dict[str, Entry], source: str, broken: set[str]
 ) -> tuple[Settings | None, list[Fault]]:
-    """Return the settings, or None, and the faults of the values, alone and together."""
-    values = {key: _value(entry, cls.model_fields[key].annotation) for key, entry in given.items()}
+    """The settings, or what is wrong with the values, one by one and together."""
+    values = {key: _value(entry, cls.model_fields[key]) for key, entry in given.items()}
     faults: list[Fault] = []
     try:
         settings: Settings | None = cls(**values)
@@ -135,7 +141,7 @@ def _build(
 def _fault(error: Any, cls: type[Settings], given: dict[str, Entry], source: str) -> Fault:
     """Return the fault of one error of pydantic."""
     key = str(error["loc"][0])
-    kind = type_name(cls.model_fields[key].annotation)
+    kind = field_type(cls.model_fields[key])
     if error["type"] == "missing":
         return Fault(source, f"missing key {key!r} ({kind})", key)
     entry = given[key]
@@ -151,9 +157,9 @@ def _fault(error: Any, cls: type[Settings], given: dict[str, Entry], source: str
     return Fault(entry.place, text, key, entry.line)
 
 
-def _value(entry: Entry, annotation: Any) -> Any:
-    """Return the value of an entry; a number for a key of texts becomes a text: ``GPUID=0`` is ``"0"``."""
-    kinds = type_name(annotation).split(" or ")
+def _value(entry: Entry, field: FieldInfo) -> Any:
+    """A number given for a text is that text: ``GPUID=0`` is ``"0"``."""
+    kinds = field_type(field).split(" or ")
     number = isinstance(entry.value, int | float) and not isinstance(entry.value, bool)
     texts = "str" in kinds or all(kind.startswith("'") for kind in kinds)
     if number and texts and not {"int", "float"} & set(kinds):

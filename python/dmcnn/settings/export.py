@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from dmcnn.settings.base import Paths, setting
+from dmcnn.settings.network import OWN_MODEL, OwnModel
 from dmcnn.settings.reading import Reading
 
 FileFormat = Literal["onnx", "torch", "qonnx", "json", "table"]
@@ -18,6 +19,7 @@ class ExportSettings(Reading):
         section="input files",
         description="checkpoint of dmcnn, a .pwf of DM-CNN, or a .h5 or .hdf5 of Keras",
     )
+    model: OwnModel = setting(None, section="input files", description=OWN_MODEL)
     format: FileFormat | list[FileFormat] | None = setting(
         None,
         section="outputs",

@@ -7,8 +7,10 @@ import textwrap
 import types
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from pydantic.fields import FieldInfo
+
 from dmcnn.settings import COMMANDS
-from dmcnn.settings.base import Settings
+from dmcnn.settings.base import OWN, Names, Settings
 
 SHORT = {"-n": "entries", "--top": "top"}
 """Options of DM-CNN -> key."""
@@ -34,10 +36,20 @@ def type_name(annotation: Any) -> str:
     return str(getattr(get_origin(annotation) or annotation, "__name__", annotation))
 
 
-def choices(annotation: Any) -> list[str]:
-    """Return the words that are valid for a key, or an empty list if other values are valid too."""
-    words = [word.strip("'") for word in type_name(annotation).split(" or ") if word.startswith("'")]
-    return ["True", "False"] if type_name(annotation) == "bool" else words
+def field_type(field: FieldInfo) -> str:
+    """Return what a key takes, as an error and the help call it: its type, or the words that it knows."""
+    words = [word for names in field.metadata if isinstance(names, Names) for word in names.known]
+    return " or ".join([*map(repr, words), OWN]) if words else type_name(field.annotation)
+
+
+def choices(field: FieldInfo) -> list[str]:
+    """Return the words that a key knows, or an empty list if it knows none."""
+    kinds = field_type(field).split(" or ")
+    return (
+        ["True", "False"]
+        if kinds == ["bool"]
+        else [kind.strip("'") for kind in kinds if kind.startswith("'")]
+    )
 
 
 def sections(cls: type[Settings]) -> dict[str, list[str]]:
@@ -81,7 +93,7 @@ def _paragraph(cls: type[Settings], key: str, width: int) -> list[str]:
     """Return the lines about one key."""
     field = cls.model_fields[key]
     value = "" if field.is_required() else f" = {field.default!r}"
-    head = f"  {key}{value}   ({type_name(field.annotation)})"
+    head = f"  {key}{value}   ({field_type(field)})"
     return [
         head,
         *textwrap.wrap(str(field.description), width, initial_indent=INDENT, subsequent_indent=INDENT),
@@ -101,7 +113,7 @@ def example_cfg(command: str) -> str:
                 example = (field.examples or [""])[0]
                 lines.append(f"{key} = {example!r}")
             else:
-                lines.append(f"# {key} = {field.default!r}   # {type_name(field.annotation)}")
+                lines.append(f"# {key} = {field.default!r}   # {field_type(field)}")
     return "\n".join(lines) + "\n"
 
 
@@ -110,7 +122,7 @@ def completion(shell: str) -> str:
     words = {name: [f"{key}=" for key in cls.model_fields] for name, cls in COMMANDS.items()}
     for name, cls in COMMANDS.items():
         for key, field in cls.model_fields.items():
-            words[name] += [f"{key}={choice}" for choice in choices(field.annotation)]
+            words[name] += [f"{key}={choice}" for choice in choices(field)]
     names = " ".join([*COMMANDS, "cfg", "completion", "help"])
     if shell == "fish":
         lines = [f"complete -c dmcnn -n __fish_use_subcommand -a '{names}'"]

@@ -15,8 +15,14 @@ def quarter_turn(value: Any) -> Any:
     return 0 if value is False else value
 
 
-class NetworkSettings(Reading):
-    """Keys of the use of a trained network; preprocessing that is not given comes from its checkpoint."""
+OwnModel = str | list[str] | None
+OWN_MODEL = (
+    "network of your own that the weight file names, module:Name as in training: without it none is imported"
+)
+
+
+class Network(Reading):
+    """How a trained network is used; what is not given here comes from its checkpoint."""
 
     input_file: Paths = setting(
         example="*.root",
@@ -26,7 +32,10 @@ class NetworkSettings(Reading):
     weight_file: str | None = setting(
         None, section="input files", description="checkpoint of dmcnn or a .pwf of DM-CNN"
     )
-    output_dir: str = setting("outputs", section="outputs", description="folder of all output files")
+    model: OwnModel = setting(None, section="input files", description=OWN_MODEL)
+    output_dir: str = setting(
+        "outputs", section="outputs", description="folder of everything that is written"
+    )
     batch_size: int = setting(8, ge=1, section="machine", description="images per forward pass")
     precision: Literal["32", "bf16"] = setting(
         "32", section="machine", description="bf16 is faster, with errors of up to 0.02 in the logit"
@@ -35,7 +44,8 @@ class NetworkSettings(Reading):
     def network(self) -> dict[str, Any]:
         """Return the arguments with which the weight file is opened."""
         return {
-            "asked": self.reading(),
+            "model": self.model,
+            "overrides": self.reading(),
             "gpuid": self.GPUID,
             "precision": self.precision,
             "batch_size": self.batch_size,

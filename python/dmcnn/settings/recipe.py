@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from dmcnn.settings.base import Conflict, setting
+from dmcnn.settings.base import Conflict, Names, setting
 from dmcnn.settings.reading import Reading
 
 ARCHITECTURE = (
@@ -14,6 +14,8 @@ ARCHITECTURE = (
 )  # fmt: skip
 """Keys that are arguments of the network where the cfg gives them; the network checks which of them it takes."""
 
+LOSSES = ("bce", "cross_entropy", "focal", "gaussian_nll", "clipped_nll")
+OPTIMIZERS = ("adam", "nadam")
 REGRESSION = ("gaussian_nll", "clipped_nll")
 """Losses of networks that estimate targets."""
 
@@ -33,7 +35,11 @@ class RecipeSettings(Reading):
         ge=1, example=4, section="optimisation", resume="free", description="passes over the training set"
     )
 
-    model: str = setting("mpid", section="network", description="name of the network")
+    model: str = setting(
+        "mpid",
+        section="network",
+        description="network; or one of your own, module:Name, of a file beside the cfg or in the working directory",
+    )
     drop_out: float | None = setting(
         None, ge=0, lt=1, section="network", description="dropout probability (default: the model's)"
     )
@@ -80,10 +86,11 @@ class RecipeSettings(Reading):
         description="bits of weights and activations of the dense layers; 0 = not quantised",
     )
 
-    loss: Literal["bce", "cross_entropy", "focal", "gaussian_nll", "clipped_nll"] = setting(
+    loss: Annotated[str, Names("dmcnn.losses", LOSSES)] = setting(
         "bce",
         section="loss and targets",
-        description="loss on the logits; for targets gaussian_nll, or clipped_nll, the first loss of SmartPixels",
+        description="loss function on the logits; of targets gaussian_nll, or clipped_nll as SmartPixels' first one; "
+        "or one of your own, see model",
     )
     focal_gamma: float | None = setting(
         None, ge=0, section="loss and targets", description="focusing exponent of loss = focal (default 2)"
@@ -116,8 +123,10 @@ class RecipeSettings(Reading):
         "full", section="loss and targets", description="covariance of the estimates"
     )
 
-    optimizer: Literal["adam", "nadam"] = setting(
-        "adam", section="optimisation", description="nadam: as in Keras"
+    optimizer: Annotated[str, Names("dmcnn.optimizers", OPTIMIZERS)] = setting(
+        "adam",
+        section="optimisation",
+        description="nadam: as in Keras; or one of your own or of torch, such as torch.optim:AdamW",
     )
     schedule: Literal["constant", "cosine"] = setting(
         "constant",
@@ -188,7 +197,7 @@ class RecipeSettings(Reading):
         yield from super().conflicts()
         if self.focal_gamma is not None and self.loss != "focal":
             yield ("focal_gamma", "loss"), f"focal_gamma needs loss = 'focal', not {self.loss!r}"
-        if (self.targets is None) == (self.loss in REGRESSION):
+        if self.loss in LOSSES and (self.targets is None) == (self.loss in REGRESSION):
             losses = " and ".join(map(repr, REGRESSION))
             yield (
                 ("targets", "loss"),

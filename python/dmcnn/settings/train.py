@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar, Literal
 
 from dmcnn._common.errors import nearest
+from dmcnn.detectors.lartpc import CLASSES
 from dmcnn.settings.base import Conflict, Label, Paths, setting
 from dmcnn.settings.recipe import RecipeSettings
 
@@ -286,8 +287,8 @@ class TrainSettings(RecipeSettings):
 
     @property
     def class_names(self) -> list[str]:
-        """Class names in the order of the logits, by default signal, background; empty with targets."""
-        return [] if self.targets else self.classes or ["signal", "background"]
+        """The classes in the order of the logits; DM-CNN's are signal, background. None with targets."""
+        return [] if self.targets else self.classes or list(CLASSES)
 
     @property
     def signal_class(self) -> str | None:
