@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dmcnn.attribution import Method
     from dmcnn.attribution.report import Job
     from dmcnn.datasets.dataset import Dataset
-    from dmcnn.datasets.selection import Chosen
+    from dmcnn.datasets.selection import SelectedEvent
     from dmcnn.inference.predictor import Predictor
 
 log = logging.getLogger("dmcnn")
@@ -38,7 +38,7 @@ def attribute(settings: AttributeSettings) -> None:
     from dmcnn.attribution.report import Job
     from dmcnn.inference.predictor import load_predictor, open_dataset
 
-    folder = writable(settings.output_dir)
+    folder = output_folder(settings.output_dir)
     predictor = load_predictor(settings.weight_file, **settings.network())
     predictor.task.need_classes("attribution")
     if settings.list_layers:
@@ -120,7 +120,7 @@ def _seed(settings: AttributeSettings) -> dict[str, int]:
     return {"seed": settings.seed_number} if takes(settings.methods, "seed") else {}
 
 
-def _chosen(settings: AttributeSettings, predictor: Predictor, dataset: Dataset) -> list[Chosen]:
+def _chosen(settings: AttributeSettings, predictor: Predictor, dataset: Dataset) -> list[SelectedEvent]:
     """The events by number, then those by score."""
     import numpy as np
 
@@ -149,7 +149,7 @@ def _other_scores(settings: AttributeSettings, predictor: Predictor, dataset: Da
     from dmcnn.inference.predictor import load_predictor, open_dataset
 
     if settings.other_score_csv is not None:
-        return selection.from_tables(settings.other_score_csv, dataset, settings.score_column)
+        return selection.read_scores(settings.other_score_csv, dataset, settings.score_column)
     other = load_predictor(settings.other_weight_file or "", **settings.network())
     if other.card.classes != predictor.card.classes:
         raise InputError(

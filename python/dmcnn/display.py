@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dmcnn.datasets.dataset import Dataset
-    from dmcnn.datasets.selection import Chosen
+    from dmcnn.datasets.selection import SelectedEvent
     from dmcnn.images.sparse import SparseImages
     from dmcnn.inference.predictor import Predictor
     from dmcnn.pages import EventPage
@@ -38,7 +38,7 @@ def display(settings: DisplaySettings) -> None:
     from dmcnn.displays.event import Show
 
     _check_colours(settings)
-    folder, logo = writable(settings.output_dir), _logo(settings)
+    folder, logo = output_folder(settings.output_dir), _logo(settings)
     predictor = _predictor(settings)
     dataset = _dataset(settings, predictor)
     show = Show.of(settings, predictor, dataset, folder, logo)
@@ -91,7 +91,7 @@ def _predictor(settings: DisplaySettings) -> Predictor | None:
     from dmcnn.inference.predictor import load_predictor
 
     predictor = load_predictor(settings.weight_file, **settings.network())
-    if settings.ranks:
+    if settings.needs_scores:
         predictor.task.need_classes("a choice of events by score")
     return predictor
 
@@ -113,8 +113,8 @@ def _scores(settings: DisplaySettings, predictor: Predictor | None, dataset: Dat
     from dmcnn.datasets import selection
 
     if settings.score_csv is not None:
-        return selection.from_tables(settings.score_csv, dataset, settings.score_column)
-    if predictor is not None and settings.ranks:
+        return selection.read_scores(settings.score_csv, dataset, settings.score_column)
+    if predictor is not None and settings.needs_scores:
         return predictor.task.ranking(predictor.all_logits(dataset, settings.rotation))
     return np.full(len(dataset), np.nan)
 

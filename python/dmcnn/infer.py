@@ -49,7 +49,7 @@ def infer(settings: InferSettings) -> None:
     """Score the files one after another."""
     from dmcnn.inference.predictor import load_predictor, open_dataset
 
-    jobs = _jobs(settings, writable(settings.output_dir))
+    jobs = _jobs(settings, output_folder(settings.output_dir))
     predictor = load_predictor(settings.weight_file, **settings.network())
     for key in ("rotation", "label"):
         if getattr(settings, key):

@@ -30,7 +30,7 @@ def occlude(settings: OccludeSettings) -> None:
     from dmcnn.inference.predictor import load_predictor, open_dataset
     from dmcnn.occlusion.result import Scan
 
-    folder = writable(settings.output_dir)
+    folder = output_folder(settings.output_dir)
     predictor = load_predictor(settings.weight_file, **settings.network())
     predictor.task.need_classes("occlusion")
     dataset = open_dataset(predictor.card, settings.input_file)

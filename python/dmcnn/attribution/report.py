@@ -85,7 +85,7 @@ class Job:
                 target,
                 methods,
                 scaling=self.predictor.card.scaling,
-                judging=self.settings.judging() if self.settings.judge else None,
+                judging=self.settings.quality_options() if self.settings.judge else None,
                 redraw=self.settings.redraw,
                 ids=identity(self.event.events[0], self.dataset.source(self.event)),
                 progress=tell,

@@ -61,7 +61,7 @@ def load(dataset: Dataset, folder: str | Path, arguments: dict[str, Any]) -> tup
     path = output_folder(folder) / f"{_digest({**arguments, ' files': places})}.sparse"
     name = key(dataset, arguments)
     try:
-        found = read(path, wanted, dataset.axis0)
+        content = read(path, name, dataset.axis0)
         log.info("%s: images from the cache", path)
         return content
     except FileNotFoundError:
@@ -76,8 +76,8 @@ def load(dataset: Dataset, folder: str | Path, arguments: dict[str, Any]) -> tup
                 yield chunk.take(chunk.has_image)
                 bar.update(len(chunk))
 
-        write(path, chunks(), wanted, dataset.report_lines)
-    return read(path, wanted, dataset.axis0)
+        write(path, chunks(), name, dataset.report_lines)
+    return read(path, name, dataset.axis0)
 
 
 def key(dataset: Dataset, arguments: dict[str, Any]) -> str:

@@ -60,11 +60,11 @@ def fit_scales(
     """Return targets with scales that are given, or determined from training files or from the detector.
 
     Args:
-        how: numbers; or "fixed", those of TARGETS; or "percentile": the 99th of the absolute values, the largest of
-            those of the files; or "pitch": one and a half pixels for mid-planes, and else as "fixed".
-        names: of the targets.
-        stored: gives the numbers of the training files, of which those that are NaN do not count.
-        pitch: of the pixels along x and y [unit of the mid-planes].
+        scales: numbers; "fixed", those of TARGETS; "percentile", the 99th percentile of the absolute values in each
+            file, of which the largest; or "pitch", 1.5 pixels for mid-planes, else as "fixed".
+        names: names of the k targets.
+        stored: function that returns the numbers of the training files; NaN is left out.
+        pitch: pixel pitch along x and y [unit of the mid-planes].
 
     Raises:
         InputError: a target has no such scale.
@@ -86,11 +86,11 @@ def fit_scales(
 
 
 def _detector_scale(name: str, pitch: Sequence[float] | None) -> float:
-    """Return the scale of a target from the pitch, or from FIXED."""
+    """Return the scale of a target from the pitch, or from TARGETS."""
     if pitch is not None and name in MIDPLANES:
         return PITCHES * pitch[MIDPLANES[name]]
     if name not in TARGETS:
-        raise InputError(f"no scale of the target {name!r} is known{nearest(name, TARGETS)}: give target_scales as "
+        raise InputError(f"target {name!r} has no fixed scale{nearest(name, TARGETS)}: give target_scales as "
                          f"numbers, or 'percentile'")  # fmt: skip
     return TARGETS[name]
 

@@ -91,7 +91,7 @@ def choose_producer(where: str, producers: Iterable[str], producer: str | None, 
     if producer is None and len(names) == 1:
         return names[0]
     if producer is None:
-        raise InputError(f"{where}: several producers ({listed}), say which with {argument}")
+        raise InputError(f"{where}: several producers ({listed}), choose one with {argument}")
     if producer not in names:
         raise InputError(
             f"{where}: no producer {producer!r}{nearest(producer, names)}, expected one of {listed}"

@@ -52,7 +52,10 @@ class EventPage:
         quality: one dict per method: column title -> number or word. The first column names the method; its row
             is marked while the overlay of that name or title is shown.
         quantity: what the pixels hold, and its unit.
-        text: the line above the ids, such as "MicroBooNE Simulation".
+        text: line above the ids, such as "MicroBooNE Simulation".
+
+    Raises:
+        InputError: the image is not (C, H, W), or a map has another shape.
         volume: whether the channels are layers of one volume, such as time frames, and not planes.
     """
 

@@ -8,7 +8,7 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from dmcnn._common.errors import InputError, nearest
-from dmcnn.formats.source import existing
+from dmcnn.formats.source import existing_file
 from dmcnn.readers.calorimeter.options import CalorimeterOptions
 from dmcnn.readers.larcv2.options import LArCV2Options
 from dmcnn.readers.larcv3.options import LArCV3Options

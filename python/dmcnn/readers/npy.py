@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dmcnn import _core
 from dmcnn._common.errors import InputError
-from dmcnn.formats.source import existing, reading
+from dmcnn.formats.source import decoding_errors, existing_file
 from dmcnn.images.sparse import META, UNIT_PIXEL, unset_events
 from dmcnn.readers.fit_to_window import Decoded, FittedFile, joined
 from dmcnn.readers.image_choice import LARGEST, ImageTable
@@ -71,7 +71,7 @@ class NpyFolder(FittedFile):
 
     def __init__(self, path: str | Path, options: FitOptions | None = None, **given: Any) -> None:
         path = Path(path).expanduser()
-        super().__init__(path if path.is_dir() else existing(path), options, **given)
+        super().__init__(path if path.is_dir() else existing_file(path), options, **given)
         self._files, self._others = _listed(self.path)
         if not self._files:
             raise InputError(f"{self.path}: holds no {SUFFIX} file")

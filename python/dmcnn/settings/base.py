@@ -59,25 +59,27 @@ def setting(
 
 
 OWN = "module:Name"
-"""How a network, loss or other of one's own is named, see dmcnn._common.plugins."""
+"""Form of the name of a plug-in, see dmcnn._common.plugins."""
 
 
 @dataclass(frozen=True)
 class Names:
-    """Words that a setting takes: the built-in ones, those of entry points, and ``module:Name``.
+    """Valid words of a setting: built-in names, names of entry points, and ``module:Name``.
 
     Attributes:
-        group: of the entry points.
-        known: built-in words. None of them is imported to check a word.
+        group: group of the entry points.
+        known: built-in names. A check imports none of them.
     """
 
     group: str
     known: tuple[str, ...]
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+        """Add the check to the schema of pydantic."""
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
 
-    def _checked(self, word: str) -> str:
+    def _check(self, word: str) -> str:
+        """Return a valid word; raise the error of pydantic for any other."""
         if word in self.known or plugins.is_own(word) or word in plugins.names(self.group):
             return word
         raise PydanticCustomError("literal_error", "Input should be one of the known words")

@@ -112,7 +112,7 @@ def _sort(
 def _build(
     cls: type[Settings], given: dict[str, Entry], source: str, broken: set[str]
 ) -> tuple[Settings | None, list[Fault]]:
-    """The settings, or what is wrong with the values, one by one and together."""
+    """Return the settings, or None, and the faults of the values, alone and together."""
     values = {key: _value(entry, cls.model_fields[key]) for key, entry in given.items()}
     faults: list[Fault] = []
     try:
@@ -158,7 +158,7 @@ def _fault(error: Any, cls: type[Settings], given: dict[str, Entry], source: str
 
 
 def _value(entry: Entry, field: FieldInfo) -> Any:
-    """A number given for a text is that text: ``GPUID=0`` is ``"0"``."""
+    """Return the value of an entry; a number for a key of texts becomes a text: ``GPUID=0`` is ``"0"``."""
     kinds = field_type(field).split(" or ")
     number = isinstance(entry.value, int | float) and not isinstance(entry.value, bool)
     texts = "str" in kinds or all(kind.startswith("'") for kind in kinds)

@@ -17,12 +17,12 @@ def quarter_turn(value: Any) -> Any:
 
 OwnModel = str | list[str] | None
 OWN_MODEL = (
-    "network of your own that the weight file names, module:Name as in training: without it none is imported"
+    "network in the weight file if it is a plug-in, module:Name as in training; no other module is imported"
 )
 
 
-class Network(Reading):
-    """How a trained network is used; what is not given here comes from its checkpoint."""
+class NetworkSettings(Reading):
+    """Keys of the use of a trained network; preprocessing that is not given comes from its checkpoint."""
 
     input_file: Paths = setting(
         example="*.root",
@@ -33,9 +33,7 @@ class Network(Reading):
         None, section="input files", description="checkpoint of dmcnn or a .pwf of DM-CNN"
     )
     model: OwnModel = setting(None, section="input files", description=OWN_MODEL)
-    output_dir: str = setting(
-        "outputs", section="outputs", description="folder of everything that is written"
-    )
+    output_dir: str = setting("outputs", section="outputs", description="folder of all output files")
     batch_size: int = setting(8, ge=1, section="machine", description="images per forward pass")
     precision: Literal["32", "bf16"] = setting(
         "32", section="machine", description="bf16 is faster, with errors of up to 0.02 in the logit"

@@ -38,7 +38,7 @@ class RecipeSettings(Reading):
     model: str = setting(
         "mpid",
         section="network",
-        description="network; or one of your own, module:Name, of a file beside the cfg or in the working directory",
+        description="network, or module:Name of your own in the folder of the cfg or the working directory",
     )
     drop_out: float | None = setting(
         None, ge=0, lt=1, section="network", description="dropout probability (default: the model's)"
@@ -89,8 +89,8 @@ class RecipeSettings(Reading):
     loss: Annotated[str, Names("dmcnn.losses", LOSSES)] = setting(
         "bce",
         section="loss and targets",
-        description="loss function on the logits; of targets gaussian_nll, or clipped_nll as SmartPixels' first one; "
-        "or one of your own, see model",
+        description="loss on the logits; for targets gaussian_nll, or clipped_nll, the first loss of SmartPixels; or "
+        "module:Name of your own, see model",
     )
     focal_gamma: float | None = setting(
         None, ge=0, section="loss and targets", description="focusing exponent of loss = focal (default 2)"
@@ -126,7 +126,7 @@ class RecipeSettings(Reading):
     optimizer: Annotated[str, Names("dmcnn.optimizers", OPTIMIZERS)] = setting(
         "adam",
         section="optimisation",
-        description="nadam: as in Keras; or one of your own or of torch, such as torch.optim:AdamW",
+        description="optimiser; nadam as in Keras; or module:Name of your own or of torch, such as torch.optim:AdamW",
     )
     schedule: Literal["constant", "cosine"] = setting(
         "constant",

@@ -287,7 +287,7 @@ class TrainSettings(RecipeSettings):
 
     @property
     def class_names(self) -> list[str]:
-        """The classes in the order of the logits; DM-CNN's are signal, background. None with targets."""
+        """Class names in the order of the logits, by default signal, background; empty with targets."""
         return [] if self.targets else self.classes or list(CLASSES)
 
     @property

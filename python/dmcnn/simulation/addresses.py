@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from dmcnn import __version__, simulation
 from dmcnn._common.errors import InputError, nearest
-from dmcnn._common.files import writable
+from dmcnn._common.files import output_folder
 from dmcnn.detectors.lariat import CLASSES
 from dmcnn.detectors.smartpixel import GEOMETRIES
 from dmcnn.images.sparse import SparseImages

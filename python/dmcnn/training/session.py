@@ -177,7 +177,7 @@ class Run:
             self._save_best(progress, result)
         step = progress.step if progress.best is None else progress.best
         numbers = {key: None if np.isnan(value) else value for key, value in result.numbers.items()}
-        with replacing(self.outputs.summary) as temporary:
+        with atomic_file(self.outputs.summary) as temporary:
             content = {"step": step, **numbers, **self.task.summary(result)}
             temporary.write_text(json.dumps(content, indent=1) + "\n")
         return result

@@ -51,9 +51,9 @@ class Calorimeter(EventFile):
     options: CalorimeterOptions
 
     def __init__(self, path: str | Path, options: CalorimeterOptions | None = None, **given: Any) -> None:
-        super().__init__(existing(path), options, **given)
+        super().__init__(existing_file(path), options, **given)
         options, view = self.options, self.options.view
-        with hdf5.opened(self.path) as file:
+        with hdf5.open_file(self.path) as file:
             data = dataset(file)
             self._pieces = Pieces.of(self.path, data)
             self._classes = classes(file, len(data))

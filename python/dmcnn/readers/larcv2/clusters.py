@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn import _core
-from dmcnn._common.columns import chained
+from dmcnn._common.columns import join_offsets
 from dmcnn._common.errors import InputError
 from dmcnn._common.threads import threads
 from dmcnn.formats.source import choose_producer, existing_file, kernel_errors
@@ -83,8 +83,8 @@ def read_clusters(path: str | Path, producer: str | None = None, n_threads: int 
     counts, offsets, ids, voxel_offsets, voxel_id, value = zip(*parts, strict=True)
     _same_projections(where, np.concatenate(counts), table.counts)
     clusters = Clusters(
-        events, table.counts, table.rows, table.cols, table.meta, chained(offsets), np.concatenate(ids),
-        chained(voxel_offsets), np.concatenate(voxel_id), np.concatenate(value),
+        events, table.counts, table.rows, table.cols, table.meta, join_offsets(offsets), np.concatenate(ids),
+        join_offsets(voxel_offsets), np.concatenate(voxel_id), np.concatenate(value),
     )  # fmt: skip
     _inside(where, clusters)
     return clusters

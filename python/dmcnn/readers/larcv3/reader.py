@@ -41,7 +41,7 @@ class LArCV3(ImageFile):
 
     def _tables(self, producer: str | None) -> tuple[str, NDArray[Any], ImageTable]:
         self._rows_first = self.options.axis0 == "row"
-        with hdf5.opened(self.path) as file:
+        with hdf5.open_file(self.path) as file:
             self._product = product = self.options.product or self._only_product(file)
             groups = hdf5.groups(file, product)
             producer = choose_producer(f"{self.path}: {product}", groups, producer, "producer")
@@ -77,7 +77,7 @@ class LArCV3(ImageFile):
         return producer, events, table
 
     def _only_product(self, file: h5py.File) -> Product:
-        with reading(str(self.path)):
+        with decoding_errors(str(self.path)):
             names = [split_name(name, "group") for name in file.get("Data", ())]
         there = sorted({parts[0] for parts in names if parts and parts[0] in CONTENT})
         if len(there) > 1:
