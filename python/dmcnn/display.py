@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmcnn._common.errors import InputError, nearest
-from dmcnn._common.files import replacing, writable
+from dmcnn._common.files import atomic_file, output_folder
 from dmcnn.settings import DisplaySettings
 from dmcnn.settings.command import run
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dmcnn.datasets.dataset import Dataset
-    from dmcnn.datasets.selection import Chosen
+    from dmcnn.datasets.selection import SelectedEvent
     from dmcnn.images.sparse import SparseImages
     from dmcnn.inference.predictor import Predictor
     from dmcnn.pages import EventPage
@@ -38,7 +38,7 @@ def display(settings: DisplaySettings) -> None:
     from dmcnn.displays.event import Display, DisplayOptions
 
     _check_colours(settings)
-    folder = writable(settings.output_dir)
+    folder = output_folder(settings.output_dir)
     options = DisplayOptions(**settings.looks(), logo=_logo(settings))
     predictor = _predictor(settings)
     dataset = _dataset(settings, predictor)
@@ -66,7 +66,7 @@ def display(settings: DisplaySettings) -> None:
             from dmcnn.pages import event_page
 
             pages.append(shown.page(one.number, event, found))
-            with replacing(stem.with_name(f"{stem.name}.html")) as temporary:
+            with atomic_file(stem.with_name(f"{stem.name}.html")) as temporary:
                 temporary.write_text(event_page(pages[-1]), encoding="utf-8")
         log.info("%s.%s", stem, ", .".join(settings.formats))
     if len(pages) > 1:
@@ -88,7 +88,7 @@ def _gallery(settings: DisplaySettings, pages: Sequence[EventPage], folder: Path
     from dmcnn.pages import gallery
 
     path = folder / f"DM-CNN_display{settings.tag}.html"
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+    with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.writelines(gallery(pages, settings.name or "Event display", settings.order))
     log.info("%s", path)
 
@@ -100,7 +100,7 @@ def _predictor(settings: DisplaySettings) -> Predictor | None:
     from dmcnn.inference.predictor import load_predictor
 
     predictor = load_predictor(settings.weight_file, **settings.network())
-    if settings.ranks:
+    if settings.needs_scores:
         predictor.task.need_classes("a choice of events by score")
     return predictor
 
@@ -122,18 +122,18 @@ def _scores(settings: DisplaySettings, predictor: Predictor | None, dataset: Dat
     from dmcnn.datasets import selection
 
     if settings.score_csv is not None:
-        return selection.from_tables(settings.score_csv, dataset, settings.score_column)
-    if predictor is not None and settings.ranks:
+        return selection.read_scores(settings.score_csv, dataset, settings.score_column)
+    if predictor is not None and settings.needs_scores:
         return predictor.task.ranking(predictor.all_logits(dataset, settings.rotation))
     return np.full(len(dataset), np.nan)
 
 
-def _chosen(settings: DisplaySettings, dataset: Dataset, scores: NDArray[np.float64]) -> list[Chosen]:
+def _chosen(settings: DisplaySettings, dataset: Dataset, scores: NDArray[np.float64]) -> list[SelectedEvent]:
     from dmcnn.datasets import selection
 
-    asked = selection.by_number(dataset, settings.entries)
-    return selection.each_once(
-        [*asked, *selection.by_score(scores, dataset.events["file"], **settings.by_score)]
+    asked = selection.select_by_number(dataset, settings.entries)
+    return selection.merge_reasons(
+        [*asked, *selection.select_by_score(scores, dataset.events["file"], **settings.score_options)]
     )
 
 

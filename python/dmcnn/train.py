@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dmcnn._common.files import replacing, writable
+from dmcnn._common.files import atomic_file, output_folder
 from dmcnn.settings import TrainSettings, command
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def train(settings: TrainSettings, watch: Watch | None = None) -> None:
     targets = settings.targets
     setup.check(settings.model, settings.architecture(), settings.constraints or [], targets or [])
     outputs = Outputs(
-        writable(settings.weights_directory), writable(settings.output_directory), settings.name
+        output_folder(settings.weights_directory), output_folder(settings.output_directory), settings.name
     )
     loaded = data.load(
         {what: data.Source(*source) for what, source in settings.sources.items()},
@@ -79,7 +79,7 @@ def _fit(settings: TrainSettings, job: Run, progress: Progress, images: dict[str
         scaling=settings.scaling,
         first=progress.step,
     )
-    with replacing(job.outputs.cfg) as temporary:
+    with atomic_file(job.outputs.cfg) as temporary:
         temporary.write_text(job.card.cfg)
     _announce(job, images)
     if job.watch is not None and progress.rows:

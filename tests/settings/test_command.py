@@ -169,8 +169,8 @@ def test_keys_of_other_commands_and_retired_keys_only_warn(folder: Path) -> None
     assert settings.name == "b"
     assert sorted(warnings) == [
         "x.cfg: not used by infer: EPOCHS, drop_out",
-        "x.cfg:5: batch is not used any more: the batch size is batch_size",
-        "x.cfg:6: weight_file_mpid_2 is not used any more: name the network of the plane in weight_file",
+        "x.cfg:5: batch has no effect any more: the batch size is batch_size",
+        "x.cfg:6: weight_file_mpid_2 has no effect any more: name the network of the plane in weight_file",
         "x.cfg:8: name again: this line replaces line 7",
     ]
 

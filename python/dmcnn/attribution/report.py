@@ -14,14 +14,14 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from dmcnn._common.files import replacing
+from dmcnn._common.files import atomic_file
 from dmcnn.attribution import Method, Target, archive
 from dmcnn.attribution.explain import Explanation, explain
 from dmcnn.attribution.quality.table import ids as identity
 from dmcnn.attribution.quality.table import page_columns
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.datasets.labels import class_number
-from dmcnn.datasets.selection import Chosen
+from dmcnn.datasets.selection import SelectedEvent
 from dmcnn.figures import attribution, attribution_quality
 from dmcnn.figures.event import ids
 from dmcnn.figures.image_axes import quantity
@@ -77,7 +77,7 @@ class EventReport:
     predictor: Predictor
     dataset: Dataset
     event: SparseImages
-    chosen: Chosen
+    chosen: SelectedEvent
     label: str | None
     folder: Path
     tag: str = ""
@@ -157,7 +157,7 @@ class EventReport:
                                      target=f"{name.capitalize()} {options.output}")  # fmt: skip
             save_figure(figure, self.stem.with_name(f"{self.stem.name}_removal"), pictures)
         if "html" in options.formats:
-            with replacing(self.stem.with_name(self.stem.name + ".html")) as temporary:
+            with atomic_file(self.stem.with_name(self.stem.name + ".html")) as temporary:
                 temporary.write_text(event_page(self.page(found, methods)), encoding="utf-8")
 
     def _figures(self, found: Explanation, methods: Sequence[Method]) -> Iterator[tuple[str, Figure]]:

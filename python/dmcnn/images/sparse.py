@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dmcnn._common.columns import chained
+from dmcnn._common.columns import join_offsets
 
 EVENT = np.dtype(
     [("run", np.uint64), ("subrun", np.uint64), ("event", np.uint64), ("entry", np.int64), ("file", np.int32)]
@@ -149,7 +149,7 @@ def join(batches: Sequence[SparseImages]) -> SparseImages:
     labels = [b.label for b in batches if b.label is not None]
     return replace(
         batches[0],
-        offsets=chained([b.offsets for b in batches]),
+        offsets=join_offsets([b.offsets for b in batches]),
         index=np.concatenate([b.index for b in batches]),
         value=np.concatenate([b.value for b in batches]),
         events=np.concatenate([b.events for b in batches]),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from dmcnn._common.errors import InputError
-from dmcnn._common.files import replacing
+from dmcnn._common.files import atomic_file
 from dmcnn.checkpoints.card import KEY, Card
 from dmcnn.checkpoints.load import load, read
 from dmcnn.checkpoints.save import save
@@ -180,7 +180,7 @@ class Run:
             self._save_best(progress, result)
         step = progress.step if progress.best is None else progress.best
         numbers = {key: None if np.isnan(value) else value for key, value in result.numbers.items()}
-        with replacing(self.outputs.summary) as temporary:
+        with atomic_file(self.outputs.summary) as temporary:
             content = {"step": step, **numbers, **self.task.summary(result)}
             temporary.write_text(json.dumps(content, indent=1) + "\n")
         return result
@@ -219,7 +219,7 @@ class Run:
 
 def write_metrics(path: Path, rows: list[dict[str, float]], columns: Sequence[str]) -> None:
     """The metrics table as CSV, whole or not at all; what does not exist is an empty cell."""
-    with replacing(path) as temporary, temporary.open("w", newline="") as file:
+    with atomic_file(path) as temporary, temporary.open("w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(columns)
         table.writerows([["" if np.isnan(row[name]) else row[name] for name in columns] for row in rows])
