@@ -1,4 +1,4 @@
-"""Readers: detector files in, SparseImages out; ``open_images`` picks the reader by a file's content."""
+"""Readers of detector files: ``open_images`` chooses one by the content of a file and gives SparseImages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ READERS: dict[str, tuple[str, type[Options]]] = {
     "larcv2": ("dmcnn.readers.larcv2.reader:LArCV2", LArCV2Options),
     "calorimeter": ("dmcnn.readers.calorimeter.reader:Calorimeter", CalorimeterOptions),
     "larcv3": ("dmcnn.readers.larcv3.reader:LArCV3", LArCV3Options),
-    "smartpixel": ("dmcnn.readers.smartpixel.reader:SmartPixel", SmartPixelOptions),
+    "smartpixel": ("dmcnn.readers.smartpixel.reader:SmartPixelFile", SmartPixelOptions),
     "npy": ("dmcnn.readers.npy:NpyFolder", FitOptions),
 }
 """Name -> reader, imported when a file may need it, and its options. The first that reads a file opens it."""
