@@ -112,7 +112,7 @@ def test_all_faults_in_one_go(folder: Path) -> None:
         "bad.cfg:4: GPUID = 'os.system(\"id\")' is not a number, string, list or True/False",
         "bad.cfg:5: drop_out = 1.5: should be less than 1",
         "bad.cfg:6: loss = 'bse' must be 'bce' or 'cross_entropy' or 'focal' or 'gaussian_nll' or 'clipped_nll' "
-        "(did you mean 'bce'?)",
+        "or module:Name (did you mean 'bce'?)",
         "bad.cfg:7: adc_lo = 600 is not below adc_hi = 500",
         "bad.cfg:9: plane = -1: should be greater than or equal to 0",
         "bad.cfg:10: 'broken line' is not 'key = value'",
