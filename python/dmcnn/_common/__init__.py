@@ -1,1 +1,1 @@
-"""Errors, files, threads, journals, plug-ins and the way up to notebooks: what all rooms share and no physicist asks for."""
+"""Errors, files, threads, journals, plug-ins, notebooks' way up: what all rooms share and no physicist asks for."""

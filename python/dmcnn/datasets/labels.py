@@ -70,6 +70,11 @@ class LabelRule(ABC):
         raise InputError(f"label = {label!r}: expected only file patterns or only PDG codes as keys")
 
     @property
+    @abstractmethod
+    def setting(self) -> Label:
+        """The ``label`` setting that means this rule."""
+
+    @property
     def needs_particles(self) -> bool:
         """Whether ``apply`` wants the primary particles."""
         return False
@@ -129,6 +134,10 @@ class Condition(LabelRule):
         truth(text, np.zeros(0, EVENT))
         return cls(classes, classes.index(name), text)
 
+    @property
+    def setting(self) -> Label:
+        return self.text
+
     def apply(
         self, events: NDArray[Any], files: Sequence[Path], particles: Particles | None = None, **_: Any
     ) -> NDArray[np.int64]:
@@ -168,6 +177,10 @@ class FileName(NameRule):
 
     patterns: Mapping[str, int]
 
+    @property
+    def setting(self) -> Label:
+        return {pattern: self.classes[number] for pattern, number in self.patterns.items()}
+
     def of(self, name: str, place: str | Path) -> int:
         matches = [pattern for pattern in self.patterns if fnmatchcase(name, pattern)]
         if len(matches) != 1:
@@ -179,6 +192,10 @@ class FileName(NameRule):
 @dataclass(frozen=True)
 class Prefix(NameRule):
     """The longest class name that a file's name begins with: pion_zero_7.npy is a pion_zero and no pion."""
+
+    @property
+    def setting(self) -> Label:
+        return PREFIX
 
     def of(self, name: str, place: str | Path) -> int:
         fits = [known for known in self.classes if name.startswith(known)]
@@ -193,6 +210,10 @@ class Prefix(NameRule):
 @dataclass(frozen=True)
 class Stored(LabelRule):
     """The class number that the file itself stores."""
+
+    @property
+    def setting(self) -> Label:
+        return STORED
 
     def apply(
         self,
@@ -220,6 +241,10 @@ class Primary(LabelRule):
     """The class of the primary particles that have one; two of the same class are fine."""
 
     codes: Mapping[int, int]
+
+    @property
+    def setting(self) -> Label:
+        return {code: self.classes[number] for code, number in self.codes.items()}
 
     @property
     def needs_particles(self) -> bool:

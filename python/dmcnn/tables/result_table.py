@@ -70,14 +70,20 @@ class ResultTable:
     def to_arrow(self) -> Any:
         """Return a pyarrow.Table; what is missing is null (NaN among numbers). It needs ``dmcnn[notebook]``."""
         pyarrow = need("pyarrow")
-        return pyarrow.table({name: pyarrow.array(_plain(values)) for name, values in self._columns.items()})
+        ids = pyarrow.uint64()
+        return pyarrow.table(
+            {
+                name: pyarrow.array(values, ids) if _are_ids(values) else pyarrow.array(values)
+                for name, values in self._columns.items()
+            }
+        )
 
     def to_pandas(self) -> Any:
         """Return a pandas.DataFrame; columns of ids keep all their digits. It needs ``dmcnn[notebook]``."""
         pandas = need("pandas")
         return pandas.DataFrame(
             {
-                name: pandas.array(values, dtype="UInt64") if _lacks_ids(values) else _plain(values)
+                name: pandas.array(values, dtype="UInt64") if _are_ids(values) else values
                 for name, values in self._columns.items()
             }
         )
@@ -100,13 +106,7 @@ class ResultTable:
         return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}"
 
 
-def _plain(values: Any) -> Any:
-    """Return values of one kind: whole numbers as unsigned ones of 64 bits, for ids may use all of them."""
-    whole = isinstance(values, list) and values and all(type(value) is int for value in values)
-    return np.asarray(values, np.uint64) if whole else values
-
-
-def _lacks_ids(values: Any) -> bool:
-    """Return whether these are ids some of which are missing."""
+def _are_ids(values: Any) -> bool:
+    """Return whether these are ids, some of which may be missing: whole numbers that may need all of 64 bits."""
     kinds = set(map(type, values)) if isinstance(values, list) else set()
-    return kinds == {int, type(None)}
+    return int in kinds and kinds <= {int, type(None)}
