@@ -41,7 +41,7 @@ def display(settings: DisplaySettings) -> None:
     folder, logo = writable(settings.output_dir), _logo(settings)
     predictor = _predictor(settings)
     dataset = _dataset(settings, predictor)
-    show = Show.of(settings, predictor, _shown(settings, predictor, dataset), folder, logo)
+    show = Show.of(settings, predictor, dataset, folder, logo)
     if settings.distributions:
         show.distributions()
     scores = _scores(settings, predictor, dataset)
@@ -104,16 +104,6 @@ def _dataset(settings: DisplaySettings, predictor: Predictor | None) -> Dataset:
 
         return open_dataset(predictor.card, settings.input_file)
     return Dataset(settings.input_file, **settings.reading())
-
-
-def _shown(settings: DisplaySettings, predictor: Predictor | None, dataset: Dataset) -> Dataset:
-    """The events as they are drawn: charges of pixels in electrons, whatever the network takes of them."""
-    from dmcnn.datasets.dataset import Dataset
-
-    if predictor is None or predictor.card.reading.get("charge", "electrons") == "electrons":
-        return dataset
-    kept = {key: value for key, value in predictor.card.reading.items() if not key.startswith("charge")}
-    return Dataset(settings.input_file, **kept)
 
 
 def _scores(settings: DisplaySettings, predictor: Predictor | None, dataset: Dataset) -> NDArray[np.float64]:

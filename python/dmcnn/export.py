@@ -32,8 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def export(settings: ExportSettings) -> None:
     """One file per format, each written, run and compared before it gets its name."""
     from dmcnn.exports import FORMATS, layer_table
-    from dmcnn.exports.base import is_quantised
     from dmcnn.inference.predictor import load_predictor
+    from dmcnn.quantisation.quantisers import is_quantised
 
     folder = writable(settings.output_dir)
     predictor = load_predictor(
@@ -65,7 +65,7 @@ def _images(settings: ExportSettings, predictor: Predictor) -> torch.Tensor:
     from dmcnn.inference.predictor import open_dataset
 
     count = min(settings.events, max(2, PIXELS // math.prod(predictor.card.shape)))
-    found = random(predictor.card, count, settings.seed_number)
+    found = random(predictor.net, predictor.card, count, settings.seed_number)
     if settings.input_file is not None:
         dataset = open_dataset(predictor.card, settings.input_file)
         read = dataset.read(0, min(count, len(dataset)))

@@ -361,13 +361,13 @@ def occlude(predictor: Predictor, event: SparseImages, k: int, options: Mapping[
 
 def plot_event(event: Event, channel: int, **options: Any) -> Figure:
     """Draw one plane of an event, or all its time frames."""
-    from dmcnn.displays.space_time import frames, has_frames
+    from dmcnn.displays.space_time import frames
     from dmcnn.figures.event import event_display
     from dmcnn.figures.image_axes import value_label
     from dmcnn.images.sparse import UNSET
 
     words = "" if event.label is None else str(event.label)
-    if has_frames(event.shape):
+    if event.images.is_volume:
         _refuse(options)
         return _shown(frames(event.images, event.frame_edges, words, event.frame_unit))
     record, meta = event.images.events[0], event.meta[_channel(channel, event.shape)]
@@ -378,11 +378,10 @@ def plot_event(event: Event, channel: int, **options: Any) -> Figure:
 
 def plot_attribution(found: AttributionMap, channel: int | None, **options: Any) -> Figure:
     """Draw an attribution map."""
-    from dmcnn.displays.space_time import has_frames
     from dmcnn.figures.attribution import attribution_map
 
     image, values = found.images.dense()[0], found.values
-    if channel is None and has_frames(values.shape):
+    if channel is None and found.images.is_volume:
         image, values, meta = image.sum(axis=0), values.sum(axis=0), found.images.meta[0, 0]
     else:
         at = _channel(channel or 0, found.images.shape)

@@ -12,7 +12,7 @@ import pytest
 KEYS: dict[str, dict[str, dict[str, str]]] = json.loads((Path(__file__).parent / "keys.json").read_text())
 """Command -> key -> {"type": …, "default": …}, as ``--help`` told them; no default where the key is required."""
 
-KEY = re.compile(r"^ +(?P<key>\w+) \((?P<type>[^;\n]+); (?:required|default (?P<default>.*))\)", re.MULTILINE)
+KEY = re.compile(r"^  (?P<key>\w+)(?: = (?P<default>.*))?   \((?P<type>.*)\)$", re.MULTILINE)
 
 
 def keys_of(text: str) -> dict[str, dict[str, str]]:

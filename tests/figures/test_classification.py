@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from dmcnn.figures import classification as figures
+from dmcnn.figures.style import stroke
 from dmcnn.metrics import classification as metrics
 
 RNG = np.random.default_rng(5)
@@ -142,7 +143,7 @@ def test_training_without_measurements():
 
 
 def test_lines_stay_apart_without_colour():
-    styles = [(style["color"], style["linestyle"]) for style in map(figures._style, range(28))]
+    styles = [(style["color"], style["linestyle"]) for style in map(stroke, range(28))]
     assert len(set(styles)) == 28
 
 

@@ -304,7 +304,7 @@ FAULTS: dict[str, tuple[Callable[[list[dict[str, Any]]], Any], str]] = {
     "window": (put("q_dense", kernel=np.zeros((91, 16))), "13 x 21 or 16 x 16 pixels leaves 91 inputs"),
     "outputs": (
         put("q_dense_2", kernel=np.zeros((16, 13)), bias=np.zeros(13)),
-        "13 outputs are not the means and the covariance",
+        "13 outputs are no means with a full covariance",
     ),
     "shape": (
         put("q_conv2d", kernel=np.zeros((1, 1, 5, 6))),

@@ -50,13 +50,18 @@ def test_names_import_what_they_need_alone(use: str, absent: str) -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+MYPY = f"""[mypy]
+mypy_path = {ROOT / "python"}
+follow_imports = silent
+untyped_calls_exclude = torch
+"""
 SCRIPT = Path(__file__).with_name("user_script.py")
 
 
 def test_a_users_script_is_typed(tmp_path: Path) -> None:
     shutil.copy(SCRIPT, tmp_path)
     words = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", SCRIPT.name]
-    (tmp_path / "mypy.ini").write_text(f"[mypy]\nmypy_path = {ROOT / 'python'}\nfollow_imports = silent\nuntyped_calls_exclude = torch\n")
+    (tmp_path / "mypy.ini").write_text(MYPY)
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
@@ -70,7 +75,7 @@ def test_a_users_script_has_the_types_of_its_values(tmp_path: Path) -> None:
     reveal = "".join(f"    reveal_type({what})\n" for what in lines)
     text = SCRIPT.read_text().replace("    optimizer =", f"{reveal}    optimizer =")
     (tmp_path / "revealed.py").write_text(text)
-    (tmp_path / "mypy.ini").write_text(f"[mypy]\nmypy_path = {ROOT / 'python'}\nfollow_imports = silent\nuntyped_calls_exclude = torch\n")
+    (tmp_path / "mypy.ini").write_text(MYPY)
     words = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "revealed.py"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert re.findall(r'Revealed type is "[\w.]*\.(\w+)"', done.stdout) == list(lines.values()), done.stdout

@@ -26,7 +26,7 @@ from dmcnn.figures import attribution, attribution_quality
 from dmcnn.figures.event import ids
 from dmcnn.figures.image_axes import quantity
 from dmcnn.figures.save import save_figure
-from dmcnn.images.sparse import PLANES, UNSET, SparseImages
+from dmcnn.images.sparse import UNSET, SparseImages
 from dmcnn.inference.predictor import Predictor
 from dmcnn.pages import EventPage, Overlay, event_page
 from dmcnn.settings import AttributeSettings
@@ -123,7 +123,7 @@ class Job:
     def _figures(self, found: Explanation, methods: Sequence[Method]) -> Iterator[tuple[str, Figure]]:
         """End of the name and figure: the overview, and each map if asked; plane by plane, or frames summed."""
         image, settings = self.event.dense()[0], self.settings
-        planes = range(len(image)) if len(image) <= PLANES else [None]
+        planes = [None] if self.event.is_volume else range(len(image))
         for plane in planes:
             end = "" if plane is None or len(image) == 1 else f"_channel{plane}"
             flat = {name: flattened(values, plane) for name, values in found.maps.items()}
@@ -188,6 +188,7 @@ class Job:
             quality=page_columns(found.rows),
             quantity=quantity(self.event.meta[0, 0]),
             text=f"{self.predictor.card.classes[self.target.number]} {self.settings.output}: {self.chosen.reason}",
+            volume=self.event.is_volume,
         )
 
 

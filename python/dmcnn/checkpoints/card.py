@@ -11,6 +11,7 @@ from torch import nn
 from dmcnn._common import plugins
 from dmcnn._common.errors import InputError, nearest
 from dmcnn.images.scaling import check_scaling
+from dmcnn.metrics.gaussian import Gaussian
 from dmcnn.models import MODELS, Maker, find_model
 
 Own = str | Sequence[str] | Maker | None
@@ -38,7 +39,7 @@ class Card:
     """One per target, in its unit: the network sees target / scale."""
     diagonal: str = "softplus"
     covariance: str = "full"
-    """How outputs become a covariance: see dmcnn.losses.gaussian."""
+    """How outputs become a covariance: the words of ``gaussian``."""
     label: Any = "run == 100"
     loss: str = "bce"
     seed: int | None = None
@@ -65,6 +66,11 @@ class Card:
         """Return the (C, H, W) of the images that the network takes."""
         channels, height, width = (self.arguments[axis] for axis in ("channels", "height", "width"))
         return channels, height, width
+
+    @property
+    def gaussian(self) -> Gaussian:
+        """What the outputs of a regression network mean; InputError for an unknown word on the card."""
+        return Gaussian(self.covariance, self.diagonal)
 
     def build(self, own: Own = None) -> nn.Module:
         """Make a new network of this kind.

@@ -15,11 +15,11 @@ from matplotlib.figure import Figure
 
 from dmcnn._common.errors import InputError
 from dmcnn.datasets.dataset import Dataset
-from dmcnn.displays.space_time import Cells, film, frames, has_frames, voxels
+from dmcnn.displays.space_time import Cells, film, frames, voxels
 from dmcnn.figures.event import event_display, ids
 from dmcnn.figures.image_axes import quantity, value_label
 from dmcnn.figures.save import save_animation, save_figure
-from dmcnn.images.sparse import UNSET, SparseImages
+from dmcnn.images.sparse import UNSET, SparseImages, is_volume
 from dmcnn.pages import EventPage
 from dmcnn.settings import DisplaySettings
 
@@ -53,20 +53,24 @@ class Show:
     def of(
         cls, settings: DisplaySettings, predictor: Predictor | None, dataset: Dataset, folder: Path, logo: Any
     ) -> Show:
-        """InputError if the events cannot be shown as the settings ask."""
-        films, framed = set(settings.formats) & FILMS, has_frames(dataset.shape)
+        """Return what they have in common; InputError if they cannot be shown as the settings ask.
+
+        Without cells the events of a network are drawn as files hold them, whatever the network takes of them.
+        """
+        films, framed = set(settings.formats) & FILMS, is_volume(dataset.axis0, dataset.shape)
         names = ", ".join(map(str, dataset.files))
         if films and not framed:
             raise InputError(
                 f"{names}: format = {min(films)!r} needs time frames, images are {dataset.shape}"
             )
-        cells = Cells.of(dataset, settings.reading() if predictor is None else predictor.card.reading)
+        cells = Cells.of(dataset)
         if settings.distributions and cells is None:
             raise InputError(f"{names}: distributions = True needs files of energy and time")
         classes: list[str | None] = [None] * len(dataset)
         if framed or cells is not None:
             classes = _classes(settings, predictor, dataset)
-        return cls(settings, dataset, folder, logo, cells, classes)
+        shown = dataset if predictor is None or cells is not None else dataset.as_drawn()
+        return cls(settings, shown, folder, logo, cells, classes)
 
     def stem(self, event: SparseImages) -> Path:
         """The path of a picture without suffix."""
@@ -101,7 +105,7 @@ class Show:
         if self.cells is not None:
             for name, figure in self.cells.figures(number, text):
                 yield f"_{name}", figure
-        if has_frames(event.shape):
+        if event.is_volume:
             if self.cells is None:
                 yield "_space_time", voxels(event, text, settings.cmap, settings.gamma)
             yield "_frames", frames(event, self.dataset.frame_edges, text, self.dataset.frame_unit)
@@ -145,6 +149,7 @@ class Show:
             label=self.classes[number],
             quantity=quantity(event.meta[0, 0]),
             text=", ".join([_label(self.settings), *scores.estimates]),
+            volume=event.is_volume,
         )
 
 

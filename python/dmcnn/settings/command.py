@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import types
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -16,16 +15,11 @@ from pydantic.fields import FieldInfo
 from dmcnn._common import plugins
 from dmcnn._common.errors import InputError, nearest
 from dmcnn.settings import COMMANDS, Settings
-from dmcnn.settings.base import OWN, Names
 from dmcnn.settings.cfg import COMMAND_LINE, Entry, Fault, read_cfg, read_overrides
+from dmcnn.settings.help import SHORT, SWITCHES, describe, field_type
 
 log = logging.getLogger("dmcnn")
 S = TypeVar("S", bound=Settings)
-
-SHORT = {"-n": "entries", "--top": "top"}
-"""Options that DM-CNN users type, and the keys they stand for."""
-
-SWITCHES = {"--list-layers": "list_layers=True"}
 
 
 def run(command: str, work: Callable[[S], None], argv: Sequence[str] | None = None) -> int:
@@ -164,31 +158,3 @@ def _value(entry: Entry, field: FieldInfo) -> Any:
     if number and texts and not {"int", "float"} & set(kinds):
         return str(entry.value) if entry.line else entry.text
     return entry.value
-
-
-def field_type(field: FieldInfo) -> str:
-    """Return what a key takes, as an error and the help call it: its type, or the words that it knows."""
-    words = [word for names in field.metadata if isinstance(names, Names) for word in names.known]
-    return " or ".join([*map(repr, words), OWN]) if words else type_name(field.annotation)
-
-
-def type_name(annotation: Any) -> str:
-    """How a type is called in an error and in the help: int, str or list, 'bce' or 'focal'."""
-    if get_origin(annotation) is Annotated:
-        return type_name(get_args(annotation)[0])
-    if get_origin(annotation) is Literal:
-        return " or ".join(repr(choice) for choice in get_args(annotation))
-    if get_origin(annotation) in (Union, types.UnionType):
-        parts = [type_name(part) for part in get_args(annotation) if part is not type(None)]
-        return " or ".join(dict.fromkeys(parts))
-    return str(getattr(get_origin(annotation) or annotation, "__name__", annotation))
-
-
-def describe(command: str) -> str:
-    """The help text: every key with its type, default, unit and meaning."""
-    cls = COMMANDS[command]
-    lines = [f"usage: python -m dmcnn.{command} [file.cfg] [key=value …]", "", str(cls.__doc__), "", "keys:"]
-    for key, field in cls.model_fields.items():
-        default = "required" if field.is_required() else f"default {field.default!r}"
-        lines += [f"  {key} ({field_type(field)}; {default})", f"      {field.description}"]
-    return "\n".join(lines) + "\n"

@@ -16,12 +16,12 @@ from torch import nn
 from dmcnn._common.errors import InputError
 from dmcnn.checkpoints.card import Card
 from dmcnn.datasets.dataset import Dataset
+from dmcnn.detectors.smartpixel import UNITS
 from dmcnn.figures.style import rounded
 from dmcnn.images.sparse import SparseImages
 from dmcnn.losses import gaussian as density
 from dmcnn.metrics import gaussian
 from dmcnn.quantisation.quantisers import zero_fraction
-from dmcnn.readers.smartpixel.reader import UNITS
 from dmcnn.tasks.base import EventScores, Floats, Loss, Row, Task, Truth
 
 
@@ -84,14 +84,11 @@ class Regression(Task):
 
     @property
     def outputs(self) -> int:
-        return gaussian.outputs_of(len(self.card.targets), self.card.covariance)
+        return self.card.gaussian.outputs(len(self.card.targets))
 
     def estimates(self, outputs: Floats) -> tuple[Floats, Floats]:
         """Return (n, k) means and (n, k, k) covariance factors of (n, m) outputs, in the units of the targets."""
-        card = self.card
-        return gaussian.decode(
-            outputs, card.target_scales, diagonal=card.diagonal, covariance=card.covariance
-        )
+        return self.card.gaussian.decode(outputs, self.card.target_scales)
 
     def truth(self, dataset: Dataset, label: Any = None) -> Truth:
         """Return the (n, k) true targets in their units; NaN if the files do not hold them."""
@@ -164,13 +161,7 @@ class Regression(Task):
         if self._loss is not None:
             return self._loss(outputs, labels)
         card = self.card
-        return density.nll(
-            outputs,
-            labels,
-            diagonal=card.diagonal,
-            covariance=card.covariance,
-            legacy=card.loss == "clipped_nll",
-        ).mean()
+        return density.nll(outputs, labels, card.gaussian, legacy=card.loss == "clipped_nll").mean()
 
     def evaluate(self, net: nn.Module, outputs: Floats, images: SparseImages) -> RegressionResult:
         """Return residuals, pulls and likelihood of the outputs on labelled images."""

@@ -20,6 +20,7 @@ from dmcnn.checkpoints.card import Card
 from dmcnn.inference import devices
 from dmcnn.losses import LIKELIHOODS
 from dmcnn.losses.classification import activation_of, loss_function
+from dmcnn.metrics.gaussian import Gaussian
 from dmcnn.models import MODELS, find_model, takes
 from dmcnn.settings import TrainSettings
 from dmcnn.tasks import Task, task_of
@@ -30,13 +31,6 @@ from dmcnn.training.optimiser import Recipe
 from dmcnn.training.session import Outputs, Run, Watch, restore
 
 log = logging.getLogger("dmcnn")
-
-FREE = {
-    "EPOCHS", "GPUID", "input_train", "input_test", "weights_directory", "output_directory", "resume",
-    "run_test", "save_every_step", "save_weights", "batch_size_test", "cache",
-}  # fmt: skip
-"""Settings that may change when a run is resumed, because none of them changes a step. (Data are compared by
-fingerprint: files may move.)"""
 
 
 def check(settings: TrainSettings) -> None:
@@ -69,8 +63,9 @@ def prepare(
     lightning.seed_everything(seed, verbose=False)
     net, progress = card.build(settings.model), Progress()
     if settings.resume and outputs.last.exists():
-        lasting = settings.schedule == "constant" and not settings.constraints
-        free = FREE if lasting else FREE - {"EPOCHS"}
+        free = settings.keys(resume="free")
+        if settings.schedule != "constant" or settings.constraints:
+            free.remove("EPOCHS")
         progress, seed = restore(outputs.last, net, card, free)
         log.info("%s: resuming after step %d", outputs.last, progress.step)
     if settings.model not in MODELS:
@@ -157,8 +152,7 @@ def _constraints(
         settings.constraints,
         net,
         targets=settings.targets or [],
-        diagonal=settings.diagonal,
-        covariance=settings.covariance,
+        gaussian=Gaussian(settings.covariance, settings.diagonal),
         shape=shape,
         rate=(settings.constraint_rate or RATE) / total,
         damping=damping,
