@@ -23,7 +23,7 @@ from dmcnn.datasets.event import Event
 from dmcnn.datasets.labels import LabelRule
 from dmcnn.datasets.targets import Targets
 from dmcnn.images.sparse import Axis, SparseImages, join
-from dmcnn.readers import DEFAULTS, open_images
+from dmcnn.readers import CHOICE, DEFAULTS, open_images
 from dmcnn.readers.base import EventFile
 from dmcnn.readers.options import Options
 from dmcnn.simulation.addresses import SCHEME, sample_path
@@ -63,7 +63,8 @@ class Dataset:
         targets: the numbers that a network shall estimate, instead of classes.
         between: only entries ``between[0]`` to ``between[1] - 1`` of every file; None = all.
         options: how the files are read (see dmcnn.readers).
-        given: such options by name, of any reader of the files.
+        given: such options by name, of any reader of the files; or ``reader`` and ``reader_options``, see
+            dmcnn.readers.open_images.
 
     Attributes:
         files: the files, in order.
@@ -119,6 +120,8 @@ class Dataset:
         """Raise InputError if an option that differs from its default means nothing to any of the readers."""
         taken = set[str]().union(*(reader.options_class.names() for reader in self._readers))
         for name, value in given.items():
+            if name in CHOICE:
+                continue
             if value != DEFAULTS[name] and name not in taken:
                 kinds = ", ".join(sorted({type(reader).__name__ for reader in self._readers}))
                 raise InputError(f"{self.files[0]}: {name} = {value!r} means nothing to the reader ({kinds})")

@@ -42,7 +42,7 @@ Count = Callable[[], NDArray[np.int64]]
 EVENTS = 64
 """Events that are read at a time."""
 
-OF_FILES = ("producer", "plane", "image_index", "tick_order", "bad_pixels")
+OF_FILES = ("reader", "producer", "plane", "image_index", "tick_order", "bad_pixels")
 """Arguments of readers that say where files keep the images, and not what is made of them."""
 
 ELECTRONS = "electrons"
@@ -324,7 +324,8 @@ def load_predictor(
         InputError: not a weight file, or there is no such device.
     """
     devices.use_whole_cpu()
-    net, card = load.load(weight_file, model)
+    named = [model] if isinstance(model, str) or callable(model) else list(model or ())
+    net, card = load.load(weight_file, [*named, *filter(None, [(overrides or {}).get("reader")])])
     return Predictor(
         net,
         replace(card, reading=overruled(card, overrides or {})),

@@ -16,7 +16,7 @@ from dmcnn.datasets.dataset import Dataset, expand
 from dmcnn.datasets.labels import LabelRule
 from dmcnn.datasets.targets import Targets, fit_scales
 from dmcnn.images.sparse import SparseImages
-from dmcnn.readers import reader_of
+from dmcnn.readers import CHOICE, chosen_reader
 from dmcnn.settings import TrainSettings
 from dmcnn.training import parts
 
@@ -75,7 +75,9 @@ def _fitted(settings: TrainSettings) -> tuple[dict[str, Any], Targets | None]:
     """The arguments of the reader and the targets, with what is learned from the training files filled in."""
     reading = settings.reading()
     files = expand(settings.input_train)
-    fitted = reader_of(files[0]).fit(files, between=settings.events_train, **reading)
+    how = {key: value for key, value in reading.items() if key not in CHOICE}
+    reader = chosen_reader(files[0], settings.reader)
+    fitted = reader.fit(files, between=settings.events_train, **how, **(settings.reader_options or {}))
     reading |= fitted
     if fitted:
         log.info("%s", ", ".join(f"{key} = {value}" for key, value in fitted.items()))
