@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -79,3 +80,25 @@ def test_a_users_script_has_the_types_of_its_values(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "revealed.py"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert re.findall(r'Revealed type is "[\w.]*\.(\w+)"', done.stdout) == list(lines.values()), done.stdout
+
+
+def test_pyright_agrees(tmp_path: Path) -> None:
+    pytest.importorskip("pyright")
+    shutil.copy(SCRIPT, tmp_path)
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text("from dmcnn.metrics.classification import auc\n\nauc([1, 0], [0.5, 0.2])\n")
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps({"extraPaths": [str(ROOT / "python")]}))
+    words = [sys.executable, "-m", "pyright", "--outputjson"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    faults = [
+        found for found in json.loads(done.stdout)["generalDiagnostics"] if found["severity"] == "error"
+    ]
+    assert [Path(fault["file"]) for fault in faults] == [wrong] * 2, faults
+
+
+def test_every_name_is_in_the_readme() -> None:
+    code = "\n".join(re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL))
+    for name in ("load", "open", "save"):
+        assert f"dmcnn.{name}(" in code
+    for name in PUBLIC:
+        assert f"dmcnn.{name}" in (ROOT / "README.md").read_text()
