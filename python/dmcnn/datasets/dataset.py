@@ -105,7 +105,7 @@ class Dataset:
         self.names = self._names()
         self.labels: NDArray[Any] | None = None if label is None else self.classes_by(label)
         if targets is not None:
-            self.labels = targets.scaled(self.stored_targets(targets.names))
+            self.labels = targets.scale(self.stored_targets(targets.names))
 
     def _check_shape(self, reader: EventFile) -> None:
         """Raise InputError unless the images of a reader have the shape of the first one's."""

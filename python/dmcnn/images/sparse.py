@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dmcnn._common.columns import chained
+from dmcnn._common.columns import join_offsets
 from dmcnn._common.extras import need
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ def join(batches: Sequence[SparseImages]) -> SparseImages:
     labels = [b.label for b in batches if b.label is not None]
     return replace(
         batches[0],
-        offsets=chained([b.offsets for b in batches]),
+        offsets=join_offsets([b.offsets for b in batches]),
         index=np.concatenate([b.index for b in batches]),
         value=np.concatenate([b.value for b in batches]),
         events=np.concatenate([b.events for b in batches]),
@@ -253,11 +253,14 @@ def sparse(
     events: NDArray[Any] | None = None,
     meta: NDArray[Any] | None = None,
     label: NDArray[Any] | None = None,
+    *,
+    unit: int = UNIT_UNKNOWN,
+    axis0: Axis = "plane",
 ) -> SparseImages:
     """(n, C, H, W) float32 images as SparseImages: every non-zero pixel is kept.
 
     Without ``events`` the entries are numbered 0..n-1 in file 0 with unset ids; without ``meta`` the edges are
-    pixel numbers and the plane is the channel number.
+    pixel numbers, in ``unit``, and the plane is the channel number.
     """
     n, channels, height, width = dense.shape
     flat = np.ascontiguousarray(dense, np.float32).reshape(n, -1)
@@ -266,7 +269,7 @@ def sparse(
         events = unset_events(n)
     if meta is None:
         meta = np.zeros((n, channels), META)
-        meta["plane"] = np.arange(channels)
+        meta["plane"], meta["unit"] = np.arange(channels), unit
         meta["x_max"], meta["y_max"] = width, height
     return SparseImages(
         offsets=np.concatenate([[0], np.cumsum(np.bincount(image, minlength=n))]).astype(np.int64),
@@ -276,4 +279,5 @@ def sparse(
         events=events,
         meta=meta,
         label=label,
+        axis0=axis0,
     )

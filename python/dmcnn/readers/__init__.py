@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dmcnn._common import plugins
 from dmcnn._common.errors import InputError, nearest
-from dmcnn.formats.source import existing
+from dmcnn.formats.source import existing_file
 from dmcnn.readers.calorimeter.options import CalorimeterOptions
 from dmcnn.readers.larcv2.options import LArCV2Options
 from dmcnn.readers.larcv3.options import LArCV3Options
@@ -74,13 +74,13 @@ def reader_of(path: str | Path) -> type[EventFile]:
     path = Path(path).expanduser()
     head = b""
     if not path.is_dir():
-        with existing(path).open("rb") as file:
+        with existing_file(path).open("rb") as file:
             head = file.read(16)
     for reader in map(reader_class, READERS):
         if reader.reads(path, head):
             return reader
     if path.is_dir():
-        existing(path)
+        existing_file(path)
     found = f"begins with {head[:8]!r}" if head else "is empty"
     raise InputError(f"{path}: {found}, expected {EXPECTED}")
 

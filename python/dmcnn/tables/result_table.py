@@ -1,4 +1,4 @@
-"""Results in columns of numbers and words: for pandas, pyarrow and NumPy, and as text for a CSV file."""
+"""Tables of results: columns for NumPy, pandas, pyarrow and CSV files."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from dmcnn._common.errors import nearest
 from dmcnn._common.extras import need
 from dmcnn.tables import table
 
-SHOWN = 10
-"""Rows in a notebook."""
+HTML_ROWS = 10
+"""Largest number of rows in a notebook."""
 
 
 class ResultTable:
-    """Columns of one length. ``table["signal_score"]`` is a column, ``len(table)`` the number of rows.
+    """Table of results. ``table["signal_score"]`` is a column, ``len(table)`` the number of rows.
 
     Args:
         columns: name -> array or list of n values; None and NaN are missing.
@@ -44,7 +44,7 @@ class ResultTable:
         return iter(self._columns)
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        """Return a column as an array, of objects where it holds words or lacks ids."""
+        """Return an (n,) column; its dtype is object if it holds texts or if ids are missing."""
         if name not in self._columns:
             raise KeyError(
                 f"no column {name!r}{nearest(name, self._columns)}; there are {', '.join(self._columns)}"
@@ -60,15 +60,15 @@ class ResultTable:
         return {name: self[name] for name in self._columns}
 
     def text(self) -> table.Table:
-        """Return the table as text, as a CSV file has it."""
-        return table.Table.of(self._columns)
+        """Return the table as text, in the form of a CSV file."""
+        return table.Table.from_columns(self._columns)
 
     def write(self, path: str | Path) -> None:
         """Write the table as CSV, whole or not at all."""
         table.write(path, self.text())
 
     def to_arrow(self) -> Any:
-        """Return a pyarrow.Table; what is missing is null (NaN among numbers). It needs ``dmcnn[notebook]``."""
+        """Return a pyarrow.Table; missing values are null, or NaN among numbers. Needs ``dmcnn[notebook]``."""
         pyarrow = need("pyarrow")
         ids = pyarrow.uint64()
         return pyarrow.table(
@@ -79,7 +79,7 @@ class ResultTable:
         )
 
     def to_pandas(self) -> Any:
-        """Return a pandas.DataFrame; columns of ids keep all their digits. It needs ``dmcnn[notebook]``."""
+        """Return a pandas.DataFrame; ids keep all digits. Needs ``dmcnn[notebook]``."""
         pandas = need("pandas")
         return pandas.DataFrame(
             {
@@ -89,20 +89,21 @@ class ResultTable:
         )
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
-        """Hand the table to anything that speaks Arrow, such as polars or DuckDB."""
+        """Return the table as an Arrow stream, for polars, DuckDB and others."""
         return self.to_arrow().__arrow_c_stream__(requested_schema)
 
     def __repr__(self) -> str:
         return f"ResultTable({len(self)} rows: {', '.join(self._columns)})"
 
     def _repr_html_(self) -> str:
+        """Return the first rows as an HTML table."""
         words = self.text()
         head = "".join(f"<th>{escape(name)}</th>" for name in words.columns)
         rows = "".join(
             "<tr>" + "".join(f"<td>{escape(word)}</td>" for word in row) + "</tr>"
-            for row in islice(words.rows, SHOWN)
+            for row in islice(words.rows, HTML_ROWS)
         )
-        more = f"<p>{len(self)} rows, the first {SHOWN} are shown</p>" if len(self) > SHOWN else ""
+        more = f"<p>{len(self)} rows, of which the first {HTML_ROWS}</p>" if len(self) > HTML_ROWS else ""
         return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}"
 
 

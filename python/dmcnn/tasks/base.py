@@ -5,11 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import nn
 
@@ -17,6 +16,9 @@ from dmcnn._common.errors import InputError
 from dmcnn.checkpoints.card import Card
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.images.sparse import SparseImages
+
+if TYPE_CHECKING:  # figures are drawn at the end, if at all
+    from matplotlib.figure import Figure
 
 Floats = NDArray[np.float64]
 Row = Mapping[str, float]

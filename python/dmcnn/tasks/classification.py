@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import nn
 
@@ -17,11 +16,13 @@ from dmcnn._common.errors import InputError
 from dmcnn.checkpoints.card import Card
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.datasets.labels import LabelRule
-from dmcnn.figures import classification as figures
 from dmcnn.images.sparse import SparseImages
 from dmcnn.losses.classification import loss_function
 from dmcnn.metrics import classification
 from dmcnn.tasks.base import EventScores, Floats, Loss, Row, Task, Truth
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 log = logging.getLogger("dmcnn")
 
@@ -175,6 +176,8 @@ class Classification(Task):
 
     def histogram(self, outputs: Floats, name: str) -> Figure:
         """Draw the signal scores of all entries; without a signal class, the scores of all classes."""
+        from dmcnn.figures import classification as figures
+
         scores = self.scores(outputs)
         if self.has_signal:
             return figures.scores({name: scores[:, self.signal]}, density=False)
@@ -238,6 +241,8 @@ class Classification(Task):
         }
 
     def figures(self, result: ClassificationResult) -> dict[str, Figure]:
+        from dmcnn.figures import classification as figures
+
         return {"confusion": figures.confusion(np.array(result.confusion), result.classes)}
 
     def summary(self, result: ClassificationResult) -> dict[str, Any]:

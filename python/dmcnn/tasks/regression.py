@@ -17,10 +17,10 @@ from dmcnn._common.errors import InputError
 from dmcnn.checkpoints.card import Card
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.detectors.smartpixel import UNITS
-from dmcnn.figures.style import rounded
 from dmcnn.images.sparse import SparseImages
 from dmcnn.losses import gaussian as density
 from dmcnn.metrics import gaussian
+from dmcnn.metrics.distributions import rounded
 from dmcnn.quantisation.quantisers import zero_fraction
 from dmcnn.tasks.base import EventScores, Floats, Loss, Row, Task, Truth
 
