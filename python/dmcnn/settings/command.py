@@ -7,13 +7,14 @@ import os
 import sys
 import types
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import ValidationError
 
 from dmcnn._common.errors import InputError, nearest
 from dmcnn.settings import COMMANDS, Settings
-from dmcnn.settings.cfg import COMMAND_LINE, Entry, Fault, read_cfg, read_overrides
+from dmcnn.settings.cfg import COMMAND_LINE, Entry, Fault, find_cfg, read_cfg, read_overrides
 
 log = logging.getLogger("dmcnn")
 S = TypeVar("S", bound=Settings)
@@ -50,15 +51,22 @@ def run(command: str, work: Callable[[S], None], argv: Sequence[str] | None = No
 
 
 def load(command: str, words: Sequence[str]) -> tuple[Settings, list[str]]:
-    """Settings from ``[cfg file] [key=value …]``, and warnings; InputError with every fault at once."""
+    """Settings from ``[cfg file] [key=value …]``, and warnings; InputError with every fault at once.
+
+    A cfg file that does not exist is looked up among those that come with dmcnn, see ``find_cfg``.
+    """
     words = _long(words)
     has_cfg = bool(words) and "=" not in words[0]
-    source = words[0] if has_cfg else COMMAND_LINE
-    entries, faults = read_cfg(words[0]) if has_cfg else ([], [])
+    source = str(find_cfg(words[0])) if has_cfg else COMMAND_LINE
+    entries, faults = read_cfg(source) if has_cfg else ([], [])
     more, more_faults = read_overrides(words[1:] if has_cfg else words)
     faults = faults + more_faults
     given, warnings, unknown = _sort(command, [*entries, *more], source)
     settings, invalid = _build(COMMANDS[command], given, source, {fault.key for fault in faults})
+    if has_cfg and Path(source) != Path(words[0]):
+        warnings.insert(
+            0, f"{words[0]}: no such file here, so this is the one that comes with dmcnn: {source}"
+        )
     faults += unknown + invalid
     if settings is None or faults:
         raise InputError(*map(str, sorted(faults, key=lambda fault: (fault.line is None, fault.line or 0))))
