@@ -21,7 +21,9 @@ from dmcnn import _core
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.datasets.labels import LabelRule
 from dmcnn.images.sparse import SparseImages
-from dmcnn.occlusion.windows import fill_values, occluded, windows
+from dmcnn.occlusion.engines import occluded
+from dmcnn.occlusion.fills import fill_values
+from dmcnn.occlusion.windows import windows
 from dmcnn.training.batches import Batches
 from dmcnn.training.loader import Loader
 

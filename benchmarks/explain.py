@@ -27,7 +27,7 @@ from dmcnn.attribution import Method, Target, build
 from dmcnn.attribution.base import Explained
 from dmcnn.attribution.layers import find
 from dmcnn.attribution.methods.integrated_gradients import IntegratedGradients
-from dmcnn.checkpoints import card
+from dmcnn.checkpoints.load import load
 from dmcnn.engines.dense import to_tensor
 from dmcnn.models.mpid import MPID
 
@@ -127,7 +127,7 @@ def main() -> None:
     asked = words.parse_args()
     torch.set_num_threads(asked.threads)
     torch.manual_seed(1)
-    net = card.load(asked.weights)[0] if asked.weights else MPID()
+    net = load(asked.weights)[0] if asked.weights else MPID()
     images = to_tensor(sample(asked.events))
     with quiet():
         found = lariat(net.eval(), images, asked.rounds)

@@ -42,6 +42,7 @@ MAY_USE_CORE = {
     "images/crop.py",
     "images/frames.py",
     "images/sparse.py",
+    "occlusion/engines.py",
     "occlusion/windows.py",
     "quantisation/fixedpoint.py",
     "readers/calorimeter/cells.py",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dmcnn.attribution.report import Job
     from dmcnn.datasets.dataset import Dataset
     from dmcnn.datasets.selection import Chosen
-    from dmcnn.inference.predictor import Trained
+    from dmcnn.inference.predictor import Predictor
 
 log = logging.getLogger("dmcnn")
 
@@ -36,19 +36,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 def attribute(settings: AttributeSettings) -> None:
     """Explain the chosen events one after another; then the gallery and the quality of all."""
     from dmcnn.attribution.report import Job
-    from dmcnn.inference.predictor import open_trained
+    from dmcnn.inference.predictor import load_predictor, open_dataset
 
     folder = writable(settings.output_dir)
-    trained = open_trained(settings.weight_file, **settings.network())
-    trained.needs_classes("attribution")
-    trained.net.to(trained.device)
+    predictor = load_predictor(settings.weight_file, **settings.network())
+    predictor.task.need_classes("attribution")
     if settings.list_layers:
-        _list_layers(trained)
+        _list_layers(predictor)
         return
     _check_colours(settings)
-    methods = _methods(settings, trained)
-    dataset = trained.dataset(settings.input_file)
-    chosen, labels = _chosen(settings, trained, dataset), trained.labels(dataset, settings.label)
+    methods = _methods(settings, predictor)
+    dataset = open_dataset(predictor.card, settings.input_file)
+    chosen, labels = _chosen(settings, predictor, dataset), predictor.task.truth(dataset, settings.label)
     stem = folder / f"DM-CNN_attribution{settings.tag}"
     rows: list[dict[str, Any]] = []
     jobs: list[Job] = []
@@ -57,7 +56,7 @@ def attribute(settings: AttributeSettings) -> None:
         if not event.has_image[0]:
             log.warning("warning: entry %d holds no image: left out", event.events["entry"][0])
             continue
-        job = Job(settings, trained, dataset, event, one, labels[one.number], folder)
+        job = Job(settings, predictor, dataset, event, one, labels[one.number], folder)
         found = job.explained(methods)
         job.draw(found, methods)
         rows += found.rows
@@ -69,13 +68,16 @@ def attribute(settings: AttributeSettings) -> None:
         _tables(rows, stem)
     if jobs and len(methods) > 1:
         _agreement(jobs, methods, stem)
-    settings.save(stem, f", weights {trained.sha256}")
+    settings.save(stem, f", weights {predictor.sha256}")
 
 
-def _list_layers(trained: Trained) -> None:
+def _list_layers(predictor: Predictor) -> None:
     from dmcnn.attribution import layers
 
-    known, chosen = layers.layers(trained.net, trained.shape), layers.find(trained.net, trained.shape)
+    known, chosen = (
+        layers.layers(predictor.net, predictor.card.shape),
+        layers.find(predictor.net, predictor.card.shape),
+    )
     wide = max(len(layer.name) for layer in known)
     log.info("%-*s  %12s  %8s", wide, "layer", "grid", "channels")
     for layer in known:
@@ -93,14 +95,14 @@ def _check_colours(settings: AttributeSettings) -> None:
         )
 
 
-def _methods(settings: AttributeSettings, trained: Trained) -> list[Method]:
+def _methods(settings: AttributeSettings, predictor: Predictor) -> list[Method]:
     """The methods with the options of the cfg; faults show before any work is done."""
     from dmcnn.attribution import build, layers
     from dmcnn.attribution.methods.noise import Noisy, SmoothRectGrad
 
     if settings.layer is not None:
-        layers.find(trained.net, trained.shape, settings.layer)
-    common = {"internal_batch": trained.batch_size, "precision": trained.precision}
+        layers.find(predictor.net, predictor.card.shape, settings.layer)
+    common = {"internal_batch": predictor.batch_size, "precision": predictor.precision}
     methods = build(settings.methods, **common, **settings.options(), **_seed(settings))
     (inner,) = build(settings.smooth_of, **common)
     return [
@@ -118,7 +120,7 @@ def _seed(settings: AttributeSettings) -> dict[str, int]:
     return {"seed": settings.seed_number} if takes(settings.methods, "seed") else {}
 
 
-def _chosen(settings: AttributeSettings, trained: Trained, dataset: Dataset) -> list[Chosen]:
+def _chosen(settings: AttributeSettings, predictor: Predictor, dataset: Dataset) -> list[Chosen]:
     """The events by number, then those by score."""
     import numpy as np
 
@@ -130,29 +132,29 @@ def _chosen(settings: AttributeSettings, trained: Trained, dataset: Dataset) -> 
     if settings.score_csv is not None:
         scores = selection.from_tables(settings.score_csv, dataset, settings.score_column)
     else:
-        scores = trained.ranking(trained.all_logits(dataset))
+        scores = predictor.task.ranking(predictor.all_logits(dataset))
     others = np.full(len(dataset), np.nan)
     if settings.disagree is not None:
-        others = _other_scores(settings, trained, dataset)
+        others = _other_scores(settings, predictor, dataset)
     files = dataset.events["file"]
     ranked = selection.by_score(scores, files, others=others, disagree=settings.disagree, **settings.by_score)
     return selection.each_once([*asked, *ranked])
 
 
-def _other_scores(settings: AttributeSettings, trained: Trained, dataset: Dataset) -> NDArray[np.float64]:
+def _other_scores(settings: AttributeSettings, predictor: Predictor, dataset: Dataset) -> NDArray[np.float64]:
     """The scores of the other network."""
     from dmcnn.datasets import selection
-    from dmcnn.inference.predictor import open_trained
+    from dmcnn.inference.predictor import load_predictor, open_dataset
 
     if settings.other_score_csv is not None:
         return selection.from_tables(settings.other_score_csv, dataset, settings.score_column)
-    other = open_trained(settings.other_weight_file or "", **settings.network())
-    if other.card.classes != trained.card.classes:
+    other = load_predictor(settings.other_weight_file or "", **settings.network())
+    if other.card.classes != predictor.card.classes:
         raise InputError(
             f"{settings.other_weight_file}: tells {other.card.classes} apart, {settings.weight_file} "
-            f"{trained.card.classes}: their scores cannot be compared"
+            f"{predictor.card.classes}: their scores cannot be compared"
         )
-    return other.ranking(other.all_logits(other.dataset(settings.input_file)))
+    return other.task.ranking(other.all_logits(open_dataset(other.card, settings.input_file)))
 
 
 def _gallery(settings: AttributeSettings, jobs: Sequence[Job], methods: Sequence[Method], stem: Path) -> None:

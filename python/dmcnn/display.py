@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from dmcnn.datasets.dataset import Dataset
     from dmcnn.datasets.selection import Chosen
-    from dmcnn.displays.event import Scores
     from dmcnn.images.sparse import SparseImages
-    from dmcnn.inference.predictor import Trained
+    from dmcnn.inference.predictor import Predictor
     from dmcnn.pages import EventPage
+    from dmcnn.tasks import EventScores
 
 log = logging.getLogger("dmcnn")
 
@@ -39,16 +39,17 @@ def display(settings: DisplaySettings) -> None:
 
     _check_colours(settings)
     folder, logo = writable(settings.output_dir), _logo(settings)
-    trained = _trained(settings)
-    dataset = _dataset(settings, trained)
-    show = Show.of(settings, trained, _shown(settings, trained, dataset), folder, logo)
+    predictor = _predictor(settings)
+    dataset = _dataset(settings, predictor)
+    show = Show.of(settings, predictor, dataset, folder, logo)
     if settings.distributions:
         show.distributions()
-    scores, truth = _scores(settings, trained, dataset), _truth(trained, dataset)
+    scores = _scores(settings, predictor, dataset)
+    truth = [()] * len(dataset) if predictor is None else predictor.task.stored_truth(dataset)
     pages: list[EventPage] = []
     for one in _chosen(settings, dataset, scores):
         event = dataset.read(one.number, one.number + 1)
-        found = _score(settings, trained, event, float(scores[one.number]), truth[one.number])
+        found = _score(settings, predictor, event, float(scores[one.number]), truth[one.number])
         event = event if show.dataset is dataset else show.dataset.read(one.number, one.number + 1)
         stem = show.stem(event)
         show.draw(one.number, event, found)
@@ -83,48 +84,29 @@ def _gallery(settings: DisplaySettings, pages: Sequence[EventPage], folder: Path
     log.info("%s", path)
 
 
-def _trained(settings: DisplaySettings) -> Trained | None:
+def _predictor(settings: DisplaySettings) -> Predictor | None:
     """The network, unless nothing needs its scores."""
     if settings.weight_file is None or settings.score_csv is not None:
         return None
-    from dmcnn.inference.predictor import open_trained
+    from dmcnn.inference.predictor import load_predictor
 
-    trained = open_trained(settings.weight_file, **settings.network())
+    predictor = load_predictor(settings.weight_file, **settings.network())
     if settings.ranks:
-        trained.needs_classes("a choice of events by score")
-    return trained
+        predictor.task.need_classes("a choice of events by score")
+    return predictor
 
 
-def _dataset(settings: DisplaySettings, trained: Trained | None) -> Dataset:
+def _dataset(settings: DisplaySettings, predictor: Predictor | None) -> Dataset:
     from dmcnn.datasets.dataset import Dataset
 
-    if trained is not None:
-        return trained.dataset(settings.input_file)
+    if predictor is not None:
+        from dmcnn.inference.predictor import open_dataset
+
+        return open_dataset(predictor.card, settings.input_file)
     return Dataset(settings.input_file, **settings.reading())
 
 
-def _shown(settings: DisplaySettings, trained: Trained | None, dataset: Dataset) -> Dataset:
-    """The events as they are drawn: charges of pixels in electrons, whatever the network takes of them."""
-    from dmcnn.datasets.dataset import Dataset
-
-    if trained is None or trained.reading.get("charge", "electrons") == "electrons":
-        return dataset
-    kept = {key: value for key, value in trained.reading.items() if not key.startswith("charge")}
-    return Dataset(settings.input_file, **kept)
-
-
-def _truth(trained: Trained | None, dataset: Dataset) -> NDArray[np.float64]:
-    """(n, k) the true values of what the network estimates, NaN where they are not known."""
-    import numpy as np
-
-    targets = [] if trained is None else trained.card.targets
-    try:
-        return dataset.stored_targets(targets) if targets else np.zeros((len(dataset), 0))
-    except InputError:
-        return np.full((len(dataset), len(targets)), np.nan)
-
-
-def _scores(settings: DisplaySettings, trained: Trained | None, dataset: Dataset) -> NDArray[np.float64]:
+def _scores(settings: DisplaySettings, predictor: Predictor | None, dataset: Dataset) -> NDArray[np.float64]:
     """(n,) the score of every event if the choice needs them or a table has them, else NaN."""
     import numpy as np
 
@@ -132,8 +114,8 @@ def _scores(settings: DisplaySettings, trained: Trained | None, dataset: Dataset
 
     if settings.score_csv is not None:
         return selection.from_tables(settings.score_csv, dataset, settings.score_column)
-    if trained is not None and settings.ranks:
-        return trained.ranking(trained.all_logits(dataset, settings.rotation))
+    if predictor is not None and settings.ranks:
+        return predictor.task.ranking(predictor.all_logits(dataset, settings.rotation))
     return np.full(len(dataset), np.nan)
 
 
@@ -148,42 +130,17 @@ def _chosen(settings: DisplaySettings, dataset: Dataset, scores: NDArray[np.floa
 
 def _score(
     settings: DisplaySettings,
-    trained: Trained | None,
+    predictor: Predictor | None,
     event: SparseImages,
     known: float,
-    truth: NDArray[np.float64],
-) -> Scores:
+    truth: Sequence[Any],
+) -> EventScores:
     """The scores of one event: all of the network's, or the one that a table has; or its estimates."""
-    from dmcnn.displays.event import Scores
+    from dmcnn.tasks import EventScores
 
-    if trained is None:
-        return Scores({} if math.isnan(known) else {"signal": known}, "signal")
-    outputs = next(trained.logits([event], settings.rotation))
-    if trained.card.targets:
-        return Scores({}, estimates=_estimates(trained, outputs, truth))
-    named = dict(zip(trained.card.classes, map(float, trained.scores(outputs)[0]), strict=True))
-    return Scores(named, trained.card.signal)
-
-
-def _estimates(trained: Trained, outputs: NDArray[np.float64], truth: NDArray[np.float64]) -> tuple[str, ...]:
-    """A line for every target: its estimate, with two digits of the uncertainty, and what is true."""
-    import numpy as np
-
-    from dmcnn.evaluation.regression.predictions import unit
-    from dmcnn.figures.style import rounded
-    from dmcnn.metrics import gaussian
-
-    if np.isnan(outputs).any():
-        return ("no estimate",)
-    mean, factor = trained.estimates(outputs)
-    sigma = gaussian.sigma(factor)[0]
-    lines = []
-    for name, value, error, true in zip(trained.card.targets, mean[0], sigma, truth, strict=True):
-        known = "" if math.isnan(true) else f" (true {rounded(true, error).partition(' ')[0]})"
-        measured = f"{rounded(value, error)} {unit(name)}".rstrip()
-        found = f"{measured}{known}".replace("-", "−")
-        lines.append(f"{name}: {found}")
-    return tuple(lines)
+    if predictor is None:
+        return EventScores({} if math.isnan(known) else {"signal": known}, "signal")
+    return predictor.task.event_scores(next(predictor.logits([event], settings.rotation)), truth)
 
 
 def _logo(settings: DisplaySettings) -> Any:

@@ -16,7 +16,7 @@ from dmcnn.settings.command import run
 if TYPE_CHECKING:
     import torch
 
-    from dmcnn.inference.predictor import Trained
+    from dmcnn.inference.predictor import Predictor
 
 log = logging.getLogger("dmcnn")
 
@@ -32,26 +32,28 @@ def main(argv: Sequence[str] | None = None) -> int:
 def export(settings: ExportSettings) -> None:
     """One file per format, each written, run and compared before it gets its name."""
     from dmcnn.exports import FORMATS, layer_table
-    from dmcnn.exports.base import is_quantised
-    from dmcnn.inference.predictor import open_trained
+    from dmcnn.inference.predictor import load_predictor
+    from dmcnn.quantisation.quantisers import is_quantised
 
     folder = writable(settings.output_dir)
-    trained = open_trained(settings.weight_file, asked=settings.reading(), gpuid="cpu")
-    images = _images(settings, trained)
+    predictor = load_predictor(
+        settings.weight_file, model=settings.model, overrides=settings.reading(), gpuid="cpu"
+    )
+    images = _images(settings, predictor)
     stem = folder / f"{Path(settings.weight_file).stem}{settings.tag}"
-    possible = [name for name, one in FORMATS.items() if is_quantised(trained.net) or not one.quantised]
+    possible = [name for name, one in FORMATS.items() if is_quantised(predictor.net) or not one.quantised]
     for name in settings.formats or possible:
         path = stem.with_name(stem.name + FORMATS[name].ending)
-        found = FORMATS[name].export(path, trained.net, trained.card, images)
+        found = FORMATS[name].export(path, predictor.net, predictor.card, images)
         log.info(
             "%s: %s",
             path,
-            found or "\n" + "\n".join(layer_table.lines(layer_table.rows(trained.net, trained.card))),
+            found or "\n" + "\n".join(layer_table.lines(layer_table.rows(predictor.net, predictor.card))),
         )
-    settings.save(stem.with_name(stem.name + "_export"), f", weights {trained.sha256}")
+    settings.save(stem.with_name(stem.name + "_export"), f", weights {predictor.sha256}")
 
 
-def _images(settings: ExportSettings, trained: Trained) -> torch.Tensor:
+def _images(settings: ExportSettings, predictor: Predictor) -> torch.Tensor:
     """(n, C, H, W) random images, and those of the input files, as the network takes them."""
     import math
 
@@ -60,16 +62,17 @@ def _images(settings: ExportSettings, trained: Trained) -> torch.Tensor:
     from dmcnn.engines.dense import to_tensor
     from dmcnn.exports.probe_images import random
     from dmcnn.images.scaling import scale_
+    from dmcnn.inference.predictor import open_dataset
 
-    count = min(settings.events, max(2, PIXELS // math.prod(trained.shape)))
-    found = random(trained.card, count, settings.seed_number)
+    count = min(settings.events, max(2, PIXELS // math.prod(predictor.card.shape)))
+    found = random(predictor.net, predictor.card, count, settings.seed_number)
     if settings.input_file is not None:
-        dataset = trained.dataset(settings.input_file)
+        dataset = open_dataset(predictor.card, settings.input_file)
         read = dataset.read(0, min(count, len(dataset)))
         read = read.take(read.has_image)
         if not len(read):
             raise InputError(f"input_file: no image among the first {count} events")
-        found = torch.cat([found, scale_(to_tensor(read), trained.card.scaling)])
+        found = torch.cat([found, scale_(to_tensor(read), predictor.card.scaling)])
     return found
 
 

@@ -17,12 +17,12 @@ from dmcnn.settings.command import run
 
 if TYPE_CHECKING:
     import numpy as np
-    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
     from dmcnn.datasets.dataset import Dataset
-    from dmcnn.inference.predictor import Trained
+    from dmcnn.inference.predictor import Predictor
     from dmcnn.tables.table import Table
+    from dmcnn.tasks.base import Truth
 
 log = logging.getLogger("dmcnn")
 
@@ -47,18 +47,18 @@ class Job:
 
 def infer(settings: InferSettings) -> None:
     """Score the files one after another."""
-    from dmcnn.inference.predictor import open_trained
+    from dmcnn.inference.predictor import load_predictor, open_dataset
 
     jobs = _jobs(settings, writable(settings.output_dir))
-    trained = open_trained(settings.weight_file, **settings.network())
+    predictor = load_predictor(settings.weight_file, **settings.network())
     for key in ("rotation", "label"):
         if getattr(settings, key):
-            trained.needs_classes(key)
-    datasets = [trained.dataset(job.image_file) for job in jobs]
+            predictor.task.need_classes(key)
+    datasets = [open_dataset(predictor.card, job.image_file) for job in jobs]
     tables = [_analysis(job) for job in jobs]
-    labels = [[] if trained.card.targets else trained.labels(dataset, settings.label) for dataset in datasets]
-    for job, dataset, analysis, label in zip(jobs, datasets, tables, labels, strict=True):
-        _score_file(settings, trained, job, dataset, analysis, label)
+    truths = [predictor.task.truth(dataset, settings.label) for dataset in datasets]
+    for job, dataset, analysis, truth in zip(jobs, datasets, tables, truths, strict=True):
+        _score_file(settings, predictor, job, dataset, analysis, truth)
 
 
 def _jobs(settings: InferSettings, folder: Path) -> list[Job]:
@@ -96,71 +96,63 @@ def _analysis(job: Job) -> Table | None:
 
 def _score_file(
     settings: InferSettings,
-    trained: Trained,
+    predictor: Predictor,
     job: Job,
     dataset: Dataset,
     analysis: Table | None,
-    labels: list[str | None],
+    truth: Truth,
 ) -> None:
     """Scores of one file, resumed from its journal, then the CSV and the histogram."""
     import numpy as np
 
     from dmcnn._common.journal import Journal
     from dmcnn.figures.save import save_figure
-    from dmcnn.inference.score_table import of_classes, of_estimates
+    from dmcnn.inference.score_table import score_table
     from dmcnn.tables import join, table
 
     key = {
         "file": dataset.fingerprint(),
-        "weights": trained.sha256,
-        "reading": trained.reading,
-        "precision": trained.precision,
+        "weights": predictor.sha256,
+        "reading": predictor.card.reading,
+        "precision": predictor.precision,
         "rotation": settings.rotation,
     }
-    journal = Journal(job.stem.with_name(f".{job.stem.name}.journal"), key, trained.card.outputs + 2)
-    _score(trained, dataset, journal, settings.rotation)
-    outputs, pixels = journal.rows[:, :-2], journal.rows[:, -2:].astype(np.int64)
+    journal = Journal(job.stem.with_name(f".{job.stem.name}.journal"), key, predictor.task.outputs + 2)
+    _score(predictor, dataset, journal, settings.rotation)
+    outputs, sizes = journal.rows[:, :-2], journal.rows[:, -2:].astype(np.int64)
     status = "scored" if analysis is None else ""
-    if trained.card.targets:
-        scored = of_estimates(trained, dataset, outputs, pixels, status)
-    else:
-        scored = of_classes(trained, dataset, outputs, pixels[:, 0], labels, status)
+    scored = score_table(
+        predictor.task, dataset.events, dataset.sources, outputs, truth, sizes, status
+    ).text()
     if analysis is not None:
         scored, coverage = join.join_by_ids(scored, analysis)
     out = job.stem.with_name(job.stem.name + ".csv")
     table.write(out, scored)
     log.info("\n".join(dataset.report_lines()))
     log.info("\n".join(coverage.lines() if analysis is not None else _coverage(dataset, outputs)))
-    settings.save(job.stem, f", weights {trained.sha256}")
-    if not trained.card.targets:
-        save_figure(_histogram(trained, dataset, trained.scores(outputs)), job.histogram)
+    settings.save(job.stem, f", weights {predictor.sha256}")
+    if (figure := predictor.task.histogram(outputs, dataset.files[0].stem)) is not None:
+        save_figure(figure, job.histogram)
     journal.close()
     log.info("scores: %s", out)
 
 
-def _histogram(trained: Trained, dataset: Dataset, scores: NDArray[np.float64]) -> Figure:
-    """The signal scores of all entries; without a signal class, the scores of all classes."""
-    from dmcnn.figures import classification
-
-    if trained.has_signal:
-        return classification.scores({dataset.files[0].stem: scores[:, trained.signal]}, density=False)
-    named = {f"score of {name}": scores[:, i] for i, name in enumerate(trained.card.classes)}
-    return classification.scores(named, density=False)
-
-
-def _score(trained: Trained, dataset: Dataset, journal: Any, rotation: int) -> None:
+def _score(predictor: Predictor, dataset: Dataset, journal: Any, rotation: int) -> None:
     """Append outputs, n_pixels and cluster size (for estimates) of every entry that the journal does not hold yet."""
+    from functools import partial
+
     import numpy as np
     from tqdm import tqdm
 
     with tqdm(total=len(dataset), initial=len(journal), desc=dataset.files[0].name, unit="event") as bar:
-        size = max(CHUNK, trained.batch_size)
+        size = max(CHUNK, predictor.batch_size)
         for start in range(len(journal), len(dataset), size):
             stop = min(start + size, len(dataset))
             chunk = dataset.read(start, stop)
-            in_any = dataset.cluster_sizes(start, stop) if trained.card.targets else chunk.n_pixels
+            count = partial(dataset.cluster_sizes, start, stop)
+            in_any = predictor.task.cluster_sizes(chunk.n_pixels, count)
             found = []
-            for part in trained.logits([chunk], rotation):
+            for part in predictor.logits([chunk], rotation):
                 found.append(part)
                 bar.update(len(part))
             journal.append(np.column_stack([np.concatenate(found), chunk.n_pixels, in_any]))

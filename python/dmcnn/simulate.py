@@ -17,9 +17,6 @@ from dmcnn.settings.command import run
 
 log = logging.getLogger("dmcnn")
 
-HERE = {"name", "output", "kind", "seed_number", "events"}
-"""Keys of the command; the others are the physics of one sample or another, or how it is stored."""
-
 CALLED = {"ecal": "calorimeter"}
 """What some samples are called elsewhere."""
 
@@ -65,7 +62,11 @@ def chosen(
 
     InputError for every key that the user has set and the sample knows nothing of.
     """
-    given = {key: value for key, value in settings.model_dump(exclude=HERE).items() if value is not None}
+    given = {
+        key: value
+        for key, value in settings.model_dump(exclude=settings.keys(sample=False)).items()
+        if value is not None
+    }
     known = {**physics, **options}
     faults = [
         f"{key} means nothing to kind = {settings.kind!r}{nearest(key, known)}"

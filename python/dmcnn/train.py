@@ -105,18 +105,14 @@ def _announce(job: Run, images: dict[str, SparseImages]) -> None:
 
 def _report(job: Run, progress: Progress, test: SparseImages) -> None:
     """The result on the whole test set, and the curves."""
-    import numpy as np
-
     from dmcnn.figures import classification
     from dmcnn.figures.save import save_figure
-    from dmcnn.training.evaluation import Evaluation
 
     result = job.finish(progress, test)
     first, *more = result.lines()
     log.info("\n".join([f"test: {first}", *more]))
-    if isinstance(result, Evaluation):
-        matrix = np.array(result.confusion)
-        save_figure(classification.confusion(matrix, result.classes), job.outputs.figure("confusion"))
+    for what, figure in job.task.figures(result).items():
+        save_figure(figure, job.outputs.figure(what))
     if progress.rows:
         if missed := min(row.get("violation", 0.0) for row in progress.rows):
             log.warning(

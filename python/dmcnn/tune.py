@@ -23,12 +23,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("dmcnn.tune")
 
-LOCAL = {
-    "name", "weights_directory", "output_directory", "resume", "run_test", "save_weights", "save_every_step",
-    "GPUID", "cache", "batch_size_test",
-}  # fmt: skip
-"""Settings of the base that may differ between the trials of one study: none of them changes a result."""
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; its exit status."""
@@ -95,7 +89,7 @@ def _check(settings: TuneSettings) -> dict[str, str]:
         raise InputError(*faults)
     for warning in warnings:
         log.warning("warning: %s", warning)
-    kept = found.model_dump(exclude_none=True, exclude=LOCAL | set(space))
+    kept = found.model_dump(exclude_none=True, exclude=TrainSettings.keys(trials="free") | set(space))
     shared = {key: repr(value) for key, value in kept.items()}
     return {**shared, "space": repr(space), "objective": repr(settings.objective)}
 

@@ -7,14 +7,14 @@ from torch import nn
 
 from attribution.nets import FRAMES, SHAPE, Frames, Twice, plain, state
 from dmcnn._common.errors import InputError
-from dmcnn.attribution.layers import Layer, find, layers
+from dmcnn.attribution.layers import MapLayer, find, layers
 from dmcnn.models.mpid import MPID
 
 
 def test_layers_stand_in_the_order_of_the_pass() -> None:
     found = layers(plain(), SHAPE)
     assert [layer.name for layer in found] == ["0", "1", "2", "3", "4", "5", "6"]
-    assert found[3] == Layer("3", (6, 8), 4)
+    assert found[3] == MapLayer("3", (6, 8), 4)
     assert [layer.size for layer in found][-2:] == ["6x8", "3x4"]
     names = [layer.name for layer in layers(Frames(), FRAMES)]
     assert names == [*(f"features.{i}" for i in range(5)), "activation"]
@@ -35,7 +35,7 @@ def test_the_default_of_mpid_is_32_by_32() -> None:
     assert isinstance(net.get_submodule(found.name), nn.GroupNorm)
     assert find(net, (1, 512, 512), "32x32") == found
     assert find(net, (1, 512, 512), "16x16").channels == 192
-    assert find(net, (1, 512, 512), "features.4") == Layer("features.4", (254, 254), 64)
+    assert find(net, (1, 512, 512), "features.4") == MapLayer("features.4", (254, 254), 64)
     assert find(MPID(height=128, width=192), (1, 128, 192)).grid == (8, 12)
 
 

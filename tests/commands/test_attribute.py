@@ -14,6 +14,7 @@ from dmcnn import attribute, train
 from dmcnn.checkpoints.load import load
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.engines.dense import logits, to_tensor
+from dmcnn.tasks import Classification
 
 METHODS = "methods=['saliency','integrated_gradients','grad_cam']"
 
@@ -113,7 +114,7 @@ def test_events_by_score_and_disagreement(
     event = Dataset(str(toy_files["test"]), adc_lo=10, adc_hi=500).read()
     import torch
 
-    found = card.scores(torch.from_numpy(logits(net, event, device=torch.device("cpu"))))[:, 0].numpy()
+    found = Classification(card).scores(logits(net, event, device=torch.device("cpu")))[:, 0]
     expected = {int(found.argmax()), int(found.argmin()), int(np.abs(found - 0.5).argmin()), 7}
     done = {int(path.stem.split("_")[4]) for path in tmp_path.glob("attribution_*.npz")}
     assert done == expected

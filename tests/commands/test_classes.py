@@ -94,7 +94,7 @@ def test_scores_of_all_classes_and_their_evaluation(weights: Path, folder: Path,
     assert found["accuracy"][0] == (label == guess).mean()
     for i, name in enumerate(CLASSES):
         assert found["class_accuracy"][name][0] == (guess[label == i] == i).mean()
-        expected = auc(scores[label == i, i], scores[label != i, i])
+        expected = auc(labels=label == i, scores=scores[:, i])
         assert found["auc_one_against_the_rest"][name][0] == expected
         assert found["confusion"][i] == [int(((label == i) & (guess == j)).sum()) for j in range(3)]
     for what in ("confusion", "classes", "roc"):
@@ -115,14 +115,14 @@ def test_attribution_of_a_scaled_image(weights: Path, folder: Path, tmp_path: Pa
     """Integrated gradients add up to the difference to the empty image with the scale of the image held fixed."""
     import torch
 
-    from dmcnn.checkpoints import card
+    from dmcnn.checkpoints.load import load
 
     keys = {"input_file": folder, "weight_file": weights, "output_dir": tmp_path, "entries": 4, "target": "spot",
             "methods": ["integrated_gradients", "occlusion"], "judge": False, "format": "png"}  # fmt: skip
     assert attribute.main(words(**keys)) == 0
     with np.load(tmp_path / "attribution_shapes_ENTRY_4.npz") as found:
         total, lost = found["map_integrated_gradients"].sum(dtype=np.float64), found["map_occlusion"]
-    net, _ = card.load(weights)
+    net, _ = load(weights)
     image = np.load(sorted(folder.glob("*.npy"))[4]).astype(np.float32)
     scaled = torch.from_numpy(image / image.max() + 0.1)[None, None]
     with torch.no_grad():

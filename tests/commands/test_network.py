@@ -13,7 +13,7 @@ import torch
 
 from conftest import toy_images
 from dmcnn import display, evaluate, infer, occlude, train
-from dmcnn.checkpoints import card
+from dmcnn.checkpoints.load import load
 from dmcnn.engines.dense import logits
 from dmcnn.images.sparse import join
 from dmcnn.models.mpid import MPID
@@ -53,7 +53,7 @@ def test_every_entry_is_scored_once(weights: Path, toy_files: dict[str, Path], t
     first = ["run_number", "subrun_number", "event_number", "signal_score", "entry_number", "n_pixels"]
     assert list(rows[0]) == [*first, "file", "logit_signal", "logit_background", "label", "status"]
     assert [int(row["entry_number"]) for row in rows] == list(range(11))
-    net, _ = card.load(weights)
+    net, _ = load(weights)
     images = toy_images(11, seed=2)
     reference = logits(net, images, device=CPU)
     found = np.array([[float(row["logit_signal"]), float(row["logit_background"])] for row in rows])
@@ -208,7 +208,7 @@ def test_occlusion_map_is_kept_and_resumed(
     path = tmp_path / "occlusion_test_toy_test_ENTRY_2.npz"
     whole = dict(np.load(path))
     image = toy_images(11, seed=2).take([2]).dense()
-    net, _ = card.load(weights)
+    net, _ = load(weights)
     assert len(whole["rows"]) == np.count_nonzero(image)
     for i in (0, 17, len(whole["rows"]) - 1):
         masked = image.copy()
@@ -252,7 +252,7 @@ def test_occlusion_by_cells_filled_with_noise(
     )
     path = tmp_path / "occlusion_test_toy_test_ENTRY_2.npz"
     images = toy_images(11, seed=2).take([2])
-    net, _ = card.load(weights)
+    net, _ = load(weights)
     maps = []
     for more in (["fill=zero"], ["fill=mean"], ["fill=noise"], ["fill=noise", "seed_number=2"]):
         assert occlude.main([*asked, "-n", "2", *more]) == 0

@@ -24,7 +24,7 @@ from dmcnn.readers import open_images
 from dmcnn.settings import TrainSettings, command
 from dmcnn.simulation import SAMPLES
 from dmcnn.simulation.smartpixel import LABELS
-from dmcnn.training.tasks import Regression
+from dmcnn.tasks import Regression
 from dmcnn.writers import smartpixel
 
 pytest.importorskip("pyarrow")
@@ -61,7 +61,7 @@ def test_learns_and_its_estimates_are_those_of_infer(
     assert train.main(words) == 0
     net, card = load(tmp_path / "DM-CNN_model_sp_best.ckpt")
     rows = rows_of(tmp_path / "DM-CNN_training_metrics_sp.csv")
-    assert tuple(rows[0]) == tuple(Regression(card).columns)
+    assert tuple(rows[0]) == tuple(Regression(card).metrics)
     losses = [float(row["test_loss"]) for row in rows]
     assert min(losses) < losses[0] - 0.3
     assert (card.targets, card.target_scales) == (TARGETS, [75.0, 18.75, 8.0, 0.5])

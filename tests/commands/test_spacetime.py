@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from dmcnn import attribute, display, occlude, train
-from dmcnn.checkpoints import card
+from dmcnn.checkpoints.load import load
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.displays import space_time
 from dmcnn.displays.space_time import Cells
@@ -77,7 +77,7 @@ def test_distributions_alone_are_those_of_all_events(words: list[str], sample: P
     with h5py.File(sample) as file:
         pictures, label = file["X"][:], file["y"][:]
     dataset = Dataset(str(sample), energy_min=0.02, time_lo=-0.1)
-    cells = Cells.of(dataset, {"energy_min": 0.02, "time_lo": -0.1})
+    cells = Cells.of(dataset)
     assert cells is not None
     figure = cells.distributions([("photon", "electron")[int(number)] for number in label])
     energies, times = figure.axes
@@ -94,7 +94,7 @@ def test_distributions_alone_are_those_of_all_events(words: list[str], sample: P
 
 def test_cells_are_those_of_the_same_events(sample: Path) -> None:
     dataset = Dataset(str(sample), crop=8)
-    cells = Cells.of(dataset, {"crop": 8, "view": "frames"})
+    cells = Cells.of(dataset)
     assert cells is not None
     with h5py.File(sample) as file:
         expected = np.moveaxis(file["X"][7][12:20, 12:20], -1, 0)
@@ -104,8 +104,8 @@ def test_cells_are_those_of_the_same_events(sample: Path) -> None:
     np.testing.assert_array_equal(np.nan_to_num(np.ma.filled(drawn.get_array(), np.nan)), expected[0])
     points = figures["space_time"].axes[0].collections[0]
     assert len(points.get_offsets()) == np.count_nonzero(expected[0] > 0.005)
-    same = Dataset(str(sample), view="energy_time")
-    found = Cells.of(same, {"view": "energy_time", "energy_min": 0.1})
+    same = Dataset(str(sample), view="energy_time", energy_min=0.1)
+    found = Cells.of(same)
     assert found is not None
     assert found.dataset is same
 
@@ -170,7 +170,7 @@ def test_occlusion_by_boxes(sample: Path, weights: Path, tmp_path: Path) -> None
     np.testing.assert_array_equal(
         np.ravel_multi_index((found["frames"], found["rows"], found["cols"]), event.shape), event.index
     )
-    net, _ = card.load(weights)
+    net, _ = load(weights)
     for i in (0, len(event.index) // 2, len(event.index) - 1):
         hidden, at = event.dense(), [int(found[name][i]) for name in ("frames", "rows", "cols")]
         hidden[(0, *(slice(max(0, place - 1), place + 2) for place in at))] = 0

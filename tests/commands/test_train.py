@@ -17,7 +17,7 @@ import torch
 from dmcnn import train
 from dmcnn.checkpoints.load import load, read
 from dmcnn.settings.cfg import literal
-from dmcnn.training.tasks import Classification
+from dmcnn.tasks import Classification
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -35,7 +35,7 @@ def test_trains_every_epoch_and_explains_itself(
 ) -> None:
     assert train.main([*train_words, "EPOCHS=3", "test_every_step=2"]) == 0
     rows = rows_of(tmp_path / "out" / "DM-CNN_training_metrics_toy.csv")
-    assert list(rows[0]) == list(Classification.columns)
+    assert list(rows[0]) == list(Classification.metrics)
     assert list(rows[0])[:6] == ["train_accu", "test_accu", "train_loss", "test_loss", "epoch", "step"]
     assert [int(row["step"]) for row in rows] == [2, 4, 6, 8, 10, 12]
     assert [int(row["epoch"]) for row in rows] == [0, 0, 1, 1, 2, 2]

@@ -16,7 +16,7 @@ import torch
 from matplotlib.figure import Figure
 
 from dmcnn import train, tune
-from dmcnn.checkpoints import card
+from dmcnn.checkpoints.load import read
 from dmcnn.figures.save import save_figure
 from dmcnn.models import MODELS
 from dmcnn.settings.command import load
@@ -80,7 +80,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 
 def weights_of(path: Path) -> dict[str, torch.Tensor]:
-    state: dict[str, torch.Tensor] = card.read(path)["state_dict"]
+    state: dict[str, torch.Tensor] = read(path)["state_dict"]
     return state
 
 
@@ -163,7 +163,7 @@ def test_a_killed_trial_goes_on_and_is_counted_once(
     finally:
         run.kill()
         run.wait()
-    step = card.read(last)["progress"]["step"]
+    step = read(last)["progress"]["step"]
     assert 0 < step < 6, f"killed too late to test anything: after step {step}"
     base.write_text(
         base.read_text().replace("save_every_step = 200", "")

@@ -16,7 +16,8 @@ from dmcnn._common.errors import InputError
 from dmcnn.datasets.dataset import Dataset, expand
 from dmcnn.datasets.labels import LabelRule
 from dmcnn.images.sparse import SparseImages, sparse
-from dmcnn.readers import LArCV2, open_images
+from dmcnn.readers import open_images
+from dmcnn.readers.larcv2.reader import LArCV2
 from dmcnn.simulation import addresses
 from dmcnn.simulation.lartpc import lariat
 from dmcnn.writers import larcv3

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from dmcnn.figures import classification as figures
+from dmcnn.figures.style import stroke
 from dmcnn.metrics import classification as metrics
 
 RNG = np.random.default_rng(5)
@@ -22,10 +23,10 @@ def words(axes) -> list[str]:
 @pytest.mark.parametrize("log", [False, True])
 def test_roc_draws_the_curve_and_its_auc(log):
     figure = figures.roc({"MPID": (SIGNAL, BACKGROUND), "swapped": (BACKGROUND, SIGNAL)}, level=0.9, log=log)
-    axes, expected = figure.axes[0], metrics.roc(SIGNAL, BACKGROUND)
+    axes, expected = figure.axes[0], metrics.roc(signal=SIGNAL, background=BACKGROUND)
     np.testing.assert_array_equal(axes.lines[0].get_xdata(), expected.background)
     np.testing.assert_array_equal(axes.lines[0].get_ydata(), expected.signal)
-    area = metrics.auc_interval(SIGNAL, BACKGROUND, 0.9)
+    area = metrics.auc_interval(signal=SIGNAL, background=BACKGROUND, level=0.9)
     assert words(axes)[0] == f"MPID: {area.value:.4f} [{area.low:.4f}, {area.high:.4f}]"
     assert axes.get_legend().get_title().get_text() == "AUC with 90 % interval"
     assert axes.get_xscale() == ("log" if log else "linear")
@@ -142,7 +143,7 @@ def test_training_without_measurements():
 
 
 def test_lines_stay_apart_without_colour():
-    styles = [(style["color"], style["linestyle"]) for style in map(figures._style, range(28))]
+    styles = [(style["color"], style["linestyle"]) for style in map(stroke, range(28))]
     assert len(set(styles)) == 28
 
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from dmcnn.figures import calibration, regression
-from dmcnn.figures.classification import PALETTE
-from dmcnn.figures.style import rounded
+from dmcnn.figures.style import PALETTE, rounded
 from dmcnn.metrics import classification, distributions, gaussian
 
 TARGETS, UNITS = ["x-midplane", "cotAlpha"], ["µm", ""]

@@ -10,8 +10,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from dmcnn.losses.gaussian import DISTANCE_LIMIT, cholesky, nll, targets_of, whitened
-from dmcnn.metrics.gaussian import outputs_of
+from dmcnn._common.errors import InputError
+from dmcnn.losses.gaussian import DISTANCE_LIMIT, cholesky, nll, whitened
+from dmcnn.metrics.gaussian import Gaussian
 
 FLOOR = 1e-4
 ORACLES = ("2t_baseline_636eb1c6", "2t_mdmm_076ea794", "20t_type6_c8fe3c7d")
@@ -19,7 +20,7 @@ ORACLES = ("2t_baseline_636eb1c6", "2t_mdmm_076ea794", "20t_type6_c8fe3c7d")
 
 def frames(targets: int, covariance: str, count: int = 50) -> tuple[torch.Tensor, torch.Tensor]:
     random = torch.Generator().manual_seed(targets)
-    outputs = torch.randn(count, outputs_of(targets, covariance), generator=random, dtype=torch.float64)
+    outputs = torch.randn(count, Gaussian(covariance).outputs(targets), generator=random, dtype=torch.float64)
     return outputs, torch.randn(count, targets, generator=random, dtype=torch.float64)
 
 
@@ -41,10 +42,10 @@ def test_is_torchs_multivariate_normal(targets: int, covariance: str) -> None:
     factor = torch.from_numpy(np.stack([triangle(row, targets, covariance) for row in outputs.tolist()]))
     mean = outputs[:, : 2 * targets : 2]
     expected = -torch.distributions.MultivariateNormal(mean, scale_tril=factor).log_prob(truth)
-    found = nll(outputs, truth, covariance=covariance)
+    found = nll(outputs, truth, Gaussian(covariance))
     assert found.shape == (50,)
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
-    torch.testing.assert_close(cholesky(outputs, covariance=covariance)[1], factor, rtol=1e-14, atol=1e-15)
+    torch.testing.assert_close(cholesky(outputs, Gaussian(covariance))[1], factor, rtol=1e-14, atol=1e-15)
 
 
 def test_by_hand() -> None:
@@ -58,7 +59,9 @@ def test_by_hand() -> None:
 
 
 def test_relu_diagonal() -> None:
-    _, factor = cholesky(torch.tensor([[0.0, 0.5, 0.0, -3.0, 0.25]], dtype=torch.float64), diagonal="relu")
+    _, factor = cholesky(
+        torch.tensor([[0.0, 0.5, 0.0, -3.0, 0.25]], dtype=torch.float64), Gaussian(diagonal="relu")
+    )
     assert factor.tolist() == [[[0.5 + 1e-9, 0], [0.25, 1e-9]]]
 
 
@@ -66,7 +69,7 @@ def test_relu_diagonal() -> None:
 def test_gradient_is_that_of_the_value(covariance: str) -> None:
     outputs, truth = frames(3, covariance, 4)
     assert torch.autograd.gradcheck(
-        lambda out: nll(out, truth, covariance=covariance), outputs.requires_grad_()
+        lambda out: nll(out, truth, Gaussian(covariance)), outputs.requires_grad_()
     )
 
 
@@ -75,7 +78,7 @@ def test_gradient_is_that_of_the_value(covariance: str) -> None:
 def test_float32_gradients_stay_finite(size: float, diagonal: str) -> None:
     outputs, truth = (size * part.float() for part in frames(4, "full"))
     outputs[0], truth[0] = -size, size
-    found = nll(outputs.requires_grad_(), truth, diagonal=diagonal)
+    found = nll(outputs.requires_grad_(), truth, Gaussian(diagonal=diagonal))
     assert found.dtype == torch.float32
     assert bool(found.isfinite().all())
     found.mean().backward()
@@ -122,17 +125,14 @@ def test_legacy_clips_where_the_likelihood_goes_on() -> None:
     clipped = nll(outputs, far, legacy=True)
     assert clipped.item() == pytest.approx(9 * math.log(10), rel=1e-6)
     assert not torch.autograd.grad(clipped.sum(), outputs)[0].any()
-    pull = torch.autograd.grad(nll(outputs, far, diagonal="relu").sum(), outputs)[0]
+    pull = torch.autograd.grad(nll(outputs, far, Gaussian(diagonal="relu")).sum(), outputs)[0]
     assert pull[0, 0].item() == pytest.approx(-50)
 
 
 def test_number_of_outputs() -> None:
-    assert [outputs_of(k) for k in (1, 2, 3, 4)] == [2, 5, 9, 14]
-    assert [targets_of(outputs_of(k, c), c) for k in range(1, 9) for c in ("full", "diagonal")] == [
-        k for k in range(1, 9) for _ in range(2)
-    ]
+    assert [Gaussian().outputs(k) for k in (1, 2, 3, 4)] == [2, 5, 9, 14]
+    for gaussian in (Gaussian(), Gaussian("diagonal")):
+        assert [gaussian.targets(gaussian.outputs(k)) for k in range(1, 9)] == [*range(1, 9)]
     for outputs, covariance in ((13, "full"), (0, "full"), (7, "diagonal"), (0, "diagonal")):
-        with pytest.raises(ValueError, match=f"{outputs} outputs are no estimates"):
-            targets_of(outputs, covariance)
-    with pytest.raises(ValueError, match="diagonal 'exp'"):
-        cholesky(torch.zeros(1, 2), diagonal="exp")
+        with pytest.raises(InputError, match=f"{outputs} outputs are no means with a {covariance}"):
+            cholesky(torch.zeros(1, outputs), Gaussian(covariance))

@@ -16,6 +16,7 @@ from scipy import stats
 from dmcnn._common.errors import InputError
 from dmcnn.losses import gaussian as trained
 from dmcnn.metrics import classification, gaussian
+from dmcnn.metrics.gaussian import Gaussian
 
 RNG = np.random.default_rng(11)
 
@@ -33,21 +34,21 @@ def case(n: int = 200, k: int = 4, seed: int = 1) -> tuple[np.ndarray, np.ndarra
 @pytest.mark.parametrize("k", [1, 2, 4, 5])
 def test_outputs_mean_what_training_takes_them_for(diagonal: str, covariance: str, k: int) -> None:
     m = 2 * k if covariance == "diagonal" else k * (k + 3) // 2
-    outputs = RNG.normal(0, 2, (50, m))
-    mean, factor = gaussian.decode(outputs, diagonal=diagonal, covariance=covariance)
+    outputs, meaning = RNG.normal(0, 2, (50, m)), Gaussian(covariance, diagonal)
+    mean, factor = meaning.decode(outputs)
     tensor = torch.from_numpy(outputs)
-    expected_mean, expected = trained.cholesky(tensor, diagonal=diagonal, covariance=covariance)
+    expected_mean, expected = trained.cholesky(tensor, meaning)
     np.testing.assert_array_equal(mean, expected_mean.numpy())
     np.testing.assert_allclose(factor, expected.numpy(), rtol=1e-14)
     truth = RNG.normal(0, 1, (50, k))
-    expected_nll = trained.nll(tensor, torch.from_numpy(truth), diagonal=diagonal, covariance=covariance)
+    expected_nll = trained.nll(tensor, torch.from_numpy(truth), meaning)
     np.testing.assert_allclose(gaussian.nll(mean - truth, factor), expected_nll.numpy(), rtol=1e-12)
 
 
 def test_scales_restore_the_units() -> None:
     outputs, scales = RNG.normal(0, 1, (30, 14)), np.array([75, 18.75, 8, 0.5])
-    mean, factor = gaussian.decode(outputs)
-    in_units = gaussian.decode(outputs, scales.tolist())
+    mean, factor = Gaussian().decode(outputs)
+    in_units = Gaussian().decode(outputs, scales.tolist())
     np.testing.assert_allclose(in_units[0], mean * scales)
     np.testing.assert_allclose(gaussian.sigma(in_units[1]), gaussian.sigma(factor) * scales)
     np.testing.assert_allclose(gaussian.correlation(in_units[1]), gaussian.correlation(factor), atol=1e-14)
@@ -64,7 +65,7 @@ def test_scales_restore_the_units() -> None:
 def test_the_likelihood_of_the_original(shared_data: Path) -> None:
     """nll_near of the oracle is -log p clipped at 1e-9 .. 1e9, in float32."""
     with np.load(shared_data / "smartpixels" / "qkeras_oracle_2t_baseline_636eb1c6.npz") as oracle:
-        mean, factor = gaussian.decode(oracle["out_q"], diagonal="relu")
+        mean, factor = Gaussian(diagonal="relu").decode(oracle["out_q"])
         found = gaussian.nll(mean - oracle["y_near"], factor)
         limit = math.log(1e9)
         np.testing.assert_allclose(np.clip(found, -limit, limit), oracle["nll_near"].ravel(), atol=2e-5)
@@ -115,13 +116,13 @@ def test_one_bad_covariance_spoils_no_other() -> None:
 
 
 def test_events_without_image_stay_nan_and_hopeless_ones_warn_not() -> None:
-    mean, factor = gaussian.decode([[np.nan] * 14, [1e38] * 14, [-1e38] * 14], diagonal="relu")
+    mean, factor = Gaussian(diagonal="relu").decode([[np.nan] * 14, [1e38] * 14, [-1e38] * 14])
     assert np.isnan(mean[0]).all()
     assert np.isnan(gaussian.sigma(factor)[0]).all()
     assert np.isnan(gaussian.correlation(factor)[0, 0, 1])
     assert np.isnan(gaussian.nll(mean, factor)[0])
     assert gaussian.nll(mean, factor)[2] > 1e30
-    assert np.isnan(gaussian.decode([[np.nan, np.nan]])[1]).all()
+    assert np.isnan(Gaussian().decode([[np.nan, np.nan]])[1]).all()
 
 
 @pytest.mark.parametrize("k", range(1, 10))
@@ -185,14 +186,14 @@ def test_coverage_counts_and_leaves_out_nan() -> None:
 
 def test_faults() -> None:
     with pytest.raises(InputError, match="13 outputs are no means with a full covariance"):
-        gaussian.decode(np.zeros((2, 13)))
+        Gaussian().decode(np.zeros((2, 13)))
     with pytest.raises(InputError, match="7 outputs are no means with a diagonal covariance"):
-        gaussian.decode(np.zeros((2, 7)), covariance="diagonal")
+        Gaussian("diagonal").decode(np.zeros((2, 7)))
     with pytest.raises(InputError, match=r"unknown 'softpluss' \(did you mean 'softplus'\?\)"):
-        gaussian.decode(np.zeros((2, 14)), diagonal="softpluss")
+        Gaussian(diagonal="softpluss")
     with pytest.raises(InputError, match=r"unknown 'ful' \(did you mean 'full'\?\)"):
-        gaussian.decode(np.zeros((2, 14)), covariance="ful")
+        Gaussian("ful")
     with pytest.raises(InputError, match="3 scales for 4 targets"):
-        gaussian.decode(np.zeros((2, 14)), [1, 2, 3])
+        Gaussian().decode(np.zeros((2, 14)), [1, 2, 3])
     with pytest.raises(InputError, match="not at least 0 and below 1"):
         gaussian.quantile([1.0], 2)

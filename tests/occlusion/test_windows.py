@@ -14,7 +14,9 @@ from dmcnn._common.errors import InputError
 from dmcnn.engines.dense import forward
 from dmcnn.images.sparse import SparseImages, sparse
 from dmcnn.models.mpid import MPID
-from dmcnn.occlusion.windows import FILLS, fill_values, occluded, scan, score_map, windows
+from dmcnn.occlusion.engines import Dense, occluded
+from dmcnn.occlusion.fills import FILLS, fill_values
+from dmcnn.occlusion.windows import Boxes, windows
 from dmcnn.readers import open_images
 from models.test_mpid import recipe
 
@@ -42,7 +44,7 @@ def test_reproduces_the_maps_of_dm_cnn(shared_data: Path, name: str) -> None:
     some = slice(None, None, max(1, len(rows) // 24))  # every n-th window: a whole map takes a minute
     net = recipe(MPID())
     which, place = np.unique(found.number[some], return_inverse=True)
-    logits = np.concatenate(list(scan(net, event, found, which, batch_size=5)))[place]
+    logits = np.concatenate(list(Dense(batch_size=5).scores(net, event, found, which)))[place]
     np.testing.assert_allclose(1 / (1 + np.exp(-logits)), oracle["scores"][kept][some], atol=2e-6, rtol=0)
     base = 1 / (1 + np.exp(-forward(net, torch.from_numpy(image)[None])[0]))
     np.testing.assert_allclose(base, oracle["base"], atol=2e-6, rtol=0)
@@ -72,7 +74,7 @@ def test_equals_one_forward_per_window(small: nn.Module, batch_size: int, border
     images = event()
     found = windows(images, 3, border=border, stride=stride)
     assert 0 < len(found) < len(found.rows)
-    logits = np.concatenate(list(scan(small, images, found, batch_size=batch_size)))
+    logits = np.concatenate(list(Dense(batch_size=batch_size).scores(small, images, found)))
     assert len(logits) == len(found)
     for row, column, one in zip(found.rows, found.columns, logits[found.number], strict=True):
         masked = images.dense()[0]
@@ -89,8 +91,8 @@ def test_boxes_equal_one_forward_per_box(border: str, stride: int, depth: int) -
     dense = np.where(random.random((1, 5, 9, 8)) < 0.06, random.uniform(5, 50, (1, 5, 9, 8)), 0)
     images = sparse(dense.astype(np.float32))
     found = windows(images, 1, depth=depth, border=border, stride=stride)
-    assert found.frames is not None
-    logits = np.concatenate(list(scan(net, images, found, batch_size=4)))[found.number]
+    assert isinstance(found, Boxes)
+    logits = np.concatenate(list(Dense(batch_size=4).scores(net, images, found)))[found.number]
     base = forward(net, torch.from_numpy(images.dense()))[0]
     expected = np.full(images.shape, base[1])
     for frame, row, column, one in zip(found.frames, found.rows, found.columns, logits, strict=True):
@@ -102,7 +104,7 @@ def test_boxes_equal_one_forward_per_box(border: str, stride: int, depth: int) -
         cell = np.s_[frame, row // stride * stride : (row // stride + 1) * stride,
                      column // stride * stride : (column // stride + 1) * stride]  # fmt: skip
         expected[cell] = one[1]
-    drawn = score_map(images.shape, found.rows, found.columns, logits[:, 1], base[1], stride, found.frames)
+    drawn = found.score_map(logits[:, 1], base[1])
     np.testing.assert_array_equal(drawn, expected)
     with pytest.raises(InputError, match="half depth -1"):
         windows(images, 1, depth=-1)
@@ -165,18 +167,20 @@ def test_centres_are_where_charge_is() -> None:
 
 def test_nothing_to_scan(small: nn.Module) -> None:
     empty = sparse(np.zeros((1, 2, 40, 40), np.float32))
-    assert list(scan(small, empty, windows(empty, 2), batch_size=4)) == []
+    assert list(Dense(batch_size=4).scores(small, empty, windows(empty, 2))) == []
 
 
 def test_the_rest_of_the_map_keeps_the_untouched_score() -> None:
-    drawn = score_map((2, 3), np.array([0, 1]), np.array([2, 0]), np.array([0.1, 0.2]), 0.5)
+    image = np.zeros((1, 1, 2, 3), np.float32)
+    image[0, 0, 0, 2] = image[0, 0, 1, 0] = 1
+    drawn = windows(sparse(image), 0).score_map(np.array([0.1, 0.2]), 0.5)
     np.testing.assert_array_equal(drawn, [[0.5, 0.5, 0.1], [0.2, 0.5, 0.5]])
 
 
 def test_a_stride_draws_cells() -> None:
     image = np.ones((1, 5, 7), np.float32)
     found = windows(sparse(image[np.newaxis]), 0, stride=3)
-    drawn = score_map((5, 7), found.rows, found.columns, np.arange(6.0), 9.0, stride=3)
+    drawn = found.score_map(np.arange(6.0), 9.0)
     expected = np.arange(6.0).reshape(2, 3).repeat(3, axis=0).repeat(3, axis=1)[:5, :7]
     np.testing.assert_array_equal(drawn, expected)
     np.testing.assert_array_equal(drawn[found.rows, found.columns], np.arange(6.0))

@@ -76,6 +76,7 @@ def event(seed: int = 0, channels: int = 1, **changes: object) -> EventPage:
             ],
             "quality": [{"method": "ig", "deletion AUC": 0.25}, {"method": "cam", "deletion AUC": 0.5}],
             "text": "MicroBooNE Simulation",
+            "volume": channels > 3,
             **changes,
         }
     )

@@ -18,8 +18,10 @@ from dmcnn.datasets.dataset import Dataset
 from dmcnn.datasets.labels import LabelRule
 from dmcnn.figures.image_axes import LABELS
 from dmcnn.images.sparse import UNIT_PIXEL, UNSET, sparse
-from dmcnn.readers import LArCV3, NpyFolder, open_images
 from dmcnn.readers import npy as reader
+from dmcnn.readers import open_images
+from dmcnn.readers.larcv3.reader import LArCV3
+from dmcnn.readers.npy import NpyFolder
 
 TYPES = ["?", "i1", "u1", "<i2", ">u2", "<i8", ">i4", "<f2", ">f4", "<f4", ">f8", "<f8", "g"]
 CLASSES = ("electron", "kaon", "muon", "photon", "pion_zero", "pion")

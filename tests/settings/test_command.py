@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +16,8 @@ from conftest import ROOT
 from dmcnn._common.errors import InputError
 from dmcnn.settings import COMMANDS
 from dmcnn.settings.cfg import read_cfg
-from dmcnn.settings.command import describe, load, run
+from dmcnn.settings.command import load, run
+from dmcnn.settings.help import completion, describe
 
 # As shipped by DM-CNN (paths shortened), spelled exactly as its users have them.
 DM_CNN = {
@@ -216,9 +219,10 @@ def test_help_lists_every_key(command: str, capsys: pytest.CaptureFixture[str]) 
     text = capsys.readouterr().out
     assert text == describe(command)
     for key, field in COMMANDS[command].model_fields.items():
-        assert f"  {key} (" in text
+        value = "" if field.is_required() else f" = {field.default!r}"
+        assert f"\n  {key}{value}   (" in text
         assert field.description
-        assert field.description in text
+        assert " ".join(field.description.split()) in " ".join(text.split())
 
 
 def test_bad_cfg_is_told_fast_and_without_torch(folder: Path) -> None:
@@ -251,3 +255,77 @@ def test_entry_point_dispatches(capsys: pytest.CaptureFixture[str]) -> None:
     assert "did you mean 'train'" in capsys.readouterr().err
     assert main(["evaluate", "--help"]) == 0
     assert capsys.readouterr().out == describe("evaluate")
+
+
+def test_help_is_in_sections_with_required_keys_first() -> None:
+    text = describe("train", width=80)
+    headings = re.findall(r"^(?! |usage|dmcnn)(.+)$", text.partition("\nrequired\n")[2], re.MULTILINE)
+    assert headings[-2:] == ["outputs", "machine"]
+    assert "  learning_rate   (float)" in text.partition("\nrequired\n")[2].partition("\n\n")[0]
+    assert max(map(len, text.splitlines())) < 150  # a key with many choices stays on one line
+    assert all(len(line) <= 80 for line in text.splitlines() if line.startswith("      "))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_annotated_cfg_is_ready_to_be_edited(
+    command: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from dmcnn.__main__ import main
+
+    assert main(["cfg", command]) == 0
+    text = capsys.readouterr().out
+    (folder / "my.cfg").write_text(text)
+    entries, faults = read_cfg(folder / "my.cfg")
+    required = {key for key, field in COMMANDS[command].model_fields.items() if field.is_required()}
+    assert (faults, {entry.key for entry in entries}) == ([], required)
+    whole = re.sub(
+        r"^# (\w+ = )", r"\1", text, flags=re.MULTILINE
+    )  # every comment that is a setting, as a setting
+    (folder / "whole.cfg").write_text(whole)
+    entries, faults = read_cfg(folder / "whole.cfg")
+    values = {entry.key: entry.value for entry in entries}
+    assert faults == []
+    assert set(values) == set(COMMANDS[command].model_fields)
+    for key, field in COMMANDS[command].model_fields.items():
+        if not field.is_required():
+            assert values[key] == field.default, key
+        else:
+            assert values[key], f"{key} has no example"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete_commands_keys_and_choices(shell: str) -> None:
+    text = completion(shell)
+    assert "optimizer=nadam" in text
+    if shutil.which(shell) is None:
+        pytest.skip(f"no {shell} here")
+    script = {
+        "bash": 'COMP_WORDS=(dmcnn train optimizer=n); COMP_CWORD=2; COMP_LINE="dmcnn train optimizer=n"; '
+        'COMP_WORDBREAKS=" "; _dmcnn; echo "${COMPREPLY[@]}"',
+        "zsh": "functions _dmcnn >/dev/null && echo optimizer=nadam",
+        "fish": "complete -C 'dmcnn train optimizer=n'",
+    }[shell]
+    done = subprocess.run([shell, "-c", f"{text}\n{script}"], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["optimizer=nadam"], done.stderr
+
+
+def test_version_help_and_unknown_words(capsys: pytest.CaptureFixture[str]) -> None:
+    import dmcnn
+    from dmcnn.__main__ import main
+
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"dmcnn {dmcnn.__version__}\n"
+    assert main(["help", "infer"]) == 0
+    assert capsys.readouterr().out == describe("infer")
+    assert main(["cfg", "trian"]) == 2
+    assert "did you mean 'train'" in capsys.readouterr().err
+
+
+def test_marks_of_keys_are_those_that_resuming_and_searching_obey() -> None:
+    train = COMMANDS["train"]
+    assert "learning_rate" not in train.keys(resume="free") | train.keys(trials="free") | train.keys(
+        tune=False
+    )
+    assert "EPOCHS" in train.keys(resume="free") - train.keys(trials="free")
+    assert train.keys(tune=False) < train.keys(trials="free")
+    assert COMMANDS["simulate"].keys(sample=False) == {"name", "output", "kind", "seed_number", "events"}

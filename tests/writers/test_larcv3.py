@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from dmcnn.images.sparse import NO_IMAGE, UNSET, sparse
-from dmcnn.readers import LArCV2, LArCV3, open_images
+from dmcnn.readers import open_images
+from dmcnn.readers.larcv2.reader import LArCV2
+from dmcnn.readers.larcv3.reader import LArCV3
 from dmcnn.writers import larcv3
 
 PRODUCTS = ("sparse2d", "image2d")

@@ -1,1 +1,1 @@
-"""Errors, files, threads and journals: what all rooms share and no physicist asks for."""
+"""Errors, files, threads, journals and plug-ins: what all rooms share and no physicist asks for."""

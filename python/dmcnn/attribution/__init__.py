@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
+from dmcnn._common import plugins
 from dmcnn._common.errors import InputError, nearest
 from dmcnn.attribution.base import Method
 from dmcnn.attribution.methods.cam import (
@@ -54,6 +55,9 @@ METHODS: dict[str, type[Method]] = {
 LARIAT = tuple(METHODS)[:8]
 """The eight methods of the LArIAT table."""
 
+GROUP = "dmcnn.methods"
+"""Of the entry points by which other packages add methods; ``module:Name`` is one of one's own."""
+
 SETS = {"lariat": LARIAT, "all": tuple(METHODS)}
 
 
@@ -65,16 +69,24 @@ def chosen_of(names: str | Iterable[str]) -> list[str]:
     faults = [
         f"unknown method {name!r}{nearest(name, known)}; known: {', '.join(known)}"
         for name in chosen
-        if name not in METHODS
+        if plugins.find(name, METHODS, GROUP) is None
     ]
     if faults or not chosen:
         raise InputError(*(faults or ["no method is named"]))
     return chosen
 
 
+def method_class(name: str) -> type[Method]:
+    """Return the class of a method by its name; InputError if it is no attribution method."""
+    found: Any = plugins.find(name, METHODS, GROUP)
+    if not (isinstance(found, type) and issubclass(found, Method)):
+        raise InputError(f"method {name}: expected a subclass of dmcnn.attribution.Method")
+    return found
+
+
 def takes(names: str | Iterable[str], option: str) -> bool:
     """Whether any of the methods has an option of this name."""
-    return any(option in taken_by(METHODS[name]) for name in chosen_of(names))
+    return any(option in taken_by(method_class(name)) for name in chosen_of(names))
 
 
 def build(names: str | Iterable[str], **options: Any) -> list[Method]:
@@ -84,7 +96,7 @@ def build(names: str | Iterable[str], **options: Any) -> list[Method]:
     unknown name, and for an option that none of the methods takes.
     """
     chosen = chosen_of(names)
-    taken = set().union(*(taken_by(METHODS[name]) for name in chosen))
+    taken = set().union(*(taken_by(method_class(name)) for name in chosen))
     faults = [
         f"option {word!r}{nearest(word, taken)}: none of {', '.join(chosen)} takes it"
         for word in options
@@ -92,7 +104,7 @@ def build(names: str | Iterable[str], **options: Any) -> list[Method]:
     ]
     if faults:
         raise InputError(*faults)
-    return [_make(METHODS[name], options) for name in chosen]
+    return [_make(method_class(name), options) for name in chosen]
 
 
 def taken_by(method: type[Method]) -> set[str]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import nn
 
 from dmcnn._common.errors import InputError
 from dmcnn.attribution.target import Target
+from dmcnn.layers import undisturbed
 
 PRECISIONS = ("32", "bf16")
 
@@ -41,30 +41,6 @@ class Explained(nn.Module):
         with torch.no_grad():
             found: torch.Tensor = self(images)
         return found
-
-
-@contextmanager
-def undisturbed(net: nn.Module) -> Iterator[None]:
-    """Evaluation mode, gradients on, no module working in place; afterwards ``net`` is as before.
-
-    In-place modules would overwrite the activations that hooks look at.
-    """
-    training = [(module, module.training) for module in net.modules()]
-    in_place: list[Any] = [module for module in net.modules() if getattr(module, "inplace", False) is True]
-    with ExitStack() as stack:
-        for context in (torch.inference_mode(False), torch.enable_grad()):
-            stack.enter_context(context)
-        stack.enter_context(torch.backends.cudnn.flags(enabled=True, allow_tf32=False))
-        try:
-            net.eval()
-            for module in in_place:
-                module.inplace = False
-            yield
-        finally:
-            for module in in_place:
-                module.inplace = True
-            for module, was in training:
-                module.training = was
 
 
 def gradient(explained: Explained, images: torch.Tensor) -> torch.Tensor:

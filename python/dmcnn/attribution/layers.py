@@ -12,14 +12,14 @@ import torch
 from torch import nn
 
 from dmcnn._common.errors import InputError, nearest
-from dmcnn.attribution.base import undisturbed
+from dmcnn.layers import undisturbed
 
 REDUCTION = 16
 """The default layer shrinks no axis by more than this."""
 
 
 @dataclass(frozen=True)
-class Layer:
+class MapLayer:
     """A module with a spatial output: its name in the net, the (h, w) or (d, h, w) of its maps, and their number."""
 
     name: str
@@ -32,11 +32,11 @@ class Layer:
         return "x".join(map(str, self.grid))
 
 
-_KNOWN: WeakKeyDictionary[nn.Module, tuple[str, tuple[int, ...], list[Layer]]] = WeakKeyDictionary()
+_KNOWN: WeakKeyDictionary[nn.Module, tuple[str, tuple[int, ...], list[MapLayer]]] = WeakKeyDictionary()
 """The layers of every net at the images that it was last asked for, as long as it reads the same."""
 
 
-def layers(net: nn.Module, shape: tuple[int, int, int]) -> list[Layer]:
+def layers(net: nn.Module, shape: tuple[int, int, int]) -> list[MapLayer]:
     """Every module whose output is a map of maps, in the order of the forward pass, for images of (C, H, W).
 
     A module that is called twice stands where its last call is. An ``nn.Sequential`` is left out: its output is that
@@ -48,9 +48,9 @@ def layers(net: nn.Module, shape: tuple[int, int, int]) -> list[Layer]:
     return list(_KNOWN[net][2])
 
 
-def _look(net: nn.Module, shape: tuple[int, int, int]) -> list[Layer]:
+def _look(net: nn.Module, shape: tuple[int, int, int]) -> list[MapLayer]:
     """The layers, by a forward pass of an empty image."""
-    found: dict[str, Layer] = {}
+    found: dict[str, MapLayer] = {}
 
     def note(name: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(module: nn.Module, inputs: Any, output: Any) -> None:
@@ -58,7 +58,7 @@ def _look(net: nn.Module, shape: tuple[int, int, int]) -> list[Layer]:
                 grid = tuple(output.shape[2:])
                 if max(grid) > 1:
                     found.pop(name, None)
-                    found[name] = Layer(name, grid, output.shape[1])
+                    found[name] = MapLayer(name, grid, output.shape[1])
 
         return hook
 
@@ -71,7 +71,7 @@ def _look(net: nn.Module, shape: tuple[int, int, int]) -> list[Layer]:
     return list(found.values())
 
 
-def find(net: nn.Module, shape: tuple[int, int, int], wanted: str | None = None) -> Layer:
+def find(net: nn.Module, shape: tuple[int, int, int], wanted: str | None = None) -> MapLayer:
     """The layer called ``wanted``, or the last one of that grid size ("32x32", "21x32x32").
 
     Without ``wanted`` it is the deepest layer whose maps have at least 1/16 of the image's length along every axis
@@ -101,7 +101,7 @@ def _is_fine(grid: tuple[int, ...], shape: tuple[int, int, int]) -> bool:
     return all(length * REDUCTION >= full for length, full in zip(grid, axes, strict=True))
 
 
-def _nearest_size(wanted: str, known: list[Layer]) -> str:
+def _nearest_size(wanted: str, known: list[MapLayer]) -> str:
     """`` (did you mean '32x32'?)`` for the grid closest to one that does not exist."""
     words = wanted.lower().split("x")
     if not all(word.isdigit() for word in words):

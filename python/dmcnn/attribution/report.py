@@ -26,8 +26,8 @@ from dmcnn.figures import attribution, attribution_quality
 from dmcnn.figures.event import ids
 from dmcnn.figures.image_axes import quantity
 from dmcnn.figures.save import save_figure
-from dmcnn.images.sparse import PLANES, UNSET, SparseImages
-from dmcnn.inference.predictor import Trained
+from dmcnn.images.sparse import UNSET, SparseImages
+from dmcnn.inference.predictor import Predictor
 from dmcnn.pages import EventPage, Overlay, event_page
 from dmcnn.settings import AttributeSettings
 
@@ -37,7 +37,7 @@ class Job:
     """One event to explain, and where its results go."""
 
     settings: AttributeSettings
-    trained: Trained
+    predictor: Predictor
     dataset: Dataset
     event: SparseImages
     chosen: Chosen
@@ -54,18 +54,18 @@ class Job:
     @cached_property
     def scores(self) -> dict[str, float]:
         """Class -> score of the event."""
-        found = self.trained.scores(next(self.trained.logits([self.event])))[0]
-        return dict(zip(self.trained.card.classes, found.tolist(), strict=True))
+        logits = next(self.predictor.logits([self.event]))
+        return self.predictor.task.event_scores(logits, ()).named
 
     @cached_property
     def target(self) -> Target:
         """The number that is explained."""
-        classes, wanted = tuple(self.trained.card.classes), self.settings.target
+        classes, wanted = tuple(self.predictor.card.classes), self.settings.target
         if wanted == "predicted":
             scores = self.scores
             wanted = max(scores, key=lambda name: scores[name])
         number = class_number(wanted, classes, "target")
-        return Target(number, self.settings.output, self.trained.card.activation)
+        return Target(number, self.settings.output, self.predictor.card.activation)
 
     def explained(self, methods: Sequence[Method]) -> Explanation:
         """The maps of the event and their quality: from its npz if that is of the same work, else made now."""
@@ -80,17 +80,17 @@ class Job:
                 bar.update(int(bar.postfix is not None and bar.n < bar.total))
 
             found = explain(
-                self.trained.net,
+                self.predictor.net,
                 self.event.dense()[0],
                 target,
                 methods,
-                scaling=self.trained.card.scaling,
+                scaling=self.predictor.card.scaling,
                 judging=self.settings.judging() if self.settings.judge else None,
                 redraw=self.settings.redraw,
                 ids=identity(self.event.events[0], self.dataset.source(self.event)),
                 progress=tell,
             )
-        about = {"classes": self.trained.card.classes, "scores": list(self.scores.values())}
+        about = {"classes": self.predictor.card.classes, "scores": list(self.scores.values())}
         archive.write(path, found, key, self.event, about)
         return found
 
@@ -98,7 +98,7 @@ class Job:
         """What makes two explanations the same."""
         return {
             "image": sha256(self.event.index.tobytes() + self.event.value.tobytes()).hexdigest(),
-            "weights": self.trained.sha256,
+            "weights": self.predictor.sha256,
             "target": [target.number, target.kind],
             "methods": [repr(method) for method in methods],
             "judging": [self.settings.judging(), self.settings.redraw] if self.settings.judge else None,
@@ -106,7 +106,7 @@ class Job:
 
     def draw(self, found: Explanation, methods: Sequence[Method]) -> None:
         """The overview of all maps, the removal curves, if asked each map; and the page."""
-        settings, name = self.settings, self.trained.card.classes[self.target.number]
+        settings, name = self.settings, self.predictor.card.classes[self.target.number]
         pictures = [kind for kind in settings.formats if kind != "html"]
         if pictures:
             for end, figure in self._figures(found, methods):
@@ -123,7 +123,7 @@ class Job:
     def _figures(self, found: Explanation, methods: Sequence[Method]) -> Iterator[tuple[str, Figure]]:
         """End of the name and figure: the overview, and each map if asked; plane by plane, or frames summed."""
         image, settings = self.event.dense()[0], self.settings
-        planes = range(len(image)) if len(image) <= PLANES else [None]
+        planes = [None] if self.event.is_volume else range(len(image))
         for plane in planes:
             end = "" if plane is None or len(image) == 1 else f"_channel{plane}"
             flat = {name: flattened(values, plane) for name, values in found.maps.items()}
@@ -164,7 +164,7 @@ class Job:
 
     def title(self) -> str:
         """One line on the event, what was explained, and why it was chosen."""
-        scores, name = self.scores, self.trained.card.classes[self.target.number]
+        scores, name = self.scores, self.predictor.card.classes[self.target.number]
         truth = f", true {self.label}" if self.label is not None else ""
         event = self.event.events[0]
         who = Path(self.dataset.source(self.event)).name if event["event"] == UNSET else ids(event)
@@ -187,7 +187,8 @@ class Job:
             overlays=overlays,
             quality=page_columns(found.rows),
             quantity=quantity(self.event.meta[0, 0]),
-            text=f"{self.trained.card.classes[self.target.number]} {self.settings.output}: {self.chosen.reason}",
+            text=f"{self.predictor.card.classes[self.target.number]} {self.settings.output}: {self.chosen.reason}",
+            volume=self.event.is_volume,
         )
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import torch
 from torch import nn
 
+from dmcnn._common import plugins
 from dmcnn._common.errors import InputError, nearest
 from dmcnn.images.scaling import check_scaling
-from dmcnn.metrics.gaussian import outputs_of
-from dmcnn.models import MODELS
+from dmcnn.metrics.gaussian import Gaussian
+from dmcnn.models import MODELS, Maker, find_model
 
+Own = str | Sequence[str] | Maker | None
 KEY = "dmcnn"
 """Where a checkpoint keeps its card."""
 
@@ -37,7 +39,7 @@ class Card:
     """One per target, in its unit: the network sees target / scale."""
     diagonal: str = "softplus"
     covariance: str = "full"
-    """How outputs become a covariance: see dmcnn.losses.gaussian."""
+    """How outputs become a covariance: the words of ``gaussian``."""
     label: Any = "run == 100"
     loss: str = "bce"
     seed: int | None = None
@@ -49,34 +51,58 @@ class Card:
     data: dict[str, Any] = field(default_factory=dict)
     """Fingerprints and event counts of the training and test sets."""
     metrics: dict[str, float] = field(default_factory=dict)
+    task: str = ""
+    """What the network is for, see dmcnn.tasks; of a card that does not say, what follows from its targets."""
 
     def __post_init__(self) -> None:
         check_scaling(self.scaling)
         if len(self.targets) != len(self.target_scales):
             raise InputError(f"{len(self.targets)} targets and {len(self.target_scales)} scales of them")
+        if not self.task:
+            object.__setattr__(self, "task", "regression" if self.targets else "classification")
 
     @property
-    def outputs(self) -> int:
-        """Numbers that the network gives for an image: logits of the classes, or an estimate with its covariance."""
-        return outputs_of(len(self.targets), self.covariance) if self.targets else len(self.classes)
+    def shape(self) -> tuple[int, int, int]:
+        """Return the (C, H, W) of the images that the network takes."""
+        channels, height, width = (self.arguments[axis] for axis in ("channels", "height", "width"))
+        return channels, height, width
 
-    def build(self) -> nn.Module:
-        """A new network of this kind."""
-        if self.model not in MODELS:
-            raise InputError(
-                f"unknown model {self.model!r}{nearest(self.model, MODELS)}; known: {', '.join(MODELS)}"
-            )
+    @property
+    def gaussian(self) -> Gaussian:
+        """What the outputs of a regression network mean; InputError for an unknown word on the card."""
+        return Gaussian(self.covariance, self.diagonal)
+
+    def build(self, own: Own = None) -> nn.Module:
+        """Make a new network of this kind.
+
+        Args:
+            own: what the user says of a network that is not dmcnn's: ``module:Name``, or several, or what makes it.
+                The card's word alone imports no module.
+
+        Raises:
+            InputError: there is no such network, its module was not named, or it does not take its arguments.
+        """
+        maker = own if callable(own) and self.model not in MODELS else self._maker(own)
         try:
-            return MODELS[self.model](**self.arguments)
+            return maker(**self.arguments)
         except (TypeError, ValueError, RuntimeError) as error:
             said = str(error).partition("\n")[0]
             raise InputError(f"model {self.model!r}: {said}") from None
 
+    def _maker(self, own: Own) -> Maker:
+        """Return what makes the network, if its word is dmcnn's, of an installed package, or named by the user."""
+        named = [] if own is None or callable(own) else [own] if isinstance(own, str) else list(own)
+        if plugins.is_own(self.model) and self.model not in named:
+            other = f", not {', '.join(map(repr, named))}" if named else ""
+            raise InputError(f"its network is {self.model!r}: model = {self.model!r} imports it{other}")
+        maker = find_model(self.model)
+        if maker is None:
+            known = [*MODELS, *plugins.names("dmcnn.models")]
+            raise InputError(
+                f"unknown model {self.model!r}{nearest(self.model, known)}; known: {', '.join(known)}"
+            )
+        return maker
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values only, so that the file loads without unpickling objects."""
         return asdict(self)
-
-    def scores(self, logits: torch.Tensor) -> torch.Tensor:
-        """(n, classes) scores of (n, classes) logits, in float64."""
-        logits = logits.double()
-        return logits.sigmoid() if self.activation == "sigmoid" else logits.softmax(dim=1)

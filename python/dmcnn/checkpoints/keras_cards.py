@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,18 +13,8 @@ from dmcnn._common.errors import InputError
 from dmcnn.checkpoints import keras_layers
 from dmcnn.checkpoints.card import Card
 from dmcnn.checkpoints.keras_file import KerasWeights
-from dmcnn.metrics.gaussian import targets_of
-
-LARIAT_CLASSES = ["electron", "kaon", "muon", "photon", "pion", "pion_zero"]
-
-CALORIMETER_CLASSES = ["photon", "electron"]
-"""Order of the outputs of the networks that users trained in Keras, whose files do not name the classes."""
-
-PIXEL_TARGETS = {"x-midplane": 75.0, "y-midplane": 18.75, "cotAlpha": 8.0, "cotBeta": 0.5}
-"""Targets of the smart pixel users' networks, and the scales that their files do not tell."""
-
-PIXEL_WINDOWS = ((13, 21), (16, 16))
-"""(rows, columns) of the frames that these networks may take."""
+from dmcnn.detectors import calorimeter, lariat, smartpixel
+from dmcnn.metrics.gaussian import FULL
 
 
 def load_keras(weights: KerasWeights, where: str) -> tuple[nn.Module, Card]:
@@ -70,10 +60,11 @@ def keras_card(weights: KerasWeights, where: str) -> Card:
 
 
 def _lariat(weights: KerasWeights, kernels: list[tuple[int, ...]]) -> Card:
-    arguments = {"num_class": kernels[-1][-1], "channels": kernels[0][-2], "height": 240, "width": 146}
+    arguments = {"num_class": kernels[-1][-1], "channels": kernels[0][-2]}
+    arguments |= {"height": lariat.WIRES, "width": lariat.BINS}
     if weights.config is not None:
         arguments["height"], arguments["width"], arguments["channels"] = _input_size(weights.config)
-    return _card("lariat", arguments, weights, LARIAT_CLASSES, scaling="minmax")
+    return _card("lariat", arguments, weights, lariat.CLASSES, scaling="minmax")
 
 
 def _cnn3d(weights: KerasWeights, kernels: list[tuple[int, ...]]) -> Card:
@@ -89,7 +80,7 @@ def _cnn3d(weights: KerasWeights, kernels: list[tuple[int, ...]]) -> Card:
     if weights.config is not None:
         arguments["channels"], arguments["height"], arguments["width"] = _input_size(weights.config)
         arguments["activation"] = _activation(weights.config)
-    return _card("cnn3d", arguments, weights, CALORIMETER_CLASSES)
+    return _card("cnn3d", arguments, weights, calorimeter.CLASSES)
 
 
 def _smartpixel(weights: KerasWeights, where: str) -> Card:
@@ -132,12 +123,12 @@ def _smartpixel(weights: KerasWeights, where: str) -> Card:
 
 def _window(kernel: int, filters: int, inputs: int, where: str) -> tuple[int, int, int]:
     """Rows and columns of the frames and the side of the pool that leave so many inputs to the dense layers."""
-    for height, width in PIXEL_WINDOWS:
+    for height, width in smartpixel.WINDOWS:
         rows, columns = height - kernel + 1, width - kernel + 1
         for pool in range(1, min(rows, columns) + 1):
             if filters * (rows // pool) * (columns // pool) == inputs:
                 return height, width, pool
-    listed = " or ".join(f"{height} x {width}" for height, width in PIXEL_WINDOWS)
+    listed = " or ".join(f"{height} x {width}" for height, width in smartpixel.WINDOWS)
     raise InputError(
         f"{where}: no pooling of frames of {listed} pixels leaves {inputs} inputs of the dense layers"
     )
@@ -145,14 +136,16 @@ def _window(kernel: int, filters: int, inputs: int, where: str) -> tuple[int, in
 
 def _targets(outputs: int, where: str) -> dict[str, float]:
     """{target: scale} of so many outputs: k means and the k (k + 1)/2 numbers of their covariance."""
-    count = targets_of(outputs)
-    if not count:
-        raise InputError(f"{where}: {outputs} outputs are not the means and the covariance of any targets")
-    return PIXEL_TARGETS if count == len(PIXEL_TARGETS) else {f"target{i}": 1.0 for i in range(count)}
+    try:
+        count = FULL.targets(outputs)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+    known = smartpixel.TARGETS
+    return known if count == len(known) else {f"target{i}": 1.0 for i in range(count)}
 
 
 def _card(
-    model: str, arguments: dict[str, Any], weights: KerasWeights, classes: list[str], **more: Any
+    model: str, arguments: dict[str, Any], weights: KerasWeights, classes: Sequence[str], **more: Any
 ) -> Card:
     count = arguments["num_class"]
     named = classes if count == len(classes) else [f"class{number}" for number in range(count)]
@@ -161,7 +154,7 @@ def _card(
         model=model,
         arguments=arguments,
         classes=list(named),
-        signal="electron" if named is CALORIMETER_CLASSES else None,
+        signal="electron" if named is calorimeter.CLASSES else None,
         activation="sigmoid" if output == "sigmoid" else "softmax",
         reading={"xdim": arguments["width"], "ydim": arguments["height"]},
         label="prefix",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from dmcnn._common.errors import InputError
+from dmcnn.layers import trace
 
 Layers = Mapping[str, Mapping[str, NDArray[np.float32]]]
 """{layer: {kernel, bias, gamma, …: array}}, in the order in which the layers are applied."""
@@ -169,10 +170,10 @@ def _keras_steps(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _torch_steps(net: nn.Module) -> Iterator[str]:
     """The same words for the layers of a chain in torch."""
-    for module in net.modules():
-        step = TORCH_STEPS.get(type(module))
+    for layer in trace(net):
+        step = TORCH_STEPS.get(type(layer.module))
         if step is not None:
-            yield step(module)
+            yield step(layer.module)
 
 
 def _convolution(kind: str, strides: Any, padding: str, dilation: Any) -> str:

@@ -13,17 +13,25 @@ from torch import nn
 
 from dmcnn._common.errors import InputError, nearest
 from dmcnn.checkpoints import pwf
-from dmcnn.checkpoints.card import KEY, Card
+from dmcnn.checkpoints.card import KEY, Card, Own
 from dmcnn.checkpoints.keras_cards import load_keras
 from dmcnn.checkpoints.keras_file import read_weights
 from dmcnn.formats.hdf5 import MAGIC
 
 
-def load(path: str | Path) -> tuple[nn.Module, Card]:
-    """The network of a weight file in evaluation mode on the CPU, and its card; InputError if it is none."""
+def load(path: str | Path, own: Own = None) -> tuple[nn.Module, Card]:
+    """Return the network of a weight file in evaluation mode on the CPU, and its card.
+
+    Args:
+        path: of the file.
+        own: see ``Card.build``.
+
+    Raises:
+        InputError: not a weight file, or its network cannot be made.
+    """
     path = Path(path)
     if not path.is_file() or not _is_hdf5(path):
-        return _load_torch(path)
+        return _load_torch(path, own)
     return load_keras(read_weights(path), str(path))
 
 
@@ -32,7 +40,7 @@ def _is_hdf5(path: Path) -> bool:
         return file.read(len(MAGIC)) == MAGIC
 
 
-def _load_torch(path: str | Path) -> tuple[nn.Module, Card]:
+def _load_torch(path: str | Path, own: Own) -> tuple[nn.Module, Card]:
     """The network of a checkpoint in evaluation mode on the CPU, and its card.
 
     Reads dmcnn's checkpoints and DM-CNN's ``.pwf``, which are bare state dicts of MPID. Nothing in the file is
@@ -45,7 +53,10 @@ def _load_torch(path: str | Path) -> tuple[nn.Module, Card]:
     else:
         state = pwf.state_of(content, path)
         card = pwf.card_of(state, path)
-    net = card.build()
+    try:
+        net = card.build(own)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     _fill(net, state, path)
     return net.eval(), card
 

@@ -10,10 +10,8 @@ import torch
 
 from dmcnn._common.errors import InputError
 from dmcnn.checkpoints.card import Card
+from dmcnn.detectors.lartpc import CLASSES, DM_CNN_READING
 from dmcnn.models.mpid import FILTERS
-
-DM_CNN_READING = {"adc_lo": 10.0, "adc_hi": 500.0}
-"""What DM-CNN's scripts do to the pixels; its weight files do not say."""
 
 
 def state_of(content: Mapping[str, Any], path: str | Path) -> dict[str, torch.Tensor]:
@@ -36,7 +34,7 @@ def card_of(state: Mapping[str, torch.Tensor], path: str | Path) -> Card:
     except (KeyError, IndexError):
         raise InputError(f"{path}: not MPID's weights: it holds {', '.join(list(state)[:3])}, …") from None
     side = 64 * round(maps**0.5)
-    classes = ["signal", "background"] if num_class == 2 else [f"class{i}" for i in range(num_class)]
+    classes = list(CLASSES) if num_class == 2 else [f"class{i}" for i in range(num_class)]
     return Card(
         model="mpid",
         arguments={"num_class": num_class, "channels": channels, "height": side, "width": side},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import replace
 from math import prod
 from pathlib import Path
@@ -17,8 +18,10 @@ from dmcnn._common import files
 from dmcnn._common.errors import InputError
 from dmcnn.datasets.labels import LabelRule
 from dmcnn.datasets.targets import Targets
-from dmcnn.images.sparse import SparseImages, join
-from dmcnn.readers import READERS, EventFile, arguments_of, open_images
+from dmcnn.images.sparse import Axis, SparseImages, join
+from dmcnn.readers import DEFAULTS, open_images
+from dmcnn.readers.base import EventFile
+from dmcnn.readers.options import Options
 from dmcnn.simulation.addresses import SCHEME, sample_path
 
 CHUNK = 256  # events read at a time
@@ -50,14 +53,14 @@ class Dataset:
         label: how events get their class; None leaves images unlabelled.
         targets: the numbers that a network shall estimate, instead of classes.
         between: only entries ``between[0]`` to ``between[1] - 1`` of every file; None = all.
-        arguments: those of the readers (see dmcnn.readers).
+        options: how the files are read (see dmcnn.readers).
+        given: such options by name, of any reader of the files.
 
     Attributes:
         files: the files, in order.
         events: (n,) EVENT; ``file`` is the place in ``files``, ``entry`` that in the file.
         labels: (n,) int64 class numbers, (n, k) float32 targets divided by their scales, or None.
         names: (n,) file name of every event, where readers open whole folders; else None.
-        shape: (C, H, W) of every image.
     """
 
     def __init__(
@@ -67,7 +70,8 @@ class Dataset:
         *,
         targets: Targets | None = None,
         between: Sequence[int] | None = None,
-        **arguments: Any,
+        options: Options | None = None,
+        **given: Any,
     ) -> None:
         if label is not None and targets is not None:
             raise ValueError("events have either classes or targets")
@@ -75,16 +79,10 @@ class Dataset:
         self._readers: list[EventFile] = []
         self._open = 0
         for path in self.files:
-            self._readers.append(open_images(path, **arguments))
+            self._readers.append(open_images(path, options, **given))
             self._readers[-1].close()
-            first = self._readers[0]
-            if self._readers[-1].shape != first.shape:
-                raise InputError(
-                    f"{path}: images of shape {self._readers[-1].shape}, those of {first.path} have "
-                    f"{first.shape} (channels, rows, columns); give ydim and xdim"
-                )
-        self._all_used(arguments)
-        self.shape = self._readers[0].shape
+            self._check_shape(self._readers[-1])
+        self._all_used({**(options.given() if options else {}), **given})
         self._ranges = [_range(reader, between) for reader in self._readers]
         self._ends = np.cumsum([0] + [stop - start for start, stop in self._ranges])
         self.events: NDArray[Any] = self._of_all([reader.events for reader in self._readers])
@@ -94,18 +92,49 @@ class Dataset:
         if targets is not None:
             self.labels = targets.scaled(self.stored_targets(targets.names))
 
-    def _all_used(self, arguments: dict[str, Any]) -> None:
-        """InputError if an argument that differs from its default means nothing to any of the readers."""
-        taken = [arguments_of(type(reader)) for reader in self._readers]
-        for name, value in arguments.items():
-            default = next(known[name] for known in map(arguments_of, READERS.values()) if name in known)
-            if value != default and not any(name in known for known in taken):
+    def _check_shape(self, reader: EventFile) -> None:
+        """Raise InputError unless the images of a reader have the shape of the first one's."""
+        first = self._readers[0]
+        if reader.shape != first.shape:
+            raise InputError(
+                f"{reader.path}: images of shape {reader.shape}, those of {first.path} have "
+                f"{first.shape} (channels, rows, columns); give ydim and xdim"
+            )
+
+    def _all_used(self, given: dict[str, Any]) -> None:
+        """Raise InputError if an option that differs from its default means nothing to any of the readers."""
+        taken = set[str]().union(*(reader.options_class.names() for reader in self._readers))
+        for name, value in given.items():
+            if value != DEFAULTS[name] and name not in taken:
                 kinds = ", ".join(sorted({type(reader).__name__ for reader in self._readers}))
                 raise InputError(f"{self.files[0]}: {name} = {value!r} means nothing to the reader ({kinds})")
 
-    def takes(self, argument: str) -> bool:
-        """Whether the reader of the first file has an argument of this name."""
-        return argument in arguments_of(type(self._readers[0]))
+    def as_drawn(self) -> Dataset:
+        """Return the same events as pictures show them, see ``EventFile``; itself if they are read so."""
+        readers = [reader.as_drawn() for reader in self._readers]
+        if all(reader is mine for reader, mine in zip(readers, self._readers, strict=True)):
+            return self
+        drawn = copy(self)
+        drawn._readers, drawn._open = readers, 0
+        for reader in readers:
+            reader.close()
+            drawn._check_shape(reader)
+        return drawn
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of every image."""
+        return self._readers[0].shape
+
+    @property
+    def axis0(self) -> Axis:
+        """What the channels are, see SparseImages."""
+        return self._readers[0].axis0
+
+    @property
+    def first(self) -> EventFile:
+        """The reader of the first file."""
+        return self._readers[0]
 
     def _of_all(self, columns: Sequence[NDArray[Any]]) -> NDArray[Any]:
         """A column of every reader's entries, as one column of the dataset's events."""
@@ -236,6 +265,14 @@ class Dataset:
                 parts.append(chunk)
                 bar.update(len(chunk))
         return join(parts)
+
+    @property
+    def sources(self) -> list[str]:
+        """The file that every event comes from; in a folder, its own."""
+        paths = [self.files[number] for number in self.events["file"]]
+        if self.names is None:
+            return [str(path) for path in paths]
+        return [str(path / name) for path, name in zip(paths, self.names, strict=True)]
 
     def source(self, event: SparseImages) -> str:
         """The file that one event comes from; in a folder, its own."""

@@ -25,7 +25,7 @@ from tqdm import tqdm
 from dmcnn import __version__
 from dmcnn._common.files import replacing, writable
 from dmcnn.datasets.dataset import Dataset
-from dmcnn.images.sparse import EVENT, META, SparseImages
+from dmcnn.images.sparse import EVENT, META, Axis, SparseImages
 
 log = logging.getLogger("dmcnn")
 
@@ -60,7 +60,7 @@ def load(dataset: Dataset, folder: str | Path, arguments: dict[str, Any]) -> tup
     path = writable(folder) / f"{_digest({**arguments, ' files': places})}.sparse"
     wanted = key(dataset, arguments)
     try:
-        found = read(path, wanted)
+        found = read(path, wanted, dataset.axis0)
         log.info("%s: images from the cache", path)
         return found
     except FileNotFoundError:
@@ -75,7 +75,7 @@ def load(dataset: Dataset, folder: str | Path, arguments: dict[str, Any]) -> tup
                 bar.update(len(chunk))
 
         write(path, chunks(), wanted, dataset.report_lines)
-    return read(path, wanted)
+    return read(path, wanted, dataset.axis0)
 
 
 def key(dataset: Dataset, arguments: dict[str, Any]) -> str:
@@ -142,8 +142,10 @@ def _dtypes() -> dict[str, str]:
     return {name: repr(np.dtype(dtype).descr) for name, dtype in DTYPES.items()}
 
 
-def read(path: Path, name: str) -> tuple[SparseImages, list[str]]:
-    """The images of a cache file, their pixels memory-mapped, and their reader's report; every byte is checked.
+def read(path: Path, name: str, axis0: Axis = "plane") -> tuple[SparseImages, list[str]]:
+    """Return the images of a cache file, their pixels memory-mapped, and their reader's report; check every byte.
+
+    The file does not say what the channels are: ``axis0`` does.
 
     Raises:
         FileNotFoundError: there is none.
@@ -164,7 +166,7 @@ def read(path: Path, name: str) -> tuple[SparseImages, list[str]]:
     columns = {column: _column(raw, column, *place) for column, place in about["columns"].items()}
     if "targets" in columns:
         columns["label"] = columns.pop("targets")
-    images = SparseImages(shape=tuple(about["shape"]), **columns)
+    images = SparseImages(shape=tuple(about["shape"]), axis0=axis0, **columns)
     return images, about["report"]
 
 

@@ -11,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError, nearest
+from dmcnn.detectors.smartpixel import TARGETS
 
 Floats = NDArray[np.float64]
 Stored = Callable[[Sequence[str]], Floats | list[Floats]]
 """Gives the numbers of these names of all events (n, k), or a list of such arrays, one per file."""
 How = Sequence[float] | Literal["fixed", "percentile", "pitch"]
 
-FIXED = {"x-midplane": 75.0, "y-midplane": 18.75, "cotAlpha": 8.0, "cotBeta": 0.5}
-"""Scales of the tracks of smart pixels: one and a half pixels of 50 x 12.5 um."""
 MIDPLANES = {"x-midplane": 0, "y-midplane": 1}
 """Which pitch belongs to a target."""
 PITCHES = 1.5
@@ -56,7 +55,7 @@ def fit_scales(
     """Targets whose scales are given, or follow from training files or from the detector.
 
     Args:
-        how: numbers; or "fixed", those of FIXED; or "percentile": the 99th of the absolute values, the largest of
+        how: numbers; or "fixed", those of TARGETS; or "percentile": the 99th of the absolute values, the largest of
             those of the files; or "pitch": one and a half pixels for mid-planes, and else as "fixed".
         names: of the targets.
         stored: gives the numbers of the training files, of which those that are NaN do not count.
@@ -85,10 +84,10 @@ def _known(name: str, pitch: Sequence[float] | None) -> float:
     """The scale of a target by its name."""
     if pitch is not None and name in MIDPLANES:
         return PITCHES * pitch[MIDPLANES[name]]
-    if name not in FIXED:
-        raise InputError(f"no scale of the target {name!r} is known{nearest(name, FIXED)}: give target_scales as "
+    if name not in TARGETS:
+        raise InputError(f"no scale of the target {name!r} is known{nearest(name, TARGETS)}: give target_scales as "
                          f"numbers, or 'percentile'")  # fmt: skip
-    return FIXED[name]
+    return TARGETS[name]
 
 
 def _percentile(files: Sequence[Floats], names: Sequence[str]) -> list[float]:

@@ -15,36 +15,22 @@ from matplotlib.figure import Figure
 
 from dmcnn._common.errors import InputError
 from dmcnn.datasets.dataset import Dataset
-from dmcnn.displays.space_time import Cells, film, frames, has_frames, voxels
+from dmcnn.displays.space_time import Cells, film, frames, voxels
 from dmcnn.figures.event import event_display, ids
 from dmcnn.figures.image_axes import quantity, value_label
 from dmcnn.figures.save import save_animation, save_figure
-from dmcnn.images.sparse import UNSET, SparseImages
+from dmcnn.images.sparse import UNSET, SparseImages, is_volume
 from dmcnn.pages import EventPage
 from dmcnn.settings import DisplaySettings
 
 if TYPE_CHECKING:  # it needs torch, which pictures without a network do without
-    from dmcnn.inference.predictor import Trained
+    from dmcnn.inference.predictor import Predictor
+    from dmcnn.tasks import EventScores
 
 log = logging.getLogger("dmcnn")
 
 PICTURES, FILMS = {"png", "pdf"}, {"gif", "mp4"}
 """Formats of figures, and of time frames one after another."""
-
-
-@dataclass(frozen=True)
-class Scores:
-    """What is said of one event.
-
-    Attributes:
-        named: class -> score (NaN: no image).
-        signal: which class is the signal.
-        estimates: lines of what a network estimates instead.
-    """
-
-    named: dict[str, float]
-    signal: str | None = None
-    estimates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,22 +51,26 @@ class Show:
 
     @classmethod
     def of(
-        cls, settings: DisplaySettings, trained: Trained | None, dataset: Dataset, folder: Path, logo: Any
+        cls, settings: DisplaySettings, predictor: Predictor | None, dataset: Dataset, folder: Path, logo: Any
     ) -> Show:
-        """InputError if the events cannot be shown as the settings ask."""
-        films, framed = set(settings.formats) & FILMS, has_frames(dataset.shape)
+        """Return what they have in common; InputError if they cannot be shown as the settings ask.
+
+        Without cells the events of a network are drawn as files hold them, whatever the network takes of them.
+        """
+        films, framed = set(settings.formats) & FILMS, is_volume(dataset.axis0, dataset.shape)
         names = ", ".join(map(str, dataset.files))
         if films and not framed:
             raise InputError(
                 f"{names}: format = {min(films)!r} needs time frames, images are {dataset.shape}"
             )
-        cells = Cells.of(dataset, settings.reading() if trained is None else trained.reading)
+        cells = Cells.of(dataset)
         if settings.distributions and cells is None:
             raise InputError(f"{names}: distributions = True needs files of energy and time")
         classes: list[str | None] = [None] * len(dataset)
         if framed or cells is not None:
-            classes = _classes(settings, trained, dataset)
-        return cls(settings, dataset, folder, logo, cells, classes)
+            classes = _classes(settings, predictor, dataset)
+        shown = dataset if predictor is None or cells is not None else dataset.as_drawn()
+        return cls(settings, shown, folder, logo, cells, classes)
 
     def stem(self, event: SparseImages) -> Path:
         """The path of a picture without suffix."""
@@ -95,7 +85,7 @@ class Show:
         save_figure(figure, path, [kind for kind in self.settings.formats if kind in PICTURES] or ["png"])
         log.info("%s", path)
 
-    def draw(self, number: int, event: SparseImages, scores: Scores) -> None:
+    def draw(self, number: int, event: SparseImages, scores: EventScores) -> None:
         """All pictures of one event, and its frames one after another."""
         stem, settings = self.stem(event), self.settings
         pictures = [kind for kind in settings.formats if kind in PICTURES]
@@ -107,7 +97,7 @@ class Show:
             shown = film(event, edges, self._words(number, event), unit)
             save_animation(shown, stem.with_name(f"{stem.name}_frames"), kind)
 
-    def _figures(self, number: int, event: SparseImages, scores: Scores) -> Iterator[tuple[str, Figure]]:
+    def _figures(self, number: int, event: SparseImages, scores: EventScores) -> Iterator[tuple[str, Figure]]:
         """End of the name and figure: of the cells if there are any, of the frames, or of every plane."""
         settings = self.settings
         above = ", ".join(filter(None, [_label(settings), self._words(number, event)]))
@@ -115,14 +105,14 @@ class Show:
         if self.cells is not None:
             for name, figure in self.cells.figures(number, text):
                 yield f"_{name}", figure
-        if has_frames(event.shape):
+        if event.is_volume:
             if self.cells is None:
                 yield "_space_time", voxels(event, text, settings.cmap, settings.gamma)
             yield "_frames", frames(event, self.dataset.frame_edges, text, self.dataset.frame_unit)
         elif self.cells is None or self.cells.dataset is not self.dataset:
             yield from self._planes(number, event, scores)
 
-    def _planes(self, number: int, event: SparseImages, scores: Scores) -> Iterator[tuple[str, Figure]]:
+    def _planes(self, number: int, event: SparseImages, scores: EventScores) -> Iterator[tuple[str, Figure]]:
         """End of the name and figure of every plane."""
         settings, known = self.settings, event.events["run"][0] != UNSET
         label = _label(settings) if known else ", ".join([_label(settings), self._words(number, event)])
@@ -148,7 +138,7 @@ class Show:
         name = ids(event.events[0]) if known else f"entry {event.events['entry'][0]}"
         return ", ".join(filter(None, [name, self.classes[number]]))
 
-    def page(self, number: int, event: SparseImages, scores: Scores) -> EventPage:
+    def page(self, number: int, event: SparseImages, scores: EventScores) -> EventPage:
         """What the interactive page of an event shows; a rotation applies to the score alone."""
         return EventPage(
             image=event.dense()[0],
@@ -159,13 +149,14 @@ class Show:
             label=self.classes[number],
             quantity=quantity(event.meta[0, 0]),
             text=", ".join([_label(self.settings), *scores.estimates]),
+            volume=event.is_volume,
         )
 
 
-def _classes(settings: DisplaySettings, trained: Trained | None, dataset: Dataset) -> list[str | None]:
+def _classes(settings: DisplaySettings, predictor: Predictor | None, dataset: Dataset) -> list[str | None]:
     """(n,) true class of every event: by the rule of training, else by the number that its file stores."""
-    if trained is not None and settings.classes is None:
-        return trained.labels(dataset)
+    if predictor is not None and settings.classes is None:
+        return list(predictor.task.truth(dataset))
     names = settings.classes or []
     found: list[str | None] = []
     for number in dataset.stored_classes.tolist():
@@ -178,7 +169,7 @@ def _label(settings: DisplaySettings) -> str:
     return settings.data_label if settings.data else settings.simulation_label
 
 
-def _score_text(settings: DisplaySettings, scores: Scores) -> str:
+def _score_text(settings: DisplaySettings, scores: EventScores) -> str:
     """The signal score, or without a signal class the likeliest class and its score."""
     if not settings.score_label:
         return ""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from matplotlib.animation import FuncAnimation
@@ -16,8 +15,7 @@ from tqdm import tqdm
 
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.figures import attribution, image_axes, space_time
-from dmcnn.images.sparse import PLANES, SparseImages
-from dmcnn.readers.calorimeter.reader import FRAME_ENERGY
+from dmcnn.images.sparse import SparseImages
 
 
 @dataclass(frozen=True)
@@ -35,23 +33,10 @@ class Cells:
     window: tuple[float, ...] = ()
 
     @classmethod
-    def of(cls, dataset: Dataset, reading: Mapping[str, Any]) -> Cells | None:
-        """The cells of a dataset; None if its files have none.
-
-        Args:
-            reading: the arguments that it was opened with.
-        """
-        if not dataset.takes("time_edges"):
-            return None
-        if reading.get("view") == "energy_time":
-            return cls(dataset)
-        kept = {name: reading[name] for name in ("crop", "bad_pixels") if reading.get(name) is not None}
-        limits = (reading.get(name) for name in ("time_lo", "time_hi"))
-        return cls(
-            Dataset([str(path) for path in dataset.files], view="energy_time", **kept),
-            energy_min=reading.get("energy_min", FRAME_ENERGY),
-            window=tuple(limit for limit in limits if limit is not None),
-        )
+    def of(cls, dataset: Dataset) -> Cells | None:
+        """Return the cells of a dataset; None if its files have none."""
+        drawn = dataset.as_drawn()
+        return cls(drawn, *dataset.first.cuts) if drawn.axis0 == "channel" else None
 
     def read(self, number: int) -> SparseImages:
         """One event."""
@@ -86,11 +71,6 @@ class Cells:
             "space_time",
             space_time.space_time(energy, time, meta, text=text, energy_min=self.energy_min),
         )
-
-
-def has_frames(shape: tuple[int, int, int]) -> bool:
-    """Whether the channels of images of this (C, H, W) are time frames."""
-    return shape[0] > PLANES
 
 
 def voxels(event: SparseImages, text: str, cmap: str | Colormap, gamma: float) -> Figure:

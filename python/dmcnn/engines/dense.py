@@ -79,6 +79,14 @@ def logits(
     return forward(net.to(device).eval(), scale_(to_tensor(images, turns), scaling), precision)
 
 
+def all_logits(
+    net: nn.Module, images: SparseImages, *, device: torch.device, batch_size: int, **how: Any
+) -> NDArray[np.float64]:
+    """Return the (n, outputs) logits of at least one image, ``batch_size`` at a time; ``how`` as in ``logits``."""
+    parts = [logits(net, batch, device=device, **how) for batch in batches(images, batch_size)]
+    return np.concatenate(parts)
+
+
 @torch.inference_mode()
 def forward(net: nn.Module, images: torch.Tensor, precision: str = "32") -> NDArray[np.float64]:
     """(n, classes) logits on the host of (n, C, H, W) float32 images."""

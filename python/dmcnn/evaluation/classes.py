@@ -46,7 +46,9 @@ def judge(paths: Sequence[str], *, level: float) -> Evaluation:
         for i, name in enumerate(names)
         if 0 < (label == i).sum() < len(label)
     }
-    areas = {name: metrics.auc_interval(*pair, level) for name, pair in pairs.items()}
+    areas = {
+        name: metrics.auc_interval(signal=s, background=b, level=level) for name, (s, b) in pairs.items()
+    }
     numbers = {
         "events": len(label),
         "confidence": level,

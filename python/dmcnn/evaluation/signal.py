@@ -83,8 +83,8 @@ def _numbers(
 ) -> dict[str, Any]:
     """Every number of the evaluation."""
     cuts = np.linspace(0, 1, 101)
-    area = metrics.auc_interval(signal, background, level)
-    matrix = metrics.confusion_at_cut(signal, background, cut)
+    area = metrics.auc_interval(signal=signal, background=background, level=level)
+    matrix = metrics.confusion_at_cut(signal=signal, background=background, cut=cut)
     accuracy = metrics.accuracy(matrix, level)
     at_cut = {
         "signal_efficiency": metrics.efficiency(signal, [cut], level),

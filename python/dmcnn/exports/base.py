@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, TypeGuard
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -15,8 +17,8 @@ from torch import nn
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import replacing
 from dmcnn.checkpoints.card import Card
-from dmcnn.models.smartpixel import SmartPixel
-from dmcnn.quantisation.quantisers import QConv2d, QLinear, Quantiser, deployed, frozen
+from dmcnn.layers import IMAGES, Layer, outputs, trace
+from dmcnn.quantisation.quantisers import QConv2d, QLinear, is_quantised, product, rounded, rounds
 
 TOLERANCE = 1e-4
 """Largest difference between float32 results of different programs, as share of the largest output."""
@@ -26,6 +28,9 @@ FLIPS = 0.02
 
 HELD = 24
 """Bits of a whole number that float32 holds."""
+
+SAME_GRID = ("relu", "hardtanh", "maxpool", "flatten", "cat", "identity", "dropout")
+"""Kinds of layers that sum nothing and give numbers as fine as those that they take."""
 
 ABOUT = (
     "model", "arguments", "classes", "signal", "activation", "reading", "scaling", "targets", "target_scales",
@@ -73,11 +78,6 @@ class Format(ABC):
             return "" if found is None else compare(net, images, found, str(path))
 
 
-def is_quantised(net: nn.Module) -> TypeGuard[SmartPixel]:
-    """Whether all numbers of a network have a few bits."""
-    return isinstance(net, SmartPixel) and all(quantiser is not None for _, _, quantiser in deployed(net))
-
-
 def about(card: Card) -> str:
     """The part of a card that goes into a file, as JSON."""
     return json.dumps({name: getattr(card, name) for name in ABOUT})
@@ -96,9 +96,8 @@ def compare(net: nn.Module, images: torch.Tensor, found: NDArray[np.float32], wh
     off[np.isnan(off)] = np.inf
     exact = is_quantised(net) and is_exact(net, images)
     limit = 0.0 if exact else TOLERANCE * max(float(np.abs(expected).max()), 1.0)
-    rounds = any(isinstance(module, Quantiser) for module in net.modules())
     differ = int((off > limit).sum())
-    if differ > (FLIPS * len(off) if rounds and not exact else 0):
+    if differ > (FLIPS * len(off) if rounds(net) and not exact else 0):
         raise InputError(
             f"{where}: {differ} of {len(off)} images give other outputs than the network, by up to {off.max():.3g}"
         )
@@ -107,24 +106,58 @@ def compare(net: nn.Module, images: torch.Tensor, found: NDArray[np.float32], wh
 
 
 @torch.no_grad()
-def is_exact(net: SmartPixel, images: torch.Tensor) -> bool:
-    """Whether float32 holds every sum of a quantised network for these images, in whatever order it is formed."""
-    sizes = frozen(net)
-    for parameter in sizes.parameters():
-        parameter.abs_()
-    fine = next(
-        (bits for bits in range(HELD) if torch.equal(images * 2**bits, (images * 2**bits).round())), HELD
-    )
-    values, size = images, images.abs()
-    for name, layer in net.layers().named_children():
-        values = layer(values)
-        if isinstance(layer, QConv2d | QLinear):
-            size = sizes.get_submodule(name)(size)
-            assert layer.weight_quantiser is not None
-            fine += layer.weight_quantiser.bits - 1
-            if size.max() * 2.0**fine >= 2.0**HELD:
-                return False
-        else:
-            size = values.abs()
-            fine = layer.bits - 1 if isinstance(layer, Quantiser) else fine
-    return True
+def is_exact(net: nn.Module, images: torch.Tensor) -> bool:
+    """Whether float32 holds every sum of a quantised network for these images, in whatever order it is formed.
+
+    False also where that is not known: of a layer of another kind, and of a network that cannot be traced.
+    """
+    try:
+        layers = trace(net)
+    except InputError:
+        return False
+    grid = (bits for bits in range(HELD) if torch.equal(images * 2**bits, (images * 2**bits).round()))
+    sums = {IMAGES: Sum(images.abs(), next(grid, HELD))}
+    for layer, values in outputs(layers, images):
+        found = _sum(layer, values, [sums[name] for name in layer.inputs])
+        if found is None:
+            return False
+        sums[layer.name] = found
+    return sums[layers[-1].name].point < math.inf
+
+
+class Sum(NamedTuple):
+    """Absolute values that the sums behind (n, …) numbers do not exceed, and bits behind their point."""
+
+    size: torch.Tensor
+    point: float
+
+    def is_held(self, terms: int = 1) -> bool:
+        """Whether float32 holds the sum of so many of them."""
+        return terms * float(self.size.max()) * math.pow(2, self.point) < 2.0**HELD
+
+
+def _sum(layer: Layer, values: Any, inputs: Sequence[Sum]) -> Sum | None:
+    """The sums of one layer; None if float32 does not hold them, or that is not known."""
+    module, kind = layer.module, layer.kind
+    if not inputs:
+        return None
+    size, point = inputs[0].size, max(one.point for one in inputs)
+    if isinstance(module, QConv2d | QLinear) and module.weight_quantiser is not None:
+        kernel, bias = rounded(module)
+        size = product(module, size, kernel.abs(), None if bias is None else bias.abs())
+        found = Sum(size, point + module.weight_quantiser.bits - 1)
+        return found if found.is_held() else None
+    if kind == "add" and len(inputs) == 2 and not layer.kwargs:
+        found = Sum(size + inputs[1].size, point)
+        return found if found.is_held() else None
+    if kind == "quantiser":
+        return Sum(values.abs(), module.bits - 1)
+    if kind == "avgpool" and module is not None:  # a quotient is on no grid before it is rounded
+        terms = math.prod(pair(module.kernel_size))
+        return Sum(values.abs(), math.inf) if inputs[0].is_held(terms) else None
+    return Sum(values.abs(), point) if kind in SAME_GRID else None
+
+
+def pair(sides: int | Sequence[int]) -> tuple[int, ...]:
+    """What a layer of torch keeps as one number for both axes, or as two."""
+    return (sides, sides) if isinstance(sides, int) else tuple(sides)

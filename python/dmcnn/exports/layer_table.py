@@ -29,8 +29,7 @@ class Layers(Format):
 
 def rows(net: nn.Module, card: Card) -> table.Table:
     """The table."""
-    shape = card.arguments["channels"], card.arguments["height"], card.arguments["width"]
-    found = costs(net, shape)
+    found = costs(net, card.shape)
     columns: dict[str, list[object]] = {field.name: [] for field in fields(Cost)}
     for cost in found:
         for name, value in asdict(cost).items():

@@ -27,12 +27,11 @@ class Onnx(Format):
 
     def write(self, path: Path, net: nn.Module, card: Card) -> None:
         onnx = need("onnx")
-        shape = tuple(card.arguments[axis] for axis in ("channels", "height", "width"))
         with warnings.catch_warnings():
             # of an exporter that torch has two of (the other one needs onnxscript), and on what is checked anyway
             warnings.simplefilter("ignore")
             torch.onnx.export(
-                frozen(net), (torch.zeros(2, *shape),), str(path), dynamo=False, opset_version=OPSET,
+                frozen(net), (torch.zeros(2, *card.shape),), str(path), dynamo=False, opset_version=OPSET,
                 input_names=[INPUT], output_names=[OUTPUT],
                 dynamic_axes={name: {0: "n"} for name in (INPUT, OUTPUT)},
             )  # fmt: skip

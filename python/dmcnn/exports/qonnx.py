@@ -12,13 +12,20 @@ from torch import nn
 
 from dmcnn._common.extras import need
 from dmcnn.checkpoints.card import Card
-from dmcnn.exports.base import Format, about, is_quantised
+from dmcnn.exports.base import Format, about, pair
+from dmcnn.exports.integers import described
 from dmcnn.exports.onnx import INPUT, OUTPUT
+from dmcnn.layers import IMAGES, Layer, probe
 from dmcnn.quantisation.quantisers import QConv2d, QLinear, QuantisedBits, Quantiser
+from dmcnn.tasks import task_of
 
 DOMAIN = "qonnx.custom_op.general"
 OPSET = 13
 IR_VERSION = 8
+
+OPERATORS = {"average": "AveragePool", "maximum": "MaxPool", "flatten": "Flatten", "relu": "Relu", "add": "Add",
+             "identity": "Identity"}  # fmt: skip
+"""Of layers that the integers call so."""
 
 
 class Qonnx(Format):
@@ -32,13 +39,11 @@ class Qonnx(Format):
     quantised = True
 
     def write(self, path: Path, net: nn.Module, card: Card) -> None:
-        assert is_quantised(net)
-        graph = Graph()
-        values, bits = INPUT, card.reading.get("charge_bits")
+        graph, bits = Graph(), card.reading.get("charge_bits")
         if bits:
-            values = graph.rounded("pixels", values, QuantisedBits(bits))
-        for name, layer in net.layers().named_children():
-            values = graph.add(name, layer, values)
+            graph.outputs[IMAGES] = graph.rounded("pixels", INPUT, QuantisedBits(bits))
+        for layer in probe(net, card.shape):
+            graph.outputs[layer.name] = graph.add(layer)
         need("onnx").save(graph.model(card), path)
 
     def run(self, path: Path, images: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -52,26 +57,25 @@ class Graph:
     def __init__(self) -> None:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
+        self.outputs = {IMAGES: INPUT}
         self._make = need("onnx.helper")
 
-    def add(self, name: str, layer: nn.Module, values: str) -> str:
-        """Append a layer that is given ``values``; the name of its output."""
-        if isinstance(layer, Quantiser):
-            return self.rounded(name, values, layer)
-        if isinstance(layer, QConv2d):
-            how: dict[str, Any] = {"kernel_shape": [*layer.kernel_size], "group": layer.groups}
-            how |= {
-                "strides": [1, 1],
-                "pads": [0] * 4,
-                "dilations": [1, 1],
-            }  # compilers ask for these defaults
-            return self.node("Conv", name, [values, *self.weights(name, layer)], **how)
-        if isinstance(layer, QLinear):
-            return self.node("Gemm", name, [values, *self.weights(name, layer)], transB=1)
-        if isinstance(layer, nn.AvgPool2d):
-            sides = [int(layer.kernel_size)] * 2  # type: ignore[arg-type]  # this network's are squares
-            return self.node("AveragePool", name, [values], kernel_shape=sides, strides=sides, pads=[0] * 4)
-        return self.node(type(layer).__name__, name, [values])
+    def add(self, layer: Layer) -> str:
+        """Append a layer; the name of its output."""
+        what, name, module = described(layer), layer.name, layer.module
+        inputs, kind = [self.outputs[one] for one in layer.inputs], what["kind"]
+        if isinstance(module, Quantiser):
+            return self.rounded(name, inputs[0], module)
+        if kind == "convolution":  # compilers ask for the defaults too
+            how = {"kernel_shape": module.kernel_size, "group": module.groups, "strides": module.stride}
+            how |= {"pads": module.padding * 2, "dilations": module.dilation}
+            return self.node("Conv", name, [*inputs, *self.weights(name, module)], **how)
+        if kind == "dense":
+            return self.node("Gemm", name, [*inputs, *self.weights(name, module)], transB=1)
+        if kind in ("average", "maximum"):
+            sides = pair(what["size"])
+            return self.node(OPERATORS[kind], name, inputs, kernel_shape=sides, strides=sides, pads=[0] * 4)
+        return self.node(OPERATORS[kind], name, inputs)
 
     def weights(self, name: str, layer: QConv2d | QLinear) -> list[str]:
         """The names of the rounded kernel and of the rounded bias, if there is one."""
@@ -106,11 +110,10 @@ class Graph:
     def model(self, card: Card) -> Any:
         """The file's content: an image of the card's size in, the last output out."""
         self.nodes[-1].output[0] = OUTPUT
-        make, arguments = self._make, card.arguments
+        make = self._make
         float32 = need("onnx").TensorProto.FLOAT
-        shape = [1, *(arguments[axis] for axis in ("channels", "height", "width"))]
-        images = make.make_tensor_value_info(INPUT, float32, shape)
-        outputs = make.make_tensor_value_info(OUTPUT, float32, [1, arguments["num_class"]])
+        images = make.make_tensor_value_info(INPUT, float32, [1, *card.shape])
+        outputs = make.make_tensor_value_info(OUTPUT, float32, [1, task_of(card).outputs])
         graph = make.make_graph(self.nodes, card.model, [images], [outputs], self.constants)
         opsets = [make.make_opsetid("", OPSET), make.make_opsetid(DOMAIN, 1)]
         model = make.make_model(graph, producer_name="dmcnn", opset_imports=opsets, ir_version=IR_VERSION)

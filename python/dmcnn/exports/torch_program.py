@@ -24,9 +24,8 @@ class Program(Format):
     ending = ".pt2"
 
     def write(self, path: Path, net: nn.Module, card: Card) -> None:
-        shape = tuple(card.arguments[axis] for axis in ("channels", "height", "width"))
         program = torch.export.export(
-            frozen(net), (torch.zeros(2, *shape),), dynamic_shapes=({0: torch.export.Dim("n", min=1)},)
+            frozen(net), (torch.zeros(2, *card.shape),), dynamic_shapes=({0: torch.export.Dim("n", min=1)},)
         )
         with warnings.catch_warnings():
             warnings.simplefilter(

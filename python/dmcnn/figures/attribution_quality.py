@@ -10,9 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from dmcnn.figures.classification import DASHES, PALETTE
+from dmcnn.figures.style import LARGE, PALETTE, decorate, line
 
 Floats = NDArray[np.float64]
+
+COLOURS = PALETTE[:-1]
+"""Of the maps; black is kept for the charge."""
 
 FLOOR, CHARGE = "0.45", "0.0"
 """Greys of what knows nothing of the network: random maps, and the charge itself."""
@@ -52,17 +55,14 @@ def removal(
         axes.plot(across, mean, color=FLOOR, linewidth=1.5, label=f"random order, ± 1 σ of {len(orders)}")
         others = {name: curve for name, curve in curves.items() if name != charge}
         for nth, (name, curve) in enumerate(others.items()):
-            axes.plot(fraction, curve, label=name.replace("_", " "), **_style(nth))
+            axes.plot(fraction, curve, label=name.replace("_", " "), linewidth=1.8, **line(nth, COLOURS))
         if charge in curves:
             axes.plot(
                 fraction, curves[charge], color=CHARGE, linewidth=1.5, linestyle=":", label="brightest first"
             )
         axes.set_title(heading, fontsize=13)
-        axes.set_xlabel(x_label, fontsize=13)
+        decorate(axes, x_label, target if axes is left else "", LARGE)
         axes.set_xlim(0, 1)
-        axes.tick_params(labelsize=11)
-        axes.grid(alpha=0.3)
-    left.set_ylabel(target, fontsize=13)
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=10)
     if title:
         figure.suptitle(title, fontsize=13)
@@ -166,13 +166,3 @@ def _matrix(
         axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=size)
     axes.set_xticks(range(len(words)), words, rotation=45, ha="right", rotation_mode="anchor", fontsize=9)
     axes.set_yticks(range(len(words)), words, fontsize=9)
-
-
-def _style(nth: int) -> dict[str, Any]:
-    """Colour and dash of the nth of the curves; black is kept for the charge."""
-    colours = PALETTE[:-1]
-    return {
-        "color": colours[nth % len(colours)],
-        "linestyle": DASHES[nth // len(colours) % len(DASHES)],
-        "linewidth": 1.8,
-    }

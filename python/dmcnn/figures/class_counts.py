@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from dmcnn.figures.classification import PALETTE
+from dmcnn.figures.style import PALETTE
 from dmcnn.metrics import classification
 
 WIDTH = 0.4

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from dmcnn.figures.style import LARGE, PALETTE, decorate, own_legend, single, stroke
 from dmcnn.metrics import classification
-
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Colours that colour-blind readers tell apart: M. Okabe, K. Ito, Color Universal Design (2008)."""
-
-DASHES = ("-", "--", "-.", ":")
 
 FAR = 5.0
 """Range of a training curve, in that of all but its first tenth, from which on it is cut."""
@@ -28,22 +23,22 @@ def roc(samples: Mapping[str, tuple[ArrayLike, ArrayLike]], level: float = 0.95,
         level: confidence level of the DeLong intervals in the legend.
         log: logarithmic background axis, for selections that need a very pure sample.
     """
-    figure, axes = _blank("Background efficiency", "Signal efficiency")
+    figure, axes = single("Background efficiency", "Signal efficiency")
     lowest = 1.0
     for nth, (name, (signal, background)) in enumerate(samples.items()):
         curve, area = (
-            classification.roc(signal, background),
-            classification.auc_interval(signal, background, level),
+            classification.roc(signal=signal, background=background),
+            classification.auc_interval(signal=signal, background=background, level=level),
         )
         label = f"{name}: {area.value:.4f} [{area.low:.4f}, {area.high:.4f}]"
-        axes.plot(curve.background, curve.signal, label=label, **_style(nth))
+        axes.plot(curve.background, curve.signal, label=label, **stroke(nth))
         lowest = min(lowest, curve.background[curve.background > 0].min())
     chance = np.geomspace(lowest, 1, 200) if log else np.array([0.0, 1.0])
     axes.plot(chance, chance, color="0.6", linewidth=1, linestyle=":", label="chance: 0.5")
     axes.set_xlim((lowest, 1) if log else (0, 1))
     axes.set_ylim(0, 1.01)
     axes.set_xscale("log" if log else "linear")
-    _legend(axes, f"AUC with {100 * level:g} % interval", "upper left" if log else "lower right")
+    own_legend(axes, f"AUC with {100 * level:g} % interval", "upper left" if log else "lower right")
     return figure
 
 
@@ -59,18 +54,18 @@ def efficiency(
         both = _finite(np.concatenate([np.ravel(signal), np.ravel(background)]))
         cuts = np.linspace(both.min(), both.max(), 201) if both.size else np.linspace(0, 1, 201)
     cuts = np.asarray(cuts, np.float64)
-    figure, axes = _blank("Cut: score ≥", "Fraction of events")
+    figure, axes = single("Cut: score ≥", "Fraction of events")
     for nth, (name, found) in enumerate(
         {
             "Signal efficiency": classification.efficiency(signal, cuts, level),
             "Background rejection": classification.rejection(background, cuts, level),
         }.items()
     ):
-        axes.plot(cuts, found.value, label=name, **_style(nth))
+        axes.plot(cuts, found.value, label=name, **stroke(nth))
         axes.fill_between(cuts, found.low, found.high, color=PALETTE[nth], alpha=0.25, linewidth=0)
     axes.set_xlim(cuts.min(), cuts.max()) if np.ptp(cuts) else None
     axes.set_ylim(0, 1.01)
-    _legend(axes, f"{100 * level:g} % interval", "best")
+    own_legend(axes, f"{100 * level:g} % interval")
     return figure
 
 
@@ -97,21 +92,21 @@ def scores(
     if low == high:
         low, high = low - 0.5, high + 0.5
     edges = np.linspace(low, high, bins + 1)
-    figure, axes = _blank(
+    figure, axes = single(
         "Score logit  ln(s / (1 - s))" if logit else "Score", "Fraction of events" if density else "Events"
     )
     for nth, (name, values) in enumerate(found.items()):
         counts = np.histogram(np.clip(values, low, high), edges)[0] / (max(len(values), 1) if density else 1)
-        colour = _style(nth)["color"]
+        colour = stroke(nth)["color"]
         axes.stairs(counts, edges, fill=True, color=colour, alpha=0.2)
         label = f"{name} ({len(values)} events)"
-        axes.stairs(counts, edges, label=label, **(_style(nth) | {"linewidth": 1.8}))
+        axes.stairs(counts, edges, label=label, **(stroke(nth) | {"linewidth": 1.8}))
     axes.set_xlim(low, high)
     if log and any(map(len, found.values())):
         axes.set_yscale("log", nonpositive="clip")
     else:
         axes.set_ylim(bottom=0)
-    _legend(axes, None, "best")
+    own_legend(axes)
     return figure
 
 
@@ -164,8 +159,8 @@ def training(
         for nth, (name, values) in enumerate(series.items()):
             _trace(axes, np.asarray(step, np.float64), np.asarray(values, np.float64), smooth, name, nth)
         _limit(axes, [np.asarray(values, np.float64) for values in series.values()])
-        _decorate(axes, "", title)
-        _legend(axes, None, "best")
+        decorate(axes, "", title, LARGE)
+        own_legend(axes)
     grid[-1].set_xlabel(x_label, fontsize=13)
     return figure
 
@@ -175,7 +170,7 @@ def _trace(
 ) -> None:
     """One training curve through the steps where it was measured."""
     measured = np.isfinite(values)
-    x, y, style = step[measured], values[measured], _style(nth)
+    x, y, style = step[measured], values[measured], stroke(nth)
     if smooth > 1 and len(y) >= 4 * smooth:
         axes.plot(x, y, color=style["color"], alpha=0.25, linewidth=1)
         # Steps are averaged as well, so that the smooth curve does not lag behind the raw one.
@@ -208,31 +203,3 @@ def _scored(values: ArrayLike, logit: bool) -> NDArray[np.float64]:
 
 def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(values[np.isfinite(values)])
-
-
-def _blank(x_label: str, y_label: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(8, 6), dpi=150, layout="constrained")
-    axes = figure.add_subplot()
-    _decorate(axes, x_label, y_label)
-    return figure, axes
-
-
-def _decorate(axes: Axes, x_label: str, y_label: str) -> None:
-    axes.set_xlabel(x_label, fontsize=13)
-    axes.set_ylabel(y_label, fontsize=13)
-    axes.tick_params(labelsize=11)
-    axes.grid(alpha=0.3)
-
-
-def _legend(axes: Axes, title: str | None, place: Any) -> None:
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(loc=place, title=title, fontsize=11, title_fontsize=11)
-
-
-def _style(nth: int) -> dict[str, Any]:
-    """Colour and dash of the nth line: no two of the first 28 share both."""
-    return {
-        "color": PALETTE[nth % len(PALETTE)],
-        "linestyle": DASHES[nth % len(DASHES)],
-        "linewidth": 2,
-    }

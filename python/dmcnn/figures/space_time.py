@@ -18,7 +18,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from dmcnn.figures import image_axes
-from dmcnn.figures.classification import DASHES, PALETTE
+from dmcnn.figures.style import LARGE, decorate, label, own_legend, stroke
 from dmcnn.images.sparse import UNIT_CELL
 
 ENERGY, TIME = "viridis_r", "PuOr"
@@ -101,13 +101,13 @@ def space_time(
     for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
         axis.set_major_locator(MaxNLocator(5))
     x_label, y_label = _labels(meta)
-    axes.set_xlabel(_named("Time", units[1]), fontsize=13, labelpad=8)
+    axes.set_xlabel(label("Time", units[1]), fontsize=13, labelpad=8)
     axes.set_ylabel(x_label, fontsize=13, labelpad=8)
     axes.set_zlabel(y_label, fontsize=13, labelpad=6)
     axes.view_init(elev=22, azim=-62)
     axes.set_box_aspect((1.3, 1, 1), zoom=0.9)
     bar = figure.colorbar(ScalarMappable(scale, ENERGY), cax=figure.add_axes((0.885, 0.2, 0.025, 0.6)))
-    bar.set_label(_named("Energy", units[0]), fontsize=13)
+    bar.set_label(label("Energy", units[0]), fontsize=13)
     if text:
         figure.suptitle(text, fontsize=14)
     return figure
@@ -216,20 +216,15 @@ def distributions(
     for nth, (name, columns) in enumerate(cells.items()):
         for axes, column, edge in zip(panels, columns, edges, strict=True):
             share = np.histogram(column, edge)[0] / max(len(column), 1)
-            style = {"color": PALETTE[nth % len(PALETTE)], "linestyle": DASHES[nth % len(DASHES)]}
-            axes.stairs(share, edge, label=f"{name} ({len(column):,} cells)", linewidth=2, **style)
+            axes.stairs(share, edge, label=f"{name} ({len(column):,} cells)", **stroke(nth))
     marks: tuple[tuple[float, ...], ...] = (() if energy_min is None else (energy_min,), window)
     for axes, name, unit, lines in zip(panels, ("Energy", "Time"), units, marks, strict=True):
         axes.set_yscale("log" if energies.size else "linear")
-        axes.set_xlabel(_named(name, unit), fontsize=13)
-        axes.set_ylabel("Share of cells per bin", fontsize=13)
-        axes.tick_params(labelsize=11)
-        axes.grid(alpha=0.3)
+        decorate(axes, label(name, unit), "Share of cells per bin", LARGE)
         for mark in lines:
             axes.axvline(mark, color="0.4", linestyle=":", linewidth=1.5)
     panels[0].set_xscale("log" if energies.size else "linear")
-    if cells:
-        panels[0].legend(fontsize=11)
+    own_legend(panels[0])
     return figure
 
 
@@ -258,20 +253,16 @@ def _image(axes: Axes, image: NDArray[Any], meta: Any, colours: str, scale: Norm
 
 def _bar(figure: Figure, drawn: AxesImage, axes: Axes, name: str, unit: str) -> None:
     bar = figure.colorbar(drawn, ax=axes, fraction=0.046, pad=0.02)
-    bar.set_label(_named(name, unit), fontsize=13)
+    bar.set_label(label(name, unit), fontsize=13)
 
 
 def _labels(meta: Any) -> tuple[str, str]:
     return image_axes.LABELS[UNIT_CELL] if meta is None else image_axes.labels(meta)
 
 
-def _named(name: str, unit: str) -> str:
-    return f"{name} [{unit}]" if unit else name
-
-
 def _held(meta: Any, unit: str) -> str:
     """Label of what voxels hold: energy, unless the record tells another thing."""
-    return _named("Energy", unit) if meta is None or unit else image_axes.value_label(meta)
+    return label("Energy", unit) if meta is None or unit else image_axes.value_label(meta)
 
 
 def _times(count: int, edges: ArrayLike | None, unit: str) -> list[str]:
@@ -279,5 +270,5 @@ def _times(count: int, edges: ArrayLike | None, unit: str) -> list[str]:
     if edges is None:
         return [f"Frame {number}" for number in range(count)]
     ends = np.asarray(edges, np.float64)[1:]
-    named = [_named(f"t ≤ {end:.4g}".replace("-", "−"), unit) for end in ends]
+    named = [label(f"t ≤ {end:.4g}".replace("-", "−"), unit) for end in ends]
     return [*named[:count], *["no time"] * (count - len(named))]

@@ -1,8 +1,8 @@
-"""Figures of several panels that show the same networks: layout, labels, and one legend for all."""
+"""Colours, lines, labels and legends of all curves and histograms, and figures of several panels."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import StepPatch
 
-from dmcnn.figures.classification import DASHES, PALETTE
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Colours that colour-blind readers tell apart: M. Okabe, K. Ito, Color Universal Design (2008)."""
+
+DASHES = ("-", "--", "-.", ":")
 
 MARKERS = "osD^vPX"
+
+LARGE = 13
+"""Labels [points] of figures of one or two large panels."""
 
 WIDE = 4
 """Panels in a row from which the figure has fewer dots per inch, not to exceed 2,500 or so across."""
@@ -36,17 +42,35 @@ def panels(
     return figure, grid[:count]
 
 
-def decorate(axes: Axes, x_label: str, y_label: str) -> None:
-    """Labels, ticks and grid, as all panels have them."""
-    axes.set_xlabel(x_label, fontsize=12)
-    axes.set_ylabel(y_label, fontsize=12)
-    axes.tick_params(labelsize=10)
+def single(x_label: str, y_label: str, height: float = 6.0) -> tuple[Figure, Axes]:
+    """Make a figure of one large panel, 8 inch wide, with its labels."""
+    figure, (axes,) = panels(1, size=(8, height - 0.5))
+    decorate(axes, x_label, y_label, LARGE)
+    return figure, axes
+
+
+def decorate(axes: Axes, x_label: str, y_label: str, size: float = 12) -> None:
+    """Labels of ``size`` [points], ticks and grid, as all panels have them."""
+    axes.set_xlabel(x_label, fontsize=size)
+    axes.set_ylabel(y_label, fontsize=size)
+    axes.tick_params(labelsize=size - 2)
     axes.grid(alpha=0.3)
 
 
-def line(nth: int) -> dict[str, Any]:
-    """Colour and dash of the nth network."""
-    return {"color": PALETTE[nth % len(PALETTE)], "linestyle": DASHES[nth // len(PALETTE) % len(DASHES)]}
+def own_legend(axes: Axes, title: str | None = None, place: Any = "best") -> None:
+    """A legend inside the panel, if anything in it has a name."""
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc=place, title=title, fontsize=11, title_fontsize=11)
+
+
+def stroke(nth: int) -> dict[str, Any]:
+    """Colour and dash of the nth curve: both are those of no neighbour, and no two of the first 28 share both."""
+    return {"color": PALETTE[nth % len(PALETTE)], "linestyle": DASHES[nth % len(DASHES)], "linewidth": 2}
+
+
+def line(nth: int, colours: Sequence[str] = PALETTE) -> dict[str, Any]:
+    """Colour and dash of the nth network: dashes begin where the colours end."""
+    return {"color": colours[nth % len(colours)], "linestyle": DASHES[nth // len(colours) % len(DASHES)]}
 
 
 def mark(nth: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from dmcnn.figures.classification import PALETTE
+from dmcnn.figures.style import PALETTE, own_legend, single
 
 
 def history(points: Sequence[tuple[int, float, bool]], objective: str, *, higher: bool) -> Figure:
@@ -19,8 +19,7 @@ def history(points: Sequence[tuple[int, float, bool]], objective: str, *, higher
         objective: its name, for the axis.
         higher: whether higher is better.
     """
-    figure = Figure(figsize=(8, 5), dpi=150, layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = single("Trial", f"{objective} ({'higher' if higher else 'lower'} is better)", 5.0)
     ordered = sorted(points)
     for early, marker, label in ((False, "o", "complete"), (True, "x", "stopped early")):
         some = [(number, value) for number, value, stopped in ordered if stopped is early]
@@ -35,11 +34,7 @@ def history(points: Sequence[tuple[int, float, bool]], objective: str, *, higher
     if heights and len(heights) == len(ordered) and max(heights) > 10 * min(heights):
         axes.set_yscale("log")  # one training that went wrong must not press all others into a line
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel("Trial", fontsize=13)
-    axes.set_ylabel(f"{objective} ({'higher' if higher else 'lower'} is better)", fontsize=13)
-    axes.grid(alpha=0.3)
-    if points:
-        axes.legend(fontsize=11)
+    own_legend(axes)
     return figure
 
 

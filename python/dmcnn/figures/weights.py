@@ -13,8 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
-from dmcnn.figures.classification import PALETTE
-from dmcnn.figures.style import decorate, panels
+from dmcnn.figures.style import PALETTE, decorate, panels
 
 MOST = 24
 """Tensors that are drawn; of more, those with most weights."""

@@ -85,7 +85,8 @@ def crop(
         images.offsets, images.index, images.value, images.shape, windows.source, windows.top, windows.left,
         windows.size, windows.rows_per_pixel, merge, threads(n_threads),
     )  # fmt: skip
-    return SparseImages(
+    return replace(
+        images,
         offsets=offsets,
         index=index,
         value=value,

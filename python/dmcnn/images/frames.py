@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from dmcnn import _core
 from dmcnn._common.errors import InputError
 from dmcnn._common.threads import threads
-from dmcnn.images.sparse import EVENT, META, UNIT_UNKNOWN, UNSET, SparseImages
+from dmcnn.detectors.calorimeter import FRAME_ENERGY, TIME_EDGES
+from dmcnn.images.sparse import META, UNIT_UNKNOWN, SparseImages, unset_events
 
 Closed = Literal["left", "right"]
 
@@ -83,7 +84,7 @@ class Frames:
         }
 
 
-ECAL = Frames(np.arange(-0.1, 0.1, 0.0099), energy_above=0.005, cumulative=True, n_frames=21)
+ECAL = Frames(np.arange(*TIME_EDGES), energy_above=FRAME_ENERGY, cumulative=True, n_frames=21)
 """The convention of the ECAL e/gamma images: as many frames as edges, the last one empty."""
 
 
@@ -112,6 +113,7 @@ def to_voxels(
         events=images.events,
         meta=np.broadcast_to(images.meta[:, energy : energy + 1], (len(images), frames.count)),
         label=images.label,
+        axis0="time",
     )
 
 
@@ -149,6 +151,7 @@ def of_cells(
         shape=(frames.count, *size),
         events=events,
         meta=np.broadcast_to(meta[:, None], (len(events), frames.count)),
+        axis0="time",
     )
 
 
@@ -237,8 +240,9 @@ def of_hits(
         index=index,
         value=value,
         shape=(frames, len(down) - 1, len(across) - 1),
-        events=_numbered(n) if hits.events is None else hits.events,
+        events=unset_events(n) if hits.events is None else hits.events,
         meta=_meta(n, across, down, frames, unit),
+        axis0="time",
     )
     return images, cut, bad
 
@@ -247,12 +251,6 @@ def _check_channels(images: SparseImages, energy: int, time: int) -> None:
     for name, channel in (("energy", energy), ("time", time)):
         if not 0 <= channel < images.shape[0]:
             raise InputError(f"{name} channel {channel}, expected 0 to {images.shape[0] - 1}")
-
-
-def _numbered(n: int) -> NDArray[Any]:
-    events = np.zeros(n, EVENT)
-    events["run"], events["subrun"], events["event"], events["entry"] = UNSET, UNSET, UNSET, np.arange(n)
-    return events
 
 
 def _meta(

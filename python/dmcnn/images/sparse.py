@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from dmcnn._common.columns import chained
 
 EVENT = np.dtype(
     [("run", np.uint64), ("subrun", np.uint64), ("event", np.uint64), ("entry", np.int64), ("file", np.int32)]
@@ -31,8 +33,12 @@ META = np.dtype(
 ``plane`` is the projection id, or ``NO_IMAGE`` where the event holds no such image."""
 
 NO_IMAGE = -1
-PLANES = 3
-"""Images of at most so many channels are planes; the channels of others are time frames of one space-time event."""
+
+Axis = Literal["plane", "channel", "time", "z"]
+"""What the channels of an image are: views of one event, quantities of each pixel such as energy and time, or layers
+of one volume, along time or z."""
+FEW = 3
+"""So many layers of a volume are drawn one by one, as planes are; more are drawn as a volume."""
 
 UNIT_UNKNOWN, UNIT_CM, UNIT_WIRE_TICK = 0, 1, 2
 UNIT_PIXEL = -1  # pixel numbers, of files that say nothing else; LArCV has no such unit
@@ -48,10 +54,11 @@ class SparseImages:
         offsets: (n+1,) int64. Image i owns ``index[offsets[i]:offsets[i+1]]`` and the same slice of value.
         index: (nnz,) int32. Flat pixel number, row-major in ``shape``, strictly increasing in an image.
         value: (nnz,) float32. Charge after the reader's threshold and clip [ADC], or energy [GeV].
-        shape: (C, H, W). C = planes or time frames; H = row = drift tick; W = column = wire.
+        shape: (C, H, W). C runs along ``axis0``; H = row = drift tick; W = column = wire.
         events: (n,) EVENT.
         meta: (n, C) META, the place of every channel in the detector.
         label: (n,) int64 class numbers, (n, k) float32 targets, or None.
+        axis0: what the channels are.
     """
 
     offsets: NDArray[np.int64]
@@ -61,6 +68,7 @@ class SparseImages:
     events: NDArray[Any]
     meta: NDArray[Any]
     label: NDArray[Any] | None = None
+    axis0: Axis = "plane"
 
     def __post_init__(self) -> None:
         n = len(self.offsets) - 1
@@ -84,6 +92,11 @@ class SparseImages:
         """(n,) bool: False where the event holds none of the images that were asked for."""
         present: NDArray[np.bool_] = (self.meta["plane"] != NO_IMAGE).any(axis=1)
         return present
+
+    @property
+    def is_volume(self) -> bool:
+        """Whether the channels are drawn as layers of one volume."""
+        return is_volume(self.axis0, self.shape)
 
     def take(self, which: slice | Sequence[int] | NDArray[Any]) -> SparseImages:
         """The images ``which`` (a slice, numbers or a mask), in that order, as a new batch."""
@@ -118,24 +131,38 @@ class SparseImages:
         return out
 
 
+def is_volume(axis0: Axis, shape: tuple[int, int, int]) -> bool:
+    """Return whether images of (C, H, W) with such channels are drawn as layers of one volume."""
+    return axis0 in ("time", "z") and shape[0] > FEW
+
+
 def join(batches: Sequence[SparseImages]) -> SparseImages:
-    """Batches of one shape, one after another, as a single batch (labels kept only if all have them)."""
+    """Batches of one shape, one after another, as a single batch (labels kept only if all have them).
+
+    What the channels are is that of the first.
+    """
     if not batches:
         raise ValueError("nothing to join")
     shapes = sorted({b.shape for b in batches})
     if len(shapes) > 1:
         raise ValueError(f"images of different shapes {shapes} cannot share a batch")
     labels = [b.label for b in batches if b.label is not None]
-    ends = np.cumsum([0] + [len(b.index) for b in batches])
-    return SparseImages(
-        offsets=np.concatenate([[0]] + [b.offsets[1:] + end for b, end in zip(batches, ends, strict=False)]),
+    return replace(
+        batches[0],
+        offsets=chained([b.offsets for b in batches]),
         index=np.concatenate([b.index for b in batches]),
         value=np.concatenate([b.value for b in batches]),
-        shape=batches[0].shape,
         events=np.concatenate([b.events for b in batches]),
         meta=np.concatenate([b.meta for b in batches]),
         label=np.concatenate(labels) if len(labels) == len(batches) else None,
     )
+
+
+def unset_events(n: int, first: int = 0) -> NDArray[Any]:
+    """Return (n,) EVENT without ids, the entries numbered from ``first``."""
+    events = np.full(n, np.array((UNSET, UNSET, UNSET, 0, 0), EVENT))
+    events["entry"] += first + np.arange(n)
+    return events
 
 
 def sparse(
@@ -153,10 +180,7 @@ def sparse(
     flat = np.ascontiguousarray(dense, np.float32).reshape(n, -1)
     image, index = np.nonzero(flat)
     if events is None:
-        events = np.zeros(n, EVENT)
-        for field in ("run", "subrun", "event"):
-            events[field] = UNSET
-        events["entry"] = np.arange(n)
+        events = unset_events(n)
     if meta is None:
         meta = np.zeros((n, channels), META)
         meta["plane"] = np.arange(channels)

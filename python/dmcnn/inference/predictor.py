@@ -1,10 +1,11 @@
-"""A trained network, opened on image files the way it was trained."""
+"""Trained network: it scores images, read from files the way it was trained on them."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,68 +17,56 @@ from tqdm import tqdm
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import sha256
 from dmcnn.checkpoints import load
-from dmcnn.checkpoints.card import Card
+from dmcnn.checkpoints.card import Card, Own
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.datasets.labels import LabelRule
 from dmcnn.engines import dense
 from dmcnn.images.sparse import SparseImages
 from dmcnn.inference import devices
-from dmcnn.metrics import gaussian
+from dmcnn.tasks import task_of
 
 log = logging.getLogger("dmcnn")
 
 
-@dataclass(frozen=True)
-class Trained:
-    """A network with its card, its device, and how its images are read."""
+class Predictor:
+    """A network on a device, with the card that says how its images are prepared and what its outputs mean.
 
-    net: nn.Module
-    card: Card
-    sha256: str
-    device: torch.device
-    precision: str
-    batch_size: int
-    reading: dict[str, Any]
+    Args:
+        net: moved to the device and put into evaluation mode, here and once.
+        card: of the network; its ``reading`` is how ``open_dataset`` reads images for it.
+        device: where the network works.
+        precision: "32", or "bf16", which is faster and wrong by up to 0.02 in the logit.
+        batch_size: images per forward pass.
+        sha256: of the weight file, "" of a network that has none.
 
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of the images that the network takes."""
-        arguments = self.card.arguments
-        return arguments["channels"], arguments["height"], arguments["width"]
+    Attributes:
+        task: what the network is for, see dmcnn.tasks.
+    """
 
-    def needs_classes(self, what: str) -> None:
-        """InputError if the network does not tell classes apart, which ``what`` is for."""
-        if self.card.targets:
-            raise InputError(
-                f"{what} needs a network of classes, this one estimates {', '.join(self.card.targets)}"
-            )
-
-    @property
-    def has_signal(self) -> bool:
-        """Whether one of the classes is the signal."""
-        return self.card.signal is not None
-
-    @property
-    def signal(self) -> int:
-        """Number of the signal class; InputError if the network has none."""
-        if self.card.signal is None:
-            raise InputError(f"the network tells {self.card.classes} apart and names no signal class")
-        return self.card.classes.index(self.card.signal)
-
-    def dataset(self, inputs: str | list[str], rule: LabelRule | None = None) -> Dataset:
-        """Image files, prepared as the network was trained; InputError if the images do not fit it."""
-        dataset = Dataset(inputs, label=rule, **self.reading)
-        if dataset.shape != self.shape:
-            raise InputError(
-                f"{inputs}: images are {dataset.shape}, the network takes {self.shape} (planes, rows, columns)"
-            )
-        return dataset
+    def __init__(
+        self,
+        net: nn.Module,
+        card: Card,
+        device: torch.device | str = "cpu",
+        *,
+        precision: str = "32",
+        batch_size: int = 8,
+        sha256: str = "",
+    ) -> None:
+        self.device = torch.device(device)
+        self.net, self.card, self.task = net.to(self.device).eval(), card, task_of(card)
+        self.precision, self.batch_size, self.sha256 = precision, batch_size, sha256
 
     def logits(self, chunks: Iterable[SparseImages], rotation: int = 0) -> Iterator[NDArray[np.float64]]:
-        """(n, outputs) logits, or outputs of a regression, batch by batch; NaN where an event holds no image."""
+        """Yield the (m, outputs) outputs of the network, batch by batch; NaN where an event holds no image.
+
+        Args:
+            chunks: images as ``open_dataset`` reads them.
+            rotation: [degrees] images are turned first.
+        """
         for chunk in chunks:
             for batch in dense.batches(chunk, self.batch_size):
-                found = np.full((len(batch), self.card.outputs), np.nan)
+                found = np.full((len(batch), self.task.outputs), np.nan)
                 there = batch.has_image
                 if there.any():
                     found[there] = dense.logits(
@@ -90,73 +79,86 @@ class Trained:
                     )
                 yield found
 
-    def scores(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(n, classes) scores of (n, classes) logits."""
-        found: NDArray[np.float64] = self.card.scores(torch.from_numpy(logits)).numpy()
-        return found
-
-    def estimates(self, outputs: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(n, k) means and (n, k, k) covariance factors of (n, outputs) outputs, in the units of the targets."""
-        card = self.card
-        return gaussian.decode(
-            outputs, card.target_scales, diagonal=card.diagonal, covariance=card.covariance
-        )
-
-    def ranking(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(n,) the score that events are ranked by: of the signal, or without one that of the likeliest class."""
-        scores = self.scores(logits)
-        return scores[:, self.signal] if self.has_signal else scores.max(axis=1)
-
     def all_logits(self, dataset: Dataset, rotation: int = 0) -> NDArray[np.float64]:
-        """(n, outputs) logits of all events of a dataset, with a progress bar; NaN where one holds no image."""
-        parts = [np.zeros((0, self.card.outputs))]
+        """Return the (n, outputs) outputs of all events of a dataset, with a progress bar; NaN as in ``logits``."""
+        parts = [np.zeros((0, self.task.outputs))]
         with tqdm(total=len(dataset), desc="scoring", unit="event") as bar:
             for part in self.logits(dataset.chunks(64), rotation):
                 parts.append(part)
                 bar.update(len(part))
         return np.concatenate(parts)
 
-    def labels(self, dataset: Dataset, label: Any = None) -> list[str | None]:
-        """True class of every event by a label rule, or else by that of training where it fits the files."""
-        raw = self.card.label if label is None else label
-        try:
-            rule: LabelRule = LabelRule.parse(raw, tuple(self.card.classes), self.card.signal)
-            return [self.card.classes[number] for number in dataset.classes_by(rule)]
-        except InputError as error:
-            if label is not None:
-                raise
-            log.warning("warning: no labels, for the rule of training does not fit: %s", error)
-            return [None] * len(dataset)
 
-
-def open_trained(
-    weight_file: str,
+def load_predictor(
+    weight_file: str | Path,
     *,
-    asked: dict[str, Any] | None = None,
+    model: Own = None,
+    overrides: Mapping[str, Any] | None = None,
     gpuid: str = "",
     precision: str = "32",
     batch_size: int = 8,
-) -> Trained:
-    """Load a checkpoint; ``asked`` (arguments of a reader, None = not given) overrules its preprocessing, aloud."""
-    asked = asked or {}
+) -> Predictor:
+    """Load a network from a weight file of any kind.
+
+    Args:
+        weight_file: checkpoint of dmcnn, DM-CNN's ``.pwf``, or Keras' ``.h5``.
+        model: a network that is not dmcnn's, as the training was told it: ``module:Name``; a file alone imports none.
+        overrides: arguments of a reader (None = not given) that replace those of the training, aloud.
+        gpuid: see dmcnn.inference.devices.device.
+        precision: see Predictor.
+        batch_size: images per forward pass.
+
+    Raises:
+        InputError: not a weight file, or there is no such device.
+    """
     devices.use_whole_cpu()
-    net, card = load.load(weight_file)
-    reading = {**card.reading, **{key: value for key, value in asked.items() if value is not None}}
-    if asked.get("image_index") is not None:
+    net, card = load.load(weight_file, model)
+    return Predictor(
+        net,
+        replace(card, reading=overruled(card, overrides or {})),
+        devices.device(gpuid),
+        precision=precision,
+        batch_size=batch_size,
+        sha256=sha256(weight_file),
+    )
+
+
+def overruled(card: Card, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the reading of a card with arguments replaced; log a warning for each that differs from training."""
+    given = {key: value for key, value in overrides.items() if value is not None}
+    reading = {**card.reading, **given}
+    if "image_index" in given:
         reading.pop("plane", None)
-    elif asked.get("plane") is not None:
+    elif "plane" in given:
         reading.pop("image_index", None)
-    for key, value in asked.items():
-        if value is not None and value != card.reading.get(key, value):
+    for key, value in given.items():
+        if value != card.reading.get(key, value):
             log.warning(
                 "warning: %s = %s, but the network was trained with %s", key, value, card.reading[key]
             )
-    return Trained(
-        net=net,
-        card=card,
-        sha256=sha256(weight_file),
-        device=devices.device(gpuid),
-        precision=precision,
-        batch_size=batch_size,
-        reading=reading,
-    )
+    return reading
+
+
+def open_dataset(
+    card: Card,
+    inputs: str | Sequence[str],
+    overrides: Mapping[str, Any] | None = None,
+    rule: LabelRule | None = None,
+) -> Dataset:
+    """Open image files as the network of a card was trained on them.
+
+    Args:
+        card: of the network.
+        inputs: path, list of paths, globs, or ``sample://`` addresses.
+        overrides: arguments of a reader that replace those of the card, aloud.
+        rule: gives events their class.
+
+    Raises:
+        InputError: files that cannot be read so, or images of another shape than the network takes.
+    """
+    dataset = Dataset(inputs, label=rule, **overruled(card, overrides or {}))
+    if dataset.shape != card.shape:
+        raise InputError(
+            f"{inputs}: images are {dataset.shape}, the network takes {card.shape} (planes, rows, columns)"
+        )
+    return dataset

@@ -1,21 +1,17 @@
 """Negative log likelihood of targets under the multivariate Gaussian that a network's outputs describe.
 
-For k targets the outputs of an event are mu_0, d_0, mu_1, d_1, ... and, with a full covariance, below them the
-off-diagonal elements of the lower triangle L row by row (L21, L31, L32, L41, ...): m = 2 k or k + k (k + 1) / 2
-numbers. The covariance is L L^T; d_i becomes the positive diagonal of L.
+What the outputs mean is in dmcnn.metrics.gaussian.Gaussian: means, and the Cholesky factor L of the covariance L L^T.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch.nn import functional as F
 
-from dmcnn.metrics import gaussian
-from dmcnn.metrics.gaussian import FLOORS
-
-COVARIANCES = ("full", "diagonal")
+from dmcnn.metrics.gaussian import FLOORS, FULL, Gaussian
 
 DISTANCE_LIMIT = 5000.0
 """|z|^2 / 2 (100 standard deviations) from which on an event pulls on the network no harder, see ``nll``."""
@@ -24,36 +20,24 @@ LEGACY_LIMIT = math.log(1e9)
 """The original's limit on |log p|, beyond which an event has no gradient."""
 
 
-def targets_of(outputs: int, covariance: str = "full") -> int:
-    """Targets that ``outputs`` outputs are for; ValueError if for no number of targets."""
-    targets = gaussian.targets_of(outputs, covariance)
-    if not targets:
-        raise ValueError(f"{outputs} outputs are no estimates with a {covariance} covariance of their errors")
-    return targets
-
-
-def cholesky(
-    outputs: torch.Tensor, *, diagonal: str = "softplus", covariance: str = "full"
-) -> tuple[torch.Tensor, torch.Tensor]:
+def cholesky(outputs: torch.Tensor, gaussian: Gaussian = FULL) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and Cholesky factor of the covariance, in scaled units and the dtype of ``outputs``.
 
+    The floor of the diagonal is far below any resolution, but enough to keep gradients within float32. "relu", as the
+    original has it, has no gradient where an output is negative.
+
     Args:
-        outputs: (B, m) of a network, order above.
-        diagonal: "softplus", log(1 + exp(d)), or "relu", max(d, 0), plus the floor that
-            dmcnn.metrics.gaussian.FLOORS gives: far below any resolution, but enough to keep gradients within
-            float32. "relu", as the original has it, has none where an output is negative.
-        covariance: "full" or "diagonal".
+        outputs: (B, m) of a network.
+        gaussian: what they mean.
 
     Returns:
         (B, k) mean and (B, k, k) lower triangular L with positive diagonal.
     """
-    if diagonal not in FLOORS or covariance not in COVARIANCES:
-        raise ValueError(f"diagonal {diagonal!r} of {[*FLOORS]}, covariance {covariance!r} of {COVARIANCES}")
-    targets = targets_of(outputs.shape[1], covariance)
+    targets = gaussian.targets(outputs.shape[1])
     mean, raw = outputs[:, 0 : 2 * targets : 2], outputs[:, 1 : 2 * targets : 2]
-    positive = (F.softplus(raw) if diagonal == "softplus" else F.relu(raw)) + FLOORS[diagonal]
-    factor = torch.diag_embed(positive)
-    if covariance == "full":
+    positive = F.softplus(raw) if gaussian.diagonal == "softplus" else F.relu(raw)
+    factor = torch.diag_embed(positive + FLOORS[gaussian.diagonal])
+    if gaussian.covariance == "full":
         row, column = torch.tril_indices(targets, targets, offset=-1, device=outputs.device)
         factor[:, row, column] = outputs[:, 2 * targets :]
     return mean, factor
@@ -67,12 +51,7 @@ def whitened(mean: torch.Tensor, factor: torch.Tensor, targets: torch.Tensor) ->
 
 
 def nll(
-    outputs: torch.Tensor,
-    targets: torch.Tensor,
-    *,
-    diagonal: str = "softplus",
-    covariance: str = "full",
-    legacy: bool = False,
+    outputs: torch.Tensor, targets: torch.Tensor, gaussian: Gaussian = FULL, *, legacy: bool = False
 ) -> torch.Tensor:
     """(B,) negative log likelihood [nats per event] of (B, k) scaled targets, computed in float64.
 
@@ -83,12 +62,11 @@ def nll(
     Args:
         outputs: (B, m) of a network.
         targets: (B, k) in scaled units.
-        diagonal: see ``cholesky``.
-        covariance: see ``cholesky``.
+        gaussian: what the outputs mean.
         legacy: the original smart-pixels loss: p clipped to 1e-9 .. 1e9, with the gradient 0 outside, and the
-            diagonal "relu" whatever ``diagonal`` says.
+            diagonal "relu" whatever ``gaussian`` says.
     """
-    mean, factor = cholesky(outputs.double(), diagonal="relu" if legacy else diagonal, covariance=covariance)
+    mean, factor = cholesky(outputs.double(), replace(gaussian, diagonal="relu") if legacy else gaussian)
     distance = whitened(mean, factor, targets.double()).square().sum(dim=1) / 2
     rest = factor.diagonal(dim1=1, dim2=2).log().sum(dim=1) + mean.shape[1] / 2 * math.log(2 * math.pi)
     if legacy:

@@ -1,7 +1,8 @@
 """How well scores separate: ROC curve, AUC, efficiencies, accuracies, all with intervals.
 
-Scores come as two arrays, those of the signal and those of the background events; an event passes a cut when
-``score >= cut``. Unscored events must be left out first: NaN is refused, infinite logits are welcome.
+Scores come as two arrays, ``signal=`` and ``background=``, or as one with the truth of every event, ``labels=`` and
+``scores=``; by name only, for other libraries have other orders. An event passes a cut when ``score >= cut``.
+Unscored events must be left out first: NaN is refused, infinite logits are welcome.
 Intervals are two-sided at confidence ``level``.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -42,9 +44,24 @@ class Interval:
     high: Floats
 
 
-def roc(signal: ArrayLike, background: ArrayLike) -> Roc:
-    """The ROC curve; tied scores make one slanted step, so that its area is the AUC with ties counted 1/2."""
-    s, b = _sorted(signal, "signal"), _sorted(background, "background")
+def roc(
+    *unnamed: NoReturn,
+    signal: ArrayLike | None = None,
+    background: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    scores: ArrayLike | None = None,
+) -> Roc:
+    """Return the ROC curve; tied scores make one slanted step, so that its area is the AUC with ties counted 1/2.
+
+    Args:
+        signal, background: scores of either kind.
+        labels, scores: or of all events: 1 or True for signal, 0 or False for background, and the score.
+
+    Raises:
+        TypeError: arguments without names, or neither pair.
+        InputError: no events of a kind, NaN, or a label that is neither 0 nor 1.
+    """
+    s, b = _samples("roc", unnamed, signal, background, labels, scores)
     cut = np.union1d(s, b)[::-1]
     return Roc(
         cut=np.append(np.inf, cut),
@@ -53,32 +70,57 @@ def roc(signal: ArrayLike, background: ArrayLike) -> Roc:
     )
 
 
-def auc(signal: ArrayLike, background: ArrayLike) -> float:
-    """Chance that a signal event outscores a background event, ties counted 1/2 (Mann-Whitney U / mn)."""
-    s, b = _sorted(signal, "signal"), _sorted(background, "background")
+def auc(
+    *unnamed: NoReturn,
+    signal: ArrayLike | None = None,
+    background: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    scores: ArrayLike | None = None,
+) -> float:
+    """Return the chance that a signal event outscores a background event, ties counted 1/2 (Mann-Whitney U / mn).
+
+    Arguments and errors are those of ``roc``.
+    """
+    s, b = _samples("auc", unnamed, signal, background, labels, scores)
     return int(_beaten_twice(s, b).sum()) / (2 * len(s) * len(b))
 
 
-def auc_interval(signal: ArrayLike, background: ArrayLike, level: float = 0.95) -> Interval:
-    """AUC with DeLong's interval, symmetric about the AUC and clipped to [0, 1].
+def auc_interval(
+    *unnamed: NoReturn,
+    signal: ArrayLike | None = None,
+    background: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    scores: ArrayLike | None = None,
+    level: float = 0.95,
+) -> Interval:
+    """Return the AUC with DeLong's interval, symmetric about the AUC and clipped to [0, 1].
 
     The plain normal interval, not the logit-transformed one: for thousands of events the two agree, and this
     one is what is usually quoted. Where every pair is in order (AUC 0 or 1) its width is 0; where a class has
     one event only there is no variance, and the interval is [0, 1].
+
+    Arguments and errors are those of ``roc``, and the confidence ``level``.
     """
-    area = auc(signal, background)
-    half = _z(level) * np.sqrt(auc_variance(signal, background))
+    s, b = _samples("auc_interval", unnamed, signal, background, labels, scores)
+    area = auc(signal=s, background=b)
+    half = _z(level) * np.sqrt(auc_variance(signal=s, background=b))
     low, high = (0.0, 1.0) if np.isnan(half) else (max(area - half, 0.0), min(area + half, 1.0))
     return Interval(np.asarray(area), np.asarray(low), np.asarray(high))
 
 
-def auc_variance(signal: ArrayLike, background: ArrayLike) -> float:
-    """DeLong's variance of the AUC; NaN where a class has one event only.
+def auc_variance(
+    *unnamed: NoReturn,
+    signal: ArrayLike | None = None,
+    background: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    scores: ArrayLike | None = None,
+) -> float:
+    """Return DeLong's variance of the AUC; NaN where a class has one event only. Arguments are those of ``roc``.
 
     E. DeLong, D. DeLong, D. Clarke-Pearson, Biometrics 44 (1988) 837; the O(n log n) way to its placements by
     sorting instead of all pairs is X. Sun, W. Xu, IEEE Signal Process. Lett. 21 (2014) 1389.
     """
-    s, b = _sorted(signal, "signal"), _sorted(background, "background")
+    s, b = _samples("auc_variance", unnamed, signal, background, labels, scores)
     if min(len(s), len(b)) < 2:
         return float("nan")
     won = _beaten_twice(s, b) / (2 * len(b))
@@ -131,9 +173,19 @@ def confusion(label: ArrayLike, predicted: ArrayLike, n_classes: int) -> NDArray
     return np.bincount(flat.ravel(), minlength=n_classes**2).reshape(n_classes, n_classes).astype(np.int64)
 
 
-def confusion_at_cut(signal: ArrayLike, background: ArrayLike, cut: float) -> NDArray[np.int64]:
-    """(2, 2) int64 at ``score >= cut``: row true, column predicted; background is 0, signal is 1."""
-    s, b = _sorted(signal, "signal"), _sorted(background, "background")
+def confusion_at_cut(
+    *unnamed: NoReturn,
+    signal: ArrayLike | None = None,
+    background: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    scores: ArrayLike | None = None,
+    cut: float,
+) -> NDArray[np.int64]:
+    """Return (2, 2) int64 at ``score >= cut``: row true, column predicted; background is 0, signal is 1.
+
+    The other arguments are those of ``roc``.
+    """
+    s, b = _samples("confusion_at_cut", unnamed, signal, background, labels, scores)
     passed = [int(_passing(x, np.asarray(cut, np.float64))) for x in (b, s)]
     return np.array([[len(b) - passed[0], passed[0]], [len(s) - passed[1], passed[1]]], np.int64)
 
@@ -146,6 +198,35 @@ def accuracy(matrix: NDArray[np.int64], level: float = 0.95) -> Interval:
 def class_accuracy(matrix: NDArray[np.int64], level: float = 0.95) -> Interval:
     """(n_classes,): fraction of each true class that is predicted right (recall); NaN for an absent class."""
     return wilson(np.diagonal(matrix), matrix.sum(axis=1), level)
+
+
+def _samples(
+    name: str,
+    unnamed: tuple[object, ...],
+    signal: ArrayLike | None,
+    background: ArrayLike | None,
+    labels: ArrayLike | None,
+    scores: ArrayLike | None,
+) -> tuple[Floats, Floats]:
+    """Return the rising scores of signal and background events, however they were given to the function ``name``."""
+    kinds, events = (signal, background), (labels, scores)
+    pairs = [pair for pair in (kinds, events) if all(part is not None for part in pair)]
+    if unnamed or len(pairs) != 1 or sum(part is not None for part in kinds + events) != 2:
+        raise TypeError(
+            f"{name}() takes scores by name, for their order differs between libraries: "
+            f"{name}(signal=…, background=…), or {name}(labels=…, scores=…) with 1 for signal and 0 for background"
+        )
+    if labels is None or scores is None:
+        assert signal is not None
+        assert background is not None
+        return _sorted(signal, "signal"), _sorted(background, "background")
+    truth, values = np.asarray(labels), np.asarray(scores, np.float64)
+    if truth.shape != values.shape:
+        raise InputError(f"{truth.size} labels for {values.size} scores")
+    wrong = truth[(truth != 0) & (truth != 1)]
+    if wrong.size:
+        raise InputError(f"label {wrong.flat[0]}, expected 1 or True for signal, 0 or False for background")
+    return _sorted(values[truth == 1], "signal"), _sorted(values[truth == 0], "background")
 
 
 def _sorted(scores: ArrayLike, what: str) -> Floats:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +19,8 @@ from dmcnn.metrics import classification
 from dmcnn.metrics.classification import Interval
 
 Floats = NDArray[np.float64]
+
+COVARIANCES = ("full", "diagonal")
 
 FLOORS = {"softplus": 1e-4, "relu": 1e-9}
 """Smallest diagonal element of L [scaled units] for each way to make it positive, as in training."""
@@ -29,58 +32,68 @@ RADII = (1.0, 2.0)
 """Mahalanobis distances [sigma] of the ellipsoids whose coverage is quoted."""
 
 
-def outputs_of(targets: int, covariance: str = "full") -> int:
-    """Outputs that ``targets`` targets take."""
-    return 2 * targets if covariance == "diagonal" else targets * (targets + 3) // 2
-
-
-def targets_of(outputs: int, covariance: str = "full") -> int:
-    """Targets that ``outputs`` outputs are for; 0 if for no number of targets."""
-    targets = outputs // 2 if covariance == "diagonal" else (math.isqrt(8 * outputs + 9) - 3) // 2
-    return targets if outputs_of(targets, covariance) == outputs else 0
-
-
-def decode(
-    outputs: ArrayLike,
-    scales: Sequence[float] | None = None,
-    *,
-    diagonal: str = "softplus",
-    covariance: str = "full",
-) -> tuple[Floats, Floats]:
-    """(n, k) means and (n, k, k) factors L of the (n, m) outputs of a network, in units of the targets.
+@dataclass(frozen=True)
+class Gaussian:
+    """How the outputs of a network describe a Gaussian over k targets.
 
     An output row is mu_0, d_0, mu_1, d_1, … and, with a full covariance, L below its diagonal row by row (L21, L31,
     L32, L41, …): m = k (k + 3) / 2, or 2 k. That order is smart-pixels', github.com/smart-pix/smart-pixels-ml.
 
-    Args:
-        scales: (k,) what the targets were divided by in training; None leaves scaled units.
-        diagonal: how d becomes the diagonal of L: "softplus", log(1 + exp(d)), or "relu", max(d, 0), plus a floor.
+    Attributes:
         covariance: "full" or "diagonal".
+        diagonal: how d becomes the diagonal of L: "softplus", log(1 + exp(d)), or "relu", max(d, 0), plus a floor.
 
     Raises:
-        InputError: m fits no k, there are not k scales, or an unknown word.
+        InputError: an unknown word.
     """
-    values = np.asarray(outputs, np.float64)
-    if diagonal not in FLOORS or covariance not in ("full", "diagonal"):
-        known = {*FLOORS, "full", "diagonal"}
-        wrong = covariance if diagonal in FLOORS else diagonal
-        raise InputError(f"unknown {wrong!r}{nearest(wrong, known)} for the covariance of the outputs")
-    m = values.shape[1]
-    k = targets_of(m, covariance)
-    if not k:
-        raise InputError(f"{m} outputs are no means with a {covariance} covariance")
-    raw = values[:, 1 : 2 * k : 2]
-    with np.errstate(invalid="ignore"):  # NaN of events without image stays NaN
-        positive = np.logaddexp(0, raw) if diagonal == "softplus" else np.maximum(raw, 0)
-    factor = np.zeros((len(values), k, k))
-    factor[:, range(k), range(k)] = positive + FLOORS[diagonal]
-    if covariance == "full":
-        row, column = np.tril_indices(k, -1)
-        factor[:, row, column] = values[:, 2 * k :]
-    unit = np.ones(k) if scales is None else np.asarray(scales, np.float64)
-    if unit.shape != (k,):
-        raise InputError(f"{unit.size} scales for {k} targets")
-    return values[:, 0 : 2 * k : 2] * unit, factor * unit[:, None]
+
+    covariance: str = "full"
+    diagonal: str = "softplus"
+
+    def __post_init__(self) -> None:
+        for word, known in ((self.diagonal, FLOORS), (self.covariance, COVARIANCES)):
+            if word not in known:
+                raise InputError(f"unknown {word!r}{nearest(word, known)} for the covariance of the outputs")
+
+    def outputs(self, targets: int) -> int:
+        """Return how many outputs so many targets take."""
+        return targets * (targets + 3) // 2 if self.covariance == "full" else 2 * targets
+
+    def targets(self, outputs: int) -> int:
+        """Return how many targets so many outputs are for; InputError if for no number of targets."""
+        targets = (math.isqrt(8 * outputs + 9) - 3) // 2 if self.covariance == "full" else outputs // 2
+        if targets < 1 or self.outputs(targets) != outputs:
+            raise InputError(f"{outputs} outputs are no means with a {self.covariance} covariance")
+        return targets
+
+    def decode(self, outputs: ArrayLike, scales: Sequence[float] | None = None) -> tuple[Floats, Floats]:
+        """Return (n, k) means and (n, k, k) factors L of (n, m) outputs, in units of the targets.
+
+        Args:
+            outputs: of a network.
+            scales: (k,) what the targets were divided by in training; None leaves scaled units.
+
+        Raises:
+            InputError: m fits no k, or there are not k scales.
+        """
+        values = np.asarray(outputs, np.float64)
+        k = self.targets(values.shape[1])
+        raw = values[:, 1 : 2 * k : 2]
+        with np.errstate(invalid="ignore"):  # NaN of events without image stays NaN
+            positive = np.logaddexp(0, raw) if self.diagonal == "softplus" else np.maximum(raw, 0)
+        factor = np.zeros((len(values), k, k))
+        factor[:, range(k), range(k)] = positive + FLOORS[self.diagonal]
+        if self.covariance == "full":
+            row, column = np.tril_indices(k, -1)
+            factor[:, row, column] = values[:, 2 * k :]
+        unit = np.ones(k) if scales is None else np.asarray(scales, np.float64)
+        if unit.shape != (k,):
+            raise InputError(f"{unit.size} scales for {k} targets")
+        return values[:, 0 : 2 * k : 2] * unit, factor * unit[:, None]
+
+
+FULL = Gaussian()
+"""What outputs mean where nothing else is said."""
 
 
 def covariance(factor: Floats) -> Floats:

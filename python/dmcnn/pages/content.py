@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
 from dmcnn.figures import image_axes
-from dmcnn.images.sparse import NO_IMAGE, PLANES, UNIT_CM, UNSET
+from dmcnn.images.sparse import NO_IMAGE, UNIT_CM, UNSET
 from dmcnn.pages import packing
 
 
@@ -42,7 +42,7 @@ class EventPage:
     """One event with its scores and maps.
 
     Attributes:
-        image: (C, H, W) float32; C up to PLANES are planes, more are time frames. H = row = tick, W = column = wire.
+        image: (C, H, W) float32. H = row = tick, W = column = wire.
         meta: (C,) META, one record for all channels, or None for pixel numbers.
         event: EVENT record.
         source: the file it is from.
@@ -53,6 +53,7 @@ class EventPage:
             is marked while the overlay of that name or title is shown.
         quantity: what the pixels hold, and its unit.
         text: the line above the ids, such as "MicroBooNE Simulation".
+        volume: whether the channels are layers of one volume, such as time frames, and not planes.
     """
 
     image: NDArray[np.float32]
@@ -65,6 +66,7 @@ class EventPage:
     quality: list[dict[str, Any]] = field(default_factory=list)
     quantity: tuple[str, str] = ("Charge", "ADC")
     text: str = ""
+    volume: bool = False
 
     def __post_init__(self) -> None:
         if self.image.ndim != 3 or not self.image.size:
@@ -94,7 +96,7 @@ class EventPage:
             "quantity": self.quantity[0],
             "unit": self.quantity[1],
             "shape": self.image.shape,
-            "frames": self.image.shape[0] > PLANES,
+            "frames": self.volume,
             "channels": [self._channel(number) for number in range(self.image.shape[0])],
             "maps": [
                 {
@@ -117,7 +119,7 @@ class EventPage:
         records = None if self.meta is None else np.atleast_1d(self.meta)
         meta = None if records is None else records[min(number, len(records) - 1)]
         x, y = image_axes.edges(meta, height, width)
-        if self.image.shape[0] > PLANES:
+        if self.volume:
             name = f"Frame {number}"
         elif meta is None:
             name = f"Channel {number}"

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+import math
+from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
-import torch
 from torch import nn
 
-from dmcnn.models.smartpixel import SmartPixel
+from dmcnn.layers import probe
 from dmcnn.quantisation.quantisers import deployed, zero_fractions
 
 FLOAT = 32
 """Bits of a number that nothing rounds."""
 
-PRODUCTS = (nn.Conv2d, nn.Conv3d, nn.Linear)
-"""Layers that multiply values by a kernel; what a normalisation does can be folded into them."""
+PRODUCTS = ("conv", "linear")
+"""Kinds of layers that multiply values by a kernel; what a normalisation does can be folded into them."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ def costs(net: nn.Module, shape: tuple[int, int, int]) -> list[Cost]:
         kernel = f"{start}weight"
         counts = {name: values.numel() for name, values in own.items()}
         empty = {name: round(zeros[name] * count) for name, count in counts.items()}
-        times = places.get(path, 0)
+        times = places[path]
         found.append(
             Cost(
                 name=path,
@@ -79,22 +77,10 @@ def costs(net: nn.Module, shape: tuple[int, int, int]) -> list[Cost]:
     return found
 
 
-def positions(net: nn.Module, shape: tuple[int, int, int]) -> dict[str, int]:
+def positions(net: nn.Module, shape: tuple[int, int, int]) -> Counter[str]:
     """How often every number of a kernel is used for one image of (C, H, W), by the name of its layer."""
-    net = net.layers() if isinstance(net, SmartPixel) else net
-    found: dict[str, int] = {}
-
-    def note(name: str) -> Callable[[Any, Any, torch.Tensor], None]:
-        def hook(module: Any, inputs: Any, output: torch.Tensor) -> None:
-            found[name] = found.get(name, 0) + output.numel() // len(module.weight)
-
-        return hook
-
-    first = next(net.parameters())
-    with ExitStack() as undo, torch.no_grad():
-        for name, module in net.named_modules():
-            undo.callback(setattr, module, "training", module.training)
-            if isinstance(module, PRODUCTS):
-                undo.callback(module.register_forward_hook(note(name)).remove)
-        net.eval()(first.new_zeros((1, *shape)))
+    found: Counter[str] = Counter()
+    for layer in probe(net, shape):
+        if layer.kind in PRODUCTS and layer.module and layer.shape:
+            found[layer.path] += math.prod(layer.shape) // len(layer.module.weight)
     return found

@@ -56,6 +56,8 @@ class Quantiser(nn.Module):
         low, high: limits, in steps.
     """
 
+    layer_kind = "quantiser"
+
     def __init__(self, bits: int, low: int, high: int) -> None:
         super().__init__()
         if not 2 <= bits <= 16:
@@ -139,8 +141,7 @@ class QConv2d(nn.Conv2d):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(B, in, H, W) -> (B, out, H', W')."""
-        out: torch.Tensor = self._conv_forward(images, *rounded(self))
-        return out
+        return product(self, images, *rounded(self))
 
 
 class QLinear(nn.Linear):
@@ -160,7 +161,7 @@ class QLinear(nn.Linear):
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """(B, in) -> (B, out)."""
-        return F.linear(values, *rounded(self))
+        return product(self, values, *rounded(self))
 
 
 def rounded(layer: QConv2d | QLinear) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -173,12 +174,32 @@ def rounded(layer: QConv2d | QLinear) -> tuple[torch.Tensor, torch.Tensor | None
     return weight, bias
 
 
+def product(
+    layer: QConv2d | QLinear, values: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
+) -> torch.Tensor:
+    """What a layer gives with another kernel and bias than its own."""
+    if isinstance(layer, QLinear):
+        return F.linear(values, weight, bias)
+    out: torch.Tensor = layer._conv_forward(values, weight, bias)
+    return out
+
+
 def deployed(net: nn.Module) -> Iterator[tuple[str, nn.Parameter, Quantiser | None]]:
     """(name, parameter, quantiser) of every parameter of any network, in order; None where nothing rounds it."""
     for name, parameter in net.named_parameters():
         path, _, kind = name.rpartition(".")
         quantiser = getattr(net.get_submodule(path), f"{kind}_quantiser", None)
         yield name, parameter, quantiser if isinstance(quantiser, Quantiser) else None
+
+
+def rounds(net: nn.Module) -> bool:
+    """Whether a network rounds any number."""
+    return any(isinstance(module, Quantiser) for module in net.modules())
+
+
+def is_quantised(net: nn.Module) -> bool:
+    """Whether a network rounds all its parameters."""
+    return all(quantiser is not None for _, _, quantiser in deployed(net))
 
 
 def frozen(net: nn.Module) -> nn.Module:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
-from dmcnn.images.sparse import SparseImages
+from dmcnn.images.sparse import Axis, SparseImages
+from dmcnn.readers.options import Options
 
 Particles = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Primary particles: how many each event has (n,), and the PDG codes of all, one after another (m,)."""
@@ -20,23 +21,51 @@ Particles = tuple[NDArray[np.int64], NDArray[np.int64]]
 class EventFile(ABC):
     """One file, or folder, of events of one image shape, read in slices of entries as SparseImages.
 
-    The arguments of a reader are the keyword-only ones of its ``__init__`` and of those of its bases; every one
-    has a default. Ids and sizes of all entries are read and checked at once, so that most faults show before any
-    work is done; pixels are read by ``read`` only.
+    Ids and sizes of all entries are read and checked at once, so that most faults show before any work is done;
+    pixels are read by ``read`` only. Objects can be pickled for worker processes.
+
+    Args:
+        path: the file or folder.
+        options: how it is read.
+        given: options by name, which go before those.
 
     Raises:
         InputError: one line naming the file, what was found and what was expected.
     """
 
+    options_class: ClassVar[type[Options]]
+    """The options that this reader has."""
+
     path: Path
+    options: Options
     producer: str = ""
     events: NDArray[Any]
     """(n,) EVENT: identity of every entry, ``file`` is 0."""
     shape: tuple[int, int, int]
     """(C, H, W) of every image."""
+    axis0: Axis = "plane"
+    """What the channels of an image are."""
 
-    @abstractmethod
-    def __init__(self, path: str | Path, **arguments: Any) -> None: ...
+    def __init__(self, path: str | Path, options: Options | None = None, **given: Any) -> None:
+        self.path = Path(path)
+        self.options = self.options_class(**{**(options.given() if options else {}), **given})
+
+    @classmethod
+    def fit(
+        cls, files: Sequence[str | Path], *, between: Sequence[int] | None = None, **given: Any
+    ) -> dict[str, Any]:
+        """Return the options that training files teach their reader: none, for most.
+
+        Args:
+            files: the training files.
+            between: only entries ``between[0]`` to ``between[1] - 1`` of every file; None = all.
+            given: options; what is meant for other formats is left aside.
+        """
+        return {}
+
+    def as_drawn(self) -> EventFile:
+        """Return a reader of the same entries as pictures show them; itself where that is how they are read."""
+        return self
 
     @classmethod
     @abstractmethod
@@ -56,6 +85,22 @@ class EventFile(ABC):
 
     def close(self) -> None:  # noqa: B027 - a reader that keeps nothing open has nothing to close
         """Let go of the open file; the next ``read`` opens it again."""
+
+    def _until(self, start: int, stop: int | None) -> int:
+        """Return the end of a range of entries; ValueError unless they are there."""
+        stop = len(self) if stop is None else stop
+        if not 0 <= start <= stop <= len(self):
+            raise ValueError(f"{self.path}: entries {start}..{stop} asked for, it has {len(self)}")
+        return stop
+
+    def _stop_at(self, bad: NDArray[np.int64], start: int) -> None:
+        """Raise InputError if any entry, counted from ``start``, has ``bad`` (n,) pixels, for the first."""
+        for first in np.flatnonzero(bad)[:1].tolist():
+            name = "" if self.names is None else f" ({self.names[start + first]})"
+            raise InputError(
+                f"{self.path}: entry {start + first}{name}: {bad[first]} pixels are NaN or infinite "
+                "(bad_pixels='zero' sets them to zero)"
+            )
 
     def pdg(self) -> Particles:
         """Primary particles of every entry, for labels by PDG code."""
@@ -80,6 +125,16 @@ class EventFile(ABC):
         image = np.repeat(np.arange(len(images)), images.n_pixels)
         found = np.unique(image * size + images.index % size)
         return np.bincount(found // size, minlength=len(images)).astype(np.int64)
+
+    @property
+    def size_options(self) -> dict[str, int]:
+        """The options that give images of other files the size of these, if there are such."""
+        return {}
+
+    @property
+    def cuts(self) -> tuple[float, tuple[float, ...]]:
+        """Energy that cells of the images are above, and ends of their times, as far as there are any."""
+        return 0.0, ()
 
     @property
     def names(self) -> list[str] | None:

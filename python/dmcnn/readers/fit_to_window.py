@@ -6,16 +6,18 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dmcnn._common.columns import chained
 from dmcnn._common.errors import InputError
 from dmcnn.formats.source import existing
 from dmcnn.images.sparse import SparseImages
 from dmcnn.readers.base import EventFile, Particles
-from dmcnn.readers.image_choice import Choice, ImageTable, choose, fitted, window
+from dmcnn.readers.image_choice import ImageTable, choose, fitted, window
+from dmcnn.readers.options import FitOptions, LArCVOptions
 
 Decoded = tuple[
     NDArray[np.int64], NDArray[np.int32], NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]
@@ -63,44 +65,17 @@ class FittedFile(EventFile):
     """Images that are centred in one window, cut below a threshold and clipped above another.
 
     A subclass calls ``_fit`` once it knows its images, and decodes them in ``_pixels``.
-
-    Args:
-        path: the file or folder.
-        xdim, ydim: columns W (wires) and rows H (ticks) that every image is centred in, padded with zeros or
-            cropped; None = as stored, which must then be the same everywhere.
-        adc_lo, adc_hi: pixels below adc_lo are dropped, those above adc_hi are set to adc_hi [ADC].
-        bad_pixels: NaN and infinite pixels are counted and set to "zero", or "stop" the reading.
-
-    Raises:
-        InputError: one line naming the file, what was found and what was expected.
     """
 
-    def __init__(
-        self,
-        path: str | Path,
-        *,
-        xdim: int | None = None,
-        ydim: int | None = None,
-        adc_lo: float | None = None,
-        adc_hi: float | None = None,
-        bad_pixels: Literal["zero", "stop"] = "zero",
-    ) -> None:
-        if adc_lo is not None and adc_hi is not None and not adc_lo <= adc_hi:
-            raise InputError(f"adc_lo = {adc_lo} is above adc_hi = {adc_hi}")
-        if bad_pixels not in ("zero", "stop"):
-            raise InputError(f"bad_pixels = {bad_pixels!r}, expected 'zero' or 'stop'")
-        if any(size is not None and size < 1 for size in (xdim, ydim)):
-            raise InputError(f"xdim = {xdim}, ydim = {ydim}: expected at least 1")
-        self.path = Path(path)
-        self.xdim, self.ydim = xdim, ydim
-        self.adc_lo, self.adc_hi, self.bad_pixels = adc_lo, adc_hi, bad_pixels
+    options_class: ClassVar[type[FitOptions]] = FitOptions
+    options: FitOptions
 
     def _fit(self, where: str, table: ImageTable, image: NDArray[np.int64]) -> None:
         """Set ``shape`` and the place of every image: row ``image`` (n, C) of ``table`` is channel C of entry n.
 
         If every entry has the same images, both may be those of one entry.
         """
-        height, width = window(where, table, image, self.ydim, self.xdim)
+        height, width = window(where, table, image, self.options.ydim, self.options.xdim)
         self.shape = (image.shape[1], height, width)
         there = image >= 0
         columns = [
@@ -116,21 +91,15 @@ class FittedFile(EventFile):
         self._bad, self._cut = np.zeros((2, len(self.events)), np.int64)
 
     def read(self, start: int = 0, stop: int | None = None) -> SparseImages:
-        stop = len(self) if stop is None else stop
-        if not 0 <= start <= stop <= len(self):
-            raise ValueError(f"{self.path}: entries {start}..{stop} asked for, it has {len(self)}")
+        stop = self._until(start, stop)
         offsets, index, value, bad, cut = self._pixels(start, stop)
-        if self.bad_pixels == "stop" and bad.any():
-            first = int(np.flatnonzero(bad)[0])
-            name = "" if self.names is None else f" ({self.names[start + first]})"
-            raise InputError(
-                f"{self.path}: entry {start + first}{name}: {bad[first]} pixels are NaN or infinite "
-                "(bad_pixels='zero' sets them to zero)"
-            )
+        if self.options.bad_pixels == "stop":
+            self._stop_at(bad, start)
         self._read[start:stop], self._bad[start:stop], self._cut[start:stop] = True, bad, cut
         return SparseImages(
-            offsets, index, value, self.shape, self.events[start:stop].copy(), self.meta[start:stop].copy()
-        )
+            offsets, index, value, self.shape, self.events[start:stop].copy(), self.meta[start:stop].copy(),
+            axis0=self.axis0,
+        )  # fmt: skip
 
     @property
     def report(self) -> Report:
@@ -154,42 +123,29 @@ class FittedFile(EventFile):
     def report_lines(self) -> list[str]:
         return self.report.lines()
 
+    @property
+    def size_options(self) -> dict[str, int]:
+        return {"ydim": self.shape[1], "xdim": self.shape[2]}
+
     @abstractmethod
     def _pixels(self, start: int, stop: int) -> Decoded:
         """Pixels of the wanted images (``_position``, ``_rows``, ``_cols``) of entries start..stop-1."""
 
 
 class ImageFile(FittedFile):
-    """One LArCV file of detector images. Objects can be pickled for worker processes.
+    """One LArCV file of detector images."""
 
-    Args:
-        path: the file.
-        producer: which producer's images; None = the only one.
-        plane: projection id, or a tuple of them: one channel each, in that order.
-        image_index: position in the event (or a tuple), for files whose planes are not enough to choose by.
-            With neither, every event must hold at most one image.
-        particles: producer of the particle table that ``pdg`` reads; None = the only one.
-        fit: the arguments of FittedFile.
-    """
+    options_class: ClassVar[type[LArCVOptions]]
+    options: LArCVOptions
 
     magic: ClassVar[bytes]
     """The first bytes of every file of this format."""
 
-    def __init__(
-        self,
-        path: str | Path,
-        *,
-        producer: str | None = None,
-        plane: Choice = None,
-        image_index: Choice = None,
-        particles: str | None = None,
-        **fit: Any,
-    ) -> None:
-        super().__init__(existing(path), **fit)
-        self.particles = particles
-        self.producer, self.events, table = self._tables(producer)
+    def __init__(self, path: str | Path, options: LArCVOptions | None = None, **given: Any) -> None:
+        super().__init__(existing(path), options, **given)
+        self.producer, self.events, table = self._tables(self.options.producer)
         where = f"{self.path}: producer {self.producer!r}"
-        self._fit(where, table, choose(where, table, plane, image_index))
+        self._fit(where, table, choose(where, table, self.options.plane, self.options.image_index))
 
     @classmethod
     def reads(cls, path: Path, head: bytes) -> bool:
@@ -207,11 +163,6 @@ class ImageFile(FittedFile):
         """Primary particles of every entry, from the particle table of the same file."""
 
 
-def bounds(adc_lo: float | None, adc_hi: float | None) -> tuple[float, float]:
-    """Threshold and clip as the kernels take them: no limit is an infinite one."""
-    return -np.inf if adc_lo is None else adc_lo, np.inf if adc_hi is None else adc_hi
-
-
 def joined(parts: Sequence[Decoded]) -> Decoded:
     """Decoded entries one after another."""
     if len(parts) == 1:
@@ -219,10 +170,9 @@ def joined(parts: Sequence[Decoded]) -> Decoded:
     if not parts:
         none = np.zeros(0, np.int64)
         return np.zeros(1, np.int64), none.astype(np.int32), none.astype(np.float32), none, none
-    ends = np.cumsum([0] + [len(part[1]) for part in parts])
-    offsets = [part[0][1:] + end for part, end in zip(parts, ends, strict=False)]
-    index, value, bad, cut = (np.concatenate([part[i] for part in parts]) for i in (1, 2, 3, 4))
-    return np.concatenate([[0], *offsets]).astype(np.int64), index, value, bad, cut
+    offsets, *rest = zip(*parts, strict=True)
+    index, value, bad, cut = map(np.concatenate, rest)
+    return chained(offsets), index, value, bad, cut
 
 
 def same_ids(where: str, found: NDArray[Any], expected: NDArray[Any]) -> None:

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
 from dmcnn.images.sparse import META, NO_IMAGE
+from dmcnn.readers.options import Choice
 
 LARGEST = 2**31 - 1  # index is int32
-
-Choice = int | tuple[int, ...] | None
 
 
 @dataclass(frozen=True, eq=False)

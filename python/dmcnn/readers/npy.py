@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from dmcnn import _core
 from dmcnn._common.errors import InputError
 from dmcnn.formats.source import existing, reading
-from dmcnn.images.sparse import EVENT, META, UNIT_PIXEL, UNSET
-from dmcnn.readers.fit_to_window import Decoded, FittedFile, bounds, joined
+from dmcnn.images.sparse import META, UNIT_PIXEL, unset_events
+from dmcnn.readers.fit_to_window import Decoded, FittedFile, joined
 from dmcnn.readers.image_choice import LARGEST, ImageTable
+from dmcnn.readers.options import FitOptions
 
 SUFFIX = ".npy"
 HEAD = 128  # bytes of nearly every header
@@ -65,24 +66,17 @@ class NpyFolder(FittedFile):
 
     A file holds one image (H, W), (H, W, 1) or (1, H, W) of any real type, in any byte order and memory order. The
     ids of the events are unset and plane is 0; edges are pixel numbers. Headers of all files are checked at once;
-    no file stays open. Hidden files are passed over, others that are no .npy are counted. Objects can be pickled.
-
-    Args:
-        path: the folder or file.
-        fit: the arguments of FittedFile.
+    no file stays open. Hidden files are passed over, others that are no .npy are counted.
     """
 
-    def __init__(self, path: str | Path, **fit: Any) -> None:
+    def __init__(self, path: str | Path, options: FitOptions | None = None, **given: Any) -> None:
         path = Path(path).expanduser()
-        super().__init__(path if path.is_dir() else existing(path), **fit)
+        super().__init__(path if path.is_dir() else existing(path), options, **given)
         self._files, self._others = _listed(self.path)
         if not self._files:
             raise InputError(f"{self.path}: holds no {SUFFIX} file")
         self._layouts = [_checked(file) for file in self._files]
-        self.events = np.zeros(len(self._files), EVENT)
-        for field in ("run", "subrun", "event"):
-            self.events[field] = UNSET
-        self.events["entry"] = np.arange(len(self._files))
+        self.events = unset_events(len(self._files))
         rows, cols = np.array([(layout.rows, layout.cols) for layout in self._layouts], np.int64).T
         meta = np.zeros(len(self._files), META)
         meta["unit"], meta["x_max"], meta["y_max"] = UNIT_PIXEL, cols, rows
@@ -123,7 +117,7 @@ class NpyFolder(FittedFile):
         for entry, first in enumerate(starts[:, 0].tolist(), start):
             layout = self._layouts[entry]
             _fill(buffer[first : first + layout.rows * layout.cols], self._files[entry], layout)
-        limits = bounds(self.adc_lo, self.adc_hi)
+        limits = self.options.limits
         decoded: Decoded = _core.sparsify(buffer, starts, rows, cols, self.shape[1:], *limits, True)
         return decoded
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
-
-from dmcnn.settings.base import Conflict, Label, Paths
+from dmcnn.settings.base import Conflict, Label, Paths, setting
 from dmcnn.settings.choice import Choosing
 
 Format = Literal["png", "pdf", "html"]
@@ -16,59 +14,123 @@ Format = Literal["png", "pdf", "html"]
 class AttributeSettings(Choosing):
     """Explain what the network looks at: attribution maps, judged and drawn; resumes where it stopped."""
 
-    weight_file: str = Field(description="checkpoint of dmcnn, a .pwf of DM-CNN, or Keras' .h5")
-    disagree: int | None = Field(None, ge=1, description="so many events on which two networks differ most")
-    other_weight_file: str | None = Field(None, description="the other network, for disagree")
-    other_score_csv: Paths | None = Field(None, description="or its scores, one CSV per input file")
-    methods: str | list[str] = Field(
-        "lariat", description='names of methods; "lariat" is eight of them, "all" every one'
+    weight_file: str = setting(
+        example="outputs/DM-CNN_model_best.ckpt",
+        section="input files",
+        description="checkpoint of dmcnn, a .pwf of DM-CNN, or Keras' .h5",
     )
-    target: str | int = Field(
-        "predicted", description='what is explained: a class by name or number, or "predicted"'
-    )
-    output: Literal["logit", "score"] = Field(
-        "logit", description="its logit, or its score after the activation"
-    )
-    layer: str | None = Field(
+    disagree: int | None = setting(
         None,
+        ge=1,
+        section="events to look at",
+        description="so many events on which two networks differ most",
+    )
+    other_weight_file: str | None = setting(
+        None, section="events to look at", description="the other network, for disagree"
+    )
+    other_score_csv: Paths | None = setting(
+        None, section="events to look at", description="or its scores, one CSV per input file"
+    )
+    methods: str | list[str] = setting(
+        "lariat",
+        section="methods",
+        description='names of methods; "lariat" is eight of them, "all" every one',
+    )
+    target: str | int = setting(
+        "predicted",
+        section="methods",
+        description='what is explained: a class by name or number, or "predicted"',
+    )
+    output: Literal["logit", "score"] = setting(
+        "logit", section="methods", description="its logit, or its score after the activation"
+    )
+    layer: str | None = setting(
+        None,
+        section="methods",
         description="layer of the CAMs by name or grid (32x32); default: the deepest of 1/16 of the image",
     )
-    list_layers: bool = Field(
-        False, description="show name, grid and channels of every layer; also --list-layers"
+    list_layers: bool = setting(
+        False,
+        section="methods",
+        description="show name, grid and channels of every layer; also --list-layers",
     )
-    smooth_of: str = Field("saliency", description="the method inside smooth_grad and var_grad")
-    n_samples: int | None = Field(
-        None, ge=1, description="noisy copies, or samples of the path (default: theirs)"
+    smooth_of: str = setting(
+        "saliency", section="methods", description="the method inside smooth_grad and var_grad"
     )
-    noise: float | None = Field(None, ge=0, description="noise of these copies, share of the image's range")
-    where: Literal["active", "all"] | None = Field(None, description="the pixels that get this noise")
-    n_steps: int | None = Field(None, ge=1, description="most gradients of integrated gradients")
-    baseline: float | None = Field(None, description="value of every pixel where integrated gradients begin")
-    percentile: float | None = Field(None, ge=0, lt=100, description="[%] of RectGrad")
-    occlusion_size: int | None = Field(None, ge=0, description="[pixels] k of the (2k+1) x (2k+1) window")
-    occlusion_depth: int | None = Field(
-        None, ge=0, description="[frames] half depth of the window of time frames (default: all of them)"
+    n_samples: int | None = setting(
+        None, ge=1, section="methods", description="noisy copies, or samples of the path (default: theirs)"
     )
-    fill: Literal["zero", "mean", "noise"] | None = Field(None, description="charge under such a window")
-    stride: int | None = Field(
-        None, ge=1, description="[pixels] one window per stride x stride cell with charge"
+    noise: float | None = setting(
+        None, ge=0, section="methods", description="noise of these copies, share of the image's range"
     )
-    judge: bool = Field(True, description="measure every map, beside random maps and the charge itself")
-    steps: int = Field(24, ge=1, description="points of the deletion and insertion curves")
-    n_random: int = Field(8, ge=1, description="random orders to compare these with")
-    n_noise: int = Field(3, ge=0, description="noisy copies of the sensitivity; 0 = none")
-    redraw: bool = Field(True, description="compare with maps of the network with random parameters")
-    seed_number: int = Field(1, ge=0, le=2**32 - 1, description="seed of all that is random")
-    label: Label | None = Field(None, description="as in training (default: the checkpoint's rule)")
-    format: Format | list[Format] = Field(
-        ["png", "pdf", "html"], description="of the pictures; html: interactive pages, and one of all events"
+    where: Literal["active", "all"] | None = setting(
+        None, section="methods", description="the pixels that get this noise"
     )
-    each: bool = Field(False, description="a figure of every map, beside the overview of all")
-    signed_cmap: str = Field("seismic", description="matplotlib colour map of signed maps")
-    percentile_shown: float = Field(
-        99.5, gt=0, le=100, description="[%] of the active pixels inside the colour scale of a map"
+    n_steps: int | None = setting(
+        None, ge=1, section="methods", description="most gradients of integrated gradients"
     )
-    zoom: bool = Field(True, description="draw only the part of the image that holds charge")
+    baseline: float | None = setting(
+        None, section="methods", description="value of every pixel where integrated gradients begin"
+    )
+    percentile: float | None = setting(None, ge=0, lt=100, section="methods", description="[%] of RectGrad")
+    occlusion_size: int | None = setting(
+        None, ge=0, section="occlusion windows", description="[pixels] k of the (2k+1) x (2k+1) window"
+    )
+    occlusion_depth: int | None = setting(
+        None,
+        ge=0,
+        section="occlusion windows",
+        description="[frames] half depth of the window of time frames (default: all of them)",
+    )
+    fill: Literal["zero", "mean", "noise"] | None = setting(
+        None, section="occlusion windows", description="charge under such a window"
+    )
+    stride: int | None = setting(
+        None,
+        ge=1,
+        section="occlusion windows",
+        description="[pixels] one window per stride x stride cell with charge",
+    )
+    judge: bool = setting(
+        True, section="quality", description="measure every map, beside random maps and the charge itself"
+    )
+    steps: int = setting(
+        24, ge=1, section="quality", description="points of the deletion and insertion curves"
+    )
+    n_random: int = setting(8, ge=1, section="quality", description="random orders to compare these with")
+    n_noise: int = setting(
+        3, ge=0, section="quality", description="noisy copies of the sensitivity; 0 = none"
+    )
+    redraw: bool = setting(
+        True, section="quality", description="compare with maps of the network with random parameters"
+    )
+    seed_number: int = setting(
+        1, ge=0, le=2**32 - 1, section="machine", description="seed of all that is random"
+    )
+    label: Label | None = setting(
+        None, section="classes and labels", description="as in training (default: the checkpoint's rule)"
+    )
+    format: Format | list[Format] = setting(
+        ["png", "pdf", "html"],
+        section="pictures",
+        description="of the pictures; html: interactive pages, and one of all events",
+    )
+    each: bool = setting(
+        False, section="pictures", description="a figure of every map, beside the overview of all"
+    )
+    signed_cmap: str = setting(
+        "seismic", section="pictures", description="matplotlib colour map of signed maps"
+    )
+    percentile_shown: float = setting(
+        99.5,
+        gt=0,
+        le=100,
+        section="pictures",
+        description="[%] of the active pixels inside the colour scale of a map",
+    )
+    zoom: bool = setting(
+        True, section="pictures", description="draw only the part of the image that holds charge"
+    )
 
     inputs: ClassVar[tuple[str, ...]] = (*Choosing.inputs, "other_weight_file", "other_score_csv")
 

@@ -1,14 +1,17 @@
-"""What all commands share: reading a cfg, and telling every fault in it at once."""
+"""Settings as every command has them: declared, described and validated key by key."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, JsonValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 import dmcnn
+from dmcnn._common import plugins
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import expand, replacing
 from dmcnn.settings.cfg import write_cfg
@@ -19,21 +22,103 @@ Conflict = tuple[tuple[str, ...], str]
 """The keys that contradict each other (or the world), and what is wrong."""
 
 
+def setting(
+    default: Any = ...,
+    *,
+    section: str,
+    description: str,
+    example: Any = None,
+    resume: Literal["same", "free"] = "same",
+    trials: Literal["same", "free"] = "same",
+    tune: bool = True,
+    sample: bool = True,
+    **bounds: Any,
+) -> Any:
+    """Declare a key of a cfg.
+
+    Args:
+        default: value where the cfg does not give one; ``...`` makes the key required.
+        section: heading under which the help lists the key.
+        description: meaning, with the unit in brackets first.
+        example: value in the annotated cfg of a required key.
+        resume: "free" where a resumed training may have another value, because no step depends on it.
+        trials: "free" where trials of one search may have other values, because no result depends on it.
+        tune: False where a search cannot draw the key.
+        sample: False for keys of ``simulate`` that belong to the command and not to the sample.
+        bounds: limits, as pydantic.Field takes them (ge, gt, le, lt, min_length, max_length).
+    """
+    marks: dict[str, JsonValue] = {
+        "section": section,
+        "resume": resume,
+        "trials": trials,
+        "tune": tune,
+        "sample": sample,
+    }
+    examples = None if example is None else [example]
+    return Field(default, description=description, examples=examples, json_schema_extra=marks, **bounds)
+
+
+OWN = "module:Name"
+"""How a network, loss or other of one's own is named, see dmcnn._common.plugins."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """Words that a setting takes: the built-in ones, those of entry points, and ``module:Name``.
+
+    Attributes:
+        group: of the entry points.
+        known: built-in words. None of them is imported to check a word.
+    """
+
+    group: str
+    known: tuple[str, ...]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def _checked(self, word: str) -> str:
+        if word in self.known or plugins.is_own(word) or word in plugins.names(self.group):
+            return word
+        raise PydanticCustomError("literal_error", "Input should be one of the known words")
+
+
 class Settings(BaseModel):
-    """What all commands share: reading a cfg, and telling every fault in it at once."""
+    """Values of the keys of one command, frozen."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     retired: ClassVar[dict[str, str]] = {}
     """Keys of DM-CNN's cfg files that nothing uses any more, and why."""
 
-    name: str = Field("", description="tag in the names of all output files")
+    name: str = setting(
+        "",
+        section="outputs",
+        trials="free",
+        tune=False,
+        sample=False,
+        description="tag in the names of all output files",
+    )
 
     inputs: ClassVar[tuple[str, ...]] = ()
     """Keys that name files which must exist."""
 
+    @classmethod
+    def keys(cls, **marks: Any) -> set[str]:
+        """Return the keys whose declaration has these marks, such as ``resume="free"``."""
+        found = {key: field.json_schema_extra for key, field in cls.model_fields.items()}
+        return {
+            key for key, mark in found.items() if isinstance(mark, dict) and marks.items() <= mark.items()
+        }
+
+    @classmethod
+    def section(cls, key: str) -> str:
+        """Return the heading of a key in the help."""
+        marks = cls.model_fields[key].json_schema_extra
+        return str(marks["section"]) if isinstance(marks, dict) else "files"
+
     def conflicts(self) -> Iterator[Conflict]:
-        """Contradictions between keys that are each fine alone."""
+        """Yield contradictions between keys that are each fine alone."""
         for key in self.inputs:
             value = getattr(self, key)
             if value is not None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from pydantic import Field
-
-from dmcnn.settings.base import Conflict, Paths
+from dmcnn.settings.base import Conflict, Paths, setting
 from dmcnn.settings.network import Network
 
 
@@ -16,18 +14,33 @@ class Choosing(Network):
 
     format: Any
 
-    entries: int | list[int] | None = Field(None, description="entry number(s); also -n ENTRY")
-    top: int | None = Field(None, ge=1, description="so many events of highest score; also --top K")
-    bottom: int | None = Field(None, ge=1, description="so many events of lowest score")
-    border: int | None = Field(
-        None, ge=1, description="so many events whose score is nearest to border_score"
+    entries: int | list[int] | None = setting(
+        None, section="events to look at", description="entry number(s); also -n ENTRY"
     )
-    border_score: float = Field(0.5, description="the score that border means")
-    per_file: int | None = Field(None, ge=1, description="at most so many of each of these from one file")
-    score_csv: Paths | None = Field(
-        None, description="scores from these CSVs, one per input file, instead of the network"
+    top: int | None = setting(
+        None, ge=1, section="events to look at", description="so many events of highest score; also --top K"
     )
-    score_column: str = Field("signal_score", description="column of score_csv")
+    bottom: int | None = setting(
+        None, ge=1, section="events to look at", description="so many events of lowest score"
+    )
+    border: int | None = setting(
+        None,
+        ge=1,
+        section="events to look at",
+        description="so many events whose score is nearest to border_score",
+    )
+    border_score: float = setting(0.5, section="events to look at", description="the score that border means")
+    per_file: int | None = setting(
+        None, ge=1, section="events to look at", description="at most so many of each of these from one file"
+    )
+    score_csv: Paths | None = setting(
+        None,
+        section="events to look at",
+        description="scores from these CSVs, one per input file, instead of the network",
+    )
+    score_column: str = setting(
+        "signal_score", section="events to look at", description="column of score_csv"
+    )
 
     inputs: ClassVar[tuple[str, ...]] = ("input_file", "weight_file", "score_csv")
 

@@ -5,24 +5,21 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import types
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
+from dmcnn._common import plugins
 from dmcnn._common.errors import InputError, nearest
 from dmcnn.settings import COMMANDS, Settings
 from dmcnn.settings.cfg import COMMAND_LINE, Entry, Fault, find_cfg, read_cfg, read_overrides
+from dmcnn.settings.help import SHORT, SWITCHES, describe, field_type
 
 log = logging.getLogger("dmcnn")
 S = TypeVar("S", bound=Settings)
-
-SHORT = {"-n": "entries", "--top": "top"}
-"""Options that DM-CNN users type, and the keys they stand for."""
-
-SWITCHES = {"--list-layers": "list_layers=True"}
 
 
 def run(command: str, work: Callable[[S], None], argv: Sequence[str] | None = None) -> int:
@@ -36,10 +33,11 @@ def run(command: str, work: Callable[[S], None], argv: Sequence[str] | None = No
         sys.stdout.write(describe(command))
         return 0
     try:
-        settings, warnings = load(command, words)
-        for warning in warnings:
-            log.warning("warning: %s", warning)
-        work(settings)  # type: ignore[arg-type]  # COMMANDS pairs the command with its settings class
+        with plugins.own_modules():
+            settings, warnings = load(command, words)
+            for warning in warnings:
+                log.warning("warning: %s", warning)
+            work(settings)  # type: ignore[arg-type]  # COMMANDS pairs the command with its settings class
     except InputError as error:
         sys.stdout.flush()
         sys.stderr.write(f"{error}\n")
@@ -58,6 +56,8 @@ def load(command: str, words: Sequence[str]) -> tuple[Settings, list[str]]:
     words = _long(words)
     has_cfg = bool(words) and "=" not in words[0]
     source = str(find_cfg(words[0])) if has_cfg else COMMAND_LINE
+    if has_cfg:
+        plugins.look_in(Path(words[0]).parent)
     entries, faults = read_cfg(source) if has_cfg else ([], [])
     more, more_faults = read_overrides(words[1:] if has_cfg else words)
     faults = faults + more_faults
@@ -113,7 +113,7 @@ def _build(
     cls: type[Settings], given: dict[str, Entry], source: str, broken: set[str]
 ) -> tuple[Settings | None, list[Fault]]:
     """The settings, or what is wrong with the values, one by one and together."""
-    values = {key: _value(entry, cls.model_fields[key].annotation) for key, entry in given.items()}
+    values = {key: _value(entry, cls.model_fields[key]) for key, entry in given.items()}
     faults: list[Fault] = []
     try:
         settings: Settings | None = cls(**values)
@@ -141,7 +141,7 @@ def _build(
 def _fault(error: Any, cls: type[Settings], given: dict[str, Entry], source: str) -> Fault:
     """One line for one of pydantic's errors."""
     key = str(error["loc"][0])
-    kind = type_name(cls.model_fields[key].annotation)
+    kind = field_type(cls.model_fields[key])
     if error["type"] == "missing":
         return Fault(source, f"missing key {key!r} ({kind})", key)
     entry = given[key]
@@ -157,33 +157,11 @@ def _fault(error: Any, cls: type[Settings], given: dict[str, Entry], source: str
     return Fault(entry.place, text, key, entry.line)
 
 
-def _value(entry: Entry, annotation: Any) -> Any:
+def _value(entry: Entry, field: FieldInfo) -> Any:
     """A number given for a text is that text: ``GPUID=0`` is ``"0"``."""
-    kinds = type_name(annotation).split(" or ")
+    kinds = field_type(field).split(" or ")
     number = isinstance(entry.value, int | float) and not isinstance(entry.value, bool)
     texts = "str" in kinds or all(kind.startswith("'") for kind in kinds)
     if number and texts and not {"int", "float"} & set(kinds):
         return str(entry.value) if entry.line else entry.text
     return entry.value
-
-
-def type_name(annotation: Any) -> str:
-    """How a type is called in an error and in the help: int, str or list, 'bce' or 'focal'."""
-    if get_origin(annotation) is Annotated:
-        return type_name(get_args(annotation)[0])
-    if get_origin(annotation) is Literal:
-        return " or ".join(repr(choice) for choice in get_args(annotation))
-    if get_origin(annotation) in (Union, types.UnionType):
-        parts = [type_name(part) for part in get_args(annotation) if part is not type(None)]
-        return " or ".join(dict.fromkeys(parts))
-    return str(getattr(get_origin(annotation) or annotation, "__name__", annotation))
-
-
-def describe(command: str) -> str:
-    """The help text: every key with its type, default, unit and meaning."""
-    cls = COMMANDS[command]
-    lines = [f"usage: python -m dmcnn.{command} [file.cfg] [key=value …]", "", str(cls.__doc__), "", "keys:"]
-    for key, field in cls.model_fields.items():
-        default = "required" if field.is_required() else f"default {field.default!r}"
-        lines += [f"  {key} ({type_name(field.annotation)}; {default})", f"      {field.description}"]
-    return "\n".join(lines) + "\n"

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from pydantic import Field
-
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import expand
-from dmcnn.settings.base import Conflict, Paths, Settings
+from dmcnn.settings.base import Conflict, Paths, Settings, setting
 
 Seeds = str | list[str | list[str]]
 """Of one network: a path or glob, or a list of them, an item for each seed; an inner list holds parts of a sample."""
@@ -18,32 +16,53 @@ Seeds = str | list[str | list[str]]
 class EvaluateSettings(Settings):
     """Judge score CSVs: ROC and AUC of a signal, accuracy of classes, residuals and pulls of regression networks."""
 
-    signal: Paths | None = Field(None, description="score CSVs of signal events: path, list, globs")
-    background: Paths | None = Field(None, description="score CSVs of background events, likewise")
-    scores: Paths | dict[str, Seeds] | None = Field(
+    signal: Paths | None = setting(
+        None, section="score tables", description="score CSVs of signal events: path, list, globs"
+    )
+    background: Paths | None = setting(
+        None, section="score tables", description="score CSVs of background events, likewise"
+    )
+    scores: Paths | dict[str, Seeds] | None = setting(
         None,
+        section="score tables",
         description="score CSVs of both, told apart by their label column; of regression one CSV per network, or "
         '{"network": [CSV of each seed, …]}, [part, part, …] for a seed\'s sample in several CSVs',
     )
-    signal_label: str = Field("signal", description="value of the label column that is signal")
-    score_column: str = Field("signal_score", description="column of the score")
-    cut: float = Field(0.5, description="score from which an event is called signal")
-    confidence: float = Field(0.95, gt=0, lt=1, description="confidence level of all intervals")
-    names: list[str] | None = Field(
+    signal_label: str = setting(
+        "signal", section="classes", description="value of the label column that is signal"
+    )
+    score_column: str = setting("signal_score", section="classes", description="column of the score")
+    cut: float = setting(0.5, section="classes", description="score from which an event is called signal")
+    confidence: float = setting(
+        0.95, gt=0, lt=1, section="classes", description="confidence level of all intervals"
+    )
+    names: list[str] | None = setting(
         None,
+        section="regression",
         description="regression: what to call the network of each CSV; a name again is another seed of it",
     )
-    weights: Paths | dict[str, Paths] | None = Field(
+    weights: Paths | dict[str, Paths] | None = setting(
         None,
+        section="regression",
         description="regression: weight files of the networks, paired with scores, to draw their weights and zeros",
     )
-    fit_range: float = Field(
-        2.0, gt=0.5, le=10, description="regression: Gaussians are fitted this many sigma around the peak"
+    fit_range: float = setting(
+        2.0,
+        gt=0.5,
+        le=10,
+        section="regression",
+        description="regression: Gaussians are fitted this many sigma around the peak",
     )
-    profile_bins: int = Field(
-        12, ge=1, le=1000, description="regression: bins of resolution and bias against true parameters"
+    profile_bins: int = setting(
+        12,
+        ge=1,
+        le=1000,
+        section="regression",
+        description="regression: bins of resolution and bias against true parameters",
     )
-    output_dir: str = Field("outputs", description="folder of the figures and of the JSON")
+    output_dir: str = setting(
+        "outputs", section="outputs", description="folder of the figures and of the JSON"
+    )
 
     inputs: ClassVar[tuple[str, ...]] = ("signal", "background")
 

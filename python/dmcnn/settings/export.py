@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import Field
-
-from dmcnn.settings.base import Paths
+from dmcnn.settings.base import Paths, setting
+from dmcnn.settings.network import OWN_MODEL, OwnModel
 from dmcnn.settings.reading import Reading
 
 FileFormat = Literal["onnx", "torch", "qonnx", "json", "table"]
@@ -15,19 +14,31 @@ FileFormat = Literal["onnx", "torch", "qonnx", "json", "table"]
 class ExportSettings(Reading):
     """Write a trained network for other programs: ONNX, torch.export, QONNX, integers; each file is checked."""
 
-    weight_file: str = Field(description="checkpoint of dmcnn, a .pwf of DM-CNN, or Keras' .h5 or .hdf5")
-    format: FileFormat | list[FileFormat] | None = Field(
+    weight_file: str = setting(
+        example="outputs/DM-CNN_model_best.ckpt",
+        section="input files",
+        description="checkpoint of dmcnn, a .pwf of DM-CNN, or Keras' .h5 or .hdf5",
+    )
+    model: OwnModel = setting(None, section="input files", description=OWN_MODEL)
+    format: FileFormat | list[FileFormat] | None = setting(
         None,
+        section="outputs",
         description="onnx: float operators; torch: a program of torch.export; qonnx: operators that round (hls4ml); "
         "json: weights as integers; table: bits, multiplications and zeros of every layer (default: all that the "
         "network can be)",
     )
-    input_file: Paths | None = Field(
-        None, description="image files to check with, beside random images: path, list, globs"
+    input_file: Paths | None = setting(
+        None,
+        section="checks",
+        description="image files to check with, beside random images: path, list, globs",
     )
-    events: int = Field(64, ge=1, description="images of each kind to check with, at most")
-    seed_number: int = Field(1, ge=0, le=2**32 - 1, description="seed of the random images")
-    output_dir: str = Field("outputs", description="folder of the files")
+    events: int = setting(
+        64, ge=1, section="checks", description="images of each kind to check with, at most"
+    )
+    seed_number: int = setting(
+        1, ge=0, le=2**32 - 1, section="checks", description="seed of the random images"
+    )
+    output_dir: str = setting("outputs", section="outputs", description="folder of the files")
 
     @property
     def formats(self) -> list[str]:

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 
-from dmcnn.settings.base import Label, Paths
+from dmcnn.settings.base import Label, Paths, setting
 from dmcnn.settings.network import Network, quarter_turn
 
 
 class InferSettings(Network):
     """Score every entry of every file, into one CSV per file."""
 
-    weight_file: str = Field(description="checkpoint of dmcnn or a .pwf of DM-CNN")
-    input_csv: Paths | None = Field(
-        None, description="analysis CSV joined on run, subrun, event; one per input file"
+    weight_file: str = setting(
+        example="outputs/DM-CNN_model_best.ckpt",
+        section="input files",
+        description="checkpoint of dmcnn or a .pwf of DM-CNN",
     )
-    rotation: Annotated[Literal[0, 90, 180, 270], BeforeValidator(quarter_turn)] = Field(
-        0, description="[degrees] turn every image first, a test of robustness"
+    input_csv: Paths | None = setting(
+        None,
+        section="input files",
+        description="analysis CSV joined on run, subrun, event; one per input file",
     )
-    label: Label | None = Field(None, description="as in training (default: the checkpoint's rule)")
+    rotation: Annotated[Literal[0, 90, 180, 270], BeforeValidator(quarter_turn)] = setting(
+        0, section="robustness", description="[degrees] turn every image first, a test of robustness"
+    )
+    label: Label | None = setting(
+        None, section="classes and labels", description="as in training (default: the checkpoint's rule)"
+    )
 
     inputs: ClassVar[tuple[str, ...]] = ("input_file", "weight_file", "input_csv")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
-
-from dmcnn.settings.base import Paths
+from dmcnn.settings.base import Paths, setting
 from dmcnn.settings.reading import Reading
 
 
@@ -17,21 +15,37 @@ def quarter_turn(value: Any) -> Any:
     return 0 if value is False else value
 
 
+OwnModel = str | list[str] | None
+OWN_MODEL = (
+    "network of your own that the weight file names, module:Name as in training: without it none is imported"
+)
+
+
 class Network(Reading):
     """How a trained network is used; what is not given here comes from its checkpoint."""
 
-    input_file: Paths = Field(description="image files: path, list, globs, or sample://name/split?events=N")
-    weight_file: str | None = Field(None, description="checkpoint of dmcnn or a .pwf of DM-CNN")
-    output_dir: str = Field("outputs", description="folder of everything that is written")
-    batch_size: int = Field(8, ge=1, description="images per forward pass")
-    precision: Literal["32", "bf16"] = Field(
-        "32", description="bf16 is faster and wrong by up to 0.02 in the logit"
+    input_file: Paths = setting(
+        example="*.root",
+        section="input files",
+        description="image files: path, list, globs, or sample://name/split?events=N",
+    )
+    weight_file: str | None = setting(
+        None, section="input files", description="checkpoint of dmcnn or a .pwf of DM-CNN"
+    )
+    model: OwnModel = setting(None, section="input files", description=OWN_MODEL)
+    output_dir: str = setting(
+        "outputs", section="outputs", description="folder of everything that is written"
+    )
+    batch_size: int = setting(8, ge=1, section="machine", description="images per forward pass")
+    precision: Literal["32", "bf16"] = setting(
+        "32", section="machine", description="bf16 is faster and wrong by up to 0.02 in the logit"
     )
 
     def network(self) -> dict[str, Any]:
         """How to open the weight file."""
         return {
-            "asked": self.reading(),
+            "model": self.model,
+            "overrides": self.reading(),
             "gpuid": self.GPUID,
             "precision": self.precision,
             "batch_size": self.batch_size,

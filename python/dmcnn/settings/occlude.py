@@ -4,34 +4,52 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import Field
-
+from dmcnn.settings.base import setting
 from dmcnn.settings.network import Network
 
 
 class OccludeSettings(Network):
     """Score an event again with every charged pixel's surroundings blanked; resumes where it stopped."""
 
-    weight_file: str = Field(description="checkpoint of dmcnn or a .pwf of DM-CNN")
-    entries: int | list[int] = Field(description="entry number(s) to scan; also -n ENTRY")
-    occlusion_size: int = Field(4, ge=0, description="[pixels] k of the (2k+1) x (2k+1) window")
-    occlusion_depth: int | None = Field(
-        None, ge=0, description="[frames] half depth of the window of time frames (default: all of them)"
+    weight_file: str = setting(
+        example="outputs/DM-CNN_model_best.ckpt",
+        section="input files",
+        description="checkpoint of dmcnn or a .pwf of DM-CNN",
     )
-    normalization: bool = Field(True, description="draw the maps scaled to 0..1 instead of raw scores")
-    border: Literal["clip", "skip"] = Field(
-        "clip", description="windows over the border: clipped to the image, or skipped as DM-CNN does"
+    entries: int | list[int] = setting(
+        example=[0, 1], section="events to look at", description="entry number(s) to scan; also -n ENTRY"
     )
-    fill: Literal["zero", "mean", "noise"] = Field(
+    occlusion_size: int = setting(
+        4, ge=0, section="occlusion windows", description="[pixels] k of the (2k+1) x (2k+1) window"
+    )
+    occlusion_depth: int | None = setting(
+        None,
+        ge=0,
+        section="occlusion windows",
+        description="[frames] half depth of the window of time frames (default: all of them)",
+    )
+    normalization: bool = setting(
+        True, section="pictures", description="draw the maps scaled to 0..1 instead of raw scores"
+    )
+    border: Literal["clip", "skip"] = setting(
+        "clip",
+        section="occlusion windows",
+        description="windows over the border: clipped to the image, or skipped as DM-CNN does",
+    )
+    fill: Literal["zero", "mean", "noise"] = setting(
         "zero",
+        section="occlusion windows",
         description="charge under a window: none, the mean of the plane's charged pixels, or drawn from them",
     )
-    stride: int = Field(
+    stride: int = setting(
         1,
         ge=1,
+        section="occlusion windows",
         description="[pixels] 1 = a window around every charged pixel; s = one per s x s cell with charge",
     )
-    seed_number: int = Field(1, ge=0, le=2**32 - 1, description="seed of fill = noise")
-    zoom: bool = Field(False, description="draw only the part of the image that holds charge")
+    seed_number: int = setting(1, ge=0, le=2**32 - 1, section="machine", description="seed of fill = noise")
+    zoom: bool = setting(
+        False, section="pictures", description="draw only the part of the image that holds charge"
+    )
 
     inputs: ClassVar[tuple[str, ...]] = ("input_file", "weight_file")

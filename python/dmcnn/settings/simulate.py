@@ -4,112 +4,174 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
-
-from dmcnn.settings.base import Settings
+from dmcnn.settings.base import Settings, setting
 
 
 class SimulateSettings(Settings):
     """Write a simulated sample; what is not given is as the sample has it (in brackets below)."""
 
-    output: str = Field(
+    output: str = setting(
+        example="sample.h5",
+        section="outputs",
+        sample=False,
         description="file (dark-trident .h5, calorimeter .hdf5, smartpixel .parquet) or folder (lariat, calorimeter, "
-        "smartpixel)"
+        "smartpixel)",
     )
-    events: int = Field(ge=1, description="number of events")
-    kind: str = Field("dark-trident", description="sample: dark-trident, lariat, calorimeter or smartpixel")
-    seed_number: int = Field(1, ge=0, le=2**32 - 1, description="seed; event i depends on it and on i alone")
-    product: Literal["sparse2d", "image2d"] | None = Field(
-        None, description="LArCV3 product; image2d stores zeros too (dark-trident sparse2d)"
+    events: int = setting(ge=1, example=1000, section="sample", sample=False, description="number of events")
+    kind: str = setting(
+        "dark-trident",
+        section="sample",
+        sample=False,
+        description="sample: dark-trident, lariat, calorimeter or smartpixel",
     )
-    producer: str | None = Field(None, description="producer name in the file (dark-trident image2d_binary)")
-    xdim: int | None = Field(
-        None, description="[wires, crystals] image width (dark-trident 512; calorimeter 32)"
+    seed_number: int = setting(
+        1,
+        ge=0,
+        le=2**32 - 1,
+        section="sample",
+        sample=False,
+        description="seed; event i depends on it and on i alone",
     )
-    ydim: int | None = Field(
-        None, description="[rows of 6 ticks, crystals] image height (dark-trident 512; calorimeter 32)"
-    )
-    vertex_jitter: float | None = Field(
-        None, description="[pixels] rms distance of the vertex from the middle (dark-trident 8.0)"
-    )
-    signal_fraction: float | None = Field(
-        None, description="share of signal events, run = 100 (dark-trident 0.5)"
-    )
-    dark_photon_mass: float | None = Field(
-        None, description="[MeV] with the energy it sets the e+e- opening angle (dark-trident 50.0)"
-    )
-    dark_photon_energy: float | None = Field(
-        None, description="[MeV] mean kinetic energy (dark-trident 400.0)"
-    )
-    angular_spread: float | None = Field(
-        None, description="[rad] rms of the flight direction about the beam (dark-trident 0.25)"
-    )
-    cosmic_fraction: float | None = Field(
-        None, description="share of cosmic muons in the background; the rest: neutrinos (dark-trident 0.3)"
-    )
-    stopping_fraction: float | None = Field(
-        None, description="share of these muons that stop at the vertex (dark-trident 0.5)"
-    )
-    charged_current: float | None = Field(
-        None, description="share of neutrino interactions with a muon (dark-trident 0.7)"
-    )
-    neutral_pions: float | None = Field(
-        None, description="mean number of neutral pions of a neutrino interaction (dark-trident 0.4)"
-    )
-    cosmic_flux: float | None = Field(
-        None, description="[1/(cm^2 min)] muons laid over every event (dark-trident 1.0)"
-    )
-    fractions: list[float] | None = Field(
+    product: Literal["sparse2d", "image2d"] | None = setting(
         None,
+        section="outputs",
+        description="LArCV3 product; image2d stores zeros too (dark-trident sparse2d)",
+    )
+    producer: str | None = setting(
+        None, section="outputs", description="producer name in the file (dark-trident image2d_binary)"
+    )
+    xdim: int | None = setting(
+        None,
+        section="detector and readout",
+        description="[wires, crystals] image width (dark-trident 512; calorimeter 32)",
+    )
+    ydim: int | None = setting(
+        None,
+        section="detector and readout",
+        description="[rows of 6 ticks, crystals] image height (dark-trident 512; calorimeter 32)",
+    )
+    vertex_jitter: float | None = setting(
+        None,
+        section="dark-trident",
+        description="[pixels] rms distance of the vertex from the middle (dark-trident 8.0)",
+    )
+    signal_fraction: float | None = setting(
+        None, section="dark-trident", description="share of signal events, run = 100 (dark-trident 0.5)"
+    )
+    dark_photon_mass: float | None = setting(
+        None,
+        section="dark-trident",
+        description="[MeV] with the energy it sets the e+e- opening angle (dark-trident 50.0)",
+    )
+    dark_photon_energy: float | None = setting(
+        None, section="dark-trident", description="[MeV] mean kinetic energy (dark-trident 400.0)"
+    )
+    angular_spread: float | None = setting(
+        None,
+        section="dark-trident",
+        description="[rad] rms of the flight direction about the beam (dark-trident 0.25)",
+    )
+    cosmic_fraction: float | None = setting(
+        None,
+        section="dark-trident",
+        description="share of cosmic muons in the background; the rest: neutrinos (dark-trident 0.3)",
+    )
+    stopping_fraction: float | None = setting(
+        None,
+        section="dark-trident",
+        description="share of these muons that stop at the vertex (dark-trident 0.5)",
+    )
+    charged_current: float | None = setting(
+        None,
+        section="dark-trident",
+        description="share of neutrino interactions with a muon (dark-trident 0.7)",
+    )
+    neutral_pions: float | None = setting(
+        None,
+        section="dark-trident",
+        description="mean number of neutral pions of a neutrino interaction (dark-trident 0.4)",
+    )
+    cosmic_flux: float | None = setting(
+        None,
+        section="dark-trident",
+        description="[1/(cm^2 min)] muons laid over every event (dark-trident 1.0)",
+    )
+    fractions: list[float] | None = setting(
+        None,
+        section="lariat",
         description="share of electron, kaon, muon, photon, pion, pion_zero (lariat None, which is equal, in turn)",
     )
-    momentum_lo: float | None = Field(None, description="[MeV/c] lowest momentum of the beam (lariat 200.0)")
-    momentum_hi: float | None = Field(
-        None, description="[MeV/c] highest momentum of the beam (lariat 1500.0)"
+    momentum_lo: float | None = setting(
+        None, section="lariat", description="[MeV/c] lowest momentum of the beam (lariat 200.0)"
     )
-    beam_size: float | None = Field(
-        None, description="[cm] rms distance of beam particles from the axis, each way (lariat 4.0)"
+    momentum_hi: float | None = setting(
+        None, section="lariat", description="[MeV/c] highest momentum of the beam (lariat 1500.0)"
     )
-    beam_angle: float | None = Field(
-        None, description="[rad] rms angle to the beam axis, each way (lariat 0.05)"
-    )
-    gain: float | None = Field(
+    beam_size: float | None = setting(
         None,
+        section="lariat",
+        description="[cm] rms distance of beam particles from the axis, each way (lariat 4.0)",
+    )
+    beam_angle: float | None = setting(
+        None, section="lariat", description="[rad] rms angle to the beam axis, each way (lariat 0.05)"
+    )
+    gain: float | None = setting(
+        None,
+        section="detector and readout",
         description="[ADC/MeV] per ionisation energy that escapes recombination (dark-trident 220.0, lariat 220.0)",
     )
-    lifetime: float | None = Field(
-        None, description="[us] of drifting electrons (dark-trident 18000.0, lariat 1000.0)"
-    )
-    shaping: float | None = Field(
-        None, description="[ticks] Gaussian width of the pulse (dark-trident 2.5, lariat 8.0)"
-    )
-    noise: float | None = Field(
-        None, description="rms of a pixel: [ADC] (dark-trident 2.8, lariat 6.0), [GeV] (calorimeter 0.045)"
-    )
-    zero_suppression: float | None = Field(
+    lifetime: float | None = setting(
         None,
+        section="detector and readout",
+        description="[us] of drifting electrons (dark-trident 18000.0, lariat 1000.0)",
+    )
+    shaping: float | None = setting(
+        None,
+        section="detector and readout",
+        description="[ticks] Gaussian width of the pulse (dark-trident 2.5, lariat 8.0)",
+    )
+    noise: float | None = setting(
+        None,
+        section="detector and readout",
+        description="rms of a pixel: [ADC] (dark-trident 2.8, lariat 6.0), [GeV] (calorimeter 0.045)",
+    )
+    zero_suppression: float | None = setting(
+        None,
+        section="detector and readout",
         description="pixels below are not stored: [ADC] (dark-trident 7.0, lariat 20.0), [GeV] (calorimeter 0.1), "
         "[electrons] (smartpixel 25.0)",
     )
-    electron_fraction: float | None = Field(None, description="share of electrons (calorimeter 0.5)")
-    transverse_momentum: float | None = Field(None, description="[GeV] of the particles (calorimeter 50.0)")
-    field: float | None = Field(None, description="[T] of the solenoid (calorimeter 3.8)")
-    material: float | None = Field(
-        None, description="[radiation lengths] before the crystals at eta = 0 (calorimeter 0.4)"
+    electron_fraction: float | None = setting(
+        None, section="calorimeter", description="share of electrons (calorimeter 0.5)"
     )
-    conversions: float | None = Field(
-        None, description="share of converted photons that are kept (calorimeter 0.45)"
+    transverse_momentum: float | None = setting(
+        None, section="calorimeter", description="[GeV] of the particles (calorimeter 50.0)"
     )
-    stochastic: float | None = Field(None, description="[sqrt(GeV)] energy resolution (calorimeter 0.028)")
-    constant: float | None = Field(
-        None, description="constant term of the energy resolution (calorimeter 0.003)"
+    field: float | None = setting(
+        None, section="calorimeter", description="[T] of the solenoid (calorimeter 3.8)"
     )
-    geometry: str | None = Field(
+    material: float | None = setting(
         None,
+        section="calorimeter",
+        description="[radiation lengths] before the crystals at eta = 0 (calorimeter 0.4)",
+    )
+    conversions: float | None = setting(
+        None, section="calorimeter", description="share of converted photons that are kept (calorimeter 0.45)"
+    )
+    stochastic: float | None = setting(
+        None, section="calorimeter", description="[sqrt(GeV)] energy resolution (calorimeter 0.028)"
+    )
+    constant: float | None = setting(
+        None, section="calorimeter", description="constant term of the energy resolution (calorimeter 0.003)"
+    )
+    geometry: str | None = setting(
+        None,
+        section="smartpixel",
         description="pixels: t1 to t5 50 um wide and 10 to 25 um high, t6 and t7 100 x 25 um (smartpixel t2)",
     )
-    rows_per_file: int | None = Field(
+    rows_per_file: int | None = setting(
         None,
         ge=1,
+        section="outputs",
         description="tracks in each file of a folder, or in each row group of a file (smartpixel 5000)",
     )

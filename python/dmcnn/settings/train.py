@@ -5,87 +5,196 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar, Literal
 
-from pydantic import Field
-
 from dmcnn._common.errors import nearest
-from dmcnn.settings.base import Conflict, Label, Paths
+from dmcnn.detectors.lartpc import CLASSES
+from dmcnn.settings.base import Conflict, Label, Paths, setting
 from dmcnn.settings.recipe import Recipe
 
 
 class TrainSettings(Recipe):
     """Train a network; resumes where an interrupted run of the same name stopped."""
 
-    input_train: Paths = Field(
-        description="training files: path, list, globs, or sample://name/split?events=N"
+    input_train: Paths = setting(
+        example=["signal.root", "background.root"],
+        section="input files",
+        resume="free",
+        description="training files: path, list, globs, or sample://name/split?events=N",
     )
-    input_test: Paths | None = Field(None, description="test files, likewise; or give test_fraction")
-    input_validation: Paths | None = Field(
-        None, description="files to choose the best weights by (default: the test files, as DM-CNN does)"
+    input_test: Paths | None = setting(
+        None, section="input files", resume="free", description="test files, likewise; or give test_fraction"
     )
-    test_fraction: float | None = Field(
+    input_validation: Paths | None = setting(
+        None,
+        section="input files",
+        description="files to choose the best weights by (default: the test files, as DM-CNN does)",
+    )
+    test_fraction: float | None = setting(
         None,
         gt=0,
         lt=1,
+        section="input files",
         description="share of every class of input_train kept for the test, instead of input_test",
     )
-    validation_fraction: float | None = Field(
-        None, gt=0, lt=1, description="share of every class of input_train kept to choose the best weights by"
+    validation_fraction: float | None = setting(
+        None,
+        gt=0,
+        lt=1,
+        section="input files",
+        description="share of every class of input_train kept to choose the best weights by",
     )
-    events_train: list[int] | None = Field(
-        None, min_length=2, max_length=2, description="[first, end] entries to take of every training file"
+    events_train: list[int] | None = setting(
+        None,
+        min_length=2,
+        max_length=2,
+        section="input files",
+        description="[first, end] entries to take of every training file",
     )
-    events_validation: list[int] | None = Field(
-        None, min_length=2, max_length=2, description="likewise of every validation file"
+    events_validation: list[int] | None = setting(
+        None,
+        min_length=2,
+        max_length=2,
+        section="input files",
+        description="likewise of every validation file",
     )
-    events_test: list[int] | None = Field(
-        None, min_length=2, max_length=2, description="likewise of every test file"
+    events_test: list[int] | None = setting(
+        None, min_length=2, max_length=2, section="input files", description="likewise of every test file"
     )
 
-    num_class: int | None = Field(
-        None, ge=2, description="number of classes (default: as many as classes names)"
+    num_class: int | None = setting(
+        None,
+        ge=2,
+        section="classes and labels",
+        description="number of classes (default: as many as classes names)",
     )
-    classes: list[str] | None = Field(None, description="class names in the order of the logits")
-    signal: str | None = Field(None, description='name of the signal class (default: "signal")')
-    label: Label = Field(
+    classes: list[str] | None = setting(
+        None, section="classes and labels", description="class names in the order of the logits"
+    )
+    signal: str | None = setting(
+        None, section="classes and labels", description='name of the signal class (default: "signal")'
+    )
+    label: Label = setting(
         "run == 100",
+        section="classes and labels",
         description="class of an event: a condition on run/subrun/event (true = signal), "
         '{"file pattern": class} or {PDG code: class}; "prefix": the class that the file name begins with; '
         '"y": the number that the file stores',
     )
-    scaling: Literal["none", "minmax"] = Field(
-        "none", description="minmax: every image is scaled to 0.1 .. 1.1 as (x - min) / (max - min) + 0.1"
+    scaling: Literal["none", "minmax"] = setting(
+        "none",
+        section="classes and labels",
+        description="minmax: every image is scaled to 0.1 .. 1.1 as (x - min) / (max - min) + 0.1",
     )
-    augment: bool = Field(True, description="random flips and transposition of training images")
-    augment_shift: float = Field(
-        0.0, ge=0, lt=1, description="move training images by up to this share of either side, both ways"
+    augment: bool = setting(
+        True, section="augmentation", description="random flips and transposition of training images"
     )
-    augment_rotation: float = Field(
-        0.0, ge=0, le=180, description="[degrees] turn training images by up to this angle, both ways"
+    augment_shift: float = setting(
+        0.0,
+        ge=0,
+        lt=1,
+        section="augmentation",
+        description="move training images by up to this share of either side, both ways",
     )
-    augment_noise: float = Field(
-        0.0, ge=0, description="rms of what is added to active pixels of training images"
+    augment_rotation: float = setting(
+        0.0,
+        ge=0,
+        le=180,
+        section="augmentation",
+        description="[degrees] turn training images by up to this angle, both ways",
     )
-    augment_mask: float = Field(0.0, ge=0, lt=1, description="probability to leave out an active pixel")
-    batch_size_train: int = Field(32, ge=1, description="training images per step")
-    batch_size_test: int = Field(16, ge=1, description="images per test batch")
-    run_test: bool = Field(True, description="evaluate during training")
-    test_every_step: int = Field(0, ge=0, description="steps between evaluations; 0 = once per epoch")
-    test_events_nums: int | None = Field(None, ge=1, description="test events per evaluation (default: all)")
-    save_weights: bool = Field(True, description="write checkpoints")
-    save_every_step: int = Field(200, ge=1, description="steps between checkpoints to resume from")
-    seed: bool = Field(True, description="use seed_number; False draws a seed and records it")
-    seed_number: int = Field(1, ge=0, le=2**32 - 1, description="seed of Python, NumPy, torch and the loader")
-    cache: str = Field(
-        "memory", description='where read images are kept: "memory", or a folder for files mapped into memory'
+    augment_noise: float = setting(
+        0.0,
+        ge=0,
+        section="augmentation",
+        description="rms of what is added to active pixels of training images",
     )
-    precision: Literal["auto", "32", "bf16"] = Field(
-        "auto", description="auto = bf16 where the hardware has it"
+    augment_mask: float = setting(
+        0.0, ge=0, lt=1, section="augmentation", description="probability to leave out an active pixel"
     )
-    resume: bool = Field(
-        True, description="continue from the last checkpoint of this name; False starts anew"
+    batch_size_train: int = setting(32, ge=1, section="optimisation", description="training images per step")
+    batch_size_test: int = setting(
+        16,
+        ge=1,
+        section="evaluation and checkpoints",
+        resume="free",
+        trials="free",
+        description="images per test batch",
     )
-    weights_directory: str = Field("outputs", description="folder of the checkpoints")
-    output_directory: str = Field("outputs", description="folder of metrics, figures and the used cfg")
+    run_test: bool = setting(
+        True,
+        section="evaluation and checkpoints",
+        resume="free",
+        trials="free",
+        tune=False,
+        description="evaluate during training",
+    )
+    test_every_step: int = setting(
+        0,
+        ge=0,
+        section="evaluation and checkpoints",
+        description="steps between evaluations; 0 = once per epoch",
+    )
+    test_events_nums: int | None = setting(
+        None,
+        ge=1,
+        section="evaluation and checkpoints",
+        description="test events per evaluation (default: all)",
+    )
+    save_weights: bool = setting(
+        True,
+        section="evaluation and checkpoints",
+        resume="free",
+        trials="free",
+        tune=False,
+        description="write checkpoints",
+    )
+    save_every_step: int = setting(
+        200,
+        ge=1,
+        section="evaluation and checkpoints",
+        resume="free",
+        trials="free",
+        description="steps between checkpoints to resume from",
+    )
+    seed: bool = setting(
+        True, section="machine", description="use seed_number; False draws a seed and records it"
+    )
+    seed_number: int = setting(
+        1, ge=0, le=2**32 - 1, section="machine", description="seed of Python, NumPy, torch and the loader"
+    )
+    cache: str = setting(
+        "memory",
+        section="machine",
+        resume="free",
+        trials="free",
+        description='where read images are kept: "memory", or a folder for files mapped into memory',
+    )
+    precision: Literal["auto", "32", "bf16"] = setting(
+        "auto", section="machine", description="auto = bf16 where the hardware has it"
+    )
+    resume: bool = setting(
+        True,
+        section="evaluation and checkpoints",
+        resume="free",
+        trials="free",
+        tune=False,
+        description="continue from the last checkpoint of this name; False starts anew",
+    )
+    weights_directory: str = setting(
+        "outputs",
+        section="outputs",
+        resume="free",
+        trials="free",
+        tune=False,
+        description="folder of the checkpoints",
+    )
+    output_directory: str = setting(
+        "outputs",
+        section="outputs",
+        resume="free",
+        trials="free",
+        tune=False,
+        description="folder of metrics, figures and the used cfg",
+    )
 
     retired: ClassVar[dict[str, str]] = {
         "batch": "the batch sizes are batch_size_train and batch_size_test",
@@ -167,7 +276,7 @@ class TrainSettings(Recipe):
     @property
     def class_names(self) -> list[str]:
         """The classes in the order of the logits; DM-CNN's are signal, background. None with targets."""
-        return [] if self.targets else self.classes or ["signal", "background"]
+        return [] if self.targets else self.classes or list(CLASSES)
 
     @property
     def signal_class(self) -> str | None:

@@ -6,14 +6,9 @@ from collections.abc import Iterator
 from math import isfinite
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
-
 from dmcnn._common.errors import nearest
-from dmcnn.settings.base import Conflict, Settings
+from dmcnn.settings.base import Conflict, Settings, setting
 from dmcnn.settings.train import TrainSettings
-
-FIXED = {"name", "weights_directory", "output_directory", "resume", "save_weights", "run_test"}
-"""Settings of ``train`` that belong to the search itself."""
 
 MOST_VALUES = 1000
 """Of a range with a step."""
@@ -22,43 +17,64 @@ MOST_VALUES = 1000
 class TuneSettings(Settings):
     """Search the settings of ``train`` for the best network; goes on where it stopped, on any number of machines."""
 
-    base: str = Field(description="cfg of train that every trial begins with")
-    space: dict[str, Any] = Field(
-        description='key of train -> list of choices, or {"low": a, "high": b} with "log": True or "step": s'
+    base: str = setting(
+        example="training.cfg", section="search", description="cfg of train that every trial begins with"
     )
-    trials: int | None = Field(None, ge=1, description="trials in all (default: the whole grid)")
-    fraction_limit: float | None = Field(
-        None, gt=0, le=1, description="so many trials as this share of all combinations, instead of trials"
+    space: dict[str, Any] = setting(
+        example={"learning_rate": [0.0003, 0.001]},
+        section="search",
+        description='key of train -> list of choices, or {"low": a, "high": b} with "log": True or "step": s',
     )
-    sampler: Literal["tpe", "random", "grid"] = Field(
+    trials: int | None = setting(
+        None, ge=1, section="search", description="trials in all (default: the whole grid)"
+    )
+    fraction_limit: float | None = setting(
+        None,
+        gt=0,
+        le=1,
+        section="search",
+        description="so many trials as this share of all combinations, instead of trials",
+    )
+    sampler: Literal["tpe", "random", "grid"] = setting(
         "tpe",
+        section="search",
         description="how values are drawn: tree of Parzen estimators, or at random; random and grid draw each "
         "combination once",
     )
-    objective: Literal["val_loss", "val_accuracy", "val_auc"] = Field(
-        "val_loss", description="what is optimised"
+    objective: Literal["val_loss", "val_accuracy", "val_auc"] = setting(
+        "val_loss", section="search", description="what is optimised"
     )
-    pruner: Literal["none", "median", "hyperband"] = Field(
-        "median", description="stops trials that do worse than others did at the same evaluation"
+    pruner: Literal["none", "median", "hyperband"] = setting(
+        "median",
+        section="search",
+        description="stops trials that do worse than others did at the same evaluation",
     )
-    storage: str | None = Field(
+    storage: str | None = setting(
         None,
+        section="machine",
         description="SQL address of the trials, such as postgresql://host/base, for several machines to share "
         "(default: an SQLite file in output_dir)",
     )
-    workers: int = Field(1, ge=1, description="trials at a time, each in a process of its own")
-    keep_checkpoints: bool = Field(False, description="keep those of all trials, not of the best alone")
-    seed_number: int = Field(1, ge=0, le=2**32 - 1, description="seed of the sampler")
-    output_dir: str = Field("outputs", description="folder of trials, tables, figures and the best cfg")
+    workers: int = setting(
+        1, ge=1, section="machine", description="trials at a time, each in a process of its own"
+    )
+    keep_checkpoints: bool = setting(
+        False, section="search", description="keep those of all trials, not of the best alone"
+    )
+    seed_number: int = setting(1, ge=0, le=2**32 - 1, section="search", description="seed of the sampler")
+    output_dir: str = setting(
+        "outputs", section="outputs", description="folder of trials, tables, figures and the best cfg"
+    )
 
     inputs: ClassVar[tuple[str, ...]] = ("base",)
 
     def conflicts(self) -> Iterator[Conflict]:
         yield from super().conflicts()
+        drawable = set(TrainSettings.model_fields) - TrainSettings.keys(tune=False)
         space = self.space or {}  # None if what was given is no dict
         for key, choice in space.items():
-            if key not in TrainSettings.model_fields or key in FIXED:
-                hint = nearest(key, set(TrainSettings.model_fields) - FIXED)
+            if key not in drawable:
+                hint = nearest(key, drawable)
                 yield ("space",), f"space: {key!r} cannot be searched{hint}"
             elif fault := _fault(choice):
                 yield ("space",), f"space: {key!r}: {fault}"

@@ -17,9 +17,10 @@ from tqdm import tqdm
 from dmcnn import __version__, simulation
 from dmcnn._common.errors import InputError, nearest
 from dmcnn._common.files import writable
+from dmcnn.detectors.lariat import CLASSES
+from dmcnn.detectors.smartpixel import GEOMETRIES
 from dmcnn.images.sparse import SparseImages
-from dmcnn.simulation.lartpc.lariat import CLASSES
-from dmcnn.simulation.smartpixel import GEOMETRIES, LABELS
+from dmcnn.simulation.smartpixel import LABELS
 from dmcnn.writers import calorimeter, larcv3, npy, smartpixel
 
 SCHEME = "sample://"

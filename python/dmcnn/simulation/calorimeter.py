@@ -17,21 +17,15 @@ from math import inf
 import numpy as np
 from numpy.typing import NDArray
 
-from dmcnn._common.errors import InputError
-from dmcnn.images.sparse import EVENT, META, UNIT_CELL, UNSET, SparseImages
+from dmcnn.detectors.calorimeter import ENERGY_UNIT, TIME_UNIT
+from dmcnn.images.sparse import META, UNIT_CELL, SparseImages, unset_events
 from dmcnn.simulation.blocks import Columns, in_batches
+from dmcnn.simulation.ranges import check
 
 Floats = NDArray[np.float64]
 
 PHOTON, ELECTRON = 0, 1
 """Class numbers, as published."""
-CLASSES = ("photon", "electron")
-"""Their names, in that order."""
-
-ENERGY_UNIT = 50.0
-"""[GeV] energies are stored in."""
-TIME_UNIT = 50.0
-"""[ns] times are stored in: the usual window |t| < 0.1 is 5 ns."""
 TIME_RANGE = 0.3
 """[TIME_UNIT] fits of a pulse that end further from 0 find any time in between."""
 
@@ -115,7 +109,7 @@ def calorimeter(
     Raises:
         InputError: one line for every argument outside its range.
     """
-    _check(dict(locals()))
+    check(locals(), _RANGES)
     detector = Detector(
         (ydim, xdim), field, material, conversions, noise, zero_suppression, stochastic, constant
     )
@@ -259,10 +253,7 @@ def digitise(detector: Detector, deposit: Floats, rng: np.random.Generator) -> N
 def images(pictures: NDArray[np.float32], label: NDArray[np.int64], first: int) -> SparseImages:
     """(n, 2, H, W) images as SparseImages whose entries count from ``first``."""
     n, channels, height, width = pictures.shape
-    events, meta = np.zeros(n, EVENT), np.zeros((n, channels), META)
-    for field in ("run", "subrun", "event"):
-        events[field] = UNSET
-    events["entry"] = first + np.arange(n)
+    meta = np.zeros((n, channels), META)
     meta["plane"], meta["unit"] = np.arange(channels), UNIT_CELL
     meta["x_max"], meta["y_max"] = width, height
     flat = pictures.reshape(n, -1)
@@ -273,9 +264,10 @@ def images(pictures: NDArray[np.float32], label: NDArray[np.int64], first: int) 
         index=(found % size).astype(np.int32),
         value=flat.ravel()[found],
         shape=(channels, height, width),
-        events=events,
+        events=unset_events(n, first),
         meta=meta,
         label=label,
+        axis0="channel",
     )
 
 
@@ -292,15 +284,3 @@ _RANGES = {
     "material": (1e-9, 100),
 }
 """Least and largest value of an argument; the others only have to be finite and not negative."""
-
-
-def _check(arguments: dict[str, float]) -> None:
-    """InputError unless every argument is in its range."""
-    faults = []
-    for name, value in arguments.items():
-        least, most = _RANGES.get(name, (0, inf))
-        if not least <= value <= most or value == inf:
-            expected = f"at least {least:g}" if most == inf else f"{least:g} to {most:g}"
-            faults.append(f"{name} = {value}, expected {expected}")
-    if faults:
-        raise InputError(*faults)

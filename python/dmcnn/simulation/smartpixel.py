@@ -12,22 +12,21 @@ Assoc. 71 (1976) 340 (sampling of stable distributions, such as Landau's); C. Ja
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import erf, inf, pi, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dmcnn._common.errors import InputError, nearest
-from dmcnn.images.sparse import EVENT, META, UNIT_PIXEL, UNSET, SparseImages
+from dmcnn._common.errors import nearest
+from dmcnn.detectors.smartpixel import GEOMETRIES, SLICES, STEP, WINDOWS, Geometry
+from dmcnn.images.sparse import META, UNIT_PIXEL, SparseImages, unset_events
 from dmcnn.simulation.blocks import Columns, in_batches
+from dmcnn.simulation.ranges import check
 
 Floats = NDArray[np.float64]
 
-SLICES, ROWS, COLUMNS = 20, 13, 21
-"""Shape of a cluster."""
-STEP = 200.0
-"""[ps] between slices; the first is at the end of the first step."""
+ROWS, COLUMNS = WINDOWS[0]
+"""Of a cluster."""
 
 LABELS = ("x-entry", "y-entry", "z-entry", "n_x", "n_y", "n_z", "number_eh_pairs", "y-local", "pt", "cotAlpha",
           "cotBeta", "y-midplane", "x-midplane")  # fmt: skip
@@ -70,27 +69,6 @@ _SIGMAS = np.linspace(-6, 6, 2401)
 _BELOW = np.array([(1 + erf(z / sqrt(2))) / 2 for z in _SIGMAS])
 
 
-@dataclass(frozen=True)
-class Geometry:
-    """A sensor: pitch along x and y [µm], thickness [µm], bias [V]."""
-
-    pitch: tuple[float, float]
-    thickness: float
-    bias: float
-
-
-GEOMETRIES = {
-    "t1": Geometry((50, 10), 100, 100),
-    "t2": Geometry((50, 12.5), 100, 100),
-    "t3": Geometry((50, 15), 100, 100),
-    "t4": Geometry((50, 20), 100, 100),
-    "t5": Geometry((50, 25), 100, 100),
-    "t6": Geometry((100, 25), 100, 100),
-    "t7": Geometry((100, 25), 150, 175),
-}
-"""The sensors whose clusters have been published."""
-
-
 def smartpixel(
     events: int, seed: int, batch: int = BLOCK, *, geometry: str = "t2", zero_suppression: float = 25.0
 ) -> Iterator[SparseImages]:
@@ -109,17 +87,11 @@ def smartpixel(
     Raises:
         InputError: one line for every argument that is not valid.
     """
-    faults = []
-    if geometry not in GEOMETRIES:
-        faults.append(
-            f"geometry = {geometry!r}, expected one of {', '.join(GEOMETRIES)}{nearest(geometry, GEOMETRIES)}"
-        )
-    for name, value, least in (("events", events, 0), ("seed", seed, 0), ("batch", batch, 1),
-                               ("zero_suppression", zero_suppression, 0)):  # fmt: skip
-        if not least <= value < inf:
-            faults.append(f"{name} = {value}, expected at least {least}")
-    if faults:
-        raise InputError(*faults)
+    arguments = {"events": events, "seed": seed, "batch": batch, "zero_suppression": zero_suppression}
+    unknown = (
+        f"geometry = {geometry!r}, expected one of {', '.join(GEOMETRIES)}{nearest(geometry, GEOMETRIES)}"
+    )
+    check(arguments, {"batch": (1, inf)}, [] if geometry in GEOMETRIES else [unknown])
     return _batches(GEOMETRIES[geometry], events, seed, batch, zero_suppression)
 
 
@@ -225,10 +197,7 @@ def stored(charge: Floats, zero_suppression: float) -> Floats:
 def images(charge: Floats, label: Floats, first: int) -> SparseImages:
     """(n, SLICES, ROWS, COLUMNS) charges as SparseImages whose entries count from ``first``."""
     n, size = len(charge), SLICES * ROWS * COLUMNS
-    events, meta = np.zeros(n, EVENT), np.zeros((n, SLICES), META)
-    for field in ("run", "subrun", "event"):
-        events[field] = UNSET
-    events["entry"] = first + np.arange(n)
+    meta = np.zeros((n, SLICES), META)
     meta["plane"], meta["unit"] = np.arange(SLICES), UNIT_PIXEL
     meta["x_max"], meta["y_max"] = COLUMNS, ROWS
     flat = charge.ravel()
@@ -238,7 +207,8 @@ def images(charge: Floats, label: Floats, first: int) -> SparseImages:
         index=(found % size).astype(np.int32),
         value=flat[found].astype(np.float32),
         shape=(SLICES, ROWS, COLUMNS),
-        events=events,
+        events=unset_events(n, first),
         meta=meta,
         label=label,
+        axis0="time",
     )

@@ -16,7 +16,7 @@ from dmcnn.datasets.dataset import Dataset, expand
 from dmcnn.datasets.labels import LabelRule
 from dmcnn.datasets.targets import Targets, fit_scales
 from dmcnn.images.sparse import SparseImages
-from dmcnn.readers.smartpixel.reader import fit_charge
+from dmcnn.readers import reader_of
 from dmcnn.settings import TrainSettings
 from dmcnn.training import parts
 
@@ -68,17 +68,16 @@ def load(settings: TrainSettings) -> Data:
         if batch.shape != images["train"].shape:
             shapes = f"{images['train'].shape}, {what} images {batch.shape}"
             raise InputError(f"training images are {shapes} (planes, rows, columns): set xdim and ydim")
-    if datasets["train"].takes("xdim"):
-        reading |= dict(zip(("ydim", "xdim"), datasets["train"].shape[1:], strict=True))
-    return Data(images, reading, targets, record)
+    return Data(images, reading | datasets["train"].first.size_options, targets, record)
 
 
 def _fitted(settings: TrainSettings) -> tuple[dict[str, Any], Targets | None]:
     """The arguments of the reader and the targets, with what is learned from the training files filled in."""
     reading = settings.reading()
-    if reading.get("charge") == "standardised":
-        fitted = fit_charge(expand(settings.input_train), between=settings.events_train, **reading)
-        reading |= fitted
+    files = expand(settings.input_train)
+    fitted = reader_of(files[0]).fit(files, between=settings.events_train, **reading)
+    reading |= fitted
+    if fitted:
         log.info("%s", ", ".join(f"{key} = {value}" for key, value in fitted.items()))
     if settings.targets is None:
         return reading, None

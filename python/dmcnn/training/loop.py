@@ -17,10 +17,10 @@ import torch
 from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 from torch import nn
 
+from dmcnn.tasks import Task
 from dmcnn.training.batches import Batches
 from dmcnn.training.loader import Loader
 from dmcnn.training.optimiser import Activity, Recipe, activity
-from dmcnn.training.tasks import Task
 
 if TYPE_CHECKING:
     from dmcnn.training.constraints.multipliers import Constraints
@@ -97,7 +97,7 @@ class _Learner(lightning.LightningModule):
         outputs = self.net(images).float()
         loss = step.task.loss(outputs, labels)
         progress.loss_sum += float(loss.detach()) * len(labels)
-        progress.correct += step.task.right(outputs, labels)
+        progress.correct += int(step.task.right(outputs, labels))
         progress.seen += len(labels)
         loss = loss + step.recipe.penalty(self.net) + step.activity.take()
         if step.constraints is not None:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
+from dmcnn._common import plugins
+from dmcnn._common.errors import InputError
 from dmcnn.quantisation.quantisers import QuantisedTanh
 
-OPTIMIZERS = ("adam", "nadam")
-"""``nadam`` is Keras' Nadam (Dozat 2016) with its defaults, not torch's."""
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "nadam": partial(torch.optim.NAdam, betas=(0.9, 0.999), eps=1e-7, momentum_decay=1.0),
+}
+"""``nadam`` is Keras' Nadam (Dozat 2016) with its defaults, not torch's. One of one's own, such as
+``torch.optim:AdamW``, takes the parameters and ``lr=``."""
 
 SCHEDULES = ("constant", "cosine")
 """``cosine``: from the full step size to none (arXiv:1608.03983, without restarts)."""
@@ -29,7 +36,7 @@ class Recipe:
 
     Attributes:
         learning_rate: step size at the beginning.
-        optimizer: one of OPTIMIZERS.
+        optimizer: one of OPTIMIZERS, an entry point of the group dmcnn.optimizers, or ``module:Name``.
         schedule: one of SCHEDULES.
         total: steps of the whole training, at whose end ``cosine`` arrives.
         hold: steps before it begins to fall: what constraints force on the weights takes full steps.
@@ -56,18 +63,25 @@ class Recipe:
     activity_l2: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.optimizer not in OPTIMIZERS or self.schedule not in SCHEDULES:
+        known = plugins.find(self.optimizer, OPTIMIZERS, "dmcnn.optimizers") is not None
+        if not known or self.schedule not in SCHEDULES:
             raise ValueError(
-                f"optimizer {self.optimizer!r} of {OPTIMIZERS}, schedule {self.schedule!r} of {SCHEDULES}"
+                f"optimizer {self.optimizer!r} of {(*OPTIMIZERS,)}, schedule {self.schedule!r} of {SCHEDULES}"
             )
 
     def optimizer_of(self, net: nn.Module) -> torch.optim.Optimizer:
-        """A new optimiser of the weights of ``net``."""
-        if self.optimizer == "nadam":
-            return torch.optim.NAdam(
-                net.parameters(), lr=self.learning_rate, betas=(0.9, 0.999), eps=1e-7, momentum_decay=1.0
+        """Return a new optimiser of the weights of ``net``; InputError if one of one's own cannot be made."""
+        maker = plugins.find(self.optimizer, OPTIMIZERS, "dmcnn.optimizers")
+        assert maker is not None
+        try:
+            made = maker(net.parameters(), lr=self.learning_rate)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"optimizer {self.optimizer}: {error}") from None
+        if not isinstance(made, torch.optim.Optimizer):
+            raise InputError(
+                f"optimizer {self.optimizer}: gives a {type(made).__name__}, expected an optimiser of torch"
             )
-        return torch.optim.Adam(net.parameters(), lr=self.learning_rate)
+        return made
 
     def rate(self, step: int) -> float:
         """Step size of a step, a function of its number alone."""

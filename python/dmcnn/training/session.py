@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from dmcnn._common.errors import InputError
@@ -18,11 +19,11 @@ from dmcnn._common.files import replacing
 from dmcnn.checkpoints.card import KEY, Card
 from dmcnn.checkpoints.load import load, read
 from dmcnn.checkpoints.save import save
+from dmcnn.engines.dense import all_logits
 from dmcnn.images.sparse import SparseImages
+from dmcnn.tasks import Result, Task
 from dmcnn.training.loop import Progress
 from dmcnn.training.optimiser import Recipe
-from dmcnn.training.regression import Residuals
-from dmcnn.training.tasks import Result, Task
 
 if TYPE_CHECKING:
     from dmcnn.training.constraints.multipliers import Constraints
@@ -130,7 +131,8 @@ class Run:
 
     def evaluate(self, progress: Progress) -> None:
         """Add a row to the metrics table; keep the weights if they are the best so far."""
-        result = self.result(self.test, self.precision)
+        outputs = self.outputs_on(self.test, self.precision)
+        result = self.task.evaluate(self.net, outputs, self.test)
         best = max(map(self.task.rank, progress.rows), default=(-np.inf,))
         seen = max(1, progress.seen)
         values = {
@@ -142,23 +144,24 @@ class Run:
             "test_events": result.numbers["events"],
             "learning_rate": self.recipe.rate(progress.step - 1),
             **self.task.row(result),
-            **self._obedience(result),
+            **self._obedience(outputs),
         }
-        row = {column: values[column] for column in self.task.columns}
+        row = {column: values[column] for column in self.task.metrics}
         progress.rows.append(row)
         progress.loss_sum, progress.correct, progress.seen = 0.0, 0, 0
-        write_metrics(self.outputs.metrics, progress.rows, self.task.columns)
+        write_metrics(self.outputs.metrics, progress.rows, self.task.metrics)
         if self.save_every_step and self.task.rank(row) > best:
             progress.best = progress.step
             self._save_best(progress, result)
         if self.watch is not None:
             self.watch(progress.rows)
 
-    def _obedience(self, result: Result) -> dict[str, float]:
-        """Distance of every constraint from what is wanted, and of the worst of them."""
-        if self.constraints is None or not isinstance(result, Residuals):
+    def _obedience(self, outputs: NDArray[np.float64]) -> dict[str, float]:
+        """Return the distance of every constraint from what is wanted on the test events, and of the worst."""
+        if self.constraints is None:
             return {}
-        about = self.net, result.outputs, result.truth
+        truth = torch.from_numpy(np.asarray(self.test.label, np.float64))
+        about = self.net, torch.from_numpy(outputs), truth
         return {**self.constraints.violations(*about), "violation": self.constraints.owed(*about)}
 
     def finish(self, progress: Progress, test: SparseImages) -> Result:
@@ -167,23 +170,31 @@ class Run:
         In float32, as inference scores, whatever the precision of the training.
         """
         if progress.best is not None:
-            best, _ = load(self.outputs.best)
+            best, _ = load(self.outputs.best, self.card.model)
             self.net.load_state_dict(best.state_dict())
-        result = self.result(test, "32")
+        result = self.task.evaluate(self.net, self.outputs_on(test, "32"), test)
         if progress.best is None and self.save_every_step:
             self._save_best(progress, result)
         step = progress.step if progress.best is None else progress.best
         numbers = {key: None if np.isnan(value) else value for key, value in result.numbers.items()}
         with replacing(self.outputs.summary) as temporary:
-            content = {"step": step, **numbers, **self.task.more(result)}
+            content = {"step": step, **numbers, **self.task.summary(result)}
             temporary.write_text(json.dumps(content, indent=1) + "\n")
         return result
 
-    def result(self, test: SparseImages, precision: str) -> Result:
-        """The network on ``test`` as it is now."""
-        return self.task.evaluate(
-            self.net, test, device=self.device, batch_size=self.batch_size_test, precision=precision
+    def outputs_on(self, test: SparseImages, precision: str) -> NDArray[np.float64]:
+        """Return the (n, m) outputs of the network on ``test`` as it is now; it keeps its mode."""
+        training = self.net.training
+        found = all_logits(
+            self.net,
+            test,
+            device=self.device,
+            batch_size=self.batch_size_test,
+            precision=precision,
+            scaling=self.card.scaling,
         )
+        self.net.train(training)
+        return found
 
     def save_last(self, progress: Progress) -> None:
         """Store everything that a later process needs to go on."""

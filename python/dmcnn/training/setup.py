@@ -6,6 +6,7 @@ import inspect
 import logging
 import platform
 from dataclasses import replace
+from typing import Any
 
 import lightning
 import numpy as np
@@ -13,36 +14,35 @@ import torch
 from torch import nn
 
 import dmcnn
+from dmcnn._common import plugins
 from dmcnn._common.errors import InputError, nearest
 from dmcnn.checkpoints.card import Card
 from dmcnn.inference import devices
-from dmcnn.losses.classification import ACTIVATION, loss_function
-from dmcnn.models import MODELS
+from dmcnn.losses import LIKELIHOODS
+from dmcnn.losses.classification import activation_of, loss_function
+from dmcnn.metrics.gaussian import Gaussian
+from dmcnn.models import MODELS, find_model, takes
 from dmcnn.settings import TrainSettings
+from dmcnn.tasks import Task, task_of
 from dmcnn.training.constraints.multipliers import DAMPING, RATE, WARMUP, Constraints, faults_in
 from dmcnn.training.data import Data
 from dmcnn.training.loop import Progress
 from dmcnn.training.optimiser import Recipe
 from dmcnn.training.session import Outputs, Run, Watch, restore
-from dmcnn.training.tasks import Classification, Regression, Task
 
 log = logging.getLogger("dmcnn")
-
-FREE = {
-    "EPOCHS", "GPUID", "input_train", "input_test", "weights_directory", "output_directory", "resume",
-    "run_test", "save_every_step", "save_weights", "batch_size_test", "cache",
-}  # fmt: skip
-"""Settings that may change when a run is resumed, because none of them changes a step. (Data are compared by
-fingerprint: files may move.)"""
 
 
 def check(settings: TrainSettings) -> None:
     """InputError for an unknown model, a key of the cfg that it does not take, or constraints that are none."""
-    if settings.model not in MODELS:
-        known = ", ".join(MODELS)
-        raise InputError(f"model = {settings.model!r}: known are {known}{nearest(settings.model, MODELS)}")
-    taken = inspect.signature(MODELS[settings.model]).parameters
-    faults = [f"model {settings.model} takes no {key}" for key in settings.architecture() if key not in taken]
+    maker = find_model(settings.model)
+    if maker is None:
+        known = [*MODELS, *plugins.names("dmcnn.models")]
+        hint = nearest(settings.model, known)
+        raise InputError(f"model = {settings.model!r}: known are {', '.join(known)}{hint}")
+    faults = [
+        f"model {settings.model} takes no {key}" for key in settings.architecture() if not takes(maker, key)
+    ]
     if settings.constraints:
         faults += faults_in(settings.constraints, settings.targets or [])
     if faults:
@@ -61,12 +61,15 @@ def prepare(
     seed = settings.seed_number if settings.seed else int(np.random.SeedSequence().generate_state(1)[0])
     card = _card(settings, data, f"{device}", precision)
     lightning.seed_everything(seed, verbose=False)
-    net, progress = card.build(), Progress()
+    net, progress = card.build(settings.model), Progress()
     if settings.resume and outputs.last.exists():
-        lasting = settings.schedule == "constant" and not settings.constraints
-        free = FREE if lasting else FREE - {"EPOCHS"}
+        free = settings.keys(resume="free")
+        if settings.schedule != "constant" or settings.constraints:
+            free.remove("EPOCHS")
         progress, seed = restore(outputs.last, net, card, free)
         log.info("%s: resuming after step %d", outputs.last, progress.step)
+    if settings.model not in MODELS:
+        _check_outputs(net, card)
     images = data.images
     watched = images.get("validation", images["test"])
     chosen = np.random.default_rng(seed).permutation(len(watched))[: settings.test_events_nums]
@@ -94,6 +97,26 @@ def prepare(
     return job, progress
 
 
+@torch.inference_mode()
+def _check_outputs(net: nn.Module, card: Card) -> None:
+    """Raise InputError unless a network of one's own gives (B, num_class) outputs for (B, C, H, W) images."""
+    expected, images = (2, task_of(card).outputs), torch.zeros(2, *card.shape)
+    try:
+        outputs = net.eval()(images)
+    except (TypeError, ValueError, RuntimeError) as error:
+        said = str(error).partition("\n")[0]
+        raise InputError(
+            f"model {card.model}: fails on images of shape {tuple(images.shape)}: {said}"
+        ) from None
+    finally:
+        net.train()
+    found = tuple(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs).__name__
+    if found != expected:
+        raise InputError(
+            f"model {card.model}: gives {found} for images of shape {tuple(images.shape)}, expected {expected}"
+        )
+
+
 def _recipe(settings: TrainSettings, total: int, constraints: Constraints | None) -> Recipe:
     return Recipe(
         learning_rate=settings.learning_rate,
@@ -110,10 +133,11 @@ def _recipe(settings: TrainSettings, total: int, constraints: Constraints | None
 
 
 def _task(settings: TrainSettings, card: Card, constraints: Constraints | None) -> Task:
-    if card.targets:
-        return Regression(card, [] if constraints is None else constraints.names)
-    gamma = 2.0 if settings.focal_gamma is None else settings.focal_gamma
-    return Classification(card, loss_function(settings.loss, gamma))
+    training: dict[str, Any] = {} if constraints is None else {"constraints": constraints.names}
+    if settings.loss not in LIKELIHOODS:
+        gamma = 2.0 if settings.focal_gamma is None else settings.focal_gamma
+        training["loss"] = loss_function(settings.loss, gamma)
+    return task_of(card, **training)
 
 
 def _constraints(
@@ -128,8 +152,7 @@ def _constraints(
         settings.constraints,
         net,
         targets=settings.targets or [],
-        diagonal=settings.diagonal,
-        covariance=settings.covariance,
+        gaussian=Gaussian(settings.covariance, settings.diagonal),
         shape=shape,
         rate=(settings.constraint_rate or RATE) / total,
         damping=damping,
@@ -143,11 +166,16 @@ def _constraints(
 def _card(settings: TrainSettings, data: Data, device: str, precision: str) -> Card:
     """How the network is made, and all that makes it."""
     channels, height, width = data.shape
-    taken = inspect.signature(MODELS[settings.model]).parameters
+    maker = find_model(settings.model)
+    drop_out = inspect.signature(maker).parameters.get("drop_out") if maker is not None else None
     card = Card(
         model=settings.model,
         arguments={
-            **({"drop_out": taken["drop_out"].default} if "drop_out" in taken else {}),
+            **(
+                {}
+                if drop_out is None or drop_out.default is drop_out.empty
+                else {"drop_out": drop_out.default}
+            ),
             "channels": channels,
             "height": height,
             "width": width,
@@ -155,7 +183,7 @@ def _card(settings: TrainSettings, data: Data, device: str, precision: str) -> C
         },
         classes=settings.class_names,
         signal=settings.signal_class,
-        activation=ACTIVATION.get(settings.loss, "none"),
+        activation="none" if data.targets else activation_of(settings.loss),
         targets=list(data.targets.names) if data.targets else [],
         target_scales=list(data.targets.scales) if data.targets else [],
         diagonal=settings.diagonal,
@@ -175,4 +203,4 @@ def _card(settings: TrainSettings, data: Data, device: str, precision: str) -> C
         },
         data=data.record,
     )
-    return replace(card, arguments={"num_class": card.outputs, **card.arguments})
+    return replace(card, arguments={"num_class": task_of(card).outputs, **card.arguments})

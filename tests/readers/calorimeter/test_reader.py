@@ -14,7 +14,8 @@ from dmcnn.datasets.dataset import Dataset
 from dmcnn.datasets.labels import LabelRule
 from dmcnn.images.frames import ECAL
 from dmcnn.images.sparse import UNIT_CELL, UNSET
-from dmcnn.readers import Calorimeter, open_images
+from dmcnn.readers import open_images
+from dmcnn.readers.calorimeter.reader import Calorimeter
 
 LAYOUTS = {
     "in one piece": {},

@@ -222,7 +222,7 @@ def test_hostile_cluster2d(shared_data: Path, tmp_path: Path, at: int, text: byt
     ("name", "choice", "said"),
     [
         ("electron.root", {"product": "sparse2d"}, "no sparse2d tree, the file holds image2d_data_tree"),
-        ("electron.root", {"product": "cluster2d"}, "expected one of 'image2d', 'sparse2d', 'sparse3d'"),
+        ("electron.root", {"product": "cluster2d"}, "expected 'image2d', 'sparse2d' or 'sparse3d'"),
         ("larcv2_v200_root640_c101.root", {"product": "sparse2d"}, "several images in an event"),
         ("larcv2_v200_root640_c101.root", {"product": "sparse3d", "plane": 30}, "no image of plane 30"),
         ("larcv2_v200_root640_c101.root", {"product": "sparse3d", "producer": "pt"}, "did you mean 'pts'?"),

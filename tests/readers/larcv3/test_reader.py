@@ -11,7 +11,9 @@ import pytest
 
 from dmcnn._common.errors import InputError
 from dmcnn.images.sparse import NO_IMAGE, UNIT_UNKNOWN, sparse
-from dmcnn.readers import READERS, LArCV2, LArCV3, open_images, reader_of
+from dmcnn.readers import open_images, reader_class, reader_of
+from dmcnn.readers.larcv2.reader import LArCV2
+from dmcnn.readers.larcv3.reader import LArCV3
 from dmcnn.writers import larcv3
 
 
@@ -148,8 +150,8 @@ def test_what_is_wrong_is_said(real: Path, tmp_path: Path) -> None:
 def test_the_reader_is_chosen_by_the_first_bytes(shared_data: Path, tmp_path: Path, real: Path) -> None:
     disguised = tmp_path / "electron.h5"
     disguised.write_bytes((shared_data / "larcv" / "electron.root").read_bytes())
-    assert reader_of(disguised) is LArCV2 is READERS["larcv2"]
-    assert reader_of(real) is LArCV3 is READERS["larcv3"]
+    assert reader_of(disguised) is LArCV2 is reader_class("larcv2")
+    assert reader_of(real) is LArCV3 is reader_class("larcv3")
     assert len(open_images(disguised, plane=1, axis0="col")) == 10  # axis0 is for other files
     assert len(open_images(real, plane=1, product="sparse2d", tick_order="auto")) == 4
     with pytest.raises(InputError, match=r"no reader has an argument 'plan' \(did you mean 'plane'\?\)"):

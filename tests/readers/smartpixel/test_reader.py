@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ from dmcnn._common.errors import InputError
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.datasets.targets import Targets
 from dmcnn.images.sparse import NO_IMAGE, UNIT_PIXEL, UNSET, SparseImages, join
-from dmcnn.readers import SmartPixel, fit_charge, open_images
+from dmcnn.readers import open_images
 from dmcnn.readers.smartpixel import columns, frames
 from dmcnn.readers.smartpixel.columns import open_columns
+from dmcnn.readers.smartpixel.reader import SmartPixel
 
 USUAL = ("x-midplane", "y-midplane", "cotAlpha", "cotBeta")
 SCALES = (75.0, 18.75, 8.0, 0.5)
+fit_charge = partial(SmartPixel.fit, charge="standardised")
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dmcnn.detectors.lartpc import FIELD, READOUT
 from dmcnn.simulation.lartpc.argon import surviving_charge
-from dmcnn.simulation.lartpc.detector import FIELD, READOUT, Window
+from dmcnn.simulation.lartpc.detector import Window
 from dmcnn.simulation.lartpc.particles import Deposits
 from dmcnn.simulation.lartpc.response import Response, charge_image, digitise
 

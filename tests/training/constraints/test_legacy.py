@@ -13,6 +13,7 @@ from dmcnn.checkpoints import load
 from dmcnn.losses.gaussian import nll
 from dmcnn.models.smartpixel import SmartPixel
 from dmcnn.training.constraints.legacy import LegacySparsity, constrained
+from exports.own_network import OwnNetwork
 
 STEPS = 8
 KERAS = {
@@ -88,6 +89,18 @@ def test_follows_the_original(optimizer: str, variant: str, tolerance: float, sh
     # the original's log has the small penalty as a difference of two large float32 numbers
     np.testing.assert_allclose(found[:, 2], expected[:, 2], rtol=2e-6, atol=1e-4 if variant == "file" else 0)
     np.testing.assert_allclose(found[:, 3], expected[:, 3], rtol=1e-4)
+
+
+def test_which_kernels_were_constrained() -> None:
+    """Those of any network, the pointwise part of a separable convolution apart; of one slice too."""
+    for channels in (1, 2):
+        net = SmartPixel(channels=channels)
+        layers = (net.depthwise, net.conv, net.dense_1, net.dense_2, net.output)
+        assert [*map(id, constrained(net))] == [id(layer.weight) for layer in layers]
+    own = OwnNetwork()
+    assert [*map(id, constrained(own))] == [
+        id(one.weight) for one in (own.stem, own.mix, own.dense, own.output)
+    ]
 
 
 def test_multiplier_can_only_grow() -> None:

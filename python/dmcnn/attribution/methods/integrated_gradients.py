@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from dmcnn._common.errors import InputError
-from dmcnn.attribution.base import Explained, Method, undisturbed, value_and_gradient
+from dmcnn.attribution.base import Explained, Method, value_and_gradient
 from dmcnn.attribution.methods.gradients import reference
 from dmcnn.attribution.target import Target
+from dmcnn.layers import undisturbed
 
 FIRST = (0.0, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2, 0.1, 0.5, 1.0)
 """The first nodes. A net that normalises every image by itself sees a full image where there is hardly any charge:

@@ -8,13 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dmcnn._common.errors import InputError, nearest
 from dmcnn.attribution.base import Explained, Method
 from dmcnn.engines.dense import forward
 from dmcnn.images.sparse import SparseImages, sparse
-from dmcnn.occlusion import windows
-
-BORDERS = ("clip", "skip")
+from dmcnn.occlusion.result import Scan
 
 
 @dataclass(kw_only=True, eq=False)
@@ -29,7 +26,7 @@ class Occlusion(Method):
         k: [pixels] reach of a window to every side.
         depth: [frames] reach of a window to earlier and later channels, which makes a map per frame; None = through
             all of them, which is right for planes.
-        fill, seed: what covered pixels become, see ``dmcnn.occlusion.windows.fill_values``.
+        fill, seed: what covered pixels become, see dmcnn.occlusion.fills.
         border: "clip" or "skip" windows that cross the border of the image.
         stride: 1 for a window around every active pixel, s for one per s x s cell with charge.
     """
@@ -48,13 +45,10 @@ class Occlusion(Method):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for word, found, known in (("fill", self.fill, windows.FILLS), ("border", self.border, BORDERS)):
-            if found not in known:
-                raise InputError(f"{word} = {found!r}{nearest(found, known)}, there is {', '.join(known)}")
-        if self.k < 0 or self.stride < 1:
-            raise InputError(f"k = {self.k} and stride = {self.stride}, expected at least 0 and at least 1")
-        if self.depth is not None and self.depth < 0:
-            raise InputError(f"depth = {self.depth}, expected at least 0, or None for all frames")
+        self._scan()  # refuses what is no scan
+
+    def _scan(self) -> Scan:
+        return Scan(self.k, self.depth, self.border, self.stride, self.fill, self.seed)
 
     def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
         """(n, C, H, W) maps; without a depth the same in every channel."""
@@ -66,22 +60,14 @@ class Occlusion(Method):
 
     def _map(self, explained: Explained, event: SparseImages, batch_size: int) -> NDArray[np.float64]:
         """(H, W) losses of one event, or (C, H, W) with a depth, by passes of ``batch_size`` windows."""
-        found = windows.windows(event, self.k, depth=self.depth, border=self.border, stride=self.stride)
+        found = self._scan().windows(event)
         base = self._numbers(explained, forward(explained.net, _dense(event), explained.precision))[0]
         losses = np.zeros(len(found.rows))
         if len(found):
-            parts = windows.scan(
-                explained.net,
-                event,
-                found,
-                fill=self.fill,
-                seed=self.seed,
-                batch_size=batch_size,
-                precision=explained.precision,
-            )
-            losses = base - self._numbers(explained, np.concatenate(list(parts)))[found.number]
-        shape = event.shape[1:] if found.frames is None else event.shape
-        return windows.score_map(shape, found.rows, found.columns, losses, 0.0, self.stride, found.frames)
+            engine = self._scan().dense(batch_size, explained.precision)
+            parts = np.concatenate(list(engine.scores(explained.net, event, found)))
+            losses = base - self._numbers(explained, parts)[found.number]
+        return found.score_map(losses, 0.0)
 
     @staticmethod
     def _numbers(explained: Explained, logits: NDArray[np.float64]) -> NDArray[np.float64]:

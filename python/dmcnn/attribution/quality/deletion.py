@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from dmcnn._common.errors import InputError
-from dmcnn.attribution.base import undisturbed
 from dmcnn.attribution.target import Target
 from dmcnn.engines.dense import forward
+from dmcnn.layers import undisturbed
 
 Floats = NDArray[np.float64]
 

@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from dmcnn.attribution.base import undisturbed
 from dmcnn.attribution.quality.localisation import spearman
 from dmcnn.attribution.target import Target
 from dmcnn.engines.dense import forward
+from dmcnn.layers import undisturbed
 
 Maker = Callable[[nn.Module, torch.Tensor, Target], torch.Tensor]
 """What a Method is: (network, (B, C, H, W) images, target) -> (B, C, H, W) maps."""

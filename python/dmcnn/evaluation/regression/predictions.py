@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
+from dmcnn.detectors.smartpixel import UNITS
 from dmcnn.metrics import gaussian
 from dmcnn.metrics.gaussian import Floats
-from dmcnn.readers.smartpixel.reader import UNITS
 from dmcnn.tables import table
 from dmcnn.tables.table import Table
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,22 +55,14 @@ class Cells:
         )
 
 
-def joined(parts: Sequence[Cells]) -> Cells:
-    """Cells of images one after another."""
-    if len(parts) == 1:
-        return parts[0]
-    if not parts:
-        none = np.zeros(0, np.float32)
-        return Cells(np.zeros(1, np.int64), none.astype(np.int32), none, none, none.astype(np.int64))
-    ends = np.cumsum([0] + [len(part.cell) for part in parts])
-    offsets = [part.offsets[1:] + end for part, end in zip(parts, ends, strict=False)]
-    return Cells(
-        offsets=np.concatenate([[0], *offsets]),
-        cell=np.concatenate([part.cell for part in parts]),
-        energy=np.concatenate([part.energy for part in parts]),
-        time=np.concatenate([part.time for part in parts]),
-        bad=np.concatenate([part.bad for part in parts]),
-    )
+NO_CELLS = Cells(
+    offsets=np.zeros(1, np.int64),
+    cell=np.zeros(0, np.int32),
+    energy=np.zeros(0, np.float32),
+    time=np.zeros(0, np.float32),
+    bad=np.zeros(0, np.int64),
+)
+"""Of no images."""
 
 
 @dataclass(frozen=True)

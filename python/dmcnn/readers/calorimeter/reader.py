@@ -10,90 +10,64 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from dmcnn._common.errors import InputError, nearest
+from dmcnn._common.columns import join
+from dmcnn._common.errors import InputError
 from dmcnn._common.threads import threads
+from dmcnn.detectors.calorimeter import FRAME_ENERGY
 from dmcnn.formats import hdf5
 from dmcnn.formats.source import existing, reading
 from dmcnn.images.frames import Frames, of_cells
-from dmcnn.images.sparse import EVENT, META, UNIT_CELL, UNIT_X_FRAME, UNIT_Y_FRAME, UNSET, SparseImages
+from dmcnn.images.sparse import (
+    META,
+    UNIT_CELL,
+    UNIT_X_FRAME,
+    UNIT_Y_FRAME,
+    Axis,
+    SparseImages,
+    unset_events,
+)
 from dmcnn.readers.base import EventFile
-from dmcnn.readers.calorimeter.cells import Cells, Pieces, Selection, classes, dataset, joined
+from dmcnn.readers.calorimeter.cells import NO_CELLS, Cells, Pieces, Selection, classes, dataset
+from dmcnn.readers.calorimeter.options import CalorimeterOptions, View
 
-View = Literal["frames", "energy_time", "projections"]
-VIEWS = ("frames", "energy_time", "projections")
-
-FRAME_ENERGY = 0.005
-"""Threshold of frames by default [unit of the energies]: above the noise of the published images."""
+AXES: dict[View, Axis] = {"frames": "time", "energy_time": "channel", "projections": "plane"}
 
 
 class Calorimeter(EventFile):
-    """One file of energy and time images. Objects can be pickled for worker processes.
+    """One file of energy and time images.
 
     Events have no ids: ``entry`` is the row. The unit of the axes is the cell, row 0 at the bottom, column 0 at the
-    left; they keep their numbers when the image is cropped.
-
-    Args:
-        path: the file.
-        crop: side of the central square that is kept [cells], as even or odd as the image; None = all.
-        energy_min: only cells with more energy; None = 0.005 for frames and projections, no limit else. A cell
-            without energy is empty whatever its time.
-        time_lo, time_hi: only times strictly between; None = no limit.
-        view: what an image is. "frames": (T, H, W), the energies in frames of time, ``time_edges`` apart.
-            "energy_time": (2, H, W), energy and time. "projections": (3, S, S), the energies in their frames summed
-            along t, y and x: rows y and columns x, rows t and columns x, rows t and columns y; each centred in a
-            square of S = max(H, W, T).
-        time_edges: (first, end, step) of the edges, those of ``np.arange``. There are as many frames as edges: frame
-            k holds edge k < t <= edge k+1, the last one nothing.
-        cumulative: of the view "frames": a cell is in its frame and all later ones (in all, if it comes before the
-            first edge), else in its frame alone.
-        bad_pixels: cells whose energy or time is NaN or infinite are counted and emptied ("zero"), or "stop" the
-            reading.
-
-    Raises:
-        InputError: one line naming the file, what was found and what was expected.
+    left; they keep their numbers when the image is cropped. A cell without energy is empty whatever its time; without
+    ``energy_min`` the threshold is 0.005 for frames and projections, and there is none else.
     """
 
-    def __init__(
-        self,
-        path: str | Path,
-        *,
-        crop: int | None = None,
-        energy_min: float | None = None,
-        time_lo: float | None = None,
-        time_hi: float | None = None,
-        view: View = "frames",
-        time_edges: Sequence[float] = (-0.1, 0.1, 0.0099),
-        cumulative: bool = True,
-        bad_pixels: Literal["zero", "stop"] = "zero",
-    ) -> None:
-        if view not in VIEWS:
-            raise InputError(f"view = {view!r}, expected one of {', '.join(VIEWS)}{nearest(view, VIEWS)}")
-        if bad_pixels not in ("zero", "stop"):
-            raise InputError(f"bad_pixels = {bad_pixels!r}, expected 'zero' or 'stop'")
-        self.path, self.view, self.bad_pixels = existing(path), view, bad_pixels
+    options_class = CalorimeterOptions
+    options: CalorimeterOptions
+
+    def __init__(self, path: str | Path, options: CalorimeterOptions | None = None, **given: Any) -> None:
+        super().__init__(existing(path), options, **given)
+        options, view = self.options, self.options.view
         with hdf5.opened(self.path) as file:
             data = dataset(file)
             self._pieces = Pieces.of(self.path, data)
             self._classes = classes(file, len(data))
             height, width = data.shape[1:3]
-        size, corner = _cropped(self.path, height, width, crop)
+        size, corner = _cropped(self.path, height, width, options.crop)
+        energy_min = options.energy_min
         if energy_min is None:
             energy_min = -math.inf if view == "energy_time" else FRAME_ENERGY
-        self._selection = Selection(corner, size, *_limits(energy_min, time_lo, time_hi))
-        self._frames = _frames(time_edges, cumulative and view == "frames")
-        self.shape = self._shape()
+        self._selection = Selection(corner, size, *_limits(energy_min, options.time_lo, options.time_hi))
+        self._frames = _frames(options.time_edges, options.cumulative and view == "frames")
+        self.shape, self.axis0 = self._shape(), AXES[view]
         if math.prod(self.shape) >= 2**31:
             raise InputError(f"{self.path}: images of {self.shape} cells are too large")
-        self.events = np.zeros(len(self._pieces), EVENT)
-        for field in ("run", "subrun", "event"):
-            self.events[field] = UNSET
-        self.events["entry"] = np.arange(len(self.events))
+        self.events = unset_events(len(self._pieces))
         self._read, self._empty = np.zeros((2, len(self.events)), bool)
         self._bad = np.zeros(len(self.events), np.int64)
         self._last: tuple[int, Cells] | None = None
@@ -114,25 +88,33 @@ class Calorimeter(EventFile):
     def close(self) -> None:
         self._last = None
 
+    def as_drawn(self) -> Calorimeter:
+        """Return a reader of energies and times, of all cells of the crop."""
+        if self.options.view == "energy_time":
+            return self
+        crop, bad_pixels = self.options.crop, self.options.bad_pixels
+        return Calorimeter(self.path, view="energy_time", crop=crop, bad_pixels=bad_pixels)
+
+    @property
+    def cuts(self) -> tuple[float, tuple[float, ...]]:
+        if self.options.view == "energy_time":
+            return super().cuts
+        ends = (self.options.time_lo, self.options.time_hi)
+        return self._selection.energy_min, tuple(end for end in ends if end is not None)
+
     @property
     def stored_classes(self) -> NDArray[np.int64] | None:
         return self._classes
 
     @property
     def frame_edges(self) -> NDArray[np.float64] | None:
-        return self._frames.edges if self.view == "frames" else None
+        return self._frames.edges if self.options.view == "frames" else None
 
     def read(self, start: int = 0, stop: int | None = None) -> SparseImages:
-        stop = len(self) if stop is None else stop
-        if not 0 <= start <= stop <= len(self):
-            raise ValueError(f"{self.path}: entries {start}..{stop} asked for, it has {len(self)}")
+        stop = self._until(start, stop)
         cells = self._cells(start, stop)
-        if self.bad_pixels == "stop" and cells.bad.any():
-            first = int(np.flatnonzero(cells.bad)[0])
-            raise InputError(
-                f"{self.path}: entry {start + first}: {cells.bad[first]} pixels are NaN or infinite "
-                "(bad_pixels='zero' sets them to zero)"
-            )
+        if self.options.bad_pixels == "stop":
+            self._stop_at(cells.bad, start)
         self._read[start:stop], self._bad[start:stop] = True, cells.bad
         self._empty[start:stop] = np.diff(cells.offsets) == 0
         return self._viewed(cells, self.events[start:stop].copy())
@@ -157,14 +139,14 @@ class Calorimeter(EventFile):
         if found:
             self._last = numbers[-1], found[-1]
         first = int(self._pieces.edges[numbers[0]]) if numbers else start
-        return joined(found).take(start - first, stop - first)
+        return join(found, NO_CELLS).take(start - first, stop - first)
 
     def _shape(self) -> tuple[int, int, int]:
         height, width = self._selection.size
-        if self.view == "frames":
+        if self.options.view == "frames":
             return self._frames.count, height, width
         side = max(height, width, self._frames.count)
-        return (2, height, width) if self.view == "energy_time" else (3, side, side)
+        return (2, height, width) if self.options.view == "energy_time" else (3, side, side)
 
     def _energy_time(self, cells: Cells, events: NDArray[Any]) -> SparseImages:
         """(2, H, W) images; a time of exactly 0 is a zero and left out."""
@@ -184,7 +166,9 @@ class Calorimeter(EventFile):
             index, value = index[stored], value[stored]
         meta = np.repeat(self._meta(len(events))[:, None], 2, axis=1)
         meta["plane"] = np.arange(2)
-        return SparseImages(offsets.astype(np.int64), index, value, (2, height, width), events, meta)
+        return SparseImages(
+            offsets.astype(np.int64), index, value, self.shape, events, meta, axis0=self.axis0
+        )
 
     def _meta(self, n: int) -> NDArray[Any]:
         """(n,) META of the window."""
@@ -196,13 +180,13 @@ class Calorimeter(EventFile):
         return meta
 
     def _viewed(self, cells: Cells, events: NDArray[Any]) -> SparseImages:
-        if self.view == "energy_time":
+        if self.options.view == "energy_time":
             return self._energy_time(cells, events)
         frames = of_cells(
             cells.offsets, cells.cell, cells.energy, cells.time, self._frames, self._selection.size,
             events=events, meta=self._meta(len(events)),
         )  # fmt: skip
-        return frames if self.view == "frames" else projections(frames, self.shape[1])
+        return frames if self.options.view == "frames" else projections(frames, self.shape[1])
 
     def report_lines(self) -> list[str]:
         lines = [f"{self.path}: {int(self._read.sum())} of {len(self)} entries read"]
@@ -282,4 +266,5 @@ def projections(frames: SparseImages, side: int) -> SparseImages:
         value=summed[found].astype(np.float32),
         shape=(3, side, side),
         meta=meta,
+        axis0="plane",
     )

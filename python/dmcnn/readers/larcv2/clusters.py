@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn import _core
+from dmcnn._common.columns import chained
 from dmcnn._common.errors import InputError
 from dmcnn._common.threads import threads
 from dmcnn.formats.source import choose_producer, damaged, existing
@@ -82,8 +83,8 @@ def read_clusters(path: str | Path, producer: str | None = None, n_threads: int 
     counts, offsets, ids, voxel_offsets, voxel_id, value = zip(*parts, strict=True)
     _same_projections(where, np.concatenate(counts), table.counts)
     clusters = Clusters(
-        events, table.counts, table.rows, table.cols, table.meta, _chained(offsets), np.concatenate(ids),
-        _chained(voxel_offsets), np.concatenate(voxel_id), np.concatenate(value),
+        events, table.counts, table.rows, table.cols, table.meta, chained(offsets), np.concatenate(ids),
+        chained(voxel_offsets), np.concatenate(voxel_id), np.concatenate(value),
     )  # fmt: skip
     _inside(where, clusters)
     return clusters
@@ -107,11 +108,3 @@ def _inside(where: str, clusters: Clusters) -> None:
         entry = int(np.searchsorted(np.cumsum(clusters.counts), projection[first], side="right"))
         raise InputError(f"{where}: entry {entry}: voxel id {clusters.voxel_id[first]} in an image of "
                          f"{pixels[first]} pixels, damaged file")  # fmt: skip
-
-
-def _chained(parts: tuple[NDArray[np.int64], ...]) -> NDArray[np.int64]:
-    """Offsets of several baskets as those of one."""
-    ends = np.cumsum([0] + [part[-1] for part in parts])
-    return np.concatenate([[0], *(part[1:] + end for part, end in zip(parts, ends, strict=False))]).astype(
-        np.int64
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,21 +15,24 @@ from dmcnn._common.threads import threads
 from dmcnn.formats.source import choose_producer, damaged, existing
 from dmcnn.images.sparse import META, UNIT_WIRE_TICK
 from dmcnn.readers.base import Particles
-from dmcnn.readers.fit_to_window import Decoded, ImageFile, bounds, joined, primary, same_ids
+from dmcnn.readers.fit_to_window import Decoded, ImageFile, joined, primary, same_ids
 from dmcnn.readers.image_choice import ImageTable, sizes
 from dmcnn.readers.larcv2 import root
+from dmcnn.readers.larcv2.options import LArCV2Options, Product
 from dmcnn.readers.larcv2.tensors import Sets, images, members, sets2d, sets3d, volume
 from dmcnn.readers.voxels import place
 
-TickOrder = Literal["auto", "descending", "ascending"]
-Product = Literal["image2d", "sparse2d", "sparse3d"]
-CONTENT = {"image2d": "_image_v._img", "sparse2d": "_tensor_v._voxel_v", "sparse3d": "_voxel_v._id"}
+CONTENT: dict[Product, str] = {
+    "image2d": "_image_v._img",
+    "sparse2d": "_tensor_v._voxel_v",
+    "sparse3d": "_voxel_v._id",
+}
 """Product -> the branch that holds its pixels, or the ids of its voxels."""
 log = logging.getLogger("dmcnn")
 
 
 class LArCV2(ImageFile):
-    """One LArCV2 (or LArCV1) file; the arguments are those of ImageFile, and these.
+    """One LArCV2 (or LArCV1) file.
 
     LArCV2 stores row 0 = lowest tick, whatever ``tick_order`` says. LArCV1 stored row 0 = highest tick with the
     origin at the top left; such images are turned over. Its later "tick-forward" branch stored ascending
@@ -39,32 +42,17 @@ class LArCV2(ImageFile):
     A sparse3d volume of nx x ny x nz voxels becomes an image of shape (C, H, W) = (nz, ny, nx), so that index is
     larcv's own voxel id x + nx * (y + ny * z); ``plane`` and ``image_index`` are slice numbers along z, all of them
     by default, and meta has the edges along x and y.
-
-    Args:
-        product: None = image2d if the file holds it, else the only one of the others.
-        tick_order: of LArCV1 files.
-        n_threads: baskets read at a time, see dmcnn._common.threads; images do not depend on it.
     """
+
+    options_class = LArCV2Options
+    options: LArCV2Options
 
     magic = root.MAGIC
 
-    def __init__(
-        self,
-        path: str | Path,
-        *,
-        product: Product | None = None,
-        tick_order: TickOrder = "auto",
-        n_threads: int | None = None,
-        **choice: Any,
-    ) -> None:
-        if tick_order not in ("auto", "descending", "ascending"):
-            raise InputError(f"tick_order = {tick_order!r}, expected 'auto', 'descending' or 'ascending'")
-        if product is not None and product not in CONTENT:
-            raise InputError(f"product = {product!r}, expected one of {', '.join(map(repr, CONTENT))}")
-        self._product, self._tick_order, self._n_threads = product, tick_order, n_threads
+    def __init__(self, path: str | Path, options: LArCV2Options | None = None, **given: Any) -> None:
         self._flip_rows = False
         self._root = root.RootFile(existing(path))
-        super().__init__(path, **choice)
+        super().__init__(path, options, **given)
 
     def close(self) -> None:
         self._root.close()
@@ -73,7 +61,7 @@ class LArCV2(ImageFile):
                 baskets.close()
 
     def _tables(self, producer: str | None) -> tuple[str, NDArray[Any], ImageTable]:
-        self._product = product = self._product or self._likely_product()
+        self._product = product = self.options.product or self._likely_product()
         trees = self._root.trees(product)
         producer = choose_producer(f"{self.path}: {product}", trees, producer, "producer")
         self._name = trees[producer]
@@ -88,7 +76,7 @@ class LArCV2(ImageFile):
         self._content = self._root.baskets(tree, CONTENT[product])
         self._values = self._root.baskets(tree, "_voxel_v._value") if product == "sparse3d" else None
         if product == "sparse3d":
-            table = volume(self._root, tree)
+            table, self.axis0 = volume(self._root, tree), "z"
             self._slice = int(table.rows[0]), int(table.cols[0])
         elif "_image_v._meta._origin.x" in branches:
             table = self._larcv1(tree)
@@ -101,13 +89,13 @@ class LArCV2(ImageFile):
         there = [product for product in CONTENT if product in self._root.products()]
         if len(there) > 1 and "image2d" not in there:
             raise InputError(f"{self.path}: holds {' and '.join(there)}, say which with product")
-        return cast(Product, there[0] if there else "image2d")
+        return there[0] if there else "image2d"
 
     def _larcv1(self, tree: Any) -> ImageTable:
         names = "_row_count", "_col_count", "_plane", "_origin.x", "_origin.y", "_width", "_height"
         image, counts = members(self._root, tree, "_image_v", *names)
-        self._flip_rows = self._tick_order != "ascending"
-        if self._tick_order == "auto":
+        self._flip_rows = self.options.tick_order != "ascending"
+        if self.options.tick_order == "auto":
             log.warning("%s: LArCV1 file, ticks taken as descending (tick_order = 'auto')", self.path)
         x, y, height = image["_origin.x"], image["_origin.y"], image["_height"]
         meta = np.zeros(len(x), META)
@@ -117,7 +105,7 @@ class LArCV2(ImageFile):
         return ImageTable(counts, *sizes(self._where, image["_row_count"], image["_col_count"], counts), meta)
 
     def _pixels(self, start: int, stop: int) -> Decoded:
-        n_threads = threads(self._n_threads)
+        n_threads = threads(self.options.n_threads)
         if self._product == "image2d":
             return joined(self._content.read(start, stop, self._decode, n_threads))
         if self._values is None:
@@ -136,14 +124,14 @@ class LArCV2(ImageFile):
         counts = np.where(there, np.diff(sets.offsets, append=0)[np.where(there, which, 0)], 0)
         return place(
             self._where, start, sets.id, sets.value, begin, counts, self._rows[start:stop], self._cols[start:stop],
-            self.shape, bounds(self.adc_lo, self.adc_hi), self._product == "sparse3d",
+            self.shape, self.options.limits, self._product == "sparse3d",
         )  # fmt: skip
 
     def _decode(self, data: NDArray[np.uint8], at: NDArray[np.int64], first: int) -> Decoded:
         """Images of the entries ``first`` and following, whose bytes begin and end at ``at`` in ``data``."""
         rows = slice(first, first + len(at) - 1)
         choice = self._position[rows], self._rows[rows], self._cols[rows]
-        limits = bounds(self.adc_lo, self.adc_hi)
+        limits = self.options.limits
         with damaged(self.path, first, "pixels"):
             decoded: Decoded = _core.decode_image2d(
                 data, at, *choice, self.shape[1:], *limits, self._flip_rows
@@ -152,7 +140,7 @@ class LArCV2(ImageFile):
 
     def pdg(self) -> Particles:
         trees = self._root.trees("particle")
-        name = trees[choose_producer(f"{self.path}: particle", trees, self.particles, "particles")]
+        name = trees[choose_producer(f"{self.path}: particle", trees, self.options.particles, "particles")]
         tree = self._root.tree(name)
         same_ids(f"{self.path}: tree {name}", self._root.events(tree), self.events)
         names = ["_process", "_trackid", "_parent_trackid"]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn import _core
+from dmcnn._common.columns import join
 from dmcnn._common.errors import InputError
 from dmcnn.formats.source import damaged
 from dmcnn.images.sparse import META
@@ -20,7 +21,8 @@ MOST_SLICES = 2**14
 """Slices of the longest volume: a damaged file must not ask for more memory than there is."""
 
 
-class Sets(NamedTuple):
+@dataclass(frozen=True)
+class Sets:
     """Sets of voxels of some entries: one for each image, or for each slice of a volume.
 
     Set s owns the voxels ``offsets[s]:offsets[s+1]``.
@@ -34,6 +36,10 @@ class Sets(NamedTuple):
     """(v,) number of the voxel in its image"""
     value: NDArray[np.float32]
     """(v,) as stored"""
+
+
+NO_SETS = Sets(np.zeros(0, np.int64), np.zeros(1, np.int64), np.zeros(0, np.uint64), np.zeros(0, np.float32))
+"""Of no entries."""
 
 
 def members(
@@ -94,7 +100,7 @@ def sets2d(baskets: Baskets, start: int, stop: int, expected: NDArray[np.int64],
         with damaged(baskets.path, first, "voxels"):
             return Sets(*_core.decode_voxels(data, at))
 
-    sets = _joined(baskets.read(start, stop, decode, n_threads))
+    sets = join(baskets.read(start, stop, decode, n_threads), NO_SETS)
     other = np.flatnonzero(sets.counts != expected)
     if len(other):
         entry = other[0]
@@ -123,15 +129,3 @@ def sets3d(
         owner, number, value = owner[order], number[order], value[order]
     offsets = np.searchsorted(owner, np.arange(len(counts) * slices + 1)).astype(np.int64)
     return Sets(np.full(len(counts), slices), offsets, number, value)
-
-
-def _joined(parts: Sequence[Sets]) -> Sets:
-    """Sets of entries one after another."""
-    ends = np.cumsum([0] + [len(part.id) for part in parts])
-    offsets = [part.offsets[1:] + end for part, end in zip(parts, ends, strict=False)]
-    return Sets(
-        np.concatenate([np.zeros(0, np.int64), *(part.counts for part in parts)]),
-        np.concatenate([np.zeros(1, np.int64), *offsets]),
-        np.concatenate([np.zeros(0, np.uint64), *(part.id for part in parts)]),
-        np.concatenate([np.zeros(0, np.float32), *(part.value for part in parts)]),
-    )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import h5py
 import numpy as np
@@ -15,49 +14,35 @@ from dmcnn.formats import hdf5
 from dmcnn.formats.source import choose_producer, reading, split_name
 from dmcnn.images.sparse import EVENT, META, UNIT_CM, UNIT_UNKNOWN, UNIT_WIRE_TICK, UNSET
 from dmcnn.readers.base import Particles
-from dmcnn.readers.fit_to_window import Decoded, ImageFile, bounds, primary
+from dmcnn.readers.fit_to_window import Decoded, ImageFile, primary
 from dmcnn.readers.image_choice import ImageTable, sizes
+from dmcnn.readers.larcv3.options import LArCV3Options, Product
 from dmcnn.readers.voxels import place
 
 UNSET_INT64 = 2**63 - 1
 EXTENTS = {"image2d": "image_extents", "sparse2d": "voxel_extents"}
 IMAGE_META = ("valid", "projection_id", "number_of_voxels", "origin", "image_sizes")
 ORIGIN = ("process", "trackid", "parent_trackid")
-CONTENT = {"image2d": "images", "sparse2d": "voxels"}
+CONTENT: dict[Product, str] = {"image2d": "images", "sparse2d": "voxels"}
 
 
 class LArCV3(ImageFile):
-    """One LArCV3 file; the arguments are those of ImageFile, ``product`` and ``axis0``.
+    """One LArCV3 file.
 
     A LArCV3 file does not say which of its axes is wire. dmcnn and the larcv2_to_larcv3 converter store axis
     0 = row (tick); a file made with axis 0 = column (wire) needs ``axis0="col"``. The unit of the edges is an
     attribute ``unit`` of the group where dmcnn wrote the file, else unknown.
-
-    Args:
-        product: "image2d" or "sparse2d"; None = whichever the file holds, if it is only one.
-        axis0: what the first stored axis is.
     """
+
+    options_class = LArCV3Options
+    options: LArCV3Options
 
     magic = hdf5.MAGIC
 
-    def __init__(
-        self,
-        path: str | Path,
-        *,
-        product: Literal["image2d", "sparse2d"] | None = None,
-        axis0: Literal["row", "col"] = "row",
-        **choice: Any,
-    ) -> None:
-        if axis0 not in ("row", "col"):
-            raise InputError(f"axis0 = {axis0!r}, expected 'row' or 'col'")
-        if product is not None and product not in CONTENT:
-            raise InputError(f"product = {product!r}, expected 'image2d' or 'sparse2d'")
-        self._product, self._rows_first = product, axis0 == "row"
-        super().__init__(path, **choice)
-
     def _tables(self, producer: str | None) -> tuple[str, NDArray[Any], ImageTable]:
+        self._rows_first = self.options.axis0 == "row"
         with hdf5.opened(self.path) as file:
-            self._product = product = self._product or self._only_product(file)
+            self._product = product = self.options.product or self._only_product(file)
             groups = hdf5.groups(file, product)
             producer = choose_producer(f"{self.path}: {product}", groups, producer, "producer")
             self._group = groups[producer]
@@ -91,7 +76,7 @@ class LArCV3(ImageFile):
             )
         return producer, events, table
 
-    def _only_product(self, file: h5py.File) -> Literal["image2d", "sparse2d"]:
+    def _only_product(self, file: h5py.File) -> Product:
         with reading(str(self.path)):
             names = [split_name(name, "group") for name in file.get("Data", ())]
         there = sorted({parts[0] for parts in names if parts and parts[0] in CONTENT})
@@ -139,7 +124,7 @@ class LArCV3(ImageFile):
         starts = np.full(image.shape, -1, np.int64)
         starts[there] = first
         rows, cols = self._rows[start:stop], self._cols[start:stop]
-        limits = bounds(self.adc_lo, self.adc_hi)
+        limits = self.options.limits
         if self._product == "sparse2d":
             counts = np.zeros(image.shape, np.int64)
             counts[there] = n
@@ -166,7 +151,9 @@ class LArCV3(ImageFile):
     def pdg(self) -> Particles:
         with hdf5.opened(self.path) as file:
             groups = hdf5.groups(file, "particle")
-            group = groups[choose_producer(f"{self.path}: particle", groups, self.particles, "particles")]
+            group = groups[
+                choose_producer(f"{self.path}: particle", groups, self.options.particles, "particles")
+            ]
             extents = hdf5.table(file, f"{group}/extents", "first", "N")
             table = hdf5.table(file, f"{group}/particles", "pdg", optional=ORIGIN)
         where = f"{self.path}: {group}"

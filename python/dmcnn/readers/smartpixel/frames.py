@@ -59,18 +59,10 @@ class Charges:
         return self.where(np.repeat(kept, np.diff(self.offsets)))
 
 
-def joined(parts: Sequence[Charges]) -> Charges:
-    """Frames one after another."""
-    if len(parts) == 1:
-        return parts[0]
-    ends = np.cumsum([0] + [len(part.index) for part in parts])
-    offsets = [part.offsets[1:] + end for part, end in zip(parts, ends, strict=False)]
-    return Charges(
-        offsets=np.concatenate([np.zeros(1, np.int64), *offsets]),
-        index=np.concatenate([np.zeros(0, np.uint16), *(part.index for part in parts)]),
-        value=np.concatenate([np.zeros(0, np.float32), *(part.value for part in parts)]),
-        bad=np.concatenate([np.zeros(0, bool), *(part.bad for part in parts)]),
-    )
+NO_CHARGES = Charges(
+    np.zeros(1, np.int64), np.zeros(0, np.uint16), np.zeros(0, np.float32), np.zeros(0, bool)
+)
+"""Of no frames."""
 
 
 def sparsified(pieces: Iterable[Piece], rows: int, columns: int) -> Charges:

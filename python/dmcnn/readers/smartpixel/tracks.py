@@ -11,13 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
+from dmcnn.detectors.smartpixel import SLICES, STEP, WINDOWS
 from dmcnn.readers.smartpixel.columns import Columns, open_columns
 from dmcnn.readers.smartpixel.frames import KEPT, Charges, sparsified
 
-WINDOWS = ((13, 21), (16, 16))
-"""(rows, columns) of the windows that have been published: the first that fits the number of columns."""
-SLICES, STEP = 20, 200.0
-"""Slices of a file that has them all, and the time between two [ps]."""
 RECON, LABELS = ("recon3D", "recon2D"), "labels"
 """Words in the names of files of charges, and the one that stands there in the name of their labels."""
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from functools import partial
 from math import inf
 
-from dmcnn._common.errors import InputError
+from dmcnn.detectors.lartpc import ROWS, WIRES
 from dmcnn.images.sparse import SparseImages
 from dmcnn.simulation.lartpc import generators
 from dmcnn.simulation.lartpc.argon import ELECTRON, MASS
-from dmcnn.simulation.lartpc.detector import ROWS, WIRES
 from dmcnn.simulation.lartpc.events import Recipe, images
 from dmcnn.simulation.lartpc.response import Response
+from dmcnn.simulation.ranges import check
 
 SIGNAL_RUN, NEUTRINO_RUN, COSMIC_RUN = 100, 200, 300
 """Run numbers tell the kinds of event apart: 100 is the signal, as in DM-CNN's files."""
@@ -70,7 +70,7 @@ def dark_trident(
     Raises:
         InputError: an argument is out of its range; raised at once, one line for each fault.
     """
-    _check(locals())
+    check(locals(), _RANGES)
     background = 1 - signal_fraction
     recipe = Recipe(
         rows=ydim,
@@ -111,15 +111,3 @@ _RANGES = {
     **dict.fromkeys(("signal_fraction", "cosmic_fraction", "stopping_fraction", "charged_current"), (0, 1)),
 }
 """Least and largest value of an argument; the others only have to be finite and not negative."""
-
-
-def _check(arguments: dict[str, float]) -> None:
-    """InputError unless every argument is in its range."""
-    faults = []
-    for name, value in arguments.items():
-        least, most = _RANGES.get(name, (0, inf))
-        if not least <= value <= most or value == inf:
-            expected = f"at least {least:g}" if most == inf else f"{least:g} to {most:g}"
-            faults.append(f"{name} = {value}, expected {expected}")
-    if faults:
-        raise InputError(*faults)

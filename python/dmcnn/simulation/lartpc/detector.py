@@ -10,19 +10,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dmcnn.detectors.lartpc import (
+    DRIFT_LENGTH,
+    DRIFT_VELOCITY,
+    HALF_HEIGHT,
+    LENGTH,
+    READOUT,
+    ROWS,
+    TICK,
+    TICKS_PER_ROW,
+    TRIGGER_TICK,
+    WIRE_PITCH,
+    WIRES,
+)  # fmt: skip
 from dmcnn.simulation.lartpc.argon import Floats
-
-DRIFT_LENGTH, HALF_HEIGHT, LENGTH = 256.35, 116.5, 1036.8  # cm
-WIRE_PITCH = 0.3  # cm
-WIRES = 3456
-TICK = 0.5  # µs
-DRIFT_VELOCITY = 0.11  # cm/µs
-FIELD = 0.273  # kV/cm
-TICKS_PER_ROW = 6
-READOUT = (2400, 8448)  # ticks
-ROWS = (READOUT[1] - READOUT[0]) // TICKS_PER_ROW
-TRIGGER_TICK = 3200
-PLANE = 2
 
 
 @dataclass(frozen=True)

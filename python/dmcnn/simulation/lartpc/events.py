@@ -9,11 +9,13 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from dmcnn._common.columns import join
+from dmcnn.detectors.lartpc import PLANE
 from dmcnn.images.sparse import EVENT, META, UNIT_WIRE_TICK, SparseImages
 from dmcnn.simulation.lartpc.argon import ELECTRON, PHOTON, Floats
-from dmcnn.simulation.lartpc.detector import PLANE, Window, place
+from dmcnn.simulation.lartpc.detector import Window, place
 from dmcnn.simulation.lartpc.generators import cosmic_rays
-from dmcnn.simulation.lartpc.particles import Deposits, Particles, joined
+from dmcnn.simulation.lartpc.particles import Deposits, Particles
 from dmcnn.simulation.lartpc.response import Response, digitise
 from dmcnn.simulation.lartpc.showers import shower
 from dmcnn.simulation.lartpc.tracks import track
@@ -64,7 +66,7 @@ def simulate(recipe: Recipe, seed: int, number: int) -> Event:
     kind = int(np.searchsorted(np.cumsum(recipe.fractions[:-1]), rng.random(), side="right"))
     primaries = recipe.sources[kind](vertex, window, rng)
     rays = cosmic_rays(window, recipe.cosmic_flux, rng)
-    ionisation = deposits(joined([primaries, rays]), rng)
+    ionisation = deposits(join([primaries, rays]), rng)
     return Event(recipe.runs[kind], window, *digitise(ionisation, window, recipe.response, rng))
 
 
@@ -72,7 +74,7 @@ def deposits(primaries: Particles, rng: np.random.Generator) -> Deposits:
     """All ionisation of ``primaries`` and of everything they set free."""
     light = (primaries.code == ELECTRON) | (primaries.code == PHOTON)
     left, freed = track(primaries.take(~light), rng)
-    return joined([left, shower(joined([primaries.take(light), freed]), rng)])
+    return join([left, shower(join([primaries.take(light), freed]), rng)])
 
 
 def images(recipe: Recipe, seed: int, numbers: Sequence[int]) -> SparseImages:

@@ -8,17 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from dmcnn._common.columns import join
+from dmcnn.detectors.lartpc import DRIFT_LENGTH, DRIFT_VELOCITY, HALF_HEIGHT, TICK, TRIGGER_TICK
 from dmcnn.simulation.lartpc import argon
 from dmcnn.simulation.lartpc.argon import ELECTRON, MASS, MUON, PHOTON, PION, PROTON, Floats
-from dmcnn.simulation.lartpc.detector import (
-    DRIFT_LENGTH,
-    DRIFT_VELOCITY,
-    HALF_HEIGHT,
-    TICK,
-    TRIGGER_TICK,
-    Window,
-)
-from dmcnn.simulation.lartpc.particles import Particles, deflected, joined, particles
+from dmcnn.simulation.lartpc.detector import Window
+from dmcnn.simulation.lartpc.particles import Particles, deflected, particles
 
 NEUTRAL_PION_MASS = 134.977  # MeV
 BEAM = np.array([[0.0, 0.0, 1.0]])
@@ -103,7 +98,7 @@ def neutrino(
     direction = deflected(np.repeat(BEAM, len(code), 0), spread * np.abs(rng.standard_normal(len(code))), rng)
     visible = window.crossing(np.broadcast_to(vertex, (len(code), 3)), direction, np.zeros(len(code)))[1]
     tracks = particles(code, kinetic, vertex, direction, 0.0, visible)
-    return joined([tracks, *(_neutral_pion(vertex, rng) for _ in range(neutral))])
+    return join([tracks, *(_neutral_pion(vertex, rng) for _ in range(neutral))])
 
 
 def _neutral_pion(vertex: Floats, rng: np.random.Generator) -> Particles:

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from dmcnn._common.columns import join
 from dmcnn.simulation.lartpc import argon
 from dmcnn.simulation.lartpc.argon import ELECTRON, KAON, MASS, MUON, PHOTON, PION, PROTON, Floats
 from dmcnn.simulation.lartpc.generators import NEUTRAL_PION_MASS, two_body
-from dmcnn.simulation.lartpc.particles import Deposits, Particles, deflected, joined, particles
+from dmcnn.simulation.lartpc.particles import Deposits, Particles, deflected, particles
 from dmcnn.simulation.lartpc.showers import shower
 from dmcnn.simulation.lartpc.tracks import track
 
@@ -48,8 +49,8 @@ def transport(start: Particles, rng: np.random.Generator) -> Deposits:
             tracked, made = follow(hadrons.take(slice(number, number + 1)), rng)
             left.append(tracked)
             products.append(made)
-        now = joined(products)
-    return joined([*left, shower(joined(light), rng)])
+        now = join(products)
+    return join([*left, shower(join(light), rng)])
 
 
 def follow(hadron: Particles, rng: np.random.Generator) -> tuple[Deposits, Particles]:
@@ -67,7 +68,7 @@ def follow(hadron: Particles, rng: np.random.Generator) -> tuple[Deposits, Parti
     energy = mass + float(argon.energy_at_range(np.array([max(reach - path, 0.0)]), mass)[0])
     end, flight = _end(hadron, left)
     fate = decay if stops or path < interaction else interact
-    return left, joined([freed, fate(code, energy, end, flight, rng)])
+    return left, join([freed, fate(code, energy, end, flight, rng)])
 
 
 def _end(hadron: Particles, left: Deposits) -> tuple[Floats, Floats]:
@@ -88,7 +89,7 @@ def decay(code: int, energy: float, place: Floats, direction: Floats, rng: np.ra
         return particles(MUON, kinetic[:1], place, flight[:1])
     kinetic, flight = unequal(energy, MASS[KAON], (MASS[PION], NEUTRAL_PION_MASS), direction, rng)
     photons = neutral_pion(kinetic[1] + NEUTRAL_PION_MASS, place, flight[1:], rng)
-    return joined([particles(PION, kinetic[:1], place, flight[:1]), photons])
+    return join([particles(PION, kinetic[:1], place, flight[:1]), photons])
 
 
 def unequal(
@@ -135,7 +136,7 @@ def interact(
         leading = neutral_pion(NEUTRAL_PION_MASS + kept, place, flight, rng)
     else:
         leading = particles(code, np.array([kept]), place, flight)
-    return joined([leading, _protons(rng.poisson(0.7), free - kept, place, direction, rng)])
+    return join([leading, _protons(rng.poisson(0.7), free - kept, place, direction, rng)])
 
 
 def _protons(n: int, energy: float, place: Floats, direction: Floats, rng: np.random.Generator) -> Particles:

@@ -9,12 +9,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Any
 
 import numpy as np
 
-from dmcnn._common.errors import InputError
-from dmcnn.images.sparse import EVENT, META, UNIT_PIXEL, UNSET, SparseImages
+from dmcnn.detectors.lariat import (
+    BINS,
+    CLASSES,
+    DRIFT_LENGTH,
+    DRIFT_VELOCITY,
+    FIELD,
+    FIRST_BIN,
+    HALF_HEIGHT,
+    LENGTH,
+    TICK,
+    TICKS_PER_BIN,
+    WIRE_ANGLE,
+    WIRE_PITCH,
+    WIRES,
+)  # fmt: skip
+from dmcnn.images.sparse import META, UNIT_PIXEL, SparseImages, unset_events
 from dmcnn.simulation.lartpc import argon, hadrons
 from dmcnn.simulation.lartpc.argon import ELECTRON, KAON, MASS, MUON, PHOTON, PION, Floats
 from dmcnn.simulation.lartpc.generators import BEAM, NEUTRAL_PION_MASS
@@ -26,20 +39,10 @@ from dmcnn.simulation.lartpc.response import (
     add_noise,
     spread,
 )
+from dmcnn.simulation.ranges import check
 
 CODES = {"electron": ELECTRON, "kaon": KAON, "muon": MUON, "photon": PHOTON, "pion": PION, "pion_zero": None}
 """Particles of the beam; a neutral pion is made at the entrance and decays there."""
-
-CLASSES = tuple(CODES)
-
-DRIFT_LENGTH, HALF_HEIGHT, LENGTH = 47.0, 20.0, 90.0  # cm
-WIRES, WIRE_PITCH, WIRE_ANGLE = 240, 0.4, np.pi / 3  # cm, rad to the beam: collection plane
-FIELD = 0.484  # kV/cm
-DRIFT_VELOCITY = 0.151  # cm/µs
-TICK = 0.128  # µs
-BINS, TICKS_PER_BIN, FIRST_BIN = 146, 21, 15
-"""The 3072 ticks of a readout, in bins that are as long (4 mm of drift) as the wires are apart; the bin of the
-trigger, when the beam particle leaves charge at the anode, is such that the drift lies inside."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,9 @@ def lariat(
     Raises:
         InputError: an argument is out of its range; raised at once, one line for each fault.
     """
-    _check(locals())
+    arguments = dict(locals())
+    del arguments["fractions"]
+    check(arguments, _RANGES, _faults(fractions, momentum_lo, momentum_hi))
     beam = Beam(fractions, momentum_lo, momentum_hi, beam_size, beam_angle)
     response = Response(gain, lifetime, shaping, noise, zero_suppression)
     return (
@@ -128,7 +133,7 @@ def _images(beam: Beam, response: Response, seed: int, numbers: Sequence[int]) -
         add_noise(image, response, rng)
         indices.append(np.flatnonzero(image).astype(np.int32))
         values.append(image[indices[-1]].astype(np.float32))
-    events = np.full(len(kinds), np.array((UNSET, UNSET, UNSET, 0, 0), EVENT))
+    events = unset_events(len(kinds))
     events["entry"] = numbers
     return SparseImages(
         offsets=np.cumsum([0, *map(len, indices)], dtype=np.int64),
@@ -172,22 +177,11 @@ _RANGES = {
 """Least and largest value of an argument; the others only have to be finite and not negative."""
 
 
-def _check(arguments: dict[str, Any]) -> None:
-    """InputError unless every argument is in its range."""
-    faults = []
-    fractions = arguments.pop("fractions")
-    for name, value in arguments.items():
-        least, most = _RANGES.get(name, (0, inf))
-        if not least <= value <= most or value == inf:
-            expected = f"at least {least:g}" if most == inf else f"{least:g} to {most:g}"
-            faults.append(f"{name} = {value}, expected {expected}")
-    if arguments["momentum_lo"] > arguments["momentum_hi"]:
-        faults.append(
-            f"momentum_lo = {arguments['momentum_lo']} is above momentum_hi = {arguments['momentum_hi']}"
-        )
+def _faults(fractions: Sequence[float] | None, momentum_lo: float, momentum_hi: float) -> Iterator[str]:
+    """Yield what is wrong with arguments that no range describes."""
+    if momentum_lo > momentum_hi:
+        yield f"momentum_lo = {momentum_lo} is above momentum_hi = {momentum_hi}"
     if fractions is not None and (
         len(fractions) != len(CLASSES) or min(fractions) < 0 or not 0 < sum(fractions) < inf
     ):
-        faults.append(f"fractions = {fractions}, expected one number for each of {', '.join(CLASSES)}")
-    if faults:
-        raise InputError(*faults)
+        yield f"fractions = {fractions}, expected one number for each of {', '.join(CLASSES)}"

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn.simulation.lartpc.argon import Floats
-
-_Columns = TypeVar("_Columns", "Particles", "Deposits")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,12 +53,6 @@ class Deposits:
     length: Floats
     position: Floats
     time: Floats
-
-
-def joined(parts: Sequence[_Columns]) -> _Columns:
-    """Particles, or deposits, one after another."""
-    kind = type(parts[0])
-    return kind(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(kind)))
 
 
 def particles(

@@ -8,9 +8,7 @@ from math import erfc, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from dmcnn.simulation.lartpc import argon
-from dmcnn.simulation.lartpc.argon import Floats
-from dmcnn.simulation.lartpc.detector import (
+from dmcnn.detectors.lartpc import (
     DRIFT_LENGTH,
     DRIFT_VELOCITY,
     FIELD,
@@ -18,8 +16,10 @@ from dmcnn.simulation.lartpc.detector import (
     TICK,
     TICKS_PER_ROW,
     WIRE_PITCH,
-    Window,
-)
+)  # fmt: skip
+from dmcnn.simulation.lartpc import argon
+from dmcnn.simulation.lartpc.argon import Floats
+from dmcnn.simulation.lartpc.detector import Window
 from dmcnn.simulation.lartpc.particles import Deposits
 
 LONGITUDINAL_DIFFUSION, TRANSVERSE_DIFFUSION = 3.74e-6, 5.85e-6  # cm²/µs, MicroBooNE and its field

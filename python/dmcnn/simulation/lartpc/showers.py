@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from dmcnn._common.columns import join
 from dmcnn.simulation.lartpc import argon
 from dmcnn.simulation.lartpc.argon import CRITICAL_ENERGY, ELECTRON, MASS, PHOTON, RADIATION_LENGTH, Floats
-from dmcnn.simulation.lartpc.particles import Deposits, Particles, deflected, joined, particles, running, walk
+from dmcnn.simulation.lartpc.particles import Deposits, Particles, deflected, particles, running, walk
 
 STEP = 0.15
 """Length of an electron's step [cm]: half a wire pitch."""
@@ -32,11 +33,11 @@ def shower(start: Particles, rng: np.random.Generator) -> Deposits:
     deposits = []
     while True:
         freed, scattered = interact(photons, rng)
-        left, radiated = brake(joined([electrons, freed]), rng)
+        left, radiated = brake(join([electrons, freed]), rng)
         deposits.append(left)
-        photons = joined([scattered, radiated])
+        photons = join([scattered, radiated])
         if not len(photons):
-            return joined(deposits)
+            return join(deposits)
         electrons = electrons.take(slice(0))
 
 
@@ -47,7 +48,7 @@ def interact(photons: Particles, rng: np.random.Generator) -> tuple[Particles, P
     there = replace(photons, position=photons.position + distance[:, None] * photons.direction)
     converts = rng.random(len(photons)) * (pair + compton) < pair
     electrons, scattered = _scatter(there.take(~converts), rng)
-    return joined([_convert(there.take(converts), rng), electrons]), scattered
+    return join([_convert(there.take(converts), rng), electrons]), scattered
 
 
 def _convert(photons: Particles, rng: np.random.Generator) -> Particles:

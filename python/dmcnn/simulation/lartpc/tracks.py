@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dmcnn._common.columns import join
 from dmcnn.simulation.lartpc import argon
 from dmcnn.simulation.lartpc.argon import ELECTRON, MASS, MUON, NUCLEAR_INTERACTION_LENGTH, PION, Floats
 from dmcnn.simulation.lartpc.particles import (
@@ -11,7 +12,6 @@ from dmcnn.simulation.lartpc.particles import (
     Particles,
     deflected,
     isotropic,
-    joined,
     particles,
     running,
     walk,
@@ -60,7 +60,7 @@ def track(
     stopped = (ranges < seen) & np.isin(heavy.code, (MUON, PION))
     ends = points[np.cumsum(counts)[stopped] - 1]
     freed = [_knock_ons(hits, b2[hit], most[hit], rng), _michel(ends, heavy.time[stopped], rng)]
-    return Deposits(deposit, np.minimum(residual, STEP), points, time), joined(freed)
+    return Deposits(deposit, np.minimum(residual, STEP), points, time), join(freed)
 
 
 def _knock_ons(hits: Particles, b2: Floats, most: Floats, rng: np.random.Generator) -> Particles:

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from dmcnn.models.smartpixel import SmartPixel
+from dmcnn.layers import trace
+from dmcnn.quantisation.cost import PRODUCTS
 
 VARIANTS = {"file": 0.5, "notebook": 0.99}
 """Share of zeros each variant aimed at."""
@@ -28,10 +29,14 @@ ONCE_MET = 1e-6
 """What is left of the multiplier's gradient in the ``file`` variant once the zeros are there."""
 
 
-def constrained(net: SmartPixel) -> list[torch.Tensor]:
-    """The kernels that were constrained: the pointwise one was left out."""
-    layers = (net.depthwise, net.conv, net.dense_1, net.dense_2, net.output)
-    return [layer.weight for layer in layers]
+def constrained(net: nn.Module) -> list[torch.Tensor]:
+    """Return the kernels that were constrained: of a separable convolution the depthwise one alone."""
+    layers = trace(net)
+    convolutions = {layer.name for layer in layers if layer.kind == "conv"}
+    products = (layer for layer in layers if layer.kind in PRODUCTS)
+    # the pointwise one follows it with nothing between; a layer may be called twice
+    first = (layer.module for layer in products if convolutions.isdisjoint(layer.inputs))
+    return [module.weight for module in dict.fromkeys(first)]
 
 
 class LegacySparsity(nn.Module):

@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from dmcnn._common.errors import InputError, nearest
-from dmcnn.models.smartpixel import SmartPixel
+from dmcnn.metrics.gaussian import FULL, Gaussian
 from dmcnn.quantisation.cost import positions
 from dmcnn.quantisation.quantisers import deployed
 from dmcnn.training.constraints.quantities import MEASURES, Measure, Subject
@@ -174,7 +174,7 @@ class Constraints(nn.Module):
         damping: c above.
         warmup: steps in which what is wanted moves evenly, as the measure's ``drive`` sees it, from what the first
             step finds to its place; see WARMUP.
-        diagonal, covariance: how outputs become estimates, see ``gaussian.cholesky``.
+        gaussian: what its outputs mean.
         shape: (C, H, W) of an image, which ``macs`` needs.
 
     Attributes:
@@ -199,14 +199,13 @@ class Constraints(nn.Module):
         rate: float,
         damping: float = DAMPING,
         warmup: int = 0,
-        diagonal: str = "softplus",
-        covariance: str = "full",
+        gaussian: Gaussian = FULL,
         shape: tuple[int, int, int] | None = None,
     ) -> None:
         super().__init__()
         self.constraints = _all(texts, targets)
         self.rate, self.damping, self.warmup = rate, damping, warmup
-        self.diagonal, self.covariance = diagonal, covariance
+        self.gaussian = gaussian
         equal = torch.tensor([constraint.relation == "==" for constraint in self.constraints])
         self.register_buffer("multipliers", torch.zeros(len(self.constraints), dtype=torch.float64))
         self.register_buffer("start", torch.zeros(len(self.constraints), dtype=torch.float64))
@@ -270,7 +269,7 @@ class Constraints(nn.Module):
         return max(each.owed(subject) for each in self.constraints)
 
     def _subject(self, net: nn.Module, outputs: torch.Tensor, targets: torch.Tensor) -> Subject:
-        return Subject(net, outputs, targets, self.diagonal, self.covariance, self._uses)
+        return Subject(net, outputs, targets, self.gaussian, self._uses)
 
 
 def faults_in(texts: Sequence[str], targets: Sequence[str] = ()) -> list[str]:
@@ -303,9 +302,9 @@ def _uses(net: nn.Module, shape: tuple[int, int, int] | None) -> torch.Tensor:
     """(n,) multiplications by every weight for one image."""
     if shape is None:
         raise InputError("a constraint on macs needs the shape of the images")
-    times = positions(net.layers() if isinstance(net, SmartPixel) else net, shape)
+    times = positions(net, shape)
     each = []
     for name, weight, _ in deployed(net):
         layer, _, kind = name.rpartition(".")
-        each.append(torch.full((weight.numel(),), times.get(layer, 0) if kind == "weight" else 0))
+        each.append(torch.full((weight.numel(),), times[layer] if kind == "weight" else 0))
     return torch.cat(each)

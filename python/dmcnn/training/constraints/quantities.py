@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from dmcnn.losses.gaussian import cholesky
+from dmcnn.metrics.gaussian import FULL, Gaussian
 from dmcnn.quantisation.cost import FLOAT
 from dmcnn.quantisation.quantisers import ZERO, Quantiser, deployed
 
@@ -99,15 +100,14 @@ class Subject:
         net: of any kind.
         outputs: (B, m) of the network.
         targets: (B, k) true values, scaled.
-        diagonal, covariance: how outputs become estimates, see ``gaussian.cholesky``.
+        gaussian: what the outputs mean.
         uses: (n,) multiplications by each weight for one image.
     """
 
     net: nn.Module
     outputs: torch.Tensor
     targets: torch.Tensor
-    diagonal: str = "softplus"
-    covariance: str = "full"
+    gaussian: Gaussian = FULL
     uses: torch.Tensor | None = None
 
     @cached_property
@@ -118,7 +118,7 @@ class Subject:
     @cached_property
     def residuals(self) -> tuple[torch.Tensor, torch.Tensor]:
         """(B, k) estimate minus truth and (B, k) estimated standard deviation, both scaled, float64."""
-        mean, factor = cholesky(self.outputs.double(), diagonal=self.diagonal, covariance=self.covariance)
+        mean, factor = cholesky(self.outputs.double(), self.gaussian)
         return mean - self.targets, factor.square().sum(dim=2).sqrt()
 
 

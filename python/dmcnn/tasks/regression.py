@@ -1,0 +1,204 @@
+"""Regression: estimates of numbers with their covariance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from dmcnn._common.errors import InputError
+from dmcnn.checkpoints.card import Card
+from dmcnn.datasets.dataset import Dataset
+from dmcnn.detectors.smartpixel import UNITS
+from dmcnn.figures.style import rounded
+from dmcnn.images.sparse import SparseImages
+from dmcnn.losses import gaussian as density
+from dmcnn.metrics import gaussian
+from dmcnn.quantisation.quantisers import zero_fraction
+from dmcnn.tasks.base import EventScores, Floats, Loss, Row, Task, Truth
+
+
+@dataclass(frozen=True)
+class RegressionResult:
+    """Results on ``events`` test events.
+
+    Attributes:
+        loss: mean negative log likelihood of the scaled targets [nats per event], or mean of a loss of one's own.
+        rms: (k,) root mean square of the residuals, in the units of the targets.
+        bias: (k,) their mean.
+        pull: (k,) standard deviation of residual over estimated uncertainty: 1 where that is right.
+        zeros: share of the weights that are zero once quantised.
+        is_likelihood: whether the loss is that likelihood.
+    """
+
+    targets: list[str]
+    events: int
+    loss: float
+    rms: Floats
+    bias: Floats
+    pull: Floats
+    zeros: float
+    is_likelihood: bool = True
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """Return the single numbers by name."""
+        found = {"events": self.events, "loss": self.loss, "zeros": self.zeros}
+        for what in ("rms", "bias", "pull"):
+            values = getattr(self, what).tolist()
+            found |= {f"{what}_{name}": value for name, value in zip(self.targets, values, strict=True)}
+        return found
+
+    def lines(self) -> list[str]:
+        """Return the numbers, then a line per target."""
+        loss = f"NLL {self.loss:.4f} nats per event" if self.is_likelihood else f"loss {self.loss:.4f}"
+        return [f"{self.events} events: {loss}, {100 * self.zeros:.1f} % of the weights 0"] + [
+            f"  {name}: rms {rms:.4g}, bias {bias:+.3g}, pull width {pull:.3f}"
+            for name, rms, bias, pull in zip(self.targets, self.rms, self.bias, self.pull, strict=True)
+        ]
+
+
+class Regression(Task):
+    """Estimates numbers with their covariance.
+
+    Args:
+        card: of the network.
+        loss: what training makes small; None = the negative log likelihood, as the card's loss counts it.
+        constraints: names of what the weights must also obey; an evaluation gives each a column with its distance
+            from what is wanted (0 or less where that is met, but of an equality 0 alone), and there is a column
+            ``violation``: how far that which is furthest from being met is from it, 0 = all are met.
+    """
+
+    name = "regression"
+
+    def __init__(self, card: Card, loss: Loss | None = None, constraints: Sequence[str] = ()) -> None:
+        super().__init__(card)
+        self._loss, self.constraints = loss, constraints
+
+    @property
+    def outputs(self) -> int:
+        return self.card.gaussian.outputs(len(self.card.targets))
+
+    def estimates(self, outputs: Floats) -> tuple[Floats, Floats]:
+        """Return (n, k) means and (n, k, k) covariance factors of (n, m) outputs, in the units of the targets."""
+        return self.card.gaussian.decode(outputs, self.card.target_scales)
+
+    def truth(self, dataset: Dataset, label: Any = None) -> Truth:
+        """Return the (n, k) true targets in their units; NaN if the files do not hold them."""
+        return self._stored(dataset)
+
+    def _stored(self, dataset: Dataset) -> Floats:
+        try:
+            return dataset.stored_targets(self.card.targets)
+        except InputError:
+            return np.full((len(dataset), len(self.card.targets)), np.nan)
+
+    def stored_truth(self, dataset: Dataset) -> Sequence[Sequence[Any]]:
+        rows: list[list[float]] = self._stored(dataset).tolist()
+        return rows
+
+    def columns(
+        self, outputs: Floats, truth: Truth, sizes: NDArray[np.int64], place: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Return means, uncertainties and correlations in the units of the targets."""
+        names, scales = self.card.targets, np.array(self.card.target_scales)
+        mean, factor = self.estimates(outputs)
+        sigma, correlation = gaussian.sigma(factor), gaussian.correlation(factor)
+        true = np.asarray(truth, np.float64).reshape(len(outputs), len(names))
+        per_unit = gaussian.nll(mean - true, factor)
+        pairs = list(combinations(range(len(names)), 2))
+        return {
+            **{name: values for name, values in place.items() if name != "file"},
+            "n_pixels": sizes[:, 0],
+            "cluster_size": sizes[:, 1],
+            "file": place["file"],
+            **{name: mean[:, i] for i, name in enumerate(names)},
+            **{f"sigma_{name}": sigma[:, i] for i, name in enumerate(names)},
+            **{f"corr_{names[i]}_{names[j]}": correlation[:, i, j] for i, j in pairs},
+            **{f"true_{name}": true[:, i] for i, name in enumerate(names)},
+            "nll": per_unit - np.log(scales).sum(),  # of the scaled targets, as training counts
+        }
+
+    def cluster_sizes(
+        self, n_pixels: NDArray[np.int64], count: Callable[[], NDArray[np.int64]]
+    ) -> NDArray[np.int64]:
+        return count()
+
+    def event_scores(self, outputs: Floats, truth: Sequence[Any]) -> EventScores:
+        """Return a line for every target: its estimate, with two digits of the uncertainty, and what is true."""
+        if np.isnan(outputs).any():
+            return EventScores({}, estimates=("no estimate",))
+        mean, factor = self.estimates(outputs)
+        sigma = gaussian.sigma(factor)[0]
+        lines = []
+        for name, value, error, true in zip(self.card.targets, mean[0], sigma, truth, strict=True):
+            known = "" if math.isnan(true) else f" (true {rounded(true, error).partition(' ')[0]})"
+            measured = f"{rounded(value, error)} {UNITS.get(name, '')}".rstrip()
+            found = f"{measured}{known}".replace("-", "−")
+            lines.append(f"{name}: {found}")
+        return EventScores({}, estimates=tuple(lines))
+
+    def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        if self._loss is not None:
+            return self._loss(outputs, labels)
+        card = self.card
+        return density.nll(outputs, labels, card.gaussian, legacy=card.loss == "clipped_nll").mean()
+
+    def evaluate(self, net: nn.Module, outputs: Floats, images: SparseImages) -> RegressionResult:
+        """Return residuals, pulls and likelihood of the outputs on labelled images."""
+        scaled = np.asarray(images.label, np.float64)
+        mean, factor = self.estimates(outputs)
+        residual = mean - scaled * self.card.target_scales
+        return RegressionResult(
+            targets=self.card.targets,
+            events=len(images),
+            loss=float(self.loss(torch.from_numpy(outputs), torch.from_numpy(scaled))),
+            rms=np.sqrt((residual**2).mean(axis=0)),
+            bias=residual.mean(axis=0),
+            pull=(residual / gaussian.sigma(factor)).std(axis=0),
+            zeros=zero_fraction(net),
+            is_likelihood=self._loss is None,
+        )
+
+    @property
+    def metrics(self) -> Sequence[str]:
+        each = [f"test_{what}_{name}" for what in ("rms", "bias", "pull") for name in self.card.targets]
+        obeyed = ["violation", *self.constraints] if self.constraints else []
+        return (
+            "train_loss", "test_loss", "epoch", "step", *each, "zeros", *obeyed, "test_events", "learning_rate",
+        )  # fmt: skip
+
+    def row(self, result: RegressionResult) -> dict[str, float]:
+        return {
+            name if name == "zeros" else f"test_{name}": value
+            for name, value in result.numbers.items()
+            if name not in ("loss", "events")
+        }
+
+    def rank(self, row: Row) -> tuple[float, ...]:
+        """Rank what is nearer to obeying the constraints before what is not; then by loss."""
+        return -row.get("violation", 0.0), -row["test_loss"]
+
+    def panels(self, columns: Mapping[str, Sequence[float]]) -> dict[str, dict[str, Sequence[float]]]:
+        title = "NLL [nats per event]" if self._loss is None else "Loss"
+        return {
+            title: {"training": columns["train_loss"], "test": columns["test_loss"]},
+            "Pull width": {name: columns[f"test_pull_{name}"] for name in self.card.targets},
+            "Weights that are 0": {"share": columns["zeros"]},
+        }
+
+    def summary(self, result: RegressionResult) -> dict[str, Any]:
+        return {"targets": self.card.targets}
+
+    def about(self, labels: NDArray[Any]) -> str:
+        spread = np.std(labels, axis=0) * self.card.target_scales
+        return "rms of " + ", ".join(
+            f"{name} {rms:.3g}" for name, rms in zip(self.card.targets, spread, strict=True)
+        )

@@ -1,0 +1,78 @@
+"""Documentation pages that say what the package says: its tree, its layers, its files, its public names."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import dmcnn
+from conftest import ROOT
+
+DOCS = ROOT / "docs"
+PACKAGE = ROOT / "python" / "dmcnn"
+
+
+def module(path: Path) -> ModuleType:
+    """Return a script as a module."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+def test_the_tree_is_that_of_the_package() -> None:
+    text = (DOCS / "architecture.md").read_text()
+    assert module(DOCS / "tree.py").with_tree(text) == text, "python docs/tree.py writes it anew"
+
+
+def test_the_layers_are_those_that_are_checked() -> None:
+    tomllib = pytest.importorskip("tomllib")
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    rows = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    assert len(rows) <= 11
+    assert "\n".join(rows) in (DOCS / "architecture.md").read_text()
+
+
+def test_every_file_that_a_page_names_exists() -> None:
+    for page in DOCS.rglob("*.md"):
+        text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+        for name in re.findall(r"`((?:\w+/)+(?:\w+\.\w+)?|\w+\.py)`", text):
+            known = [PACKAGE / name, ROOT / name, DOCS / name, *PACKAGE.rglob(name)]
+            assert any(path.exists() for path in known), f"{page.name}: {name}"
+
+
+def test_every_link_between_pages_leads_somewhere() -> None:
+    for page in [*DOCS.rglob("*.md"), ROOT / "README.md"]:
+        for target in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text()):
+            name, _, anchor = target.partition("#")
+            other = page if not name else (page.parent / name)
+            assert other.exists(), f"{page.name}: {target}"
+            if anchor:
+                text = other.read_text().lower()
+                headings = {
+                    re.sub(r"[^\w -]", "", h).strip().replace(" ", "-")
+                    for h in re.findall(r"^#+ (.*)$", text, re.M)
+                }
+                assert anchor in headings or f'id="{anchor}"' in text, f"{page.name}: {target}"
+
+
+def test_the_glossary_is_in_order() -> None:
+    words = re.findall(
+        r"^\| (?:<a [^>]*></a>)?([a-z ]+?) \|", (DOCS / "glossary.md").read_text(), re.MULTILINE
+    )
+    words.remove("word")
+    assert words == sorted(words)
+    assert len(words) == len(set(words)) > 40
+
+
+def test_every_public_name_is_documented_with_an_example() -> None:
+    pages = "\n".join(page.read_text() for page in [*DOCS.rglob("*.md"), ROOT / "README.md"])
+    blocks = "\n".join(re.findall(r"```python\n(.*?)```", pages, re.DOTALL))
+    for name in dmcnn.__all__:
+        assert re.search(rf"\b{name}\b", blocks), f"no example of dmcnn.{name}"
