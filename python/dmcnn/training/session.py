@@ -173,7 +173,9 @@ class Run:
         In float32, as inference scores, whatever the precision of the training.
         """
         if progress.best is not None:
-            best, _ = load(self.outputs.best, self.card.model)
+            best, _ = load(
+                self.outputs.best, [self.card.model, *filter(None, [self.card.reading.get("reader")])]
+            )
             self.net.load_state_dict(best.state_dict())
         result = self.task.evaluate(self.net, self.outputs_on(test, "32"), test)
         if progress.best is None and self.save_every_step:
