@@ -1,1 +1,1 @@
-"""Errors, files, columns, extras, plug-ins, threads and journals that all folders share."""
+"""Errors, files, columns, extras, plug-ins, threads, journals and the way to notebooks that all folders share."""

@@ -22,15 +22,19 @@ if TYPE_CHECKING:
 _folders: list[str] = []
 """Folders that are searched first for modules of the user while a command runs."""
 
+_in_command = False
+
 
 @contextmanager
 def own_modules() -> Iterator[None]:
     """Restore the search path of modules after the block, see ``look_in``."""
-    before, path = list(_folders), list(sys.path)
+    global _in_command
+    before, path, outer = list(_folders), list(sys.path), _in_command
+    _in_command = True
     try:
         yield
     finally:
-        _folders[:], sys.path[:] = before, path
+        _folders[:], sys.path[:], _in_command = before, path, outer
 
 
 def look_in(folder: Path) -> None:
@@ -45,7 +49,7 @@ def is_own(word: str) -> bool:
 
 def names(group: str) -> list[str]:
     """Return the words that installed packages add to a group; none of them is imported."""
-    return sorted(_points(group).names)
+    return sorted({point.name for point in _points(group)})
 
 
 def _points(group: str) -> EntryPoints:
@@ -90,6 +94,9 @@ def _import_name(word: str) -> Any:
         raise InputError(f"{word}: no module {error.name!r} in {places}, nor in the path of Python") from None
     except Exception as error:
         raise InputError(f"{word}: {module_name} cannot be imported: {_line(error)}") from None
+    finally:
+        if not _in_command:  # the path of a notebook stays as its user made it
+            sys.path[:] = [folder for folder in sys.path if folder not in folders]
     for part in name.split("."):
         if not hasattr(plugin, part):
             raise InputError(f"{word}: {module_name} has no {part!r}{nearest(part, dir(plugin))}")
@@ -115,6 +122,7 @@ def _line(error: Exception) -> str:
     elif (trace := error.__traceback__) is not None:
         while trace.tb_next is not None:
             trace = trace.tb_next
-        place = f" ({trace.tb_frame.f_code.co_filename}:{trace.tb_lineno})"
+        file = trace.tb_frame.f_code.co_filename
+        place = "" if file.startswith("<") else f" ({file}:{trace.tb_lineno})"
     text = error.msg if isinstance(error, SyntaxError) else str(error).partition("\n")[0]
     return f"{type(error).__name__}: {text}{place}"

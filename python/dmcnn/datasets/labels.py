@@ -70,6 +70,11 @@ class LabelRule(ABC):
         raise InputError(f"label = {label!r}: expected only file patterns or only PDG codes as keys")
 
     @property
+    @abstractmethod
+    def setting(self) -> Label:
+        """The ``label`` setting that means this rule."""
+
+    @property
     def needs_particles(self) -> bool:
         """Whether ``apply`` needs the primary particles."""
         return False
@@ -144,6 +149,10 @@ class Condition(LabelRule):
         evaluate(text, np.zeros(0, EVENT))
         return cls(classes, classes.index(name), text)
 
+    @property
+    def setting(self) -> Label:
+        return self.text
+
     def apply(
         self, events: NDArray[Any], files: Sequence[Path], particles: Particles | None = None, **_: Any
     ) -> NDArray[np.int64]:
@@ -191,6 +200,10 @@ class FileName(NameRule):
 
     patterns: Mapping[str, int]
 
+    @property
+    def setting(self) -> Label:
+        return {pattern: self.classes[number] for pattern, number in self.patterns.items()}
+
     def class_of(self, name: str, place: str | Path) -> int:
         matches = [pattern for pattern in self.patterns if fnmatchcase(name, pattern)]
         if len(matches) != 1:
@@ -202,6 +215,10 @@ class FileName(NameRule):
 @dataclass(frozen=True)
 class Prefix(NameRule):
     """Rule on the longest class name that a file name begins with: pion_zero_7.npy is a pion_zero, not a pion."""
+
+    @property
+    def setting(self) -> Label:
+        return PREFIX
 
     def class_of(self, name: str, place: str | Path) -> int:
         fits = [known for known in self.classes if name.startswith(known)]
@@ -216,6 +233,10 @@ class Prefix(NameRule):
 @dataclass(frozen=True)
 class StoredClass(LabelRule):
     """Rule on the class number in the file."""
+
+    @property
+    def setting(self) -> Label:
+        return STORED
 
     def apply(
         self,
@@ -243,6 +264,10 @@ class Primary(LabelRule):
     """Rule on PDG codes of the primary particles; several particles of one class are valid."""
 
     codes: Mapping[int, int]
+
+    @property
+    def setting(self) -> Label:
+        return {code: self.classes[number] for code, number in self.codes.items()}
 
     @property
     def needs_particles(self) -> bool:

@@ -70,8 +70,12 @@ class ResultTable:
     def to_arrow(self) -> Any:
         """Return a pyarrow.Table; missing values are null, or NaN among numbers. Needs ``dmcnn[notebook]``."""
         pyarrow = need("pyarrow")
+        ids = pyarrow.uint64()
         return pyarrow.table(
-            {name: pyarrow.array(_unsigned(values)) for name, values in self._columns.items()}
+            {
+                name: pyarrow.array(values, ids) if _are_ids(values) else pyarrow.array(values)
+                for name, values in self._columns.items()
+            }
         )
 
     def to_pandas(self) -> Any:
@@ -79,7 +83,7 @@ class ResultTable:
         pandas = need("pandas")
         return pandas.DataFrame(
             {
-                name: pandas.array(values, dtype="UInt64") if _lacks_ids(values) else _unsigned(values)
+                name: pandas.array(values, dtype="UInt64") if _are_ids(values) else values
                 for name, values in self._columns.items()
             }
         )
@@ -103,13 +107,7 @@ class ResultTable:
         return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}"
 
 
-def _unsigned(values: Any) -> Any:
-    """Return a list of integers as uint64, because ids may use all 64 bits; other values unchanged."""
-    whole = isinstance(values, list) and values and all(type(value) is int for value in values)
-    return np.asarray(values, np.uint64) if whole else values
-
-
-def _lacks_ids(values: Any) -> bool:
-    """Return whether a column holds ids, some of which are missing."""
+def _are_ids(values: Any) -> bool:
+    """Return whether these are ids, some of which may be missing: whole numbers that may need all of 64 bits."""
     kinds = set(map(type, values)) if isinstance(values, list) else set()
-    return kinds == {int, type(None)}
+    return int in kinds and kinds <= {int, type(None)}

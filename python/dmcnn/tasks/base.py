@@ -84,6 +84,14 @@ class Task(ABC):
     def truth(self, dataset: Dataset, label: Any = None) -> Truth:
         """Return what is true of the (n,) events, as far as it is known; ``label`` replaces the rule of training."""
 
+    @abstractmethod
+    def truth_of_labels(self, labels: NDArray[Any] | None, count: int) -> Truth:
+        """Return what the labels of ``count`` images say; nothing is known without them."""
+
+    @abstractmethod
+    def truth_of_words(self, words: Sequence[Any]) -> Truth:
+        """Return what is known of events: by the name of a class, or by name -> value of targets, or None."""
+
     def stored_truth(self, dataset: Dataset) -> Sequence[Sequence[Any]]:
         """Return (n, k) numbers that the files give for the outputs; k = 0 where outputs are no such numbers."""
         return [()] * len(dataset)

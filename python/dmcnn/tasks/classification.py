@@ -117,6 +117,8 @@ class Classification(Task):
     def truth(self, dataset: Dataset, label: Any = None) -> list[str | None]:
         """Return the true class of every event by a label rule, or by that of training where it fits the files."""
         raw = self.card.label if label is None else label
+        if raw is None:
+            return [None] * len(dataset)
         try:
             rule: LabelRule = LabelRule.parse(raw, tuple(self.card.classes), self.card.signal)
             return [self.card.classes[number] for number in dataset.classes_by(rule)]
@@ -125,6 +127,18 @@ class Classification(Task):
                 raise
             log.warning("warning: no labels, for the rule of training does not fit: %s", error)
             return [None] * len(dataset)
+
+    def truth_of_labels(self, labels: NDArray[Any] | None, count: int) -> list[str | None]:
+        """Return the names of class numbers, which are those of the network."""
+        if labels is None or labels.ndim != 1:
+            return [None] * count
+        wrong = labels[(labels < 0) | (labels >= len(self.card.classes))]
+        if len(wrong):
+            raise InputError(f"label {wrong[0]}: the network has classes 0 to {len(self.card.classes) - 1}")
+        return [self.card.classes[number] for number in labels.tolist()]
+
+    def truth_of_words(self, words: Sequence[Any]) -> list[str | None]:
+        return [word if isinstance(word, str) else None for word in words]
 
     def columns(
         self, outputs: Floats, truth: Truth, sizes: NDArray[np.int64], place: Mapping[str, Any]

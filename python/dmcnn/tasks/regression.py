@@ -100,6 +100,18 @@ class Regression(Task):
         except InputError:
             return np.full((len(dataset), len(self.card.targets)), np.nan)
 
+    def truth_of_labels(self, labels: NDArray[Any] | None, count: int) -> Floats:
+        """Return scaled targets in their units."""
+        if labels is None or labels.shape != (count, len(self.card.targets)):
+            return np.full((count, len(self.card.targets)), np.nan)
+        return np.asarray(labels * np.array(self.card.target_scales), np.float64)
+
+    def truth_of_words(self, words: Sequence[Any]) -> Floats:
+        names = self.card.targets
+        known = [word if isinstance(word, dict) else {} for word in words]
+        rows = [[word.get(name, math.nan) for name in names] for word in known]
+        return np.array(rows, np.float64).reshape(len(words), len(names))
+
     def stored_truth(self, dataset: Dataset) -> Sequence[Sequence[Any]]:
         rows: list[list[float]] = self._stored(dataset).tolist()
         return rows

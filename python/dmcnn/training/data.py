@@ -16,7 +16,7 @@ from dmcnn.datasets.dataset import Dataset, expand
 from dmcnn.datasets.labels import LabelRule
 from dmcnn.datasets.targets import Targets, fit_scales
 from dmcnn.images.sparse import SparseImages
-from dmcnn.readers import reader_of
+from dmcnn.readers import CHOICE, chosen_reader
 from dmcnn.training import parts
 
 log = logging.getLogger("dmcnn")
@@ -129,7 +129,9 @@ def load(
 def _fit_reader(training: Source, reading: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of the reader, including those fitted to the training files."""
     files = expand(training.inputs)
-    fitted = reader_of(files[0]).fit(files, between=training.between, **reading)
+    options = {key: value for key, value in reading.items() if key not in CHOICE}
+    reader = chosen_reader(files[0], reading.get("reader"))
+    fitted = reader.fit(files, between=training.between, **options, **(reading.get("reader_options") or {}))
     if fitted:
         log.info("%s", ", ".join(f"{key} = {value}" for key, value in fitted.items()))
     return {**reading, **fitted}

@@ -186,7 +186,8 @@ class Run:
         The precision is float32, as in inference, whatever the precision of the training.
         """
         if progress.best is not None:
-            best, _ = load(self.files.best, self.card.model)
+            reader = self.card.reading.get("reader")
+            best, _ = load(self.files.best, [self.card.model, *filter(None, [reader])])
             self.net.load_state_dict(best.state_dict())
         result = self.task.evaluate(self.net, self.network_outputs(test, "32"), test)
         if progress.best is None and self.save_every_step:
