@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dmcnn._common.errors import InputError as InputError
     from dmcnn.images.sparse import SparseImages as SparseImages
-    from dmcnn.notebook import load as load
-    from dmcnn.notebook import open as open
-    from dmcnn.notebook import save as save
+    from dmcnn.notebook.opening import load as load
+    from dmcnn.notebook.opening import open as open
+    from dmcnn.notebook.opening import save as save
 
 __version__ = "0.1.0"
 
@@ -29,9 +29,9 @@ __all__ = ["InputError", "SparseImages", "load", "save"]
 _PLACES = {
     "InputError": "dmcnn._common.errors",
     "SparseImages": "dmcnn.images.sparse",
-    "load": "dmcnn.notebook",
-    "open": "dmcnn.notebook",
-    "save": "dmcnn.notebook",
+    "load": "dmcnn.notebook.opening",
+    "open": "dmcnn.notebook.opening",
+    "save": "dmcnn.notebook.opening",
 }
 
 

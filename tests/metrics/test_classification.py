@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn import metrics as sklearn_metrics
 
 from dmcnn._common.errors import InputError
 from dmcnn.metrics import classification
@@ -56,6 +57,24 @@ def test_area_under_the_roc_is_the_auc(signal, background):
     heights = (curve.signal[1:] + curve.signal[:-1]) / 2
     area = (np.diff(curve.background) * heights).sum()
     assert area == pytest.approx(classification.auc(signal=signal, background=background), abs=1e-12)
+
+
+@pytest.mark.parametrize("levels", [4, 100_000])
+def test_auc_roc_and_confusion_are_those_of_scikit_learn(levels):
+    random = np.random.default_rng(levels)
+    label = random.integers(0, 2, 500)
+    score = (random.integers(0, levels, 500) + label * levels / 3).astype(float)
+    signal, background = score[label == 1], score[label == 0]
+    auc = classification.auc(signal=signal, background=background)
+    assert auc == pytest.approx(sklearn_metrics.roc_auc_score(label, score), abs=1e-12)
+    curve = classification.roc(signal=signal, background=background)
+    false, true, cuts = sklearn_metrics.roc_curve(label, score, drop_intermediate=False)
+    np.testing.assert_allclose([curve.background, curve.signal], [false, true], atol=1e-15)
+    np.testing.assert_array_equal(curve.cut, cuts)
+    predicted = (score >= np.median(score)).astype(int)
+    np.testing.assert_array_equal(
+        classification.confusion(label, predicted, 2), sklearn_metrics.confusion_matrix(label, predicted)
+    )
 
 
 @given(SCORES, SCORES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scipy import optimize
 
 from dmcnn.metrics import distributions
 from dmcnn.metrics.distributions import Estimate
@@ -62,7 +63,6 @@ def test_the_fit_is_the_maximum_of_the_likelihood_and_its_errors_the_curvature()
 
 
 def test_the_fit_against_scipy() -> None:
-    optimize = pytest.importorskip("scipy.optimize")
     counts = np.random.default_rng(5).poisson(bell(CENTRES, 40, 0.7, 1.1)).astype(float)
     found = distributions.fit(counts, EDGES)
     assert found is not None

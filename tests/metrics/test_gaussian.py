@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from dmcnn._common.errors import InputError
 from dmcnn.losses import gaussian as trained
@@ -142,7 +143,6 @@ def test_chi2_distribution_against_torch(k: int) -> None:
 
 
 def test_chi2_distribution_against_scipy() -> None:
-    stats = pytest.importorskip("scipy.stats")
     x, shares = np.geomspace(1e-6, 200, 50), np.linspace(0.001, 0.999, 50)
     for k in range(1, 12):
         np.testing.assert_allclose(gaussian.content(x, k), stats.chi2.cdf(x, k), rtol=1e-8, atol=1e-14)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from conftest import ROOT
 from dmcnn._common.errors import InputError
 from dmcnn.settings import COMMANDS
 from dmcnn.settings.cfg import read_cfg
@@ -173,6 +174,31 @@ def test_keys_of_other_commands_and_retired_keys_only_warn(folder: Path) -> None
         "x.cfg:6: weight_file_mpid_2 has no effect any more: name the network of the plane in weight_file",
         "x.cfg:8: name again: this line replaces line 7",
     ]
+
+
+def test_a_cfg_that_does_not_exist_is_the_shipped_one_and_it_is_said(folder: Path) -> None:
+    for word in ("training_config.cfg", "cfg/training_config.cfg"):
+        settings, (warning,) = load("train", [word, "EPOCHS=7"])
+        assert settings.model_dump()["name"] == "dark_trident"
+        assert settings.model_dump()["EPOCHS"] == 7
+        assert warning.startswith(f"{word}: no such file here, so this is the one that comes with dmcnn: ")
+        assert warning.endswith(str(ROOT / "cfg" / "training_config.cfg"))
+
+
+def test_a_cfg_that_exists_hides_the_shipped_one(folder: Path) -> None:
+    (folder / "training_config.cfg").write_text(DM_CNN["train"])
+    settings, warnings = load("train", ["training_config.cfg"])
+    assert settings.model_dump()["name"] == "0.001_AG_GN_LM_TRAINING"
+    assert not any("comes with dmcnn" in warning for warning in warnings)
+
+
+def test_only_the_folder_cfg_stands_for_the_shipped_files(folder: Path) -> None:
+    with pytest.raises(InputError, match=r"^mine/training_config.cfg: no such file$"):
+        load("train", ["mine/training_config.cfg"])
+    with pytest.raises(
+        InputError, match=r"^cfg/trainin.cfg: no such file \(did you mean 'training_config.cfg'\?\)$"
+    ):
+        load("train", ["cfg/trainin.cfg"])
 
 
 @pytest.mark.parametrize(("value", "angle"), [("False", 0), ("90", 90)])

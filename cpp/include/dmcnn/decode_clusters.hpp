@@ -26,7 +26,6 @@ struct Clusters {
 ///
 /// Whatever the bytes say, nothing outside data is read: std::invalid_argument names the entry, what was found
 /// and what was expected.
-Clusters decode_clusters(const std::uint8_t* data, std::int64_t nbytes, const std::int64_t* entries,
-                         std::int64_t n);
+Clusters decode_clusters(const std::uint8_t* data, std::int64_t nbytes, const std::int64_t* entries, std::int64_t n);
 
 }  // namespace dmcnn

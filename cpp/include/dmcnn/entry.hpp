@@ -10,9 +10,7 @@ namespace dmcnn {
 
 inline std::uint32_t load_big_u16(const unsigned char* at) { return std::uint32_t{at[0]} << 8 | at[1]; }
 
-inline std::uint32_t load_big_u32(const unsigned char* at) {
-    return load_big_u16(at) << 16 | load_big_u16(at + 2);
-}
+inline std::uint32_t load_big_u32(const unsigned char* at) { return load_big_u16(at) << 16 | load_big_u16(at + 2); }
 
 inline std::uint64_t load_big_u64(const unsigned char* at) {
     return std::uint64_t{load_big_u32(at)} << 32 | load_big_u32(at + 4);

@@ -197,11 +197,11 @@ class Forward {
     }
 
     std::vector<std::uint32_t> hits_;
-    std::vector<Range> hit_cols_;         ///< (height) from the first hit of a row to the last
-    std::vector<Sum> sums_;               ///< of the first convolution, see Tables
-    std::vector<Sum> maps_;               ///< (columns, filters) of a row of windows
-    std::vector<Sum> squares_;            ///< (cols, maps) of a row of squares
-    std::vector<Range> changed_;          ///< (rows) inputs of the first dense layer that are not zero
+    std::vector<Range> hit_cols_;  ///< (height) from the first hit of a row to the last
+    std::vector<Sum> sums_;  ///< of the first convolution, see Tables
+    std::vector<Sum> maps_;  ///< (columns, filters) of a row of windows
+    std::vector<Sum> squares_;  ///< (cols, maps) of a row of squares
+    std::vector<Range> changed_;  ///< (rows) inputs of the first dense layer that are not zero
     std::vector<std::int32_t> in_, out_;  ///< of a dense layer
 };
 

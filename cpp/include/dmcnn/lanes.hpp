@@ -48,7 +48,7 @@ class Lanes {
     }
 
   private:
-    typedef T Numbers __attribute__((vector_size(N * sizeof(T))));
+    using Numbers [[gnu::vector_size(N * sizeof(T))]] = T;
 
     struct Loaded {  // a function that returned Numbers would need the registers to be there
         Numbers all;

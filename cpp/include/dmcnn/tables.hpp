@@ -40,20 +40,20 @@ struct Tables {
     bool reads(std::size_t number) const { return read[number % (height * width)] != 0; }
 
     std::vector<Pixel> pixel;            ///< (height * width)
-    std::vector<std::int16_t> read;      ///< (height * width), padded to kLanes: -1 for pixels that are read, else 0
-    std::vector<std::size_t> strip;      ///< where the strips of a pixel begin, from its first number on
-    std::vector<Sum> weight;             ///< (strips / kStrips, channels, kStrips, kLanes)
-    std::vector<Sum> start;              ///< the sums of an empty frame
+    std::vector<std::int16_t> read;  ///< (height * width), padded to kLanes: -1 for pixels that are read, else 0
+    std::vector<std::size_t> strip;  ///< where the strips of a pixel begin, from its first number on
+    std::vector<Sum> weight;  ///< (strips / kStrips, channels, kStrips, kLanes)
+    std::vector<Sum> start;  ///< the sums of an empty frame
     Rounding act_1;
-    std::vector<Sum> conv;               ///< (maps / kMaps, filters, kMaps)
-    std::vector<Sum> conv_bias;          ///< (maps)
+    std::vector<Sum> conv;  ///< (maps / kMaps, filters, kMaps)
+    std::vector<Sum> conv_bias;  ///< (maps)
     Rounding act_2;
-    std::vector<Sum> empty;              ///< (maps) what an empty window gives
-    std::vector<Sum> empty_row;          ///< (cols, maps) sums over squares of empty windows
-    std::vector<std::int16_t> mean;      ///< codes of the means, by sum + pool^2 * act_2.most
+    std::vector<Sum> empty;  ///< (maps) what an empty window gives
+    std::vector<Sum> empty_row;  ///< (cols, maps) sums over squares of empty windows
+    std::vector<std::int16_t> mean;  ///< codes of the means, by sum + pool^2 * act_2.most
     std::vector<std::int16_t> empty_mean;  ///< (filters) those of empty squares
-    std::vector<DenseTable> dense;       ///< the first takes (rows, cols, filters) means less empty_mean
-    float unit;                          ///< of the outputs
+    std::vector<DenseTable> dense;  ///< the first takes (rows, cols, filters) means less empty_mean
+    float unit;  ///< of the outputs
 };
 
 /// Whether Sum is wide enough for all sums of the convolutions. std::invalid_argument if a number is out of range.

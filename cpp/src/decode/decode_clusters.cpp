@@ -28,8 +28,7 @@ void add_projection(Entry& entry, std::int64_t size, Clusters& out) {
 
 }  // namespace
 
-Clusters decode_clusters(const std::uint8_t* data, std::int64_t nbytes, const std::int64_t* entries,
-                         std::int64_t n) {
+Clusters decode_clusters(const std::uint8_t* data, std::int64_t nbytes, const std::int64_t* entries, std::int64_t n) {
     Clusters out;
     out.counts.reserve(static_cast<std::size_t>(n));
     for (std::int64_t e = 0; e < n; ++e) {

@@ -40,8 +40,7 @@ struct DenseFrames {
     template <class Sum>
     bool reads_nan(const Tables<Sum>& t, size_t i) const {
         bool found = false;
-        for (size_t at = 0; at < t.size(); ++at)
-            found |= std::isnan(pixels[i * t.size() + at]) && t.reads(at);
+        for (size_t at = 0; at < t.size(); ++at) found |= std::isnan(pixels[i * t.size() + at]) && t.reads(at);
         return found;
     }
 };
@@ -120,9 +119,8 @@ void run_parts(const Tables<Sum>& t, const Frames& frames, std::int64_t n, int t
     constexpr size_t kPart = 256;  // frames that share the room for one
     const auto run_part = has_avx2() ? run_avx2<Sum, Frames> : run_anywhere<Sum, Frames>;
     const auto end = static_cast<size_t>(n);
-    parallel_for((end + kPart - 1) / kPart, threads, [&](size_t part) {
-        run_part(t, frames, part * kPart, std::min(end, (part + 1) * kPart), out);
-    });
+    parallel_for((end + kPart - 1) / kPart, threads,
+                 [&](size_t part) { run_part(t, frames, part * kPart, std::min(end, (part + 1) * kPart), out); });
 }
 
 std::string text(const Shape& shape) {

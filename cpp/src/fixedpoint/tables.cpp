@@ -106,7 +106,10 @@ Matrix separable(const Layers& l) {
 }
 
 Matrix mixing(const Layers& l) {
-    return {{l.conv.data, l.conv.data + l.filters * l.filters}, l.act_1_bits + l.conv.bits - 2, l.conv_bias, l.filters,
+    return {{l.conv.data, l.conv.data + l.filters * l.filters},
+            l.act_1_bits + l.conv.bits - 2,
+            l.conv_bias,
+            l.filters,
             l.act_2_bits};
 }
 
@@ -188,8 +191,7 @@ void set_pool(int input_bits, int bits, Tables<Sum>& t) {
     }
     for (size_t cell = 0; cell < t.cols; ++cell)
         for (const Sum code : t.empty) t.empty_row.push_back(static_cast<Sum>(code * area));
-    for (size_t f = 0; f < t.filters; ++f)
-        t.empty_mean.push_back(t.mean[static_cast<size_t>(t.empty_row[f] + most)]);
+    for (size_t f = 0; f < t.filters; ++f) t.empty_mean.push_back(t.mean[static_cast<size_t>(t.empty_row[f] + most)]);
 }
 
 DenseTable dense_table(const Matrix& from, std::int64_t most) {
@@ -233,8 +235,8 @@ template <class Sum>
 bool fits(const Layers& l) {
     check_sizes(l);
     check(l);
-    const std::int64_t largest = std::max({separable(l).bound(reach(l.input_bits)), mixing(l).bound(top(l.act_1_bits)),
-                                           l.pool * l.pool * top(l.act_2_bits)});
+    const std::int64_t largest = std::max({separable(l).bound(reach(l.input_bits)),
+                                           mixing(l).bound(top(l.act_1_bits)), l.pool * l.pool * top(l.act_2_bits)});
     return largest <= std::numeric_limits<Sum>::max();
 }
 

@@ -108,9 +108,8 @@ Sparse crop(const Images& images, const Cuts& cuts, Merge merge, int threads) {
     check_images(images, threads);
     check(cuts, images);
     std::vector<Part> parts(static_cast<std::size_t>(cuts.n));
-    parallel_for(parts.size(), threads, [&](std::size_t j) {
-        parts[j] = cut_window(images, cuts, static_cast<std::int64_t>(j), merge);
-    });
+    parallel_for(parts.size(), threads,
+                 [&](std::size_t j) { parts[j] = cut_window(images, cuts, static_cast<std::int64_t>(j), merge); });
     return join(parts);
 }
 

@@ -93,13 +93,12 @@ std::vector<Point> charged_points(const Images& images, std::int64_t i, std::int
     std::vector<Point> points;
     points.reserve(static_cast<std::size_t>(images.offsets[i + 1] - images.offsets[i]));
     for (std::int64_t c = 0; c < images.shape.channels; ++c)
-        for_each_pixel(images, i, c, 0, images.shape.height,
-                       [&](std::int64_t row, std::int64_t col, std::int64_t k) {
-                           const std::int64_t first = std::max<std::int64_t>(0, col - width + 1);
-                           const std::int64_t last = std::min(lefts - 1, col);
-                           points.push_back({static_cast<std::int32_t>(row), static_cast<std::int32_t>(first),
-                                             static_cast<std::int32_t>(last), std::llrint(images.value[k] / unit)});
-                       });
+        for_each_pixel(images, i, c, 0, images.shape.height, [&](std::int64_t row, std::int64_t col, std::int64_t k) {
+            const std::int64_t first = std::max<std::int64_t>(0, col - width + 1);
+            const std::int64_t last = std::min(lefts - 1, col);
+            points.push_back({static_cast<std::int32_t>(row), static_cast<std::int32_t>(first),
+                              static_cast<std::int32_t>(last), std::llrint(images.value[k] / unit)});
+        });
     if (images.shape.channels > 1)  // sums of whole numbers: the order inside a row does not matter
         std::sort(points.begin(), points.end(), [](const Point& a, const Point& b) { return a.row < b.row; });
     return points;

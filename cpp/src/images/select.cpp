@@ -1,6 +1,7 @@
 #include "dmcnn/select.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <stdexcept>
@@ -36,8 +37,9 @@ void check(const Window& window, const Limits& limits) {
 /// Whether n cells have neither energy nor time: read as one number, such a cell is 0.
 template <std::int64_t n>
 bool is_empty(const float* pairs) {
-    std::uint64_t words[n], any = 0;
-    std::memcpy(words, pairs, sizeof words);
+    std::array<std::uint64_t, n> words;
+    std::uint64_t any = 0;
+    std::memcpy(words.data(), pairs, sizeof words);
     for (const std::uint64_t word : words) any |= word;
     return any == 0;
 }

@@ -46,7 +46,7 @@ std::vector<std::int64_t> centres(const std::int32_t* index, std::int64_t nnz, c
         found.erase(std::unique(found.begin(), found.end()), found.end());
         return found;
     }
-    const std::vector<std::int64_t> cells = middles(shape, scan.stride);
+    std::vector<std::int64_t> cells = middles(shape, scan.stride);
     if (!boxes) return cells;
     for (std::int64_t channel = 0; channel < shape.channels; ++channel)
         for (const std::int64_t cell : cells) found.push_back(channel * plane + cell);

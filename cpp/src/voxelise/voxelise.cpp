@@ -18,8 +18,8 @@ struct Hit {
 Hit place(const Frames& frames, std::int64_t pixel, float energy, double time) {
     const std::int64_t bins = frames.time.n - 1, bin = bin_of(frames.time, time);
     const bool right = frames.time.right_closed;
-    const bool in_window = right ? frames.after < time && time <= frames.until
-                                 : frames.after <= time && time < frames.until;
+    const bool in_window =
+        right ? frames.after < time && time <= frames.until : frames.after <= time && time < frames.until;
     if (!in_window || bin >= bins || (bin < 0 && !frames.cumulative)) return {pixel, 0, 0, energy};
     return {pixel, std::max<std::int64_t>(bin, 0), frames.cumulative ? bins : bin + 1, energy};
 }
@@ -63,7 +63,9 @@ void check(const Images& images, std::int64_t energy, std::int64_t time, const F
 /// Frames of images, added one after another.
 class Voxels {
   public:
-    Voxels(const Frames& frames, std::int64_t plane) : frames_(frames), plane_(plane) { sparse_.offsets.push_back(0); }
+    Voxels(const Frames& frames, std::int64_t plane) : frames_(frames), plane_(plane) {
+        sparse_.offsets.push_back(0);
+    }
 
     /// each_hit(body) calls body(hit) for the hits of the image, in the order of their pixels.
     template <class EachHit>
@@ -107,7 +109,7 @@ class Voxels {
     Frames frames_;
     std::int64_t plane_;
     Sparse sparse_;
-    std::vector<Hit> hits_;           // of the image being added
+    std::vector<Hit> hits_;  // of the image being added
     std::vector<std::int64_t> next_;  // per frame: where its next voxel goes
 };
 

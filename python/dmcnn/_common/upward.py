@@ -7,5 +7,6 @@ from typing import Any
 
 
 def notebook(name: str) -> Any:
-    """Return a function of dmcnn.notebook, which is imported when a user first asks for a picture or a map."""
-    return getattr(import_module("dmcnn.notebook"), name)
+    """Return a function of dmcnn.notebook ("module.function"), imported at the first use."""
+    module, _, function = name.rpartition(".")
+    return getattr(import_module(f"dmcnn.notebook.{module}"), function)

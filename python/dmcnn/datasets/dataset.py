@@ -320,7 +320,7 @@ class Dataset:
             scaling: "none" or "minmax", which a network's card names too.
             cache: "memory", or a folder for a file that is mapped into memory.
         """
-        found: TorchDataset[Any] = notebook("torch_images")(self, scaling, cache)
+        found: TorchDataset[Any] = notebook("opening.torch_images")(self, scaling, cache)
         return found
 
     def __repr__(self) -> str:

@@ -76,7 +76,7 @@ class Event:
             channel: of the plane; time frames are drawn side by side.
             options: of dmcnn.figures.event.event_display, such as cmap and gamma, for a plane.
         """
-        figure: Figure = notebook("plot_event")(self, channel, **options)
+        figure: Figure = notebook("pictures.plot_event")(self, channel, **options)
         return figure
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
@@ -91,9 +91,9 @@ class Event:
         return f"Event({self._words()}, {self.shape}, {int(self.images.n_pixels[0])} active pixels)"
 
     def _repr_png_(self) -> bytes:
-        png: bytes = notebook("png")(self.plot())
+        png: bytes = notebook("pictures.png")(self.plot())
         return png
 
     def _repr_html_(self) -> str:
-        image: str = notebook("html_image")(self.plot())
+        image: str = notebook("pictures.html_image")(self.plot())
         return f"<figure><figcaption>{escape(self._words())}</figcaption>{image}</figure>"

@@ -24,11 +24,11 @@ class Shown:
         raise NotImplementedError
 
     def _repr_png_(self) -> bytes:
-        png: bytes = notebook("png")(self.plot())
+        png: bytes = notebook("pictures.png")(self.plot())
         return png
 
     def _repr_html_(self) -> str:
-        image: str = notebook("html_image")(self.plot())
+        image: str = notebook("pictures.html_image")(self.plot())
         return image
 
 
@@ -64,7 +64,7 @@ class AttributionMap(Shown):
             channel: of a plane; None = the first plane, or the sum over time frames.
             options: of dmcnn.figures.attribution.attribution_map, such as percentile and cmap.
         """
-        figure: Figure = notebook("plot_attribution")(self, channel, **options)
+        figure: Figure = notebook("pictures.plot_attribution")(self, channel, **options)
         return figure
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
@@ -107,7 +107,7 @@ class OcclusionMap(Shown):
             name: of the class; None = the signal, or the likeliest.
             options: of dmcnn.figures.occlusion.score_map, such as normalized and cmap.
         """
-        figure: Figure = notebook("plot_occlusion")(self, name or self.signal, **options)
+        figure: Figure = notebook("pictures.plot_occlusion")(self, name or self.signal, **options)
         return figure
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:

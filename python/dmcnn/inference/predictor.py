@@ -152,7 +152,7 @@ class Predictor:
             InputError: no network of classes, not one event, or an unknown method, class or option.
         """
         one = self._one(event, is_prepared)
-        found: AttributionMap = notebook("explain")(self, one, method, target, output, options)
+        found: AttributionMap = notebook("maps.explain")(self, one, method, target, output, options)
         return found
 
     def occlude(
@@ -170,7 +170,7 @@ class Predictor:
             InputError: no network of classes, not one event, or an unknown option.
         """
         one = self._one(event, is_prepared)
-        found: OcclusionMap = notebook("occlude")(self, one, k, options)
+        found: OcclusionMap = notebook("maps.occlude")(self, one, k, options)
         return found
 
     def _one(self, event: Explainable, is_prepared: bool) -> SparseImages:

@@ -16,6 +16,10 @@ CASTS = {"int": int, "float": float, "str": str, "bool": bool}
 
 COMMAND_LINE = "command line"
 
+PACKAGE = Path(__file__).parents[1]
+SHIPPED = PACKAGE / "cfg" if (PACKAGE / "cfg").is_dir() else PACKAGE.parents[1] / "cfg"
+"""Folder of the cfg files that come with dmcnn: inside an installed package, beside the sources otherwise."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -65,6 +69,15 @@ def literal(text: str) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
+def find_cfg(path: str | Path) -> Path:
+    """Return ``path``, or the shipped cfg file where only that exists: of ``NAME.cfg`` and ``cfg/NAME.cfg``."""
+    path = Path(path)
+    shipped = SHIPPED / path.name
+    if not path.exists() and path.parent in (Path(), Path("cfg")) and shipped.is_file():
+        return shipped
+    return path
+
+
 def read_cfg(path: str | Path) -> tuple[list[Entry], list[Fault]]:
     """Read the entries and faults of a cfg file; InputError if there is no such text file."""
     path = Path(path)
@@ -72,8 +85,9 @@ def read_cfg(path: str | Path) -> tuple[list[Entry], list[Fault]]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         folder = path.parent
-        siblings = [p.name for p in folder.glob("*.cfg")] if folder.is_dir() else []
-        raise InputError(f"{path}: no such file{nearest(path.name, siblings)}") from None
+        folders = [folder, SHIPPED] if folder in (Path(), Path("cfg")) else [folder]
+        names = [p.name for where in folders if where.is_dir() for p in where.glob("*.cfg")]
+        raise InputError(f"{path}: no such file{nearest(path.name, names)}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a text file that can be read ({type(error).__name__})") from None
     entries: list[Entry] = []

@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from dmcnn._common import plugins
 from dmcnn._common.errors import InputError, nearest
 from dmcnn.settings import COMMANDS, Settings
-from dmcnn.settings.cfg import COMMAND_LINE, Entry, Fault, read_cfg, read_overrides
+from dmcnn.settings.cfg import COMMAND_LINE, Entry, Fault, find_cfg, read_cfg, read_overrides
 from dmcnn.settings.help import SHORT, SWITCHES, describe, field_type
 
 log = logging.getLogger("dmcnn")
@@ -51,6 +51,8 @@ def run(command: str, work: Callable[[S], None], argv: Sequence[str] | None = No
 def load(command: str, words: Sequence[str]) -> tuple[Settings, list[str]]:
     """Load the settings of a command from ``[cfg file] [key=value …]``.
 
+    A cfg file that does not exist is looked up among those that come with dmcnn, see ``find_cfg``.
+
     Returns:
         The settings, and warnings.
 
@@ -59,14 +61,18 @@ def load(command: str, words: Sequence[str]) -> tuple[Settings, list[str]]:
     """
     words = _long(words)
     has_cfg = bool(words) and "=" not in words[0]
-    source = words[0] if has_cfg else COMMAND_LINE
+    source = str(find_cfg(words[0])) if has_cfg else COMMAND_LINE
     if has_cfg:
         plugins.look_in(Path(words[0]).parent)
-    entries, faults = read_cfg(words[0]) if has_cfg else ([], [])
+    entries, faults = read_cfg(source) if has_cfg else ([], [])
     more, more_faults = read_overrides(words[1:] if has_cfg else words)
     faults = faults + more_faults
     given, warnings, unknown = _sort(command, [*entries, *more], source)
     settings, invalid = _build(COMMANDS[command], given, source, {fault.key for fault in faults})
+    if has_cfg and Path(source) != Path(words[0]):
+        warnings.insert(
+            0, f"{words[0]}: no such file here, so this is the one that comes with dmcnn: {source}"
+        )
     faults += unknown + invalid
     if settings is None or faults:
         raise InputError(*map(str, sorted(faults, key=lambda fault: (fault.line is None, fault.line or 0))))

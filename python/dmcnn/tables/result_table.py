@@ -103,7 +103,11 @@ class ResultTable:
             "<tr>" + "".join(f"<td>{escape(word)}</td>" for word in row) + "</tr>"
             for row in islice(words.rows, HTML_ROWS)
         )
-        more = f"<p>{len(self)} rows, of which the first {HTML_ROWS}</p>" if len(self) > HTML_ROWS else ""
+        more = (
+            f"<p>{len(self)} rows, of which the first {HTML_ROWS} are shown</p>"
+            if len(self) > HTML_ROWS
+            else ""
+        )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}"
 
 

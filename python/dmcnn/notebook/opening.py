@@ -1,18 +1,12 @@
-"""Notebook: networks, datasets and checkpoints opened and saved in one line, and the pictures that they show.
-
-``dmcnn.load``, ``dmcnn.open`` and ``dmcnn.save`` are here. So is what the methods of lower rooms' objects, such as
-``event.plot()`` and ``net.explain(event)``, need of the rooms above them.
-"""
+"""Networks, datasets and checkpoints, opened and saved in one line."""
 
 from __future__ import annotations
 
-import base64
 import inspect
-import io
 import platform
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,19 +14,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from dmcnn._common.errors import InputError, nearest
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from torch import nn
 
     from dmcnn.checkpoints.card import Card, Own
     from dmcnn.datasets.dataset import Dataset
-    from dmcnn.datasets.event import Event
     from dmcnn.engines.torch_images import TorchImages
-    from dmcnn.images.sparse import SparseImages
-    from dmcnn.inference.maps import AttributionMap, OcclusionMap
     from dmcnn.inference.predictor import Predictor
-
-PNG_DPI = 80
-"""[pixels per inch] of pictures in a notebook."""
 
 
 def load(
@@ -273,9 +260,6 @@ def _maker(net: nn.Module, card: Card) -> Own:
     return kind if inspect.isclass(known) else card.model
 
 
-# ---- what the methods of lower rooms' objects need
-
-
 def torch_images(data: Dataset, scaling: str, cache: str) -> TorchImages:
     """Read the events of a dataset that hold an image, for any DataLoader."""
     from dmcnn.datasets import disk_cache
@@ -285,147 +269,3 @@ def torch_images(data: Dataset, scaling: str, cache: str) -> TorchImages:
         return TorchImages(disk_cache.load(data, cache, data.reading)[0], scaling)
     images = data.load()
     return TorchImages(images if images.has_image.all() else images.take(images.has_image), scaling)
-
-
-def explain(
-    predictor: Predictor,
-    event: SparseImages,
-    method: Any,
-    target: str | int,
-    output: str,
-    options: Mapping[str, Any],
-) -> AttributionMap:
-    """Make the map of one event: see ``Predictor.explain``."""
-    from dmcnn.attribution import Method, Target, build
-    from dmcnn.attribution.explain import explain as maps
-    from dmcnn.datasets.labels import class_number
-    from dmcnn.inference.maps import AttributionMap
-
-    predictor.task.need_classes("attribution")
-    card = predictor.card
-    scores = predictor.task.event_scores(next(predictor.logits([event])), ()).named
-    wanted = max(scores, key=lambda name: scores[name]) if target == "predicted" else target
-    number = class_number(wanted, tuple(card.classes), "target")
-    if isinstance(method, Method):
-        made = replace(method, **options)
-    else:
-        common = {"internal_batch": predictor.batch_size, "precision": predictor.precision}
-        made, *others = build(method, **{**common, **options})
-        if others:
-            raise InputError(f"{method!r} is {len(others) + 1} methods, expected one")
-    how = Target(number, output, card.activation)
-    found = maps(predictor.net, event.dense()[0], how, [made], scaling=card.scaling)
-    return AttributionMap(
-        values=found.maps[made.name],
-        images=event,
-        method=made.name,
-        title=made.title,
-        signed=made.signed,
-        target=card.classes[number],
-        output=output,
-        scores=scores,
-        box=found.boxes.get(made.name),
-    )
-
-
-def occlude(predictor: Predictor, event: SparseImages, k: int, options: Mapping[str, Any]) -> OcclusionMap:
-    """Make the maps of one event: see ``Predictor.occlude``."""
-    import numpy as np
-
-    from dmcnn.inference.maps import OcclusionMap
-    from dmcnn.occlusion.result import OcclusionResult, Scan
-
-    predictor.task.need_classes("occlusion")
-    known = {entry.name for entry in fields(Scan)} - {"k"}
-    for name in options:
-        if name not in known:
-            raise InputError(
-                f"occlude takes no {name!r}{nearest(name, known)}; known: {', '.join(sorted(known))}"
-            )
-    scan = Scan(k, **options)
-    found = scan.windows(event)
-    engine = scan.dense(predictor.batch_size, predictor.precision, predictor.card.scaling)
-    base = next(predictor.logits([event]))[0]
-    parts = [np.zeros((0, len(base))), *engine.scores(predictor.net, event, found)]
-    result = OcclusionResult(found, np.concatenate(parts)[found.number], base)
-    values, untouched = result.maps(predictor.task.scores)
-    card = predictor.card
-    return OcclusionMap(
-        values=values,
-        base=untouched,
-        classes=tuple(card.classes),
-        images=event,
-        signal=card.signal or card.classes[int(untouched.argmax())],
-    )
-
-
-def plot_event(event: Event, channel: int, **options: Any) -> Figure:
-    """Draw one plane of an event, or all its time frames."""
-    from dmcnn.displays.space_time import frames
-    from dmcnn.figures.event import event_display
-    from dmcnn.figures.image_axes import value_label
-    from dmcnn.images.sparse import UNSET
-
-    words = "" if event.label is None else str(event.label)
-    if event.images.is_volume:
-        _refuse(options)
-        return _shown(frames(event.images, event.frame_edges, words, event.frame_unit))
-    record, meta = event.images.events[0], event.meta[_channel(channel, event.shape)]
-    known = record["run"] != UNSET
-    shown = {"bar_label": value_label(meta), "label": words, **options}
-    return _shown(event_display(event.image[channel], meta, record if known else None, **shown))
-
-
-def plot_attribution(found: AttributionMap, channel: int | None, **options: Any) -> Figure:
-    """Draw an attribution map."""
-    from dmcnn.figures.attribution import attribution_map
-
-    image, values = found.images.dense()[0], found.values
-    if channel is None and found.images.is_volume:
-        image, values, meta = image.sum(axis=0), values.sum(axis=0), found.images.meta[0, 0]
-    else:
-        at = _channel(channel or 0, found.images.shape)
-        image, values, meta = image[at], values[at], found.images.meta[0, at]
-    title = f"{found.title}, {found.target} {found.output}"
-    shown = {"signed": found.signed, "image": image, "box": found.box, "zoom_to": image, **options}
-    return _shown(attribution_map(values, title, meta, **shown))
-
-
-def plot_occlusion(found: OcclusionMap, name: str, **options: Any) -> Figure:
-    """Draw the occlusion map of one class."""
-    from dmcnn.figures.occlusion import score_map, strongest_frame
-
-    values, base = found[name], float(found.base[found.classes.index(name)])
-    flat = strongest_frame(values, base) if values.ndim == 3 else values
-    image = found.images.dense()[0].any(axis=0)
-    shown = {"base_score": base, "zoom_to": image, **options}
-    return _shown(score_map(flat, name.capitalize(), found.images.meta[0, 0], **shown))
-
-
-def png(figure: Figure) -> bytes:
-    """Return a figure as PNG, small enough for a notebook."""
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=PNG_DPI)
-    return file.getvalue()
-
-
-def html_image(figure: Figure) -> str:
-    """Return a figure as an HTML element that holds its PNG."""
-    return f'<img alt="" src="data:image/png;base64,{base64.b64encode(png(figure)).decode()}"/>'
-
-
-def _shown(figure: Figure) -> Figure:
-    """Let a figure show itself in a notebook: it does not come from pyplot, which would keep every one."""
-    figure._repr_png_ = partial(png, figure)  # type: ignore[attr-defined]
-    return figure
-
-
-def _channel(channel: int, shape: tuple[int, ...]) -> int:
-    if not 0 <= channel < shape[0]:
-        raise InputError(f"channel {channel}: the event has 0 to {shape[0] - 1}")
-    return channel
-
-
-def _refuse(options: Mapping[str, Any]) -> None:
-    if options:
-        raise InputError(f"time frames are drawn without {', '.join(options)}")
