@@ -73,7 +73,7 @@ class IntegratedGradients(Method):
     def completeness(
         self, net: nn.Module, inputs: torch.Tensor, maps: torch.Tensor, target: Target
     ) -> torch.Tensor:
-        """Return the (B,) |sum of the map - change of the explained number| / |that change|, from the baseline to the image."""
+        """Return the (B,) |sum of the map - change of the explained number| / |that change|."""
         with undisturbed(net):
             explained = Explained(net, target, self.precision)
             ends = [
@@ -139,7 +139,7 @@ class _Path:
         return (self.values.diff() - ruled).abs().masked_fill(fixed, 0)
 
     def integral(self, tolerance: float) -> torch.Tensor:
-        """Return the (C, H, W) integral of the gradient along the path, times the path; see ``_weights`` for the tolerance."""
+        """Return the (C, H, W) integral of the gradient along the path, times the path."""
         weights = _weights(self.nodes, self.values, self.slopes, tolerance).to(self.gradients)
         mean: torch.Tensor = torch.tensordot(weights, self.gradients, dims=1)
         return self.way * mean
