@@ -1,4 +1,4 @@
-"""Attribution: maps of how much every pixel matters for an output of a network, by 18 methods with one interface.
+"""Attribution: maps of how much every pixel matters for an output of a network, by methods with one interface.
 
 target = Target(0)
 for method in build(["lariat"], n_samples=8):
