@@ -21,9 +21,9 @@ from dmcnn import _core
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.datasets.labels import LabelRule
 from dmcnn.images.sparse import SparseImages
-from dmcnn.occlusion.engines import occluded
+from dmcnn.occlusion.engines import occluded_batches
 from dmcnn.occlusion.fills import fill_values
-from dmcnn.occlusion.windows import windows
+from dmcnn.occlusion.windows import list_windows
 from dmcnn.training.batches import Batches
 from dmcnn.training.loader import Loader
 
@@ -174,10 +174,10 @@ def occlude(active: int = 2000, half: int = 4, batch_size: int = 8, rounds: int 
     memory = np.empty((batch_size, *event.shape), np.float32)
 
     def ours() -> Iterator[torch.Tensor]:
-        found = windows(event, half)
-        return occluded(event, found, np.arange(len(found)), fill_values(event), batch_size, memory)
+        found = list_windows(event, half)
+        return occluded_batches(event, found, np.arange(len(found)), fill_values(event), batch_size, memory)
 
-    found = windows(event, half)
+    found = list_windows(event, half)
     made = [one.numpy().copy() for batch in islice(ours(), 5) for one in batch]
     for window, copy in islice(zip(found.number.tolist(), clones(), strict=True), len(made)):
         if window < len(made):
@@ -205,7 +205,7 @@ def occlude(active: int = 2000, half: int = 4, batch_size: int = 8, rounds: int 
         paired(
             "occlude, list and merge alone",
             "loop of clones",
-            lambda: windows(event, half),
+            lambda: list_windows(event, half),
             loop,
             rounds=rounds,
         ),
