@@ -22,7 +22,7 @@ def read(path: str) -> list[DeployedTensor]:
 
     net, _ = load(path)
     tensors = []
-    for name, parameter, quantiser in quantisers.deployed(net):
+    for name, parameter, quantiser in quantisers.deployed_parameters(net):
         values = parameter.detach() if quantiser is None else quantiser(parameter.detach())
         deployed = values.float().numpy()
         zero = np.abs(deployed) <= (quantisers.ZERO if quantiser is None else 0)

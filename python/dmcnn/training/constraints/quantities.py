@@ -17,7 +17,7 @@ from torch import nn
 from dmcnn.losses.gaussian import cholesky
 from dmcnn.metrics.gaussian import FULL, Gaussian
 from dmcnn.quantisation.cost import FLOAT
-from dmcnn.quantisation.quantisers import ZERO, Quantiser, deployed
+from dmcnn.quantisation.quantisers import ZERO, Quantiser, deployed_parameters
 
 REACH = 0.05
 """Size of a weight at which the pull that makes weights zero is a quarter of that at zero, or half a quantisation
@@ -50,7 +50,7 @@ class Weights:
     @classmethod
     def of(cls, net: nn.Module) -> Weights:
         """Those of ``net``, in order."""
-        parts = [_part(weight, quantiser) for _, weight, quantiser in deployed(net)]
+        parts = [_part(weight, quantiser) for _, weight, quantiser in deployed_parameters(net)]
         return cls(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
     @cached_property
@@ -82,7 +82,7 @@ class Weights:
 
 def _part(weight: torch.Tensor, quantiser: Quantiser | None) -> tuple[torch.Tensor, ...]:
     flat = weight.flatten()
-    rounded = flat.detach() if quantiser is None else quantiser.rounded(flat.detach())
+    rounded = flat.detach() if quantiser is None else quantiser.round(flat.detach())
     half, bits = (ZERO, FLOAT) if quantiser is None else (quantiser.step / 2, quantiser.bits)
     return flat, rounded, torch.full_like(rounded, half), torch.full_like(rounded, bits)
 
