@@ -47,10 +47,10 @@ def pairs(names: Sequence[Path], slices: list[int], what: str) -> list[Timing]:
     batches = names[0].parents[1]
     known = fit_charge(names, slices=slices)
     mean, std = known.values()
-    theirs = np.concatenate([frames for frames, _ in original(names, slices, batches)])
-    np.testing.assert_array_equal(ours(names, slices).dense().transpose(0, 2, 3, 1), theirs)
-    np.testing.assert_array_equal(single(names, slices, mean, std)[0].transpose(0, 2, 3, 1), theirs)
-    del theirs
+    expected = np.concatenate([frames for frames, _ in original(names, slices, batches)])
+    np.testing.assert_array_equal(ours(names, slices).dense().transpose(0, 2, 3, 1), expected)
+    np.testing.assert_array_equal(single(names, slices, mean, std)[0].transpose(0, 2, 3, 1), expected)
+    del expected
 
     def in_batches() -> list[int]:
         """Run the way of pandas with two passes."""

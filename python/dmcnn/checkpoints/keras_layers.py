@@ -141,10 +141,10 @@ def check_steps(net: nn.Module, config: Mapping[str, Any], where: str) -> None:
         InputError: the first step that differs.
         KeyError, TypeError, …: the ``model_config`` does not describe a chain of layers.
     """
-    theirs = [*_keras_steps(config)]
-    if theirs and theirs[-1][1] in OUTPUT_ACTIVATIONS:
-        theirs.pop()
-    pairs = zip([*theirs, ("output", "the end")], [*_torch_steps(net), "the end"], strict=False)
+    keras_steps = [*_keras_steps(config)]
+    if keras_steps and keras_steps[-1][1] in OUTPUT_ACTIVATIONS:
+        keras_steps.pop()
+    pairs = zip([*keras_steps, ("output", "the end")], [*_torch_steps(net), "the end"], strict=False)
     for (layer, step), own in pairs:
         if step != own:
             raise InputError(
