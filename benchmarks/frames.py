@@ -20,7 +20,7 @@ from timing import Timing, paired
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.datasets.targets import Targets
 from dmcnn.images.sparse import SparseImages, join
-from dmcnn.readers import fit_charge
+from dmcnn.readers.smartpixel.reader import SmartPixelFile
 from dmcnn.simulation import smartpixel
 
 BATCH, HIGH, LOW, STEPS = 5000, 1.7, 2.5, 8
@@ -45,7 +45,7 @@ def preprocessing(folder: Path) -> list[Timing]:
 def pairs(names: Sequence[Path], slices: list[int], what: str) -> list[Timing]:
     """Check that dmcnn and both ways of pandas give the same images, and time them."""
     batches = names[0].parents[1]
-    known = fit_charge(names, slices=slices)
+    known = SmartPixelFile.fit(names, slices=slices, charge="standardised")
     mean, std = known.values()
     expected = np.concatenate([frames for frames, _ in original(names, slices, batches)])
     np.testing.assert_array_equal(ours(names, slices).dense().transpose(0, 2, 3, 1), expected)
@@ -92,7 +92,7 @@ def labels_of(path: Path) -> Path:
 def ours(paths: Sequence[Path], slices: list[int], **known: Any) -> SparseImages:
     """Read all frames with labels, standardised and rounded; statistics are fitted unless they are ``known``."""
     how: dict[str, Any] = {"slices": slices, "charge": "standardised", "charge_bits": 4, **known}
-    how |= fit_charge(paths, **how)
+    how |= SmartPixelFile.fit(paths, **how)
     targets = Targets(tuple(SCALES), tuple(SCALES.values()))
     return Dataset([str(path) for path in paths], targets=targets, **how).load(progress=False)
 

@@ -14,7 +14,7 @@ import numpy as np
 import uproot
 from timing import Timing, paired
 
-from dmcnn.readers import LArCV2
+from dmcnn.readers.larcv2.reader import LArCV2
 
 ADC_LO, ADC_HI = 10, 500
 PIXELS = f"{noisy.TREE}/image2d_data_branch/_image_v/_image_v._img"
