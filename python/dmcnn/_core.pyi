@@ -5,10 +5,11 @@
 Loops over the pixels of sparse detector images. Every function releases the GIL.
 """
 from __future__ import annotations
+import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['Network', 'centroid', 'crop', 'decode_clusters', 'decode_image2d', 'decode_voxels', 'densify', 'list_boxes', 'list_windows', 'most_charge', 'occlude', 'select', 'sparsify', 'voxelise', 'voxelise_cells', 'voxelise_dense', 'voxelise_hits']
+__all__: list[str] = ['Network', 'centroid', 'crop', 'decode_clusters', 'decode_image2d', 'decode_voxels', 'densify', 'gather_rows', 'list_boxes', 'list_users', 'list_windows', 'match_windows', 'max_rows', 'measure_rows', 'measure_slopes', 'most_charge', 'occlude', 'scale_rows', 'scale_slopes', 'scatter_rows', 'select', 'sparsify', 'voxelise', 'voxelise_cells', 'voxelise_dense', 'voxelise_hits']
 class Network:
     """
     A quantised network for pixel frames, in integers: every result is exact.
@@ -203,6 +204,78 @@ def densify(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDAr
         ValueError: the text names the place in the batch, what was found and what was expected; ``out`` is then
             unspecified.
     """
+@typing.overload
+def gather_rows(source: numpy.typing.NDArray[numpy.float32], index: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.float32], bias: numpy.typing.NDArray[numpy.float32] | None = None, positive: bool = False, n_threads: int = 1) -> None:
+    """
+    Sum the rows of each window: out[j] = sum over k of source[index[j, k]].
+    
+    Args:
+        source: (rows, C) float32 or float64, or uint16 for the bits of bfloat16 (out is then float32). If it is
+            (rows, k, C), the place k in the window takes ``source[index[j, k], k]``.
+        index: (n, k) int32, numbers of rows, or negative for none (zeros).
+        out: (n, C), C-contiguous; overwritten. If it is (n, k, C), nothing is summed: ``out[j, k]`` is the summand; it
+            may then be uint16 (bfloat16, rounded to nearest, ties to even) of float32.
+        bias: (C,), added to the sum.
+        positive: whether negative sums become 0.
+        n_threads: at most so many work on different rows; the result does not depend on it.
+    
+    Raises:
+        ValueError: the text names the row, what was found and what was expected.
+    """
+@typing.overload
+def gather_rows(source: numpy.typing.NDArray[numpy.float64], index: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.float64], bias: numpy.typing.NDArray[numpy.float64] | None = None, positive: bool = False, n_threads: int = 1) -> None:
+    """
+    Sum the rows of each window: out[j] = sum over k of source[index[j, k]].
+    
+    Args:
+        source: (rows, C) float32 or float64, or uint16 for the bits of bfloat16 (out is then float32). If it is
+            (rows, k, C), the place k in the window takes ``source[index[j, k], k]``.
+        index: (n, k) int32, numbers of rows, or negative for none (zeros).
+        out: (n, C), C-contiguous; overwritten. If it is (n, k, C), nothing is summed: ``out[j, k]`` is the summand; it
+            may then be uint16 (bfloat16, rounded to nearest, ties to even) of float32.
+        bias: (C,), added to the sum.
+        positive: whether negative sums become 0.
+        n_threads: at most so many work on different rows; the result does not depend on it.
+    
+    Raises:
+        ValueError: the text names the row, what was found and what was expected.
+    """
+@typing.overload
+def gather_rows(source: numpy.typing.NDArray[numpy.uint16], index: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.float32], bias: numpy.typing.NDArray[numpy.float32] | None = None, positive: bool = False, n_threads: int = 1) -> None:
+    """
+    Sum the rows of each window: out[j] = sum over k of source[index[j, k]].
+    
+    Args:
+        source: (rows, C) float32 or float64, or uint16 for the bits of bfloat16 (out is then float32). If it is
+            (rows, k, C), the place k in the window takes ``source[index[j, k], k]``.
+        index: (n, k) int32, numbers of rows, or negative for none (zeros).
+        out: (n, C), C-contiguous; overwritten. If it is (n, k, C), nothing is summed: ``out[j, k]`` is the summand; it
+            may then be uint16 (bfloat16, rounded to nearest, ties to even) of float32.
+        bias: (C,), added to the sum.
+        positive: whether negative sums become 0.
+        n_threads: at most so many work on different rows; the result does not depend on it.
+    
+    Raises:
+        ValueError: the text names the row, what was found and what was expected.
+    """
+@typing.overload
+def gather_rows(source: numpy.typing.NDArray[numpy.float32], index: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.uint16], bias: numpy.typing.NDArray[numpy.uint16] | None = None, positive: bool = False, n_threads: int = 1) -> None:
+    """
+    Sum the rows of each window: out[j] = sum over k of source[index[j, k]].
+    
+    Args:
+        source: (rows, C) float32 or float64, or uint16 for the bits of bfloat16 (out is then float32). If it is
+            (rows, k, C), the place k in the window takes ``source[index[j, k], k]``.
+        index: (n, k) int32, numbers of rows, or negative for none (zeros).
+        out: (n, C), C-contiguous; overwritten. If it is (n, k, C), nothing is summed: ``out[j, k]`` is the summand; it
+            may then be uint16 (bfloat16, rounded to nearest, ties to even) of float32.
+        bias: (C,), added to the sum.
+        positive: whether negative sums become 0.
+        n_threads: at most so many work on different rows; the result does not depend on it.
+    
+    Raises:
+        ValueError: the text names the row, what was found and what was expected.
+    """
 def list_boxes(index: numpy.typing.NDArray[numpy.int32], shape: tuple[int, int, int], half: int, depth: int, stride: int = 1, skip: bool = False, n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32]]:
     """
     The windows of ``list_windows`` as boxes of frames, rows and columns.
@@ -218,6 +291,21 @@ def list_boxes(index: numpy.typing.NDArray[numpy.int32], shape: tuple[int, int, 
     
     Raises:
         ValueError: as ``list_windows``.
+    """
+def list_users(index: numpy.typing.NDArray[numpy.int32], rows: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.int32]]:
+    """
+    List the rows that use each row, for every place in their windows.
+    
+    Args:
+        index: (n, k) int32, numbers of rows, or negative for none.
+        rows: how many rows there are.
+    
+    Returns:
+        (rows * k + 1,) int32: the users of row i at place k are ``user[start[i * k_max + k]:start[i * k_max + k + 1]]``.
+        (links,) int32: the users, in increasing order for each row and place.
+    
+    Raises:
+        ValueError: the text names the row, what was found and what was expected.
     """
 def list_windows(index: numpy.typing.NDArray[numpy.int32], shape: tuple[int, int, int], half: int, stride: int = 1, skip: bool = False, n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32]]:
     """
@@ -241,6 +329,129 @@ def list_windows(index: numpy.typing.NDArray[numpy.int32], shape: tuple[int, int
     
     Raises:
         ValueError: the text names the pixel, what was found and what was expected.
+    """
+def match_windows(ids: numpy.typing.NDArray[numpy.int32], kernel: typing.Annotated[collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(3)"], stride: typing.Annotated[collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(3)"], dilation: typing.Annotated[collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(3)"], before: typing.Annotated[collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(3)"], after: typing.Annotated[collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(3)"], beyond: typing.Annotated[collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(3)"], n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.int32]]:
+    """
+    Number the distinct windows of feature maps whose places carry numbers.
+    
+    Two windows of one map share a number if and only if they hold the same numbers at the same places; rows are numbered
+    map by map, in the order of their first place (depth, height, width).
+    
+    Args:
+        ids: (n, D, H, W) int32, any numbers; D = 1 for images.
+        kernel, stride, dilation: of the window along the three axes, at least 1.
+        before, after: padding along the three axes; its places have the number -1.
+        beyond: places behind that padding, with the number -2: where a rounded-up number of windows looks past it.
+        n_threads: at most so many work on different maps; the result does not depend on it.
+    
+    Returns:
+        (n, d, h, w) int32: the row number of every window.
+        (n+1,) int64: the first row of every map, and the number of rows.
+        (rows, k) int32: the numbers in the window of a row, row-major in the kernel.
+        (rows,) int32: how many windows a row stands for.
+    
+    Raises:
+        ValueError: the text names the axis, what was given and what was expected.
+    """
+@typing.overload
+def max_rows(source: numpy.typing.NDArray[numpy.float32], index: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.float32], n_threads: int = 1) -> numpy.typing.NDArray[numpy.int32]:
+    """
+    Maximum of the rows of each window: out[j] = max over k of source[index[j, k]].
+    
+    Args:
+        source: (rows, C) float32 or float64.
+        index: (n, k) int32, numbers of rows, or negative for none.
+        out: (n, C), C-contiguous; overwritten. A NaN is the maximum; a window without rows gives -inf.
+        n_threads: at most so many work on different rows; the result does not depend on it.
+    
+    Returns:
+        (n, C) int32: the first place k that holds the maximum, or the last NaN; -1 without rows.
+    
+    Raises:
+        ValueError: the text names the row, what was found and what was expected.
+    """
+@typing.overload
+def max_rows(source: numpy.typing.NDArray[numpy.float64], index: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.float64], n_threads: int = 1) -> numpy.typing.NDArray[numpy.int32]:
+    """
+    Maximum of the rows of each window: out[j] = max over k of source[index[j, k]].
+    
+    Args:
+        source: (rows, C) float32 or float64.
+        index: (n, k) int32, numbers of rows, or negative for none.
+        out: (n, C), C-contiguous; overwritten. A NaN is the maximum; a window without rows gives -inf.
+        n_threads: at most so many work on different rows; the result does not depend on it.
+    
+    Returns:
+        (n, C) int32: the first place k that holds the maximum, or the last NaN; -1 without rows.
+    
+    Raises:
+        ValueError: the text names the row, what was found and what was expected.
+    """
+@typing.overload
+def measure_rows(rows: numpy.typing.NDArray[numpy.float32], offsets: numpy.typing.NDArray[numpy.int64], count: numpy.typing.NDArray[numpy.int32], n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
+    """
+    Means over the places of each image, and sums of squared deviations.
+    
+    Two passes in float64: neither other images nor the number of threads change a bit.
+    
+    Args:
+        rows: (rows, C) float32 or float64.
+        offsets: (n+1,) int64. Image i owns ``rows[offsets[i]:offsets[i+1]]``.
+        count: (rows,) int32, how many places of its image a row stands for.
+        n_threads: at most so many work on different images or channels.
+    
+    Returns:
+        (n, C) float64 means and (n, C) float64 sums of squared deviations; NaN and 0 for an image without rows.
+    
+    Raises:
+        ValueError: the text names the image, what was found and what was expected.
+    """
+@typing.overload
+def measure_rows(rows: numpy.typing.NDArray[numpy.float64], offsets: numpy.typing.NDArray[numpy.int64], count: numpy.typing.NDArray[numpy.int32], n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
+    """
+    Means over the places of each image, and sums of squared deviations.
+    
+    Two passes in float64: neither other images nor the number of threads change a bit.
+    
+    Args:
+        rows: (rows, C) float32 or float64.
+        offsets: (n+1,) int64. Image i owns ``rows[offsets[i]:offsets[i+1]]``.
+        count: (rows,) int32, how many places of its image a row stands for.
+        n_threads: at most so many work on different images or channels.
+    
+    Returns:
+        (n, C) float64 means and (n, C) float64 sums of squared deviations; NaN and 0 for an image without rows.
+    
+    Raises:
+        ValueError: the text names the image, what was found and what was expected.
+    """
+@typing.overload
+def measure_slopes(rows: numpy.typing.NDArray[numpy.float32], offsets: numpy.typing.NDArray[numpy.int64], count: numpy.typing.NDArray[numpy.int32], slope: numpy.typing.NDArray[numpy.float32], centre: numpy.typing.NDArray[numpy.float32], n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
+    """
+    Sums of the gradient over the rows of each image, plain and times the deviation.
+    
+    Args:
+        rows, offsets, count: as in ``measure_rows``.
+        slope: (rows, C), dtype of rows: gradient with respect to a row, summed over its places.
+        centre: (n, C), dtype of rows.
+        n_threads: at most so many work on different images or channels; the result does not depend on it.
+    
+    Returns:
+        (n, C) float64 sums of slope, and of slope * (row - centre).
+    """
+@typing.overload
+def measure_slopes(rows: numpy.typing.NDArray[numpy.float64], offsets: numpy.typing.NDArray[numpy.int64], count: numpy.typing.NDArray[numpy.int32], slope: numpy.typing.NDArray[numpy.float64], centre: numpy.typing.NDArray[numpy.float64], n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
+    """
+    Sums of the gradient over the rows of each image, plain and times the deviation.
+    
+    Args:
+        rows, offsets, count: as in ``measure_rows``.
+        slope: (rows, C), dtype of rows: gradient with respect to a row, summed over its places.
+        centre: (n, C), dtype of rows.
+        n_threads: at most so many work on different images or channels; the result does not depend on it.
+    
+    Returns:
+        (n, C) float64 sums of slope, and of slope * (row - centre).
     """
 def most_charge(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray[numpy.int32], value: numpy.typing.NDArray[numpy.float32], shape: tuple[int, int, int], size: tuple[int, int], n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.float64]]:
     """
@@ -278,6 +489,122 @@ def occlude(index: numpy.typing.NDArray[numpy.int32], fill: numpy.typing.NDArray
     
     Raises:
         ValueError: the text names the image, what was found and what was expected; ``out`` is then unspecified.
+    """
+@typing.overload
+def scale_rows(rows: numpy.typing.NDArray[numpy.float32], offsets: numpy.typing.NDArray[numpy.int64], count: numpy.typing.NDArray[numpy.int32], centre: numpy.typing.NDArray[numpy.float32], scale: numpy.typing.NDArray[numpy.float32], shift: numpy.typing.NDArray[numpy.float32], out: numpy.typing.NDArray[numpy.float32], n_threads: int = 1) -> None:
+    """
+    Write (row - centre) * scale + shift, with one number per image and channel.
+    
+    Args:
+        rows, offsets, count: as in ``measure_rows``.
+        centre, scale, shift: (n, C), dtype of rows.
+        out: (rows, C), dtype of rows, C-contiguous; overwritten.
+        n_threads: at most so many work on different rows; the result does not depend on it.
+    """
+@typing.overload
+def scale_rows(rows: numpy.typing.NDArray[numpy.float64], offsets: numpy.typing.NDArray[numpy.int64], count: numpy.typing.NDArray[numpy.int32], centre: numpy.typing.NDArray[numpy.float64], scale: numpy.typing.NDArray[numpy.float64], shift: numpy.typing.NDArray[numpy.float64], out: numpy.typing.NDArray[numpy.float64], n_threads: int = 1) -> None:
+    """
+    Write (row - centre) * scale + shift, with one number per image and channel.
+    
+    Args:
+        rows, offsets, count: as in ``measure_rows``.
+        centre, scale, shift: (n, C), dtype of rows.
+        out: (rows, C), dtype of rows, C-contiguous; overwritten.
+        n_threads: at most so many work on different rows; the result does not depend on it.
+    """
+@typing.overload
+def scale_slopes(rows: numpy.typing.NDArray[numpy.float32], offsets: numpy.typing.NDArray[numpy.int64], count: numpy.typing.NDArray[numpy.int32], slope: numpy.typing.NDArray[numpy.float32], centre: numpy.typing.NDArray[numpy.float32], scale: numpy.typing.NDArray[numpy.float32], shift: numpy.typing.NDArray[numpy.float32], tilt: numpy.typing.NDArray[numpy.float32], out: numpy.typing.NDArray[numpy.float32], n_threads: int = 1) -> None:
+    """
+    Write slope * scale - count * (shift + (row - centre) * tilt).
+    
+    It is the gradient of a normalisation whose mean and variance are those of the rows.
+    
+    Args:
+        rows, offsets, count, slope, centre: as in ``measure_slopes``.
+        scale, shift, tilt: (n, C), dtype of rows.
+        out: (rows, C), dtype of rows, C-contiguous; overwritten.
+        n_threads: at most so many work on different rows; the result does not depend on it.
+    """
+@typing.overload
+def scale_slopes(rows: numpy.typing.NDArray[numpy.float64], offsets: numpy.typing.NDArray[numpy.int64], count: numpy.typing.NDArray[numpy.int32], slope: numpy.typing.NDArray[numpy.float64], centre: numpy.typing.NDArray[numpy.float64], scale: numpy.typing.NDArray[numpy.float64], shift: numpy.typing.NDArray[numpy.float64], tilt: numpy.typing.NDArray[numpy.float64], out: numpy.typing.NDArray[numpy.float64], n_threads: int = 1) -> None:
+    """
+    Write slope * scale - count * (shift + (row - centre) * tilt).
+    
+    It is the gradient of a normalisation whose mean and variance are those of the rows.
+    
+    Args:
+        rows, offsets, count, slope, centre: as in ``measure_slopes``.
+        scale, shift, tilt: (n, C), dtype of rows.
+        out: (rows, C), dtype of rows, C-contiguous; overwritten.
+        n_threads: at most so many work on different rows; the result does not depend on it.
+    """
+@typing.overload
+def scatter_rows(source: numpy.typing.NDArray[numpy.float32], start: numpy.typing.NDArray[numpy.int32], user: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.float32], which: numpy.typing.NDArray[numpy.int32] | None = None, n_threads: int = 1) -> None:
+    """
+    Sum over the users of each row: out[i] = sum over k and users j of source[j].
+    
+    It is the transposed of ``gather_rows``: sums in a fixed order, without atomics.
+    
+    Args:
+        source: (n, C), or (n, k, C): the user j at place k then gives ``source[j, k]``. dtypes as in ``gather_rows``.
+        start, user: what ``list_users`` gives; start may be a part of it, for as many rows as out has.
+        out: (rows, C), C-contiguous; overwritten. If it is (rows, k, C), the places in the window stay apart.
+        which: (n, C) int32: a channel of j counts only where it is the user's place k (what ``max_rows`` gives).
+        n_threads: at most so many work on different rows; the result does not depend on it.
+    
+    Raises:
+        ValueError: the text names the row, what was found and what was expected.
+    """
+@typing.overload
+def scatter_rows(source: numpy.typing.NDArray[numpy.float64], start: numpy.typing.NDArray[numpy.int32], user: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.float64], which: numpy.typing.NDArray[numpy.int32] | None = None, n_threads: int = 1) -> None:
+    """
+    Sum over the users of each row: out[i] = sum over k and users j of source[j].
+    
+    It is the transposed of ``gather_rows``: sums in a fixed order, without atomics.
+    
+    Args:
+        source: (n, C), or (n, k, C): the user j at place k then gives ``source[j, k]``. dtypes as in ``gather_rows``.
+        start, user: what ``list_users`` gives; start may be a part of it, for as many rows as out has.
+        out: (rows, C), C-contiguous; overwritten. If it is (rows, k, C), the places in the window stay apart.
+        which: (n, C) int32: a channel of j counts only where it is the user's place k (what ``max_rows`` gives).
+        n_threads: at most so many work on different rows; the result does not depend on it.
+    
+    Raises:
+        ValueError: the text names the row, what was found and what was expected.
+    """
+@typing.overload
+def scatter_rows(source: numpy.typing.NDArray[numpy.uint16], start: numpy.typing.NDArray[numpy.int32], user: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.float32], which: numpy.typing.NDArray[numpy.int32] | None = None, n_threads: int = 1) -> None:
+    """
+    Sum over the users of each row: out[i] = sum over k and users j of source[j].
+    
+    It is the transposed of ``gather_rows``: sums in a fixed order, without atomics.
+    
+    Args:
+        source: (n, C), or (n, k, C): the user j at place k then gives ``source[j, k]``. dtypes as in ``gather_rows``.
+        start, user: what ``list_users`` gives; start may be a part of it, for as many rows as out has.
+        out: (rows, C), C-contiguous; overwritten. If it is (rows, k, C), the places in the window stay apart.
+        which: (n, C) int32: a channel of j counts only where it is the user's place k (what ``max_rows`` gives).
+        n_threads: at most so many work on different rows; the result does not depend on it.
+    
+    Raises:
+        ValueError: the text names the row, what was found and what was expected.
+    """
+@typing.overload
+def scatter_rows(source: numpy.typing.NDArray[numpy.float32], start: numpy.typing.NDArray[numpy.int32], user: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.uint16], which: numpy.typing.NDArray[numpy.int32] | None = None, n_threads: int = 1) -> None:
+    """
+    Sum over the users of each row: out[i] = sum over k and users j of source[j].
+    
+    It is the transposed of ``gather_rows``: sums in a fixed order, without atomics.
+    
+    Args:
+        source: (n, C), or (n, k, C): the user j at place k then gives ``source[j, k]``. dtypes as in ``gather_rows``.
+        start, user: what ``list_users`` gives; start may be a part of it, for as many rows as out has.
+        out: (rows, C), C-contiguous; overwritten. If it is (rows, k, C), the places in the window stay apart.
+        which: (n, C) int32: a channel of j counts only where it is the user's place k (what ``max_rows`` gives).
+        n_threads: at most so many work on different rows; the result does not depend on it.
+    
+    Raises:
+        ValueError: the text names the row, what was found and what was expected.
     """
 def select(pairs: numpy.typing.NDArray[numpy.float32], corner: tuple[int, int], size: tuple[int, int], energy_min: typing.SupportsFloat | typing.SupportsIndex = ..., after: typing.SupportsFloat | typing.SupportsIndex = ..., before: typing.SupportsFloat | typing.SupportsIndex = ..., n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.int64]]:
     """
