@@ -39,6 +39,9 @@ CFGS = {
 }
 MAY_USE_CORE = {
     "cropping.py",
+    "engines/normalise.py",
+    "engines/places.py",
+    "engines/rows.py",
     "images.py",
     "scoring.py",
     "voxels.py",

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from dmcnn.engines.places import Places, input_places
-from dmcnn.engines.rows import Gather
+from dmcnn.engines.rows import gather_sum
 from dmcnn.images import SparseImages
 
 SAMPLED = 1024
@@ -18,21 +18,31 @@ SAMPLED = 1024
 
 @dataclass(frozen=True, eq=False)
 class Maps:
-    """Feature maps (B, C, *map) of a batch, as rows (rows, C) and their places."""
+    """Feature maps (B, C, *map) of a batch, as rows (rows, C) and their places.
+
+    Attributes:
+        blank: whether the rows that ``places.blank`` leaves out are zero, as the background of images may be.
+    """
 
     rows: torch.Tensor
     places: Places
+    blank: bool = False
 
     @property
     def shape(self) -> torch.Size:
         """Shape of the dense tensor."""
         return torch.Size((len(self.places.number), self.rows.shape[1], *self.places.shape))
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """That of the rows."""
+        return self.rows.dtype
+
     def dense(self) -> torch.Tensor:
         """(B, C, *map), contiguous."""
         batch, channels, *sides = self.shape
-        every = Gather.apply(self.rows, self.places.every_place, False)  # (B * places, C)
-        return every.view(batch, -1, channels).transpose(1, 2).reshape(batch, channels, *sides)
+        every = gather_sum(self.rows, self.places.every_place)  # (B * places, C)
+        return every.view(batch, -1, channels).transpose(1, 2).contiguous().view(batch, channels, *sides)
 
     @cached_property
     def image(self) -> torch.Tensor:
@@ -85,7 +95,7 @@ class Images:
         places, source = input_places(active.numpy(), blank=not bool(background.any()))
         at = torch.from_numpy(source)
         image, place = at // images.shape[2], at % images.shape[2]
-        return Maps(images[image, :, place], places)
+        return Maps(images[image, :, place], places, blank=places.blank is not None)
 
     def _from_sparse(self, images: SparseImages) -> Maps:
         size = int(np.prod(self.sides[1:]))
@@ -96,4 +106,4 @@ class Images:
         places, _ = input_places(active.reshape(len(images), *self.sides[1:]), blank=True)
         rows = np.zeros((places.rows, self.sides[0]), np.float32)
         rows[places.number.reshape(len(images), -1)[image, pixel], images.index // size] = images.value
-        return Maps(torch.from_numpy(rows).to(self.dtype), places)
+        return Maps(torch.from_numpy(rows).to(self.dtype), places, blank=True)

@@ -32,7 +32,9 @@ class Normalisation(torch.autograd.Function):
         """Rows (rows, C), and the float64 means and variances (n, C), equal in a group, that they were given."""
         rows = rows.contiguous()
         places = _places(offsets, count)
-        mean, squares = map(torch.from_numpy, _core.measure_rows(pixels(rows), offsets, count, n_threads=threads()))
+        mean, squares = map(
+            torch.from_numpy, _core.measure_rows(pixels(rows), offsets, count, n_threads=threads())
+        )
         by_group = mean.view(len(mean), groups, -1)
         centre = by_group.mean(2, keepdim=True)
         variance = (squares / places).view(by_group.shape) + (by_group - centre).square()
@@ -45,7 +47,7 @@ class Normalisation(torch.autograd.Function):
         mean_in_rows = mean.to(rows.dtype)
         # what rounding took from the mean goes into the shift
         shift = shift + (mean_in_rows - mean) * scale
-        numbers = [pixels(x.to(rows.dtype).contiguous()) for x in (mean_in_rows, scale, shift)]
+        numbers = _in_rows(rows, mean_in_rows, scale, shift)
         _core.scale_rows(pixels(rows), offsets, count, *numbers, pixels(out), n_threads=threads())
         ctx.save_for_backward(rows, weight, mean, rate)
         ctx.offsets, ctx.count, ctx.groups, ctx.bias = offsets, count, groups, bias is not None
@@ -57,25 +59,35 @@ class Normalisation(torch.autograd.Function):
     def backward(ctx: Any, slope: torch.Tensor, *_: Any) -> tuple[Any, ...]:
         """Gradients of the rows, the weight and the bias."""
         rows, weight, mean, rate = ctx.saved_tensors
-        slope = slope.contiguous()
-        centre = mean.to(rows.dtype)
-        arguments = pixels(rows), ctx.offsets, ctx.count, pixels(slope), pixels(centre)
-        sums, products = map(torch.from_numpy, _core.measure_slopes(*arguments, n_threads=threads()))
+        centre = mean.to(rows.dtype).contiguous()
+        x, offsets, count = pixels(rows), ctx.offsets, ctx.count
+        g, m = pixels(slope.contiguous()), pixels(centre)
+        sums, products = map(
+            torch.from_numpy, _core.measure_slopes(x, offsets, count, g, m, n_threads=threads())
+        )
         products = (products - sums * (mean - centre)) * rate  # of the slope and the normalised row
         scale = rate if weight is None else rate * weight
-        per_group = len(mean), ctx.groups, -1
-        own = torch.ones_like(sums) if weight is None else weight.to(sums.dtype).expand(sums.shape)
-        numbers = _places(ctx.offsets, ctx.count) * (sums.shape[1] // ctx.groups)
-        shift = ((sums * own).view(per_group).sum(2, keepdim=True)).expand(sums.view(per_group).shape)
-        tilt = ((products * own).view(per_group).sum(2, keepdim=True)).expand(shift.shape)
-        shift, tilt = shift.reshape(sums.shape) / numbers * rate, tilt.reshape(sums.shape) / numbers * rate.square()
-        shift = shift - tilt * (mean - centre)
+
+        def over_group(numbers: torch.Tensor) -> torch.Tensor:
+            """(n, C): mean over the places and channels of a group, of what the weights make of (n, C) sums."""
+            by_group = (numbers if weight is None else numbers * weight).view(len(mean), ctx.groups, -1)
+            total = by_group.sum(2, keepdim=True).expand(by_group.shape).reshape(numbers.shape)
+            return total / (_places(offsets, count) * by_group.shape[2])
+
+        tilt = over_group(products) * rate.square()
+        shift = over_group(sums) * rate - tilt * (mean - centre)
         of_rows = torch.empty_like(rows)
-        numbers_of = [pixels(x.to(rows.dtype).contiguous()) for x in (scale, shift, tilt)]
-        _core.scale_slopes(*arguments, *numbers_of, pixels(of_rows), n_threads=threads())
+        a, b, t = _in_rows(rows, scale, shift, tilt)
+        _core.scale_slopes(x, offsets, count, g, m, a, b, t, pixels(of_rows), n_threads=threads())
         of_weight = None if weight is None else products.sum(0).to(weight.dtype)
         of_bias = sums.sum(0).to(rows.dtype) if ctx.bias else None
         return of_rows, of_weight, of_bias, None, None, None, None
+
+
+def _in_rows(rows: torch.Tensor, *numbers: torch.Tensor) -> tuple[Any, Any, Any]:
+    """Three tensors in the dtype of the rows, for the kernels."""
+    first, second, third = (pixels(x.to(rows.dtype).contiguous()) for x in numbers)
+    return first, second, third
 
 
 def _places(offsets: NDArray[np.int64], count: NDArray[np.int32]) -> torch.Tensor:
@@ -97,5 +109,7 @@ def normalise(
     """Rows normalised over the places of each image, or of all images ``together``, with the means and variances."""
     offsets = places.offsets[[0, -1]] if together else places.offsets
     out: tuple[torch.Tensor, torch.Tensor, torch.Tensor]
-    out = Normalisation.apply(rows, weight, bias, offsets, places.count, groups, eps)
+    out = Normalisation.apply(  # type: ignore[no-untyped-call]
+        rows, weight, bias, offsets, places.count, groups, eps
+    )
     return out

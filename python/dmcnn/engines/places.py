@@ -1,4 +1,4 @@
-"""Places of feature maps that look alike share a row: which they are, and how the rows of one map follow from another's.
+"""Places of feature maps that look alike and share a row, and how the rows of one map follow from another's.
 
 A map of a sparse image holds few distinct windows, for most of them see nothing but background. Each distinct one is
 worked out once: it is a row of numbers, one per channel, and stands for all places of its image that look like it.
@@ -17,6 +17,10 @@ from dmcnn import _core
 from dmcnn.threads import threads
 
 Ints = NDArray[np.int32]
+
+Triple = tuple[int, int, int]
+
+ONES, NONE = (1, 1, 1), (0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -42,14 +46,13 @@ class Stencil:
         ones = all(size == 1 for size in (*self.kernel, *self.stride))
         return ones and not any((*self.before, *self.after, *self.beyond))
 
-    def triples(self) -> list[list[int]]:
-        """Kernel, stride, dilation, before, after, beyond along three axes."""
-        missing = 3 - len(self.kernel)
-        ones, zeros = [1] * missing, [0] * missing
-        return [
-            [*ones, *self.kernel], [*ones, *self.stride], [*ones, *self.dilation],
-            [*zeros, *self.before], [*zeros, *self.after], [*zeros, *self.beyond],
-        ]  # fmt: skip
+    def in_space(self) -> dict[str, Triple]:
+        """The same along three axes."""
+        out: dict[str, Triple] = {}
+        for name, few in vars(self).items():
+            most = (int(name in ("kernel", "stride", "dilation")),) * (3 - len(few)) + few
+            out[name] = (most[0], most[1], most[2])
+        return out
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +91,8 @@ class Places:
         number: (B, *map) int32, the row of every place; the rows of an image follow each other.
         offsets: (B+1,) int64, first row of every image, and the number of rows.
         count: (rows,) int32, how many places a row stands for.
-        blank: number, with -1 where all channels are zero; None if that is not known. At the input zeros look like
-            padding, so that windows at the border need no rows of their own.
+        blank: number, with -1 in the background of images where that is zero, or None. At the input such places
+            look like padding, so that windows at the border need no rows of their own.
     """
 
     number: Ints
@@ -113,7 +116,7 @@ class Places:
 
         Args:
             stencil: geometry, with as many axes as the maps.
-            zeros: whether padding counts as zeros (and not as the least number, or as nothing).
+            zeros: whether padding counts as zeros and the rows that ``blank`` leaves out are zero.
         """
         if stencil.moves_nothing:
             return self, self.unmoved
@@ -125,7 +128,7 @@ class Places:
         return places, links
 
     def regions(self, size: tuple[int, ...]) -> tuple[Places, Links]:
-        """The same for an adaptive pool: ``size`` regions along each axis, as large as each other but for rounding."""
+        """The same for an adaptive pool: ``size`` regions along each axis, of one size but for rounding."""
         if size not in self._made:
             number, kernel = self.number, []
             for axis, (out, length) in enumerate(zip(size, self.shape, strict=True), start=1):
@@ -145,7 +148,7 @@ class Places:
 
     def _match(self, number: Ints, stencil: Stencil) -> tuple[Places, Links]:
         maps = np.ascontiguousarray(number.reshape(len(number), *(1,) * (4 - number.ndim), *number.shape[1:]))
-        found, offsets, index, count = _core.match_windows(maps, *stencil.triples(), n_threads=threads())
+        found, offsets, index, count = _core.match_windows(maps, **stencil.in_space(), n_threads=threads())
         shape = found.shape[4 - number.ndim + 1 :]
         return Places(found.reshape(len(number), *shape), offsets, count), Links(index, offsets, self.offsets)
 
@@ -154,9 +157,15 @@ class Places:
         if other not in self._made:
             both = np.stack([self.number, other.number + np.int32(self.rows)], axis=1)
             found, offsets, index, count = _core.match_windows(
-                both.reshape(len(both), 2, 1, -1), (2, 1, 1), (1,) * 3, (1,) * 3, (0,) * 3, (0,) * 3, (0,) * 3,
+                both.reshape(len(both), 2, 1, -1),
+                (2, 1, 1),
+                ONES,
+                ONES,
+                NONE,
+                NONE,
+                NONE,
                 n_threads=threads(),
-            )  # fmt: skip
+            )
             self._made[other] = (
                 Places(found.reshape(self.number.shape), offsets, count),
                 Links(np.ascontiguousarray(index[:, :1]), offsets, self.offsets),
@@ -203,9 +212,8 @@ def input_places(active: NDArray[np.bool_], *, blank: bool) -> tuple[Places, NDA
     source = np.zeros(offsets[-1], np.int64)
     source[rows] = pixels
     source[offsets[:-1][some]] = np.flatnonzero(some) * flat.shape[1] + flat[some].argmin(axis=1)
-    padding = None
+    padding: Ints | None = None
     if blank:
-        padding = np.full_like(number, -1)
-        padding[pixels] = rows
-        padding = padding.reshape(active.shape)
+        padding = np.full(active.shape, -1, np.int32)
+        padding.reshape(-1)[pixels] = rows
     return Places(number.reshape(active.shape), offsets, count, padding), source

@@ -6,10 +6,8 @@ differentiation of what is done to rows gives the gradient of the dense network.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.autograd.function import once_differentiable
@@ -17,12 +15,6 @@ from torch.autograd.function import once_differentiable
 from dmcnn import _core
 from dmcnn.engines.places import Ints, Links
 from dmcnn.threads import threads
-
-BLOCK = 1 << 22
-"""Bytes of gathered rows that are multiplied at once: few enough to stay in a cache."""
-
-PRODUCTS = 1 << 26
-"""Bytes of the products of an image's rows with a kernel, above which rows are gathered before they are multiplied."""
 
 
 def pixels(tensor: torch.Tensor) -> NDArray[Any]:
@@ -86,8 +78,9 @@ class Maximum(torch.autograd.Function):
         """Take the maximum, and remember where it was."""
         source = source.contiguous()
         out = source.new_empty((len(links.index), source.shape[1]))
-        ctx.links, ctx.which = links, _core.max_rows(
-            pixels(source), links.index, pixels(out), n_threads=threads()
+        ctx.links, ctx.which = (
+            links,
+            _core.max_rows(pixels(source), links.index, pixels(out), n_threads=threads()),
         )
         return out
 
@@ -99,201 +92,19 @@ class Maximum(torch.autograd.Function):
         return scatter(slope.contiguous(), ctx.links.users, rows, ctx.which), None
 
 
-class Convolution(torch.autograd.Function):
-    """(rows, C) -> (n, filters): a convolution, its bias, and the positive part if asked for.
-
-    A kernel of k places is k matrices. Either the rows in a window are gathered and multiplied at once, or every row
-    is multiplied with the k matrices first and the products are gathered and summed. The one costs n products, the
-    other as many as there are rows before, so that the smaller number counts; likewise backwards.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        source: torch.Tensor,
-        weight: torch.Tensor,
-        bias: torch.Tensor | None,
-        links: Links,
-        positive: bool,
-        dtype: torch.dtype,
-    ) -> torch.Tensor:
-        """Convolve; ``weight`` is (filters, C, *kernel), and matrices are multiplied in ``dtype``."""
-        kernel = weight.detach().flatten(2).to(dtype)
-        rows = source.detach().contiguous()
-        out = rows.new_empty((len(links.index), len(kernel)))
-        first = multiplies_first(links, len(kernel), rows.element_size())
-        forward = _products_first if first else _rows_first
-        forward(rows, kernel, bias, links, positive, out)
-        ctx.save_for_backward(rows, weight, out if positive else None)
-        ctx.links, ctx.dtype, ctx.first, ctx.bias = links, dtype, first, bias is not None
-        return out
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, slope: torch.Tensor) -> tuple[Any, ...]:
-        """Gradients of the rows, the weight and the bias."""
-        rows, weight, out = ctx.saved_tensors
-        slope = slope.contiguous()
-        if out is not None:
-            slope = torch.where(out > 0, slope, 0)
-        kernel = weight.flatten(2).to(ctx.dtype)
-        of_rows = torch.empty_like(rows) if ctx.needs_input_grad[0] else None
-        backward = _slopes_first if ctx.first else _products_of_slopes
-        of_kernel = backward(rows, kernel, slope, ctx.links, of_rows)
-        of_bias = slope.sum(0) if ctx.bias else None
-        return of_rows, of_kernel.reshape(weight.shape).to(weight.dtype), of_bias, None, None, None
+def gather_sum(source: torch.Tensor, links: Links) -> torch.Tensor:
+    """(n, C): sum over the rows (rows, C) in each window."""
+    out: torch.Tensor = Gather.apply(source, links, False)  # type: ignore[no-untyped-call]
+    return out
 
 
-def multiplies_first(links: Links, filters: int, size: int) -> bool:
-    """Whether rows are multiplied before they are gathered: where they are fewer, and their products have room."""
-    before, after = int(links.rows[-1]), len(links.index)
-    most = int(np.diff(links.rows).max(initial=0))
-    return before <= after and most * links.index.shape[1] * filters * size <= PRODUCTS
+def gather_apart(source: torch.Tensor, links: Links) -> torch.Tensor:
+    """(n, k, C): the rows (rows, C) in each window."""
+    out: torch.Tensor = Gather.apply(source, links, True)  # type: ignore[no-untyped-call]
+    return out
 
 
-def images_at_once(links: Links, width: int) -> list[tuple[int, int]]:
-    """First and last image of blocks whose rows before, times ``width`` bytes, make about a BLOCK."""
-    blocks, first = [], 0
-    for image in range(1, len(links.rows)):
-        if image == len(links.rows) - 1 or (links.rows[image + 1] - links.rows[first]) * width > BLOCK:
-            blocks.append((first, image))
-            first = image
-    return blocks
-
-
-def blocks(n: int, width: int) -> list[tuple[int, int]]:
-    """First and last row of blocks of about BLOCK bytes with ``width`` bytes a row."""
-    size = max(256, BLOCK // max(width, 1))
-    return [(at, min(n, at + size)) for at in range(0, n, size)]
-
-
-def _products_first(
-    rows: torch.Tensor,
-    kernel: torch.Tensor,
-    bias: torch.Tensor | None,
-    links: Links,
-    positive: bool,
-    out: torch.Tensor,
-) -> None:
-    filters, channels, length = kernel.shape
-    matrix = kernel.permute(1, 2, 0).reshape(channels, length * filters)
-    before = rows.to(kernel.dtype)
-    width = length * filters * kernel.element_size()
-    for first, last in images_at_once(links, width):
-        here, there = slice(*links.rows[[first, last]]), slice(*links.offsets[[first, last]])
-        products = torch.mm(before[here], matrix).view(-1, length, filters)
-        index = links.index[there] - np.int32(links.rows[first])
-        gather(products, index, out=out[there], bias=bias, positive=positive)
-
-
-def _rows_first(
-    rows: torch.Tensor,
-    kernel: torch.Tensor,
-    bias: torch.Tensor | None,
-    links: Links,
-    positive: bool,
-    out: torch.Tensor,
-) -> None:
-    filters, channels, length = kernel.shape
-    matrix = kernel.permute(2, 1, 0).reshape(length * channels, filters)
-    same = links.is_identity
-    for first, last in blocks(len(out), length * channels * kernel.element_size()):
-        if same:
-            taken = rows[first:last].to(kernel.dtype)
-        else:
-            taken = kernel.new_empty((last - first, length, channels))
-            gather(rows, links.index[first:last], apart=True, out=taken)
-        part = out[first:last]
-        if kernel.dtype == out.dtype:
-            torch.mm(taken.view(last - first, -1), matrix, out=part)
-        else:
-            part.copy_(torch.mm(taken.view(last - first, -1), matrix))
-        if bias is not None:
-            part += bias.detach()
-        if positive:
-            part.relu_()
-
-
-def _slopes_first(
-    rows: torch.Tensor, kernel: torch.Tensor, slope: torch.Tensor, links: Links, of_rows: torch.Tensor | None
-) -> torch.Tensor:
-    """(filters, C, k) gradient of the kernel: gradients are gathered by row and place before they are multiplied."""
-    filters, channels, length = kernel.shape
-    matrix = kernel.permute(2, 0, 1).reshape(length * filters, channels)
-    of_kernel = rows.new_zeros((channels, length * filters))
-    start, user = links.users
-    for first, last in blocks(len(rows), length * filters * kernel.element_size()):
-        sums = kernel.new_empty((last - first, length, filters))
-        scatter(slope, (start[first * length : last * length + 1], user), sums)
-        flat = sums.view(last - first, -1)
-        before = rows[first:last].to(kernel.dtype)
-        of_kernel += torch.mm(before.t(), flat)
-        if of_rows is not None:
-            of_rows[first:last] = torch.mm(flat, matrix)
-    return of_kernel.view(channels, length, filters).permute(2, 0, 1)
-
-
-def _products_of_slopes(
-    rows: torch.Tensor, kernel: torch.Tensor, slope: torch.Tensor, links: Links, of_rows: torch.Tensor | None
-) -> torch.Tensor:
-    """(filters, C, k) gradient of the kernel: gradients are multiplied, and the products summed by row."""
-    filters, channels, length = kernel.shape
-    matrix = kernel.permute(0, 2, 1).reshape(filters, length * channels)
-    of_kernel = rows.new_zeros((length * channels, filters))
-    after = slope.to(kernel.dtype)
-    same = links.is_identity
-    for first, last in blocks(len(slope), length * channels * kernel.element_size()):
-        if same:
-            taken = rows[first:last].to(kernel.dtype)
-        else:
-            taken = kernel.new_empty((last - first, length, channels))
-            gather(rows, links.index[first:last], apart=True, out=taken)
-        of_kernel += torch.mm(taken.view(last - first, -1).t(), after[first:last])
-    if of_rows is not None:
-        if same:
-            of_rows.copy_(torch.mm(after, matrix))
-        else:
-            _scatter_products(after, matrix, links, of_rows)
-    return of_kernel.view(length, channels, filters).permute(2, 1, 0)
-
-
-def _scatter_products(after: torch.Tensor, matrix: torch.Tensor, links: Links, of_rows: torch.Tensor) -> None:
-    length, channels = links.index.shape[1], of_rows.shape[1]
-    start, user = links.users
-    for image in range(len(links.rows) - 1):
-        here, there = slice(*links.rows[image : image + 2]), slice(*links.offsets[image : image + 2])
-        products = torch.mm(after[there], matrix).view(-1, length, channels)
-        own = start[here.start * length : here.stop * length + 1]
-        mine = user[own[0] : own[-1]] - np.int32(there.start)
-        scatter(products, (own - own[0], mine), of_rows[here])
-
-
-def matrix_dtype(rows: torch.Tensor) -> torch.dtype:
-    """dtype in which matrices are multiplied: that of the rows, or bfloat16 under torch.autocast with it."""
-    kind = rows.device.type
-    if rows.dtype == torch.float32 and torch.is_autocast_enabled(kind):
-        chosen: torch.dtype = torch.get_autocast_dtype(kind)
-        return chosen if chosen == torch.bfloat16 else rows.dtype
-    return rows.dtype
-
-
-def convolve(
-    rows: torch.Tensor,
-    weight: torch.Tensor,
-    bias: torch.Tensor | None,
-    links: Links,
-    *,
-    groups: int = 1,
-    positive: bool = False,
-) -> torch.Tensor:
-    """(n, filters) rows of a convolution of (rows, C), with ``weight`` (filters, C / groups, *kernel)."""
-    if groups == 1:
-        out: torch.Tensor = Convolution.apply(rows, weight, bias, links, positive, matrix_dtype(rows))
-        return out
-    taken = Gather.apply(rows, links, True)  # (n, k, C)
-    n, length, channels = taken.shape
-    taken = taken.view(n, length, groups, channels // groups).permute(2, 0, 3, 1).flatten(2)
-    matrix = weight.flatten(1).view(groups, -1, math.prod(weight.shape[1:])).transpose(1, 2)
-    out = torch.bmm(taken, matrix).transpose(0, 1).reshape(n, -1)
-    out = out if bias is None else out + bias
-    return out.relu() if positive else out
+def gather_maximum(source: torch.Tensor, links: Links) -> torch.Tensor:
+    """(n, C): maximum over the rows (rows, C) in each window."""
+    out: torch.Tensor = Maximum.apply(source, links)  # type: ignore[no-untyped-call]
+    return out

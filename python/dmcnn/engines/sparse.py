@@ -1,4 +1,4 @@
-"""A network that works out every distinct window of its maps once: the same numbers as dense, at the price of charge."""
+"""A network that works out every distinct window of its maps once: the dense numbers at the price of the charge."""
 
 from __future__ import annotations
 
@@ -55,12 +55,9 @@ class SparseNet(nn.Module):
 
     def forward(self, images: torch.Tensor | SparseImages) -> Any:
         """Outputs of the dense network for (B, C, *map) images, or for sparse ones."""
-        tensor = isinstance(images, torch.Tensor)
-        given = Images(
-            images,
-            tuple(images.shape[1:]) if tensor else images.shape,
-            images.dtype if tensor else self._dtype(),
-        )
+        dtype = images.dtype if isinstance(images, torch.Tensor) else self._dtype()
+        sides = tuple(images.shape[1:]) if isinstance(images, torch.Tensor) else images.shape
+        given = Images(images, sides, dtype)
         reason = self._reason_for_dense(images)
         if reason:
             self._say(f"sparse engine: dense, for {reason}")
@@ -122,7 +119,9 @@ class SparseNet(nn.Module):
 
     def _call(self, step: Step, args: Any, kwargs: Any) -> Any:
         sparse: list[Any] = []
-        fx.node.map_aggregate((args, kwargs), lambda x: sparse.append(x) if isinstance(x, Maps | Images) else None)
+        fx.node.map_aggregate(
+            (args, kwargs), lambda x: sparse.append(x) if isinstance(x, Maps | Images) else None
+        )
         result = NotImplemented
         key = _key(step)
         if sparse and key in RULES:

@@ -15,10 +15,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from dmcnn.engines.convolution import convolve
 from dmcnn.engines.maps import Images, Maps
 from dmcnn.engines.normalise import normalise
-from dmcnn.engines.places import Places, Stencil
-from dmcnn.engines.rows import Gather, Maximum, convolve
+from dmcnn.engines.places import Stencil
+from dmcnn.engines.rows import gather_maximum, gather_sum
 
 Rule = Callable[..., Any]
 
@@ -31,7 +32,11 @@ def numbers(value: Any, axes: int) -> tuple[int, ...]:
 def convolution(module: Any, maps: Maps, *, positive: bool = False) -> Any:
     """Convolution with zero padding, of any geometry and number of groups."""
     axes = len(maps.places.shape)
-    if len(module.kernel_size) != axes or module.padding_mode != "zeros" or maps.shape[1] != module.in_channels:
+    if (
+        len(module.kernel_size) != axes
+        or module.padding_mode != "zeros"
+        or maps.shape[1] != module.in_channels
+    ):
         return NotImplemented
     kernel, stride = module.kernel_size, module.stride
     dilation = module.dilation
@@ -41,7 +46,7 @@ def convolution(module: Any, maps: Maps, *, positive: bool = False) -> Any:
     else:
         before = after = numbers(0 if module.padding == "valid" else module.padding, axes)
     stencil = Stencil(kernel, stride, dilation, before, after, (0,) * axes)
-    places, links = maps.places.windows(stencil, zeros=True)
+    places, links = maps.places.windows(stencil, zeros=maps.blank)
     rows = convolve(maps.rows, module.weight, module.bias, links, groups=module.groups, positive=positive)
     return Maps(rows, places)
 
@@ -66,7 +71,7 @@ def average_pool(module: Any, maps: Maps) -> Any:
     """Mean over the places in a window; padding counts if the module says so, what lies behind it never."""
     stencil = pool_stencil(module, maps.places.shape)
     places, links = maps.places.windows(stencil, zeros=False)
-    sums = Gather.apply(maps.rows, links, False)
+    sums = gather_sum(maps.rows, links)
     if getattr(module, "divisor_override", None):
         return Maps(sums / module.divisor_override, places)
     if module.count_include_pad and not any(stencil.beyond):
@@ -80,7 +85,7 @@ def maximum_pool(module: Any, maps: Maps) -> Any:
     if module.return_indices:
         return NotImplemented
     places, links = maps.places.windows(pool_stencil(module, maps.places.shape), zeros=False)
-    return Maps(Maximum.apply(maps.rows, links), places)
+    return Maps(gather_maximum(maps.rows, links), places)
 
 
 def adaptive_size(module: Any, maps: Maps) -> tuple[int, ...]:
@@ -93,7 +98,7 @@ def adaptive_size(module: Any, maps: Maps) -> tuple[int, ...]:
 def adaptive_average_pool(module: Any, maps: Maps) -> Any:
     """Mean over regions."""
     places, links = maps.places.regions(adaptive_size(module, maps))
-    sums = Gather.apply(maps.rows, links, False)
+    sums = gather_sum(maps.rows, links)
     return Maps(sums / torch.from_numpy((links.index >= 0).sum(1))[:, None].to(sums.dtype), places)
 
 
@@ -102,7 +107,7 @@ def adaptive_maximum_pool(module: Any, maps: Maps) -> Any:
     if module.return_indices:
         return NotImplemented
     places, links = maps.places.regions(adaptive_size(module, maps))
-    return Maps(Maximum.apply(maps.rows, links), places)
+    return Maps(gather_maximum(maps.rows, links), places)
 
 
 def group_norm(module: nn.GroupNorm, maps: Maps) -> Any:
@@ -173,7 +178,9 @@ def spread(function: Callable[..., Any], maps: Maps, other: torch.Tensor, swappe
     if other.ndim == 0:
         own = other
     elif other.ndim <= axes + 2 and all(side == 1 for side in other.shape[-axes:]):
-        per_image = other.reshape(*(1,) * (axes + 2 - other.ndim), *other.shape).flatten(1)  # (1 or B, 1 or C)
+        per_image = other.reshape(*(1,) * (axes + 2 - other.ndim), *other.shape).flatten(
+            1
+        )  # (1 or B, 1 or C)
         if per_image.shape[1] not in (1, maps.shape[1]) or len(per_image) not in (1, len(maps.places.number)):
             return NotImplemented
         own = per_image if len(per_image) == 1 else per_image.index_select(0, maps.image)
@@ -185,8 +192,13 @@ def spread(function: Callable[..., Any], maps: Maps, other: torch.Tensor, swappe
 def combine(function: Callable[..., Any], left: Any, right: Any) -> Any:
     """``function`` of two operands, at least one of which are maps."""
     if isinstance(left, Maps) and isinstance(right, Maps):
+        one = {1}  # a map of one place, such as a gate, meets all places of the other
         if left.places is right.places:
             return Maps(function(left.rows, right.rows), left.places)
+        if set(left.places.shape) == one:
+            return combine(function, left.dense(), right)
+        if set(right.places.shape) == one:
+            return combine(function, left, right.dense())
         if left.places.shape != right.places.shape or len(left.places.number) != len(right.places.number):
             return NotImplemented
         places, ours, theirs = left.places.join(right.places)
@@ -194,7 +206,11 @@ def combine(function: Callable[..., Any], left: Any, right: Any) -> Any:
     if isinstance(left, Maps):
         if isinstance(right, torch.Tensor):
             return spread(function, left, right)
-        return Maps(function(left.rows, right), left.places) if isinstance(right, int | float) else NotImplemented
+        return (
+            Maps(function(left.rows, right), left.places)
+            if isinstance(right, int | float)
+            else NotImplemented
+        )
     if isinstance(left, torch.Tensor):
         return spread(function, right, left, swapped=True)
     return Maps(function(left, right.rows), right.places) if isinstance(left, int | float) else NotImplemented
@@ -202,7 +218,7 @@ def combine(function: Callable[..., Any], left: Any, right: Any) -> Any:
 
 def linked(rows: torch.Tensor, links: Any) -> torch.Tensor:
     """(n, C): the row that each place of a join is made of."""
-    out: torch.Tensor = rows if links.is_identity else Gather.apply(rows, links, False)
+    out: torch.Tensor = rows if links.is_identity else gather_sum(rows, links)
     return out
 
 
@@ -220,7 +236,9 @@ def pointwise(function: Callable[..., Any]) -> Rule:
 
     def rule(_: None, maps: Any, *args: Any, **kwargs: Any) -> Any:
         kwargs.pop("inplace", None)  # rows are never changed in place, for gradients need them
-        if not isinstance(maps, Maps) or any(isinstance(x, torch.Tensor | Maps) for x in (*args, *kwargs.values())):
+        if not isinstance(maps, Maps) or any(
+            isinstance(x, torch.Tensor | Maps) for x in (*args, *kwargs.values())
+        ):
             return NotImplemented
         return Maps(function(maps.rows, *args, **kwargs), maps.places)
 
@@ -236,10 +254,15 @@ def activation(names: tuple[str, ...], function: Callable[..., Any]) -> Rule:
     return rule
 
 
+def gelu(module: nn.GELU, maps: Maps) -> Maps:
+    """GELU, exact or by tanh."""
+    return Maps(F.gelu(maps.rows, approximate=module.approximate), maps.places)
+
+
 def concatenate(_: None, tensors: Any, dim: int = 0, **more: Any) -> Any:
     """Channels of several maps side by side."""
     tensors = list(tensors)
-    if dim % 4 == dim and dim != 1 or more or not all(isinstance(x, Maps) for x in tensors):
+    if more or not all(isinstance(x, Maps) for x in tensors):
         return NotImplemented
     axes = len(tensors[0].shape)
     if dim % axes != 1 or any(x.places.shape != tensors[0].places.shape for x in tensors):
@@ -286,14 +309,19 @@ def mean_places(maps: Maps) -> torch.Tensor:
 
 def maximum_places(maps: Maps) -> torch.Tensor:
     """(B, C): maximum over the places of each image; equal ones share the gradient, as in torch."""
-    return MaximumPlaces.apply(maps.rows, maps.image, maps.weight, len(maps.places.number))  # type: ignore[no-any-return]
+    out: torch.Tensor = MaximumPlaces.apply(  # type: ignore[no-untyped-call]
+        maps.rows, maps.image, maps.weight, len(maps.places.number)
+    )
+    return out
 
 
 class MaximumPlaces(torch.autograd.Function):
     """Maximum over the rows of each image; a row's share of the gradient is the number of its places."""
 
     @staticmethod
-    def forward(ctx: Any, rows: torch.Tensor, image: torch.Tensor, weight: torch.Tensor, batch: int) -> torch.Tensor:
+    def forward(
+        ctx: Any, rows: torch.Tensor, image: torch.Tensor, weight: torch.Tensor, batch: int
+    ) -> torch.Tensor:
         """(B, C) of (rows, C)."""
         index = image[:, None].expand_as(rows)
         out = rows.new_full((batch, rows.shape[1]), -torch.inf).scatter_reduce(0, index, rows, "amax")
@@ -313,7 +341,7 @@ def unflatten(module: Any, images: Any) -> Any:
     """Channels as a further axis of the map, of the images alone."""
     if not isinstance(images, Images) or module.dim != 1:
         return NotImplemented
-    made = torch.empty((1, images.shape[1]), device="meta").unflatten(1, module.unflattened_size).shape[1:]
+    made = torch.empty(images.shape[1], device="meta").view(module.unflattened_size).shape
     return images.reshape((*made, *images.sides[1:]))
 
 
@@ -331,14 +359,8 @@ def size(_: None, maps: Any, dim: int | None = None) -> Any:
 
 def attribute(_: None, maps: Any, name: str) -> Any:
     """What code asks of a tensor that does not depend on its numbers."""
-    known = {"shape": lambda: maps.shape, "ndim": lambda: len(maps.shape), "dtype": lambda: dense_dtype(maps)}
-    return known[name]() if name in known else NotImplemented
-
-
-def dense_dtype(maps: Any) -> torch.dtype:
-    """dtype of maps or images."""
-    dtype: torch.dtype = maps.rows.dtype if isinstance(maps, Maps) else maps.dtype
-    return dtype
+    known = {"shape": maps.shape, "ndim": len(maps.shape), "dtype": maps.dtype}
+    return known.get(name, NotImplemented)
 
 
 def unchanged(_: Any, maps: Any, *args: Any) -> Any:
@@ -354,8 +376,12 @@ RESHAPES: frozenset[Any] = frozenset(
 OF_IMAGES: frozenset[Any] = frozenset({nn.Unflatten, "unsqueeze", torch.unsqueeze, "size", getattr, "dim"})
 """Steps that do not look at the numbers of the images."""
 
-_POINTWISE = ("relu", "abs", "sign", "log1p", "log", "exp", "expm1", "sqrt", "tanh", "sigmoid", "square", "neg", "clamp",
-              "pow", "sin", "cos", "erf", "float", "double", "contiguous", "detach")  # fmt: skip
+_POINTWISE = (
+    "relu", "abs", "sign", "log1p", "log", "exp", "expm1", "sqrt", "tanh", "sigmoid", "square", "neg", "clamp", "pow",
+    "sin", "cos", "erf",
+)  # fmt: skip
+
+_METHODS = ("float", "double", "contiguous", "detach")
 
 RULES: dict[Any, Rule] = {
     **dict.fromkeys((nn.Conv1d, nn.Conv2d, nn.Conv3d), convolution),
@@ -377,7 +403,7 @@ RULES: dict[Any, Rule] = {
     nn.ELU: activation(("alpha",), F.elu),
     nn.CELU: activation(("alpha",), F.celu),
     nn.SELU: activation((), F.selu),
-    nn.GELU: lambda module, maps: Maps(F.gelu(maps.rows, approximate=module.approximate), maps.places),
+    nn.GELU: gelu,
     nn.SiLU: activation((), F.silu),
     nn.Mish: activation((), F.mish),
     nn.Tanh: activation((), torch.tanh),
@@ -387,9 +413,8 @@ RULES: dict[Any, Rule] = {
     nn.Hardtanh: activation(("min_val", "max_val"), F.hardtanh),
     nn.Hardswish: activation((), F.hardswish),
     nn.Hardsigmoid: activation((), F.hardsigmoid),
-    **{name: pointwise(getattr(torch.Tensor, name)) for name in _POINTWISE},
-    **{getattr(torch, name): pointwise(getattr(torch, name)) for name in _POINTWISE if hasattr(torch, name)
-       and callable(getattr(torch, name)) and not isinstance(getattr(torch, name), torch.dtype)},
+    **{name: pointwise(getattr(torch.Tensor, name)) for name in (*_POINTWISE, *_METHODS)},
+    **{getattr(torch, name): pointwise(getattr(torch, name)) for name in _POINTWISE},
     **{function: pointwise(function) for function in (F.relu, F.elu, F.leaky_relu, F.gelu, F.silu, F.softplus)},
     **{function: arithmetic(getattr(operator, word)) for word in ("add", "sub", "mul", "truediv")
        for function in (getattr(operator, word), getattr(operator, f"i{word}"))},

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import fx, nn
 
 from dmcnn.errors import InputError
@@ -52,7 +51,18 @@ class Program:
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
-VIEWS = {"view", "reshape", "flatten", "squeeze", "unsqueeze", "permute", "transpose", "chunk", "split", "detach"}
+VIEWS = {
+    "view",
+    "reshape",
+    "flatten",
+    "squeeze",
+    "unsqueeze",
+    "permute",
+    "transpose",
+    "chunk",
+    "split",
+    "detach",
+}
 """Functions and methods whose result may share memory with their argument."""
 
 
@@ -65,7 +75,9 @@ def trace(net: nn.Module) -> Program:
         graph = fx.Tracer().trace(net)
     except Exception as error:
         reason = str(error).strip().splitlines()
-        raise InputError(f"{type(net).__name__}: torch.fx cannot trace it: {reason[0] if reason else error!r}") from error
+        raise InputError(
+            f"{type(net).__name__}: torch.fx cannot trace it: {reason[0] if reason else error!r}"
+        ) from error
     if sum(node.op == "placeholder" for node in graph.nodes) != 1:
         raise InputError(f"{type(net).__name__}: takes other arguments than images")
     modules = dict(net.named_modules())
@@ -73,7 +85,7 @@ def trace(net: nn.Module) -> Program:
     steps: list[Step] = []
     output: Any = None
 
-    def value(node: fx.Node) -> Value:
+    def value(node: fx.Node) -> Any:
         return Value(numbers[node])
 
     for number, node in enumerate(graph.nodes):
@@ -116,17 +128,29 @@ def changes_argument(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
         return str(node.target).endswith("_") and not str(node.target).endswith("__")
     if node.op == "call_function":
         name = getattr(node.target, "__name__", "")
-        in_operator = getattr(operator, name, None) is node.target and name.startswith("i") and name[1:] in dir(operator)
-        return bool(node.kwargs.get("inplace", False)) or in_operator or (name.endswith("_") and name[-2:] != "__")
+        in_operator = (
+            getattr(operator, name, None) is node.target
+            and name.startswith("i")
+            and name[1:] in dir(operator)
+        )
+        return (
+            bool(node.kwargs.get("inplace", False))
+            or in_operator
+            or (name.endswith("_") and name[-2:] != "__")
+        )
     return False
 
 
 def _shares_memory(node: fx.Node) -> bool:
     """Whether the value of a node may be a view of one that other steps take, or be seen through one."""
+
     def is_view(other: fx.Node) -> bool:
         name = other.target if other.op == "call_method" else getattr(other.target, "__name__", "")
         return name in VIEWS or name == "getitem"
-    return node.op in ("get_attr", "placeholder") or is_view(node) or any(is_view(user) for user in node.users)
+
+    return (
+        node.op in ("get_attr", "placeholder") or is_view(node) or any(is_view(user) for user in node.users)
+    )
 
 
 def _name(node: fx.Node) -> str:
@@ -137,7 +161,9 @@ def _name(node: fx.Node) -> str:
 
 def _arguments(step: Step) -> set[int]:
     found: set[int] = set()
-    fx.node.map_aggregate((step.args, step.kwargs), lambda x: found.add(x.number) if isinstance(x, Value) else None)
+    fx.node.map_aggregate(
+        (step.args, step.kwargs), lambda x: found.add(x.number) if isinstance(x, Value) else None
+    )
     return found
 
 
