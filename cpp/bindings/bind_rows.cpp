@@ -11,9 +11,9 @@ using Ints = Array<std::int32_t>;
 template <class Number>
 using Numbers = Array<std::conditional_t<std::is_same_v<Number, dmcnn::Bf16>, std::uint16_t, Number>>;
 
-dmcnn::Index view(const Ints& index) {
+dmcnn::Index view(const Ints& index, std::int32_t first = 0) {
     expect(index, "index", {-1, -1});
-    return {index.data(), index.shape(0), index.shape(1)};
+    return {index.data(), index.shape(0), index.shape(1), first};
 }
 
 /// (n, channels) or, apart, (n, length, channels).
@@ -43,8 +43,8 @@ std::tuple<Ints, Ints> list_users(const Ints& index, std::int64_t rows) {
 
 template <class From, class To>
 void gather_rows(const Numbers<From>& source, const Ints& index, Numbers<To>& out,
-                 const std::optional<Numbers<To>>& bias, bool positive, int threads) {
-    const dmcnn::Index links = view(index);
+                 const std::optional<Numbers<To>>& bias, bool positive, std::int32_t first, int threads) {
+    const dmcnn::Index links = view(index, first);
     const auto from = view<From>(source, "source", links.length);
     const auto to = view_out<To>(out, links.length);
     if (bias) expect(*bias, "bias", {to.channels});
@@ -57,7 +57,7 @@ void gather_rows(const Numbers<From>& source, const Ints& index, Numbers<To>& ou
 
 template <class From, class To>
 void scatter_rows(const Numbers<From>& source, const Ints& start, const Ints& user, Numbers<To>& out,
-                  const std::optional<Ints>& which, int threads) {
+                  const std::optional<Ints>& which, std::int32_t first, int threads) {
     expect(start, "start", {-1}), expect(user, "user", {-1});
     const py::ssize_t n = out.ndim() > 0 ? out.shape(0) : 0, segments = start.size() - 1;
     if (segments < 0 || (n ? segments % n : segments))
@@ -67,7 +67,7 @@ void scatter_rows(const Numbers<From>& source, const Ints& start, const Ints& us
     const auto from = view<From>(source, "source", length);
     const auto to = view_out<To>(out, length);
     if (which) expect(*which, "which", {from.n, from.channels});
-    const dmcnn::Users users{start.data(), n, length, user.data(), user.size()};
+    const dmcnn::Users users{start.data(), n, length, user.data(), user.size(), first};
     const std::int32_t* only = which ? which->data() : nullptr;
     const py::gil_scoped_release release;
     dmcnn::scatter_rows<From, To>(from, users, only, threads, to);
@@ -109,6 +109,7 @@ Args:
         may then be uint16 (bfloat16, rounded to nearest, ties to even) of float32.
     bias: (C,), added to the sum.
     positive: whether negative sums become 0.
+    first: number of the first row of source, of which it may hold a part.
     n_threads: at most so many work on different rows; the result does not depend on it.
 
 Raises:
@@ -123,6 +124,7 @@ Args:
     start, user: what ``list_users`` gives; start may be a part of it, for as many rows as out has.
     out: (rows, C), C-contiguous; overwritten. If it is (rows, k, C), the places in the window stay apart.
     which: (n, C) int32: a channel of j counts only where it is the user's place k (what ``max_rows`` gives).
+    first: number of the first user in source, of which it may hold a part.
     n_threads: at most so many work on different rows; the result does not depend on it.
 
 Raises:
@@ -146,10 +148,10 @@ template <class From, class To>
 void define(py::module_& m) {
     m.def("gather_rows", &gather_rows<From, To>, py::arg("source").noconvert(), py::arg("index").noconvert(),
           py::arg("out").noconvert(), py::arg("bias").noconvert() = py::none(), py::arg("positive") = false,
-          py::arg("n_threads").noconvert() = 1, kGatherDoc);
+          py::arg("first") = 0, py::arg("n_threads").noconvert() = 1, kGatherDoc);
     m.def("scatter_rows", &scatter_rows<From, To>, py::arg("source").noconvert(), py::arg("start").noconvert(),
           py::arg("user").noconvert(), py::arg("out").noconvert(), py::arg("which").noconvert() = py::none(),
-          py::arg("n_threads").noconvert() = 1, kScatterDoc);
+          py::arg("first") = 0, py::arg("n_threads").noconvert() = 1, kScatterDoc);
 }
 
 template <class Number>

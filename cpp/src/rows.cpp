@@ -41,10 +41,25 @@ DMCNN_INLINE void store(float x, Bf16& to) {
 template <class Number>
 using Wide = decltype(widen(Number{}));
 
+/// Asks for a row that will be read soon.
+template <class Number>
+DMCNN_INLINE void prefetch([[maybe_unused]] const Number* row, [[maybe_unused]] size_t channels) {
+#if defined(__GNUC__)
+    for (size_t c = 0; c < channels; c += 64 / sizeof(Number)) __builtin_prefetch(row + c, 0, 2);
+#endif
+}
+
 /// Adds a row of `from` to a row of sums.
 template <class From, class Sum>
 DMCNN_INLINE void add(const From* __restrict from, size_t channels, Sum* __restrict sum) {
     for (size_t c = 0; c < channels; ++c) sum[c] += widen(from[c]);
+}
+
+/// The same for those channels where `which` says k.
+template <class From, class Sum>
+DMCNN_INLINE void add_where(const From* __restrict from, const std::int32_t* __restrict which, std::int64_t k,
+                            size_t channels, Sum* __restrict sum) {
+    for (size_t c = 0; c < channels; ++c) sum[c] += which[c] == k ? widen(from[c]) : Sum{};
 }
 
 template <class From, class To>
@@ -97,15 +112,18 @@ template <class From, class To>
 void gather_rows(const Rows<const From>& source, const Index& index, const To* bias, bool positive, int threads,
                  const Rows<To>& out) {
     const std::int64_t length = index.length;
+    const std::int32_t first = index.first;
     check(source, index.n, length, out, index.n);
     const auto channels = static_cast<size_t>(source.channels);
     const auto step = static_cast<size_t>(source.apart ? length : 1) * channels;
     parallel_for(static_cast<size_t>(parts(index.n)), threads, [&](size_t part) {
         const std::int64_t begin = static_cast<std::int64_t>(part) * kPart, end = std::min(index.n, begin + kPart);
-        for (std::int64_t i = begin * length; i < end * length; ++i)
-            if (index.number[i] >= source.n)
-                refuse("row", i / length, "neighbour", std::to_string(index.number[i]),
-                       "at most " + std::to_string(source.n - 1));
+        for (std::int64_t i = begin * length; i < end * length; ++i) {
+            const std::int32_t number = index.number[i];
+            if (number >= 0 && (number < first || number - first >= source.n))
+                refuse("row", i / length, "neighbour", std::to_string(number),
+                       "negative, or " + std::to_string(first) + " to " + std::to_string(first + source.n - 1));
+        }
         on_this_cpu([&]() DMCNN_INLINE_BODY {
             const std::int32_t* number = index.number + begin * length;
             To* to = out.data + static_cast<size_t>(begin * (out.apart ? length : 1)) * channels;
@@ -115,21 +133,26 @@ void gather_rows(const Rows<const From>& source, const Index& index, const To* b
                     if (*number < 0)
                         std::memset(static_cast<void*>(to), 0, channels * sizeof(To));
                     else
-                        copy(source.data + static_cast<size_t>(*number) * step + shift, channels, to);
+                        copy(source.data + static_cast<size_t>(*number - first) * step + shift, channels, to);
                 }
                 return;
             }
             const size_t shift = source.apart ? channels : 0;
+            const auto row = [&](std::int32_t number_of_row, std::int64_t k) DMCNN_INLINE_BODY {
+                return source.data + static_cast<size_t>(number_of_row - first) * step + static_cast<size_t>(k) * shift;
+            };
             for (std::int64_t j = begin; j < end; ++j, number += length, to += channels) {
                 if constexpr (std::is_same_v<To, Wide<To>>) {
+                    // rows lie anywhere: asked for in time, sums take two thirds as long
+                    if (j + 1 < end)
+                        for (std::int64_t k = 0; k < length; ++k)
+                            if (number[length + k] >= 0) prefetch(row(number[length + k], k), channels);
                     if (bias)
                         std::memcpy(to, bias, channels * sizeof(To));
                     else
                         std::memset(to, 0, channels * sizeof(To));
                     for (std::int64_t k = 0; k < length; ++k)
-                        if (number[k] >= 0)
-                            add(source.data + static_cast<size_t>(number[k]) * step + static_cast<size_t>(k) * shift,
-                                channels, to);
+                        if (number[k] >= 0) add(row(number[k], k), channels, to);
                     if (positive)
                         for (size_t c = 0; c < channels; ++c) to[c] = to[c] < To{} ? To{} : to[c];  // NaN stays
                 }
@@ -142,6 +165,7 @@ template <class From, class To>
 void scatter_rows(const Rows<const From>& source, const Users& users, const std::int32_t* which, int threads,
                   const Rows<To>& out) {
     const std::int64_t length = users.length;
+    const std::int32_t first = users.first;
     check(source, users.n, length, out, users.n);
     const auto channels = static_cast<size_t>(source.channels), step = static_cast<size_t>(source.apart ? length : 1);
     parallel_for(static_cast<size_t>(parts(users.n)), threads, [&](size_t part) {
@@ -152,39 +176,60 @@ void scatter_rows(const Rows<const From>& source, const Users& users, const std:
                 refuse("row", s / length, "users", std::to_string(from) + " to " + std::to_string(to),
                        "increasing positions up to " + std::to_string(users.users));
             for (std::int32_t e = from; e < to; ++e)
-                if (users.user[e] < 0 || users.user[e] >= source.n)
+                if (users.user[e] < first || users.user[e] - first >= source.n)
                     refuse("row", s / length, "user", std::to_string(users.user[e]),
-                           "0 to " + std::to_string(source.n - 1));
+                           std::to_string(first) + " to " + std::to_string(first + source.n - 1));
         }
-        std::vector<Wide<To>> sums(channels);
+        std::vector<Wide<To>> sums(std::is_same_v<To, Wide<To>> ? 0 : channels);
         on_this_cpu([&]() DMCNN_INLINE_BODY {
-            Wide<To>* sum = sums.data();
             To* to = out.data + static_cast<size_t>(begin * (out.apart ? length : 1)) * channels;
-            for (std::int64_t i = begin; i < end; ++i) {
-                std::fill(sums.begin(), sums.end(), Wide<To>{});
-                for (std::int64_t k = 0; k < length; ++k) {
-                    const std::int32_t* first = users.user + users.start[i * length + k];
-                    const std::int32_t* last = users.user + users.start[i * length + k + 1];
-                    const size_t shift = source.apart ? static_cast<size_t>(k) : 0;
-                    for (const std::int32_t* user = first; user != last; ++user) {
-                        const From* from = source.data + (static_cast<size_t>(*user) * step + shift) * channels;
-                        if (!which)
-                            add(from, channels, sum);
-                        else {
-                            const std::int32_t* here = which + static_cast<size_t>(*user) * channels;
-                            for (size_t c = 0; c < channels; ++c)
-                                sum[c] += here[c] == k ? widen(from[c]) : Wide<To>{};
-                        }
-                    }
-                    if (out.apart) {
-                        copy(sum, channels, to);
-                        to += channels;
-                        if (first != last) std::fill(sums.begin(), sums.end(), Wide<To>{});
-                    }
+            // sums of bfloat16 need room of their own
+            const auto room = [&]() DMCNN_INLINE_BODY {
+                if constexpr (std::is_same_v<To, Wide<To>>)
+                    return to;
+                else
+                    return sums.data();
+            };
+            const auto add_users = [&](std::int64_t i, std::int64_t k, Wide<To>* sum) DMCNN_INLINE_BODY {
+                const std::int32_t* last = users.user + users.start[i * length + k + 1];
+                const size_t shift = source.apart ? static_cast<size_t>(k) : 0;
+                for (const std::int32_t* user = users.user + users.start[i * length + k]; user != last; ++user) {
+                    const From* from = source.data + (static_cast<size_t>(*user - first) * step + shift) * channels;
+                    if (which)
+                        add_where(from, which + static_cast<size_t>(*user - first) * channels, k, channels, sum);
+                    else
+                        add(from, channels, sum);
                 }
+            };
+            const auto finish = [&](const Wide<To>* sum) DMCNN_INLINE_BODY {
+                if constexpr (!std::is_same_v<To, Wide<To>>) copy(sum, channels, to);
+                to += channels;
+            };
+            for (std::int64_t i = begin; i < end; ++i) {
                 if (!out.apart) {
-                    copy(sum, channels, to);
-                    to += channels;
+                    Wide<To>* sum = room();
+                    std::fill(sum, sum + channels, Wide<To>{});
+                    for (std::int64_t k = 0; k < length; ++k) add_users(i, k, sum);
+                    finish(sum);
+                    continue;
+                }
+                for (std::int64_t k = 0; k < length; ++k) {
+                    const std::int32_t* user = users.user + users.start[i * length + k];
+                    const std::int64_t n = users.start[i * length + k + 1] - users.start[i * length + k];
+                    if (n == 0 || (n == 1 && !which)) {  // most have one
+                        const size_t shift = source.apart ? static_cast<size_t>(k) : 0;
+                        if (n == 0)
+                            std::memset(static_cast<void*>(to), 0, channels * sizeof(To));
+                        else
+                            copy(source.data + (static_cast<size_t>(*user - first) * step + shift) * channels,
+                                 channels, to);
+                        to += channels;
+                        continue;
+                    }
+                    Wide<To>* sum = room();
+                    std::fill(sum, sum + channels, Wide<To>{});
+                    add_users(i, k, sum);
+                    finish(sum);
                 }
             }
         });
@@ -195,6 +240,7 @@ template <class Number>
 void max_rows(const Rows<const Number>& source, const Index& index, int threads, const Rows<Number>& out,
               std::int32_t* which) {
     check(source, index.n, index.length, out, index.n);
+    const std::int32_t first = index.first;
     const auto channels = static_cast<size_t>(source.channels);
     parallel_for(static_cast<size_t>(parts(index.n)), threads, [&](size_t part) {
         const std::int64_t begin = static_cast<std::int64_t>(part) * kPart, end = std::min(index.n, begin + kPart);
@@ -211,7 +257,7 @@ void max_rows(const Rows<const Number>& source, const Index& index, int threads,
                 for (std::int64_t k = 0; k < index.length; ++k) {
                     const std::int32_t number = index.number[j * index.length + k];
                     if (number < 0) continue;
-                    const Number* __restrict from = source.data + static_cast<size_t>(number) * channels;
+                    const Number* __restrict from = source.data + static_cast<size_t>(number - first) * channels;
                     const auto here = static_cast<std::int32_t>(k);
                     for (size_t c = 0; c < channels; ++c) {
                         const bool larger = (from[c] > to[c]) | (from[c] != from[c]) | (place[c] < 0);

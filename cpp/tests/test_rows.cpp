@@ -29,7 +29,7 @@ void gathers() {
     const Numbers products{1, 2, 3, 4, 50, 60, 70, 80};  // two rows of two places of two channels
     dmcnn::gather_rows<float, float>({products.data(), 2, 2, true}, index, nullptr, false, 1, {out.data(), 3, 2, false});
     CHECK((out == Numbers{71, 82, 70, 80, 0, 0}));
-    CHECK(refused("row 0: neighbour 1, expected at most 0", [&] {
+    CHECK(refused("row 0: neighbour 1, expected negative, or 0 to 0", [&] {
         dmcnn::gather_rows<float, float>({source.data(), 1, 2, false}, index, nullptr, false, 1, {out.data(), 3, 2, false});
     }));
 }

@@ -205,7 +205,7 @@ def densify(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDAr
             unspecified.
     """
 @typing.overload
-def gather_rows(source: numpy.typing.NDArray[numpy.float32], index: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.float32], bias: numpy.typing.NDArray[numpy.float32] | None = None, positive: bool = False, n_threads: int = 1) -> None:
+def gather_rows(source: numpy.typing.NDArray[numpy.float32], index: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.float32], bias: numpy.typing.NDArray[numpy.float32] | None = None, positive: bool = False, first: typing.SupportsInt | typing.SupportsIndex = 0, n_threads: int = 1) -> None:
     """
     Sum the rows of each window: out[j] = sum over k of source[index[j, k]].
     
@@ -217,13 +217,14 @@ def gather_rows(source: numpy.typing.NDArray[numpy.float32], index: numpy.typing
             may then be uint16 (bfloat16, rounded to nearest, ties to even) of float32.
         bias: (C,), added to the sum.
         positive: whether negative sums become 0.
+        first: number of the first row of source, of which it may hold a part.
         n_threads: at most so many work on different rows; the result does not depend on it.
     
     Raises:
         ValueError: the text names the row, what was found and what was expected.
     """
 @typing.overload
-def gather_rows(source: numpy.typing.NDArray[numpy.float64], index: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.float64], bias: numpy.typing.NDArray[numpy.float64] | None = None, positive: bool = False, n_threads: int = 1) -> None:
+def gather_rows(source: numpy.typing.NDArray[numpy.float64], index: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.float64], bias: numpy.typing.NDArray[numpy.float64] | None = None, positive: bool = False, first: typing.SupportsInt | typing.SupportsIndex = 0, n_threads: int = 1) -> None:
     """
     Sum the rows of each window: out[j] = sum over k of source[index[j, k]].
     
@@ -235,13 +236,14 @@ def gather_rows(source: numpy.typing.NDArray[numpy.float64], index: numpy.typing
             may then be uint16 (bfloat16, rounded to nearest, ties to even) of float32.
         bias: (C,), added to the sum.
         positive: whether negative sums become 0.
+        first: number of the first row of source, of which it may hold a part.
         n_threads: at most so many work on different rows; the result does not depend on it.
     
     Raises:
         ValueError: the text names the row, what was found and what was expected.
     """
 @typing.overload
-def gather_rows(source: numpy.typing.NDArray[numpy.uint16], index: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.float32], bias: numpy.typing.NDArray[numpy.float32] | None = None, positive: bool = False, n_threads: int = 1) -> None:
+def gather_rows(source: numpy.typing.NDArray[numpy.uint16], index: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.float32], bias: numpy.typing.NDArray[numpy.float32] | None = None, positive: bool = False, first: typing.SupportsInt | typing.SupportsIndex = 0, n_threads: int = 1) -> None:
     """
     Sum the rows of each window: out[j] = sum over k of source[index[j, k]].
     
@@ -253,13 +255,14 @@ def gather_rows(source: numpy.typing.NDArray[numpy.uint16], index: numpy.typing.
             may then be uint16 (bfloat16, rounded to nearest, ties to even) of float32.
         bias: (C,), added to the sum.
         positive: whether negative sums become 0.
+        first: number of the first row of source, of which it may hold a part.
         n_threads: at most so many work on different rows; the result does not depend on it.
     
     Raises:
         ValueError: the text names the row, what was found and what was expected.
     """
 @typing.overload
-def gather_rows(source: numpy.typing.NDArray[numpy.float32], index: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.uint16], bias: numpy.typing.NDArray[numpy.uint16] | None = None, positive: bool = False, n_threads: int = 1) -> None:
+def gather_rows(source: numpy.typing.NDArray[numpy.float32], index: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.uint16], bias: numpy.typing.NDArray[numpy.uint16] | None = None, positive: bool = False, first: typing.SupportsInt | typing.SupportsIndex = 0, n_threads: int = 1) -> None:
     """
     Sum the rows of each window: out[j] = sum over k of source[index[j, k]].
     
@@ -271,6 +274,7 @@ def gather_rows(source: numpy.typing.NDArray[numpy.float32], index: numpy.typing
             may then be uint16 (bfloat16, rounded to nearest, ties to even) of float32.
         bias: (C,), added to the sum.
         positive: whether negative sums become 0.
+        first: number of the first row of source, of which it may hold a part.
         n_threads: at most so many work on different rows; the result does not depend on it.
     
     Raises:
@@ -539,7 +543,7 @@ def scale_slopes(rows: numpy.typing.NDArray[numpy.float64], offsets: numpy.typin
         n_threads: at most so many work on different rows; the result does not depend on it.
     """
 @typing.overload
-def scatter_rows(source: numpy.typing.NDArray[numpy.float32], start: numpy.typing.NDArray[numpy.int32], user: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.float32], which: numpy.typing.NDArray[numpy.int32] | None = None, n_threads: int = 1) -> None:
+def scatter_rows(source: numpy.typing.NDArray[numpy.float32], start: numpy.typing.NDArray[numpy.int32], user: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.float32], which: numpy.typing.NDArray[numpy.int32] | None = None, first: typing.SupportsInt | typing.SupportsIndex = 0, n_threads: int = 1) -> None:
     """
     Sum over the users of each row: out[i] = sum over k and users j of source[j].
     
@@ -550,13 +554,14 @@ def scatter_rows(source: numpy.typing.NDArray[numpy.float32], start: numpy.typin
         start, user: what ``list_users`` gives; start may be a part of it, for as many rows as out has.
         out: (rows, C), C-contiguous; overwritten. If it is (rows, k, C), the places in the window stay apart.
         which: (n, C) int32: a channel of j counts only where it is the user's place k (what ``max_rows`` gives).
+        first: number of the first user in source, of which it may hold a part.
         n_threads: at most so many work on different rows; the result does not depend on it.
     
     Raises:
         ValueError: the text names the row, what was found and what was expected.
     """
 @typing.overload
-def scatter_rows(source: numpy.typing.NDArray[numpy.float64], start: numpy.typing.NDArray[numpy.int32], user: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.float64], which: numpy.typing.NDArray[numpy.int32] | None = None, n_threads: int = 1) -> None:
+def scatter_rows(source: numpy.typing.NDArray[numpy.float64], start: numpy.typing.NDArray[numpy.int32], user: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.float64], which: numpy.typing.NDArray[numpy.int32] | None = None, first: typing.SupportsInt | typing.SupportsIndex = 0, n_threads: int = 1) -> None:
     """
     Sum over the users of each row: out[i] = sum over k and users j of source[j].
     
@@ -567,13 +572,14 @@ def scatter_rows(source: numpy.typing.NDArray[numpy.float64], start: numpy.typin
         start, user: what ``list_users`` gives; start may be a part of it, for as many rows as out has.
         out: (rows, C), C-contiguous; overwritten. If it is (rows, k, C), the places in the window stay apart.
         which: (n, C) int32: a channel of j counts only where it is the user's place k (what ``max_rows`` gives).
+        first: number of the first user in source, of which it may hold a part.
         n_threads: at most so many work on different rows; the result does not depend on it.
     
     Raises:
         ValueError: the text names the row, what was found and what was expected.
     """
 @typing.overload
-def scatter_rows(source: numpy.typing.NDArray[numpy.uint16], start: numpy.typing.NDArray[numpy.int32], user: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.float32], which: numpy.typing.NDArray[numpy.int32] | None = None, n_threads: int = 1) -> None:
+def scatter_rows(source: numpy.typing.NDArray[numpy.uint16], start: numpy.typing.NDArray[numpy.int32], user: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.float32], which: numpy.typing.NDArray[numpy.int32] | None = None, first: typing.SupportsInt | typing.SupportsIndex = 0, n_threads: int = 1) -> None:
     """
     Sum over the users of each row: out[i] = sum over k and users j of source[j].
     
@@ -584,13 +590,14 @@ def scatter_rows(source: numpy.typing.NDArray[numpy.uint16], start: numpy.typing
         start, user: what ``list_users`` gives; start may be a part of it, for as many rows as out has.
         out: (rows, C), C-contiguous; overwritten. If it is (rows, k, C), the places in the window stay apart.
         which: (n, C) int32: a channel of j counts only where it is the user's place k (what ``max_rows`` gives).
+        first: number of the first user in source, of which it may hold a part.
         n_threads: at most so many work on different rows; the result does not depend on it.
     
     Raises:
         ValueError: the text names the row, what was found and what was expected.
     """
 @typing.overload
-def scatter_rows(source: numpy.typing.NDArray[numpy.float32], start: numpy.typing.NDArray[numpy.int32], user: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.uint16], which: numpy.typing.NDArray[numpy.int32] | None = None, n_threads: int = 1) -> None:
+def scatter_rows(source: numpy.typing.NDArray[numpy.float32], start: numpy.typing.NDArray[numpy.int32], user: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.uint16], which: numpy.typing.NDArray[numpy.int32] | None = None, first: typing.SupportsInt | typing.SupportsIndex = 0, n_threads: int = 1) -> None:
     """
     Sum over the users of each row: out[i] = sum over k and users j of source[j].
     
@@ -601,6 +608,7 @@ def scatter_rows(source: numpy.typing.NDArray[numpy.float32], start: numpy.typin
         start, user: what ``list_users`` gives; start may be a part of it, for as many rows as out has.
         out: (rows, C), C-contiguous; overwritten. If it is (rows, k, C), the places in the window stay apart.
         which: (n, C) int32: a channel of j counts only where it is the user's place k (what ``max_rows`` gives).
+        first: number of the first user in source, of which it may hold a part.
         n_threads: at most so many work on different rows; the result does not depend on it.
     
     Raises:

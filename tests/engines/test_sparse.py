@@ -295,6 +295,24 @@ def test_training_follows_the_dense_one():
     np.testing.assert_allclose(losses[1], losses[0], rtol=2e-3, atol=1e-4)
 
 
+def test_linear_layers_are_one_where_nothing_is_learned():
+    layers = [nn.Linear(64, 40), nn.Dropout(0.5), nn.Linear(40, 30, bias=False), nn.Linear(30, 2)]
+    net = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), *layers, nn.Tanh(), nn.Linear(2, 2)).double().eval()
+    fast, given = sparse(net), images("sparse", (3, 1, 8, 8))
+    for mode in (torch.no_grad, torch.inference_mode):
+        with mode():
+            torch.testing.assert_close(fast(given), net(given), rtol=1e-12, atol=1e-12)
+    with torch.no_grad():
+        net[4].weight.mul_(2)
+        torch.testing.assert_close(fast(given), net(given), rtol=1e-12, atol=1e-12)
+        net[3].train()
+        torch.manual_seed(1)
+        noisy = fast(given)
+        torch.manual_seed(1)
+        torch.testing.assert_close(noisy, net(given), rtol=1e-12, atol=1e-12)
+        assert not torch.equal(noisy, fast(given))
+
+
 def test_two_images_whose_background_differs_do_not_share_rows():
     net = nn.Sequential(Skip(nn.Conv2d(1, 1, 3, padding=1), nn.Identity(), "add"), nn.Flatten())
     compare(net, images("backgrounds", (3, 1, 7, 9)))

@@ -15,6 +15,7 @@ struct Bf16 {
 struct Index {
     const std::int32_t* number;  ///< (n, length)
     std::int64_t n, length;
+    std::int32_t first = 0;  ///< number of the first row in memory
 };
 
 /// The same links from the other side: row i is the neighbour k of the rows user[start[i * length + k]] and following.
@@ -22,7 +23,8 @@ struct Users {
     const std::int32_t* start;  ///< (n * length + 1)
     std::int64_t n, length;
     const std::int32_t* user;
-    std::int64_t users;  ///< how many numbers there are in `user`
+    std::int64_t users;      ///< how many numbers there are in `user`
+    std::int32_t first = 0;  ///< number of the first user in memory
 };
 
 /// Rows of `channels` numbers. Either one per row of a map, or `apart`: one per row and neighbour.

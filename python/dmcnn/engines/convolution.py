@@ -55,7 +55,7 @@ class Convolution(torch.autograd.Function):
         rows, weight, out = ctx.saved_tensors
         slope = slope.contiguous()
         if out is not None:
-            slope = torch.where(out > 0, slope, 0)
+            slope = torch.ops.aten.threshold_backward(slope, out, 0)
         kernel = weight.flatten(2).to(ctx.dtype)
         of_rows = torch.empty_like(rows) if ctx.needs_input_grad[0] else None
         backward = _slopes_first if ctx.first else _products_of_slopes
@@ -102,8 +102,9 @@ def _products_first(
     for first, last in images_at_once(links, width):
         here, there = slice(*links.rows[[first, last]]), slice(*links.offsets[[first, last]])
         products = torch.mm(before[here], matrix).view(-1, length, filters)
-        index = links.index[there] - np.int32(links.rows[first])
-        gather(products, index, out=out[there], bias=bias, positive=positive)
+        gather(
+            products, links.index[there], out=out[there], bias=bias, positive=positive, first=int(here.start)
+        )
 
 
 def _rows_first(
@@ -184,8 +185,7 @@ def _scatter_products(after: torch.Tensor, matrix: torch.Tensor, links: Links, o
         here, there = slice(*links.rows[image : image + 2]), slice(*links.offsets[image : image + 2])
         products = torch.mm(after[there], matrix).view(-1, length, channels)
         own = start[here.start * length : here.stop * length + 1]
-        mine = user[own[0] : own[-1]] - np.int32(there.start)
-        scatter(products, (own - own[0], mine), of_rows[here])
+        scatter(products, (own, user), of_rows[here], first=int(there.start))
 
 
 def matrix_dtype(rows: torch.Tensor) -> torch.dtype:

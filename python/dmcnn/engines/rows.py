@@ -31,6 +31,7 @@ def gather(
     out: torch.Tensor | None = None,
     bias: torch.Tensor | None = None,
     positive: bool = False,
+    first: int = 0,
 ) -> torch.Tensor:
     """Sums over the rows in each window, see ``_core.gather_rows``; ``apart`` keeps them apart, (n, k, C)."""
     if out is None:
@@ -38,7 +39,7 @@ def gather(
         dtype = torch.float32 if source.dtype == torch.bfloat16 else source.dtype
         out = source.new_empty((len(index), *middle, source.shape[-1]), dtype=dtype)
     added = None if bias is None else pixels(bias)
-    _core.gather_rows(pixels(source), index, pixels(out), added, positive, n_threads=threads())
+    _core.gather_rows(pixels(source), index, pixels(out), added, positive, first, n_threads=threads())
     return out
 
 
@@ -47,9 +48,10 @@ def scatter(
     users: tuple[Ints, Ints],
     out: torch.Tensor,
     which: Ints | None = None,
+    first: int = 0,
 ) -> torch.Tensor:
     """Sums over the users of each row, see ``_core.scatter_rows``."""
-    _core.scatter_rows(pixels(source), *users, pixels(out), which, n_threads=threads())
+    _core.scatter_rows(pixels(source), *users, pixels(out), which, first, n_threads=threads())
     return out
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import fx, nn
 
+from dmcnn.engines.linear import PASSED, LinearChain, saves
 from dmcnn.errors import InputError
 
 
@@ -107,7 +108,10 @@ def trace(net: nn.Module) -> Program:
             if not isinstance(changed, fx.Node) or _shares_memory(changed):
                 raise InputError(f"{type(net).__name__}: {_name(node)} changes memory that other steps share")
             numbers[changed] = number
-    return Program(tuple(_forget(_fuse(steps, output), output)), output)
+    steps = _fuse(steps, output)
+    if not net.training:
+        steps = _chain(steps, output)
+    return Program(tuple(_forget(steps, output)), output)
 
 
 class _Attribute:
@@ -167,12 +171,18 @@ def _arguments(step: Step) -> set[int]:
     return found
 
 
-def _fuse(steps: list[Step], output: Any) -> list[Step]:
-    """Make a ReLU part of the convolution whose result it alone takes."""
+def _uses(steps: list[Step], output: Any) -> dict[int, int]:
+    """How many steps take each value."""
     uses: dict[int, int] = {}
     for step in (*steps, Step("output", "", (output,), {}, -1)):
         for number in _arguments(step):
             uses[number] = uses.get(number, 0) + 1
+    return uses
+
+
+def _fuse(steps: list[Step], output: Any) -> list[Step]:
+    """Make a ReLU part of the convolution whose result it alone takes."""
+    uses = _uses(steps, output)
     made = {step.result: step for step in steps}
     fused: dict[int, Step] = {}
     for step in steps:
@@ -188,6 +198,36 @@ def _fuse(steps: list[Step], output: Any) -> list[Step]:
         for step in steps
         if step.result not in relus
     ]
+
+
+def _chain(steps: list[Step], output: Any) -> list[Step]:
+    """Make one step of linear layers that follow each other and whose results between nobody else takes."""
+    uses, out = _uses(steps, output), list[Step]()
+    at = 0
+    while at < len(steps):
+        end = at
+        while (
+            end < len(steps)
+            and type(steps[end].call) in PASSED
+            and (
+                end == at
+                or (steps[end].args == (Value(steps[end - 1].result),) and uses[steps[end - 1].result] == 1)
+            )
+        ):
+            end += 1
+        chain = steps[at:end]
+        while chain and type(chain[-1].call) is not nn.Linear:
+            chain.pop()
+        modules = [step.call for step in chain if isinstance(step.call, nn.Module)]
+        layers = [module for module in modules if isinstance(module, nn.Linear)]
+        # what comes before the first layer may be a dropout of maps
+        if layers and type(modules[0]) is nn.Linear and saves(layers):
+            out.append(Step(chain[0].name, LinearChain(modules), chain[0].args, {}, chain[-1].result))
+            at += len(chain)
+        else:
+            out.append(steps[at])
+            at += 1
+    return out
 
 
 def _forget(steps: list[Step], output: Any) -> list[Step]:
