@@ -87,6 +87,22 @@ def blocks(n: int, width: int) -> list[tuple[int, int]]:
     return [(at, min(n, at + size)) for at in range(0, n, size)]
 
 
+def _product(left: torch.Tensor, right: torch.Tensor, out: torch.Tensor) -> None:
+    """out = left @ right; out may have more bits than the factors."""
+    if left.dtype == out.dtype:
+        torch.mm(left, right, out=out)
+    else:
+        out.copy_(torch.mm(left, right))
+
+
+def _add_product(out: torch.Tensor, left: torch.Tensor, right: torch.Tensor) -> None:
+    """out += left @ right; out may have more bits than the factors."""
+    if left.dtype == out.dtype:
+        out.addmm_(left, right)
+    else:
+        out += torch.mm(left, right)
+
+
 def _products_first(
     rows: torch.Tensor,
     kernel: torch.Tensor,
@@ -125,10 +141,7 @@ def _rows_first(
             taken = kernel.new_empty((last - first, length, channels))
             gather(rows, links.index[first:last], apart=True, out=taken)
         part = out[first:last]
-        if kernel.dtype == out.dtype:
-            torch.mm(taken.view(last - first, -1), matrix, out=part)
-        else:
-            part.copy_(torch.mm(taken.view(last - first, -1), matrix))
+        _product(taken.view(last - first, -1), matrix, part)
         if bias is not None:
             part += bias.detach()
         if positive:
@@ -148,9 +161,9 @@ def _slopes_first(
         scatter(slope, (start[first * length : last * length + 1], user), sums)
         flat = sums.view(last - first, -1)
         before = rows[first:last].to(kernel.dtype)
-        of_kernel += torch.mm(before.t(), flat)
+        _add_product(of_kernel, before.t(), flat)
         if of_rows is not None:
-            of_rows[first:last] = torch.mm(flat, matrix)
+            _product(flat, matrix, of_rows[first:last])
     return of_kernel.view(channels, length, filters).permute(2, 0, 1)
 
 
@@ -169,10 +182,10 @@ def _products_of_slopes(
         else:
             taken = kernel.new_empty((last - first, length, channels))
             gather(rows, links.index[first:last], apart=True, out=taken)
-        of_kernel += torch.mm(taken.view(last - first, -1).t(), after[first:last])
+        _add_product(of_kernel, taken.view(last - first, -1).t(), after[first:last])
     if of_rows is not None:
         if same:
-            of_rows.copy_(torch.mm(after, matrix))
+            _product(after, matrix, of_rows)
         else:
             _scatter_products(after, matrix, links, of_rows)
     return of_kernel.view(length, channels, filters).permute(2, 1, 0)
