@@ -1,3 +1,5 @@
+#include <optional>
+
 #include "bind.hpp"
 #include "dmcnn/images.hpp"
 #include "dmcnn/normalise_rows.hpp"
@@ -6,7 +8,11 @@ namespace {
 
 using Offsets = Array<std::int64_t>;
 using Counts = Array<std::int32_t>;
-using Moments = std::tuple<Array<double>, Array<double>>;
+using Doubles = Array<double>;
+using Pair = std::tuple<Doubles, Doubles>;
+
+template <class Number>
+using Maybe = std::optional<Array<Number>>;
 
 template <class Number>
 dmcnn::ImageRows<Number> view(const Array<Number>& rows, const Offsets& offsets, const Counts& count) {
@@ -16,128 +22,102 @@ dmcnn::ImageRows<Number> view(const Array<Number>& rows, const Offsets& offsets,
     return {rows.data(), rows.shape(1), offsets.data(), offsets.size() - 1, count.data()};
 }
 
-/// One number per image and channel.
 template <class Number>
-const Number* per_image(const Array<Number>& array, const char* name, const dmcnn::ImageRows<Number>& rows) {
-    expect(array, name, {rows.n, rows.channels});
-    return array.data();
+dmcnn::Norm<Number> view(std::int64_t groups, double eps, const Maybe<Number>& weight, const Maybe<Number>& bias,
+                         std::int64_t channels) {
+    if (groups < 1 || channels % groups)
+        throw py::value_error(std::to_string(groups) + " groups, expected a divisor of " + std::to_string(channels) +
+                              " channels");
+    if (weight) expect(*weight, "weight", {channels});
+    if (bias) expect(*bias, "bias", {channels});
+    return {groups, eps, weight ? weight->data() : nullptr, bias ? bias->data() : nullptr};
 }
 
 template <class Number>
-Number* like(Array<Number>& out, const Array<Number>& rows) {
-    expect(out, "out", {rows.shape(0), rows.shape(1)});
-    return out.mutable_data();
-}
-
-template <class Number>
-Moments measure_rows(const Array<Number>& rows, const Offsets& offsets, const Counts& count, int threads) {
+Pair normalise_rows(const Array<Number>& rows, const Offsets& offsets, const Counts& count, std::int64_t groups,
+                    double eps, const Maybe<Number>& weight, const Maybe<Number>& bias, Array<Number>& out,
+                    int threads) {
     const auto from = view(rows, offsets, count);
-    Array<double> mean({from.n, from.channels}), squares({from.n, from.channels});
-    double *means = mean.mutable_data(), *sums = squares.mutable_data();
+    const auto norm = view(groups, eps, weight, bias, from.channels);
+    expect(out, "out", {rows.shape(0), rows.shape(1)});
+    Doubles mean({from.n, from.channels}), variance({from.n, from.channels});
+    double *means = mean.mutable_data(), *variances = variance.mutable_data();
+    Number* to = out.mutable_data();
     {
         // The arguments hold references to the arrays, and the kernels touch no Python object; so below.
         const py::gil_scoped_release release;
-        dmcnn::measure_rows(from, threads, means, sums);
+        dmcnn::normalise_rows(from, norm, threads, to, means, variances);
     }
-    return {mean, squares};
+    return {mean, variance};
 }
 
 template <class Number>
-void scale_rows(const Array<Number>& rows, const Offsets& offsets, const Counts& count, const Array<Number>& centre,
-                const Array<Number>& scale, const Array<Number>& shift, Array<Number>& out, int threads) {
+Pair normalise_slopes(const Array<Number>& rows, const Offsets& offsets, const Counts& count, std::int64_t groups,
+                      double eps, const Maybe<Number>& weight, const Array<Number>& slope, const Doubles& mean,
+                      const Doubles& variance, Array<Number>& out, int threads) {
     const auto from = view(rows, offsets, count);
-    const Number *m = per_image(centre, "centre", from), *a = per_image(scale, "scale", from);
-    const Number* b = per_image(shift, "shift", from);
-    Number* to = like(out, rows);
-    const py::gil_scoped_release release;
-    dmcnn::scale_rows(from, m, a, b, threads, to);
-}
-
-template <class Number>
-Moments measure_slopes(const Array<Number>& rows, const Offsets& offsets, const Counts& count,
-                         const Array<Number>& slope, const Array<Number>& centre, int threads) {
-    const auto from = view(rows, offsets, count);
-    expect(slope, "slope", {rows.shape(0), rows.shape(1)});
-    const Number *g = slope.data(), *m = per_image(centre, "centre", from);
-    Array<double> sum({from.n, from.channels}), product({from.n, from.channels});
-    double *sums = sum.mutable_data(), *products = product.mutable_data();
+    const auto norm = view(groups, eps, weight, Maybe<Number>{}, from.channels);
+    expect(slope, "slope", {rows.shape(0), rows.shape(1)}), expect(out, "out", {rows.shape(0), rows.shape(1)});
+    expect(mean, "mean", {from.n, from.channels}), expect(variance, "variance", {from.n, from.channels});
+    Doubles of_weight({from.n, from.channels}), of_bias({from.n, from.channels});
+    double *weights = of_weight.mutable_data(), *biases = of_bias.mutable_data();
+    Number* to = out.mutable_data();
+    const Number* slopes = slope.data();
+    const double *means = mean.data(), *variances = variance.data();
     {
         const py::gil_scoped_release release;
-        dmcnn::measure_slopes(from, g, m, threads, sums, products);
+        dmcnn::normalise_slopes(from, norm, slopes, means, variances, threads, to, weights, biases);
     }
-    return {sum, product};
+    return {of_weight, of_bias};
 }
 
-template <class Number>
-void scale_slopes(const Array<Number>& rows, const Offsets& offsets, const Counts& count, const Array<Number>& slope,
-                  const Array<Number>& centre, const Array<Number>& scale, const Array<Number>& shift,
-                  const Array<Number>& tilt, Array<Number>& out, int threads) {
-    const auto from = view(rows, offsets, count);
-    expect(slope, "slope", {rows.shape(0), rows.shape(1)});
-    const Number *g = slope.data(), *m = per_image(centre, "centre", from), *a = per_image(scale, "scale", from);
-    const Number *b = per_image(shift, "shift", from), *t = per_image(tilt, "tilt", from);
-    Number* to = like(out, rows);
-    const py::gil_scoped_release release;
-    dmcnn::scale_slopes(from, g, m, a, b, t, threads, to);
-}
+constexpr const char* kRowsDoc = R"(Normalise rows that stand for several places, over the places of each image.
 
-constexpr const char* kMeasureDoc = R"(Means over the places of each image, and sums of squared deviations.
-
-Two passes in float64: neither other images nor the number of threads change a bit.
+Writes (row - mean) / sqrt(variance + eps) * weight + bias, with the mean and variance of an image and group of channels.
+They are taken in two passes in float64: neither other images nor the number of threads change a bit.
 
 Args:
     rows: (rows, C) float32 or float64.
     offsets: (n+1,) int64. Image i owns ``rows[offsets[i]:offsets[i+1]]``.
     count: (rows,) int32, how many places of its image a row stands for.
-    n_threads: at most so many work on different images or channels.
+    groups: of neighbouring channels; divides C.
+    eps: added to the variance.
+    weight, bias: (C,), dtype of rows, or None for 1 and 0.
+    out: (rows, C), dtype of rows, C-contiguous; overwritten.
+    n_threads: at most so many work on different images, channels or rows.
 
 Returns:
-    (n, C) float64 means and (n, C) float64 sums of squared deviations; NaN and 0 for an image without rows.
+    (n, C) float64 means and (n, C) float64 variances; NaN for an image without rows.
 
 Raises:
     ValueError: the text names the image, what was found and what was expected.)";
 
-constexpr const char* kScaleDoc = R"(Write (row - centre) * scale + shift, with one number per image and channel.
+constexpr const char* kSlopesDoc = R"(Gradient of ``normalise_rows``.
 
 Args:
-    rows, offsets, count: as in ``measure_rows``.
-    centre, scale, shift: (n, C), dtype of rows.
-    out: (rows, C), dtype of rows, C-contiguous; overwritten.
-    n_threads: at most so many work on different rows; the result does not depend on it.)";
-
-constexpr const char* kSlopesDoc = R"(Sums of the gradient over the rows of each image, plain and times the deviation.
-
-Args:
-    rows, offsets, count: as in ``measure_rows``.
-    slope: (rows, C), dtype of rows: gradient with respect to a row, summed over its places.
-    centre: (n, C), dtype of rows.
-    n_threads: at most so many work on different images or channels; the result does not depend on it.
+    rows, offsets, count, groups, eps, weight: as there.
+    slope: (rows, C), dtype of rows: gradient with respect to a row of the result, summed over its places.
+    mean, variance: (n, C) float64, what ``normalise_rows`` gave.
+    out: (rows, C), dtype of rows, C-contiguous; overwritten with the gradient with respect to the rows.
+    n_threads: at most so many work on different images, channels or rows; the result does not depend on it.
 
 Returns:
-    (n, C) float64 sums of slope, and of slope * (row - centre).)";
+    (n, C) float64 gradients of weight and (n, C) float64 gradients of bias, of each image.
 
-constexpr const char* kScaleSlopesDoc = R"(Write slope * scale - count * (shift + (row - centre) * tilt).
-
-It is the gradient of a normalisation whose mean and variance are those of the rows.
-
-Args:
-    rows, offsets, count, slope, centre: as in ``measure_slopes``.
-    scale, shift, tilt: (n, C), dtype of rows.
-    out: (rows, C), dtype of rows, C-contiguous; overwritten.
-    n_threads: at most so many work on different rows; the result does not depend on it.)";
+Raises:
+    ValueError: the text names the image, what was found and what was expected.)";
 
 template <class Number>
 void define(py::module_& m) {
     const auto rows = py::arg("rows").noconvert(), offsets = py::arg("offsets").noconvert();
-    const auto count = py::arg("count").noconvert(), slope = py::arg("slope").noconvert();
-    const auto centre = py::arg("centre").noconvert(), scale = py::arg("scale").noconvert();
-    const auto shift = py::arg("shift").noconvert(), out = py::arg("out").noconvert();
+    const auto count = py::arg("count").noconvert(), weight = py::arg("weight").noconvert();
+    const auto out = py::arg("out").noconvert();
     const auto threads = py::arg("n_threads").noconvert() = 1;
-    m.def("measure_rows", &measure_rows<Number>, rows, offsets, count, threads, kMeasureDoc);
-    m.def("scale_rows", &scale_rows<Number>, rows, offsets, count, centre, scale, shift, out, threads, kScaleDoc);
-    m.def("measure_slopes", &measure_slopes<Number>, rows, offsets, count, slope, centre, threads, kSlopesDoc);
-    m.def("scale_slopes", &scale_slopes<Number>, rows, offsets, count, slope, centre, scale, shift,
-          py::arg("tilt").noconvert(), out, threads, kScaleSlopesDoc);
+    m.def("normalise_rows", &normalise_rows<Number>, rows, offsets, count, py::arg("groups"), py::arg("eps"), weight,
+          py::arg("bias").noconvert(), out, threads, kRowsDoc);
+    m.def("normalise_slopes", &normalise_slopes<Number>, rows, offsets, count, py::arg("groups"), py::arg("eps"),
+          weight, py::arg("slope").noconvert(), py::arg("mean").noconvert(), py::arg("variance").noconvert(), out,
+          threads, kSlopesDoc);
 }
 
 }  // namespace

@@ -9,7 +9,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['Network', 'centroid', 'crop', 'decode_clusters', 'decode_image2d', 'decode_voxels', 'densify', 'gather_rows', 'list_boxes', 'list_users', 'list_windows', 'match_windows', 'max_rows', 'measure_rows', 'measure_slopes', 'most_charge', 'occlude', 'scale_rows', 'scale_slopes', 'scatter_rows', 'select', 'sparsify', 'voxelise', 'voxelise_cells', 'voxelise_dense', 'voxelise_hits']
+__all__: list[str] = ['Network', 'centroid', 'crop', 'decode_clusters', 'decode_image2d', 'decode_voxels', 'densify', 'gather_rows', 'list_boxes', 'list_users', 'list_windows', 'match_windows', 'max_rows', 'most_charge', 'normalise_rows', 'normalise_slopes', 'occlude', 'scatter_rows', 'select', 'sparsify', 'voxelise', 'voxelise_cells', 'voxelise_dense', 'voxelise_hits']
 class Network:
     """
     A quantised network for pixel frames, in integers: every result is exact.
@@ -391,72 +391,6 @@ def max_rows(source: numpy.typing.NDArray[numpy.float64], index: numpy.typing.ND
     Raises:
         ValueError: the text names the row, what was found and what was expected.
     """
-@typing.overload
-def measure_rows(rows: numpy.typing.NDArray[numpy.float32], offsets: numpy.typing.NDArray[numpy.int64], count: numpy.typing.NDArray[numpy.int32], n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
-    """
-    Means over the places of each image, and sums of squared deviations.
-    
-    Two passes in float64: neither other images nor the number of threads change a bit.
-    
-    Args:
-        rows: (rows, C) float32 or float64.
-        offsets: (n+1,) int64. Image i owns ``rows[offsets[i]:offsets[i+1]]``.
-        count: (rows,) int32, how many places of its image a row stands for.
-        n_threads: at most so many work on different images or channels.
-    
-    Returns:
-        (n, C) float64 means and (n, C) float64 sums of squared deviations; NaN and 0 for an image without rows.
-    
-    Raises:
-        ValueError: the text names the image, what was found and what was expected.
-    """
-@typing.overload
-def measure_rows(rows: numpy.typing.NDArray[numpy.float64], offsets: numpy.typing.NDArray[numpy.int64], count: numpy.typing.NDArray[numpy.int32], n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
-    """
-    Means over the places of each image, and sums of squared deviations.
-    
-    Two passes in float64: neither other images nor the number of threads change a bit.
-    
-    Args:
-        rows: (rows, C) float32 or float64.
-        offsets: (n+1,) int64. Image i owns ``rows[offsets[i]:offsets[i+1]]``.
-        count: (rows,) int32, how many places of its image a row stands for.
-        n_threads: at most so many work on different images or channels.
-    
-    Returns:
-        (n, C) float64 means and (n, C) float64 sums of squared deviations; NaN and 0 for an image without rows.
-    
-    Raises:
-        ValueError: the text names the image, what was found and what was expected.
-    """
-@typing.overload
-def measure_slopes(rows: numpy.typing.NDArray[numpy.float32], offsets: numpy.typing.NDArray[numpy.int64], count: numpy.typing.NDArray[numpy.int32], slope: numpy.typing.NDArray[numpy.float32], centre: numpy.typing.NDArray[numpy.float32], n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
-    """
-    Sums of the gradient over the rows of each image, plain and times the deviation.
-    
-    Args:
-        rows, offsets, count: as in ``measure_rows``.
-        slope: (rows, C), dtype of rows: gradient with respect to a row, summed over its places.
-        centre: (n, C), dtype of rows.
-        n_threads: at most so many work on different images or channels; the result does not depend on it.
-    
-    Returns:
-        (n, C) float64 sums of slope, and of slope * (row - centre).
-    """
-@typing.overload
-def measure_slopes(rows: numpy.typing.NDArray[numpy.float64], offsets: numpy.typing.NDArray[numpy.int64], count: numpy.typing.NDArray[numpy.int32], slope: numpy.typing.NDArray[numpy.float64], centre: numpy.typing.NDArray[numpy.float64], n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
-    """
-    Sums of the gradient over the rows of each image, plain and times the deviation.
-    
-    Args:
-        rows, offsets, count: as in ``measure_rows``.
-        slope: (rows, C), dtype of rows: gradient with respect to a row, summed over its places.
-        centre: (n, C), dtype of rows.
-        n_threads: at most so many work on different images or channels; the result does not depend on it.
-    
-    Returns:
-        (n, C) float64 sums of slope, and of slope * (row - centre).
-    """
 def most_charge(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray[numpy.int32], value: numpy.typing.NDArray[numpy.float32], shape: tuple[int, int, int], size: tuple[int, int], n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.float64]]:
     """
     The window with the largest sum of charge, all channels together, among all that lie inside the image.
@@ -471,6 +405,90 @@ def most_charge(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.
     
     Returns:
         top (n,) int64, left (n,) int64, charge (n,) float64 in that window.
+    
+    Raises:
+        ValueError: the text names the image, what was found and what was expected.
+    """
+@typing.overload
+def normalise_rows(rows: numpy.typing.NDArray[numpy.float32], offsets: numpy.typing.NDArray[numpy.int64], count: numpy.typing.NDArray[numpy.int32], groups: typing.SupportsInt | typing.SupportsIndex, eps: typing.SupportsFloat | typing.SupportsIndex, weight: numpy.typing.NDArray[numpy.float32] | None, bias: numpy.typing.NDArray[numpy.float32] | None, out: numpy.typing.NDArray[numpy.float32], n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
+    """
+    Normalise rows that stand for several places, over the places of each image.
+    
+    Writes (row - mean) / sqrt(variance + eps) * weight + bias, with the mean and variance of an image and group of channels.
+    They are taken in two passes in float64: neither other images nor the number of threads change a bit.
+    
+    Args:
+        rows: (rows, C) float32 or float64.
+        offsets: (n+1,) int64. Image i owns ``rows[offsets[i]:offsets[i+1]]``.
+        count: (rows,) int32, how many places of its image a row stands for.
+        groups: of neighbouring channels; divides C.
+        eps: added to the variance.
+        weight, bias: (C,), dtype of rows, or None for 1 and 0.
+        out: (rows, C), dtype of rows, C-contiguous; overwritten.
+        n_threads: at most so many work on different images, channels or rows.
+    
+    Returns:
+        (n, C) float64 means and (n, C) float64 variances; NaN for an image without rows.
+    
+    Raises:
+        ValueError: the text names the image, what was found and what was expected.
+    """
+@typing.overload
+def normalise_rows(rows: numpy.typing.NDArray[numpy.float64], offsets: numpy.typing.NDArray[numpy.int64], count: numpy.typing.NDArray[numpy.int32], groups: typing.SupportsInt | typing.SupportsIndex, eps: typing.SupportsFloat | typing.SupportsIndex, weight: numpy.typing.NDArray[numpy.float64] | None, bias: numpy.typing.NDArray[numpy.float64] | None, out: numpy.typing.NDArray[numpy.float64], n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
+    """
+    Normalise rows that stand for several places, over the places of each image.
+    
+    Writes (row - mean) / sqrt(variance + eps) * weight + bias, with the mean and variance of an image and group of channels.
+    They are taken in two passes in float64: neither other images nor the number of threads change a bit.
+    
+    Args:
+        rows: (rows, C) float32 or float64.
+        offsets: (n+1,) int64. Image i owns ``rows[offsets[i]:offsets[i+1]]``.
+        count: (rows,) int32, how many places of its image a row stands for.
+        groups: of neighbouring channels; divides C.
+        eps: added to the variance.
+        weight, bias: (C,), dtype of rows, or None for 1 and 0.
+        out: (rows, C), dtype of rows, C-contiguous; overwritten.
+        n_threads: at most so many work on different images, channels or rows.
+    
+    Returns:
+        (n, C) float64 means and (n, C) float64 variances; NaN for an image without rows.
+    
+    Raises:
+        ValueError: the text names the image, what was found and what was expected.
+    """
+@typing.overload
+def normalise_slopes(rows: numpy.typing.NDArray[numpy.float32], offsets: numpy.typing.NDArray[numpy.int64], count: numpy.typing.NDArray[numpy.int32], groups: typing.SupportsInt | typing.SupportsIndex, eps: typing.SupportsFloat | typing.SupportsIndex, weight: numpy.typing.NDArray[numpy.float32] | None, slope: numpy.typing.NDArray[numpy.float32], mean: numpy.typing.NDArray[numpy.float64], variance: numpy.typing.NDArray[numpy.float64], out: numpy.typing.NDArray[numpy.float32], n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
+    """
+    Gradient of ``normalise_rows``.
+    
+    Args:
+        rows, offsets, count, groups, eps, weight: as there.
+        slope: (rows, C), dtype of rows: gradient with respect to a row of the result, summed over its places.
+        mean, variance: (n, C) float64, what ``normalise_rows`` gave.
+        out: (rows, C), dtype of rows, C-contiguous; overwritten with the gradient with respect to the rows.
+        n_threads: at most so many work on different images, channels or rows; the result does not depend on it.
+    
+    Returns:
+        (n, C) float64 gradients of weight and (n, C) float64 gradients of bias, of each image.
+    
+    Raises:
+        ValueError: the text names the image, what was found and what was expected.
+    """
+@typing.overload
+def normalise_slopes(rows: numpy.typing.NDArray[numpy.float64], offsets: numpy.typing.NDArray[numpy.int64], count: numpy.typing.NDArray[numpy.int32], groups: typing.SupportsInt | typing.SupportsIndex, eps: typing.SupportsFloat | typing.SupportsIndex, weight: numpy.typing.NDArray[numpy.float64] | None, slope: numpy.typing.NDArray[numpy.float64], mean: numpy.typing.NDArray[numpy.float64], variance: numpy.typing.NDArray[numpy.float64], out: numpy.typing.NDArray[numpy.float64], n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
+    """
+    Gradient of ``normalise_rows``.
+    
+    Args:
+        rows, offsets, count, groups, eps, weight: as there.
+        slope: (rows, C), dtype of rows: gradient with respect to a row of the result, summed over its places.
+        mean, variance: (n, C) float64, what ``normalise_rows`` gave.
+        out: (rows, C), dtype of rows, C-contiguous; overwritten with the gradient with respect to the rows.
+        n_threads: at most so many work on different images, channels or rows; the result does not depend on it.
+    
+    Returns:
+        (n, C) float64 gradients of weight and (n, C) float64 gradients of bias, of each image.
     
     Raises:
         ValueError: the text names the image, what was found and what was expected.
@@ -493,54 +511,6 @@ def occlude(index: numpy.typing.NDArray[numpy.int32], fill: numpy.typing.NDArray
     
     Raises:
         ValueError: the text names the image, what was found and what was expected; ``out`` is then unspecified.
-    """
-@typing.overload
-def scale_rows(rows: numpy.typing.NDArray[numpy.float32], offsets: numpy.typing.NDArray[numpy.int64], count: numpy.typing.NDArray[numpy.int32], centre: numpy.typing.NDArray[numpy.float32], scale: numpy.typing.NDArray[numpy.float32], shift: numpy.typing.NDArray[numpy.float32], out: numpy.typing.NDArray[numpy.float32], n_threads: int = 1) -> None:
-    """
-    Write (row - centre) * scale + shift, with one number per image and channel.
-    
-    Args:
-        rows, offsets, count: as in ``measure_rows``.
-        centre, scale, shift: (n, C), dtype of rows.
-        out: (rows, C), dtype of rows, C-contiguous; overwritten.
-        n_threads: at most so many work on different rows; the result does not depend on it.
-    """
-@typing.overload
-def scale_rows(rows: numpy.typing.NDArray[numpy.float64], offsets: numpy.typing.NDArray[numpy.int64], count: numpy.typing.NDArray[numpy.int32], centre: numpy.typing.NDArray[numpy.float64], scale: numpy.typing.NDArray[numpy.float64], shift: numpy.typing.NDArray[numpy.float64], out: numpy.typing.NDArray[numpy.float64], n_threads: int = 1) -> None:
-    """
-    Write (row - centre) * scale + shift, with one number per image and channel.
-    
-    Args:
-        rows, offsets, count: as in ``measure_rows``.
-        centre, scale, shift: (n, C), dtype of rows.
-        out: (rows, C), dtype of rows, C-contiguous; overwritten.
-        n_threads: at most so many work on different rows; the result does not depend on it.
-    """
-@typing.overload
-def scale_slopes(rows: numpy.typing.NDArray[numpy.float32], offsets: numpy.typing.NDArray[numpy.int64], count: numpy.typing.NDArray[numpy.int32], slope: numpy.typing.NDArray[numpy.float32], centre: numpy.typing.NDArray[numpy.float32], scale: numpy.typing.NDArray[numpy.float32], shift: numpy.typing.NDArray[numpy.float32], tilt: numpy.typing.NDArray[numpy.float32], out: numpy.typing.NDArray[numpy.float32], n_threads: int = 1) -> None:
-    """
-    Write slope * scale - count * (shift + (row - centre) * tilt).
-    
-    It is the gradient of a normalisation whose mean and variance are those of the rows.
-    
-    Args:
-        rows, offsets, count, slope, centre: as in ``measure_slopes``.
-        scale, shift, tilt: (n, C), dtype of rows.
-        out: (rows, C), dtype of rows, C-contiguous; overwritten.
-        n_threads: at most so many work on different rows; the result does not depend on it.
-    """
-@typing.overload
-def scale_slopes(rows: numpy.typing.NDArray[numpy.float64], offsets: numpy.typing.NDArray[numpy.int64], count: numpy.typing.NDArray[numpy.int32], slope: numpy.typing.NDArray[numpy.float64], centre: numpy.typing.NDArray[numpy.float64], scale: numpy.typing.NDArray[numpy.float64], shift: numpy.typing.NDArray[numpy.float64], tilt: numpy.typing.NDArray[numpy.float64], out: numpy.typing.NDArray[numpy.float64], n_threads: int = 1) -> None:
-    """
-    Write slope * scale - count * (shift + (row - centre) * tilt).
-    
-    It is the gradient of a normalisation whose mean and variance are those of the rows.
-    
-    Args:
-        rows, offsets, count, slope, centre: as in ``measure_slopes``.
-        scale, shift, tilt: (n, C), dtype of rows.
-        out: (rows, C), dtype of rows, C-contiguous; overwritten.
-        n_threads: at most so many work on different rows; the result does not depend on it.
     """
 @typing.overload
 def scatter_rows(source: numpy.typing.NDArray[numpy.float32], start: numpy.typing.NDArray[numpy.int32], user: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.float32], which: numpy.typing.NDArray[numpy.int32] | None = None, first: typing.SupportsInt | typing.SupportsIndex = 0, n_threads: int = 1) -> None:

@@ -34,7 +34,9 @@ def test_reproduces_the_logits_of_dm_cnn(shared_data: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("file", ["electron.root", "proton.root"])
-def test_gradients_are_nearer_to_float64_than_those_of_the_dense_network(shared_data: Path, file: str) -> None:
+def test_gradients_are_nearer_to_float64_than_those_of_the_dense_network(
+    shared_data: Path, file: str
+) -> None:
     torch.manual_seed(3)
     net = MODELS["mpid"]().eval()
     event = events(shared_data, file, 0, 0, 1)

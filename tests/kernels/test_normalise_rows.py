@@ -1,4 +1,4 @@
-"""measure_rows, scale_rows, measure_slopes and scale_slopes against their twins, and what they refuse."""
+"""normalise_rows and normalise_slopes against their twins, and what they refuse."""
 
 from __future__ import annotations
 
@@ -8,41 +8,38 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dmcnn import _core
-from reference.normalise_rows import measure_rows, measure_slopes, scale_rows, scale_slopes
+from reference.normalise_rows import normalise_rows, normalise_slopes
 
 
 @given(
     st.integers(0, 2**32 - 1),
     st.lists(st.integers(1, 300), max_size=4),
-    st.integers(0, 70),
+    st.sampled_from([(1, 1), (2, 1), (70, 70), (70, 7), (33, 1), (12, 3)]),
+    st.booleans(),
     st.sampled_from([np.float32, np.float64]),
 )
-def test_same_as_twins(seed, sizes, channels, dtype):
+def test_same_as_twins(seed, sizes, channels_and_groups, affine, dtype):
     rng = np.random.default_rng(seed)
+    channels, groups = channels_and_groups
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     rows, slope = (rng.normal(3, 1, (offsets[-1], channels)).astype(dtype) for _ in range(2))
     count = rng.integers(1, 9, len(rows)).astype(np.int32)
-    numbers = [rng.normal(size=(len(sizes), channels)).astype(dtype) for _ in range(4)]
-    close = {"rtol": 1e-4, "atol": 1e-4} if dtype == np.float32 else {"rtol": 1e-10, "atol": 1e-10}
+    weight, bias = (rng.normal(size=channels).astype(dtype) if affine else None for _ in range(2))
     made = []
     for n in (1, 2, 5):
-        scaled, back = np.empty_like(rows), np.empty_like(rows)
-        _core.scale_rows(rows, offsets, count, *numbers[:3], scaled, n_threads=n)
-        _core.scale_slopes(rows, offsets, count, slope, *numbers, back, n_threads=n)
-        means = _core.measure_rows(rows, offsets, count, n_threads=n)
-        slopes = _core.measure_slopes(rows, offsets, count, slope, numbers[0], n_threads=n)
-        made.append((*means, *slopes, scaled, back))
+        out, back = np.empty_like(rows), np.empty_like(rows)
+        arguments = rows, offsets, count, groups, 1e-2
+        moments = _core.normalise_rows(*arguments, weight, bias, out, n_threads=n)
+        slopes = _core.normalise_slopes(*arguments, weight, slope, *moments, back, n_threads=n)
+        made.append((out, *moments, back, *slopes))
     for other in made[1:]:
         for a, b in zip(made[0], other, strict=True):
             np.testing.assert_array_equal(a, b)
     if not sizes:
         return
-    expected = [
-        *measure_rows(rows, offsets, count),
-        *measure_slopes(rows, offsets, slope, numbers[0]),
-        scale_rows(rows, offsets, *numbers[:3]),
-        scale_slopes(rows, offsets, count, slope, *numbers),
-    ]
+    expected = [*normalise_rows(*arguments, weight, bias)]
+    expected += normalise_slopes(*arguments, weight, slope, *moments)
+    close = {"rtol": 2e-4, "atol": 2e-4} if dtype == np.float32 else {"rtol": 1e-9, "atol": 1e-9}
     for a, b in zip(made[0], expected, strict=True):
         np.testing.assert_allclose(a, b, **close)
 
@@ -53,19 +50,22 @@ def test_a_small_variance_beside_a_large_mean_is_exact():
     rows = (4096 + rng.normal(size=(1000, 3))).astype(np.float32)
     count = np.ones(1000, np.int32)
     count[0] = 200_000
-    mean, squares = _core.measure_rows(rows, np.array([0, 1000]), count)
-    expected = measure_rows(rows, np.array([0, 1000]), count)
-    np.testing.assert_allclose(mean, expected[0], rtol=1e-14)
-    np.testing.assert_allclose(squares, expected[1], rtol=1e-9)
+    offsets, out = np.array([0, 1000]), np.empty_like(rows)
+    mean, variance = _core.normalise_rows(rows, offsets, count, 3, 0.0, None, None, out)
+    expected = normalise_rows(rows, offsets, count, 3, 0.0, None, None)
+    np.testing.assert_allclose(mean, expected[1], rtol=1e-14)
+    np.testing.assert_allclose(variance, expected[2], rtol=1e-9)
+    np.testing.assert_allclose(out, expected[0], rtol=1e-3)
 
 
 VALID = {
     "rows": np.zeros((3, 2), np.float32),
     "offsets": np.array([0, 1, 3]),
     "count": np.ones(3, np.int32),
-    "centre": np.zeros((2, 2), np.float32),
-    "scale": np.zeros((2, 2), np.float32),
-    "shift": np.zeros((2, 2), np.float32),
+    "groups": 1,
+    "eps": 0.1,
+    "weight": np.zeros(2, np.float32),
+    "bias": np.zeros(2, np.float32),
     "out": np.zeros((3, 2), np.float32),
 }
 
@@ -78,21 +78,25 @@ VALID = {
         ({"offsets": np.array([0, 1, 2])}, "offset 2: value 2, expected 3"),
         ({"offsets": np.zeros(0, np.int64)}, "offsets is empty"),
         ({"count": np.ones(2, np.int32)}, r"count has shape \(2\), expected \(3\)"),
-        ({"scale": np.zeros((3, 2), np.float32)}, "scale has shape"),
+        ({"weight": np.zeros(3, np.float32)}, "weight has shape"),
         ({"out": np.zeros((2, 2), np.float32)}, "out has shape"),
+        ({"groups": 0}, "0 groups, expected a divisor of 2 channels"),
+        ({"groups": 3}, "3 groups, expected a divisor of 2 channels"),
     ],
 )
 def test_refuses(change, said):
     with pytest.raises(ValueError, match=said):
-        _core.scale_rows(**{**VALID, **change})
+        _core.normalise_rows(**{**VALID, **change})
 
 
 def test_refuses_other_arrays(tampered):
     for what, arguments in tampered(VALID):
         with pytest.raises((TypeError, ValueError)):
-            pytest.fail(f"{what} accepted: {_core.scale_rows(**arguments)}")
+            pytest.fail(f"{what} accepted: {_core.normalise_rows(**arguments)}")
 
 
 def test_releases_gil(releases_gil):
     rows, count = np.zeros((20_000, 64)), np.ones(20_000, np.int32)
-    assert releases_gil(lambda: _core.measure_rows(rows, np.array([0, 20_000]), count))
+    out = np.empty_like(rows)
+    call = (rows, np.array([0, 20_000]), count, 64, 0.1, None, None, out)
+    assert releases_gil(lambda: _core.normalise_rows(*call))

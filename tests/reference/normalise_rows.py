@@ -1,40 +1,37 @@
-"""NumPy twins of ``_core.measure_rows``, ``scale_rows``, ``measure_slopes`` and ``scale_slopes``."""
+"""NumPy twins of ``_core.normalise_rows`` and ``normalise_slopes``."""
 
 from itertools import pairwise
 
 import numpy as np
 
 
-def per_image(rows, offsets):
-    """The rows of each image."""
-    return [rows[a:b] for a, b in pairwise(offsets)]
+def normalise_rows(rows, offsets, count, groups, eps, weight, bias):
+    """Rows normalised, means and variances: every row is repeated as often as it counts."""
+    out, means, variances = np.empty(rows.shape), [], []
+    for a, b in pairwise(offsets):
+        places = np.repeat(rows[a:b].astype(np.float64), count[a:b], axis=0)
+        by_group = places.reshape(len(places), groups, -1)
+        numbers = by_group.shape[2] if rows.shape[1] else 0
+        mean, variance = (np.repeat(x, numbers) for x in (by_group.mean((0, 2)), by_group.var((0, 2))))
+        out[a:b] = (rows[a:b] - mean) / np.sqrt(variance + eps)
+        means.append(mean)
+        variances.append(variance)
+    out = out * (1 if weight is None else weight) + (0 if bias is None else bias)
+    return out, np.array(means), np.array(variances)
 
 
-def measure_rows(rows, offsets, count):
-    """(n, C) means and sums of squared deviations, with every row repeated as often as it counts."""
-    places = [np.repeat(one.astype(np.float64), own, axis=0)
-              for one, own in zip(per_image(rows, offsets), per_image(count, offsets), strict=True)]  # fmt: skip
-    return np.array([one.mean(0) for one in places]), np.array(
-        [((one - one.mean(0)) ** 2).sum(0) for one in places]
-    )
-
-
-def scale_rows(rows, offsets, centre, scale, shift):
-    """(row - centre) * scale + shift."""
-    image = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    return (rows - centre[image]) * scale[image] + shift[image]
-
-
-def measure_slopes(rows, offsets, slope, centre):
-    """(n, C) sums of slope and of slope * (row - centre), in float64."""
-    image = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    product = slope.astype(np.float64) * (rows - centre[image])
-    return np.array([one.sum(0, np.float64) for one in per_image(slope, offsets)]), np.array(
-        [one.sum(0) for one in per_image(product, offsets)]
-    )
-
-
-def scale_slopes(rows, offsets, count, slope, centre, scale, shift, tilt):
-    """slope * scale - count * (shift + (row - centre) * tilt)."""
-    image = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    return slope * scale[image] - count[:, None] * (shift[image] + (rows - centre[image]) * tilt[image])
+def normalise_slopes(rows, offsets, count, groups, eps, weight, slope, mean, variance):
+    """Gradients of rows, weight and bias, of each image."""
+    out, of_weight, of_bias = np.empty(rows.shape), [], []
+    for i, (a, b) in enumerate(pairwise(offsets)):
+        rate = 1 / np.sqrt(variance[i] + eps)
+        own, slopes = (rows[a:b] - mean[i]) * rate, slope[a:b].astype(np.float64)
+        of_weight.append((slopes * own).sum(0))
+        of_bias.append(slopes.sum(0))
+        slopes = slopes * (1 if weight is None else weight)
+        number = rows.shape[1] // groups
+        size = count[a:b].sum() * number
+        sums = [x.reshape(-1, groups, number).sum((0, 2)) / size for x in (slopes, slopes * own)]
+        first, second = (np.repeat(x, number) for x in sums)
+        out[a:b] = rate * (slopes - count[a:b, None] * (first + own * second))
+    return out, np.array(of_weight), np.array(of_bias)

@@ -17,25 +17,29 @@ struct ImageRows {
     std::int64_t rows() const { return offsets[n]; }
 };
 
-/// Means over the places of each image, and the sums of squared deviations from them: both (n, channels).
+/// What the channels of an image share, and what each is multiplied by in the end.
+template <class Number>
+struct Norm {
+    std::int64_t groups;  ///< of neighbouring channels, with one mean and variance each; divides the channels
+    double eps;           ///< added to the variance
+    const Number* weight = nullptr;  ///< (channels), or nullptr for 1
+    const Number* bias = nullptr;    ///< (channels), or nullptr for 0
+};
+
+/// out = (row - mean) / sqrt(variance + eps) * weight + bias.
 ///
+/// mean, variance  (n, channels) over the places of an image and the channels of a group
 /// Two passes in double precision, in the order of the rows: nothing depends on the threads or on other images.
 template <class Number>
-void measure_rows(const ImageRows<Number>& rows, int threads, double* mean, double* squares);
+void normalise_rows(const ImageRows<Number>& rows, const Norm<Number>& norm, int threads, Number* out, double* mean,
+                    double* variance);
 
-/// out = (row - centre) * scale + shift, with one centre, scale and shift (n, channels) per image.
+/// The gradient of normalise_rows: from `slope`, with respect to its result, to `out`, with respect to its rows.
+///
+/// mean, variance     what normalise_rows gave
+/// of_weight, of_bias (n, channels) gradients of weight and bias, of each image
 template <class Number>
-void scale_rows(const ImageRows<Number>& rows, const Number* centre, const Number* scale, const Number* shift,
-                int threads, Number* out);
-
-/// Sums over the rows of each image of `slope`, and of slope * (row - centre): both (n, channels).
-template <class Number>
-void measure_slopes(const ImageRows<Number>& rows, const Number* slope, const Number* centre, int threads, double* sum,
-                    double* product);
-
-/// out = slope * scale - count * (shift + (row - centre) * tilt): the gradient of scale_rows with statistics.
-template <class Number>
-void scale_slopes(const ImageRows<Number>& rows, const Number* slope, const Number* centre, const Number* scale,
-                  const Number* shift, const Number* tilt, int threads, Number* out);
+void normalise_slopes(const ImageRows<Number>& rows, const Norm<Number>& norm, const Number* slope, const double* mean,
+                      const double* variance, int threads, Number* out, double* of_weight, double* of_bias);
 
 }  // namespace dmcnn

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
+from torch.utils.weak import WeakTensorKeyDictionary
 
+from dmcnn.engines.autograd import apply
 from dmcnn.engines.places import Links
 from dmcnn.engines.rows import gather, gather_apart, scatter
 
@@ -35,17 +37,16 @@ class Convolution(torch.autograd.Function):
         bias: torch.Tensor | None,
         links: Links,
         positive: bool,
-        dtype: torch.dtype,
+        first: bool,
+        matrix: torch.Tensor,
     ) -> torch.Tensor:
-        """Convolve; ``weight`` is (filters, C, *kernel), and matrices are multiplied in ``dtype``."""
-        kernel = weight.detach().flatten(2).to(dtype)
+        """Convolve; ``weight`` is (filters, C, *kernel), and ``matrix`` what ``_matrix`` makes of it."""
         rows = source.detach().contiguous()
-        out = rows.new_empty((len(links.index), len(kernel)))
-        first = multiplies_first(links, len(kernel), rows.element_size())
+        out = rows.new_empty((len(links.index), len(weight)))
         forward = _products_first if first else _rows_first
-        forward(rows, kernel, bias, links, positive, out)
+        forward(rows, matrix, bias, links, positive, out)
         ctx.save_for_backward(rows, weight, out if positive else None)
-        ctx.links, ctx.dtype, ctx.first, ctx.bias = links, dtype, first, bias is not None
+        ctx.links, ctx.dtype, ctx.first, ctx.bias = links, matrix.dtype, first, bias is not None
         return out
 
     @staticmethod
@@ -61,7 +62,7 @@ class Convolution(torch.autograd.Function):
         backward = _slopes_first if ctx.first else _products_of_slopes
         of_kernel = backward(rows, kernel, slope, ctx.links, of_rows)
         of_bias = slope.sum(0) if ctx.bias else None
-        return of_rows, of_kernel.reshape(weight.shape).to(weight.dtype), of_bias, None, None, None
+        return of_rows, of_kernel.reshape(weight.shape).to(weight.dtype), of_bias, None, None, None, None
 
 
 def multiplies_first(links: Links, filters: int, size: int) -> bool:
@@ -87,6 +88,29 @@ def blocks(n: int, width: int) -> list[tuple[int, int]]:
     return [(at, min(n, at + size)) for at in range(0, n, size)]
 
 
+@torch.no_grad()
+def _make_matrix(weight: torch.Tensor, first: bool, dtype: torch.dtype) -> torch.Tensor:
+    kernel = weight.flatten(2).to(dtype)
+    filters, channels, length = kernel.shape
+    if first:
+        return kernel.permute(1, 2, 0).reshape(channels, length * filters)
+    return kernel.permute(2, 1, 0).reshape(length * channels, filters)
+
+
+def _matrix(weight: torch.Tensor, first: bool, dtype: torch.dtype) -> torch.Tensor:
+    """(C, k * filters) of a kernel whose products come first, else (k * C, filters); kept if gradients are off."""
+    if torch.is_grad_enabled() or weight.is_inference():
+        return _make_matrix(weight, first, dtype)
+    state = first, dtype, weight.data_ptr(), weight._version
+    if weight not in _MATRICES or _MATRICES[weight][0] != state:
+        _MATRICES[weight] = state, _make_matrix(weight, first, dtype)
+    matrix: torch.Tensor = _MATRICES[weight][1]
+    return matrix
+
+
+_MATRICES = WeakTensorKeyDictionary()
+
+
 def _product(left: torch.Tensor, right: torch.Tensor, out: torch.Tensor) -> None:
     """out = left @ right; out may have more bits than the factors."""
     if left.dtype == out.dtype:
@@ -105,17 +129,15 @@ def _add_product(out: torch.Tensor, left: torch.Tensor, right: torch.Tensor) -> 
 
 def _products_first(
     rows: torch.Tensor,
-    kernel: torch.Tensor,
+    matrix: torch.Tensor,
     bias: torch.Tensor | None,
     links: Links,
     positive: bool,
     out: torch.Tensor,
 ) -> None:
-    filters, channels, length = kernel.shape
-    matrix = kernel.permute(1, 2, 0).reshape(channels, length * filters)
-    before = rows.to(kernel.dtype)
-    width = length * filters * kernel.element_size()
-    for first, last in images_at_once(links, width):
+    filters, length = out.shape[1], links.index.shape[1]
+    before = rows.to(matrix.dtype)
+    for first, last in images_at_once(links, length * filters * matrix.element_size()):
         here, there = slice(*links.rows[[first, last]]), slice(*links.offsets[[first, last]])
         products = torch.mm(before[here], matrix).view(-1, length, filters)
         gather(
@@ -125,27 +147,27 @@ def _products_first(
 
 def _rows_first(
     rows: torch.Tensor,
-    kernel: torch.Tensor,
+    matrix: torch.Tensor,
     bias: torch.Tensor | None,
     links: Links,
     positive: bool,
     out: torch.Tensor,
 ) -> None:
-    filters, channels, length = kernel.shape
-    matrix = kernel.permute(2, 1, 0).reshape(length * channels, filters)
-    same = links.is_identity
-    for first, last in blocks(len(out), length * channels * kernel.element_size()):
-        if same:
-            taken = rows[first:last].to(kernel.dtype)
-        else:
-            taken = kernel.new_empty((last - first, length, channels))
-            gather(rows, links.index[first:last], apart=True, out=taken)
+    for first, last in blocks(len(out), len(matrix) * matrix.element_size()):
         part = out[first:last]
-        _product(taken.view(last - first, -1), matrix, part)
+        _product(_windows(rows, links, first, last, matrix.dtype), matrix, part)
         if bias is not None:
             part += bias.detach()
         if positive:
             part.relu_()
+
+
+def _windows(rows: torch.Tensor, links: Links, first: int, last: int, dtype: torch.dtype) -> torch.Tensor:
+    """(last - first, k * C): the rows in some windows, side by side."""
+    if links.is_identity:
+        return rows[first:last].to(dtype)
+    taken = rows.new_empty((last - first, links.index.shape[1], rows.shape[1]), dtype=dtype)
+    return gather(rows, links.index[first:last], apart=True, out=taken).view(last - first, -1)
 
 
 def _slopes_first(
@@ -175,16 +197,11 @@ def _products_of_slopes(
     matrix = kernel.permute(0, 2, 1).reshape(filters, length * channels)
     of_kernel = rows.new_zeros((length * channels, filters))
     after = slope.to(kernel.dtype)
-    same = links.is_identity
     for first, last in blocks(len(slope), length * channels * kernel.element_size()):
-        if same:
-            taken = rows[first:last].to(kernel.dtype)
-        else:
-            taken = kernel.new_empty((last - first, length, channels))
-            gather(rows, links.index[first:last], apart=True, out=taken)
-        _add_product(of_kernel, taken.view(last - first, -1).t(), after[first:last])
+        taken = _windows(rows, links, first, last, kernel.dtype)
+        _add_product(of_kernel, taken.t(), after[first:last])
     if of_rows is not None:
-        if same:
+        if links.is_identity:
             _product(after, matrix, of_rows)
         else:
             _scatter_products(after, matrix, links, of_rows)
@@ -221,9 +238,9 @@ def convolve(
 ) -> torch.Tensor:
     """(n, filters) rows of a convolution of (rows, C), with ``weight`` (filters, C / groups, *kernel)."""
     if groups == 1:
-        out: torch.Tensor = Convolution.apply(  # type: ignore[no-untyped-call]
-            rows, weight, bias, links, positive, matrix_dtype(rows)
-        )
+        first = multiplies_first(links, len(weight), rows.element_size())
+        matrix = _matrix(weight, first, matrix_dtype(rows))
+        out: torch.Tensor = apply(Convolution, rows, weight, bias, links, positive, first, matrix)
         return out
     taken = gather_apart(rows, links)
     n, length, channels = taken.shape

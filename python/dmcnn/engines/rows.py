@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch.autograd.function import once_differentiable
 
 from dmcnn import _core
+from dmcnn.engines.autograd import apply
 from dmcnn.engines.places import Ints, Links
 from dmcnn.threads import threads
 
@@ -96,17 +97,17 @@ class Maximum(torch.autograd.Function):
 
 def gather_sum(source: torch.Tensor, links: Links) -> torch.Tensor:
     """(n, C): sum over the rows (rows, C) in each window."""
-    out: torch.Tensor = Gather.apply(source, links, False)  # type: ignore[no-untyped-call]
+    out: torch.Tensor = apply(Gather, source, links, False)
     return out
 
 
 def gather_apart(source: torch.Tensor, links: Links) -> torch.Tensor:
     """(n, k, C): the rows (rows, C) in each window."""
-    out: torch.Tensor = Gather.apply(source, links, True)  # type: ignore[no-untyped-call]
+    out: torch.Tensor = apply(Gather, source, links, True)
     return out
 
 
 def gather_maximum(source: torch.Tensor, links: Links) -> torch.Tensor:
     """(n, C): maximum over the rows (rows, C) in each window."""
-    out: torch.Tensor = Maximum.apply(source, links)  # type: ignore[no-untyped-call]
+    out: torch.Tensor = apply(Maximum, source, links)
     return out

@@ -76,9 +76,10 @@ class SparseNet(nn.Module):
                 return f"the images are {images.dtype} on {images.device.type}"
             if images.ndim < 3 or images.ndim > 5 or 0 in images.shape:
                 return f"the images are of shape {tuple(images.shape)}"
-        for name, module in self.dense.named_modules():
-            if any(module.__dict__.get(kind) for kind in _HOOKS):
-                return f"{name or type(module).__name__} carries a hook"
+        if any(module.__dict__.get(kind) for module in self.dense.modules() for kind in _HOOKS):
+            named = {module: name for name, module in self.dense.named_modules()}
+            first = next(m for m in named if any(m.__dict__.get(kind) for kind in _HOOKS))
+            return f"{named[first] or type(first).__name__} carries a hook"
         return ""
 
     def _program(self) -> Program | None:

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from dmcnn.engines.autograd import apply
 from dmcnn.engines.convolution import convolve
 from dmcnn.engines.maps import Images, Maps
 from dmcnn.engines.normalise import normalise
@@ -309,9 +310,7 @@ def mean_places(maps: Maps) -> torch.Tensor:
 
 def maximum_places(maps: Maps) -> torch.Tensor:
     """(B, C): maximum over the places of each image; equal ones share the gradient, as in torch."""
-    out: torch.Tensor = MaximumPlaces.apply(  # type: ignore[no-untyped-call]
-        maps.rows, maps.image, maps.weight, len(maps.places.number)
-    )
+    out: torch.Tensor = apply(MaximumPlaces, maps.rows, maps.image, maps.weight, len(maps.places.number))
     return out
 
 
