@@ -152,6 +152,14 @@ class Places:
         shape = found.shape[4 - number.ndim + 1 :]
         return Places(found.reshape(len(number), *shape), offsets, count), Links(index, offsets, self.offsets)
 
+    def links_to(self, other: Places) -> Links | None:
+        """The links by which ``windows`` or ``regions`` made ``other`` of these places."""
+        for made in self._made.values():
+            if len(made) == 2 and made[0] is other:
+                links: Links = made[1]
+                return links
+        return None
+
     def join(self, other: Places) -> tuple[Places, Links, Links]:
         """The places of a sum or concatenation with ``other`` maps of the same shape, and the links to both."""
         if other not in self._made:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -15,6 +16,9 @@ from dmcnn.errors import InputError
 from dmcnn.images import SparseImages
 
 log = logging.getLogger("dmcnn")
+
+Observer = Callable[[Step, tuple[Any, ...], Any], None]
+"""Called after a step with its arguments and its result."""
 
 
 class SparseNet(nn.Module):
@@ -65,6 +69,13 @@ class SparseNet(nn.Module):
         program = self._program()
         return self.dense(given.dense()) if program is None else self._run(program, given)
 
+    def watch(self, images: SparseImages, observe: Observer) -> bool:
+        """Evaluate sparse images and show every step; False, and nothing shown, where the network runs dense."""
+        program = None if self._reason_for_dense(images) else self._program()
+        if program is not None:
+            self._run(program, Images(images, images.shape, self._dtype()), observe)
+        return program is not None
+
     def _dtype(self) -> torch.dtype:
         return next((p.dtype for p in self.parameters() if p.is_floating_point()), torch.float32)
 
@@ -93,7 +104,7 @@ class SparseNet(nn.Module):
         program: Program | None = self._programs[mode]
         return program
 
-    def _run(self, program: Program, images: Images) -> Any:
+    def _run(self, program: Program, images: Images, observe: Observer | None = None) -> Any:
         values: dict[int, Any] = {0: images}
         as_maps: Maps | None = None
 
@@ -114,6 +125,8 @@ class SparseNet(nn.Module):
             if _key(step) not in OF_IMAGES:
                 args, kwargs = fx.node.map_aggregate((args, kwargs), to_maps)
             values[step.result] = self._call(step, args, kwargs)
+            if observe:
+                observe(step, args, values[step.result])
             for number in step.done:
                 values.pop(number, None)
         return fx.node.map_aggregate(fx.node.map_aggregate(program.output, look_up), _dense)
