@@ -15,7 +15,9 @@ from dmcnn.errors import InputError
 from dmcnn.images import sparse as sparse_images
 from engines.nets import images
 
-RATES = Rates(convolution=2e-11, matrix=2e-11, number=1e-10, row_number=1e-10, place=1e-8, step=1e-4)
+RATES = Rates(
+    convolution=2e-11, matrix=2e-11, number=1e-10, row_number=1e-10, spread=1e-9, place=1e-8, step=1e-4
+)
 
 
 @pytest.fixture(autouse=True)
@@ -101,10 +103,12 @@ def test_a_network_that_cannot_be_traced_is_dense():
 
 
 def test_prediction_adds_what_each_kind_of_work_takes():
-    work = Work(dense_products=1e9, products=1e8, dense_numbers=1e7, numbers=1e6, places=1e4, steps=10)
+    work = Work(
+        dense_products=1e9, products=1e8, dense_numbers=1e7, numbers=1e6, spread=1e5, places=1e4, steps=10
+    )
     dense, rows = predict(work, RATES, training=False)
     assert dense == pytest.approx(1e9 * 2e-11 + 1e7 * 1e-10)
-    assert rows == pytest.approx(1e8 * 2e-11 + 1e6 * 1e-10 + 1e4 * 1e-8 + 10 * 1e-4)
+    assert rows == pytest.approx(1e8 * 2e-11 + 1e6 * 1e-10 + 1e5 * 1e-9 + 1e4 * 1e-8 + 10 * 1e-4)
     assert predict(work, RATES, training=True)[0] == pytest.approx(3 * dense)
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from dmcnn.engines import SparseNet, sparse
+from dmcnn.engines import SparseNet, normalise, rows, sparse
 from dmcnn.images import sparse as sparse_images
 from dmcnn.models import MODELS
 from engines.nets import KINDS, Skip, images, random_net
@@ -61,6 +61,15 @@ def test_random_networks_in_two_dimensions(seed, kind, caplog):
     with caplog.at_level(logging.INFO, "dmcnn"):
         compare(net, images(kind, (3, 2, 19, 22), seed))
     assert not caplog.records
+
+
+@pytest.mark.parametrize("seed", [*range(12), 100, 101])
+def test_the_same_on_torch_operations(seed, monkeypatch):
+    """What a device without our kernels does, done on the host."""
+    monkeypatch.setattr(rows, "on_host", lambda tensor: False)
+    monkeypatch.setattr(normalise, "on_host", lambda tensor: False)
+    axes, sides, channels = (2, (19, 22), 2) if seed < 100 else (3, (9, 10, 11), 1)
+    compare(random_net(seed, axes, sides, channels), images("sparse", (3, channels, *sides), seed))
 
 
 @pytest.mark.parametrize("kind", KINDS)

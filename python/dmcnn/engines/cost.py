@@ -24,6 +24,7 @@ from torch.nn import functional as F
 
 from dmcnn.engines.convolution import multiplies_first
 from dmcnn.engines.maps import Maps
+from dmcnn.engines.places import input_places
 from dmcnn.engines.rows import gather
 from dmcnn.engines.sparse import SparseNet, sparse
 from dmcnn.engines.trace import Step
@@ -48,6 +49,7 @@ class Work:
     Attributes:
         dense_products, products: of two numbers, dense and sparse.
         dense_numbers, numbers: read or written by what is not a product.
+        spread: numbers of dense maps that are made of rows.
         places: of the maps whose windows are matched.
         steps: taken by rows.
     """
@@ -56,6 +58,7 @@ class Work:
     products: float = 0.0
     dense_numbers: float = 0.0
     numbers: float = 0.0
+    spread: float = 0.0
     places: float = 0.0
     steps: int = 0
 
@@ -72,6 +75,7 @@ class Rates:
     Attributes:
         convolution, matrix: a product in a dense convolution, and of matrices.
         number, row_number: reading or writing a number of a dense map, and of rows.
+        spread: writing a number of a dense map that is made of rows.
         place: matching a window.
         step: what a step costs beside its numbers.
     """
@@ -80,6 +84,7 @@ class Rates:
     matrix: float
     number: float
     row_number: float
+    spread: float
     place: float
     step: float
 
@@ -130,6 +135,8 @@ def _add(work: Work, step: Step, args: tuple[Any, ...], result: Any) -> None:
     if not isinstance(before, Maps) or not isinstance(result, Maps):
         work.products += products
         work.numbers += numbers
+        if isinstance(before, Maps) and math.prod(result.shape) >= _places(before):
+            work.spread += math.prod(before.shape)
         return
     work.steps += 1
     work.numbers += before.rows.numel() + result.rows.numel()
@@ -154,7 +161,8 @@ def predict(work: Work, rates: Rates, *, training: bool) -> tuple[float, float]:
     """Seconds of a step, dense and sparse."""
     times = BACKWARD if training else 1
     dense = times * (work.dense_products * rates.convolution + work.dense_numbers * rates.number)
-    rows = times * (work.products * rates.matrix + work.numbers * rates.row_number + work.steps * rates.step)
+    moved = work.numbers * rates.row_number + work.spread * rates.spread
+    rows = times * (work.products * rates.matrix + moved + work.steps * rates.step)
     return dense, rows + work.places * rates.place
 
 
@@ -182,6 +190,8 @@ def choose(
         )
     if engine != "auto":
         return Choice(engine, f"engine: {engine}, as asked for")
+    if any(parameter.device.type != "cpu" for parameter in net.parameters()):
+        return Choice("dense", "engine: dense, for its cost is known on CPUs alone")
     work = count(net, images.take(slice(0, batch)), training=training)
     if work is None:
         return Choice("dense", "engine: dense, for the network cannot be traced")
@@ -225,14 +235,17 @@ def _processor() -> str:
 @torch.no_grad()
 def measure(dtype: torch.dtype = torch.float32) -> Rates:
     """Time each kind of work on maps and rows of the size of MPID's third stage."""
-    torch_state = torch.random.get_rng_state()
+    with torch.random.fork_rng(devices=[]):
+        return _measure(dtype)
+
+
+def _measure(dtype: torch.dtype) -> Rates:
     channels, side, rows = 128, 64, 2048
     maps, kernel = torch.randn(1, channels, side, side), torch.randn(channels, channels, 3, 3)
     large, bias = torch.randn(1, channels, 2 * side, 2 * side), torch.randn(channels)
     left, right = torch.randn(rows, channels).to(dtype), torch.randn(channels, 9 * channels).to(dtype)
     index = np.random.default_rng(0).integers(0, rows, (rows, 9)).astype(np.int32)
     source, out = torch.randn(rows, 9, channels), torch.empty(rows, channels)
-    torch.random.set_rng_state(torch_state)
     given, weight = maps.to(dtype), kernel.to(dtype)
     images = SparseImages(
         np.array([0, 1]), np.array([0], np.int32), np.ones(1, np.float32), (1, 256, 256),
@@ -241,11 +254,15 @@ def measure(dtype: torch.dtype = torch.float32) -> Rates:
     small = sparse(nn.Sequential(nn.Conv2d(1, 1, 3, padding=1), nn.Conv2d(1, 1, 3)))
     one = images.__class__(images.offsets, images.index, images.value, (1, 8, 8), images.events, images.meta)
     step = _seconds(lambda: small(one)) / 2
+    active = (torch.rand(8, 2 * side, 2 * side) < 0.02).numpy()
+    places, _ = input_places(active, blank=False)
+    made = Maps(torch.randn(places.rows, channels), places)
     convolution = _seconds(lambda: F.conv2d(given, weight, bias.to(dtype), padding=1))
     return Rates(
         convolution=convolution / (given.numel() * 9 * channels),
         matrix=_seconds(lambda: torch.mm(left, right)) / (rows * 9 * channels * channels),
         number=_seconds(lambda: F.group_norm(large, channels).relu()) / (4 * large.numel()),
+        spread=_seconds(made.dense) / math.prod(made.shape),
         row_number=_seconds(lambda: gather(source, index, out=out)) / (source.numel() + out.numel()),
         place=max(0.0, _seconds(lambda: small(images)) - 2 * step) / (2 * 256 * 256),
         step=step,

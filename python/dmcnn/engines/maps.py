@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import torch
 
 from dmcnn.engines.places import Places, input_places
-from dmcnn.engines.rows import gather_sum
+from dmcnn.engines.rows import beside, gather_sum
 from dmcnn.images import SparseImages
 
 SAMPLED = 1024
@@ -48,12 +48,12 @@ class Maps:
     def image(self) -> torch.Tensor:
         """(rows,) int64: the image of every row."""
         numbers = np.repeat(np.arange(len(self.places.number)), np.diff(self.places.offsets))
-        return torch.from_numpy(numbers)
+        return beside(numbers, self.rows)
 
     @cached_property
     def weight(self) -> torch.Tensor:
         """(rows, 1): how many places a row stands for, in the dtype of the rows."""
-        return torch.from_numpy(self.places.count)[:, None].to(self.rows.dtype)
+        return beside(self.places.count, self.rows)[:, None].to(self.rows.dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,11 +63,13 @@ class Images:
     Attributes:
         given: what the caller gave.
         sides: shape (C, *map) of an image, as steps that only change the shape have made it.
+        dtype, device: of the maps that sparse images become.
     """
 
     given: torch.Tensor | SparseImages
     sides: tuple[int, ...]
-    dtype: torch.dtype = field(default=torch.float32)
+    dtype: torch.dtype
+    device: torch.device
 
     @property
     def shape(self) -> torch.Size:
@@ -81,7 +83,7 @@ class Images:
     def dense(self) -> torch.Tensor:
         """(B, C, *map)."""
         if isinstance(self.given, SparseImages):
-            return torch.from_numpy(self.given.dense()).to(self.dtype).view(self.shape)
+            return torch.from_numpy(self.given.dense()).to(self.device, self.dtype).view(self.shape)
         return self.given.reshape(self.shape)
 
     def maps(self) -> Maps:
@@ -92,8 +94,8 @@ class Images:
         sample = images[:, :, :: max(1, images.shape[2] // SAMPLED)]
         background = sample.mode(dim=2, keepdim=True).values
         active = (images != background).any(1).reshape(len(images), *self.sides[1:])
-        places, source = input_places(active.numpy(), blank=not bool(background.any()))
-        at = torch.from_numpy(source)
+        places, source = input_places(active.cpu().numpy(), blank=not bool(background.any()))
+        at = beside(source, images)
         image, place = at // images.shape[2], at % images.shape[2]
         return Maps(images[image, :, place], places, blank=places.blank is not None)
 
@@ -106,4 +108,4 @@ class Images:
         places, _ = input_places(active.reshape(len(images), *self.sides[1:]), blank=True)
         rows = np.zeros((places.rows, self.sides[0]), np.float32)
         rows[places.number.reshape(len(images), -1)[image, pixel], images.index // size] = images.value
-        return Maps(torch.from_numpy(rows).to(self.dtype), places, blank=True)
+        return Maps(torch.from_numpy(rows).to(self.device, self.dtype), places, blank=True)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.autograd.function import once_differentiable
 
 from dmcnn import _core
+from dmcnn.engines import torch_rows
 from dmcnn.engines.autograd import apply
 from dmcnn.engines.places import Ints, Links
 from dmcnn.threads import threads
@@ -22,6 +24,16 @@ def pixels(tensor: torch.Tensor) -> NDArray[Any]:
     """The numbers of a contiguous tensor on the host, those of bfloat16 as the uint16 of their bits."""
     tensor = tensor.detach()
     return (tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
+
+
+def on_host(tensor: torch.Tensor) -> bool:
+    """Whether the kernels can work on a tensor; elsewhere torch operations do the same."""
+    return tensor.device.type == "cpu"
+
+
+def beside(array: NDArray[Any], tensor: torch.Tensor) -> torch.Tensor:
+    """An array as a tensor on the device of ``tensor``."""
+    return torch.from_numpy(array).to(tensor.device)
 
 
 def gather(
@@ -35,6 +47,11 @@ def gather(
     first: int = 0,
 ) -> torch.Tensor:
     """Sums over the rows in each window, see ``_core.gather_rows``; ``apart`` keeps them apart, (n, k, C)."""
+    if not on_host(source):
+        links = beside(np.ascontiguousarray(index), source)
+        apart = apart or (out is not None and out.ndim == 3)
+        made = torch_rows.gather_rows(source, links, apart=apart, bias=bias, positive=positive, first=first)
+        return made if out is None else out.copy_(made)
     if out is None:
         middle = (index.shape[1],) if apart else ()
         dtype = torch.float32 if source.dtype == torch.bfloat16 else source.dtype
@@ -48,12 +65,28 @@ def scatter(
     source: torch.Tensor,
     users: tuple[Ints, Ints],
     out: torch.Tensor,
-    which: Ints | None = None,
+    which: torch.Tensor | None = None,
     first: int = 0,
 ) -> torch.Tensor:
     """Sums over the users of each row, see ``_core.scatter_rows``."""
-    _core.scatter_rows(pixels(source), *users, pixels(out), which, first, n_threads=threads())
+    start, user = users
+    if not on_host(source):
+        links = beside(np.ascontiguousarray(start), source), beside(user, source)
+        apart = out.ndim == 3
+        made = torch_rows.scatter_rows(source, *links, rows=len(out), apart=apart, which=which, first=first)
+        return out.copy_(made)
+    only = None if which is None else which.numpy()
+    _core.scatter_rows(pixels(source), start, user, pixels(out), only, first, n_threads=threads())
     return out
+
+
+def maximum(source: torch.Tensor, index: Ints) -> tuple[torch.Tensor, torch.Tensor]:
+    """Maxima over the rows in each window and the places that hold them, see ``_core.max_rows``."""
+    if not on_host(source):
+        return torch_rows.max_rows(source, beside(index, source))
+    out = source.new_empty((len(index), source.shape[1]))
+    which = _core.max_rows(pixels(source), index, pixels(out), n_threads=threads())
+    return out, torch.from_numpy(which)
 
 
 class Gather(torch.autograd.Function):
@@ -79,12 +112,8 @@ class Maximum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, source: torch.Tensor, links: Links) -> torch.Tensor:
         """Take the maximum, and remember where it was."""
-        source = source.contiguous()
-        out = source.new_empty((len(links.index), source.shape[1]))
-        ctx.links, ctx.which = (
-            links,
-            _core.max_rows(pixels(source), links.index, pixels(out), n_threads=threads()),
-        )
+        out, ctx.which = maximum(source.contiguous(), links.index)
+        ctx.links = links
         return out
 
     @staticmethod

@@ -59,9 +59,7 @@ class SparseNet(nn.Module):
 
     def forward(self, images: torch.Tensor | SparseImages) -> Any:
         """Outputs of the dense network for (B, C, *map) images, or for sparse ones."""
-        dtype = images.dtype if isinstance(images, torch.Tensor) else self._dtype()
-        sides = tuple(images.shape[1:]) if isinstance(images, torch.Tensor) else images.shape
-        given = Images(images, sides, dtype)
+        given = self._images(images)
         reason = self._reason_for_dense(images)
         if reason:
             self._say(f"sparse engine: dense, for {reason}")
@@ -73,18 +71,21 @@ class SparseNet(nn.Module):
         """Evaluate sparse images and show every step; False, and nothing shown, where the network runs dense."""
         program = None if self._reason_for_dense(images) else self._program()
         if program is not None:
-            self._run(program, Images(images, images.shape, self._dtype()), observe)
+            self._run(program, self._images(images), observe)
         return program is not None
 
-    def _dtype(self) -> torch.dtype:
-        return next((p.dtype for p in self.parameters() if p.is_floating_point()), torch.float32)
+    def _images(self, images: torch.Tensor | SparseImages) -> Images:
+        if isinstance(images, torch.Tensor):
+            return Images(images, tuple(images.shape[1:]), images.dtype, images.device)
+        like = next((p for p in self.parameters() if p.is_floating_point()), torch.empty(0))
+        return Images(images, images.shape, like.dtype, like.device)
 
     def _reason_for_dense(self, images: torch.Tensor | SparseImages) -> str:
         if isinstance(images, torch.Tensor):
             if images.requires_grad:
                 return "the images need a gradient"
-            if images.device.type != "cpu" or images.dtype not in (torch.float32, torch.float64):
-                return f"the images are {images.dtype} on {images.device.type}"
+            if images.dtype not in (torch.float32, torch.float64):
+                return f"the images are {images.dtype}"
             if images.ndim < 3 or images.ndim > 5 or 0 in images.shape:
                 return f"the images are of shape {tuple(images.shape)}"
         if any(module.__dict__.get(kind) for module in self.dense.modules() for kind in _HOOKS):

@@ -20,7 +20,7 @@ from dmcnn.engines.convolution import convolve
 from dmcnn.engines.maps import Images, Maps
 from dmcnn.engines.normalise import normalise
 from dmcnn.engines.places import Stencil
-from dmcnn.engines.rows import gather_maximum, gather_sum
+from dmcnn.engines.rows import beside, gather_maximum, gather_sum
 
 Rule = Callable[..., Any]
 
@@ -78,7 +78,7 @@ def average_pool(module: Any, maps: Maps) -> Any:
     if module.count_include_pad and not any(stencil.beyond):
         return Maps(sums / links.index.shape[1], places)
     counted = (links.index >= (-1 if module.count_include_pad else 0)).sum(1)
-    return Maps(sums / torch.from_numpy(counted)[:, None].to(sums.dtype), places)
+    return Maps(sums / beside(counted, sums)[:, None].to(sums.dtype), places)
 
 
 def maximum_pool(module: Any, maps: Maps) -> Any:
@@ -100,7 +100,7 @@ def adaptive_average_pool(module: Any, maps: Maps) -> Any:
     """Mean over regions."""
     places, links = maps.places.regions(adaptive_size(module, maps))
     sums = gather_sum(maps.rows, links)
-    return Maps(sums / torch.from_numpy((links.index >= 0).sum(1))[:, None].to(sums.dtype), places)
+    return Maps(sums / beside((links.index >= 0).sum(1), sums)[:, None].to(sums.dtype), places)
 
 
 def adaptive_maximum_pool(module: Any, maps: Maps) -> Any:
