@@ -18,6 +18,7 @@ from pathlib import Path
 
 import batches
 import calorimeter
+import engine
 import explain
 import fixedpoint
 import frames
@@ -44,7 +45,7 @@ def rows(electron: Path | None) -> list[Timing]:
     with tempfile.TemporaryDirectory() as folder:
         found += calorimeter.chain(Path(folder))
         found += frames.preprocessing(Path(folder))
-    found += smartpixel.rows() + fixedpoint.rows()
+    found += smartpixel.rows() + fixedpoint.rows() + engine.rows(electron)
     return found + explain.rows()
 
 

@@ -46,5 +46,6 @@ void bind_predict(py::module_& m);
 void bind_rows(py::module_& m);
 void bind_select(py::module_& m);
 void bind_sparsify(py::module_& m);
+void bind_swap_axes(py::module_& m);
 void bind_voxelise(py::module_& m);
 void bind_voxelise_hits(py::module_& m);

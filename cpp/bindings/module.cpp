@@ -15,6 +15,7 @@ PYBIND11_MODULE(_core, m) {
     bind_rows(m);
     bind_select(m);
     bind_sparsify(m);
+    bind_swap_axes(m);
     bind_voxelise(m);
     bind_voxelise_hits(m);
 }

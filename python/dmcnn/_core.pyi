@@ -9,7 +9,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['Network', 'centroid', 'crop', 'decode_clusters', 'decode_image2d', 'decode_voxels', 'densify', 'gather_rows', 'list_boxes', 'list_users', 'list_windows', 'match_windows', 'max_rows', 'most_charge', 'normalise_rows', 'normalise_slopes', 'occlude', 'scatter_rows', 'select', 'sparsify', 'voxelise', 'voxelise_cells', 'voxelise_dense', 'voxelise_hits']
+__all__: list[str] = ['Network', 'centroid', 'crop', 'decode_clusters', 'decode_image2d', 'decode_voxels', 'densify', 'gather_rows', 'list_boxes', 'list_users', 'list_windows', 'match_windows', 'max_rows', 'most_charge', 'normalise_rows', 'normalise_slopes', 'occlude', 'scatter_rows', 'select', 'sparsify', 'swap_axes', 'voxelise', 'voxelise_cells', 'voxelise_dense', 'voxelise_hits']
 class Network:
     """
     A quantised network for pixel frames, in integers: every result is exact.
@@ -625,6 +625,32 @@ def sparsify(pixels: numpy.typing.NDArray[numpy.float32], starts: numpy.typing.N
     
     Raises:
         ValueError: an image outside ``pixels``; the text names the image, what was found and what was expected.
+    """
+@typing.overload
+def swap_axes(tables: numpy.typing.NDArray[numpy.float32], out: numpy.typing.NDArray[numpy.float32], n_threads: int = 1) -> None:
+    """
+    Write the tables with rows and columns swapped: out[i, c, r] = tables[i, r, c].
+    
+    Args:
+        tables: (n, rows, columns) float32 or float64.
+        out: (n, columns, rows), dtype of tables, C-contiguous; overwritten. It must not share memory with tables.
+        n_threads: at most so many work on different parts.
+    
+    Raises:
+        ValueError: the text names the argument, what was found and what was expected.
+    """
+@typing.overload
+def swap_axes(tables: numpy.typing.NDArray[numpy.float64], out: numpy.typing.NDArray[numpy.float64], n_threads: int = 1) -> None:
+    """
+    Write the tables with rows and columns swapped: out[i, c, r] = tables[i, r, c].
+    
+    Args:
+        tables: (n, rows, columns) float32 or float64.
+        out: (n, columns, rows), dtype of tables, C-contiguous; overwritten. It must not share memory with tables.
+        n_threads: at most so many work on different parts.
+    
+    Raises:
+        ValueError: the text names the argument, what was found and what was expected.
     """
 def voxelise(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray[numpy.int32], value: numpy.typing.NDArray[numpy.float32], shape: tuple[int, int, int], energy: int, time: int, edges: numpy.typing.NDArray[numpy.float64], n_frames: int, energy_above: typing.SupportsFloat | typing.SupportsIndex = 0.0, after: typing.SupportsFloat | typing.SupportsIndex = ..., until: typing.SupportsFloat | typing.SupportsIndex = ..., cumulative: bool = False, right_closed: bool = True, n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64]]:
     """

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from dmcnn.engines.places import Places, input_places
-from dmcnn.engines.rows import beside, gather_sum
+from dmcnn.engines.rows import beside, spread
 from dmcnn.images import SparseImages
 
 SAMPLED = 1024
@@ -41,8 +41,7 @@ class Maps:
     def dense(self) -> torch.Tensor:
         """(B, C, *map), contiguous."""
         batch, channels, *sides = self.shape
-        every = gather_sum(self.rows, self.places.every_place)  # (B * places, C)
-        return every.view(batch, -1, channels).transpose(1, 2).contiguous().view(batch, channels, *sides)
+        return spread(self.rows, self.places.every_place).view(batch, channels, *sides)
 
     @cached_property
     def image(self) -> torch.Tensor:

@@ -124,6 +124,49 @@ class Maximum(torch.autograd.Function):
         return scatter(slope.contiguous(), ctx.links.users, rows, ctx.which), None
 
 
+class Spread(torch.autograd.Function):
+    """(rows, C) -> (B, C, places): dense maps."""
+
+    @staticmethod
+    def forward(ctx: Any, source: torch.Tensor, links: Links) -> torch.Tensor:
+        """Write every place, image by image, so that what is swapped is still in a cache."""
+        source = source.contiguous()
+        size = len(links.index) // max(1, len(links.offsets) - 1)
+        out = source.new_empty((len(links.offsets) - 1, source.shape[1], size))
+        for image, maps in enumerate(out):
+            swap(gather(source, links.index[image * size : (image + 1) * size]), maps)
+        ctx.links = links
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, slope: torch.Tensor) -> tuple[torch.Tensor, None]:
+        """Sum over the places of each row."""
+        rows, size = ctx.links.rows, slope.shape[2]
+        out = slope.new_empty((int(rows[-1]), slope.shape[1]))
+        start, user = ctx.links.users
+        inside = slope.new_empty((size, slope.shape[1]))
+        for image, maps in enumerate(slope.contiguous()):
+            swap(maps, inside)
+            first, last = int(rows[image]), int(rows[image + 1])
+            scatter(inside, (start[first : last + 1], user), out[first:last], first=image * size)
+        return out, None
+
+
+def swap(table: torch.Tensor, out: torch.Tensor) -> None:
+    """Write a table with its two axes swapped, see ``_core.swap_axes``."""
+    if on_host(table):
+        _core.swap_axes(pixels(table)[None], pixels(out)[None], n_threads=threads())
+    else:
+        out.copy_(table.t())
+
+
+def spread(source: torch.Tensor, every_place: Links) -> torch.Tensor:
+    """(B, C, places): dense maps of rows (rows, C)."""
+    out: torch.Tensor = apply(Spread, source, every_place)
+    return out
+
+
 def gather_sum(source: torch.Tensor, links: Links) -> torch.Tensor:
     """(n, C): sum over the rows (rows, C) in each window."""
     out: torch.Tensor = apply(Gather, source, links, False)

@@ -1,7 +1,7 @@
 """The kernels for rows as torch operations, for tensors that are not on the host.
 
-Sums over users are segment sums in a fixed order, not atomic additions. Each function does what the kernel of its name
-in ``dmcnn._core`` does, but for the order in which a window is summed.
+Sums over users are segment sums in a fixed order, not atomic additions. Each function does what the kernel of its
+name in ``dmcnn._core`` does, but for the order in which a window is summed.
 """
 
 from __future__ import annotations
