@@ -10,7 +10,7 @@ import torch
 from torch import fx, nn
 
 from dmcnn.engines.maps import Images, Maps
-from dmcnn.engines.steps import OF_IMAGES, RESHAPES, RULES
+from dmcnn.engines.rules import OF_IMAGES, RESHAPES, RULES
 from dmcnn.engines.trace import Program, Step, Value, trace
 from dmcnn.errors import InputError
 from dmcnn.images import SparseImages
