@@ -294,7 +294,7 @@ def test_training_follows_the_dense_one():
         net = engine(MODELS["mpid"](height=128, width=128))
         optimiser = torch.optim.Adam(net.parameters(), 1e-4)
         own = []
-        for _ in range(8):
+        for _ in range(4):
             optimiser.zero_grad()
             loss = nn.functional.cross_entropy(net(given), truth)
             loss.backward()

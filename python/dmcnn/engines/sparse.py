@@ -11,7 +11,7 @@ from torch import fx, nn
 
 from dmcnn._common.errors import InputError
 from dmcnn.engines.maps import Images, Maps
-from dmcnn.engines.steps import OF_IMAGES, RESHAPES, RULES
+from dmcnn.engines.rules import OF_IMAGES, RESHAPES, RULES
 from dmcnn.engines.trace import Program, Step, Value, trace
 from dmcnn.images.sparse import SparseImages
 
