@@ -195,7 +195,7 @@ def test_both_ways_of_starting_look_beside_the_cfg(
         (["model=own_parts:torch"], "own_parts:torch: a module, expected a class or a function"),
         (["model=own parts:Tiny"], "'own parts:Tiny', expected module:Name, such as my_module:MyNet"),
         (["model=broken_parts:Tiny"], "broken_parts cannot be imported: SyntaxError"),
-        (["model=own_parts:NoSize"], "takes no channels, height, width; networks are made with num_class=, "),
+        (["model=own_parts:NoSize"], "takes no channels, height, width; a model must take num_class=, "),
         (["model=own_parts:Tiny", "kernel_1=3"], "model own_parts:Tiny takes no kernel_1"),
         (
             ["model=own_parts:Wide"],

@@ -12,7 +12,7 @@ from torch import nn
 
 from dmcnn._common.errors import InputError
 from dmcnn.attribution.target import Target
-from dmcnn.layers import undisturbed
+from dmcnn.layers import evaluation_mode
 
 PRECISIONS = ("32", "bf16")
 
@@ -113,7 +113,7 @@ class Method(ABC):
                 f"images of shape {tuple(inputs.shape)}, expected (images, channels, rows, columns)"
             )
         maps = [torch.zeros_like(inputs[:0])]
-        with undisturbed(net):
+        with evaluation_mode(net):
             explained = Explained(net, target, self.precision)
             for images in torch.split(inputs.detach(), self.at_once(inputs)) if len(inputs) else ():
                 maps.append(self.explain(explained, images.clone()))

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from dmcnn._common.errors import InputError, nearest
-from dmcnn.layers import undisturbed
+from dmcnn.layers import evaluation_mode
 
 REDUCTION = 16
 """Largest factor by which the default layer reduces an axis of the image."""
@@ -75,7 +75,7 @@ def _probe(net: nn.Module, shape: tuple[int, int, int]) -> list[MapLayer]:
         return hook
 
     parameter = next(net.parameters(), torch.zeros(()))
-    with undisturbed(net), ExitStack() as hooks, torch.no_grad():
+    with evaluation_mode(net), ExitStack() as hooks, torch.no_grad():
         for name, module in net.named_modules():
             if name and not isinstance(module, nn.Sequential):
                 hooks.callback(module.register_forward_hook(make_hook(name)).remove)

@@ -20,7 +20,7 @@ from dmcnn.detectors.smartpixel import UNITS
 from dmcnn.images.sparse import SparseImages
 from dmcnn.losses import gaussian as density
 from dmcnn.metrics import gaussian
-from dmcnn.metrics.distributions import rounded
+from dmcnn.metrics.distributions import format_estimate
 from dmcnn.quantisation.quantisers import zero_fraction
 from dmcnn.tasks.base import EventScores, Floats, Loss, Row, Task, Truth
 
@@ -154,8 +154,10 @@ class Regression(Task):
         sigma = gaussian.sigma(factor)[0]
         lines = []
         for name, value, error, true in zip(self.card.targets, mean[0], sigma, truth, strict=True):
-            true_text = "" if math.isnan(true) else f" (true {rounded(true, error).partition(' ')[0]})"
-            estimate = f"{rounded(value, error)} {UNITS.get(name, '')}".rstrip()
+            true_text = (
+                "" if math.isnan(true) else f" (true {format_estimate(true, error).partition(' ')[0]})"
+            )
+            estimate = f"{format_estimate(value, error)} {UNITS.get(name, '')}".rstrip()
             text = f"{estimate}{true_text}".replace("-", "−")
             lines.append(f"{name}: {text}")
         return EventScores({}, estimates=tuple(lines))

@@ -20,7 +20,7 @@ from dmcnn.checkpoints.card import Card
 from dmcnn.inference import devices
 from dmcnn.losses import LIKELIHOODS
 from dmcnn.losses.classification import activation_of, loss_function
-from dmcnn.models import MODELS, find_model, takes
+from dmcnn.models import MODELS, accepts, find_model
 from dmcnn.tasks import Task, task_of
 from dmcnn.training.constraints.multipliers import DAMPING, RATE, WARMUP, Constraints, find_faults
 from dmcnn.training.data import Data
@@ -120,7 +120,7 @@ def check(
     if maker is None:
         known = [*MODELS, *plugins.names("dmcnn.models")]
         raise InputError(f"model = {model!r}: known are {', '.join(known)}{nearest(model, known)}")
-    faults = [f"model {model} takes no {key}" for key in architecture if not takes(maker, key)]
+    faults = [f"model {model} takes no {key}" for key in architecture if not accepts(maker, key)]
     if constraints:
         faults += find_faults(constraints, targets)
     if faults:

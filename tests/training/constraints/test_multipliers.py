@@ -16,7 +16,13 @@ from dmcnn.losses.gaussian import nll
 from dmcnn.metrics.gaussian import Gaussian
 from dmcnn.models.smartpixel import SmartPixel
 from dmcnn.quantisation.cost import costs
-from dmcnn.quantisation.quantisers import QLinear, QuantisedBits, Quantiser, deployed, zero_fraction
+from dmcnn.quantisation.quantisers import (
+    QLinear,
+    QuantisedBits,
+    Quantiser,
+    deployed_parameters,
+    zero_fraction,
+)
 from dmcnn.training.constraints.multipliers import Constraints, parse
 from exports.own_network import OwnNetwork
 
@@ -69,7 +75,7 @@ def integer_weights(net: nn.Module) -> list[tuple[str, np.ndarray[Any, Any], int
             ).ravel(),
             quantiser.bits,
         )
-        for name, weight, quantiser in deployed(net)
+        for name, weight, quantiser in deployed_parameters(net)
         if quantiser is not None
     ]
 

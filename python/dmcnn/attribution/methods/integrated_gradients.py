@@ -11,7 +11,7 @@ from dmcnn._common.errors import InputError
 from dmcnn.attribution.base import Explained, Method, value_and_gradient
 from dmcnn.attribution.methods.gradients import reference
 from dmcnn.attribution.target import Target
-from dmcnn.layers import undisturbed
+from dmcnn.layers import evaluation_mode
 
 FIRST = (0.0, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2, 0.1, 0.5, 1.0)
 """The first nodes. A net that normalises every image by itself sees a full image where there is hardly any charge:
@@ -74,7 +74,7 @@ class IntegratedGradients(Method):
         self, net: nn.Module, inputs: torch.Tensor, maps: torch.Tensor, target: Target
     ) -> torch.Tensor:
         """Return the (B,) |sum of the map - change of the explained number| / |that change|."""
-        with undisturbed(net):
+        with evaluation_mode(net):
             explained = Explained(net, target, self.precision)
             ends = [
                 explained.values(images) - explained.values(reference(self.baseline, images))

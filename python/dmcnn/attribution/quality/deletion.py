@@ -19,7 +19,7 @@ from torch import nn
 from dmcnn._common.errors import InputError
 from dmcnn.attribution.target import Target
 from dmcnn.engines.dense import forward
-from dmcnn.layers import undisturbed
+from dmcnn.layers import evaluation_mode
 
 Floats = NDArray[np.float64]
 
@@ -161,7 +161,7 @@ class _Remover:
             part = torch.from_numpy(kept[start : start + self.batch]).to(self.image.device)
             images = self.empty.repeat(len(part), 1)
             images[:, self.place] = torch.where(part, self.image[self.place], self.empty[self.place])
-            with undisturbed(self.net):
+            with evaluation_mode(self.net):
                 outputs = forward(self.net, images.view(-1, *self.shape), self.precision)
             found.append(self.target(torch.from_numpy(outputs)).double().numpy())
         return np.concatenate([np.zeros(0), *found])

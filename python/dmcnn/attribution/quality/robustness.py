@@ -14,7 +14,7 @@ from torch import nn
 from dmcnn.attribution.quality.localisation import spearman
 from dmcnn.attribution.target import Target
 from dmcnn.engines.dense import forward
-from dmcnn.layers import undisturbed
+from dmcnn.layers import evaluation_mode
 
 Maker = Callable[[nn.Module, torch.Tensor, Target], torch.Tensor]
 """Function that makes maps, such as a Method: (network, (B, C, H, W) images, target) -> (B, C, H, W) maps."""
@@ -73,7 +73,7 @@ def completeness_error(
         precision: of the forward pass, "32" or "bf16".
     """
     start = torch.zeros_like(inputs) + baseline
-    with undisturbed(net):
+    with evaluation_mode(net):
         outputs = forward(net, torch.stack([start, inputs]), precision)
     there, here = target(torch.from_numpy(outputs)).tolist()
     gap = here - there

@@ -23,7 +23,7 @@ from torch import nn
 from dmcnn._common.errors import InputError, nearest
 from dmcnn.metrics.gaussian import FULL, Gaussian
 from dmcnn.quantisation.cost import positions
-from dmcnn.quantisation.quantisers import deployed
+from dmcnn.quantisation.quantisers import deployed_parameters
 from dmcnn.training.constraints.quantities import QUANTITIES, Subject
 
 RELATIONS = ("==", ">=", "<=")
@@ -315,7 +315,7 @@ def _uses(net: nn.Module, shape: tuple[int, int, int] | None) -> torch.Tensor:
         raise InputError("a constraint on macs needs the shape of the images")
     times = positions(net, shape)
     parts = []
-    for name, weight, _ in deployed(net):
+    for name, weight, _ in deployed_parameters(net):
         layer, _, kind = name.rpartition(".")
         parts.append(torch.full((weight.numel(),), times[layer] if kind == "weight" else 0))
     return torch.cat(parts)

@@ -17,7 +17,7 @@ from torch import nn
 from dmcnn.losses.gaussian import cholesky
 from dmcnn.metrics.gaussian import FULL, Gaussian
 from dmcnn.quantisation.cost import FLOAT
-from dmcnn.quantisation.quantisers import ZERO, Quantiser, deployed
+from dmcnn.quantisation.quantisers import ZERO, Quantiser, deployed_parameters
 
 REACH = 0.05
 """Absolute value a of a weight at which the gradient of |w| / (|w| + a) is a quarter of that at zero; half a
@@ -50,7 +50,7 @@ class FlatWeights:
     @classmethod
     def from_network(cls, net: nn.Module) -> FlatWeights:
         """Return the weights of ``net``, tensor by tensor."""
-        parts = [_columns(weight, quantiser) for _, weight, quantiser in deployed(net)]
+        parts = [_columns(weight, quantiser) for _, weight, quantiser in deployed_parameters(net)]
         return cls(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
     @cached_property
@@ -83,7 +83,7 @@ class FlatWeights:
 def _columns(weight: torch.Tensor, quantiser: Quantiser | None) -> tuple[torch.Tensor, ...]:
     """Return latent, rounded, half and bits of one tensor, as of FlatWeights."""
     flat = weight.flatten()
-    rounded = flat.detach() if quantiser is None else quantiser.rounded(flat.detach())
+    rounded = flat.detach() if quantiser is None else quantiser.round(flat.detach())
     half, bits = (ZERO, FLOAT) if quantiser is None else (quantiser.step / 2, quantiser.bits)
     return flat, rounded, torch.full_like(rounded, half), torch.full_like(rounded, bits)
 
