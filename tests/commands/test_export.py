@@ -49,6 +49,7 @@ def words(**keys: Any) -> list[str]:
     return [f"{key}={value}" for key, value in keys.items()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_every_network_as_onnx_and_as_program(name: str, tmp_path: Path) -> None:
     """For any number of images, equal to the network up to float32; and the card is inside."""
