@@ -66,6 +66,7 @@ def test_every_block_is_known() -> None:
         block(start)
 
 
+@pytest.mark.slow
 def test_the_sample_blocks(folder: Path) -> None:
     printed = execute(*block(INSTALL), folder)
     assert re.search(
@@ -84,6 +85,7 @@ def test_the_sample_blocks(folder: Path) -> None:
     assert (folder / "my_sample.h5").exists()
 
 
+@pytest.mark.slow
 def test_the_block_on_real_files(shared_data: Path, folder: Path) -> None:
     for name in ("electron.root", "proton.root"):
         shutil.copy(shared_data / "larcv" / name, folder)
@@ -100,6 +102,7 @@ def test_the_block_on_real_files(shared_data: Path, folder: Path) -> None:
     } <= outputs
 
 
+@pytest.mark.slow
 def test_the_block_on_attribution(shared_data: Path, folder: Path) -> None:
     assert (folder / "electron.root").exists(), "the block on real files comes first"
     execute(*block("python -m dmcnn.attribute input"), folder)
@@ -110,6 +113,7 @@ def test_the_block_on_attribution(shared_data: Path, folder: Path) -> None:
     assert {"DM-CNN_attribution.html", "DM-CNN_attribution_quality.csv"} <= outputs
 
 
+@pytest.mark.slow
 def test_the_lariat_block(folder: Path) -> None:
     printed = execute(*block("python -m dmcnn.train cfg/lariat"), folder)
     assert "pion_zero:" in printed
@@ -118,6 +122,7 @@ def test_the_lariat_block(folder: Path) -> None:
     assert sum(name.endswith("_lariat_overview.png") for name in outputs) == 3
 
 
+@pytest.mark.slow
 def test_the_calorimeter_block(folder: Path) -> None:
     printed = execute(*block("python -m dmcnn.train cfg/calorimeter"), folder)
     assert "cnn3d: 714882 parameters" in printed
@@ -129,6 +134,7 @@ def test_the_calorimeter_block(folder: Path) -> None:
         assert {f"calorimeter-test-6-1-1_ENTRY_{entry}_calorimeter_{end}" for end in ends} <= outputs
 
 
+@pytest.mark.slow
 def test_the_smartpixel_blocks(folder: Path) -> None:
     printed = execute(*block("python -m dmcnn.train cfg/smartpixel"), folder)
     assert "smartpixel: 2029 parameters" in printed

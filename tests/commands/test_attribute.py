@@ -44,6 +44,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_maps_tables_and_pages(
     base: list[str], weights: Path, toy_files: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -78,6 +79,7 @@ def test_maps_tables_and_pages(
     assert not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.slow
 def test_the_same_work_is_not_done_twice(
     base: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,6 +98,7 @@ def test_the_same_work_is_not_done_twice(
         attribute.main([*words, "target=background"])
 
 
+@pytest.mark.slow
 def test_events_by_score_and_disagreement(
     base: list[str],
     weights: Path,

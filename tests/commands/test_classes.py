@@ -73,6 +73,7 @@ def test_training_tells_every_class_apart(weights: Path) -> None:
     assert float(rows[-1]["train_accu"]) > 0.6
 
 
+@pytest.mark.slow
 def test_scores_of_all_classes_and_their_evaluation(weights: Path, folder: Path, tmp_path: Path) -> None:
     assert infer.main(words(input_file=folder, weight_file=weights, output_dir=tmp_path)) == 0
     table = tmp_path / "shapes_DM-CNN_scores.csv"

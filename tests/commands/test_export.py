@@ -49,6 +49,7 @@ def words(**keys: Any) -> list[str]:
     return [f"{key}={value}" for key, value in keys.items()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_every_network_as_onnx_and_as_program(name: str, tmp_path: Path) -> None:
     """For any number of images, equal to the network up to float32; and the card is inside."""
@@ -131,7 +132,7 @@ def test_faults_are_one_line(
     out = tmp_path / "out"
     expected = {
         "qonnx": "lariat_qonnx.onnx: the network has float parameters, expected all of them to be quantised",
-        "json": "lariat_integers.json: the network has float numbers",
+        "json": "lariat_integers.json: the network has float parameters",
         "pt2": "format = 'pt2' must be 'onnx' or 'torch' or 'qonnx' or 'json' or 'table' or list",
     }
     for kind, text in expected.items():

@@ -174,6 +174,7 @@ def test_every_command_takes_the_checkpoint_if_the_user_names_the_network(
     assert (tmp_path / LEFT[command]).stat().st_size > 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["-m dmcnn.infer", "-m dmcnn infer"])
 def test_both_ways_of_starting_look_beside_the_cfg(
     start: str, folder: Path, toy_files: dict[str, Path], tmp_path: Path

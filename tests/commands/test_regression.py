@@ -55,6 +55,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_learns_and_its_estimates_are_those_of_infer(
     words: list[str], files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -103,6 +104,7 @@ def test_learns_and_its_estimates_are_those_of_infer(
     assert "a choice of events by score needs a network of classes" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_zeros_as_asked_and_a_stopped_run_goes_on(words: list[str], tmp_path: Path) -> None:
     sparse = [*words, 'constraints=["zeros >= 0.3", "pull_width(x-midplane) <= 3"]', "EPOCHS=6"]
     sparse += ["constraint_rate=90.0", "constraint_damping=30.0", "constraint_warmup=0.5"]
@@ -228,6 +230,7 @@ def test_targets_that_are_no_numbers_are_left_out_and_counted(
         open_images(files["train"]).targets(["cotGamma"])
 
 
+@pytest.mark.slow
 def test_a_search_tells_the_price_of_zeros_with_the_spread_of_the_seeds(
     words: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -258,6 +261,7 @@ def _line(word: str) -> str:
     return f"{key} = {value if value[0] in '[-0123456789' or value in ('True', 'False') else repr(value)}"
 
 
+@pytest.mark.slow
 def test_a_display_says_what_is_estimated_and_draws_electrons(
     words: list[str], files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,6 +50,7 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_pictures_films_and_pages(words: list[str], tmp_path: Path) -> None:
     more = ["-n", "1,5", 'format=["png","gif","html"]', "distributions=True", "time_edges=[-0.1,0.1,0.05]"]
     assert display.main([*words, *more]) == 0
@@ -71,6 +72,7 @@ def test_other_views(words: list[str], tmp_path: Path, view: str, more: set[str]
     assert names(tmp_path) == {f"cells_ENTRY_0{end}" for end in ends} | {"DM-CNN_display.cfg"}
 
 
+@pytest.mark.slow
 def test_distributions_alone_are_those_of_all_events(words: list[str], sample: Path, tmp_path: Path) -> None:
     assert display.main([*words, "format=png", "distributions=True"]) == 0
     assert names(tmp_path) == {"DM-CNN_display.cfg", "DM-CNN_display_distributions.png"}
@@ -146,6 +148,7 @@ def test_planes_have_no_frames_and_no_cells(
     assert "distributions = True needs files of energy and time" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_network_says_how_cells_are_read(sample: Path, weights: Path, tmp_path: Path) -> None:
     asked = [f"input_file={sample}", f"output_dir={tmp_path}", f"weight_file={weights}", "GPUID=cpu"]
     assert display.main([*asked, "--top", "1", "format=['png','gif']", "distributions=True"]) == 0
@@ -154,6 +157,7 @@ def test_the_network_says_how_cells_are_read(sample: Path, weights: Path, tmp_pa
         assert film.n_frames == len(np.arange(-0.1, 0.1, 0.04))
 
 
+@pytest.mark.slow
 def test_occlusion_by_boxes(sample: Path, weights: Path, tmp_path: Path) -> None:
     asked = [f"input_file={sample}", f"output_dir={tmp_path}", f"weight_file={weights}", "GPUID=cpu", "-n", "2",
              "occlusion_size=1"]  # fmt: skip

@@ -31,6 +31,7 @@ def weights_of(path: Path) -> dict[str, torch.Tensor]:
     return state
 
 
+@pytest.mark.slow
 def test_trains_every_epoch_and_explains_itself(
     train_words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -60,6 +61,7 @@ def test_trains_every_epoch_and_explains_itself(
     assert not list(tmp_path.rglob("*.part*"))
 
 
+@pytest.mark.slow
 def test_learns_to_tell_blocks_from_lines(
     train_words: list[str], toy_files: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -69,6 +71,7 @@ def test_learns_to_tell_blocks_from_lines(
     assert summary["auc"] > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [["loss=cross_entropy"], ["loss=focal", "focal_gamma=1.5"]])
 def test_other_losses(train_words: list[str], tmp_path: Path, words: list[str]) -> None:
     assert train.main([*train_words, "EPOCHS=1", *words]) == 0
@@ -76,12 +79,14 @@ def test_other_losses(train_words: list[str], tmp_path: Path, words: list[str]) 
     assert card.activation == ("softmax" if "cross" in words[0] else "sigmoid")
 
 
+@pytest.mark.slow
 def test_bf16_on_the_cpu(train_words: list[str], tmp_path: Path) -> None:
     assert train.main([*train_words, "EPOCHS=1", "precision=bf16"]) == 0
     _, card = load(tmp_path / "weights" / "DM-CNN_model_toy_best.ckpt")
     assert card.environment["precision"] == "bf16"
 
 
+@pytest.mark.slow
 def test_test_events_nums_and_switches(
     train_words: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -97,6 +102,7 @@ def test_test_events_nums_and_switches(
     assert (tmp_path / "out" / "DM-CNN_training_summary_bare.json").exists()
 
 
+@pytest.mark.slow
 def test_resuming_after_kill_9_equals_the_uninterrupted_run(train_words: list[str], tmp_path: Path) -> None:
     words = [*train_words, "EPOCHS=3", "save_every_step=3", "test_every_step=5"]
     assert train.main([*words, f"weights_directory={tmp_path / 'whole'}"]) == 0
@@ -123,6 +129,7 @@ def test_resuming_after_kill_9_equals_the_uninterrupted_run(train_words: list[st
         assert all(torch.equal(one[key], two[key]) for key in one)
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_and_the_same_command_goes_on(train_words: list[str], tmp_path: Path) -> None:
     words = [*train_words, "EPOCHS=40"]
     log = tmp_path / "log"
@@ -143,6 +150,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(train_words: list[str], tmp_p
     assert train.main([*train_words, f"EPOCHS={-(-step // 4)}"]) == 0
 
 
+@pytest.mark.slow
 def test_cached_images_train_the_same_network(
     train_words: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -161,6 +169,7 @@ def test_cached_images_train_the_same_network(
     assert len(list((tmp_path / "cache").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_reported_again_and_can_be_extended(
     train_words: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -178,6 +187,7 @@ def test_a_finished_run_is_reported_again_and_can_be_extended(
     assert all(torch.equal(extended[key], anew[key]) for key in anew)
 
 
+@pytest.mark.slow
 def test_another_run_of_that_name_is_not_overwritten(
     train_words: list[str], toy_files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -142,6 +142,7 @@ def own_card(**reading: float) -> Card:
     return Card("own", sizes, ["a", "b", "c"], None, "softmax", dict(reading))
 
 
+@pytest.mark.slow
 def test_a_network_of_ones_own_in_all_formats(tmp_path: Path) -> None:
     """All formats give the outputs bit for bit, with a skip, strides, padding, dilation, and a layer called twice."""
     onnx = pytest.importorskip("onnx")

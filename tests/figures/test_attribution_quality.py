@@ -119,6 +119,7 @@ def test_agreement_writes_every_number():
     figure.draw_without_rendering()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [[], ["a"], [f"quite a long method name {n}" for n in range(16)]])
 def test_none_one_and_many_maps(names):
     many = np.full((len(names), len(names)), 0.5)

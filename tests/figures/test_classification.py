@@ -77,6 +77,7 @@ def test_logits_are_binned_with_saturated_scores_outermost():
     assert "logit" in axes.get_xlabel()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("values", [[], [0.5], [np.nan], [2.0, 2.0], [np.inf]])
 @pytest.mark.parametrize("logit", [False, True])
 def test_odd_samples_are_drawn(values, logit):
@@ -147,6 +148,7 @@ def test_lines_stay_apart_without_colour():
     assert len(set(styles)) == 28
 
 
+@pytest.mark.slow
 def test_figures_touch_no_pyplot():
     """Figures are made and saved without a graphical backend, a window or global state."""
     code = (

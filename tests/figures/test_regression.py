@@ -69,6 +69,7 @@ def test_pulls_beside_the_unit_gaussian() -> None:
     assert names(figure) == ["a", "unit Gaussian"]
 
 
+@pytest.mark.slow
 def test_profiles_draw_points_with_errors() -> None:
     x = RANDOM.uniform(-2, 2, 3000)
     edges = np.append(distributions.quantile_edges(x, 5), 3.0)  # the last bin is empty

@@ -21,6 +21,7 @@ from dmcnn.readers import open_images
 from models.test_mpid import recipe
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["proton_e0_i0_k4", "proton_e1_i1_k2", "electron_e3_i2_k4"])
 def test_reproduces_the_maps_of_dm_cnn(shared_data: Path, name: str) -> None:
     particle, entry, plane, _ = name.split("_")

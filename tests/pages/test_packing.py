@@ -45,6 +45,7 @@ def test_halves_of_odd_values():
         np.testing.assert_array_equal(np.ldexp(unpacked(text, "<f2").astype(float), power), nothing.ravel())
 
 
+@pytest.mark.slow
 @given(st.text() | st.sampled_from(["</script>", "<!--<script>", "]]>", "\u2028\u2029", "&lt;"]))
 def test_words_stay_inside_their_element(word):
     text = packing.words({word: [word]})

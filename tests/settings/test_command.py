@@ -225,6 +225,7 @@ def test_help_lists_every_key(command: str, capsys: pytest.CaptureFixture[str]) 
         assert " ".join(field.description.split()) in " ".join(text.split())
 
 
+@pytest.mark.slow
 def test_bad_cfg_is_told_fast_and_without_torch(folder: Path) -> None:
     (folder / "bad.cfg").write_text(DM_CNN["train"].replace("EPOCHS=5", "EPOCHES=5"))
     code = (

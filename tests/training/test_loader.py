@@ -92,6 +92,7 @@ def test_an_error_is_raised_at_its_step() -> None:
     assert loaders() == []
 
 
+@pytest.mark.slow
 def test_threads_end_when_the_iteration_is_left() -> None:
     def interrupt() -> None:
         """Leave an iteration with an exception."""

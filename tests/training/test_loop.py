@@ -221,6 +221,7 @@ def test_reproducible_restores_the_mode() -> None:
     assert torch.get_deterministic_debug_mode() == before
 
 
+@pytest.mark.slow
 def test_what_the_first_step_does_not_need_is_not_imported(train_words: list[str]) -> None:
     heavy = {
         "torch._dynamo",

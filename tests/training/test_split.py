@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dmcnn.training.split import stratified_split
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.integers(0, 4), max_size=200),
     st.sampled_from([(0.2,), (0.1, 0.3), (0.5, 0.25)]),

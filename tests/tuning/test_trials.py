@@ -58,6 +58,7 @@ def values_of(search: Search) -> list[Any]:
     return [trial.user_attrs[results.VALUES] for trial in search.finished()]
 
 
+@pytest.mark.slow
 def test_a_grid_is_run_once_and_its_best_is_known(make: Make, tmp_path: Path) -> None:
     search = make()
     search.work()
@@ -76,11 +77,13 @@ def test_a_grid_is_run_once_and_its_best_is_known(make: Make, tmp_path: Path) ->
     assert kept == [Path(f"trial_{best.number}/DM-CNN_model_best.ckpt")]
 
 
+@pytest.mark.slow
 def test_checkpoints_are_kept_on_request(make: Make, tmp_path: Path) -> None:
     make(n_trials=2, keep_checkpoints=True).work()
     assert len(list(tmp_path.rglob("*.ckpt"))) == 4
 
 
+@pytest.mark.slow
 def test_more_trials_go_on_without_repetition(make: Make) -> None:
     make(n_trials=3).work()
     before = values_of(make(n_trials=3))
@@ -92,6 +95,7 @@ def test_more_trials_go_on_without_repetition(make: Make) -> None:
     assert len(make(n_trials=2).finished()) == 2
 
 
+@pytest.mark.slow
 def test_an_interrupted_trial_goes_on_under_its_number(make: Make, tmp_path: Path) -> None:
     began: list[tuple[dict[str, Any], Path]] = []
 
@@ -121,6 +125,7 @@ def test_an_interrupted_trial_goes_on_under_its_number(make: Make, tmp_path: Pat
     assert last.user_attrs[results.RESULTS]["round_epochs"] == 2
 
 
+@pytest.mark.slow
 def test_a_training_that_diverges_is_stopped_and_counted(make: Make) -> None:
     seen = []
 
@@ -137,6 +142,7 @@ def test_a_training_that_diverges_is_stopped_and_counted(make: Make) -> None:
     assert results.rows(search.finished(), list(SPACE))[0]["val_loss"] == 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pruner", ["median", "hyperband"])
 def test_bad_trials_are_stopped_early(make: Make, pruner: str) -> None:
     epochs: dict[str, int] = {}
@@ -156,6 +162,7 @@ def test_bad_trials_are_stopped_early(make: Make, pruner: str) -> None:
         assert (epochs[repr(trial.user_attrs[results.VALUES])] == 4) is (state == "complete")
 
 
+@pytest.mark.slow
 def test_a_fault_of_all_trials_stops_the_search_and_one_of_some_is_noted(
     make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -183,6 +190,7 @@ def test_a_fault_of_all_trials_stops_the_search_and_one_of_some_is_noted(
     assert "failed: too big" in caplog.text
 
 
+@pytest.mark.slow
 def test_an_objective_that_is_never_a_number_fails(make: Make) -> None:
     make(n_trials=1).work()
     search = make(n_trials=3, objective="val_auc")

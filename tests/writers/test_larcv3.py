@@ -19,6 +19,7 @@ PRODUCTS = ("sparse2d", "image2d")
 FIELDS = ("offsets", "index", "value", "events", "meta")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("product", PRODUCTS)
 @pytest.mark.parametrize("chunk", [1, 3, 100])
 @pytest.mark.parametrize(

@@ -88,6 +88,7 @@ def test_score_cam_sees_the_image_through_every_map() -> None:
         np.testing.assert_allclose(found[0].numpy(), expected, atol=1e-4 * expected.max(), rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("net", "shape", "layer", "mode"),
     [(plain(), SHAPE, "4", "bilinear"), (Frames(), FRAMES, "activation", "trilinear")],

@@ -42,6 +42,7 @@ def error(net: MPID, inputs: torch.Tensor, method: IntegratedGradients) -> float
     return float(method.completeness(net, inputs, method(net, inputs, TARGET), TARGET).max())
 
 
+@pytest.mark.slow
 def test_complete_within_a_percent_when_trained(trained: MPID) -> None:
     inputs = to_tensor(toy_images(1, seed=9))
     assert error(trained, inputs, IntegratedGradients()) < 0.01
@@ -49,6 +50,7 @@ def test_complete_within_a_percent_when_trained(trained: MPID) -> None:
     assert float(IntegratedGradients().completeness(trained, inputs, evenly, TARGET).max()) > 0.05
 
 
+@pytest.mark.slow
 def test_complete_within_a_percent_on_real_images(shared_data: Path) -> None:
     net = recipe(MPID(height=128, width=128))
     file = shared_data / "larcv" / "electron.root"

@@ -66,6 +66,7 @@ def test_rank_correlation_with_ties(levels):
     assert spearman(a + 1, 1 / (a + 1)) == pytest.approx(-1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("levels", [1000, 4])
 def test_rank_correlation_agrees_with_scipy(levels):
     a, b = RNG.integers(0, levels, (2, 300)).astype(float)

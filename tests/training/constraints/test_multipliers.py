@@ -272,6 +272,7 @@ def regression(target: float, steps: int) -> tuple[float, float, float]:
         return zero_fraction(net), max(late), float(nll(net(events), truth).mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", [0.5, 0.75, 0.9])
 def test_reaches_its_share_of_zeros_and_stays(target: float) -> None:
     zeros, deviation, loss = regression(target, 800)
