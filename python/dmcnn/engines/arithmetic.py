@@ -1,6 +1,7 @@
 """Arithmetic on maps that are kept as rows: functions of every number, sums of maps, reductions over places.
 
-A rule takes None, where a layer's takes its module, and the arguments of the function.
+A rule takes None (a layer's rule: its module) and the arguments of the function; it returns NotImplemented where only
+dense maps will do.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ Rule = Callable[..., Any]
 
 
 def spread(function: Callable[..., Any], maps: Maps, other: torch.Tensor, swapped: bool = False) -> Any:
-    """``function`` of maps and a tensor that is the same at all places: () or broadcasting to (B, C, 1, …)."""
+    """Apply ``function`` to maps and a tensor that is the same at all places: () or broadcasting to (B, C, 1, …).
+
+    The tensor is the first argument if ``swapped``, else the second.
+    """
     axes = len(maps.places.shape)
     if other.ndim == 0:
         own = other
@@ -38,7 +42,7 @@ def spread(function: Callable[..., Any], maps: Maps, other: torch.Tensor, swappe
 
 
 def combine(function: Callable[..., Any], left: Any, right: Any) -> Any:
-    """``function`` of two operands, at least one of which are maps."""
+    """Apply ``function`` to two operands, at least one of which is ``Maps``."""
     if isinstance(left, Maps) and isinstance(right, Maps):
         one = {1}  # a map of one place, such as a gate, meets all places of the other
         if left.places is right.places:
@@ -65,13 +69,13 @@ def combine(function: Callable[..., Any], left: Any, right: Any) -> Any:
 
 
 def linked(rows: torch.Tensor, links: Any) -> torch.Tensor:
-    """(n, C): the row that each place of a join is made of."""
+    """Return (n, C): the row that each row of a join is made of."""
     out: torch.Tensor = rows if links.is_identity else gather_sum(rows, links)
     return out
 
 
 def arithmetic(function: Callable[..., Any]) -> Rule:
-    """The rule of a binary operator."""
+    """Return the rule of a binary operator."""
 
     def rule(_: None, left: Any, right: Any, *, alpha: Any = 1, **more: Any) -> Any:
         return NotImplemented if more or alpha != 1 else combine(function, left, right)
@@ -80,7 +84,7 @@ def arithmetic(function: Callable[..., Any]) -> Rule:
 
 
 def pointwise(function: Callable[..., Any]) -> Rule:
-    """The rule of a function that does the same to every number."""
+    """Return the rule of a function that does the same to every number."""
 
     def rule(_: None, maps: Any, *args: Any, **kwargs: Any) -> Any:
         kwargs.pop("inplace", None)  # rows are never changed in place, for gradients need them
@@ -94,7 +98,7 @@ def pointwise(function: Callable[..., Any]) -> Rule:
 
 
 def activation(names: tuple[str, ...], function: Callable[..., Any]) -> Rule:
-    """The rule of an activation module: ``function`` with the attributes of these names."""
+    """Return the rule of an activation module: ``function`` of the rows and the module's attributes ``names``."""
 
     def rule(module: Any, maps: Maps) -> Any:
         return Maps(function(maps.rows, *(getattr(module, name) for name in names)), maps.places)
@@ -103,12 +107,12 @@ def activation(names: tuple[str, ...], function: Callable[..., Any]) -> Rule:
 
 
 def gelu(module: nn.GELU, maps: Maps) -> Maps:
-    """GELU, exact or by tanh."""
+    """Apply GELU, exact or approximated by tanh."""
     return Maps(F.gelu(maps.rows, approximate=module.approximate), maps.places)
 
 
 def concatenate(_: None, tensors: Any, dim: int = 0, **more: Any) -> Any:
-    """Channels of several maps side by side."""
+    """Concatenate the channels of several maps."""
     tensors = list(tensors)
     if more or not all(isinstance(x, Maps) for x in tensors):
         return NotImplemented
@@ -126,14 +130,14 @@ def concatenate(_: None, tensors: Any, dim: int = 0, **more: Any) -> Any:
 
 
 def over_places(maps: Maps, dim: Any) -> bool:
-    """Whether ``dim`` means all axes of a map and no other."""
+    """Return whether ``dim`` names all axes of a map and no other."""
     axes = len(maps.shape)
     dims = (dim,) if isinstance(dim, int) else tuple(dim or ())
     return sorted(d % axes for d in dims) == list(range(2, axes))
 
 
 def per_image(function: Callable[[Maps], torch.Tensor]) -> Rule:
-    """The rule of a reduction over all places: (B, C), or (B, C, 1, …) with ``keepdim``."""
+    """Return the rule of a reduction over all places: (B, C), or (B, C, 1, …) with ``keepdim``."""
 
     def rule(_: None, maps: Any, dim: Any = None, keepdim: bool = False, **more: Any) -> Any:
         if more or not isinstance(maps, Maps) or not over_places(maps, dim):
@@ -145,18 +149,18 @@ def per_image(function: Callable[[Maps], torch.Tensor]) -> Rule:
 
 
 def sum_places(maps: Maps) -> torch.Tensor:
-    """(B, C): sum over the places of each image."""
+    """Return (B, C): sum over the places of each image."""
     rows = (maps.rows * maps.weight).to(maps.rows.dtype)
     return rows.new_zeros((len(maps.places.number), rows.shape[1])).index_add(0, maps.image, rows)
 
 
 def mean_places(maps: Maps) -> torch.Tensor:
-    """(B, C): mean over the places of each image."""
+    """Return (B, C): mean over the places of each image."""
     return sum_places(maps) / int(np.prod(maps.places.shape))
 
 
 def maximum_places(maps: Maps) -> torch.Tensor:
-    """(B, C): maximum over the places of each image; equal ones share the gradient, as in torch."""
+    """Return (B, C): maximum over the places of each image; equal ones share the gradient, as in torch."""
     out: torch.Tensor = apply(MaximumPlaces, maps.rows, maps.image, maps.weight, len(maps.places.number))
     return out
 
@@ -168,7 +172,7 @@ class MaximumPlaces(torch.autograd.Function):
     def forward(
         ctx: Any, rows: torch.Tensor, image: torch.Tensor, weight: torch.Tensor, batch: int
     ) -> torch.Tensor:
-        """(B, C) of (rows, C)."""
+        """Return the (B, C) maxima of (rows, C)."""
         index = image[:, None].expand_as(rows)
         out = rows.new_full((batch, rows.shape[1]), -torch.inf).scatter_reduce(0, index, rows, "amax")
         ctx.save_for_backward(rows, image, weight, out)
@@ -176,7 +180,7 @@ class MaximumPlaces(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, slope: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
-        """Share the gradient among the places that hold the maximum."""
+        """Share the gradient (B, C) among the places that hold the maximum: (rows, C)."""
         rows, image, weight, out = ctx.saved_tensors
         share = torch.where(rows == out[image], weight, 0)
         total = torch.zeros_like(out).index_add(0, image, share)
@@ -184,7 +188,7 @@ class MaximumPlaces(torch.autograd.Function):
 
 
 def unflatten(module: Any, images: Any) -> Any:
-    """Channels as a further axis of the map, of the images alone."""
+    """Turn the channels of images into a further axis of the map; NotImplemented for feature maps."""
     if not isinstance(images, Images) or module.dim != 1:
         return NotImplemented
     made = torch.empty(images.shape[1], device="meta").view(module.unflattened_size).shape
@@ -192,23 +196,23 @@ def unflatten(module: Any, images: Any) -> Any:
 
 
 def unsqueeze(_: None, images: Any, dim: int) -> Any:
-    """A first channel, of which the channels become a further axis of the map, of the images alone."""
+    """Insert an axis of one channel into images, whose channels become an axis of the map; else NotImplemented."""
     if not isinstance(images, Images) or dim % (len(images.shape) + 1) != 1:
         return NotImplemented
     return images.reshape((1, *images.sides))
 
 
 def size(_: None, maps: Any, dim: int | None = None) -> Any:
-    """Shape of the dense tensor, or one side of it."""
+    """Return the shape of the dense tensor, or its length along ``dim``."""
     return maps.shape if dim is None else maps.shape[dim]
 
 
 def attribute(_: None, maps: Any, name: str) -> Any:
-    """What code asks of a tensor that does not depend on its numbers."""
+    """Return the shape, ndim or dtype of the dense tensor: what does not depend on its numbers."""
     known = {"shape": maps.shape, "ndim": len(maps.shape), "dtype": maps.dtype}
     return known.get(name, NotImplemented)
 
 
 def unchanged(_: Any, maps: Any, *args: Any) -> Any:
-    """The same maps."""
+    """Return the same maps."""
     return maps

@@ -1,4 +1,4 @@
-"""Convolution of rows, forward and backward: what is gathered by our kernels is multiplied by torch's."""
+"""Convolution of rows, forward and backward: our kernels gather, torch multiplies matrices."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Convolution(torch.autograd.Function):
         first: bool,
         matrix: torch.Tensor,
     ) -> torch.Tensor:
-        """Convolve; ``weight`` is (filters, C, *kernel), and ``matrix`` what ``_matrix`` makes of it."""
+        """Convolve rows (rows, C); ``weight`` is (filters, C, *kernel), ``matrix`` from ``_matrix``."""
         rows = source.detach().contiguous()
         out = rows.new_empty((len(links.index), len(weight)))
         forward = _products_first if first else _rows_first
@@ -52,7 +52,7 @@ class Convolution(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, slope: torch.Tensor) -> tuple[Any, ...]:
-        """Gradients of the rows, the weight and the bias."""
+        """Return the gradients of the rows, the weight and the bias."""
         rows, weight, out = ctx.saved_tensors
         slope = slope.contiguous()
         if out is not None:
@@ -66,14 +66,17 @@ class Convolution(torch.autograd.Function):
 
 
 def multiplies_first(links: Links, filters: int, size: int) -> bool:
-    """Whether rows are multiplied before they are gathered: where they are fewer, and their products have room."""
+    """Return whether to multiply before gathering: where that is fewer rows, and their products fit ``PRODUCTS``."""
     before, after = int(links.rows[-1]), len(links.index)
     most = int(np.diff(links.rows).max(initial=0))
     return before <= after and most * links.index.shape[1] * filters * size <= PRODUCTS
 
 
 def images_at_once(links: Links, width: int) -> list[tuple[int, int]]:
-    """First and last image of blocks whose rows before, times ``width`` bytes, make about a BLOCK."""
+    """Return (first, end) image numbers of blocks of consecutive images.
+
+    The source rows of a block, times ``width`` bytes, make at most BLOCK bytes, unless it is a single image.
+    """
     blocks, first = [], 0
     for image in range(1, len(links.rows)):
         if image == len(links.rows) - 1 or (links.rows[image + 1] - links.rows[first]) * width > BLOCK:
@@ -83,7 +86,7 @@ def images_at_once(links: Links, width: int) -> list[tuple[int, int]]:
 
 
 def blocks(n: int, width: int) -> list[tuple[int, int]]:
-    """First and last row of blocks of about BLOCK bytes with ``width`` bytes a row."""
+    """Return (first, end) row numbers of blocks of about BLOCK bytes with ``width`` bytes a row."""
     size = max(256, BLOCK // max(width, 1))
     return [(at, min(n, at + size)) for at in range(0, n, size)]
 
@@ -98,7 +101,10 @@ def _make_matrix(weight: torch.Tensor, first: bool, dtype: torch.dtype) -> torch
 
 
 def _matrix(weight: torch.Tensor, first: bool, dtype: torch.dtype) -> torch.Tensor:
-    """(C, k * filters) of a kernel whose products come first, else (k * C, filters); kept if gradients are off."""
+    """Return the kernel as (C, k * filters) if products come ``first``, else as (k * C, filters).
+
+    It is cached if gradients are off.
+    """
     if torch.is_grad_enabled() or weight.is_inference():
         return _make_matrix(weight, first, dtype)
     state = first, dtype, weight.data_ptr(), weight._version
@@ -112,7 +118,7 @@ _MATRICES = WeakTensorKeyDictionary()
 
 
 def _product(left: torch.Tensor, right: torch.Tensor, out: torch.Tensor) -> None:
-    """out = left @ right; out may have more bits than the factors."""
+    """Compute out = left @ right; out may have more bits than the factors."""
     if left.dtype == out.dtype:
         torch.mm(left, right, out=out)
     else:
@@ -120,7 +126,7 @@ def _product(left: torch.Tensor, right: torch.Tensor, out: torch.Tensor) -> None
 
 
 def _add_product(out: torch.Tensor, left: torch.Tensor, right: torch.Tensor) -> None:
-    """out += left @ right; out may have more bits than the factors."""
+    """Compute out += left @ right; out may have more bits than the factors."""
     if left.dtype == out.dtype:
         out.addmm_(left, right)
     else:
@@ -163,7 +169,7 @@ def _rows_first(
 
 
 def _windows(rows: torch.Tensor, links: Links, first: int, last: int, dtype: torch.dtype) -> torch.Tensor:
-    """(last - first, k * C): the rows in some windows, side by side."""
+    """Return (last - first, k * C): the rows in the windows from ``first`` to before ``last``, side by side."""
     if links.is_identity:
         return rows[first:last].to(dtype)
     taken = rows.new_empty((last - first, links.index.shape[1], rows.shape[1]), dtype=dtype)
@@ -173,7 +179,10 @@ def _windows(rows: torch.Tensor, links: Links, first: int, last: int, dtype: tor
 def _slopes_first(
     rows: torch.Tensor, kernel: torch.Tensor, slope: torch.Tensor, links: Links, of_rows: torch.Tensor | None
 ) -> torch.Tensor:
-    """(filters, C, k) gradient of the kernel: gradients are gathered by row and place before they are multiplied."""
+    """Return the (filters, C, k) gradient of the kernel; write that of the rows into ``of_rows``, unless None.
+
+    Gradients are gathered by row and place before they are multiplied.
+    """
     filters, channels, length = kernel.shape
     matrix = kernel.permute(2, 0, 1).reshape(length * filters, channels)
     of_kernel = rows.new_zeros((channels, length * filters))
@@ -192,7 +201,10 @@ def _slopes_first(
 def _products_of_slopes(
     rows: torch.Tensor, kernel: torch.Tensor, slope: torch.Tensor, links: Links, of_rows: torch.Tensor | None
 ) -> torch.Tensor:
-    """(filters, C, k) gradient of the kernel: gradients are multiplied, and the products summed by row."""
+    """Return the (filters, C, k) gradient of the kernel; write that of the rows into ``of_rows``, unless None.
+
+    Gradients are multiplied first, and the products summed by row.
+    """
     filters, channels, length = kernel.shape
     matrix = kernel.permute(0, 2, 1).reshape(filters, length * channels)
     of_kernel = rows.new_zeros((length * channels, filters))
@@ -219,7 +231,7 @@ def _scatter_products(after: torch.Tensor, matrix: torch.Tensor, links: Links, o
 
 
 def matrix_dtype(rows: torch.Tensor) -> torch.dtype:
-    """dtype in which matrices are multiplied: that of the rows, or bfloat16 under torch.autocast with it."""
+    """Return the dtype of matrix products: that of the rows, or bfloat16 under torch.autocast with it."""
     kind = rows.device.type
     if rows.dtype == torch.float32 and torch.is_autocast_enabled(kind):
         chosen: torch.dtype = torch.get_autocast_dtype(kind)
@@ -236,7 +248,7 @@ def convolve(
     groups: int = 1,
     positive: bool = False,
 ) -> torch.Tensor:
-    """(n, filters) rows of a convolution of (rows, C), with ``weight`` (filters, C / groups, *kernel)."""
+    """Return (n, filters) rows of a convolution of (rows, C), with ``weight`` (filters, C / groups, *kernel)."""
     if groups == 1:
         first = multiplies_first(links, len(weight), rows.element_size())
         matrix = _matrix(weight, first, matrix_dtype(rows))

@@ -1,4 +1,4 @@
-"""What a network costs dense and sparse, predicted for images at hand, and the choice between the two.
+"""Cost of a network dense and sparse, predicted for given images, and the choice between the two engines.
 
 The work of both is counted: products of numbers, and numbers that are read or written. How long each takes is
 measured once per processor, number of threads and version of torch, and kept in the cache.
@@ -107,7 +107,7 @@ class Choice:
 
 
 def count(net: nn.Module, images: SparseImages, *, training: bool) -> Work | None:
-    """The work of a forward pass of ``images``, or None where the network cannot be traced.
+    """Count the work of a forward pass of ``images``; return None where the network cannot be traced.
 
     It is counted on a copy: statistics, random numbers and gradients of ``net`` stay as they are.
     """
@@ -121,7 +121,7 @@ def count(net: nn.Module, images: SparseImages, *, training: bool) -> Work | Non
 
 
 def _add(work: Work, step: Step, args: tuple[Any, ...], result: Any) -> None:
-    """Count a step, whose arguments and result may be maps, tensors or neither."""
+    """Add the work of a step to ``work``; its arguments and result may be maps, tensors or neither."""
     before = args[0] if args else None
     if not isinstance(before, Maps | torch.Tensor) or not isinstance(result, Maps | torch.Tensor):
         return
@@ -158,7 +158,7 @@ def _places(maps: Maps) -> int:
 
 
 def predict(work: Work, rates: Rates, *, training: bool) -> tuple[float, float]:
-    """Seconds of a step, dense and sparse."""
+    """Predict the CPU seconds of a step, dense and sparse."""
     times = BACKWARD if training else 1
     dense = times * (work.dense_products * rates.convolution + work.dense_numbers * rates.number)
     moved = work.numbers * rates.row_number + work.spread * rates.spread
@@ -175,14 +175,17 @@ def choose(
     precision: str = "32",
     batch: int = 4,
 ) -> Choice:
-    """The engine to take for ``net``, and one line that says so and why.
+    """Choose the engine for ``net``, and say in one line which it is and why.
 
     Args:
         engine: one of ``ENGINES``.
-        images: some that are typical, such as the first of a file.
+        images: typical images, such as the first of a file.
         training: whether gradients are taken, too.
         precision: "32", or "bf16" where matrices are multiplied in bfloat16.
-        batch: images of a step; so many are looked at.
+        batch: images of a step; the work is counted on the first ``batch`` images.
+
+    Raises:
+        InputError: ``engine`` is none of ``ENGINES``.
     """
     if engine not in ENGINES:
         raise InputError(
@@ -202,7 +205,7 @@ def choose(
 
 
 def rates(precision: str = "32") -> Rates:
-    """The rates of this processor, measured in about a second if the cache has none."""
+    """Return the rates of this processor, measured in about a second if the cache has none."""
     words = (_processor(), torch.__version__, f"{torch.get_num_threads()}-threads", precision)
     path = cache() / f"engine-{re.sub('[^A-Za-z0-9.]+', '-', '-'.join(words))}.json"
     try:
@@ -234,7 +237,7 @@ def _processor() -> str:
 
 @torch.no_grad()
 def measure(dtype: torch.dtype = torch.float32) -> Rates:
-    """Time each kind of work on maps and rows of the size of MPID's third stage."""
+    """Measure the time of each kind of work on maps and rows of the size of MPID's third stage."""
     with torch.random.fork_rng(devices=[]):
         return _measure(dtype)
 
@@ -270,7 +273,7 @@ def _measure(dtype: torch.dtype) -> Rates:
 
 
 def _seconds(call: Callable[[], Any], rounds: int = 7) -> float:
-    """Least CPU time of a call, which other load disturbs little, after one that is not timed."""
+    """Return the least CPU time of a call, which other load disturbs little, after one call that is not timed."""
     call()
     times = []
     for _ in range(rounds):

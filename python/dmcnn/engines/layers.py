@@ -1,6 +1,6 @@
 """Layers on rows: convolutions, pools, normalisations and dropout.
 
-A rule takes the module and its arguments; it gives ``Maps``, or NotImplemented where only dense maps will do.
+A rule takes the module and its arguments; it returns ``Maps``, or NotImplemented where only dense maps will do.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from dmcnn.engines.rows import beside, gather_maximum, gather_sum
 
 
 def numbers(value: Any, axes: int) -> tuple[int, ...]:
-    """One number per axis."""
+    """Return one integer per axis; a single number holds for all axes."""
     return (int(value),) * axes if isinstance(value, int) else tuple(int(x) for x in value)
 
 
 def convolution(module: Any, maps: Maps, *, positive: bool = False) -> Any:
-    """Convolution with zero padding, of any geometry and number of groups."""
+    """Convolve maps, zero-padded, with any geometry and number of groups."""
     axes = len(maps.places.shape)
     if (
         len(module.kernel_size) != axes
@@ -49,7 +49,7 @@ def convolution(module: Any, maps: Maps, *, positive: bool = False) -> Any:
 
 
 def pool_stencil(module: Any, sides: tuple[int, ...]) -> Stencil:
-    """Geometry of a pool, with what a rounded-up number of windows looks at behind the padding."""
+    """Return the geometry of a pool, and the places behind the padding that a rounded-up number of windows covers."""
     axes = len(sides)
     kernel = numbers(module.kernel_size, axes)
     stride = numbers(kernel if module.stride is None else module.stride, axes)
@@ -65,7 +65,10 @@ def pool_stencil(module: Any, sides: tuple[int, ...]) -> Stencil:
 
 
 def average_pool(module: Any, maps: Maps) -> Any:
-    """Mean over the places in a window; padding counts if the module says so, what lies behind it never."""
+    """Average over the places in a window.
+
+    Padding counts if the module says so; places behind the padding never count.
+    """
     stencil = pool_stencil(module, maps.places.shape)
     places, links = maps.places.windows(stencil, zeros=False)
     sums = gather_sum(maps.rows, links)
@@ -78,7 +81,7 @@ def average_pool(module: Any, maps: Maps) -> Any:
 
 
 def maximum_pool(module: Any, maps: Maps) -> Any:
-    """Maximum over the places in a window; padding is less than any number."""
+    """Take the maximum over the places in a window; padding is less than any number."""
     if module.return_indices:
         return NotImplemented
     places, links = maps.places.windows(pool_stencil(module, maps.places.shape), zeros=False)
@@ -86,21 +89,21 @@ def maximum_pool(module: Any, maps: Maps) -> Any:
 
 
 def adaptive_size(module: Any, maps: Maps) -> tuple[int, ...]:
-    """Size of the maps that an adaptive pool makes."""
+    """Return the size of the maps that an adaptive pool makes."""
     size = module.output_size
     size = (size,) * len(maps.places.shape) if size is None or isinstance(size, int) else size
     return tuple(s if out is None else int(out) for out, s in zip(size, maps.places.shape, strict=True))
 
 
 def adaptive_average_pool(module: Any, maps: Maps) -> Any:
-    """Mean over regions."""
+    """Average over the regions of an adaptive pool."""
     places, links = maps.places.regions(adaptive_size(module, maps))
     sums = gather_sum(maps.rows, links)
     return Maps(sums / beside((links.index >= 0).sum(1), sums)[:, None].to(sums.dtype), places)
 
 
 def adaptive_maximum_pool(module: Any, maps: Maps) -> Any:
-    """Maximum over regions."""
+    """Take the maximum over the regions of an adaptive pool."""
     if module.return_indices:
         return NotImplemented
     places, links = maps.places.regions(adaptive_size(module, maps))
@@ -108,7 +111,7 @@ def adaptive_maximum_pool(module: Any, maps: Maps) -> Any:
 
 
 def group_norm(module: nn.GroupNorm, maps: Maps) -> Any:
-    """Statistics of groups of channels over the places of each image."""
+    """Normalise by the statistics of groups of channels over the places of each image."""
     out, *_ = normalise(
         maps.rows, maps.places, module.weight, module.bias, module.eps, groups=module.num_groups
     )
@@ -116,7 +119,7 @@ def group_norm(module: nn.GroupNorm, maps: Maps) -> Any:
 
 
 def batch_norm(module: Any, maps: Maps) -> Any:
-    """Statistics over the places of all images, or those that training has collected."""
+    """Normalise by the statistics over the places of all images, or by the running ones of the module."""
     if not module.training and module.running_mean is not None:
         return Maps(F.batch_norm(maps.rows, module.running_mean, module.running_var, module.weight, module.bias,
                                  False, 0.0, module.eps), maps.places)  # fmt: skip
@@ -133,7 +136,7 @@ def batch_norm(module: Any, maps: Maps) -> Any:
 
 
 def instance_norm(module: Any, maps: Maps) -> Any:
-    """Statistics of every channel over the places of each image, or those that training has collected."""
+    """Normalise by the statistics of every channel over the places of each image, or by the running ones."""
     if not module.training and module.track_running_stats:
         return batch_norm(module, maps)
     places = int(np.prod(maps.places.shape))
@@ -149,19 +152,22 @@ def instance_norm(module: Any, maps: Maps) -> Any:
 
 @torch.no_grad()
 def collect(module: Any, mean: torch.Tensor, variance: torch.Tensor) -> None:
-    """Let the statistics of a module follow those of a batch, as torch does."""
+    """Update the running statistics of a module with those (C,) of a batch, as torch does."""
     share = 1 / float(module.num_batches_tracked) if module.momentum is None else module.momentum
     for kept, new in ((module.running_mean, mean), (module.running_var, variance)):
         kept.copy_((1 - share) * kept + share * new)
 
 
 def element_dropout(module: Any, maps: Maps) -> Any:
-    """Nothing in evaluation. In training every place gets random numbers of its own, which no row can hold."""
+    """Return the maps unchanged in evaluation, and NotImplemented in training.
+
+    In training every place gets random numbers of its own, which no row can hold.
+    """
     return NotImplemented if module.training and module.p > 0 else maps
 
 
 def channel_dropout(module: Any, maps: Maps) -> Any:
-    """Whole channels of an image dropped, by the random numbers that a dense map would take."""
+    """Drop whole channels of an image, by the random numbers that a dense map would take."""
     if not module.training or module.p == 0:
         return maps
     batch, channels = maps.shape[:2]

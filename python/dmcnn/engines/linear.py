@@ -1,4 +1,4 @@
-"""Linear layers one after another, which are one linear layer where nothing is learned from them."""
+"""Linear layers in sequence, multiplied into one layer where no gradient is needed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class LinearChain:
         self._product: tuple[torch.Tensor, torch.Tensor | None] | None = None
 
     def __call__(self, vectors: torch.Tensor) -> torch.Tensor:
-        """(…, inputs) -> (…, outputs)."""
+        """Apply the layers: (…, inputs) -> (…, outputs)."""
         needs = [vectors, *(parameter for layer in self.layers for parameter in layer.parameters())]
         idle = not any(isinstance(module, nn.Dropout) and module.training for module in self.modules)
         learns = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in needs)
@@ -44,7 +44,10 @@ class LinearChain:
 
     @torch.no_grad()
     def _multiply(self) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Weight and bias of the one layer; the last layer has the fewest outputs, so it begins."""
+        """Return the weight (outputs, inputs) and the bias of the product of the layers.
+
+        The product begins at the last layer, which has the fewest outputs.
+        """
         weight: torch.Tensor = self.layers[-1].weight
         bias: torch.Tensor | None = self.layers[-1].bias
         for layer in self.layers[-2::-1]:
@@ -55,6 +58,6 @@ class LinearChain:
 
 
 def saves(layers: Sequence[nn.Linear]) -> bool:
-    """Whether the product of the layers is smaller than they are."""
+    """Return whether the product of the layers has fewer weights than the layers."""
     together = layers[-1].out_features * layers[0].in_features
     return len(layers) > 1 and together < sum(layer.out_features * layer.in_features for layer in layers)

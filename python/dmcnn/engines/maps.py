@@ -1,4 +1,4 @@
-"""Values between the steps of a network: feature maps as rows, and the images that they begin with."""
+"""Feature maps as rows, and the images that a network begins with: the values between its steps."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Maps:
         return self.rows.dtype
 
     def dense(self) -> torch.Tensor:
-        """(B, C, *map), contiguous."""
+        """Return the contiguous dense tensor (B, C, *map)."""
         batch, channels, *sides = self.shape
         return spread(self.rows, self.places.every_place).view(batch, channels, *sides)
 
@@ -76,17 +76,17 @@ class Images:
         return torch.Size((len(self.given), *self.sides))
 
     def reshape(self, sides: tuple[int, ...]) -> Images:
-        """The same images, seen as (C, *map)."""
+        """Return the same images, seen as (C, *map) = ``sides``."""
         return replace(self, sides=sides)
 
     def dense(self) -> torch.Tensor:
-        """(B, C, *map)."""
+        """Return the dense tensor (B, C, *map)."""
         if isinstance(self.given, SparseImages):
             return torch.from_numpy(self.given.dense()).to(self.device, self.dtype).view(self.shape)
         return self.given.reshape(self.shape)
 
     def maps(self) -> Maps:
-        """The images as rows: one per active pixel, and one for the background of an image."""
+        """Return the images as rows: one per active pixel, and one for the background of an image."""
         if isinstance(self.given, SparseImages):
             return self._from_sparse(self.given)
         images = self.given.reshape(*self.shape[:2], -1)  # (B, C, places)

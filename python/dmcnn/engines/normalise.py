@@ -31,7 +31,10 @@ class Normalisation(torch.autograd.Function):
         groups: int,
         eps: float,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Rows (rows, C), and the float64 means and variances (n, C), equal in a group, that they were given."""
+        """Return the normalised rows (rows, C), and their float64 means and variances (n, C) before normalisation.
+
+        Means and variances are equal for the channels of a group.
+        """
         rows = rows.contiguous()
         out, mean, variance = _normalise(rows, offsets, count, groups, eps, weight, bias)
         ctx.save_for_backward(rows, weight, mean, variance)
@@ -42,7 +45,7 @@ class Normalisation(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, slope: torch.Tensor, *_: Any) -> tuple[Any, ...]:
-        """Gradients of the rows, the weight and the bias."""
+        """Return the gradients of the rows, the weight and the bias."""
         rows, weight, mean, variance = ctx.saved_tensors
         arguments = rows, *ctx.places, ctx.groups, ctx.eps, weight, slope.contiguous(), mean, variance
         out, *sums = _slopes(*arguments)
@@ -110,7 +113,11 @@ def normalise(
     groups: int,
     together: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Rows normalised over the places of each image, or of all images ``together``, with the means and variances."""
+    """Normalise rows over the places of each image, or of all images ``together``.
+
+    Returns:
+        The rows (rows, C), and the float64 means and variances (n, C), n = 1 if ``together``, else B.
+    """
     offsets = places.offsets[[0, -1]] if together else places.offsets
     out: tuple[torch.Tensor, torch.Tensor, torch.Tensor]
     out = apply(Normalisation, rows, weight, bias, offsets, places.count, groups, eps)

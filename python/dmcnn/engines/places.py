@@ -47,7 +47,7 @@ class Stencil:
         return ones and not any((*self.before, *self.after, *self.beyond))
 
     def in_space(self) -> dict[str, Triple]:
-        """The same along three axes."""
+        """Return the geometry along three axes, by name; added leading axes have kernel 1 and padding 0."""
         out: dict[str, Triple] = {}
         for name, few in vars(self).items():
             most = (int(name in ("kernel", "stride", "dilation")),) * (3 - len(few)) + few
@@ -112,7 +112,7 @@ class Places:
         return len(self.count)
 
     def windows(self, stencil: Stencil, *, zeros: bool) -> tuple[Places, Links]:
-        """The places of a convolution or pool over these ones, and what its rows are made of.
+        """Return the places of a convolution or pool over these places, and the links to the rows in its windows.
 
         Args:
             stencil: geometry, with as many axes as the maps.
@@ -128,7 +128,11 @@ class Places:
         return places, links
 
     def regions(self, size: tuple[int, ...]) -> tuple[Places, Links]:
-        """The same for an adaptive pool: ``size`` regions along each axis, of one size but for rounding."""
+        """Return the places and links of an adaptive pool over these places.
+
+        Args:
+            size: number of regions along each axis, all of one size but for rounding.
+        """
         if size not in self._made:
             number, kernel = self.number, []
             for axis, (out, length) in enumerate(zip(size, self.shape, strict=True), start=1):
@@ -153,7 +157,7 @@ class Places:
         return Places(found.reshape(len(number), *shape), offsets, count), Links(index, offsets, self.offsets)
 
     def links_to(self, other: Places) -> Links | None:
-        """The links by which ``windows`` or ``regions`` made ``other`` of these places."""
+        """Return the links by which ``windows`` or ``regions`` made ``other`` of these places, or None."""
         for made in self._made.values():
             if len(made) == 2 and made[0] is other:
                 links: Links = made[1]
@@ -161,7 +165,7 @@ class Places:
         return None
 
     def join(self, other: Places) -> tuple[Places, Links, Links]:
-        """The places of a sum or concatenation with ``other`` maps of the same shape, and the links to both."""
+        """Return the places of a sum or concatenation with ``other`` maps of one shape, and the links to both."""
         if other not in self._made:
             both = np.stack([self.number, other.number + np.int32(self.rows)], axis=1)
             found, offsets, index, count = _core.match_windows(
@@ -195,7 +199,7 @@ class Places:
 
 
 def input_places(active: NDArray[np.bool_], *, blank: bool) -> tuple[Places, NDArray[np.int64]]:
-    """Places of images: every active pixel has a row of its own, and the others of an image share its first one.
+    """Assign rows to the places of images: one to every active pixel, the first of an image to all its other pixels.
 
     Args:
         active: (B, *map), False where a pixel has the value of its image's background.

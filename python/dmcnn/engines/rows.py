@@ -21,18 +21,18 @@ from dmcnn.engines.places import Ints, Links
 
 
 def pixels(tensor: torch.Tensor) -> NDArray[Any]:
-    """The numbers of a contiguous tensor on the host, those of bfloat16 as the uint16 of their bits."""
+    """Return the numbers of a contiguous tensor on the host; those of bfloat16 as the uint16 of their bits."""
     tensor = tensor.detach()
     return (tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
 
 
 def on_host(tensor: torch.Tensor) -> bool:
-    """Whether the kernels can work on a tensor; elsewhere torch operations do the same."""
+    """Return whether the kernels can work on a tensor; elsewhere torch operations do the same."""
     return tensor.device.type == "cpu"
 
 
 def beside(array: NDArray[Any], tensor: torch.Tensor) -> torch.Tensor:
-    """An array as a tensor on the device of ``tensor``."""
+    """Return an array as a tensor on the device of ``tensor``."""
     return torch.from_numpy(array).to(tensor.device)
 
 
@@ -46,7 +46,11 @@ def gather(
     positive: bool = False,
     first: int = 0,
 ) -> torch.Tensor:
-    """Sums over the rows in each window, see ``_core.gather_rows``; ``apart`` keeps them apart, (n, k, C)."""
+    """Sum the rows in each window, see ``_core.gather_rows``.
+
+    Returns:
+        (n, C) sums, or with ``apart`` the (n, k, C) summands.
+    """
     if not on_host(source):
         links = beside(np.ascontiguousarray(index), source)
         apart = apart or (out is not None and out.ndim == 3)
@@ -68,7 +72,7 @@ def scatter(
     which: torch.Tensor | None = None,
     first: int = 0,
 ) -> torch.Tensor:
-    """Sums over the users of each row, see ``_core.scatter_rows``."""
+    """Sum over the users of each row, see ``_core.scatter_rows``."""
     start, user = users
     if not on_host(source):
         links = beside(np.ascontiguousarray(start), source), beside(user, source)
@@ -81,7 +85,7 @@ def scatter(
 
 
 def maximum(source: torch.Tensor, index: Ints) -> tuple[torch.Tensor, torch.Tensor]:
-    """Maxima over the rows in each window and the places that hold them, see ``_core.max_rows``."""
+    """Return (n, C) maxima over the rows in each window and the places that hold them, see ``_core.max_rows``."""
     if not on_host(source):
         return torch_rows.max_rows(source, beside(index, source))
     out = source.new_empty((len(index), source.shape[1]))
@@ -94,14 +98,14 @@ class Gather(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, source: torch.Tensor, links: Links, apart: bool) -> torch.Tensor:
-        """Sum, and remember the links."""
+        """Sum the rows in each window, and store the links for the backward pass."""
         ctx.links = links
         return gather(source.contiguous(), links.index, apart=apart)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, slope: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        """Sum over the users of each row."""
+        """Sum the gradients over the users of each row."""
         rows = slope.new_empty((int(ctx.links.rows[-1]), slope.shape[-1]))
         return scatter(slope.contiguous(), ctx.links.users, rows), None, None
 
@@ -111,7 +115,7 @@ class Maximum(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, source: torch.Tensor, links: Links) -> torch.Tensor:
-        """Take the maximum, and remember where it was."""
+        """Take the maximum over each window, and store where it was."""
         out, ctx.which = maximum(source.contiguous(), links.index)
         ctx.links = links
         return out
@@ -119,7 +123,7 @@ class Maximum(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, slope: torch.Tensor) -> tuple[torch.Tensor, None]:
-        """Give the gradient of each maximum to the row that had it."""
+        """Add the gradient of each maximum to the row that held it."""
         rows = slope.new_empty((int(ctx.links.rows[-1]), slope.shape[1]))
         return scatter(slope.contiguous(), ctx.links.users, rows, ctx.which), None
 
@@ -141,7 +145,7 @@ class Spread(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, slope: torch.Tensor) -> tuple[torch.Tensor, None]:
-        """Sum over the places of each row."""
+        """Sum the gradients over the places of each row."""
         rows, size = ctx.links.rows, slope.shape[2]
         out = slope.new_empty((int(rows[-1]), slope.shape[1]))
         start, user = ctx.links.users
@@ -162,24 +166,24 @@ def swap(table: torch.Tensor, out: torch.Tensor) -> None:
 
 
 def spread(source: torch.Tensor, every_place: Links) -> torch.Tensor:
-    """(B, C, places): dense maps of rows (rows, C)."""
+    """Return (B, C, places): dense maps of rows (rows, C)."""
     out: torch.Tensor = apply(Spread, source, every_place)
     return out
 
 
 def gather_sum(source: torch.Tensor, links: Links) -> torch.Tensor:
-    """(n, C): sum over the rows (rows, C) in each window."""
+    """Return (n, C): sum over the rows (rows, C) in each window."""
     out: torch.Tensor = apply(Gather, source, links, False)
     return out
 
 
 def gather_apart(source: torch.Tensor, links: Links) -> torch.Tensor:
-    """(n, k, C): the rows (rows, C) in each window."""
+    """Return (n, k, C): the rows (rows, C) in each window."""
     out: torch.Tensor = apply(Gather, source, links, True)
     return out
 
 
 def gather_maximum(source: torch.Tensor, links: Links) -> torch.Tensor:
-    """(n, C): maximum over the rows (rows, C) in each window."""
+    """Return (n, C): maximum over the rows (rows, C) in each window."""
     out: torch.Tensor = apply(Maximum, source, links)
     return out

@@ -1,4 +1,4 @@
-"""The modules, functions and methods that rows can follow, and how each is done on them."""
+"""Rules by which modules, functions and methods are evaluated on rows, in one table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A network that works out every distinct window of its maps once: the dense numbers at the price of the charge."""
+"""Sparse network: distinct windows of its maps are evaluated once; the dense numbers at the price of the charge."""
 
 from __future__ import annotations
 
@@ -45,20 +45,20 @@ class SparseNet(nn.Module):
         self.training = dense.training
 
     def train(self, mode: bool = True) -> SparseNet:
-        """Put both into training or evaluation mode."""
+        """Set both networks to training or evaluation mode."""
         self.dense.train(mode)
         self.training = mode
         return self
 
     def __getattr__(self, name: str) -> Any:
-        """Parameters and modules, then what the class of the dense network adds, such as a penalty."""
+        """Return a parameter, buffer or module, else an attribute of the dense network, such as a penalty."""
         try:
             return super().__getattr__(name)
         except AttributeError:
             return getattr(self.__dict__["dense"], name)
 
     def forward(self, images: torch.Tensor | SparseImages) -> Any:
-        """Outputs of the dense network for (B, C, *map) images, or for sparse ones."""
+        """Return the outputs of the dense network for (B, C, *map) images, or for sparse ones."""
         given = self._images(images)
         reason = self._reason_for_dense(images)
         if reason:
@@ -68,7 +68,10 @@ class SparseNet(nn.Module):
         return self.dense(given.dense()) if program is None else self._run(program, given)
 
     def watch(self, images: SparseImages, observe: Observer) -> bool:
-        """Evaluate sparse images and show every step; False, and nothing shown, where the network runs dense."""
+        """Evaluate sparse images and call ``observe`` after every step.
+
+        Return False, without any call, where the network runs dense.
+        """
         program = None if self._reason_for_dense(images) else self._program()
         if program is not None:
             self._run(program, self._images(images), observe)
@@ -173,5 +176,5 @@ def _dense(x: Any) -> Any:
 
 
 def sparse(net: nn.Module) -> SparseNet:
-    """The sparse engine of ``net``, over the same parameters."""
+    """Return the sparse engine of ``net``, over the same parameters."""
     return net if isinstance(net, SparseNet) else SparseNet(net)

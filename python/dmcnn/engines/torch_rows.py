@@ -1,4 +1,4 @@
-"""The kernels for rows as torch operations, for tensors that are not on the host.
+"""Kernels for rows as torch operations, for tensors that are not on the host.
 
 Sums over users are segment sums in a fixed order, not atomic additions. Each function does what the kernel of its
 name in ``dmcnn._core`` does, but for the order in which a window is summed.
@@ -18,7 +18,7 @@ def gather_rows(
     positive: bool = False,
     first: int = 0,
 ) -> torch.Tensor:
-    """(n, C) sums, or (n, k, C) summands, of source (rows, C) or (rows, k, C) for index (n, k)."""
+    """Return (n, C) sums, or (n, k, C) summands, of source (rows, C) or (rows, k, C) for index (n, k)."""
     at = (index.long() - first).clamp(min=0)
     place = torch.arange(index.shape[1], device=index.device)
     taken = source[at, place] if source.ndim == 3 else source[at]
@@ -40,7 +40,7 @@ def scatter_rows(
     which: torch.Tensor | None = None,
     first: int = 0,
 ) -> torch.Tensor:
-    """(rows, C), or (rows, k, C), of source (n, C) or (n, k, C)."""
+    """Return sums over users, (rows, C), or (rows, k, C) if ``apart``, of source (n, C) or (n, k, C)."""
     segments = len(start) - 1
     length = segments // rows if rows else 1
     start = start.long()
@@ -57,7 +57,10 @@ def scatter_rows(
 
 
 def max_rows(source: torch.Tensor, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """(n, C) maxima and the first place k that holds them, -inf and -1 without rows; the last place of NaN."""
+    """Return (n, C) maxima and, int32, the first place k that holds each, or the last place of NaN.
+
+    A window without rows has maximum -inf and place -1.
+    """
     taken = source[index.long().clamp(min=0)]
     taken = taken.masked_fill((index < 0)[:, :, None], -torch.inf)
     most = taken.amax(1)
@@ -77,7 +80,7 @@ def normalise_rows(
     weight: torch.Tensor | None,
     bias: torch.Tensor | None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Rows normalised, and the float64 means and variances (n, C) of their images."""
+    """Normalise rows; return them and the float64 means and variances (n, C) of their images."""
     image = torch.arange(len(offsets) - 1, device=rows.device).repeat_interleave(offsets.diff())
     share = count.double()[:, None] / _per_image(count.double()[:, None], offsets)[image]
     mean = _per_group(_per_image(rows.double() * share, offsets), groups)
@@ -100,7 +103,7 @@ def normalise_slopes(
     mean: torch.Tensor,
     variance: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Gradients of rows, and of weight and bias (n, C) of each image."""
+    """Return the gradients of rows (rows, C), and those of weight and bias (n, C), float64, of each image."""
     image = torch.arange(len(offsets) - 1, device=rows.device).repeat_interleave(offsets.diff())
     rate = (variance + eps).rsqrt()[image]
     own, slopes = (rows.double() - mean[image]) * rate, slope.double()
@@ -113,11 +116,11 @@ def normalise_slopes(
 
 
 def _per_image(rows: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
-    """(n, C): sum over the rows of each image."""
+    """Return (n, C): sum over the rows of each image."""
     return torch.segment_reduce(rows, "sum", offsets=offsets.long(), axis=0, initial=0)
 
 
 def _per_group(numbers: torch.Tensor, groups: int) -> torch.Tensor:
-    """(n, C): mean over the channels of a group."""
+    """Return (n, C): mean over the channels of a group, the same for each of them."""
     by_group = numbers.view(len(numbers), groups, -1)
     return by_group.mean(2, keepdim=True).expand(by_group.shape).reshape(numbers.shape)

@@ -1,4 +1,4 @@
-"""The steps of a network in the order of their evaluation, as torch.fx traces them."""
+"""Steps of a network in the order of their evaluation, as torch.fx traces them."""
 
 from __future__ import annotations
 
@@ -68,9 +68,12 @@ VIEWS = {
 
 
 def trace(net: nn.Module) -> Program:
-    """The steps of ``net`` in its present mode; InputError, one line, where torch.fx cannot follow it.
+    """Trace the steps of ``net`` in its present mode.
 
     A module that changes its argument in place is followed: later steps take what it left there.
+
+    Raises:
+        InputError: torch.fx cannot follow the network; the message is one line.
     """
     try:
         graph = fx.Tracer().trace(net)
@@ -125,7 +128,7 @@ class _Attribute:
 
 
 def changes_argument(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
-    """Whether a step works in place."""
+    """Return whether a step works in place."""
     if node.op == "call_module":
         return bool(getattr(modules[str(node.target)], "inplace", False))
     if node.op == "call_method":
@@ -146,7 +149,7 @@ def changes_argument(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
 
 
 def _shares_memory(node: fx.Node) -> bool:
-    """Whether the value of a node may be a view of one that other steps take, or be seen through one."""
+    """Return whether the value of a node may share memory with another value, as a view of it or viewed by it."""
 
     def is_view(other: fx.Node) -> bool:
         name = other.target if other.op == "call_method" else getattr(other.target, "__name__", "")
@@ -172,7 +175,7 @@ def _arguments(step: Step) -> set[int]:
 
 
 def _uses(steps: list[Step], output: Any) -> dict[int, int]:
-    """How many steps take each value."""
+    """Count the steps that take each value."""
     uses: dict[int, int] = {}
     for step in (*steps, Step("output", "", (output,), {}, -1)):
         for number in _arguments(step):
@@ -181,7 +184,7 @@ def _uses(steps: list[Step], output: Any) -> dict[int, int]:
 
 
 def _fuse(steps: list[Step], output: Any) -> list[Step]:
-    """Make a ReLU part of the convolution whose result it alone takes."""
+    """Merge a ReLU into the convolution whose result it alone takes."""
     uses = _uses(steps, output)
     made = {step.result: step for step in steps}
     fused: dict[int, Step] = {}
@@ -201,7 +204,7 @@ def _fuse(steps: list[Step], output: Any) -> list[Step]:
 
 
 def _chain(steps: list[Step], output: Any) -> list[Step]:
-    """Make one step of linear layers that follow each other and whose results between nobody else takes."""
+    """Merge consecutive linear layers, whose intermediate results no other step takes, into one step."""
     uses, out = _uses(steps, output), list[Step]()
     at = 0
     while at < len(steps):
@@ -231,7 +234,7 @@ def _chain(steps: list[Step], output: Any) -> list[Step]:
 
 
 def _forget(steps: list[Step], output: Any) -> list[Step]:
-    """Say at each step which values are needed no longer, so that their memory can be used again."""
+    """List at each step the values that no later step needs, so that their memory can be used again."""
     needed = _arguments(Step("output", "", (output,), {}, -1))
     kept = []
     for step in reversed(steps):
