@@ -17,7 +17,7 @@ from timing import Timing, paired
 from torch import nn
 from torch.nn import functional as F
 
-from dmcnn.engines import sparse
+from dmcnn.engines.sparse import sparse
 from dmcnn.engines.dense import to_tensor
 from dmcnn.images.sparse import SparseImages
 from dmcnn.models import MODELS

@@ -10,8 +10,9 @@ import torch
 from torch import nn
 
 from dmcnn._common.errors import InputError
-from dmcnn.engines import cost, sparse
+from dmcnn.engines import cost
 from dmcnn.engines.cost import Rates, Work, choose, count, predict, rates
+from dmcnn.engines.sparse import sparse
 from dmcnn.images.sparse import sparse as sparse_images
 from engines.nets import images
 

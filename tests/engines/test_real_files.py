@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from dmcnn.engines import sparse
+from dmcnn.engines.sparse import sparse
 from dmcnn.models import MODELS
 from dmcnn.readers import open_images
 from engines.nets import images

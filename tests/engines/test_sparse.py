@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import nn
 
-from dmcnn.engines import SparseNet, normalise, rows, sparse
+from dmcnn.engines import normalise, rows
+from dmcnn.engines.sparse import SparseNet, sparse
 from dmcnn.images.sparse import sparse as sparse_images
 from dmcnn.models import MODELS
 from engines.nets import KINDS, Skip, images, random_net
