@@ -34,6 +34,11 @@ class Program(Format):
             torch.export.save(program, path, extra_files={"dmcnn.json": about(card)})
 
     def run(self, path: Path, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", "The given buffer is not writable"
+            )  # torch 2.10, which only reads
+            program = torch.export.load(path)
         with torch.inference_mode():
-            outputs: NDArray[np.float32] = torch.export.load(path).module()(torch.from_numpy(images)).numpy()
+            outputs: NDArray[np.float32] = program.module()(torch.from_numpy(images)).numpy()
         return outputs
