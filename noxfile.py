@@ -14,6 +14,7 @@ nox.options.envdir = "build/nox"
 README_TEST = 'pip install -c constraints.txt ".[test]" && pytest'
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PROJECT = PYPROJECT["project"]
+USER_SCRIPT = "tests/notebook/user_script.py"
 CPP = sorted(str(path) for path in Path("cpp").rglob("*.[ch]pp"))
 IMPORT_ALL = """
 import importlib, pkgutil, dmcnn
@@ -48,10 +49,11 @@ def reformat(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Check the types, beside the libraries that have some."""
-    extras = (PROJECT["optional-dependencies"][extra] for extra in ("explain", "export", "parquet", "tune"))
+    """Check the types of the package, and from outside those of a user's script."""
+    extras = (PROJECT["optional-dependencies"][extra] for extra in ("explain", "export", "notebook", "parquet", "tune"))
     install(session, "types", also=(*PROJECT["dependencies"], *chain.from_iterable(extras)))
     session.run("mypy")
+    session.run("pyright", "--pythonpath", str(Path(session.bin) / "python"), USER_SCRIPT, env={"PYTHONPATH": "python"})
 
 
 @nox.session

@@ -24,6 +24,7 @@ import frames
 import pixels
 import reading
 import smartpixel
+import steps
 import torch
 from timing import Timing, table
 
@@ -44,7 +45,7 @@ def rows(electron: Path | None) -> list[Timing]:
     with tempfile.TemporaryDirectory() as folder:
         found += calorimeter.chain(Path(folder))
         found += frames.preprocessing(Path(folder))
-    found += smartpixel.rows() + fixedpoint.rows()
+    found += steps.overhead() + smartpixel.rows() + fixedpoint.rows()
     return found + explain.rows()
 
 

@@ -60,7 +60,7 @@ def test_every_block_is_known() -> None:
     starts = (INSTALL, "python -m dmcnn.infer cfg", "python -m dmcnn.train input", "python -m dmcnn.simulate",
               "python -m dmcnn.attribute input", "python -m dmcnn.train cfg/lariat",
               "python -m dmcnn.train cfg/calorimeter", "python -m dmcnn.train cfg/smartpixel", "python -m dmcnn.tune",
-              "from dmcnn.datasets.dataset", 'pip install -c constraints.txt ".[test]" && pytest')  # fmt: skip
+               "import dmcnn\n", "import torch\n", 'pip install -c constraints.txt ".[test]" && pytest')  # fmt: skip
     assert len(BLOCKS) == len(starts)
     for start in starts:
         block(start)
@@ -76,7 +76,10 @@ def test_the_sample_blocks(folder: Path) -> None:
     assert "dark-trident-test-6-1-1_DM-CNN_scores_dark_trident.csv" in outputs
     assert "DM-CNN_evaluation.json" in outputs
     assert sum(name.endswith(".png") and "_ENTRY_" in name for name in outputs) == 3
-    assert "(1, 512, 512)" in execute(*block("from dmcnn.datasets.dataset"), folder)
+    assert "(1, 512, 512)" in execute(*block("import dmcnn\n"), folder)
+    assert {"event.png", "saliency.png", "occlusion.png"} <= {path.name for path in folder.iterdir()}
+    execute(*block("import torch\n"), folder)
+    assert (folder / "mine.ckpt").exists()
     execute(*block("python -m dmcnn.simulate"), folder)
     assert (folder / "my_sample.h5").exists()
 

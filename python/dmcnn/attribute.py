@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmcnn._common.errors import InputError, nearest
-from dmcnn._common.files import replacing, writable
+from dmcnn._common.files import atomic_file, output_folder
 from dmcnn.settings import AttributeSettings
 from dmcnn.settings.command import run
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dmcnn.attribution import Method
-    from dmcnn.attribution.report import Job
+    from dmcnn.attribution.report import EventReport
     from dmcnn.datasets.dataset import Dataset
-    from dmcnn.datasets.selection import Chosen
+    from dmcnn.datasets.selection import SelectedEvent
     from dmcnn.inference.predictor import Predictor
 
 log = logging.getLogger("dmcnn")
@@ -35,10 +35,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def attribute(settings: AttributeSettings) -> None:
     """Explain the chosen events one after another; then the gallery and the quality of all."""
-    from dmcnn.attribution.report import Job
+    from dmcnn.attribution.report import EventReport, ReportOptions
     from dmcnn.inference.predictor import load_predictor, open_dataset
 
-    folder = writable(settings.output_dir)
+    folder = output_folder(settings.output_dir)
     predictor = load_predictor(settings.weight_file, **settings.network())
     predictor.task.need_classes("attribution")
     if settings.list_layers:
@@ -49,25 +49,28 @@ def attribute(settings: AttributeSettings) -> None:
     dataset = open_dataset(predictor.card, settings.input_file)
     chosen, labels = _chosen(settings, predictor, dataset), predictor.task.truth(dataset, settings.label)
     stem = folder / f"DM-CNN_attribution{settings.tag}"
+    options = ReportOptions(**settings.report())
     rows: list[dict[str, Any]] = []
-    jobs: list[Job] = []
+    reports: list[EventReport] = []
     for one in chosen:
         event = dataset.read(one.number, one.number + 1)
         if not event.has_image[0]:
             log.warning("warning: entry %d holds no image: left out", event.events["entry"][0])
             continue
-        job = Job(settings, predictor, dataset, event, one, labels[one.number], folder)
-        found = job.explained(methods)
-        job.draw(found, methods)
+        report = EventReport(
+            options, predictor, dataset, event, one, labels[one.number], folder, settings.tag
+        )
+        found = report.explained(methods)
+        report.draw(found, methods)
         rows += found.rows
-        jobs.append(job)
-        log.info("%s: %s", job.stem.name, one.reason)
-    if "html" in settings.formats and len(jobs) > 1:
-        _gallery(settings, jobs, methods, stem)
+        reports.append(report)
+        log.info("%s: %s", report.stem.name, one.reason)
+    if "html" in settings.formats and len(reports) > 1:
+        _gallery(settings, reports, methods, stem)
     if rows:
         _tables(rows, stem)
-    if jobs and len(methods) > 1:
-        _agreement(jobs, methods, stem)
+    if reports and len(methods) > 1:
+        _agreement(reports, methods, stem)
     settings.save(stem, f", weights {predictor.sha256}")
 
 
@@ -120,25 +123,27 @@ def _seed(settings: AttributeSettings) -> dict[str, int]:
     return {"seed": settings.seed_number} if takes(settings.methods, "seed") else {}
 
 
-def _chosen(settings: AttributeSettings, predictor: Predictor, dataset: Dataset) -> list[Chosen]:
+def _chosen(settings: AttributeSettings, predictor: Predictor, dataset: Dataset) -> list[SelectedEvent]:
     """The events by number, then those by score."""
     import numpy as np
 
     from dmcnn.datasets import selection
 
-    asked = selection.by_number(dataset, settings.entries)
-    if not settings.ranks:
-        return selection.each_once(asked)
+    asked = selection.select_by_number(dataset, settings.entries)
+    if not settings.needs_scores:
+        return selection.merge_reasons(asked)
     if settings.score_csv is not None:
-        scores = selection.from_tables(settings.score_csv, dataset, settings.score_column)
+        scores = selection.read_scores(settings.score_csv, dataset, settings.score_column)
     else:
         scores = predictor.task.ranking(predictor.all_logits(dataset))
     others = np.full(len(dataset), np.nan)
     if settings.disagree is not None:
         others = _other_scores(settings, predictor, dataset)
     files = dataset.events["file"]
-    ranked = selection.by_score(scores, files, others=others, disagree=settings.disagree, **settings.by_score)
-    return selection.each_once([*asked, *ranked])
+    ranked = selection.select_by_score(
+        scores, files, others=others, disagree=settings.disagree, **settings.score_options
+    )
+    return selection.merge_reasons([*asked, *ranked])
 
 
 def _other_scores(settings: AttributeSettings, predictor: Predictor, dataset: Dataset) -> NDArray[np.float64]:
@@ -147,7 +152,7 @@ def _other_scores(settings: AttributeSettings, predictor: Predictor, dataset: Da
     from dmcnn.inference.predictor import load_predictor, open_dataset
 
     if settings.other_score_csv is not None:
-        return selection.from_tables(settings.other_score_csv, dataset, settings.score_column)
+        return selection.read_scores(settings.other_score_csv, dataset, settings.score_column)
     other = load_predictor(settings.other_weight_file or "", **settings.network())
     if other.card.classes != predictor.card.classes:
         raise InputError(
@@ -157,17 +162,19 @@ def _other_scores(settings: AttributeSettings, predictor: Predictor, dataset: Da
     return other.task.ranking(other.all_logits(open_dataset(other.card, settings.input_file)))
 
 
-def _gallery(settings: AttributeSettings, jobs: Sequence[Job], methods: Sequence[Method], stem: Path) -> None:
+def _gallery(
+    settings: AttributeSettings, reports: Sequence[EventReport], methods: Sequence[Method], stem: Path
+) -> None:
     """One page of all events, whose maps are read again one by one."""
     from dmcnn.pages import gallery
 
     texts = gallery(
-        (job.page(job.explained(methods), methods) for job in jobs),
+        (report.page(report.explained(methods), methods) for report in reports),
         f"Attribution: {settings.name}" if settings.name else "Attribution",
         settings.order,
     )
     with (
-        replacing(stem.with_name(stem.name + ".html")) as temporary,
+        atomic_file(stem.with_name(stem.name + ".html")) as temporary,
         temporary.open("w", encoding="utf-8") as file,
     ):
         file.writelines(texts)
@@ -176,7 +183,7 @@ def _gallery(settings: AttributeSettings, jobs: Sequence[Job], methods: Sequence
 
 def _tables(rows: Sequence[dict[str, Any]], stem: Path) -> None:
     """Every row, the summary over events, and its figure."""
-    from dmcnn._common.extras import installed
+    from dmcnn._common.extras import is_installed
     from dmcnn.attribution.quality.summary import summary
     from dmcnn.attribution.quality.table import columns
     from dmcnn.figures import attribution_quality
@@ -185,14 +192,14 @@ def _tables(rows: Sequence[dict[str, Any]], stem: Path) -> None:
 
     found = summary(rows)
     for what, of in (("quality", rows), ("quality_summary", found)):
-        table.write(stem.with_name(f"{stem.name}_{what}.csv"), table.Table.of(columns(of)))
-        if installed("pyarrow"):
+        table.write(stem.with_name(f"{stem.name}_{what}.csv"), table.Table.from_columns(columns(of)))
+        if is_installed("pyarrow"):
             parquet.write(stem.with_name(f"{stem.name}_{what}.parquet"), columns(of))
     save_figure(attribution_quality.measures(found), stem.with_name(f"{stem.name}_quality"))
     log.info("%s_quality.csv, %s_quality_summary.csv", stem, stem.name)
 
 
-def _agreement(jobs: Sequence[Job], methods: Sequence[Method], stem: Path) -> None:
+def _agreement(reports: Sequence[EventReport], methods: Sequence[Method], stem: Path) -> None:
     """How alike the maps of the methods are, averaged over the events: table and figure."""
     import numpy as np
 
@@ -201,7 +208,7 @@ def _agreement(jobs: Sequence[Job], methods: Sequence[Method], stem: Path) -> No
     from dmcnn.figures.save import save_figure
     from dmcnn.tables import table
 
-    found = [agreement(job.explained(methods).maps, job.event.dense()[0] != 0) for job in jobs]
+    found = [agreement(report.explained(methods).maps, report.event.dense()[0] != 0) for report in reports]
     names, share = found[0].names, found[0].share
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # pairs that no event has a number for stay NaN
@@ -216,7 +223,7 @@ def _agreement(jobs: Sequence[Job], methods: Sequence[Method], stem: Path) -> No
         "rank_correlation": [ranks[pair] for pair in pairs],
         "top_overlap": [tops[pair] for pair in pairs],
     }
-    table.write(stem.with_name(f"{stem.name}_agreement.csv"), table.Table.of(columns))
+    table.write(stem.with_name(f"{stem.name}_agreement.csv"), table.Table.from_columns(columns))
     save_figure(
         attribution_quality.agreement(names, ranks, tops, share=share),
         stem.with_name(f"{stem.name}_agreement"),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmcnn._common.errors import InputError, nearest
-from dmcnn._common.files import replacing, writable
+from dmcnn._common.files import atomic_file, output_folder
 from dmcnn.settings import DisplaySettings
 from dmcnn.settings.command import run
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dmcnn.datasets.dataset import Dataset
-    from dmcnn.datasets.selection import Chosen
+    from dmcnn.datasets.selection import SelectedEvent
     from dmcnn.images.sparse import SparseImages
     from dmcnn.inference.predictor import Predictor
     from dmcnn.pages import EventPage
@@ -35,29 +35,38 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def display(settings: DisplaySettings) -> None:
     """Draw the chosen events, as pictures and as pages."""
-    from dmcnn.displays.event import Show
+    from dmcnn.displays.event import Display, DisplayOptions
 
     _check_colours(settings)
-    folder, logo = writable(settings.output_dir), _logo(settings)
+    folder = output_folder(settings.output_dir)
+    options = DisplayOptions(**settings.looks(), logo=_logo(settings))
     predictor = _predictor(settings)
     dataset = _dataset(settings, predictor)
-    show = Show.of(settings, predictor, dataset, folder, logo)
+    shown = Display.open(
+        options,
+        predictor,
+        dataset,
+        folder,
+        classes=settings.classes,
+        distributions=settings.distributions,
+        tag=settings.tag,
+    )
     if settings.distributions:
-        show.distributions()
+        shown.distributions()
     scores = _scores(settings, predictor, dataset)
     truth = [()] * len(dataset) if predictor is None else predictor.task.stored_truth(dataset)
     pages: list[EventPage] = []
     for one in _chosen(settings, dataset, scores):
         event = dataset.read(one.number, one.number + 1)
         found = _score(settings, predictor, event, float(scores[one.number]), truth[one.number])
-        event = event if show.dataset is dataset else show.dataset.read(one.number, one.number + 1)
-        stem = show.stem(event)
-        show.draw(one.number, event, found)
+        event = event if shown.dataset is dataset else shown.dataset.read(one.number, one.number + 1)
+        stem = shown.stem(event)
+        shown.draw(one.number, event, found)
         if "html" in settings.formats:
             from dmcnn.pages import event_page
 
-            pages.append(show.page(one.number, event, found))
-            with replacing(stem.with_name(f"{stem.name}.html")) as temporary:
+            pages.append(shown.page(one.number, event, found))
+            with atomic_file(stem.with_name(f"{stem.name}.html")) as temporary:
                 temporary.write_text(event_page(pages[-1]), encoding="utf-8")
         log.info("%s.%s", stem, ", .".join(settings.formats))
     if len(pages) > 1:
@@ -79,7 +88,7 @@ def _gallery(settings: DisplaySettings, pages: Sequence[EventPage], folder: Path
     from dmcnn.pages import gallery
 
     path = folder / f"DM-CNN_display{settings.tag}.html"
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+    with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.writelines(gallery(pages, settings.name or "Event display", settings.order))
     log.info("%s", path)
 
@@ -91,7 +100,7 @@ def _predictor(settings: DisplaySettings) -> Predictor | None:
     from dmcnn.inference.predictor import load_predictor
 
     predictor = load_predictor(settings.weight_file, **settings.network())
-    if settings.ranks:
+    if settings.needs_scores:
         predictor.task.need_classes("a choice of events by score")
     return predictor
 
@@ -113,18 +122,18 @@ def _scores(settings: DisplaySettings, predictor: Predictor | None, dataset: Dat
     from dmcnn.datasets import selection
 
     if settings.score_csv is not None:
-        return selection.from_tables(settings.score_csv, dataset, settings.score_column)
-    if predictor is not None and settings.ranks:
+        return selection.read_scores(settings.score_csv, dataset, settings.score_column)
+    if predictor is not None and settings.needs_scores:
         return predictor.task.ranking(predictor.all_logits(dataset, settings.rotation))
     return np.full(len(dataset), np.nan)
 
 
-def _chosen(settings: DisplaySettings, dataset: Dataset, scores: NDArray[np.float64]) -> list[Chosen]:
+def _chosen(settings: DisplaySettings, dataset: Dataset, scores: NDArray[np.float64]) -> list[SelectedEvent]:
     from dmcnn.datasets import selection
 
-    asked = selection.by_number(dataset, settings.entries)
-    return selection.each_once(
-        [*asked, *selection.by_score(scores, dataset.events["file"], **settings.by_score)]
+    asked = selection.select_by_number(dataset, settings.entries)
+    return selection.merge_reasons(
+        [*asked, *selection.select_by_score(scores, dataset.events["file"], **settings.score_options)]
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmcnn._common.errors import InputError
-from dmcnn._common.files import expand, writable
+from dmcnn._common.files import expand, output_folder
 from dmcnn.settings import InferSettings
 from dmcnn.settings.command import run
 
@@ -49,7 +49,7 @@ def infer(settings: InferSettings) -> None:
     """Score the files one after another."""
     from dmcnn.inference.predictor import load_predictor, open_dataset
 
-    jobs = _jobs(settings, writable(settings.output_dir))
+    jobs = _jobs(settings, output_folder(settings.output_dir))
     predictor = load_predictor(settings.weight_file, **settings.network())
     for key in ("rotation", "label"):
         if getattr(settings, key):

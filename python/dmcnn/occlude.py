@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dmcnn._common.files import writable
+from dmcnn._common.files import output_folder
 from dmcnn.settings import OccludeSettings
 from dmcnn.settings.command import run
 
@@ -30,7 +30,7 @@ def occlude(settings: OccludeSettings) -> None:
     from dmcnn.inference.predictor import load_predictor, open_dataset
     from dmcnn.occlusion.result import Scan
 
-    folder = writable(settings.output_dir)
+    folder = output_folder(settings.output_dir)
     predictor = load_predictor(settings.weight_file, **settings.network())
     predictor.task.need_classes("occlusion")
     dataset = open_dataset(predictor.card, settings.input_file)

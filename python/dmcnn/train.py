@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dmcnn._common.files import replacing, writable
+from dmcnn._common.files import atomic_file, output_folder
 from dmcnn.settings import TrainSettings, command
 
 if TYPE_CHECKING:
@@ -25,16 +25,38 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def train(settings: TrainSettings, watch: Watch | None = None) -> None:
     """Load, train, evaluate, save, report; ``watch`` is called with the metrics so far after every evaluation."""
+    import dmcnn
+    from dmcnn.datasets.labels import LabelRule
     from dmcnn.training import data, setup
+    from dmcnn.training.optimiser import Recipe
     from dmcnn.training.session import Outputs
 
-    setup.check(settings)
+    targets = settings.targets
+    setup.check(settings.model, settings.architecture(), settings.constraints or [], targets or [])
     outputs = Outputs(
-        writable(settings.weights_directory), writable(settings.output_directory), settings.name
+        output_folder(settings.weights_directory), output_folder(settings.output_directory), settings.name
     )
-    found = data.load(settings)
-    run, progress = setup.prepare(settings, outputs, found, watch)
-    _fit(settings, run, progress, found.images)
+    loaded = data.load(
+        {what: data.Source(*source) for what, source in settings.sources.items()},
+        reading=settings.reading(),
+        label=None
+        if targets
+        else LabelRule.parse(settings.label, tuple(settings.class_names), settings.signal_class),
+        targets=data.TargetOptions(targets, settings.target_scales, settings.pitch) if targets else None,
+        shares=settings.shares,
+        seed=settings.seed_number,
+        cache=settings.cache,
+    )
+    run, progress = setup.prepare(
+        outputs,
+        loaded,
+        setup.NetworkOptions(**settings.network(settings.text(f"dmcnn {dmcnn.__version__}"))),
+        Recipe(**settings.recipe()),
+        setup.SessionOptions(**settings.session()),
+        setup.ConstraintOptions(**settings.multipliers()) if settings.constraints else None,
+        watch,
+    )
+    _fit(settings, run, progress, loaded.images)
 
 
 def _fit(settings: TrainSettings, job: Run, progress: Progress, images: dict[str, SparseImages]) -> None:
@@ -57,7 +79,7 @@ def _fit(settings: TrainSettings, job: Run, progress: Progress, images: dict[str
         scaling=settings.scaling,
         first=progress.step,
     )
-    with replacing(job.outputs.cfg) as temporary:
+    with atomic_file(job.outputs.cfg) as temporary:
         temporary.write_text(job.card.cfg)
     _announce(job, images)
     if job.watch is not None and progress.rows:

@@ -133,13 +133,13 @@ def test_list_layers(base: list[str], caplog: pytest.LogCaptureFixture) -> None:
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        ([], "which events?"),
+        ([], "no events selected"),
         (["-n", "99"], "no entry 99"),
         (["-n", "1", "methods=salience"], "did you mean 'saliency'?"),
         (["-n", "1", "layer=31x31"], "did you mean"),
         (["-n", "1", "methods=saliency", "percentile=90"], "none of saliency takes it"),
         (["-n", "1", "target=sgnal"], "did you mean 'signal'?"),
-        (["-n", "1", "disagree=2"], "disagree needs the other network"),
+        (["-n", "1", "disagree=2"], "disagree and other_weight_file or other_score_csv go together"),
         (["-n", "1", "signed_cmap=seismc"], "did you mean 'seismic'?"),
         (["-n", "1", "format=gif"], "'png' or 'pdf' or 'html'"),
     ],

@@ -151,6 +151,6 @@ def test_onnx_without_its_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     from dmcnn.exports import onnx as exporter
 
     _, path = saved(tmp_path, "smartpixel")
-    monkeypatch.setattr(exporter, "installed", lambda library: False)
+    monkeypatch.setattr(exporter, "is_installed", lambda library: False)
     assert export.main(words(weight_file=path, output_dir=tmp_path, format="onnx", events=3)) == 0
     assert (tmp_path / "smartpixel.onnx").exists()

@@ -185,7 +185,7 @@ def test_display_without_a_network(toy_files: dict[str, Path], tmp_path: Path) -
     [
         (["-n", "11"], "no entry 11, there are 0 to 10"),
         (["-n", "0", "cmap=jett"], "did you mean 'jet'"),
-        ([], "which events? give entries"),
+        ([], "no events selected: give entries"),
         (["-n", "0", "logo=absent.png"], "not a picture that can be read"),
     ],
 )

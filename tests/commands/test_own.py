@@ -237,3 +237,88 @@ def test_an_installed_package_adds_words(monkeypatch: pytest.MonkeyPatch) -> Non
         plugins.InputError, match=r"^broken \(x:z\): cannot be imported: ModuleNotFoundError: No mod"
     ):
         plugins.find("broken", {}, "dmcnn.models")
+
+
+READER = '''
+"""A reader of text files: a line per event, "run row column charge", on images of 128 x 128 pixels."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dmcnn.images.sparse import sparse
+from dmcnn.readers.base import EventFile
+from dmcnn.readers.options import Options, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextOptions(Options):
+    gain: float = option(1.0, "factor of every charge")
+
+
+class TextFile(EventFile):
+    options_class = TextOptions
+    shape = (1, 128, 128)
+
+    def __init__(self, path, options=None, **given):
+        super().__init__(path, options, **given)
+        self._lines = np.loadtxt(path, ndmin=2)
+        self.events = self.read().events
+
+    @classmethod
+    def reads(cls, path, head):
+        return path.suffix == ".txt"
+
+    def read(self, start=0, stop=None):
+        lines = self._lines[start:stop]
+        dense = np.zeros((len(lines), *self.shape), np.float32)
+        for image, (_, row, column, charge) in zip(dense, lines):
+            image[0, int(row) : int(row) + 8, int(column) : int(column) + 8] = charge * self.options.gain
+        images = sparse(dense)
+        images.events["run"], images.events["entry"] = lines[:, 0], np.arange(start, start + len(lines))
+        return images
+
+    def report_lines(self):
+        return []
+'''
+
+
+def test_a_reader_of_ones_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "own_parts.py").write_text(MODULE)
+    (tmp_path / "own_reader.py").write_text(READER)
+    (tmp_path / "events.txt").write_text(
+        "".join(f"{100 if i % 2 else 7} {i} {2 * i} {50 + i}\n" for i in range(12))
+    )
+    monkeypatch.chdir(tmp_path)
+    reader = ["reader=own_reader:TextFile", "reader_options={'gain': 2.0}"]
+    words = ["input_train=events.txt", "test_fraction=0.3", "EPOCHS=1", "learning_rate=0.01", "GPUID=cpu", OWN,
+             "loss=cross_entropy", "name=text", "weights_directory=.", "output_directory=."]  # fmt: skip
+    assert train.main([*words, *reader, "reader_options={'gan': 2.0}"]) == 2
+    assert (
+        "reader own_reader:TextFile has no option 'gan' (did you mean 'gain'?)\n" in capsys.readouterr().err
+    )
+    assert train.main([*words, "reader=own_parts:Tiny"]) == 2
+    assert (
+        capsys.readouterr().err
+        == "reader own_parts:Tiny: expected a subclass of dmcnn.readers.base.EventFile\n"
+    )
+    assert train.main(words) == 2
+    assert "events.txt: begins with" in capsys.readouterr().err
+    assert train.main([*words, *reader]) == 0
+    sys.modules.pop("own_reader")
+    more = ["weight_file=DM-CNN_model_text_best.ckpt", "input_file=events.txt", "output_dir=."]
+    main = import_module("dmcnn.infer").main
+    capsys.readouterr()
+    assert main([*more, OWN]) == 2
+    fault = "its images are read by 'own_reader:TextFile': reader = 'own_reader:TextFile' imports it"
+    assert capsys.readouterr().err == f"DM-CNN_model_text_best.ckpt: {fault}\n"
+    assert "own_reader" not in sys.modules, "a weight file has imported a module"
+    assert main([*more, OWN, "reader=own_reader:TextFile"]) == 0
+    rows = (tmp_path / "events_DM-CNN_scores.csv").read_text().splitlines()
+    assert len(rows) == 13
+    _, card = load(tmp_path / "DM-CNN_model_text_best.ckpt", ["own_parts:Tiny", "own_reader:TextFile"])
+    assert card.reading["reader_options"] == {"gain": 2.0}
+    for name in ("own_reader", "own_parts"):
+        sys.modules.pop(name)

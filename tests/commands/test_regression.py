@@ -191,8 +191,8 @@ def test_a_step_is_the_gradient_of_the_likelihood(words: list[str], tmp_path: Pa
     [
         ("loss=bce", "gaussian_nll"),
         ("augment=True", "not their targets"),
-        ('classes=["a", "b"]', "classes is of classes"),
-        ("target_scales=[1.0, 2.0]", "one above 0 for each"),
+        ('classes=["a", "b"]', "classes is a key of classes"),
+        ("target_scales=[1.0, 2.0]", "expected a number above 0 for each"),
         ("target_scales=pitch", "pitch"),
         ("loss=clipped_nll", "relu"),
         ('constraints=["zeroes == 0.5"]', "did you mean 'zeros'"),

@@ -126,7 +126,7 @@ def test_voxels_without_times() -> None:
     ("more", "text"),
     [
         (["-n", "0", "view=energy_time", "format=gif"], "format = 'gif' needs time frames"),
-        (["format=png"], "which events? give entries"),
+        (["format=png"], "no events selected: give entries"),
         (["-n", "0", "format=jpg"], "format"),
         (["-n", "40"], "no entry 40"),
     ],

@@ -147,7 +147,7 @@ def test_a_killed_trial_goes_on_and_is_counted_once(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Killed with one worker, ended by two: the networks are those of trainings that nothing disturbed."""
-    monkeypatch.setattr("dmcnn.tuning.workers.side_by_side", in_turn)
+    monkeypatch.setattr("dmcnn.tuning.workers.run_workers", in_turn)
     caplog.set_level("INFO", "dmcnn")
     given = words(base, '{"filters_1": [2, 3]}', name="x", pruner="none", keep_checkpoints=True)
     base.write_text(base.read_text().replace("EPOCHS = 2", "EPOCHS = 6"))
@@ -210,7 +210,7 @@ def test_a_killed_trial_goes_on_and_is_counted_once(
         ({"space": '{"name": ["a"]}'}, "space: 'name' cannot be searched"),
         ({"sampler": "tpe"}, "trials is missing"),
         ({"sampler": "best"}, "sampler = 'best' must be"),
-        ({"trials": 2, "fraction_limit": 0.1}, "both say how many"),
+        ({"trials": 2, "fraction_limit": 0.1}, "both give the number of trials"),
         ({"space": '{"learning_rate": {"low": 0.1, "high": 1}}'}, "needs choices or a step for learning_rate"),
         ({"base": "nosuch.cfg"}, "base: nosuch.cfg: no such file"),
         ({"storage": "nonsense"}, "storage ?:"),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dmcnn._common.columns import chained, join
+from dmcnn._common.columns import join, join_offsets
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def test_no_parts() -> None:
 
 
 def test_offsets_of_no_rows_are_those_of_the_others() -> None:
-    assert chained([np.array([0]), np.array([0, 2, 5]), np.array([0]), np.array([0, 1])]).tolist() == [
+    assert join_offsets([np.array([0]), np.array([0, 2, 5]), np.array([0]), np.array([0, 1])]).tolist() == [
         0,
         2,
         5,

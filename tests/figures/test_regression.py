@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from dmcnn.figures import calibration, regression
-from dmcnn.figures.style import PALETTE, rounded
+from dmcnn.figures.style import PALETTE
 from dmcnn.metrics import classification, distributions, gaussian
+from dmcnn.metrics.distributions import rounded
 
 TARGETS, UNITS = ["x-midplane", "cotAlpha"], ["µm", ""]
 RANDOM = np.random.default_rng(12)

@@ -1,4 +1,4 @@
-"""What the page decodes again, decoded by NumPy; and words that cannot leave their script element."""
+"""Arrays of a page, decoded by NumPy, and JSON that cannot end its script element."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dmcnn.pages import packing
 
 
 def unpacked(text: str, kind: str) -> np.ndarray:
-    """The flat array of a text: bytes come lowest first, those of one significance together."""
+    """Return the flat array of a text, which holds the lowest bytes of all values first."""
     data = np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8)
     return data.reshape(np.dtype(kind).itemsize, -1).T.copy().view(kind).ravel()
 

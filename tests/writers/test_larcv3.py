@@ -1,4 +1,4 @@
-"""What is written is what was given, in the layout that larcv 3.5.1 writes."""
+"""LArCV3 files: equal events when read back, in the layout of larcv 3.5.1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of pixel frames: of the published layout, whole or absent, and the same frames when read back."""
+"""Files of pixel frames: published layout, whole or absent, and equal frames when read back."""
 
 from __future__ import annotations
 

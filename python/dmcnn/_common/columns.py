@@ -1,4 +1,4 @@
-"""Records of columns, put one after another."""
+"""Concatenation of records of columns."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Columns = TypeVar("Columns", bound="DataclassInstance")
-"""A dataclass whose fields are all arrays."""
+"""Dataclass whose fields are all arrays."""
 
 
 def join(parts: Sequence[Columns], empty: Columns | None = None) -> Columns:
-    """Return all rows of ``parts`` in one record; a column ``offsets`` goes on counting, see ``chained``.
+    """Return all rows of ``parts`` in one record; columns ``offsets`` are joined by ``join_offsets``.
 
     Args:
-        parts: of one class.
-        empty: what no parts give; it may be left out where there is one at least.
+        parts: records of one class.
+        empty: result for no parts; needed only if ``parts`` may be empty.
     """
     if len(parts) == 1:
         return parts[0]
@@ -30,12 +30,12 @@ def join(parts: Sequence[Columns], empty: Columns | None = None) -> Columns:
     columns: dict[str, Any] = {}
     for field in fields(parts[0]):
         values = [getattr(part, field.name) for part in parts]
-        columns[field.name] = chained(values) if field.name == "offsets" else np.concatenate(values)
+        columns[field.name] = join_offsets(values) if field.name == "offsets" else np.concatenate(values)
     return type(parts[0])(**columns)
 
 
-def chained(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """Return the (n + m + … + 1,) offsets of several parts as those of one, of (n+1,), (m+1,), … that begin at 0."""
+def join_offsets(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Return the (n + m + … + 1,) int64 offsets of the whole from (n+1,), (m+1,), … offsets that begin at 0."""
     ends = np.cumsum([0, *(part[-1] for part in parts)])
     return np.concatenate([[0], *(part[1:] + end for part, end in zip(parts, ends, strict=False))]).astype(
         np.int64

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dmcnn._common.files import replacing
+from dmcnn._common.files import atomic_file
 from dmcnn.attribution.explain import Explanation
 from dmcnn.attribution.quality.deletion import Curves
 from dmcnn.images.sparse import SparseImages
@@ -36,7 +36,7 @@ def write(
             arrays |= {f"{kind}_{name}": curve for name, curve in curves[kind].items()}
     words = {"boxes": found.boxes, "rows": found.rows, "about": about, "key": key}
     arrays |= {name: np.array(json.dumps(word, sort_keys=name == "key")) for name, word in words.items()}
-    with replacing(path) as temporary:
+    with atomic_file(path) as temporary:
         np.savez_compressed(temporary, event=event.events, meta=event.meta, **arrays)
 
 

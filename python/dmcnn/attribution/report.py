@@ -1,4 +1,4 @@
-"""One event that is explained: its maps, figures and page, and where they go."""
+"""Report on one explained event: its maps, figures and page, and where they go."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from dmcnn._common.files import replacing
+from dmcnn._common.files import atomic_file
 from dmcnn.attribution import Method, Target, archive
 from dmcnn.attribution.explain import Explanation, explain
 from dmcnn.attribution.quality.table import ids as identity
 from dmcnn.attribution.quality.table import page_columns
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.datasets.labels import class_number
-from dmcnn.datasets.selection import Chosen
+from dmcnn.datasets.selection import SelectedEvent
 from dmcnn.figures import attribution, attribution_quality
 from dmcnn.figures.event import ids
 from dmcnn.figures.image_axes import quantity
@@ -29,27 +29,65 @@ from dmcnn.figures.save import save_figure
 from dmcnn.images.sparse import UNSET, SparseImages
 from dmcnn.inference.predictor import Predictor
 from dmcnn.pages import EventPage, Overlay, event_page
-from dmcnn.settings import AttributeSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions:
+    """Contents and looks of the reports of all events.
+
+    Attributes:
+        target: class that is explained, by name or number; "predicted" is the likeliest one of each event.
+        output: "logit" or "score".
+        judging: arguments of the quality measures; None = maps are not judged.
+        redraw: whether maps are compared with those of a network with random parameters.
+        formats: png, pdf, html.
+        each: whether every map has a figure of its own.
+        zoom: whether figures show only the part of the image that holds charge.
+        percentile: [%] of the active pixels inside the colour scale of a map.
+        signed_cmap: matplotlib colour map of signed maps.
+    """
+
+    target: str | int = "predicted"
+    output: str = "logit"
+    judging: dict[str, Any] | None = None
+    redraw: bool = True
+    formats: Sequence[str] = ("png", "pdf", "html")
+    each: bool = False
+    zoom: bool = True
+    percentile: float = 99.5
+    signed_cmap: str = "seismic"
 
 
 @dataclass(frozen=True)
-class Job:
-    """One event to explain, and where its results go."""
+class EventReport:
+    """One event to explain, and where its results go.
 
-    settings: AttributeSettings
+    Attributes:
+        options: what all events have in common.
+        predictor: the network that is explained.
+        dataset: where the event comes from.
+        event: one image.
+        chosen: its number, and why it was chosen.
+        label: its true class, if it is known.
+        folder: of all results.
+        tag: end of the names of all results.
+    """
+
+    options: ReportOptions
     predictor: Predictor
     dataset: Dataset
     event: SparseImages
-    chosen: Chosen
+    chosen: SelectedEvent
     label: str | None
     folder: Path
+    tag: str = ""
 
     @property
     def stem(self) -> Path:
         """Path of all results of the event, without suffix."""
         file = self.dataset.files[int(self.event.events["file"][0])]
         entry = self.event.events["entry"][0]
-        return self.folder / f"attribution_{file.stem}_ENTRY_{entry}{self.settings.tag}"
+        return self.folder / f"attribution_{file.stem}_ENTRY_{entry}{self.tag}"
 
     @cached_property
     def scores(self) -> dict[str, float]:
@@ -60,12 +98,12 @@ class Job:
     @cached_property
     def target(self) -> Target:
         """The number that is explained."""
-        classes, wanted = tuple(self.predictor.card.classes), self.settings.target
+        classes, wanted = tuple(self.predictor.card.classes), self.options.target
         if wanted == "predicted":
             scores = self.scores
             wanted = max(scores, key=lambda name: scores[name])
         number = class_number(wanted, classes, "target")
-        return Target(number, self.settings.output, self.predictor.card.activation)
+        return Target(number, self.options.output, self.predictor.card.activation)
 
     def explained(self, methods: Sequence[Method]) -> Explanation:
         """The maps of the event and their quality: from its npz if that is of the same work, else made now."""
@@ -73,7 +111,9 @@ class Job:
         key = self._key(target, methods)
         if (found := archive.read(path, key)) is not None:
             return found
-        with tqdm(total=len(methods) + self.settings.judge, desc=self.stem.name, unit="map") as bar:
+        with tqdm(
+            total=len(methods) + (self.options.judging is not None), desc=self.stem.name, unit="map"
+        ) as bar:
 
             def tell(what: str) -> None:
                 bar.set_postfix_str(what)
@@ -85,8 +125,8 @@ class Job:
                 target,
                 methods,
                 scaling=self.predictor.card.scaling,
-                judging=self.settings.judging() if self.settings.judge else None,
-                redraw=self.settings.redraw,
+                judging=self.options.judging,
+                redraw=self.options.redraw,
                 ids=identity(self.event.events[0], self.dataset.source(self.event)),
                 progress=tell,
             )
@@ -101,34 +141,34 @@ class Job:
             "weights": self.predictor.sha256,
             "target": [target.number, target.kind],
             "methods": [repr(method) for method in methods],
-            "judging": [self.settings.judging(), self.settings.redraw] if self.settings.judge else None,
+            "judging": None if self.options.judging is None else [self.options.judging, self.options.redraw],
         }
 
     def draw(self, found: Explanation, methods: Sequence[Method]) -> None:
         """The overview of all maps, the removal curves, if asked each map; and the page."""
-        settings, name = self.settings, self.predictor.card.classes[self.target.number]
-        pictures = [kind for kind in settings.formats if kind != "html"]
+        options, name = self.options, self.predictor.card.classes[self.target.number]
+        pictures = [kind for kind in options.formats if kind != "html"]
         if pictures:
             for end, figure in self._figures(found, methods):
                 save_figure(figure, self.stem.with_name(self.stem.name + end), pictures)
         if pictures and found.curves is not None:
             curves = found.curves
             figure = attribution_quality.removal(curves.fraction, curves.deletion, curves.insertion, curves.random,
-                                     target=f"{name.capitalize()} {settings.output}")  # fmt: skip
+                                     target=f"{name.capitalize()} {options.output}")  # fmt: skip
             save_figure(figure, self.stem.with_name(f"{self.stem.name}_removal"), pictures)
-        if "html" in settings.formats:
-            with replacing(self.stem.with_name(self.stem.name + ".html")) as temporary:
+        if "html" in options.formats:
+            with atomic_file(self.stem.with_name(self.stem.name + ".html")) as temporary:
                 temporary.write_text(event_page(self.page(found, methods)), encoding="utf-8")
 
     def _figures(self, found: Explanation, methods: Sequence[Method]) -> Iterator[tuple[str, Figure]]:
         """End of the name and figure: the overview, and each map if asked; plane by plane, or frames summed."""
-        image, settings = self.event.dense()[0], self.settings
+        image, options = self.event.dense()[0], self.options
         planes = [None] if self.event.is_volume else range(len(image))
         for plane in planes:
             end = "" if plane is None or len(image) == 1 else f"_channel{plane}"
             flat = {name: flattened(values, plane) for name, values in found.maps.items()}
             charge, meta = flattened(image, plane), self.event.meta[0, plane or 0]
-            zoom, shown = charge if settings.zoom else None, settings.percentile_shown
+            zoom = charge if options.zoom else None
             yield (
                 f"{end}_overview",
                 attribution.overview(
@@ -140,13 +180,13 @@ class Job:
                     ],
                     meta,
                     title=self.title(),
-                    percentile=shown,
+                    percentile=options.percentile,
                     zoom_to=zoom,
                     box=next(iter(found.boxes.values()), None),
-                    signed_cmap=settings.signed_cmap,
+                    signed_cmap=options.signed_cmap,
                 ),
             )
-            for method in methods if settings.each else ():
+            for method in methods if options.each else ():
                 yield (
                     f"{end}_{method.name}",
                     attribution.attribution_map(
@@ -155,10 +195,10 @@ class Job:
                         meta,
                         signed=method.signed,
                         image=charge,
-                        percentile=shown,
+                        percentile=options.percentile,
                         box=found.boxes.get(method.name),
                         zoom_to=zoom,
-                        cmap=settings.signed_cmap if method.signed else None,
+                        cmap=options.signed_cmap if method.signed else None,
                     ),
                 )
 
@@ -187,7 +227,7 @@ class Job:
             overlays=overlays,
             quality=page_columns(found.rows),
             quantity=quantity(self.event.meta[0, 0]),
-            text=f"{self.predictor.card.classes[self.target.number]} {self.settings.output}: {self.chosen.reason}",
+            text=f"{self.predictor.card.classes[self.target.number]} {self.options.output}: {self.chosen.reason}",
             volume=self.event.is_volume,
         )
 

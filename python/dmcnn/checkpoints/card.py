@@ -14,7 +14,9 @@ from dmcnn.images.scaling import check_scaling
 from dmcnn.metrics.gaussian import Gaussian
 from dmcnn.models import MODELS, Maker, find_model
 
-Own = str | Sequence[str] | Maker | None
+Own = str | Maker | Sequence[str | Maker] | None
+"""What users say of networks and readers that are not dmcnn's: ``module:Name``, what makes a network, or several."""
+
 KEY = "dmcnn"
 """Where a checkpoint keeps its card."""
 
@@ -76,24 +78,33 @@ class Card:
         """Make a new network of this kind.
 
         Args:
-            own: what the user says of a network that is not dmcnn's: ``module:Name``, or several, or what makes it.
-                The card's word alone imports no module.
+            own: what the user says of a network that is not dmcnn's. The card's word alone imports no module.
 
         Raises:
             InputError: there is no such network, its module was not named, or it does not take its arguments.
         """
-        maker = own if callable(own) and self.model not in MODELS else self._maker(own)
         try:
-            return maker(**self.arguments)
+            return self._maker(own)(**self.arguments)
         except (TypeError, ValueError, RuntimeError) as error:
+            if isinstance(error, InputError):
+                raise
             said = str(error).partition("\n")[0]
             raise InputError(f"model {self.model!r}: {said}") from None
 
+    def check_reader(self, own: Own) -> None:
+        """Raise InputError if images are read by a module of one's own that the user has not named."""
+        reader = str(self.reading.get("reader") or "")
+        if plugins.is_own(reader) and reader not in _listed(own):
+            raise InputError(f"its images are read by {reader!r}: reader = {reader!r} imports it")
+
     def _maker(self, own: Own) -> Maker:
         """Return what makes the network, if its word is dmcnn's, of an installed package, or named by the user."""
-        named = [] if own is None or callable(own) else [own] if isinstance(own, str) else list(own)
-        if plugins.is_own(self.model) and self.model not in named:
-            other = f", not {', '.join(map(repr, named))}" if named else ""
+        words = [word for word in _listed(own) if isinstance(word, str)]
+        makers = [maker for maker in _listed(own) if not isinstance(maker, str)]
+        if makers and self.model not in MODELS:
+            return makers[0]
+        if plugins.is_own(self.model) and self.model not in words:
+            other = f", not {', '.join(map(repr, words))}" if words else ""
             raise InputError(f"its network is {self.model!r}: model = {self.model!r} imports it{other}")
         maker = find_model(self.model)
         if maker is None:
@@ -106,3 +117,9 @@ class Card:
     def as_dict(self) -> dict[str, Any]:
         """Plain values only, so that the file loads without unpickling objects."""
         return asdict(self)
+
+
+def _listed(own: Own) -> list[str | Maker]:
+    if own is None:
+        return []
+    return [own] if isinstance(own, str) or callable(own) else list(own)

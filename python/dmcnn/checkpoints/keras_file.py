@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
-from dmcnn.formats.hdf5 import opened
-from dmcnn.formats.source import existing, reading
+from dmcnn.formats.hdf5 import open_file
+from dmcnn.formats.source import decoding_errors, existing_file
 
 DEFLATE = 1100
 """Deflate makes at most 1032 bytes of one: a dataset that claims more is not in the file."""
@@ -45,11 +45,11 @@ def read_weights(path: str | Path) -> KerasWeights:
     Nothing is executed, links to other files are not followed, and no array is larger than what the file stores.
     InputError if the file is neither, or damaged.
     """
-    path = existing(path)
+    path = existing_file(path)
     where = str(path)
     _check_heaps(path)
-    with opened(path) as file:
-        with reading(where):
+    with open_file(path) as file:
+        with decoding_errors(where):
             listed = ", ".join(map(repr, list(file)[:4])) or "nothing"
             is_model = "model_weights" in file
         root = _walk(file, "model_weights", where) if is_model else file
@@ -89,7 +89,7 @@ def _config(file: h5py.File, path: Path) -> dict[str, Any] | None:
     text = _texts(file, "model_config", where)
     if text is None:
         return None
-    with reading(where):
+    with decoding_errors(where):
         config = json.loads(text[0])
     if not isinstance(config, dict):
         raise InputError(f"{where}: expected the description of a model, found {type(config).__name__}")
@@ -100,7 +100,7 @@ def _ordered(
     layers: dict[str, dict[str, NDArray[np.float32]]], config: dict[str, Any], path: Path
 ) -> dict[str, dict[str, NDArray[np.float32]]]:
     """The layers in the order of the config; InputError if it does not know one that has weights."""
-    with reading(f"{path}: model_config"):
+    with decoding_errors(f"{path}: model_config"):
         order = [str(layer["config"]["name"]) for layer in config["config"]["layers"]]
     for name, weights in layers.items():
         if weights and name not in order:
@@ -122,7 +122,7 @@ def _layer(root: h5py.Group, name: str, where: str) -> dict[str, NDArray[np.floa
 
 
 def _array(data: h5py.Dataset, where: str) -> NDArray[np.float32]:
-    with reading(where):
+    with decoding_errors(where):
         if not isinstance(data, h5py.Dataset) or data.dtype.kind != "f" or data.dtype.itemsize > 8:
             raise InputError(f"{where}: expected an array of floating-point numbers, damaged file")
         if data.external or data.is_virtual:
@@ -135,7 +135,7 @@ def _array(data: h5py.Dataset, where: str) -> NDArray[np.float32]:
 
 def _walk(group: h5py.Group, address: str, where: str) -> Any:
     """The group or dataset at ``address``, by links that stay in this file."""
-    with reading(f"{where}: {address}"):
+    with decoding_errors(f"{where}: {address}"):
         for part in address.split("/"):
             if not isinstance(group.get(part, getlink=True), h5py.HardLink):
                 raise InputError(f"{where}: {address!r} is a link elsewhere, or absent: refused")
@@ -145,7 +145,7 @@ def _walk(group: h5py.Group, address: str, where: str) -> Any:
 
 def _texts(group: h5py.Group, name: str, where: str) -> list[str] | None:
     """The texts in an attribute, or in ``name``0, ``name``1, … where Keras had to split it; None if it is absent."""
-    with reading(f"{where}: {name}"):
+    with decoding_errors(f"{where}: {name}"):
         if not isinstance(group, h5py.Group):
             raise InputError(f"{where}: expected a group, damaged file")
         if name in group.attrs:

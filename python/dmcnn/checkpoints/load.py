@@ -54,6 +54,7 @@ def _load_torch(path: str | Path, own: Own) -> tuple[nn.Module, Card]:
         state = pwf.state_of(content, path)
         card = pwf.card_of(state, path)
     try:
+        card.check_reader(own)
         net = card.build(own)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from dmcnn._common.files import replacing
+from dmcnn._common.files import atomic_file
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
-    with replacing(path) as temporary:
+    with atomic_file(path) as temporary:
         torch.save(content, temporary)

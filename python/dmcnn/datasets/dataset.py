@@ -6,9 +6,11 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import replace
+from itertools import pairwise
 from math import prod
+from operator import index
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,15 +18,22 @@ from tqdm import tqdm
 
 from dmcnn._common import files
 from dmcnn._common.errors import InputError
+from dmcnn._common.upward import notebook
+from dmcnn.datasets.event import Event
 from dmcnn.datasets.labels import LabelRule
 from dmcnn.datasets.targets import Targets
 from dmcnn.images.sparse import Axis, SparseImages, join
-from dmcnn.readers import DEFAULTS, open_images
+from dmcnn.readers import CHOICE, DEFAULTS, open_images
 from dmcnn.readers.base import EventFile
 from dmcnn.readers.options import Options
 from dmcnn.simulation.addresses import SCHEME, sample_path
 
+if TYPE_CHECKING:
+    from torch.utils.data import Dataset as TorchDataset
+
 CHUNK = 256  # events read at a time
+SAMPLE = 16
+"""Events whose share of active pixels stands for all."""
 PIXELS = 2**21  # of as many events as are read at a time of small images
 
 
@@ -54,13 +63,16 @@ class Dataset:
         targets: the numbers that a network shall estimate, instead of classes.
         between: only entries ``between[0]`` to ``between[1] - 1`` of every file; None = all.
         options: how the files are read (see dmcnn.readers).
-        given: such options by name, of any reader of the files.
+        given: such options by name, of any reader of the files; or ``reader`` and ``reader_options``, see
+            dmcnn.readers.open_images.
 
     Attributes:
         files: the files, in order.
         events: (n,) EVENT; ``file`` is the place in ``files``, ``entry`` that in the file.
         labels: (n,) int64 class numbers, (n, k) float32 targets divided by their scales, or None.
         names: (n,) file name of every event, where readers open whole folders; else None.
+        rule, targets: how events get their class, or which numbers are estimated.
+        reading: the arguments of the readers that were given.
     """
 
     def __init__(
@@ -76,6 +88,9 @@ class Dataset:
         if label is not None and targets is not None:
             raise ValueError("events have either classes or targets")
         self.files = expand(inputs)
+        self.rule, self.targets = label, targets
+        self.reading = {**(options.given() if options else {}), **given}
+        self._occupancy: float | None = None
         self._readers: list[EventFile] = []
         self._open = 0
         for path in self.files:
@@ -90,7 +105,7 @@ class Dataset:
         self.names = self._names()
         self.labels: NDArray[Any] | None = None if label is None else self.classes_by(label)
         if targets is not None:
-            self.labels = targets.scaled(self.stored_targets(targets.names))
+            self.labels = targets.scale(self.stored_targets(targets.names))
 
     def _check_shape(self, reader: EventFile) -> None:
         """Raise InputError unless the images of a reader have the shape of the first one's."""
@@ -105,6 +120,8 @@ class Dataset:
         """Raise InputError if an option that differs from its default means nothing to any of the readers."""
         taken = set[str]().union(*(reader.options_class.names() for reader in self._readers))
         for name, value in given.items():
+            if name in CHOICE:
+                continue
             if value != DEFAULTS[name] and name not in taken:
                 kinds = ", ".join(sorted({type(reader).__name__ for reader in self._readers}))
                 raise InputError(f"{self.files[0]}: {name} = {value!r} means nothing to the reader ({kinds})")
@@ -213,6 +230,127 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.events)
+
+    @overload
+    def __getitem__(self, number: int) -> Event: ...
+
+    @overload
+    def __getitem__(self, number: slice) -> Dataset: ...
+
+    def __getitem__(self, number: int | slice) -> Event | Dataset:
+        """Return one event, or the dataset of the events ``start:stop``."""
+        if isinstance(number, slice):
+            start, stop, step = number.indices(len(self))
+            if step != 1:
+                raise ValueError(f"slices of a dataset have no step, not {step}: take events one by one")
+            return self._part_of(start, max(start, stop))
+        place = index(number)
+        if not -len(self) <= place < len(self):
+            raise IndexError(f"event {place}, the dataset has {len(self)}")
+        images = self.read(place % len(self), place % len(self) + 1)
+        return Event(
+            images=images,
+            file=self.files[int(images.events["file"][0])],
+            source=self.source(images),
+            label=self._word(images.label),
+            reading=self.reading,
+            frame_edges=self.frame_edges,
+            frame_unit=self.frame_unit,
+        )
+
+    def __iter__(self) -> Iterator[Event]:
+        """Yield the events one by one."""
+        return (self[number] for number in range(len(self)))
+
+    def _part_of(self, start: int, stop: int) -> Dataset:
+        """Return the dataset of events start..stop-1."""
+        part = copy(self)
+        ends = [min(max(edge, start), stop) for edge in self._ends.tolist()]
+        part._ranges = [
+            (first + low - begin, first + high - begin)
+            for (first, _), begin, (low, high) in zip(
+                self._ranges, self._ends.tolist(), pairwise(ends), strict=False
+            )
+        ]
+        part._ends = np.array(ends) - start
+        part.events, part._occupancy = self.events[start:stop], None
+        part.names = None if self.names is None else self.names[start:stop]
+        part.labels = None if self.labels is None else self.labels[start:stop]
+        return part
+
+    def reopened(self, whole: Dataset) -> Dataset:
+        """Return the part of a dataset of the same files, all of their entries, that this one is; with its labels."""
+        parts = [
+            range(begin + start, begin + stop)
+            for begin, (start, stop) in zip(whole._ends.tolist(), self._ranges, strict=False)
+        ]
+        kept = copy(whole)
+        kept._ranges = list(self._ranges)
+        kept._ends = self._ends
+        numbers = [number for part in parts for number in part]
+        kept.events = whole.events[numbers]
+        kept.names = None if whole.names is None else [whole.names[number] for number in numbers]
+        kept.rule, kept.targets, kept.labels = self.rule, self.targets, self.labels
+        return kept
+
+    @property
+    def class_names(self) -> list[str | None]:
+        """(n,) name of the class of every event; None without a rule."""
+        if self.rule is None or self.labels is None:
+            return [None] * len(self)
+        return [self.rule.classes[number] for number in self.labels.tolist()]
+
+    def _word(self, label: NDArray[Any] | None) -> str | dict[str, float] | None:
+        """Return the name of the class of one event, or its targets in their units."""
+        if label is None:
+            return None
+        if self.rule is not None:
+            return self.rule.classes[int(label[0])]
+        assert self.targets is not None
+        values = np.asarray(label[0], np.float64) * self.targets.scales
+        return dict(zip(self.targets.names, values.tolist(), strict=True))
+
+    def torch(self, *, scaling: str = "none", cache: str = "memory") -> TorchDataset[Any]:
+        """Return the events that hold an image as a map-style dataset for any torch DataLoader.
+
+        A sample is a (C, H, W) float32 tensor, with labels a pair of it and its label: an int64 class number, or (k,)
+        float32 targets divided by their scales. It can be pickled, so that a DataLoader may have workers.
+
+        Args:
+            scaling: "none" or "minmax", which a network's card names too.
+            cache: "memory", or a folder for a file that is mapped into memory.
+        """
+        found: TorchDataset[Any] = notebook("opening.torch_images")(self, scaling, cache)
+        return found
+
+    def __repr__(self) -> str:
+        names = [str(path) for path in self.files]
+        shown = ", ".join(names[:3]) + (f", … ({len(names)} files)" if len(names) > 3 else "")
+        return f"Dataset({shown}: {len(self)} events of {self.shape}, {self._label_words()}, {self._active_words()})"
+
+    def _label_words(self) -> str:
+        """Return how many events of which class there are, or which targets."""
+        if self.labels is None:
+            return "no labels"
+        if self.rule is None:
+            return f"targets {', '.join(self.targets.names if self.targets else ())}"
+        counts = np.bincount(self.labels, minlength=len(self.rule.classes)).tolist()
+        return ", ".join(f"{count} {name}" for count, name in zip(counts, self.rule.classes, strict=True))
+
+    def _active_words(self) -> str:
+        """Return the share of active pixels of the first events, which are read for it once."""
+        count = min(len(self), SAMPLE)
+        if self._occupancy is None and count:
+            try:
+                self._occupancy = self.read(0, count).n_pixels.mean() / prod(self.shape)
+            except InputError:  # a repr tells what it can
+                return "pixels cannot be read"
+        first = f" of the first {count}" if count < len(self) else ""
+        return (
+            "empty"
+            if self._occupancy is None
+            else f"{100 * self._occupancy:.3g} % of the pixels active{first}"
+        )
 
     def read(self, start: int = 0, stop: int | None = None) -> SparseImages:
         """Events start..stop-1 of the whole, across files."""

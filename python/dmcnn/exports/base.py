@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from dmcnn._common.errors import InputError
-from dmcnn._common.files import replacing
+from dmcnn._common.files import atomic_file
 from dmcnn.checkpoints.card import Card
 from dmcnn.layers import IMAGES, Layer, outputs, trace
 from dmcnn.quantisation.quantisers import QConv2d, QLinear, is_quantised, product, rounded, rounds
@@ -72,7 +72,7 @@ class Format(ABC):
             raise InputError(
                 f"{path.name}: the network has float numbers, expected all of them to have a few bits"
             )
-        with replacing(path) as temporary:
+        with atomic_file(path) as temporary:
             self.write(temporary, net, card)
             found = self.run(temporary, images.numpy())
             return "" if found is None else compare(net, images, found, str(path))

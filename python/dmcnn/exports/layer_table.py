@@ -37,7 +37,7 @@ def rows(net: nn.Module, card: Card) -> table.Table:
     for name, values in columns.items():
         last = sum(getattr(cost, name) for cost in found) if name in SUMS else None
         values.append("all" if name == "name" else last)
-    return table.Table.of(columns)
+    return table.Table.from_columns(columns)
 
 
 def lines(found: table.Table) -> list[str]:

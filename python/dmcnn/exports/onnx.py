@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from dmcnn._common.extras import installed, need
+from dmcnn._common.extras import is_installed, need
 from dmcnn.checkpoints.card import Card
 from dmcnn.exports.base import Format, about
 from dmcnn.quantisation.quantisers import frozen
@@ -41,7 +41,7 @@ class Onnx(Format):
         onnx.save(model, path)
 
     def run(self, path: Path, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        if installed("onnxruntime"):
+        if is_installed("onnxruntime"):
             runtime = need("onnxruntime")
             session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
         else:

@@ -25,10 +25,9 @@ from dmcnn.figures.style import (
     lines,
     mark,
     panels,
-    rounded,
 )
 from dmcnn.metrics import distributions
-from dmcnn.metrics.distributions import Floats, GaussianFit, Profile
+from dmcnn.metrics.distributions import Floats, GaussianFit, Profile, rounded
 
 SPAN = 5.0
 """Half of the range of a residual histogram, in 68 % half widths of the widest network."""

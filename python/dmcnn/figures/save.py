@@ -10,7 +10,7 @@ from matplotlib.animation import Animation, FFMpegWriter, PillowWriter
 from matplotlib.figure import Figure
 
 from dmcnn._common.errors import InputError, nearest
-from dmcnn._common.files import replacing
+from dmcnn._common.files import atomic_file
 
 # Dates and versions are left out: the same figure gives the same bytes.
 METADATA: dict[str, dict[str, str | None]] = {
@@ -33,7 +33,7 @@ def save_figure(figure: Figure, stem: str | Path, formats: Iterable[str] = ("png
                 f"{stem}: figure format {kind!r}, expected one of {known}{nearest(kind, METADATA)}"
             )
         path = stem.with_name(f"{stem.name}.{kind}")
-        with replacing(path) as temporary:
+        with atomic_file(path) as temporary:
             figure.savefig(temporary, format=kind, metadata=METADATA[kind])
         paths.append(path)
     return paths
@@ -61,6 +61,6 @@ def save_animation(animation: Animation, stem: str | Path, format: str = "gif", 
     if not ANIMATIONS[format].isAvailable():
         raise InputError(f"{stem}: ffmpeg is not installed, which mp4 needs; gif works without")
     path = stem.with_name(f"{stem.name}.{format}")
-    with replacing(path) as temporary:
+    with atomic_file(path) as temporary:
         animation.save(temporary, writer=ANIMATIONS[format](fps=fps))
     return path

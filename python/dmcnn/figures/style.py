@@ -135,9 +135,3 @@ def headroom(axes: Axes, log: bool, most: int | None = None, each: float = 0.055
 def label(name: str, unit: str) -> str:
     """A quantity with its unit, if it has one."""
     return f"{name} [{unit}]" if unit else name
-
-
-def rounded(value: float, error: float) -> str:
-    """``value ± error`` with two digits of the error; three digits behind the point where it is not known."""
-    digits = int(np.clip(1 - np.floor(np.log10(error)), 0, 9)) if 0 < error < np.inf else 3
-    return f"{value:.{digits}f} ± {error:.{digits}f}"

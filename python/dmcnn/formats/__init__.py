@@ -1,1 +1,1 @@
-"""File formats: what readers and writers share."""
+"""File formats that readers and writers share."""

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from math import prod
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dmcnn._common.columns import chained
+from dmcnn._common.columns import join_offsets
+from dmcnn._common.extras import need
+
+if TYPE_CHECKING:
+    import torch
 
 EVENT = np.dtype(
     [("run", np.uint64), ("subrun", np.uint64), ("event", np.uint64), ("entry", np.int64), ("file", np.int32)]
@@ -46,7 +51,7 @@ UNIT_CELL = -2  # calorimeter cells; LArCV has no such unit
 UNIT_X_FRAME, UNIT_Y_FRAME = -3, -4  # cells along W and time frames along H
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SparseImages:
     """A batch of n images, each event's channels together, zeros left out.
 
@@ -94,6 +99,22 @@ class SparseImages:
         return present
 
     @property
+    def cluster_sizes(self) -> NDArray[np.int64]:
+        """(n,) int64: pixels of each image that are active in any channel."""
+        size = self.shape[1] * self.shape[2]
+        image = np.repeat(np.arange(len(self)), self.n_pixels)
+        found = np.unique(image * size + self.index % size)
+        return np.bincount(found // size, minlength=len(self)).astype(np.int64)
+
+    def limited(self, low: float | None = None, high: float | None = None) -> SparseImages:
+        """Return the images with pixels below ``low`` dropped and those above ``high`` set to it, as readers do."""
+        kept = np.ones(len(self.value), bool) if low is None else self.value >= np.float32(low)
+        value = self.value[kept]
+        offsets = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)[self.offsets]
+        value = value if high is None else np.minimum(value, np.float32(high))
+        return replace(self, offsets=offsets, index=self.index[kept], value=value)
+
+    @property
     def is_volume(self) -> bool:
         """Whether the channels are drawn as layers of one volume."""
         return is_volume(self.axis0, self.shape)
@@ -130,6 +151,68 @@ class SparseImages:
         _core.densify(self.offsets, self.index, self.value, out)
         return out
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Return ``dense()``, unless that takes more than 1 GiB: then say so, for it may be a mistake."""
+        if len(self) * prod(self.shape) > DENSE_LIMIT:
+            size = len(self) * prod(self.shape) * 4 / 2**30
+            raise ValueError(
+                f"{self!r} takes {size:.1f} GiB as a dense array: ask for it with dense(), or for fewer with take()"
+            )
+        return np.asarray(self.dense(), dtype)
+
+    def to_awkward(self) -> Any:
+        """Return an awkward.Array of n lists of {"index", "value"}: the same memory, nothing is copied."""
+        import awkward
+
+        contents = [awkward.contents.NumpyArray(column) for column in (self.index, self.value)]
+        records = awkward.contents.RecordArray(contents, ["index", "value"])
+        return awkward.Array(awkward.contents.ListOffsetArray(awkward.index.Index64(self.offsets), records))
+
+    def to_scipy(self, image: int | None = None, channel: int | None = None) -> Any:
+        """Return a scipy.sparse array: (H, W) of one image, or of all (n, C * H * W). It needs ``dmcnn[notebook]``.
+
+        Args:
+            image: number of the image; None = all, in the same memory.
+            channel: of that image, where it has several.
+        """
+        sparse_arrays = need("scipy.sparse")
+        channels, height, width = self.shape
+        if image is None:
+            parts = self.value, self.index, self.offsets
+            return sparse_arrays.csr_array(parts, shape=(len(self), prod(self.shape)))
+        if channel is None and channels > 1:
+            raise ValueError(f"images have {channels} channels: which one?")
+        if not 0 <= (channel or 0) < channels:
+            raise IndexError(f"channel {channel}, there are {channels}")
+        one = self.take([image])
+        first = (channel or 0) * height * width
+        mine = (one.index >= first) & (one.index < first + height * width)
+        rows, columns = np.divmod(one.index[mine] - first, width)
+        return sparse_arrays.csr_array((one.value[mine], (rows, columns)), shape=(height, width))
+
+    def to_torch(self) -> torch.Tensor:
+        """Return a sparse COO tensor (n, C, H, W) of float32; ``to_torch().to_dense()`` has the zeros."""
+        import torch
+
+        image = np.repeat(np.arange(len(self)), self.n_pixels)
+        places = np.stack([image, *np.unravel_index(self.index, self.shape)])
+        return torch.sparse_coo_tensor(
+            torch.from_numpy(places),
+            torch.from_numpy(self.value),
+            (len(self), *self.shape),
+            is_coalesced=True,
+            check_invariants=False,
+        )
+
+    def __repr__(self) -> str:
+        share = len(self.index) / max(1, len(self) * prod(self.shape))
+        label = "" if self.label is None else f", labels {self.label.dtype} {self.label.shape}"
+        return f"SparseImages({len(self)} images of {self.shape}, {100 * share:.3g} % of the pixels active{label})"
+
+
+DENSE_LIMIT = 2**28
+"""Most pixels that ``np.asarray`` makes dense unasked: 1 GiB of float32."""
+
 
 def is_volume(axis0: Axis, shape: tuple[int, int, int]) -> bool:
     """Return whether images of (C, H, W) with such channels are drawn as layers of one volume."""
@@ -149,7 +232,7 @@ def join(batches: Sequence[SparseImages]) -> SparseImages:
     labels = [b.label for b in batches if b.label is not None]
     return replace(
         batches[0],
-        offsets=chained([b.offsets for b in batches]),
+        offsets=join_offsets([b.offsets for b in batches]),
         index=np.concatenate([b.index for b in batches]),
         value=np.concatenate([b.value for b in batches]),
         events=np.concatenate([b.events for b in batches]),
@@ -170,11 +253,14 @@ def sparse(
     events: NDArray[Any] | None = None,
     meta: NDArray[Any] | None = None,
     label: NDArray[Any] | None = None,
+    *,
+    unit: int = UNIT_UNKNOWN,
+    axis0: Axis = "plane",
 ) -> SparseImages:
     """(n, C, H, W) float32 images as SparseImages: every non-zero pixel is kept.
 
     Without ``events`` the entries are numbered 0..n-1 in file 0 with unset ids; without ``meta`` the edges are
-    pixel numbers and the plane is the channel number.
+    pixel numbers, in ``unit``, and the plane is the channel number.
     """
     n, channels, height, width = dense.shape
     flat = np.ascontiguousarray(dense, np.float32).reshape(n, -1)
@@ -183,7 +269,7 @@ def sparse(
         events = unset_events(n)
     if meta is None:
         meta = np.zeros((n, channels), META)
-        meta["plane"] = np.arange(channels)
+        meta["plane"], meta["unit"] = np.arange(channels), unit
         meta["x_max"], meta["y_max"] = width, height
     return SparseImages(
         offsets=np.concatenate([[0], np.cumsum(np.bincount(image, minlength=n))]).astype(np.int64),
@@ -193,4 +279,5 @@ def sparse(
         events=events,
         meta=meta,
         label=label,
+        axis0=axis0,
     )

@@ -218,3 +218,9 @@ def profile(x: Floats, values: Floats, edges: Floats) -> Profile:
         rows.append((centre, bias.value, bias.error, width.value, width.error))
     centre_, *rest = np.array(rows).T
     return Profile(centre_, edges[:-1], edges[1:], np.diff(borders).astype(np.int64), *rest)
+
+
+def rounded(value: float, error: float) -> str:
+    """``value ± error`` with two digits of the error; three digits behind the point where it is not known."""
+    digits = int(np.clip(1 - np.floor(np.log10(error)), 0, 9)) if 0 < error < np.inf else 3
+    return f"{value:.{digits}f} ± {error:.{digits}f}"

@@ -15,7 +15,7 @@ from torch import nn
 from tqdm import tqdm
 
 from dmcnn._common.errors import InputError, nearest
-from dmcnn._common.files import replacing
+from dmcnn._common.files import atomic_file
 from dmcnn._common.journal import Journal
 from dmcnn.images.sparse import SparseImages
 from dmcnn.occlusion.engines import Dense, Engine
@@ -109,7 +109,7 @@ class OcclusionResult:
         """Write the npz: centres (rows, cols; of boxes frames and depth), scores (n, classes), base (classes,), k,
         logits and base_logits, the maps of all classes (float32), and who and what: classes, event, meta, key."""
         maps, base = self.maps(activation)
-        with replacing(path) as temporary:
+        with atomic_file(path) as temporary:
             np.savez_compressed(
                 temporary,
                 **self.windows.centres,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
+from dmcnn._common import plugins
 from dmcnn._common.errors import InputError, nearest
-from dmcnn.formats.source import existing
+from dmcnn.formats.source import existing_file
 from dmcnn.readers.calorimeter.options import CalorimeterOptions
 from dmcnn.readers.larcv2.options import LArCV2Options
 from dmcnn.readers.larcv3.options import LArCV3Options
@@ -18,7 +20,7 @@ from dmcnn.readers.smartpixel.options import SmartPixelOptions
 if TYPE_CHECKING:
     from dmcnn.readers.base import EventFile
 
-__all__ = ["DEFAULTS", "READERS", "open_images", "reader_class", "reader_of"]
+__all__ = ["DEFAULTS", "READERS", "chosen_reader", "open_images", "reader_class", "reader_of"]
 
 READERS: dict[str, tuple[str, type[Options]]] = {
     "larcv2": ("dmcnn.readers.larcv2.reader:LArCV2", LArCV2Options),
@@ -28,6 +30,9 @@ READERS: dict[str, tuple[str, type[Options]]] = {
     "npy": ("dmcnn.readers.npy:NpyFolder", FitOptions),
 }
 """Name -> reader, imported when a file may need it, and its options. The first that reads a file opens it."""
+
+CHOICE = ("reader", "reader_options")
+"""Arguments that choose a reader that is not dmcnn's, beside the options of all."""
 
 PLUG_INS = "dmcnn.readers"
 """Group of the entry points by which other packages add readers."""
@@ -44,22 +49,24 @@ EXPECTED = (
 
 
 def reader_class(name: str) -> type[EventFile]:
-    """Return the reader of a name: built in, or of an entry point, which only its name imports."""
+    """Return the reader of a name: built in, of an entry point, or ``module:Name``; only its name imports it."""
     if name in READERS:
-        found = resolve_name(READERS[name][0])
-    else:
-        from importlib.metadata import entry_points
+        built_in: type[EventFile] = resolve_name(READERS[name][0])
+        return built_in
+    found = plugins.find(name, {}, PLUG_INS)
+    if found is None:
+        known = [*READERS, *plugins.names(PLUG_INS)]
+        raise InputError(f"no reader {name!r}{nearest(name, known)}, there is {', '.join(known)}")
+    from dmcnn.readers.base import EventFile
 
-        points = {point.name: point for point in entry_points(group=PLUG_INS)}
-        if name not in points:
-            known = [*READERS, *points]
-            raise InputError(f"no reader {name!r}{nearest(name, known)}, there is {', '.join(known)}")
-        try:
-            found = points[name].load()
-        except (ImportError, AttributeError) as error:
-            raise InputError(f"reader {name!r}: {error}") from None
-    reader: type[EventFile] = found
-    return reader
+    if not (isinstance(found, type) and issubclass(found, EventFile)):
+        raise InputError(f"reader {name}: expected a subclass of dmcnn.readers.base.EventFile")
+    return found
+
+
+def chosen_reader(path: str | Path, name: str | None = None) -> type[EventFile]:
+    """Return the reader of this name, or without one that of a file by its content."""
+    return reader_of(path) if name is None else reader_class(name)
 
 
 def reader_of(path: str | Path) -> type[EventFile]:
@@ -67,27 +74,44 @@ def reader_of(path: str | Path) -> type[EventFile]:
     path = Path(path).expanduser()
     head = b""
     if not path.is_dir():
-        with existing(path).open("rb") as file:
+        with existing_file(path).open("rb") as file:
             head = file.read(16)
     for reader in map(reader_class, READERS):
         if reader.reads(path, head):
             return reader
     if path.is_dir():
-        existing(path)
+        existing_file(path)
     found = f"begins with {head[:8]!r}" if head else "is empty"
     raise InputError(f"{path}: {found}, expected {EXPECTED}")
 
 
-def open_images(path: str | Path, options: Options | None = None, **given: Any) -> EventFile:
-    """Open one file with the reader it needs.
+def open_images(
+    path: str | Path,
+    options: Options | None = None,
+    *,
+    reader: str | None = None,
+    reader_options: Mapping[str, Any] | None = None,
+    **given: Any,
+) -> EventFile:
+    """Open one file with the reader it needs, or with the one that is named.
 
     ``options`` and ``given`` are those of any reader; what is meant for another format (``tick_order`` for a LArCV3
     file) is left aside, so that a list may mix formats. An option that no reader has is an error.
+
+    Args:
+        path: of the file, or folder.
+        options: how it is read.
+        reader: name of the reader, see ``reader_class``; None = by the content.
+        reader_options: options of a reader that is not dmcnn's.
+        given: options by name.
     """
     given = {**(options.given() if options else {}), **given}
     for name in given:
         if name not in DEFAULTS:
             raise InputError(f"no reader has an argument {name!r}{nearest(name, DEFAULTS)}")
-    reader = reader_of(path)
-    taken = reader.options_class.names()
-    return reader(path, **{name: value for name, value in given.items() if name in taken})
+    cls, own = chosen_reader(path, reader), dict(reader_options or {})
+    taken = cls.options_class.names()
+    for name in own:
+        if name not in taken:
+            raise InputError(f"reader {reader or cls.__name__} has no option {name!r}{nearest(name, taken)}")
+    return cls(path, **{**{name: value for name, value in given.items() if name in taken}, **own})

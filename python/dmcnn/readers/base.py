@@ -120,11 +120,7 @@ class EventFile(ABC):
 
     def cluster_sizes(self, start: int = 0, stop: int | None = None) -> NDArray[np.int64]:
         """(n,) pixels of entries start..stop-1 that hold something in any channel."""
-        images = self.read(start, stop)
-        size = self.shape[1] * self.shape[2]
-        image = np.repeat(np.arange(len(images)), images.n_pixels)
-        found = np.unique(image * size + images.index % size)
-        return np.bincount(found // size, minlength=len(images)).astype(np.int64)
+        return self.read(start, stop).cluster_sizes
 
     @property
     def size_options(self) -> dict[str, int]:

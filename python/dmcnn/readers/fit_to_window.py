@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dmcnn._common.columns import chained
+from dmcnn._common.columns import join_offsets
 from dmcnn._common.errors import InputError
-from dmcnn.formats.source import existing
+from dmcnn.formats.source import existing_file
 from dmcnn.images.sparse import SparseImages
 from dmcnn.readers.base import EventFile, Particles
 from dmcnn.readers.image_choice import ImageTable, choose, fitted, window
@@ -142,7 +142,7 @@ class ImageFile(FittedFile):
     """The first bytes of every file of this format."""
 
     def __init__(self, path: str | Path, options: LArCVOptions | None = None, **given: Any) -> None:
-        super().__init__(existing(path), options, **given)
+        super().__init__(existing_file(path), options, **given)
         self.producer, self.events, table = self._tables(self.options.producer)
         where = f"{self.path}: producer {self.producer!r}"
         self._fit(where, table, choose(where, table, self.options.plane, self.options.image_index))
@@ -172,7 +172,7 @@ def joined(parts: Sequence[Decoded]) -> Decoded:
         return np.zeros(1, np.int64), none.astype(np.int32), none.astype(np.float32), none, none
     offsets, *rest = zip(*parts, strict=True)
     index, value, bad, cut = map(np.concatenate, rest)
-    return chained(offsets), index, value, bad, cut
+    return join_offsets(offsets), index, value, bad, cut
 
 
 def same_ids(where: str, found: NDArray[Any], expected: NDArray[Any]) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dmcnn import _core
 from dmcnn._common.errors import InputError
-from dmcnn.formats.source import existing, reading
+from dmcnn.formats.source import decoding_errors, existing_file
 from dmcnn.images.sparse import META, UNIT_PIXEL, unset_events
 from dmcnn.readers.fit_to_window import Decoded, FittedFile, joined
 from dmcnn.readers.image_choice import LARGEST, ImageTable
@@ -71,7 +71,7 @@ class NpyFolder(FittedFile):
 
     def __init__(self, path: str | Path, options: FitOptions | None = None, **given: Any) -> None:
         path = Path(path).expanduser()
-        super().__init__(path if path.is_dir() else existing(path), options, **given)
+        super().__init__(path if path.is_dir() else existing_file(path), options, **given)
         self._files, self._others = _listed(self.path)
         if not self._files:
             raise InputError(f"{self.path}: holds no {SUFFIX} file")
@@ -172,7 +172,7 @@ def _head(path: Path, file: FileIO) -> bytes:
 
 def _layout(path: Path, head: bytes) -> Layout:
     """The layout that a header tells; InputError naming the file for anything but one image of real numbers."""
-    with reading(str(path)):
+    with decoding_errors(str(path)):
         layout = _parsed(head)
     if layout.dtype.kind not in "biuf":
         raise InputError(f"{path}: pixels of type {layout.dtype}, expected real numbers")

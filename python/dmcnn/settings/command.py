@@ -1,4 +1,4 @@
-"""From the command line to validated settings, and from faults to an exit status."""
+"""Command lines: words to validated settings, faults to an exit status."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ S = TypeVar("S", bound=Settings)
 
 
 def run(command: str, work: Callable[[S], None], argv: Sequence[str] | None = None) -> int:
-    """Run ``work`` on the settings that ``argv`` spells; the exit status (2 for bad input)."""
+    """Run ``work`` on the settings of the command line ``argv`` and return the exit status: 2 for bad input."""
     words = list(sys.argv[1:] if argv is None else argv)
-    # Before torch is imported: threads that spin while they wait halve the speed of a machine shared with others.
+    # Set before torch is imported: threads that spin while they wait halve the speed of a shared machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(format="%(message)s", stream=sys.stdout, level=logging.INFO)
-    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it tells how it makes animations
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it logs how it makes animations
     if {"-h", "--help"} & set(words):
         sys.stdout.write(describe(command))
         return 0
@@ -49,9 +49,15 @@ def run(command: str, work: Callable[[S], None], argv: Sequence[str] | None = No
 
 
 def load(command: str, words: Sequence[str]) -> tuple[Settings, list[str]]:
-    """Settings from ``[cfg file] [key=value …]``, and warnings; InputError with every fault at once.
+    """Load the settings of a command from ``[cfg file] [key=value …]``.
 
     A cfg file that does not exist is looked up among those that come with dmcnn, see ``find_cfg``.
+
+    Returns:
+        The settings, and warnings.
+
+    Raises:
+        InputError: all faults at once, in the order of the lines.
     """
     words = _long(words)
     has_cfg = bool(words) and "=" not in words[0]
@@ -74,7 +80,7 @@ def load(command: str, words: Sequence[str]) -> tuple[Settings, list[str]]:
 
 
 def _long(words: Sequence[str]) -> list[str]:
-    """``-n 3`` and ``--top 5`` as ``entries=3`` and ``top=5``, ``--list-layers`` as ``list_layers=True``."""
+    """Return the words with ``-n 3`` as ``entries=3`` and ``--list-layers`` as ``list_layers=True``."""
     rest = iter(words)
     return [f"{SHORT[word]}={next(rest, '')}" if word in SHORT else SWITCHES.get(word, word) for word in rest]
 
@@ -82,7 +88,7 @@ def _long(words: Sequence[str]) -> list[str]:
 def _sort(
     command: str, entries: Sequence[Entry], source: str
 ) -> tuple[dict[str, Entry], list[str], list[Fault]]:
-    """The entries that are keys of the command, warnings about harmless others, faults for unknown ones."""
+    """Return the entries that are keys of the command, warnings about keys without effect, faults of unknown keys."""
     cls = COMMANDS[command]
     given: dict[str, Entry] = {}
     warnings: list[str] = []
@@ -95,7 +101,7 @@ def _sort(
                 warnings.append(f"{place}: {key} again: this line replaces line {given[key].line}")
             given[key] = entry
         elif key in cls.retired:
-            warnings.append(f"{place}: {key} is not used any more: {cls.retired[key]}")
+            warnings.append(f"{place}: {key} has no effect any more: {cls.retired[key]}")
         elif entry.line and any(
             key in other.model_fields or key in other.retired for other in COMMANDS.values()
         ):
@@ -112,7 +118,7 @@ def _sort(
 def _build(
     cls: type[Settings], given: dict[str, Entry], source: str, broken: set[str]
 ) -> tuple[Settings | None, list[Fault]]:
-    """The settings, or what is wrong with the values, one by one and together."""
+    """Return the settings, or None, and the faults of the values, alone and together."""
     values = {key: _value(entry, cls.model_fields[key]) for key, entry in given.items()}
     faults: list[Fault] = []
     try:
@@ -139,7 +145,7 @@ def _build(
 
 
 def _fault(error: Any, cls: type[Settings], given: dict[str, Entry], source: str) -> Fault:
-    """One line for one of pydantic's errors."""
+    """Return the fault of one error of pydantic."""
     key = str(error["loc"][0])
     kind = field_type(cls.model_fields[key])
     if error["type"] == "missing":
@@ -158,7 +164,7 @@ def _fault(error: Any, cls: type[Settings], given: dict[str, Entry], source: str
 
 
 def _value(entry: Entry, field: FieldInfo) -> Any:
-    """A number given for a text is that text: ``GPUID=0`` is ``"0"``."""
+    """Return the value of an entry; a number for a key of texts becomes a text: ``GPUID=0`` is ``"0"``."""
     kinds = field_type(field).split(" or ")
     number = isinstance(entry.value, int | float) and not isinstance(entry.value, bool)
     texts = "str" in kinds or all(kind.startswith("'") for kind in kinds)

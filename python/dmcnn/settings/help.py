@@ -13,15 +13,15 @@ from dmcnn.settings import COMMANDS
 from dmcnn.settings.base import OWN, Names, Settings
 
 SHORT = {"-n": "entries", "--top": "top"}
-"""Options that DM-CNN users type, and the keys they stand for."""
+"""Options of DM-CNN -> key."""
 
 SWITCHES = {"--list-layers": "list_layers=True"}
-"""Options without a value, and what they stand for."""
+"""Options without a value -> ``key=value``."""
 
 REQUIRED = "required"
 INDENT = 6 * " "
 LAST = ("outputs", "machine")
-"""Headings that close every help text."""
+"""Headings at the end of every help text."""
 
 
 def type_name(annotation: Any) -> str:
@@ -37,13 +37,13 @@ def type_name(annotation: Any) -> str:
 
 
 def field_type(field: FieldInfo) -> str:
-    """Return what a key takes, as an error and the help call it: its type, or the words that it knows."""
+    """Return the type or the valid words of a key, for errors and help."""
     words = [word for names in field.metadata if isinstance(names, Names) for word in names.known]
     return " or ".join([*map(repr, words), OWN]) if words else type_name(field.annotation)
 
 
 def choices(field: FieldInfo) -> list[str]:
-    """Return the words that a key knows, or an empty list if it knows none."""
+    """Return the built-in words of a key, or an empty list if any value of its type is valid."""
     kinds = field_type(field).split(" or ")
     return (
         ["True", "False"]
@@ -96,7 +96,13 @@ def _paragraph(cls: type[Settings], key: str, width: int) -> list[str]:
     head = f"  {key}{value}   ({field_type(field)})"
     return [
         head,
-        *textwrap.wrap(str(field.description), width, initial_indent=INDENT, subsequent_indent=INDENT),
+        *textwrap.wrap(
+            str(field.description),
+            width,
+            initial_indent=INDENT,
+            subsequent_indent=INDENT,
+            break_on_hyphens=False,  # dark-trident is one word
+        ),
     ]
 
 

@@ -50,6 +50,14 @@ else:
 class Reading(Options):
     """How images are taken from files."""
 
+    reader: str | None = setting(
+        None,
+        section="images",
+        description="reader of your own for files that dmcnn does not know, module:Name as of model, or of a package",
+    )
+    reader_options: dict[str, Any] | None = setting(
+        None, section="images", description="options of that reader: {name: value}"
+    )
     GPUID: str = setting(
         "",
         section="machine",

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from dmcnn import __version__, simulation
 from dmcnn._common.errors import InputError, nearest
-from dmcnn._common.files import writable
+from dmcnn._common.files import output_folder
 from dmcnn.detectors.lariat import CLASSES
 from dmcnn.detectors.smartpixel import GEOMETRIES
 from dmcnn.images.sparse import SparseImages
@@ -77,7 +77,7 @@ def sample_path(url: str) -> Path:
     words = [name, *chosen.values(), split, events, seed, simulation.VERSION]
     path = cache() / ("-".join(map(str, words)) + form.suffixes[0])
     if not path.exists():
-        writable(path.parent)
+        output_folder(path.parent)
         attributes: dict[str, str | int | float] = {
             "sample": name,
             "split": split,

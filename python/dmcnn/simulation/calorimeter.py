@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn.detectors.calorimeter import ENERGY_UNIT, TIME_UNIT
-from dmcnn.images.sparse import META, UNIT_CELL, SparseImages, unset_events
+from dmcnn.images.sparse import UNIT_CELL, SparseImages, sparse, unset_events
 from dmcnn.simulation.blocks import Columns, in_batches
 from dmcnn.simulation.ranges import check
 
@@ -252,23 +252,8 @@ def digitise(detector: Detector, deposit: Floats, rng: np.random.Generator) -> N
 
 def images(pictures: NDArray[np.float32], label: NDArray[np.int64], first: int) -> SparseImages:
     """(n, 2, H, W) images as SparseImages whose entries count from ``first``."""
-    n, channels, height, width = pictures.shape
-    meta = np.zeros((n, channels), META)
-    meta["plane"], meta["unit"] = np.arange(channels), UNIT_CELL
-    meta["x_max"], meta["y_max"] = width, height
-    flat = pictures.reshape(n, -1)
-    found = np.flatnonzero(flat)
-    size = channels * height * width
-    return SparseImages(
-        offsets=np.searchsorted(found, np.arange(n + 1) * size).astype(np.int64),
-        index=(found % size).astype(np.int32),
-        value=flat.ravel()[found],
-        shape=(channels, height, width),
-        events=unset_events(n, first),
-        meta=meta,
-        label=label,
-        axis0="channel",
-    )
+    events = unset_events(len(pictures), first)
+    return sparse(pictures, events, label=label, unit=UNIT_CELL, axis0="channel")
 
 
 _RANGES = {

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from dmcnn._common.errors import nearest
 from dmcnn.detectors.smartpixel import GEOMETRIES, SLICES, STEP, WINDOWS, Geometry
-from dmcnn.images.sparse import META, UNIT_PIXEL, SparseImages, unset_events
+from dmcnn.images.sparse import UNIT_PIXEL, SparseImages, sparse, unset_events
 from dmcnn.simulation.blocks import Columns, in_batches
 from dmcnn.simulation.ranges import check
 
@@ -196,19 +196,5 @@ def stored(charge: Floats, zero_suppression: float) -> Floats:
 
 def images(charge: Floats, label: Floats, first: int) -> SparseImages:
     """(n, SLICES, ROWS, COLUMNS) charges as SparseImages whose entries count from ``first``."""
-    n, size = len(charge), SLICES * ROWS * COLUMNS
-    meta = np.zeros((n, SLICES), META)
-    meta["plane"], meta["unit"] = np.arange(SLICES), UNIT_PIXEL
-    meta["x_max"], meta["y_max"] = COLUMNS, ROWS
-    flat = charge.ravel()
-    found = np.flatnonzero(flat)
-    return SparseImages(
-        offsets=np.searchsorted(found, np.arange(n + 1) * size).astype(np.int64),
-        index=(found % size).astype(np.int32),
-        value=flat[found].astype(np.float32),
-        shape=(SLICES, ROWS, COLUMNS),
-        events=unset_events(n, first),
-        meta=meta,
-        label=label,
-        axis0="time",
-    )
+    events = unset_events(len(charge), first)
+    return sparse(charge.astype(np.float32), events, label=label, unit=UNIT_PIXEL, axis0="time")

@@ -1,4 +1,4 @@
-"""Results in columns of numbers and words: for pandas, pyarrow and NumPy, and as text for a CSV file."""
+"""Tables of results: columns for NumPy, pandas, pyarrow and CSV files."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from dmcnn._common.errors import nearest
 from dmcnn._common.extras import need
 from dmcnn.tables import table
 
-SHOWN = 10
-"""Rows in a notebook."""
+HTML_ROWS = 10
+"""Largest number of rows in a notebook."""
 
 
 class ResultTable:
-    """Columns of one length. ``table["signal_score"]`` is a column, ``len(table)`` the number of rows.
+    """Table of results. ``table["signal_score"]`` is a column, ``len(table)`` the number of rows.
 
     Args:
         columns: name -> array or list of n values; None and NaN are missing.
@@ -44,7 +44,7 @@ class ResultTable:
         return iter(self._columns)
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        """Return a column as an array, of objects where it holds words or lacks ids."""
+        """Return an (n,) column; its dtype is object if it holds texts or if ids are missing."""
         if name not in self._columns:
             raise KeyError(
                 f"no column {name!r}{nearest(name, self._columns)}; there are {', '.join(self._columns)}"
@@ -60,53 +60,58 @@ class ResultTable:
         return {name: self[name] for name in self._columns}
 
     def text(self) -> table.Table:
-        """Return the table as text, as a CSV file has it."""
-        return table.Table.of(self._columns)
+        """Return the table as text, in the form of a CSV file."""
+        return table.Table.from_columns(self._columns)
 
     def write(self, path: str | Path) -> None:
         """Write the table as CSV, whole or not at all."""
         table.write(path, self.text())
 
     def to_arrow(self) -> Any:
-        """Return a pyarrow.Table; what is missing is null (NaN among numbers). It needs ``dmcnn[notebook]``."""
+        """Return a pyarrow.Table; missing values are null, or NaN among numbers. Needs ``dmcnn[notebook]``."""
         pyarrow = need("pyarrow")
-        return pyarrow.table({name: pyarrow.array(_plain(values)) for name, values in self._columns.items()})
+        ids = pyarrow.uint64()
+        return pyarrow.table(
+            {
+                name: pyarrow.array(values, ids) if _are_ids(values) else pyarrow.array(values)
+                for name, values in self._columns.items()
+            }
+        )
 
     def to_pandas(self) -> Any:
-        """Return a pandas.DataFrame; columns of ids keep all their digits. It needs ``dmcnn[notebook]``."""
+        """Return a pandas.DataFrame; ids keep all digits. Needs ``dmcnn[notebook]``."""
         pandas = need("pandas")
         return pandas.DataFrame(
             {
-                name: pandas.array(values, dtype="UInt64") if _lacks_ids(values) else _plain(values)
+                name: pandas.array(values, dtype="UInt64") if _are_ids(values) else values
                 for name, values in self._columns.items()
             }
         )
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
-        """Hand the table to anything that speaks Arrow, such as polars or DuckDB."""
+        """Return the table as an Arrow stream, for polars, DuckDB and others."""
         return self.to_arrow().__arrow_c_stream__(requested_schema)
 
     def __repr__(self) -> str:
         return f"ResultTable({len(self)} rows: {', '.join(self._columns)})"
 
     def _repr_html_(self) -> str:
+        """Return the first rows as an HTML table."""
         words = self.text()
         head = "".join(f"<th>{escape(name)}</th>" for name in words.columns)
         rows = "".join(
             "<tr>" + "".join(f"<td>{escape(word)}</td>" for word in row) + "</tr>"
-            for row in islice(words.rows, SHOWN)
+            for row in islice(words.rows, HTML_ROWS)
         )
-        more = f"<p>{len(self)} rows, the first {SHOWN} are shown</p>" if len(self) > SHOWN else ""
+        more = (
+            f"<p>{len(self)} rows, of which the first {HTML_ROWS} are shown</p>"
+            if len(self) > HTML_ROWS
+            else ""
+        )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}"
 
 
-def _plain(values: Any) -> Any:
-    """Return values of one kind: whole numbers as unsigned ones of 64 bits, for ids may use all of them."""
-    whole = isinstance(values, list) and values and all(type(value) is int for value in values)
-    return np.asarray(values, np.uint64) if whole else values
-
-
-def _lacks_ids(values: Any) -> bool:
-    """Return whether these are ids some of which are missing."""
+def _are_ids(values: Any) -> bool:
+    """Return whether these are ids, some of which may be missing: whole numbers that may need all of 64 bits."""
     kinds = set(map(type, values)) if isinstance(values, list) else set()
-    return kinds == {int, type(None)}
+    return int in kinds and kinds <= {int, type(None)}

@@ -5,11 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import nn
 
@@ -17,6 +16,9 @@ from dmcnn._common.errors import InputError
 from dmcnn.checkpoints.card import Card
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.images.sparse import SparseImages
+
+if TYPE_CHECKING:  # figures are drawn at the end, if at all
+    from matplotlib.figure import Figure
 
 Floats = NDArray[np.float64]
 Row = Mapping[str, float]
@@ -81,6 +83,14 @@ class Task(ABC):
     @abstractmethod
     def truth(self, dataset: Dataset, label: Any = None) -> Truth:
         """Return what is true of the (n,) events, as far as it is known; ``label`` replaces the rule of training."""
+
+    @abstractmethod
+    def truth_of_labels(self, labels: NDArray[Any] | None, count: int) -> Truth:
+        """Return what the labels of ``count`` images say; nothing is known without them."""
+
+    @abstractmethod
+    def truth_of_words(self, words: Sequence[Any]) -> Truth:
+        """Return what is known of events: by the name of a class, or by name -> value of targets, or None."""
 
     def stored_truth(self, dataset: Dataset) -> Sequence[Sequence[Any]]:
         """Return (n, k) numbers that the files give for the outputs; k = 0 where outputs are no such numbers."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import nn
 
@@ -17,11 +16,13 @@ from dmcnn._common.errors import InputError
 from dmcnn.checkpoints.card import Card
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.datasets.labels import LabelRule
-from dmcnn.figures import classification as figures
 from dmcnn.images.sparse import SparseImages
 from dmcnn.losses.classification import loss_function
 from dmcnn.metrics import classification
 from dmcnn.tasks.base import EventScores, Floats, Loss, Row, Task, Truth
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 log = logging.getLogger("dmcnn")
 
@@ -116,6 +117,8 @@ class Classification(Task):
     def truth(self, dataset: Dataset, label: Any = None) -> list[str | None]:
         """Return the true class of every event by a label rule, or by that of training where it fits the files."""
         raw = self.card.label if label is None else label
+        if raw is None:
+            return [None] * len(dataset)
         try:
             rule: LabelRule = LabelRule.parse(raw, tuple(self.card.classes), self.card.signal)
             return [self.card.classes[number] for number in dataset.classes_by(rule)]
@@ -124,6 +127,18 @@ class Classification(Task):
                 raise
             log.warning("warning: no labels, for the rule of training does not fit: %s", error)
             return [None] * len(dataset)
+
+    def truth_of_labels(self, labels: NDArray[Any] | None, count: int) -> list[str | None]:
+        """Return the names of class numbers, which are those of the network."""
+        if labels is None or labels.ndim != 1:
+            return [None] * count
+        wrong = labels[(labels < 0) | (labels >= len(self.card.classes))]
+        if len(wrong):
+            raise InputError(f"label {wrong[0]}: the network has classes 0 to {len(self.card.classes) - 1}")
+        return [self.card.classes[number] for number in labels.tolist()]
+
+    def truth_of_words(self, words: Sequence[Any]) -> list[str | None]:
+        return [word if isinstance(word, str) else None for word in words]
 
     def columns(
         self, outputs: Floats, truth: Truth, sizes: NDArray[np.int64], place: Mapping[str, Any]
@@ -161,6 +176,8 @@ class Classification(Task):
 
     def histogram(self, outputs: Floats, name: str) -> Figure:
         """Draw the signal scores of all entries; without a signal class, the scores of all classes."""
+        from dmcnn.figures import classification as figures
+
         scores = self.scores(outputs)
         if self.has_signal:
             return figures.scores({name: scores[:, self.signal]}, density=False)
@@ -224,6 +241,8 @@ class Classification(Task):
         }
 
     def figures(self, result: ClassificationResult) -> dict[str, Figure]:
+        from dmcnn.figures import classification as figures
+
         return {"confusion": figures.confusion(np.array(result.confusion), result.classes)}
 
     def summary(self, result: ClassificationResult) -> dict[str, Any]:

@@ -17,10 +17,10 @@ from dmcnn._common.errors import InputError
 from dmcnn.checkpoints.card import Card
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.detectors.smartpixel import UNITS
-from dmcnn.figures.style import rounded
 from dmcnn.images.sparse import SparseImages
 from dmcnn.losses import gaussian as density
 from dmcnn.metrics import gaussian
+from dmcnn.metrics.distributions import rounded
 from dmcnn.quantisation.quantisers import zero_fraction
 from dmcnn.tasks.base import EventScores, Floats, Loss, Row, Task, Truth
 
@@ -99,6 +99,18 @@ class Regression(Task):
             return dataset.stored_targets(self.card.targets)
         except InputError:
             return np.full((len(dataset), len(self.card.targets)), np.nan)
+
+    def truth_of_labels(self, labels: NDArray[Any] | None, count: int) -> Floats:
+        """Return scaled targets in their units."""
+        if labels is None or labels.shape != (count, len(self.card.targets)):
+            return np.full((count, len(self.card.targets)), np.nan)
+        return np.asarray(labels * np.array(self.card.target_scales), np.float64)
+
+    def truth_of_words(self, words: Sequence[Any]) -> Floats:
+        names = self.card.targets
+        known = [word if isinstance(word, dict) else {} for word in words]
+        rows = [[word.get(name, math.nan) for name in names] for word in known]
+        return np.array(rows, np.float64).reshape(len(words), len(names))
 
     def stored_truth(self, dataset: Dataset) -> Sequence[Sequence[Any]]:
         rows: list[list[float]] = self._stored(dataset).tolist()

@@ -1,21 +1,23 @@
-"""The training loop: Lightning steps the network; what must survive a crash is kept here."""
+"""Training loop: optimiser steps on batches, and the state from which a later process goes on."""
 
 from __future__ import annotations
 
 import logging
+import os
+import random
 import signal
-import warnings
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 from torch import nn
+from torch.utils import deterministic
+from tqdm import tqdm
 
 from dmcnn.tasks import Task
 from dmcnn.training.batches import Batches
@@ -28,23 +30,42 @@ if TYPE_CHECKING:
 log = logging.getLogger("dmcnn")
 
 
+class Stateful(Protocol):
+    """A part of a training whose state is stored with its progress."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the present state."""
+
+
 @dataclass
 class Progress:
-    """Where a training stands: everything a later process needs to go on as if nothing had happened."""
+    """State of a training: everything a later process needs to go on as if nothing had happened."""
 
     step: int = 0
     """Finished optimiser steps, over all epochs."""
     optimizer: dict[str, Any] | None = None
+    """State of the optimiser where training starts."""
     rows: list[dict[str, float]] = field(default_factory=list)
     """The metrics table so far, one row per evaluation."""
     best: int | None = None
     """The step whose weights did best in the tests so far."""
-    loss_sum: float = 0.0
-    correct: int = 0
+    loss_sum: torch.Tensor | float = 0.0
+    correct: torch.Tensor | int = 0
     seen: int = 0
-    """Training loss times images, right answers, and images since the last evaluation."""
+    """Training loss times images, right answers, and images since the last evaluation; the first two are scalars on
+    the device of the network, for which no step has to wait."""
     constraints: dict[str, Any] | None = None
-    """State of the multipliers."""
+    """State of the multipliers where training starts."""
+
+    def __post_init__(self) -> None:
+        self.parts: dict[str, Stateful] = {}
+        """What is in training, by the name of the field that stores its state."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return every field by name, with the present states of the parts: numbers and tensors alone."""
+        state = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        state |= {name: part.state_dict() for name, part in self.parts.items()}
+        return {**state, "loss_sum": float(self.loss_sum), "correct": int(self.correct)}
 
 
 @runtime_checkable
@@ -57,79 +78,54 @@ class Penalised(Protocol):
 
 @dataclass
 class _Step:
-    """What one optimiser step is made of."""
+    """Optimiser step of a network; its random numbers depend on the seed and the step alone."""
 
+    net: nn.Module
     task: Task
     recipe: Recipe
     seed: int
+    device: torch.device
+    precision: str
     progress: Progress
+    optimizer: torch.optim.Optimizer
     activity: Activity
     constraints: Constraints | None
 
-
-class _Learner(lightning.LightningModule):
-    """One optimiser step; its random numbers depend on the seed and the step alone."""
-
-    def __init__(self, net: nn.Module, step: _Step) -> None:
-        super().__init__()
-        self.net, self.step = net, step
-        self.optimizer: torch.optim.Optimizer | None = None
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        self.optimizer = self.step.recipe.optimizer_of(self.net)
-        if self.step.progress.optimizer is not None:
-            self.optimizer.load_state_dict(self.step.progress.optimizer)
-        return self.optimizer
-
-    def on_train_start(self) -> None:
-        if self.step.constraints is not None:
-            self.step.constraints.to(self.device)
-
-    def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], _: int) -> torch.Tensor:
-        images, labels = batch
-        step, progress = self.step, self.step.progress
-        lightning.seed_everything(
-            int(np.random.SeedSequence([step.seed, progress.step]).generate_state(1)[0]), verbose=False
-        )
-        assert self.optimizer is not None
+    def __call__(self, images: torch.Tensor, labels: torch.Tensor) -> None:
+        """Move the weights along the gradient of a batch, keep to the limits, and count the step."""
+        recipe, progress = self.recipe, self.progress
+        seed_generators(int(np.random.SeedSequence([self.seed, progress.step]).generate_state(1)[0]))
         for group in self.optimizer.param_groups:
-            group["lr"] = step.recipe.rate(progress.step)
+            group["lr"] = recipe.rate(progress.step)
+        self.optimizer.zero_grad()
+        images, labels = (part.to(self.device, non_blocking=True) for part in (images, labels))
+        # weights are used once in a step: to keep their casts would only cost memory
+        with torch.autocast(
+            self.device.type, torch.bfloat16, enabled=self.precision == "bf16", cache_enabled=False
+        ):
+            loss = self._loss(images, labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if recipe.gradient_limit is not None:
+            nn.utils.clip_grad_norm_(self.net.parameters(), recipe.gradient_limit)
+        self.optimizer.step()
+        recipe.limit_(self.net)
+        if self.constraints is not None:
+            self.constraints.ascend()
+        progress.step += 1
+
+    def _loss(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Return the mean loss of a batch with all penalties; the progress counts it without them."""
+        progress = self.progress
         outputs = self.net(images).float()
-        loss = step.task.loss(outputs, labels)
-        progress.loss_sum += float(loss.detach()) * len(labels)
-        progress.correct += int(step.task.right(outputs, labels))
+        loss = self.task.loss(outputs, labels)
+        # in float64, as a sum of Python's numbers
+        progress.loss_sum = progress.loss_sum + loss.detach().double() * len(labels)
+        progress.correct = progress.correct + self.task.right(outputs.detach(), labels)
         progress.seen += len(labels)
-        loss = loss + step.recipe.penalty(self.net) + step.activity.take()
-        if step.constraints is not None:
-            loss = loss + step.constraints.penalty(self.net, outputs, labels)
+        loss = loss + self.recipe.penalty(self.net) + self.activity.take()
+        if self.constraints is not None:
+            loss = loss + self.constraints.penalty(self.net, outputs, labels)
         return loss + self.net.penalty() if isinstance(self.net, Penalised) else loss
-
-
-class _Keeper(Callback):
-    """After every step: keep to the limits, count it, and evaluate, save or stop when it is time."""
-
-    def __init__(self, after_step: AfterStep, stop: list[int]) -> None:
-        self.after_step, self.stop, self.enough = after_step, stop, False
-
-    def on_train_batch_end(self, trainer: lightning.Trainer, learner: Any, *_: Any) -> None:
-        step: _Step = learner.step
-        step.recipe.limit_(learner.net)
-        if step.constraints is not None:
-            step.constraints.ascend()
-            step.progress.constraints = step.constraints.state_dict()
-        step.progress.step += 1
-        step.progress.optimizer = learner.optimizer.state_dict()
-        self.enough = self.after_step(step.progress)
-        if self.stop or self.enough:
-            trainer.should_stop = True
-
-
-class _Bar(TQDMProgressBar):
-    """Lightning's bar, which here spans all epochs."""
-
-    def on_train_epoch_start(self, trainer: lightning.Trainer, *_: Any) -> None:
-        super().on_train_epoch_start(trainer)
-        self.train_progress_bar.set_description("training")
 
 
 AfterStep = Callable[[Progress], bool]
@@ -166,28 +162,62 @@ def fit(
     """
     if not len(batches):
         return True
+    net.to(device).train()
+    optimizer = recipe.optimizer_of(net)
+    if progress.optimizer is not None:
+        optimizer.load_state_dict(progress.optimizer)
+    progress.parts = {"optimizer": optimizer}
+    if constraints is not None:
+        progress.parts["constraints"] = constraints.to(device)
+    enough = False
     with (
         _stop_after_step() as stop,
-        _quiet(),
+        reproducible(),
         Loader(batches) as loader,
         activity(net, recipe.activity_l2) as seen,
+        _bar(len(loader)) as bar,
     ):
-        learner = _Learner(net.train(), _Step(task, recipe, seed, progress, seen, constraints))
-        keeper = _Keeper(after_step, stop)
-        trainer = lightning.Trainer(
-            accelerator="gpu" if device.type == "cuda" else "cpu",
-            devices=[device.index] if device.type == "cuda" else 1,
-            precision="bf16-mixed" if precision == "bf16" else "32-true",
-            max_epochs=1,
-            gradient_clip_val=recipe.gradient_limit,
-            callbacks=[keeper, _Bar()],
-            logger=False,
-            enable_checkpointing=False,
-            enable_model_summary=False,
-            deterministic="warn",
-        )
-        trainer.fit(learner, train_dataloaders=loader)
-    return keeper.enough or not stop
+        step = _Step(net, task, recipe, seed, device, precision, progress, optimizer, seen, constraints)
+        for images, labels in loader:
+            step(images, labels)
+            bar.update()
+            enough = after_step(progress)
+            if stop or enough:
+                break
+    return enough or not stop
+
+
+def seed_generators(seed: int) -> None:
+    """Seed the generators of Python, NumPy and torch (CPU, and GPUs in use): 0 <= seed < 2^32.
+
+    It is ``torch.manual_seed`` without its notes for devices that are not in use: each is a formatted stack that
+    stays in memory.
+    """
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002  # networks of users may draw from it
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.manual_seed_all(seed)
+
+
+@contextmanager
+def reproducible() -> Iterator[None]:
+    """Let torch choose algorithms whose results do not vary; where it has none, it warns and goes on."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is only reproducible with this
+    memory: Any = deterministic  # whose attribute mypy does not see
+    mode, fill = torch.get_deterministic_debug_mode(), memory.fill_uninitialized_memory
+    torch.set_deterministic_debug_mode("warn")  # use_deterministic_algorithms would import the compiler
+    memory.fill_uninitialized_memory = False  # nothing reads it, and it costs a pass over every tensor
+    try:
+        yield
+    finally:
+        torch.set_deterministic_debug_mode(mode)
+        memory.fill_uninitialized_memory = fill
+
+
+def _bar(steps: int) -> tqdm:
+    """Return the progress bar of a training; its rate is that of all steps so far."""
+    return tqdm(total=steps, desc="training", file=sys.stdout, dynamic_ncols=True, smoothing=0)
 
 
 @contextmanager
@@ -207,15 +237,3 @@ def _stop_after_step() -> Iterator[list[int]]:
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Lightning's remarks on workers, tips and hardware are no news to the user of a command."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="lightning")
-        yield
-    logger.setLevel(level)

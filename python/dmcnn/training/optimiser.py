@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import torch
@@ -16,12 +16,32 @@ from dmcnn._common import plugins
 from dmcnn._common.errors import InputError
 from dmcnn.quantisation.quantisers import QuantisedTanh
 
+
+def _eager(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
+    """Return the optimiser class without the wrappers that keep torch's compiler out of its methods.
+
+    Their first call imports that compiler, which takes more CPU time than torch itself.
+    """
+    wrapped = ("add_param_group", "load_state_dict", "state_dict", "zero_grad")
+    methods = {name: inspect.unwrap(getattr(kind, name)) for name in wrapped}
+    return type(kind.__name__, (kind,), {**methods, "step": torch.no_grad()(inspect.unwrap(kind.step))})
+
+
+def adam(parameters: Iterable[nn.Parameter], lr: float) -> torch.optim.Optimizer:
+    """Return torch's Adam (arXiv:1412.6980)."""
+    return _eager(torch.optim.Adam)(parameters, lr=lr)
+
+
+def nadam(parameters: Iterable[nn.Parameter], lr: float) -> torch.optim.Optimizer:
+    """Return Keras' Nadam (Dozat 2016) with its defaults, which are not torch's."""
+    return _eager(torch.optim.NAdam)(parameters, lr=lr, betas=(0.9, 0.999), eps=1e-7, momentum_decay=1.0)
+
+
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "adam": torch.optim.Adam,
-    "nadam": partial(torch.optim.NAdam, betas=(0.9, 0.999), eps=1e-7, momentum_decay=1.0),
+    "adam": adam,
+    "nadam": nadam,
 }
-"""``nadam`` is Keras' Nadam (Dozat 2016) with its defaults, not torch's. One of one's own, such as
-``torch.optim:AdamW``, takes the parameters and ``lr=``."""
+"""Name -> what makes an optimiser of the parameters with the step size ``lr``, as ``torch.optim:AdamW`` does."""
 
 SCHEDULES = ("constant", "cosine")
 """``cosine``: from the full step size to none (arXiv:1608.03983, without restarts)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from torch import nn
 
 from dmcnn._common.errors import InputError
-from dmcnn._common.files import replacing
+from dmcnn._common.files import atomic_file
 from dmcnn.checkpoints.card import KEY, Card
 from dmcnn.checkpoints.load import load, read
 from dmcnn.checkpoints.save import save
 from dmcnn.engines.dense import all_logits
 from dmcnn.images.sparse import SparseImages
 from dmcnn.tasks import Result, Task
-from dmcnn.training.loop import Progress
+from dmcnn.training.loop import Progress, reproducible
 from dmcnn.training.optimiser import Recipe
 
 if TYPE_CHECKING:
@@ -126,8 +126,10 @@ class Run:
 
     def enough(self, progress: Progress) -> bool:
         """Whether the last ``patience`` evaluations brought nothing better."""
+        if not self.patience:
+            return False
         ranks = [self.task.rank(row) for row in progress.rows]
-        return bool(self.patience and ranks and len(ranks) - 1 - ranks.index(max(ranks)) >= self.patience)
+        return bool(ranks and len(ranks) - 1 - ranks.index(max(ranks)) >= self.patience)
 
     def evaluate(self, progress: Progress) -> None:
         """Add a row to the metrics table; keep the weights if they are the best so far."""
@@ -136,8 +138,8 @@ class Run:
         best = max(map(self.task.rank, progress.rows), default=(-np.inf,))
         seen = max(1, progress.seen)
         values = {
-            "train_accu": progress.correct / seen,
-            "train_loss": progress.loss_sum / seen,
+            "train_accu": int(progress.correct) / seen,
+            "train_loss": float(progress.loss_sum) / seen,
             "test_loss": result.numbers["loss"],
             "epoch": (progress.step - 1) // self.steps_per_epoch,
             "step": progress.step,
@@ -164,20 +166,23 @@ class Run:
         about = self.net, torch.from_numpy(outputs), truth
         return {**self.constraints.violations(*about), "violation": self.constraints.owed(*about)}
 
+    @reproducible()
     def finish(self, progress: Progress, test: SparseImages) -> Result:
         """The best weights (without evaluations on the way: the last) on the whole test set, kept as JSON.
 
         In float32, as inference scores, whatever the precision of the training.
         """
         if progress.best is not None:
-            best, _ = load(self.outputs.best, self.card.model)
+            best, _ = load(
+                self.outputs.best, [self.card.model, *filter(None, [self.card.reading.get("reader")])]
+            )
             self.net.load_state_dict(best.state_dict())
         result = self.task.evaluate(self.net, self.outputs_on(test, "32"), test)
         if progress.best is None and self.save_every_step:
             self._save_best(progress, result)
         step = progress.step if progress.best is None else progress.best
         numbers = {key: None if np.isnan(value) else value for key, value in result.numbers.items()}
-        with replacing(self.outputs.summary) as temporary:
+        with atomic_file(self.outputs.summary) as temporary:
             content = {"step": step, **numbers, **self.task.summary(result)}
             temporary.write_text(json.dumps(content, indent=1) + "\n")
         return result
@@ -201,7 +206,7 @@ class Run:
         content = {
             KEY: self._card(progress, {}).as_dict(),
             "state_dict": self.net.state_dict(),
-            "progress": {entry.name: getattr(progress, entry.name) for entry in fields(progress)},
+            "progress": progress.state_dict(),
         }
         save(self.outputs.last, content)
 
@@ -216,7 +221,7 @@ class Run:
 
 def write_metrics(path: Path, rows: list[dict[str, float]], columns: Sequence[str]) -> None:
     """The metrics table as CSV, whole or not at all; what does not exist is an empty cell."""
-    with replacing(path) as temporary, temporary.open("w", newline="") as file:
+    with atomic_file(path) as temporary, temporary.open("w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(columns)
         table.writerows([["" if np.isnan(row[name]) else row[name] for name in columns] for row in rows])

@@ -1,14 +1,14 @@
-"""The network of a training, new or resumed, and everything around it, as the settings say."""
+"""Set-up of a training: the network, new or resumed, and everything around it."""
 
 from __future__ import annotations
 
 import inspect
 import logging
 import platform
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import lightning
 import numpy as np
 import torch
 from torch import nn
@@ -20,81 +20,163 @@ from dmcnn.checkpoints.card import Card
 from dmcnn.inference import devices
 from dmcnn.losses import LIKELIHOODS
 from dmcnn.losses.classification import activation_of, loss_function
-from dmcnn.metrics.gaussian import Gaussian
 from dmcnn.models import MODELS, find_model, takes
-from dmcnn.settings import TrainSettings
 from dmcnn.tasks import Task, task_of
 from dmcnn.training.constraints.multipliers import DAMPING, RATE, WARMUP, Constraints, faults_in
 from dmcnn.training.data import Data
-from dmcnn.training.loop import Progress
+from dmcnn.training.loop import Progress, seed_generators
 from dmcnn.training.optimiser import Recipe
 from dmcnn.training.session import Outputs, Run, Watch, restore
 
 log = logging.getLogger("dmcnn")
 
 
-def check(settings: TrainSettings) -> None:
-    """InputError for an unknown model, a key of the cfg that it does not take, or constraints that are none."""
-    maker = find_model(settings.model)
+@dataclass(frozen=True, kw_only=True)
+class NetworkOptions:
+    """What the user says of the network and its outputs.
+
+    Attributes:
+        model: name of the network, or ``module:Name``.
+        architecture: arguments of the network that differ from its defaults.
+        classes: names of the classes in the order of the logits; none of a network that estimates targets.
+        signal: which of them is the signal.
+        label: rule that gave the events their class, as the card keeps it.
+        scaling: one of dmcnn.images.scaling.SCALINGS.
+        loss: name of the loss.
+        focal_gamma: exponent of the focal loss.
+        diagonal, covariance: how outputs become a covariance, see dmcnn.metrics.gaussian.Gaussian.
+        cfg: text of the cfg, as the card keeps it.
+    """
+
+    model: str = "mpid"
+    architecture: Mapping[str, Any] = field(default_factory=dict)
+    classes: Sequence[str] = ()
+    signal: str | None = None
+    label: Any = "run == 100"
+    scaling: str = "none"
+    loss: str = "bce"
+    focal_gamma: float = 2.0
+    diagonal: str = "softplus"
+    covariance: str = "full"
+    cfg: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConstraintOptions:
+    """What the weights or outputs must obey, see dmcnn.training.constraints.
+
+    Attributes:
+        texts: such as "zeros >= 0.75".
+        rate: gain of a multiplier over the whole training.
+        damping: weight of the squared violations.
+        warmup: share of the training over which the constraints come into force.
+    """
+
+    texts: Sequence[str]
+    rate: float = RATE
+    damping: float = DAMPING
+    warmup: float = WARMUP
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionOptions:
+    """How long a training lasts, where it runs, and when it is evaluated and saved.
+
+    Attributes:
+        epochs: passes over the training set.
+        batch_size_train, batch_size_test: images per step, and per forward pass of an evaluation.
+        test_every_step: steps between evaluations; 0 = once per epoch, None = never.
+        test_events: events of an evaluation; None = all.
+        save_every_step: steps between checkpoints to resume from; 0 = none.
+        patience: evaluations without a better one after which the training ends; 0 = it never does.
+        schedule_start: share of the training after which the step size begins to fall.
+        seed: of everything that is random; None draws one.
+        gpuid, precision: as dmcnn.inference.devices.device takes them; precision "auto" is bf16 where that is fast.
+        resume: whether a training of the same name goes on.
+        may_change: keys of the cfg whose values may differ from those of the training that goes on.
+    """
+
+    epochs: int
+    batch_size_train: int = 32
+    batch_size_test: int = 16
+    test_every_step: int | None = 0
+    test_events: int | None = None
+    save_every_step: int = 200
+    patience: int = 0
+    schedule_start: float = 0.0
+    seed: int | None = 1
+    gpuid: str = ""
+    precision: str = "auto"
+    resume: bool = True
+    may_change: Collection[str] = ()
+
+
+def check(
+    model: str, architecture: Mapping[str, Any], constraints: Sequence[str], targets: Sequence[str]
+) -> None:
+    """Raise InputError for an unknown model, an argument that it does not take, or constraints that are none."""
+    maker = find_model(model)
     if maker is None:
         known = [*MODELS, *plugins.names("dmcnn.models")]
-        hint = nearest(settings.model, known)
-        raise InputError(f"model = {settings.model!r}: known are {', '.join(known)}{hint}")
-    faults = [
-        f"model {settings.model} takes no {key}" for key in settings.architecture() if not takes(maker, key)
-    ]
-    if settings.constraints:
-        faults += faults_in(settings.constraints, settings.targets or [])
+        raise InputError(f"model = {model!r}: known are {', '.join(known)}{nearest(model, known)}")
+    faults = [f"model {model} takes no {key}" for key in architecture if not takes(maker, key)]
+    if constraints:
+        faults += faults_in(constraints, targets)
     if faults:
         raise InputError(*faults)
 
 
 def prepare(
-    settings: TrainSettings, outputs: Outputs, data: Data, watch: Watch | None
+    outputs: Outputs,
+    data: Data,
+    network: NetworkOptions,
+    recipe: Recipe,
+    session: SessionOptions,
+    constraints: ConstraintOptions | None = None,
+    watch: Watch | None = None,
 ) -> tuple[Run, Progress]:
-    """The network, new or from the last checkpoint of this name, and everything around it."""
+    """Return the training, new or from the last checkpoint of this name, and where it stands."""
     devices.use_whole_cpu()
-    device = devices.device(settings.GPUID)
-    precision = settings.precision
+    device = devices.device(session.gpuid)
+    precision = session.precision
     if precision == "auto":  # estimates, and quantised weights, need every bit
         precision = "bf16" if data.targets is None and devices.bf16_is_fast(device) else "32"
-    seed = settings.seed_number if settings.seed else int(np.random.SeedSequence().generate_state(1)[0])
-    card = _card(settings, data, f"{device}", precision)
-    lightning.seed_everything(seed, verbose=False)
-    net, progress = card.build(settings.model), Progress()
-    if settings.resume and outputs.last.exists():
-        free = settings.keys(resume="free")
-        if settings.schedule != "constant" or settings.constraints:
-            free.remove("EPOCHS")
-        progress, seed = restore(outputs.last, net, card, free)
+    seed = int(np.random.SeedSequence().generate_state(1)[0]) if session.seed is None else session.seed
+    card = _card(network, data, f"{device}", precision)
+    seed_generators(seed)
+    net, progress = card.build(network.model), Progress()
+    if session.resume and outputs.last.exists():
+        progress, seed = restore(outputs.last, net, card, set(session.may_change))
         log.info("%s: resuming after step %d", outputs.last, progress.step)
-    if settings.model not in MODELS:
+    if network.model not in MODELS:
         _check_outputs(net, card)
     images = data.images
     watched = images.get("validation", images["test"])
-    chosen = np.random.default_rng(seed).permutation(len(watched))[: settings.test_events_nums]
-    per_epoch = -(-len(images["train"]) // settings.batch_size_train)
-    total = settings.EPOCHS * per_epoch
-    constraints = _constraints(settings, net, data.shape, total, progress)
-    job = Run(
+    chosen = np.random.default_rng(seed).permutation(len(watched))[: session.test_events]
+    per_epoch = -(-len(images["train"]) // session.batch_size_train)
+    total = session.epochs * per_epoch
+    multipliers = None if constraints is None else _multipliers(constraints, net, card, total, progress)
+    hold = max(round(session.schedule_start * total), 0 if multipliers is None else multipliers.warmup)
+    every = session.test_every_step
+    run = Run(
         net=net,
         card=replace(card, seed=seed),
         outputs=outputs,
         test=watched.take(np.sort(chosen)),
-        task=_task(settings, card, constraints),
-        recipe=_recipe(settings, total, constraints),
+        task=_task(network, card, multipliers),
+        recipe=replace(recipe, total=total, hold=hold),
         device=device,
         precision=precision,
-        batch_size_test=settings.batch_size_test,
+        batch_size_test=session.batch_size_test,
         steps_per_epoch=per_epoch,
         total=total,
-        test_every_step=(settings.test_every_step or per_epoch) if settings.run_test else 0,
-        save_every_step=settings.save_every_step if settings.save_weights else 0,
-        patience=settings.patience,
-        constraints=constraints,
+        test_every_step=0 if every is None else every or per_epoch,
+        save_every_step=session.save_every_step,
+        patience=session.patience,
+        constraints=multipliers,
         watch=watch,
     )
-    return job, progress
+    return run, progress
 
 
 @torch.inference_mode()
@@ -117,82 +199,60 @@ def _check_outputs(net: nn.Module, card: Card) -> None:
         )
 
 
-def _recipe(settings: TrainSettings, total: int, constraints: Constraints | None) -> Recipe:
-    return Recipe(
-        learning_rate=settings.learning_rate,
-        optimizer=settings.optimizer,
-        schedule=settings.schedule,
-        total=total,
-        hold=max(round(settings.schedule_start * total), 0 if constraints is None else constraints.warmup),
-        weight_limit=settings.weight_limit,
-        gradient_limit=settings.gradient_limit,
-        l1=settings.l1_weights,
-        l2=settings.l2_weights,
-        activity_l2=settings.l2_activity,
-    )
-
-
-def _task(settings: TrainSettings, card: Card, constraints: Constraints | None) -> Task:
-    training: dict[str, Any] = {} if constraints is None else {"constraints": constraints.names}
-    if settings.loss not in LIKELIHOODS:
-        gamma = 2.0 if settings.focal_gamma is None else settings.focal_gamma
-        training["loss"] = loss_function(settings.loss, gamma)
+def _task(network: NetworkOptions, card: Card, multipliers: Constraints | None) -> Task:
+    """Return the task of the network with its loss and the names of its constraints."""
+    training: dict[str, Any] = {} if multipliers is None else {"constraints": multipliers.names}
+    if network.loss not in LIKELIHOODS:
+        training["loss"] = loss_function(network.loss, network.focal_gamma)
     return task_of(card, **training)
 
 
-def _constraints(
-    settings: TrainSettings, net: nn.Module, shape: tuple[int, int, int], total: int, progress: Progress
-) -> Constraints | None:
-    """The constraints with their multipliers, from where a resumed training stopped."""
-    if not settings.constraints:
-        return None
-    share = WARMUP if settings.constraint_warmup is None else settings.constraint_warmup
-    damping = DAMPING if settings.constraint_damping is None else settings.constraint_damping
-    found = Constraints(
-        settings.constraints,
+def _multipliers(
+    constraints: ConstraintOptions, net: nn.Module, card: Card, total: int, progress: Progress
+) -> Constraints:
+    """Return the constraints with their multipliers, from where a resumed training stopped."""
+    multipliers = Constraints(
+        constraints.texts,
         net,
-        targets=settings.targets or [],
-        gaussian=Gaussian(settings.covariance, settings.diagonal),
-        shape=shape,
-        rate=(settings.constraint_rate or RATE) / total,
-        damping=damping,
-        warmup=round(share * total),
+        targets=card.targets,
+        gaussian=card.gaussian,
+        shape=card.shape,
+        rate=constraints.rate / total,
+        damping=constraints.damping,
+        warmup=round(constraints.warmup * total),
     )
     if progress.constraints is not None:
-        found.load_state_dict(progress.constraints)
-    return found
+        multipliers.load_state_dict(progress.constraints)
+    return multipliers
 
 
-def _card(settings: TrainSettings, data: Data, device: str, precision: str) -> Card:
-    """How the network is made, and all that makes it."""
+def _card(network: NetworkOptions, data: Data, device: str, precision: str) -> Card:
+    """Return the card of a new network: how it is made, and all that makes it."""
     channels, height, width = data.shape
-    maker = find_model(settings.model)
+    maker = find_model(network.model)
     drop_out = inspect.signature(maker).parameters.get("drop_out") if maker is not None else None
+    has_default = drop_out is not None and drop_out.default is not drop_out.empty
     card = Card(
-        model=settings.model,
+        model=network.model,
         arguments={
-            **(
-                {}
-                if drop_out is None or drop_out.default is drop_out.empty
-                else {"drop_out": drop_out.default}
-            ),
+            **({"drop_out": drop_out.default} if drop_out is not None and has_default else {}),
             "channels": channels,
             "height": height,
             "width": width,
-            **settings.architecture(),
+            **network.architecture,
         },
-        classes=settings.class_names,
-        signal=settings.signal_class,
-        activation="none" if data.targets else activation_of(settings.loss),
+        classes=list(network.classes),
+        signal=network.signal,
+        activation="none" if data.targets else activation_of(network.loss),
         targets=list(data.targets.names) if data.targets else [],
         target_scales=list(data.targets.scales) if data.targets else [],
-        diagonal=settings.diagonal,
-        covariance=settings.covariance,
+        diagonal=network.diagonal,
+        covariance=network.covariance,
         reading=data.reading,
-        scaling=settings.scaling,
-        label=settings.label,
-        loss=settings.loss,
-        cfg=settings.text(f"dmcnn {dmcnn.__version__}"),
+        scaling=network.scaling,
+        label=network.label,
+        loss=network.loss,
+        cfg=network.cfg,
         environment={
             "dmcnn": dmcnn.__version__,
             "python": platform.python_version(),

@@ -1,8 +1,8 @@
 """How far an attribution map can be trusted: one row of numbers per event and method.
 
     rows += judge(net, inputs, maps, target, methods=methods, ids=ids(event, file))    # event by event
-    table.write("quality.csv", Table.of(columns(rows)))
-    table.write("quality_summary.csv", Table.of(columns(summary(rows))))               # summary.py
+    table.write("quality.csv", Table.from_columns(columns(rows)))
+    table.write("quality_summary.csv", Table.from_columns(columns(summary(rows))))               # summary.py
 
 Two maps that know nothing of the network are judged beside the others: ``random``, the floor, and ``charge``, the
 image itself. Whatever a measure says of them it may say of any map by chance, or because there is charge.
@@ -198,7 +198,7 @@ def judge(
 
 
 def columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Rows as columns, for ``Table.of`` and ``parquet.write``; None where a row has no such column."""
+    """Rows as columns, for ``Table.from_columns`` and ``parquet.write``; None where a row has no such column."""
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: [row.get(name) for row in rows] for name in names}
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dmcnn import _core
 from dmcnn._common.errors import InputError
 from dmcnn.formats import hdf5
-from dmcnn.formats.source import reading
+from dmcnn.formats.source import decoding_errors
 
 NAME = "X"
 """The dataset (n, H, W, 2): energy and time of every cell."""
@@ -112,7 +112,7 @@ class Pieces:
     def of(cls, path: Path, data: h5py.Dataset) -> Pieces:
         """The pieces of a dataset (n, H, W, 2)."""
         n, height, width, _ = data.shape
-        with reading(f"{path}: {NAME}"):
+        with decoding_errors(f"{path}: {NAME}"):
             chunks = _deflated(data) if _plain(data) else None
             rows = data.chunks[0] if data.chunks else 1
             if chunks is None:  # whole chunks, several at a time
@@ -136,7 +136,7 @@ class Pieces:
         where = f"{self.path}: entries {first}..{last - 1}"
         if self.chunks is not None:
             return selection.of(self._inflated(where, number)[: last - first])
-        with hdf5.opened(self.path) as file, reading(where):
+        with hdf5.open_file(self.path) as file, decoding_errors(where):
             block = file[NAME][first:last].astype(np.float32, copy=False)
         return selection.of(np.ascontiguousarray(block))
 
@@ -149,7 +149,7 @@ class Pieces:
             return np.zeros(shape, np.float32)
         if wanted > DEFLATE * size:
             raise InputError(f"{where}: {size} bytes that should make {wanted}, damaged file")
-        with self.path.open("rb", buffering=0) as file, reading(where):
+        with self.path.open("rb", buffering=0) as file, decoding_errors(where):
             file.seek(start)
             made = np.frombuffer(deflate.zlib_decompress(file.read(size), wanted), np.float32)
         if made.nbytes != wanted:
@@ -184,7 +184,7 @@ def _deflated(data: h5py.Dataset) -> NDArray[np.int64] | None:
 def dataset(file: h5py.File) -> h5py.Dataset:
     """The images, once their layout and size have been checked."""
     where = f"{file.filename}: {NAME}"
-    with reading(where):
+    with decoding_errors(where):
         data = file.get(NAME)
         if not isinstance(data, h5py.Dataset):
             raise InputError(f"{where}: no such dataset, expected images (n, H, W, 2) of energy and time")
@@ -202,7 +202,7 @@ def dataset(file: h5py.File) -> h5py.Dataset:
 def classes(file: h5py.File, n: int) -> NDArray[np.int64] | None:
     """(n,) class numbers; None if the file holds none."""
     where = f"{file.filename}: y"
-    with reading(where):
+    with decoding_errors(where):
         data = file.get("y")
         if data is None:
             return None

@@ -21,7 +21,7 @@ from dmcnn._common.errors import InputError
 from dmcnn._common.threads import threads
 from dmcnn.detectors.calorimeter import FRAME_ENERGY
 from dmcnn.formats import hdf5
-from dmcnn.formats.source import existing, reading
+from dmcnn.formats.source import decoding_errors, existing_file
 from dmcnn.images.frames import Frames, of_cells
 from dmcnn.images.sparse import (
     META,
@@ -51,9 +51,9 @@ class Calorimeter(EventFile):
     options: CalorimeterOptions
 
     def __init__(self, path: str | Path, options: CalorimeterOptions | None = None, **given: Any) -> None:
-        super().__init__(existing(path), options, **given)
+        super().__init__(existing_file(path), options, **given)
         options, view = self.options, self.options.view
-        with hdf5.opened(self.path) as file:
+        with hdf5.open_file(self.path) as file:
             data = dataset(file)
             self._pieces = Pieces.of(self.path, data)
             self._classes = classes(file, len(data))
@@ -77,7 +77,7 @@ class Calorimeter(EventFile):
         if not head.startswith(hdf5.MAGIC):
             return False
         try:
-            with hdf5.opened(path) as file, reading(str(path)):
+            with hdf5.open_file(path) as file, decoding_errors(str(path)):
                 return isinstance(file.get("X"), h5py.Dataset)
         except InputError:
             return False  # the reader of other HDF5 files says what is wrong

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
-from dmcnn._common.threads import shared
-from dmcnn.formats.source import reading
+from dmcnn._common.threads import map_in_threads
+from dmcnn.formats.source import decoding_errors
 from dmcnn.readers.larcv2.compression import unpacked
 
 KEY = struct.Struct(">ihiIhh")
@@ -90,7 +90,7 @@ class Baskets:
                 for number in numbers:
                     yield decode(*self._entries(file, buffer, number, start, stop))
 
-        return shared(work, numbers.tolist(), min(n_threads, len(numbers), stored // WORTH_A_THREAD))
+        return map_in_threads(work, numbers.tolist(), min(n_threads, len(numbers), stored // WORTH_A_THREAD))
 
     def _entries(
         self, file: FileIO, buffer: memoryview, number: int, start: int, stop: int
@@ -108,11 +108,11 @@ class Baskets:
         begin, end = int(self.edges[number]), int(self.edges[number + 1])
         where = f"{self.path}: branch {self.name}: entries {begin}..{end - 1}"
         if self._fetch is not None:
-            with reading(where):
+            with decoding_errors(where):
                 data, at = self._fetch(number)
         else:
             seek, nbytes = int(self._seek[number]), int(self._nbytes[number])
-            with reading(where):
+            with decoding_errors(where):
                 file.seek(seek)
                 record = buffer[: max(nbytes, 0)]
                 record = record[: file.readinto(record)]

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn import _core
-from dmcnn._common.columns import chained
+from dmcnn._common.columns import join_offsets
 from dmcnn._common.errors import InputError
 from dmcnn._common.threads import threads
-from dmcnn.formats.source import choose_producer, damaged, existing
+from dmcnn.formats.source import choose_producer, existing_file, kernel_errors
 from dmcnn.readers.larcv2.root import RootFile
 from dmcnn.readers.larcv2.tensors import images
 
@@ -59,7 +59,7 @@ def read_clusters(path: str | Path, producer: str | None = None, n_threads: int 
     Raises:
         InputError: one line naming the file, what was found and what was expected.
     """
-    file = RootFile(existing(path))
+    file = RootFile(existing_file(path))
     try:
         trees = file.trees("cluster2d")
         tree = file.tree(trees[choose_producer(f"{file.path}: cluster2d", trees, producer, "producer")])
@@ -75,7 +75,7 @@ def read_clusters(path: str | Path, producer: str | None = None, n_threads: int 
         file.close()
 
     def decode(data: NDArray[np.uint8], at: NDArray[np.int64], first: int) -> tuple[NDArray[Any], ...]:
-        with damaged(file.path, first, "clusters"):
+        with kernel_errors(file.path, first, "clusters"):
             columns: tuple[NDArray[Any], ...] = _core.decode_clusters(data, at)
         return columns
 
@@ -83,8 +83,8 @@ def read_clusters(path: str | Path, producer: str | None = None, n_threads: int 
     counts, offsets, ids, voxel_offsets, voxel_id, value = zip(*parts, strict=True)
     _same_projections(where, np.concatenate(counts), table.counts)
     clusters = Clusters(
-        events, table.counts, table.rows, table.cols, table.meta, chained(offsets), np.concatenate(ids),
-        chained(voxel_offsets), np.concatenate(voxel_id), np.concatenate(value),
+        events, table.counts, table.rows, table.cols, table.meta, join_offsets(offsets), np.concatenate(ids),
+        join_offsets(voxel_offsets), np.concatenate(voxel_id), np.concatenate(value),
     )  # fmt: skip
     _inside(where, clusters)
     return clusters

@@ -14,7 +14,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
-from dmcnn.formats.source import reading
+from dmcnn.formats.source import decoding_errors
 
 HEADER = 9
 """Bytes before each block: 2 of the method's tag, 1 of its variant, 3 little-endian of the compressed size, 3 of
@@ -60,7 +60,7 @@ def unpacked(where: str, stored: memoryview, size: int) -> NDArray[np.uint8]:
     if len(stored) == size:
         return np.frombuffer(bytes(stored), np.uint8)  # a copy: the caller reads the next basket over it
     blocks = _blocks(where, stored, size)  # all of their sizes are checked before any is believed
-    with reading(where):
+    with decoding_errors(where):
         parts = [np.frombuffer(METHODS[tag](block, length), np.uint8) for tag, block, length in blocks]
     for part, (_, _, length) in zip(parts, blocks, strict=True):
         if len(part) != length:

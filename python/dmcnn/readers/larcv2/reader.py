@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dmcnn import _core
 from dmcnn._common.errors import InputError
 from dmcnn._common.threads import threads
-from dmcnn.formats.source import choose_producer, damaged, existing
+from dmcnn.formats.source import choose_producer, existing_file, kernel_errors
 from dmcnn.images.sparse import META, UNIT_WIRE_TICK
 from dmcnn.readers.base import Particles
 from dmcnn.readers.fit_to_window import Decoded, ImageFile, joined, primary, same_ids
@@ -51,7 +51,7 @@ class LArCV2(ImageFile):
 
     def __init__(self, path: str | Path, options: LArCV2Options | None = None, **given: Any) -> None:
         self._flip_rows = False
-        self._root = root.RootFile(existing(path))
+        self._root = root.RootFile(existing_file(path))
         super().__init__(path, options, **given)
 
     def close(self) -> None:
@@ -132,7 +132,7 @@ class LArCV2(ImageFile):
         rows = slice(first, first + len(at) - 1)
         choice = self._position[rows], self._rows[rows], self._cols[rows]
         limits = self.options.limits
-        with damaged(self.path, first, "pixels"):
+        with kernel_errors(self.path, first, "pixels"):
             decoded: Decoded = _core.decode_image2d(
                 data, at, *choice, self.shape[1:], *limits, self._flip_rows
             )

@@ -8,13 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import awkward as ak
 import numpy as np
-import uproot
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
-from dmcnn.formats.source import reading, split_name
+from dmcnn.formats.source import decoding_errors, split_name
 from dmcnn.images.sparse import EVENT
 from dmcnn.readers.larcv2.baskets import Baskets, Entries
 
@@ -44,8 +42,10 @@ class RootFile:
 
     def _open(self) -> Any:
         if self._root is None:
+            import uproot  # which with awkward takes 0.3 s: readers of other files need neither
+
             check_whole(self.path)
-            with reading(str(self.path)):
+            with decoding_errors(str(self.path)):
                 self._root = uproot.open(self.path, handler=uproot.MemmapSource, array_cache=None)
         return self._root
 
@@ -56,7 +56,7 @@ class RootFile:
 
     def _kinds(self) -> dict[str, str]:
         root = self._open()
-        with reading(str(self.path)):
+        with decoding_errors(str(self.path)):
             kinds: dict[str, str] = root.classnames(recursive=False, cycle=False)
         return kinds
 
@@ -73,7 +73,7 @@ class RootFile:
     def tree(self, name: str) -> Any:
         """A tree that has entries."""
         root = self._open()
-        with reading(f"{self.path}: tree {name}"):
+        with decoding_errors(f"{self.path}: tree {name}"):
             tree = root[name]
             entries = int(tree.num_entries)
         if entries <= 0:
@@ -82,7 +82,7 @@ class RootFile:
 
     def branches(self, tree: Any) -> set[str]:
         """Last parts of the names of all branches."""
-        with reading(f"{self.path}: tree {tree.name}"):
+        with decoding_errors(f"{self.path}: tree {tree.name}"):
             return {name.rpartition("/")[2] for name in tree.keys()}  # noqa: SIM118 - a tree is no dict
 
     def columns(self, tree: Any, names: Sequence[str]) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:
@@ -101,9 +101,11 @@ class RootFile:
 
     def _column(self, where: str, tree: Any, name: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Values (m,) of a branch, and how many each entry has (n,): numbers directly, the rest through uproot."""
-        with reading(where):
+        with decoding_errors(where):
             dtype = number_type(tree[name])
             if dtype is None:
+                import awkward as ak
+
                 array = tree[name].array(array_cache=None)
                 flat = array if array.ndim == 1 else ak.flatten(array)
                 n = np.ones(len(array)) if array.ndim == 1 else ak.to_numpy(ak.num(array))
@@ -121,7 +123,7 @@ class RootFile:
     def baskets(self, tree: Any, name: str) -> Baskets:
         """Where the baskets of a branch lie."""
         where = f"{self.path}: tree {tree.name}: branch {name}"
-        with reading(where):
+        with decoding_errors(where):
             branch = tree[name]
             edges = np.asarray(branch.entry_offsets, np.int64)
             seek = np.asarray(branch.member("fBasketSeek"), np.int64)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dmcnn import _core
 from dmcnn._common.columns import join
 from dmcnn._common.errors import InputError
-from dmcnn.formats.source import damaged
+from dmcnn.formats.source import kernel_errors
 from dmcnn.images.sparse import META
 from dmcnn.readers.image_choice import LARGEST, ImageTable, sizes
 from dmcnn.readers.larcv2.baskets import Baskets
@@ -97,7 +97,7 @@ def sets2d(baskets: Baskets, start: int, stop: int, expected: NDArray[np.int64],
     """Sets of voxels of the entries start..stop-1 of a sparse2d tree, which must be as many as ``expected``."""
 
     def decode(data: NDArray[np.uint8], at: NDArray[np.int64], first: int) -> Sets:
-        with damaged(baskets.path, first, "voxels"):
+        with kernel_errors(baskets.path, first, "voxels"):
             return Sets(*_core.decode_voxels(data, at))
 
     sets = join(baskets.read(start, stop, decode, n_threads), NO_SETS)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dmcnn import _core
 from dmcnn._common.errors import InputError
 from dmcnn.formats import hdf5
-from dmcnn.formats.source import choose_producer, reading, split_name
+from dmcnn.formats.source import choose_producer, decoding_errors, split_name
 from dmcnn.images.sparse import EVENT, META, UNIT_CM, UNIT_UNKNOWN, UNIT_WIRE_TICK, UNSET
 from dmcnn.readers.base import Particles
 from dmcnn.readers.fit_to_window import Decoded, ImageFile, primary
@@ -41,7 +41,7 @@ class LArCV3(ImageFile):
 
     def _tables(self, producer: str | None) -> tuple[str, NDArray[Any], ImageTable]:
         self._rows_first = self.options.axis0 == "row"
-        with hdf5.opened(self.path) as file:
+        with hdf5.open_file(self.path) as file:
             self._product = product = self.options.product or self._only_product(file)
             groups = hdf5.groups(file, product)
             producer = choose_producer(f"{self.path}: {product}", groups, producer, "producer")
@@ -52,7 +52,7 @@ class LArCV3(ImageFile):
             images = hdf5.table(file, f"{self._group}/{EXTENTS[product]}", "first", "N")
             meta = hdf5.table(file, f"{self._group}/image_meta", *IMAGE_META)
             length = len(hdf5.content(file, self._content))
-            with reading(f"{self.path}: {self._group}"):
+            with decoding_errors(f"{self.path}: {self._group}"):
                 stored = file[self._group].attrs.get("unit")
                 unit = next((unit for unit in (UNIT_CM, UNIT_WIRE_TICK) if stored == unit), UNIT_UNKNOWN)
         where = f"{self.path}: {self._group}"
@@ -60,9 +60,9 @@ class LArCV3(ImageFile):
             raise InputError(f"{where}: {len(extents)} entries, expected {len(events)} as /Events has")
         if len(meta) != len(images):
             raise InputError(f"{where}: {len(images)} images but {len(meta)} rows of image_meta")
-        hdf5.inside(f"{where}/extents", extents, len(images))
-        hdf5.inside(f"{where}/{EXTENTS[product]}", images, length)
-        order = hdf5.rows_of(extents)
+        hdf5.check_extents(f"{where}/extents", extents, len(images))
+        hdf5.check_extents(f"{where}/{EXTENTS[product]}", images, length)
+        order = hdf5.row_numbers(extents)
         images, meta = images[order], meta[order]
         counts = extents["N"].astype(np.int64)
         table = self._image_table(where, counts, meta, unit)
@@ -77,7 +77,7 @@ class LArCV3(ImageFile):
         return producer, events, table
 
     def _only_product(self, file: h5py.File) -> Product:
-        with reading(str(self.path)):
+        with decoding_errors(str(self.path)):
             names = [split_name(name, "group") for name in file.get("Data", ())]
         there = sorted({parts[0] for parts in names if parts and parts[0] in CONTENT})
         if len(there) > 1:
@@ -117,9 +117,9 @@ class LArCV3(ImageFile):
         image = self._image[start:stop]
         there = image >= 0
         first, n = self._first[image[there]], self._n[image[there]]
-        with hdf5.opened(self.path) as file:
+        with hdf5.open_file(self.path) as file:
             content = hdf5.content(file, self._content)
-            with reading(f"{self.path}: {self._group}: entries {start}..{stop - 1}"):
+            with decoding_errors(f"{self.path}: {self._group}: entries {start}..{stop - 1}"):
                 pixels, first = content.slices(first, n)
         starts = np.full(image.shape, -1, np.int64)
         starts[there] = first
@@ -149,7 +149,7 @@ class LArCV3(ImageFile):
         return decoded
 
     def pdg(self) -> Particles:
-        with hdf5.opened(self.path) as file:
+        with hdf5.open_file(self.path) as file:
             groups = hdf5.groups(file, "particle")
             group = groups[
                 choose_producer(f"{self.path}: particle", groups, self.options.particles, "particles")
@@ -159,8 +159,8 @@ class LArCV3(ImageFile):
         where = f"{self.path}: {group}"
         if len(extents) != len(self):
             raise InputError(f"{where}: {len(extents)} entries, expected {len(self)} as the images have")
-        hdf5.inside(f"{where}/extents", extents, len(table))
-        table = table[hdf5.rows_of(extents)]
+        hdf5.check_extents(f"{where}/extents", extents, len(table))
+        table = table[hdf5.row_numbers(extents)]
         there = table.dtype.names or ()
         origin = (table[name] if name in there else None for name in ORIGIN)
         return primary(extents["N"].astype(np.int64), table["pdg"], *origin)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError, nearest
 from dmcnn._common.extras import need
-from dmcnn.formats.source import reading
+from dmcnn.formats.source import decoding_errors
 
 MAGIC = b"PAR1"
 CSV = ".csv"
@@ -160,13 +160,13 @@ class Parquet(Columns):
     def _file(self) -> Any:
         if self._open is None:
             need("pyarrow.parquet")
-            with reading(str(self.path)), _no_collection():
+            with decoding_errors(str(self.path)), _no_collection():
                 self._open = _flat_file()(self.path, memory_map=True)
         return self._open
 
     def _described(self) -> Layout:
         file = self._file()
-        with reading(str(self.path)):
+        with decoding_errors(str(self.path)):
             about, schema = file.metadata, file.schema_arrow
             rows = [about.row_group(number).num_rows for number in range(about.num_row_groups)]
             kinds = [str(kind) for kind in schema.types]
@@ -176,12 +176,12 @@ class Parquet(Columns):
         count = self.layout.rows[block]
         step = max(1, DECODED // (8 * max(count, 1)))
         where = f"{self.path}: row group {block}"
-        with reading(where):
+        with decoding_errors(where):
             filled = self._filled(block, names)
         for first in range(0, len(filled), step):
             numbers = filled[first : first + step]
             wanted = [names[number] for number in numbers]
-            with reading(where):
+            with decoding_errors(where):
                 table = self._file().read_row_group(block, columns=wanted, use_threads=False)
             yield Piece(0, numbers, self._arrays(table, wanted, count))
 
@@ -208,7 +208,7 @@ class Parquet(Columns):
         return arrays
 
     def numbers(self, names: Sequence[str]) -> NDArray[np.float64]:
-        with reading(str(self.path)):
+        with decoding_errors(str(self.path)):
             table = self._file().read(columns=list(names), use_threads=False)
         return np.stack(self._arrays(table, names, self.rows), axis=1)
 
@@ -237,7 +237,7 @@ class Csv(Columns):
         row = 0
         batches = self._batches(arrow, csv, names)
         while True:
-            with reading(str(self.path)):
+            with decoding_errors(str(self.path)):
                 batch = next(batches, None)
             if batch is None:
                 break

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from dmcnn._common.columns import join
 from dmcnn._common.errors import InputError
 from dmcnn.detectors.smartpixel import AT_EDGE, UNITS
-from dmcnn.formats.source import existing
+from dmcnn.formats.source import existing_file
 from dmcnn.images.sparse import META, NO_IMAGE, UNIT_PIXEL, SparseImages, unset_events
 from dmcnn.readers.base import EventFile
 from dmcnn.readers.smartpixel.charge import Fit, image_values
@@ -47,7 +47,7 @@ class SmartPixel(EventFile):
     """Whether charges that have been read stay in memory, if there is room, until the file is read again."""
 
     def __init__(self, path: str | Path, options: SmartPixelOptions | None = None, **given: Any) -> None:
-        super().__init__(existing(path), options, **given)
+        super().__init__(existing_file(path), options, **given)
         options, contained = self.options, self.options.contained
         self._table = PixelTable.of(self.path, options.slices, options.window)
         self.shape = self._table.shape
