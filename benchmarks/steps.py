@@ -1,4 +1,4 @@
-"""Timing of training steps: what the loop adds to the mathematics of a network too small to take time itself."""
+"""Timing of training steps: overhead of the loop over the arithmetic of a very small network."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STEPS, BATCH, SIDE = 1000, 4, 8
 
 
 def overhead(rounds: int = 5) -> list[Timing]:
-    """Time 1000 steps on batches of 4 images of 8 x 8, and the same mathematics in a bare loop of torch.
+    """Time 1000 steps on batches of 4 images of 8 x 8, and the same arithmetic in a bare loop of torch.
 
     The difference of the two times is 1000 times the overhead of a step: batches, seeds, sums and the bar. Where a
     bare step takes 0.33 ms, the target is an overhead of 1 ms.
@@ -36,6 +36,7 @@ def overhead(rounds: int = 5) -> list[Timing]:
     net = nn.Sequential(nn.Flatten(), nn.Linear(SIDE * SIDE, 2))
 
     def ours() -> None:
+        """Train with the loop of dmcnn."""
         with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             fit(
                 net, batches, task=task, recipe=recipe, seed=1, device=cpu, precision="32",
@@ -43,6 +44,7 @@ def overhead(rounds: int = 5) -> list[Timing]:
             )  # fmt: skip
 
     def bare() -> None:
+        """Train with a bare loop of torch."""
         pixels, labels = batches.batch(0)
         optimizer = torch.optim.Adam(net.parameters(), lr=0.001)
         for _ in range(STEPS):
@@ -54,7 +56,7 @@ def overhead(rounds: int = 5) -> list[Timing]:
 
     return [
         paired(
-            f"training, {STEPS} steps of a tiny network",
+            f"training, {STEPS} steps of a very small network",
             "bare loop of torch",
             ours,
             bare,

@@ -1,4 +1,4 @@
-"""What a network looks at: ``python -m dmcnn.attribute cfg/attribution_config.cfg -n ENTRY [key=value …]``."""
+"""Attribution maps: ``python -m dmcnn.attribute cfg/attribution_config.cfg -n ENTRY [key=value …]``."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ log = logging.getLogger("dmcnn")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; its exit status."""
+    """Run the command; return its exit status."""
     return run("attribute", attribute, argv)
 
 
 def attribute(settings: AttributeSettings) -> None:
-    """Explain the chosen events one after another; then the gallery and the quality of all."""
+    """Explain the selected events; write their maps, figures and pages, and the quality of all maps."""
     from dmcnn.attribution.report import EventReport, ReportOptions
     from dmcnn.inference.predictor import load_predictor, open_dataset
 
@@ -47,24 +47,24 @@ def attribute(settings: AttributeSettings) -> None:
     _check_colours(settings)
     methods = _methods(settings, predictor)
     dataset = open_dataset(predictor.card, settings.input_file)
-    chosen, labels = _chosen(settings, predictor, dataset), predictor.task.truth(dataset, settings.label)
+    events, labels = _select(settings, predictor, dataset), predictor.task.truth(dataset, settings.label)
     stem = folder / f"DM-CNN_attribution{settings.tag}"
     options = ReportOptions(**settings.report())
     rows: list[dict[str, Any]] = []
     reports: list[EventReport] = []
-    for one in chosen:
-        event = dataset.read(one.number, one.number + 1)
+    for selected in events:
+        event = dataset.read(selected.number, selected.number + 1)
         if not event.has_image[0]:
             log.warning("warning: entry %d holds no image: left out", event.events["entry"][0])
             continue
         report = EventReport(
-            options, predictor, dataset, event, one, labels[one.number], folder, settings.tag
+            options, predictor, dataset, event, selected, labels[selected.number], folder, settings.tag
         )
-        found = report.explained(methods)
-        report.draw(found, methods)
-        rows += found.rows
+        explanation = report.explanation(methods)
+        report.draw(explanation, methods)
+        rows += explanation.rows
         reports.append(report)
-        log.info("%s: %s", report.stem.name, one.reason)
+        log.info("%s: %s", report.stem.name, selected.reason)
     if "html" in settings.formats and len(reports) > 1:
         _gallery(settings, reports, methods, stem)
     if rows:
@@ -75,20 +75,22 @@ def attribute(settings: AttributeSettings) -> None:
 
 
 def _list_layers(predictor: Predictor) -> None:
+    """Log all layers with maps, and mark the default."""
     from dmcnn.attribution import layers
 
-    known, chosen = (
+    known, default = (
         layers.layers(predictor.net, predictor.card.shape),
         layers.find(predictor.net, predictor.card.shape),
     )
-    wide = max(len(layer.name) for layer in known)
-    log.info("%-*s  %12s  %8s", wide, "layer", "grid", "channels")
+    width = max(len(layer.name) for layer in known)
+    log.info("%-*s  %12s  %8s", width, "layer", "grid", "channels")
     for layer in known:
-        mark = "  default" if layer == chosen else ""
-        log.info("%-*s  %12s  %8d%s", wide, layer.name, layer.size, layer.channels, mark)
+        mark = "  default" if layer == default else ""
+        log.info("%-*s  %12s  %8d%s", width, layer.name, layer.size, layer.channels, mark)
 
 
 def _check_colours(settings: AttributeSettings) -> None:
+    """Raise InputError for an unknown colour map."""
     from matplotlib import colormaps
 
     if settings.signed_cmap not in colormaps:
@@ -99,7 +101,7 @@ def _check_colours(settings: AttributeSettings) -> None:
 
 
 def _methods(settings: AttributeSettings, predictor: Predictor) -> list[Method]:
-    """The methods with the options of the cfg; faults show before any work is done."""
+    """Return the methods with their options; raise InputError for an unknown layer, method or option."""
     from dmcnn.attribution import build, layers
     from dmcnn.attribution.methods.noise import Noisy, SmoothRectGrad
 
@@ -117,21 +119,21 @@ def _methods(settings: AttributeSettings, predictor: Predictor) -> list[Method]:
 
 
 def _seed(settings: AttributeSettings) -> dict[str, int]:
-    """The seed, if any of the methods is random."""
+    """Return the option ``seed`` if any of the methods is random."""
     from dmcnn.attribution import takes
 
     return {"seed": settings.seed_number} if takes(settings.methods, "seed") else {}
 
 
-def _chosen(settings: AttributeSettings, predictor: Predictor, dataset: Dataset) -> list[SelectedEvent]:
-    """The events by number, then those by score."""
+def _select(settings: AttributeSettings, predictor: Predictor, dataset: Dataset) -> list[SelectedEvent]:
+    """Return the selected events, first by entry, then by score, each once."""
     import numpy as np
 
     from dmcnn.datasets import selection
 
-    asked = selection.select_by_number(dataset, settings.entries)
+    by_number = selection.select_by_number(dataset, settings.entries)
     if not settings.needs_scores:
-        return selection.merge_reasons(asked)
+        return selection.merge_reasons(by_number)
     if settings.score_csv is not None:
         scores = selection.read_scores(settings.score_csv, dataset, settings.score_column)
     else:
@@ -140,14 +142,14 @@ def _chosen(settings: AttributeSettings, predictor: Predictor, dataset: Dataset)
     if settings.disagree is not None:
         others = _other_scores(settings, predictor, dataset)
     files = dataset.events["file"]
-    ranked = selection.select_by_score(
+    by_score = selection.select_by_score(
         scores, files, others=others, disagree=settings.disagree, **settings.score_options
     )
-    return selection.merge_reasons([*asked, *ranked])
+    return selection.merge_reasons([*by_number, *by_score])
 
 
 def _other_scores(settings: AttributeSettings, predictor: Predictor, dataset: Dataset) -> NDArray[np.float64]:
-    """The scores of the other network."""
+    """Return the (n,) scores by the other network, from its table or computed."""
     from dmcnn.datasets import selection
     from dmcnn.inference.predictor import load_predictor, open_dataset
 
@@ -156,8 +158,8 @@ def _other_scores(settings: AttributeSettings, predictor: Predictor, dataset: Da
     other = load_predictor(settings.other_weight_file or "", **settings.network())
     if other.card.classes != predictor.card.classes:
         raise InputError(
-            f"{settings.other_weight_file}: tells {other.card.classes} apart, {settings.weight_file} "
-            f"{predictor.card.classes}: their scores cannot be compared"
+            f"{settings.other_weight_file}: has the classes {other.card.classes}, "
+            f"expected {predictor.card.classes} as {settings.weight_file}"
         )
     return other.task.ranking(other.all_logits(open_dataset(other.card, settings.input_file)))
 
@@ -165,11 +167,11 @@ def _other_scores(settings: AttributeSettings, predictor: Predictor, dataset: Da
 def _gallery(
     settings: AttributeSettings, reports: Sequence[EventReport], methods: Sequence[Method], stem: Path
 ) -> None:
-    """One page of all events, whose maps are read again one by one."""
+    """Write one page of all events, whose maps are read again one by one."""
     from dmcnn.pages import gallery
 
     texts = gallery(
-        (report.page(report.explained(methods), methods) for report in reports),
+        (report.page(report.explanation(methods), methods) for report in reports),
         f"Attribution: {settings.name}" if settings.name else "Attribution",
         settings.order,
     )
@@ -182,7 +184,7 @@ def _gallery(
 
 
 def _tables(rows: Sequence[dict[str, Any]], stem: Path) -> None:
-    """Every row, the summary over events, and its figure."""
+    """Write the quality table, its summary over the events, and the figure of the summary."""
     from dmcnn._common.extras import is_installed
     from dmcnn.attribution.quality.summary import summary
     from dmcnn.attribution.quality.table import columns
@@ -190,17 +192,17 @@ def _tables(rows: Sequence[dict[str, Any]], stem: Path) -> None:
     from dmcnn.figures.save import save_figure
     from dmcnn.tables import parquet, table
 
-    found = summary(rows)
-    for what, of in (("quality", rows), ("quality_summary", found)):
-        table.write(stem.with_name(f"{stem.name}_{what}.csv"), table.Table.from_columns(columns(of)))
+    summary_rows = summary(rows)
+    for name, content in (("quality", rows), ("quality_summary", summary_rows)):
+        table.write(stem.with_name(f"{stem.name}_{name}.csv"), table.Table.from_columns(columns(content)))
         if is_installed("pyarrow"):
-            parquet.write(stem.with_name(f"{stem.name}_{what}.parquet"), columns(of))
-    save_figure(attribution_quality.measures(found), stem.with_name(f"{stem.name}_quality"))
+            parquet.write(stem.with_name(f"{stem.name}_{name}.parquet"), columns(content))
+    save_figure(attribution_quality.measures(summary_rows), stem.with_name(f"{stem.name}_quality"))
     log.info("%s_quality.csv, %s_quality_summary.csv", stem, stem.name)
 
 
 def _agreement(reports: Sequence[EventReport], methods: Sequence[Method], stem: Path) -> None:
-    """How alike the maps of the methods are, averaged over the events: table and figure."""
+    """Write table and figure of the agreement between the maps of all methods, averaged over the events."""
     import numpy as np
 
     from dmcnn.attribution.quality.localisation import agreement
@@ -208,18 +210,21 @@ def _agreement(reports: Sequence[EventReport], methods: Sequence[Method], stem: 
     from dmcnn.figures.save import save_figure
     from dmcnn.tables import table
 
-    found = [agreement(report.explained(methods).maps, report.event.dense()[0] != 0) for report in reports]
-    names, share = found[0].names, found[0].share
+    agreements = [
+        agreement(report.explanation(methods).maps, report.event.dense()[0] != 0) for report in reports
+    ]
+    names, share = agreements[0].names, agreements[0].share
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # pairs that no event has a number for stay NaN
+        warnings.simplefilter("ignore", RuntimeWarning)  # pairs without a number in any event stay NaN
         ranks, tops = (
-            np.nanmean([getattr(one, kind) for one in found], axis=0) for kind in ("spearman", "jaccard")
+            np.nanmean([getattr(event, kind) for event in agreements], axis=0)
+            for kind in ("spearman", "jaccard")
         )
     pairs = [(i, j) for i in range(len(names)) for j in range(i)]
     columns: dict[str, list[Any]] = {
         "method": [names[i] for i, _ in pairs],
         "other": [names[j] for _, j in pairs],
-        "events": [len(found)] * len(pairs),
+        "events": [len(agreements)] * len(pairs),
         "rank_correlation": [ranks[pair] for pair in pairs],
         "top_overlap": [tops[pair] for pair in pairs],
     }

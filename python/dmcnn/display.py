@@ -29,12 +29,12 @@ log = logging.getLogger("dmcnn")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; its exit status."""
+    """Run the command; return its exit status."""
     return run("display", display, argv)
 
 
 def display(settings: DisplaySettings) -> None:
-    """Draw the chosen events, as pictures and as pages."""
+    """Draw the selected events as pictures, animations and pages."""
     from dmcnn.displays.event import Display, DisplayOptions
 
     _check_colours(settings)
@@ -42,7 +42,7 @@ def display(settings: DisplaySettings) -> None:
     options = DisplayOptions(**settings.looks(), logo=_logo(settings))
     predictor = _predictor(settings)
     dataset = _dataset(settings, predictor)
-    shown = Display.open(
+    drawing = Display.open(
         options,
         predictor,
         dataset,
@@ -52,20 +52,20 @@ def display(settings: DisplaySettings) -> None:
         tag=settings.tag,
     )
     if settings.distributions:
-        shown.distributions()
+        drawing.draw_distributions()
     scores = _scores(settings, predictor, dataset)
     truth = [()] * len(dataset) if predictor is None else predictor.task.stored_truth(dataset)
     pages: list[EventPage] = []
-    for one in _chosen(settings, dataset, scores):
-        event = dataset.read(one.number, one.number + 1)
-        found = _score(settings, predictor, event, float(scores[one.number]), truth[one.number])
-        event = event if shown.dataset is dataset else shown.dataset.read(one.number, one.number + 1)
-        stem = shown.stem(event)
-        shown.draw(one.number, event, found)
+    for number in (selected.number for selected in _select(settings, dataset, scores)):
+        event = dataset.read(number, number + 1)
+        event_scores = _score(settings, predictor, event, float(scores[number]), truth[number])
+        event = event if drawing.dataset is dataset else drawing.dataset.read(number, number + 1)
+        stem = drawing.stem(event)
+        drawing.draw(number, event, event_scores)
         if "html" in settings.formats:
             from dmcnn.pages import event_page
 
-            pages.append(shown.page(one.number, event, found))
+            pages.append(drawing.page(number, event, event_scores))
             with atomic_file(stem.with_name(f"{stem.name}.html")) as temporary:
                 temporary.write_text(event_page(pages[-1]), encoding="utf-8")
         log.info("%s.%s", stem, ", .".join(settings.formats))
@@ -75,6 +75,7 @@ def display(settings: DisplaySettings) -> None:
 
 
 def _check_colours(settings: DisplaySettings) -> None:
+    """Raise InputError for an unknown colour map."""
     from matplotlib import colormaps
 
     if settings.cmap not in colormaps:
@@ -84,7 +85,7 @@ def _check_colours(settings: DisplaySettings) -> None:
 
 
 def _gallery(settings: DisplaySettings, pages: Sequence[EventPage], folder: Path) -> None:
-    """One page of all events."""
+    """Write one page of all events."""
     from dmcnn.pages import gallery
 
     path = folder / f"DM-CNN_display{settings.tag}.html"
@@ -94,7 +95,7 @@ def _gallery(settings: DisplaySettings, pages: Sequence[EventPage], folder: Path
 
 
 def _predictor(settings: DisplaySettings) -> Predictor | None:
-    """The network, unless nothing needs its scores."""
+    """Load the network, or return None if its scores are not needed."""
     if settings.weight_file is None or settings.score_csv is not None:
         return None
     from dmcnn.inference.predictor import load_predictor
@@ -106,6 +107,7 @@ def _predictor(settings: DisplaySettings) -> Predictor | None:
 
 
 def _dataset(settings: DisplaySettings, predictor: Predictor | None) -> Dataset:
+    """Open the input with the reader options of the network, or without one with those of the settings."""
     from dmcnn.datasets.dataset import Dataset
 
     if predictor is not None:
@@ -116,7 +118,7 @@ def _dataset(settings: DisplaySettings, predictor: Predictor | None) -> Dataset:
 
 
 def _scores(settings: DisplaySettings, predictor: Predictor | None, dataset: Dataset) -> NDArray[np.float64]:
-    """(n,) the score of every event if the choice needs them or a table has them, else NaN."""
+    """Return the (n,) scores of all events from a table, or by the network if they are needed, else NaN."""
     import numpy as np
 
     from dmcnn.datasets import selection
@@ -128,12 +130,13 @@ def _scores(settings: DisplaySettings, predictor: Predictor | None, dataset: Dat
     return np.full(len(dataset), np.nan)
 
 
-def _chosen(settings: DisplaySettings, dataset: Dataset, scores: NDArray[np.float64]) -> list[SelectedEvent]:
+def _select(settings: DisplaySettings, dataset: Dataset, scores: NDArray[np.float64]) -> list[SelectedEvent]:
+    """Return the selected events, by entry and by score, each once."""
     from dmcnn.datasets import selection
 
-    asked = selection.select_by_number(dataset, settings.entries)
+    by_number = selection.select_by_number(dataset, settings.entries)
     return selection.merge_reasons(
-        [*asked, *selection.select_by_score(scores, dataset.events["file"], **settings.score_options)]
+        [*by_number, *selection.select_by_score(scores, dataset.events["file"], **settings.score_options)]
     )
 
 
@@ -141,19 +144,19 @@ def _score(
     settings: DisplaySettings,
     predictor: Predictor | None,
     event: SparseImages,
-    known: float,
+    table_score: float,
     truth: Sequence[Any],
 ) -> EventScores:
-    """The scores of one event: all of the network's, or the one that a table has; or its estimates."""
+    """Return the scores or estimates of one event by the network, or its score in the table (NaN = none)."""
     from dmcnn.tasks import EventScores
 
     if predictor is None:
-        return EventScores({} if math.isnan(known) else {"signal": known}, "signal")
+        return EventScores({} if math.isnan(table_score) else {"signal": table_score}, "signal")
     return predictor.task.event_scores(next(predictor.logits([event], settings.rotation)), truth)
 
 
 def _logo(settings: DisplaySettings) -> Any:
-    """The picture for the corner, or None."""
+    """Read the logo, (h, w, 3 or 4); return None without one."""
     if settings.logo is True:
         log.warning(
             "warning: logo = True: DM-CNN's logo was never published; give the path of a picture instead"
@@ -166,7 +169,7 @@ def _logo(settings: DisplaySettings) -> Any:
         return imread(settings.logo)
     except (OSError, ValueError, SyntaxError) as error:
         raise InputError(
-            f"logo = {settings.logo!r}: not a picture that can be read ({type(error).__name__})"
+            f"logo = {settings.logo!r}: not a readable picture ({type(error).__name__})"
         ) from None
 
 

@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 log = logging.getLogger("dmcnn")
 
 CHUNK = 64
-"""Entries between two writes to the journal, or one batch, if that is more: what an interrupt can cost."""
+"""Entries between two writes to the journal (at least one batch), the most that an interrupt loses."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; its exit status."""
+    """Run the command; return its exit status."""
     return run("infer", infer, argv)
 
 
 @dataclass(frozen=True)
 class Job:
-    """One image file, the analysis CSV that goes with it, and where its scores go (without suffix)."""
+    """Work on one image file: its path, its analysis CSV, and the output paths without suffix."""
 
     image_file: str
     analysis_csv: str | None
@@ -46,7 +46,7 @@ class Job:
 
 
 def infer(settings: InferSettings) -> None:
-    """Score the files one after another."""
+    """Score all image files, and write a table and a histogram for each."""
     from dmcnn.inference.predictor import load_predictor, open_dataset
 
     jobs = _jobs(settings, output_folder(settings.output_dir))
@@ -62,7 +62,11 @@ def infer(settings: InferSettings) -> None:
 
 
 def _jobs(settings: InferSettings, folder: Path) -> list[Job]:
-    """One job per file; InputError if two would write the same output, or the CSVs do not pair with the files."""
+    """Return one job per image file.
+
+    Raises:
+        InputError: another number of CSVs than of image files, or two files with the same output path.
+    """
     from dmcnn.datasets.dataset import expand as expand_inputs
 
     files = expand_inputs(settings.input_file)
@@ -89,6 +93,7 @@ def _jobs(settings: InferSettings, folder: Path) -> list[Job]:
 
 
 def _analysis(job: Job) -> Table | None:
+    """Read the analysis CSV of an image file; return None without one."""
     from dmcnn.tables import table
 
     return None if job.analysis_csv is None else table.read(job.analysis_csv, table.IDS)
@@ -102,7 +107,7 @@ def _score_file(
     analysis: Table | None,
     truth: Truth,
 ) -> None:
-    """Scores of one file, resumed from its journal, then the CSV and the histogram."""
+    """Score one file, resuming from its journal; write the table and the histogram."""
     import numpy as np
 
     from dmcnn._common.journal import Journal
@@ -138,7 +143,7 @@ def _score_file(
 
 
 def _score(predictor: Predictor, dataset: Dataset, journal: Any, rotation: int) -> None:
-    """Append outputs, n_pixels and cluster size (for estimates) of every entry that the journal does not hold yet."""
+    """Append outputs, n_pixels and cluster size of every entry that the journal does not hold yet."""
     from functools import partial
 
     import numpy as np
@@ -150,16 +155,16 @@ def _score(predictor: Predictor, dataset: Dataset, journal: Any, rotation: int) 
             stop = min(start + size, len(dataset))
             chunk = dataset.read(start, stop)
             count = partial(dataset.cluster_sizes, start, stop)
-            in_any = predictor.task.cluster_sizes(chunk.n_pixels, count)
-            found = []
+            cluster_sizes = predictor.task.cluster_sizes(chunk.n_pixels, count)
+            outputs = []
             for part in predictor.logits([chunk], rotation):
-                found.append(part)
+                outputs.append(part)
                 bar.update(len(part))
-            journal.append(np.column_stack([np.concatenate(found), chunk.n_pixels, in_any]))
+            journal.append(np.column_stack([np.concatenate(outputs), chunk.n_pixels, cluster_sizes]))
 
 
 def _coverage(dataset: Dataset, outputs: NDArray[np.float64]) -> list[str]:
-    """How many entries were scored, and how many of those with ids share them."""
+    """Return a log line: numbers of entries, of scored ones, of those without image, and of those with shared ids."""
     import numpy as np
 
     from dmcnn.images.sparse import UNSET

@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def occlude(settings: OccludeSettings) -> None:
-    """Scan the entries one after another; each leaves an npz and one figure per class."""
+    """Scan the selected entries; write an npz and one figure per class for each."""
     from dmcnn.inference.predictor import load_predictor, open_dataset
     from dmcnn.occlusion.result import Scan
 
@@ -53,19 +53,19 @@ def occlude(settings: OccludeSettings) -> None:
 
 
 def _result(predictor: Predictor, scan: Scan, event: SparseImages, stem: Path) -> OcclusionResult:
-    """Return the scan of one event: from its npz if that is of the same scan, else resumed from its journal."""
+    """Return the result for one event: from the npz of the same scan, else scanned or resumed from the journal."""
     from dmcnn._common.journal import Journal
     from dmcnn.occlusion.result import read, scan_event
 
     key = scan.key(event, predictor.sha256, predictor.precision)
     path = stem.with_name(stem.name + ".npz")
-    found = scan.windows(event)
-    if (finished := read(path, key, found)) is not None:
-        return finished
+    windows = scan.windows(event)
+    if (result := read(path, key, windows)) is not None:
+        return result
     base = next(predictor.logits([event]))[0]
     journal = Journal(stem.with_name(f".{stem.name}.journal"), key, len(base))
     engine = scan.dense(predictor.batch_size, predictor.precision, predictor.card.scaling)
-    result = scan_event(predictor.net, event, found, engine, base, journal, label=stem.name)
+    result = scan_event(predictor.net, event, windows, engine, base, journal, label=stem.name)
     result.save(path, key, event, predictor.card.classes, predictor.task.scores)
     journal.close()
     return result
@@ -74,16 +74,16 @@ def _result(predictor: Predictor, scan: Scan, event: SparseImages, stem: Path) -
 def _draw(
     settings: OccludeSettings, predictor: Predictor, event: SparseImages, result: OcclusionResult, stem: Path
 ) -> None:
-    """Draw one figure per class, PNG and PDF; of boxes the strongest frame, and all in space and time."""
+    """Draw one figure per class, as PNG and PDF; of boxes the strongest frame, and all voxels in space and time."""
     from dmcnn.figures import attribution
     from dmcnn.figures import occlusion as figures
     from dmcnn.figures.save import save_figure
 
     image = event.dense()[0]
-    for name, scored, base in zip(predictor.card.classes, *result.maps(predictor.task.scores), strict=True):
-        has_frames = scored.ndim == 3
+    for name, scores, base in zip(predictor.card.classes, *result.maps(predictor.task.scores), strict=True):
+        has_frames = scores.ndim == 3
         figure = figures.score_map(
-            figures.strongest_frame(scored, base) if has_frames else scored,
+            figures.strongest_frame(scores, base) if has_frames else scores,
             name.capitalize(),
             event.meta[0, 0],
             normalized=settings.normalization,
@@ -97,7 +97,7 @@ def _draw(
                 event.meta[0, 0],
                 title=f"{name.capitalize()} score under occlusion, untouched image {base:.4g}",
                 bar_label=f"Change of the {name} score",
-                values=scored - base,
+                values=scores - base,
                 signed=True,
             )
             save_figure(figure, stem.with_name(f"{stem.name}_{name.capitalize()}_space_time"))

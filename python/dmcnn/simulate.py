@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def simulate(settings: SimulateSettings) -> None:
     """Simulate a sample, write it with a progress bar, and write the cfg of the run beside it."""
     from dmcnn.simulation import SAMPLES
-    from dmcnn.simulation.addresses import counted, format_of
+    from dmcnn.simulation.addresses import format_of, with_progress_bar
 
     settings = settings.model_copy(update={"kind": SYNONYMS.get(settings.kind, settings.kind)})
     if settings.kind not in SAMPLES:
@@ -52,7 +52,7 @@ def simulate(settings: SimulateSettings) -> None:
     batches = sample(events=settings.events, seed=settings.seed_number, **physics)
     output_folder(output.parent)
     about = {"sample": settings.kind, "seed": settings.seed_number, "dmcnn": dmcnn.__version__, **physics}
-    form.write(output, counted(batches, settings.events, output.name), attributes=about, **options)
+    form.write(output, with_progress_bar(batches, settings.events, output.name), attributes=about, **options)
     settings.model_copy(update=physics | options).save(output.with_suffix(""))
     log.info("%s: %d events", output, settings.events)
 

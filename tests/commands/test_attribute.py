@@ -1,4 +1,4 @@
-"""attribute and the selection of events: from words to maps, tables, figures and pages."""
+"""Command attribute: selection of events, maps, tables, figures and pages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ METHODS = "methods=['saliency','integrated_gradients','grad_cam']"
 
 @pytest.fixture(scope="module")
 def weights(toy_files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network trained for a moment on the toy files."""
+    """Train a network for one epoch on the toy files; return its checkpoint."""
     folder = tmp_path_factory.mktemp("weights")
     words = {
         "input_train": toy_files["train"], "input_test": toy_files["test"], "learning_rate": 0.0003, "EPOCHS": 2,
@@ -34,7 +34,7 @@ def weights(toy_files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture
 def base(weights: Path, toy_files: dict[str, Path], tmp_path: Path) -> list[str]:
-    """Words that every call has in common."""
+    """Return the words that all calls share."""
     return [f"input_file={toy_files['test']}", f"weight_file={weights}", f"output_dir={tmp_path}", "GPUID=cpu",
             "n_random=2", "steps=4", "n_noise=1", METHODS, "name=x"]  # fmt: skip
 

@@ -130,7 +130,7 @@ def test_faults_are_one_line(
     _, path = saved(tmp_path, "lariat")
     out = tmp_path / "out"
     expected = {
-        "qonnx": "lariat_qonnx.onnx: the network has float numbers, expected all of them to have a few bits",
+        "qonnx": "lariat_qonnx.onnx: the network has float parameters, expected all of them to be quantised",
         "json": "lariat_integers.json: the network has float numbers",
         "pt2": "format = 'pt2' must be 'onnx' or 'torch' or 'qonnx' or 'json' or 'table' or list",
     }

@@ -1,4 +1,4 @@
-"""infer, display, occlude and evaluate on a trained network, and on weights of DM-CNN."""
+"""Commands infer, display, occlude and evaluate with a trained network, and with weights of DM-CNN."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def weights(toy_files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network trained on the toy files."""
+    """Train a network on the toy files; return its checkpoint."""
     folder = tmp_path_factory.mktemp("weights")
     words = {
         "input_train": toy_files["train"], "input_test": toy_files["test"], "learning_rate": 0.0003, "EPOCHS": 4,
@@ -186,7 +186,7 @@ def test_display_without_a_network(toy_files: dict[str, Path], tmp_path: Path) -
         (["-n", "11"], "no entry 11, there are 0 to 10"),
         (["-n", "0", "cmap=jett"], "did you mean 'jet'"),
         ([], "no events selected: give entries"),
-        (["-n", "0", "logo=absent.png"], "not a picture that can be read"),
+        (["-n", "0", "logo=absent.png"], "not a readable picture"),
     ],
 )
 def test_display_faults(

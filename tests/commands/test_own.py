@@ -1,4 +1,4 @@
-"""Networks, losses, optimisers and methods of one's own: every command takes them, and none imports unasked."""
+"""Plug-ins: every command takes networks, losses, optimisers, readers and methods of one's own, and only if named."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dmcnn._common import plugins
 from dmcnn.checkpoints.load import load
 
 MODULE = '''
-"""What a user writes."""
+"""Module of a user with a network, losses, an optimiser and a method."""
 
 import torch
 from torch import nn
@@ -71,7 +71,7 @@ OWN = "model=own_parts:Tiny"
 
 @pytest.fixture(scope="module")
 def folder(toy_files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A module of one's own beside a cfg, and the network that was trained with both."""
+    """Write a module of one's own and a cfg; return their folder, with the network that was trained with both."""
     folder = tmp_path_factory.mktemp("own")
     (folder / "own_parts.py").write_text(MODULE)
     (folder / "broken_parts.py").write_text("import torch\nthis is no Python\n")
@@ -100,7 +100,7 @@ output_directory = "{folder}"
 
 @pytest.fixture(autouse=True)
 def nothing_is_left() -> Iterator[None]:
-    """The path is as before after every command."""
+    """Check that every command restores the import path."""
     before = list(sys.path)
     yield
     assert sys.path == before
@@ -157,7 +157,7 @@ def test_every_command_takes_the_checkpoint_if_the_user_names_the_network(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.chdir(folder)  # where the module is looked for, with no cfg
+    monkeypatch.chdir(folder)  # without a cfg, modules are imported from here
     words = [
         f"weight_file={WEIGHTS}",
         f"input_file={toy_files['test']}",
@@ -195,7 +195,7 @@ def test_both_ways_of_starting_look_beside_the_cfg(
         (["model=own_parts:torch"], "own_parts:torch: a module, expected a class or a function"),
         (["model=own parts:Tiny"], "'own parts:Tiny', expected module:Name, such as my_module:MyNet"),
         (["model=broken_parts:Tiny"], "broken_parts cannot be imported: SyntaxError"),
-        (["model=own_parts:NoSize"], "takes no channels, height, width; networks are made with num_class=, "),
+        (["model=own_parts:NoSize"], "takes no channels, height, width; a model must take num_class=, "),
         (["model=own_parts:Tiny", "kernel_1=3"], "model own_parts:Tiny takes no kernel_1"),
         (
             ["model=own_parts:Wide"],

@@ -1,4 +1,4 @@
-"""train and infer on pixel frames: estimates with covariance, constraints that are met, and runs that go on."""
+"""Commands train and infer for regression: estimates with covariance, constraints, and resumed trainings."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_learns_and_its_estimates_are_those_of_infer(
     assert min(losses) < losses[0] - 0.3
     assert (card.targets, card.target_scales) == (TARGETS, [75.0, 18.75, 8.0, 0.5])
     assert card.environment["precision"] == "32"
-    assert {"charge_mean", "charge_std"} <= set(card.reading)  # of the training files
+    assert {"charge_mean", "charge_std"} <= set(card.reading)  # fitted to the training files
     assert float(rows[-1]["zeros"]) == pytest.approx(zero_fraction(net), abs=0.02)
 
     asked = [f"input_file={files['test']}", f"weight_file={tmp_path}/DM-CNN_model_sp_best.ckpt"]
@@ -84,7 +84,7 @@ def test_learns_and_its_estimates_are_those_of_infer(
     nll = np.array([float(row["nll"]) for row in table])
     assert nll.mean() == pytest.approx(min(losses), abs=1e-5)
 
-    # a network that knew nothing but the spread of the targets would be wider
+    # estimates that do not depend on the event are wider
     assert (sigma.mean(axis=0) < truth.std(axis=0))[:2].all()
     # the same numbers with torch, from the covariance in the table
     correlation = np.tile(np.eye(4), (300, 1, 1))
@@ -137,7 +137,7 @@ def test_zeros_as_asked_and_a_stopped_run_goes_on(words: list[str], tmp_path: Pa
 
     rows = rows_of(whole / "DM-CNN_training_metrics_sp.csv")
     assert float(rows[0]["zeros"]) < 0.25
-    rates = [float(row["learning_rate"]) for row in rows]  # full until the constraints are in force
+    rates = [float(row["learning_rate"]) for row in rows]  # constant until the end of the warmup
     assert rates[:3] == [0.003] * 3
     assert rates[3] > rates[4] > rates[5] > 0
     feasible = [row for row in rows if float(row["violation"]) == 0]
@@ -156,7 +156,7 @@ def test_training_ends_when_nothing_gets_better(words: list[str], tmp_path: Path
 
 
 def test_a_step_is_the_gradient_of_the_likelihood(words: list[str], tmp_path: Path) -> None:
-    """Keras' Nadam from its formula, on the gradient of the mean NLL of the one batch of the first epoch."""
+    """One step of Keras' Nadam by its formula, with the gradient of the mean NLL of the only batch of an epoch."""
     one = [
         *words,
         "events_train=[0, 100]",
@@ -253,7 +253,7 @@ def test_a_search_tells_the_price_of_zeros_with_the_spread_of_the_seeds(
 
 
 def _line(word: str) -> str:
-    """A setting of a command line as a cfg has it."""
+    """Return a word of the command line as a line of a cfg."""
     key, _, value = word.partition("=")
     return f"{key} = {value if value[0] in '[-0123456789' or value in ('True', 'False') else repr(value)}"
 

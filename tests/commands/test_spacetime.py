@@ -1,4 +1,4 @@
-"""display of space-time events: what is drawn of calorimeter files, and of voxels without times."""
+"""Command display for space-time events: figures of calorimeter files, and of voxels without times."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dmcnn import attribute, display, occlude, train
 from dmcnn.checkpoints.load import load
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.displays import space_time
-from dmcnn.displays.space_time import Cells
+from dmcnn.displays.space_time import DatasetCells
 from dmcnn.images.sparse import sparse
 from dmcnn.simulation import SAMPLES
 from dmcnn.writers import calorimeter
@@ -31,7 +31,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def weights(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network trained for a moment on the cells, in 5 frames."""
+    """Train a network for one epoch on the cells in 5 frames; return its checkpoint."""
     folder = tmp_path_factory.mktemp("weights")
     asked = [f"input_train={sample}", "test_fraction=0.5", "model=calorimeter_resnet", "label=y", CLASSES,
              "signal=electron", "loss=cross_entropy", "learning_rate=0.001", "EPOCHS=1", "GPUID=cpu", "crop=16",
@@ -77,7 +77,7 @@ def test_distributions_alone_are_those_of_all_events(words: list[str], sample: P
     with h5py.File(sample) as file:
         pictures, label = file["X"][:], file["y"][:]
     dataset = Dataset(str(sample), energy_min=0.02, time_lo=-0.1)
-    cells = Cells.of(dataset)
+    cells = DatasetCells.from_dataset(dataset)
     assert cells is not None
     figure = cells.distributions([("photon", "electron")[int(number)] for number in label])
     energies, times = figure.axes
@@ -94,7 +94,7 @@ def test_distributions_alone_are_those_of_all_events(words: list[str], sample: P
 
 def test_cells_are_those_of_the_same_events(sample: Path) -> None:
     dataset = Dataset(str(sample), crop=8)
-    cells = Cells.of(dataset)
+    cells = DatasetCells.from_dataset(dataset)
     assert cells is not None
     with h5py.File(sample) as file:
         expected = np.moveaxis(file["X"][7][12:20, 12:20], -1, 0)
@@ -105,7 +105,7 @@ def test_cells_are_those_of_the_same_events(sample: Path) -> None:
     points = figures["space_time"].axes[0].collections[0]
     assert len(points.get_offsets()) == np.count_nonzero(expected[0] > 0.005)
     same = Dataset(str(sample), view="energy_time", energy_min=0.1)
-    found = Cells.of(same)
+    found = DatasetCells.from_dataset(same)
     assert found is not None
     assert found.dataset is same
 

@@ -1,4 +1,4 @@
-"""The train command: it learns, it says what it did, and a killed run goes on as if nothing had happened."""
+"""Command train: it learns, logs and saves, and a killed training resumes with the same result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attribution figures: maps drawn where they are, on scales that hold whatever the map."""
+"""Attribution figures: maps at their place, on finite colour scales for any values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def place(height, width, unit=UNIT_WIRE_TICK):
 
 
 def example(shape=(20, 30)):
-    """Charge along a short track, and a signed map on it and around."""
+    """Return the charge of a short track, and a signed map on it and around it."""
     random = np.random.default_rng(2)
     image = np.zeros(shape, np.float32)
     image[8:12, 10:16] = random.gamma(2, 40, (4, 6))

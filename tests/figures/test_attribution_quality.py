@@ -1,4 +1,4 @@
-"""Quality figures: what is drawn equals what was measured, and the direction is always told."""
+"""Quality figures: the drawn numbers are the measured ones, and every panel says which direction is better."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Curves: what is drawn equals what was computed, and odd samples draw too."""
+"""Figures of classification networks: the drawn numbers are the computed ones; odd samples are drawn as well."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_lines_stay_apart_without_colour():
 
 
 def test_figures_touch_no_pyplot():
-    """Making and saving figures must not choose a backend, open a window or keep global state."""
+    """Figures are made and saved without a graphical backend, a window or global state."""
     code = (
         "import sys, io, numpy as np\n"
         "from dmcnn.figures import classification, event, occlusion\n"

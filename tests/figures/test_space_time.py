@@ -1,4 +1,4 @@
-"""Figures of calorimeter events: what is drawn is what was given."""
+"""Figures of calorimeter events: the drawn numbers are those of the images."""
 
 from __future__ import annotations
 

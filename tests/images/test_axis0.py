@@ -1,4 +1,4 @@
-"""What the channels of images are: said by readers, and kept by whatever is made of the images."""
+"""Meaning of the channels of images: set by readers, preserved by crops, joins and caches."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_other_files(shared_data: Path) -> None:
 
 
 def test_a_cache_need_not_say_it(cells: Path, tmp_path: Path) -> None:
-    """Files of a cache that older versions wrote load as before."""
+    """Cache files of older versions load as before."""
     dataset = Dataset(str(cells))
     made, again = (disk_cache.load(dataset, tmp_path, {})[0] for _ in range(2))
     assert (made.axis0, again.axis0) == ("time", "time")

@@ -1,4 +1,4 @@
-"""The numbers against their definitions, analytic cases, and the published networks' score files."""
+"""Classification metrics against their definitions, analytic cases, and the score files of published networks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SCORES = st.lists(
 
 
 def kernel(signal, background):
-    """All pairs: 1 if the signal event wins, 1/2 for a tie."""
+    """Return (m, n) of 1 where the signal event has the higher score, 1/2 for a tie, else 0."""
     s, b = np.asarray(signal)[:, None], np.asarray(background)[None, :]
     return np.where(s > b, 1.0, np.where(s == b, 0.5, 0.0))
 

@@ -34,7 +34,7 @@ def test_an_exact_gaussian_is_found_exactly() -> None:
 
 
 def test_bins_are_taken_at_their_centres() -> None:
-    """Bins of 0.8 sigma: a fit at the left edges would be off by 0.4 sigma, 40 errors."""
+    """With bins of 0.8 sigma a fit at the left edges would be wrong by 0.4 sigma, 40 standard errors."""
     values = np.random.default_rng(3).normal(2, 1, 10000)
     edges = np.linspace(-2, 6, 11)
     found = distributions.fit(np.histogram(values, edges)[0], edges)

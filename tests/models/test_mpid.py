@@ -1,4 +1,4 @@
-"""MPID against the outputs of DM-CNN's own class."""
+"""MPID against the outputs of the original class of DM-CNN."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options of readers: one declaration for constructors, cfg keys, help and the errors about them."""
+"""Options of readers: one declaration for constructors, cfg keys, help and errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dmcnn.readers.calorimeter.reader import Calorimeter
 from dmcnn.readers.larcv2.options import LArCV2Options
 from dmcnn.readers.options import FitOptions, Options
 from dmcnn.readers.smartpixel.options import SmartPixelOptions
-from dmcnn.readers.smartpixel.reader import SmartPixel
+from dmcnn.readers.smartpixel.reader import SmartPixelFile
 from dmcnn.settings import Reading
 from dmcnn.settings.command import describe
 
@@ -36,7 +36,7 @@ def test_every_option_is_described_and_has_a_default(name: str) -> None:
 
 
 def test_an_option_of_several_readers_is_the_same_in_all() -> None:
-    """``product`` alone has other choices in every format, and is no key of a cfg."""
+    """Only ``product`` differs between formats, and it is no cfg key."""
     found: dict[str, tuple[Any, ...]] = {}
     for _, options in READERS.values():
         hints = get_type_hints(options)
@@ -104,11 +104,11 @@ def test_pixel_frames_are_drawn_in_electrons() -> None:
 
 def test_only_standardised_charges_are_learned_from_training_files(cells: Path) -> None:
     files = Dataset("sample://smartpixel/train?events=50").files
-    assert reader_of(files[0]) is SmartPixel
-    fitted = SmartPixel.fit(files, charge="standardised", slices=[19], adc_lo=3.0)
+    assert reader_of(files[0]) is SmartPixelFile
+    fitted = SmartPixelFile.fit(files, charge="standardised", slices=[19], adc_lo=3.0)
     assert fitted.keys() == {"charge_mean", "charge_std"}
     assert SmartPixelOptions(charge="standardised", **fitted).missing == []
-    assert SmartPixel.fit(files) == reader_of(cells).fit([cells], charge="standardised") == {}
+    assert SmartPixelFile.fit(files) == reader_of(cells).fit([cells], charge="standardised") == {}
 
 
 def test_fitted_images_say_their_size(cells: Path) -> None:

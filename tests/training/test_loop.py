@@ -1,4 +1,4 @@
-"""The training loop: torch's own mathematics, random numbers of a step alone, and no wait for the device."""
+"""Training loop: results of a plain torch loop, random numbers per step, signals, and no wait for the device."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ SEED = 7
 
 
 def tiny_net() -> nn.Module:
-    """A network whose dropout needs random numbers in every step."""
+    """Return a network whose dropout needs random numbers in every step."""
     torch.manual_seed(3)
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 2))
 
 
 def tiny_batches(first: int = 0) -> Batches:
-    """Two epochs of 10 images of 8 x 8 in steps of 4, 4 and 2."""
+    """Return two epochs of 10 images of 8 x 8 in steps of 4, 4 and 2."""
     dense = np.random.default_rng(1).uniform(0, 2, (10, 1, 8, 8)).astype(np.float32)
     images = replace(sparse(dense), label=np.arange(10) % 2)
     return Batches(images, 4, epochs=2, seed=SEED, augment=True, first=first)
@@ -59,7 +59,7 @@ def train(
 
 
 def bare_loop(net: nn.Module, recipe: Recipe, precision: str = "32") -> tuple[float, int]:
-    """The same training as anyone would write it in torch; the sums of loss and right answers."""
+    """Train with a plain torch loop; return the sum of the loss and the number of correct classifications."""
     optimizer = torch.optim.Adam(net.parameters(), lr=recipe.learning_rate)
     loss_sum, correct = 0.0, 0
     for step, (images, labels) in enumerate(tiny_batches()):
@@ -82,6 +82,7 @@ def bare_loop(net: nn.Module, recipe: Recipe, precision: str = "32") -> tuple[fl
 
 
 def same(one: nn.Module, two: nn.Module) -> bool:
+    """Return whether two networks have equal weights."""
     pairs = zip(one.state_dict().values(), two.state_dict().values(), strict=True)
     return all(torch.equal(a, b) for a, b in pairs)
 
@@ -102,7 +103,7 @@ def test_a_training_is_that_of_a_bare_loop(recipe: Recipe, precision: str) -> No
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "nadam"])
-def test_a_training_goes_on_from_what_was_stored(optimizer: str) -> None:
+def test_a_training_resumes_from_its_state(optimizer: str) -> None:
     recipe = Recipe(0.01, optimizer=optimizer)
     whole, net = tiny_net(), tiny_net()
     train(whole, recipe)
@@ -118,7 +119,7 @@ def test_a_training_goes_on_from_what_was_stored(optimizer: str) -> None:
 
 
 class Counted(TorchDispatchMode):
-    """Counts reads of single numbers of tensors, for which the host waits until a device has computed them."""
+    """Counter of reads of single numbers of tensors, for which the host waits for the device."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -135,7 +136,7 @@ def test_no_step_reads_a_number_from_the_device() -> None:
     recipe = Recipe(0.01, gradient_limit=0.1, weight_limit=0.1, l1=0.01, l2=0.01, activity_l2=0.01)
     with Counted() as ours:
         train(tiny_net(), recipe)
-    # Adam reads its own counts of steps, which it keeps on the host
+    # Adam reads its numbers of steps, which are on the host
     with Counted() as adam:
         net = tiny_net()
         optimizer = torch.optim.Adam(net.parameters())
@@ -145,11 +146,11 @@ def test_no_step_reads_a_number_from_the_device() -> None:
     assert ours.reads == adam.reads
 
 
-def test_the_state_of_the_optimiser_is_taken_only_to_be_stored(monkeypatch: pytest.MonkeyPatch) -> None:
-    taken, state_dict = [], torch.optim.Adam.state_dict
+def test_the_state_of_the_optimiser_is_read_only_to_be_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls, state_dict = [], torch.optim.Adam.state_dict
 
     def counted(self: torch.optim.Optimizer) -> dict[str, Any]:
-        taken.append(self)
+        calls.append(self)
         return state_dict(self)
 
     monkeypatch.setattr(torch.optim.Adam, "state_dict", counted)
@@ -158,7 +159,7 @@ def test_the_state_of_the_optimiser_is_taken_only_to_be_stored(monkeypatch: pyte
         return progress.step in (3, 6) and not progress.state_dict()
 
     train(tiny_net(), Recipe(0.01), after_step=store)
-    assert len(taken) == 2
+    assert len(calls) == 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -190,8 +191,8 @@ def test_a_second_signal_acts_at_once() -> None:
 
 def test_the_bar_counts_all_steps(capsys: pytest.CaptureFixture[str]) -> None:
     train(tiny_net(), Recipe(0.01))
-    assert "training: 100%" in (shown := capsys.readouterr().out)
-    assert "6/6" in shown
+    assert "training: 100%" in (output := capsys.readouterr().out)
+    assert "6/6" in output
 
 
 def test_seeds_are_those_of_every_library() -> None:
@@ -207,7 +208,7 @@ def test_seeds_are_those_of_every_library() -> None:
     assert torch.initial_seed() == 5
 
 
-def test_reproducible_gives_the_mode_back() -> None:
+def test_reproducible_restores_the_mode() -> None:
     @reproducible()
     def fail() -> None:
         assert torch.are_deterministic_algorithms_enabled()

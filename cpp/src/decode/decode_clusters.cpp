@@ -6,7 +6,7 @@ namespace {
 
 constexpr std::uint32_t kShortIds = 0x6779a85c, kLongIds = 0x123c507a;
 
-/// Bytes of a cluster's id, by the checksum of larcv::VoxelSet.
+/// Returns the bytes of a cluster's id, by the checksum of larcv::VoxelSet.
 std::int64_t id_size(const Entry& entry, std::uint32_t checksum) {
     if (checksum == kShortIds) return 2;
     if (checksum == kLongIds) return 8;

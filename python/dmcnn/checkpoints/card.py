@@ -1,4 +1,4 @@
-"""Weight files that say how they were made, and the bare ones of DM-CNN."""
+"""Card of a checkpoint: model, arguments, preprocessing and training of a network."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ Own = str | Maker | Sequence[str | Maker] | None
 """What users say of networks and readers that are not dmcnn's: ``module:Name``, what makes a network, or several."""
 
 KEY = "dmcnn"
-"""Where a checkpoint keeps its card."""
+"""Key of the card in a checkpoint."""
 
 
 @dataclass(frozen=True)
 class Card:
-    """How a network was made and how its images must be prepared: all that inference needs to know."""
+    """Card of a network: how it was made and how its images are prepared, which is all that inference needs."""
 
     model: str
     arguments: dict[str, Any]
     classes: list[str]
     signal: str | None
     activation: str
-    """``sigmoid`` per logit (as DM-CNN) or ``softmax`` over the classes."""
+    """Function that maps logits to scores: ``sigmoid`` per logit (as DM-CNN) or ``softmax`` over the classes."""
     reading: dict[str, Any]
-    """adc_lo, adc_hi [ADC], xdim, ydim [pixels], and plane, producer, image_index where they were chosen."""
+    """Options of the reader: adc_lo, adc_hi [ADC], xdim, ydim [pixels], and others that the user set."""
     scaling: str = "none"
-    """Of the pixel values, after reading: see dmcnn.images.scaling."""
+    """Scaling of the pixel values after reading, see dmcnn.images.scaling."""
     targets: list[str] = field(default_factory=list)
-    """What a regression network estimates, as its files call it; it has no classes then."""
+    """Targets of a regression network, by their names in the files; it has no classes."""
     target_scales: list[float] = field(default_factory=list)
-    """One per target, in its unit: the network sees target / scale."""
+    """Scale of each target, in its unit: the network estimates target / scale."""
     diagonal: str = "softplus"
     covariance: str = "full"
-    """How outputs become a covariance: the words of ``gaussian``."""
+    """Parametrisation of the covariance by the outputs, see ``gaussian``."""
     label: Any = "run == 100"
     loss: str = "bce"
     seed: int | None = None
@@ -54,24 +54,25 @@ class Card:
     """Fingerprints and event counts of the training and test sets."""
     metrics: dict[str, float] = field(default_factory=dict)
     task: str = ""
-    """What the network is for, see dmcnn.tasks; of a card that does not say, what follows from its targets."""
+    """Name of the task, see dmcnn.tasks; by default regression for a network with targets, else classification."""
 
     def __post_init__(self) -> None:
+        """Check scaling and targets, and fill in the task of an older card."""
         check_scaling(self.scaling)
         if len(self.targets) != len(self.target_scales):
-            raise InputError(f"{len(self.targets)} targets and {len(self.target_scales)} scales of them")
+            raise InputError(f"{len(self.targets)} targets, but {len(self.target_scales)} target scales")
         if not self.task:
             object.__setattr__(self, "task", "regression" if self.targets else "classification")
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Return the (C, H, W) of the images that the network takes."""
+        """(C, H, W) of the images that the network takes."""
         channels, height, width = (self.arguments[axis] for axis in ("channels", "height", "width"))
         return channels, height, width
 
     @property
     def gaussian(self) -> Gaussian:
-        """What the outputs of a regression network mean; InputError for an unknown word on the card."""
+        """Parametrisation of a Gaussian by the outputs of a regression network; InputError for an unknown word."""
         return Gaussian(self.covariance, self.diagonal)
 
     def build(self, own: Own = None) -> nn.Module:
@@ -81,7 +82,8 @@ class Card:
             own: what the user says of a network that is not dmcnn's. The card's word alone imports no module.
 
         Raises:
-            InputError: there is no such network, its module was not named, or it does not take its arguments.
+            InputError: an unknown model, a module that the user did not name, or arguments that the model does not
+                take.
         """
         try:
             return self._maker(own)(**self.arguments)
@@ -115,7 +117,7 @@ class Card:
         return maker
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values only, so that the file loads without unpickling objects."""
+        """Return the card as a dict of plain values, so that the file loads without unpickling objects."""
         return asdict(self)
 
 

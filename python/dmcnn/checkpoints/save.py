@@ -1,4 +1,4 @@
-"""Checkpoints of dmcnn: weights with the card that says how they were made."""
+"""Saving of checkpoints: weights with the card of the network."""
 
 from __future__ import annotations
 
@@ -11,5 +11,6 @@ from dmcnn._common.files import atomic_file
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
+    """Write a checkpoint with torch, whole or not at all."""
     with atomic_file(path) as temporary:
         torch.save(content, temporary)

@@ -1,1 +1,1 @@
-"""Detectors: what is known of each, such as classes, units, windows and scales, as numbers and words only."""
+"""Detectors: classes, units, windows and scales of each, as constants."""

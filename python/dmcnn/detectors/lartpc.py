@@ -1,7 +1,7 @@
-"""MicroBooNE, a liquid-argon time projection chamber, and the habits of DM-CNN on its images.
+"""MicroBooNE, a liquid-argon time projection chamber, and the conventions of DM-CNN for its images.
 
 Files: ``readers.larcv2``, ``readers.larcv3``, ``writers.larcv3``; network: ``models.mpid``; weights of DM-CNN:
-``checkpoints.pwf``; sample ``dark-trident``: ``simulation.lartpc``; cfg/training_config.cfg and its neighbours.
+``checkpoints.pwf``; sample ``dark-trident``: ``simulation.lartpc``; settings: cfg/*_config*.cfg.
 """
 
 DRIFT_LENGTH, HALF_HEIGHT, LENGTH = 256.35, 116.5, 1036.8  # cm
@@ -18,6 +18,6 @@ ROWS = (READOUT[1] - READOUT[0]) // TICKS_PER_ROW
 TRIGGER_TICK = 3200
 
 CLASSES = ("signal", "background")
-"""Order of the outputs of DM-CNN's networks."""
+"""Classes, in the order of the outputs of DM-CNN's networks."""
 DM_CNN_READING = {"adc_lo": 10.0, "adc_hi": 500.0}
-"""What DM-CNN's scripts do to the pixels [ADC]; its weight files do not say."""
+"""Threshold and clip of DM-CNN's scripts [ADC]; its weight files do not state them."""

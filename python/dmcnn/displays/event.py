@@ -1,4 +1,4 @@
-"""Display of one event: its pictures, frames and page, and what is said of it."""
+"""Display of one event: pictures, animations and page, with its names and scores."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ from matplotlib.figure import Figure
 
 from dmcnn._common.errors import InputError
 from dmcnn.datasets.dataset import Dataset
-from dmcnn.displays.space_time import Cells, film, frames, voxels
+from dmcnn.displays.space_time import DatasetCells, film, frames, voxels
 from dmcnn.figures.event import event_display, ids
 from dmcnn.figures.image_axes import quantity, value_label
 from dmcnn.figures.save import save_animation, save_figure
 from dmcnn.images.sparse import UNSET, SparseImages, is_volume
 from dmcnn.pages import EventPage
 
-if TYPE_CHECKING:  # it needs torch, which pictures without a network do without
+if TYPE_CHECKING:  # these need torch, which pictures without a network do not
     from dmcnn.inference.predictor import Predictor
     from dmcnn.tasks import EventScores
 
 log = logging.getLogger("dmcnn")
 
 PICTURES, FILMS = {"png", "pdf"}, {"gif", "mp4"}
-"""Formats of figures, and of time frames one after another."""
+"""Formats of figures, and of animations of time frames."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DisplayOptions:
-    """Looks of the pictures of all events.
+    """Options of the pictures of all events.
 
     Attributes:
-        formats: png, pdf, gif, mp4, html.
+        formats: formats of the output: png, pdf, gif, mp4, html.
         label: text on every picture.
         score_label: whether the score is written on the picture.
-        logit: whether it is written as log(score/(1-score)).
+        logit: whether the score s is written as log(s / (1 - s)).
         colorbar: whether a colour bar is drawn.
-        logo: (h, w, 3 or 4) picture in a corner.
-        rotation: [degrees] counter-clockwise, of the image.
+        logo: (h, w, 3 or 4) picture in a corner; None = no logo.
+        rotation: [degrees] rotation of the image, counter-clockwise.
         transpose: whether rows are on the horizontal axis.
         cmap, gamma: colour map, and the exponent of its scale.
-        dpi: [pixels per inch].
+        dpi: [pixels per inch] resolution.
     """
 
     formats: Sequence[str] = ("png", "pdf")
@@ -64,18 +64,21 @@ class DisplayOptions:
 
 @dataclass(frozen=True)
 class Display:
-    """What all events of a display have in common.
+    """Display of the events of a dataset.
 
     Attributes:
-        cells: energy and time of the cells, of files that hold them.
-        classes: (n,) true class of every event, if it is shown.
-        tag: end of the names of all files.
+        options: options of the pictures.
+        dataset: events as they are drawn.
+        folder: folder of all output files.
+        cells: energy and time of the cells; None for files without them.
+        classes: (n,) true class of every event; None = unknown.
+        tag: end of the names of all output files.
     """
 
     options: DisplayOptions
     dataset: Dataset
     folder: Path
-    cells: Cells | None
+    cells: DatasetCells | None
     classes: list[str | None]
     tag: str = ""
 
@@ -91,21 +94,21 @@ class Display:
         distributions: bool = False,
         tag: str = "",
     ) -> Display:
-        """Return what they have in common.
+        """Return the display of a dataset.
 
-        Without cells the events of a network are drawn as files hold them, whatever the network takes of them.
+        Events of files without cells are drawn as the files store them, whatever the input of the network is.
 
         Args:
-            options: looks.
-            predictor: the network whose scores are written, if there is one.
-            dataset: the events.
-            folder: of all files.
-            classes: names of the classes whose numbers files store; None = those of the network.
-            distributions: whether energies and times of the cells of each class are to be drawn.
-            tag: end of the names of all files.
+            options: options of the pictures.
+            predictor: network whose scores are written; None = no network.
+            dataset: events.
+            folder: folder of all output files.
+            classes: names of the class numbers in the files; None = true classes by the rule of the network.
+            distributions: whether distributions of the cells will be drawn.
+            tag: end of the names of all output files.
 
         Raises:
-            InputError: the events have no time frames, or no cells, and something needs them.
+            InputError: animations of events without time frames, or distributions of files without cells.
         """
         films, framed = set(options.formats) & FILMS, is_volume(dataset.axis0, dataset.shape)
         names = ", ".join(map(str, dataset.files))
@@ -113,22 +116,22 @@ class Display:
             raise InputError(
                 f"{names}: format = {min(films)!r} needs time frames, images are {dataset.shape}"
             )
-        cells = Cells.of(dataset)
+        cells = DatasetCells.from_dataset(dataset)
         if distributions and cells is None:
             raise InputError(f"{names}: distributions = True needs files of energy and time")
-        names_of: list[str | None] = [None] * len(dataset)
+        true_classes: list[str | None] = [None] * len(dataset)
         if framed or cells is not None:
-            names_of = _classes(classes, predictor, dataset)
-        shown = dataset if predictor is None or cells is not None else dataset.as_drawn()
-        return cls(options, shown, folder, cells, names_of, tag)
+            true_classes = _classes(classes, predictor, dataset)
+        drawn = dataset if predictor is None or cells is not None else dataset.as_drawn()
+        return cls(options, drawn, folder, cells, true_classes, tag)
 
     def stem(self, event: SparseImages) -> Path:
-        """The path of a picture without suffix."""
+        """Return the path of the output files of one event, without suffix."""
         file = self.dataset.files[int(event.events["file"][0])]
         return self.folder / f"{file.stem}_ENTRY_{event.events['entry'][0]}{self.tag}"
 
-    def distributions(self) -> None:
-        """Energies and times of the cells of each class, in all events."""
+    def draw_distributions(self) -> None:
+        """Write the figure of the energies and times of all cells, by class."""
         assert self.cells is not None
         figure = self.cells.distributions([name or "all events" for name in self.classes])
         path = self.folder / f"DM-CNN_display{self.tag}_distributions"
@@ -136,7 +139,7 @@ class Display:
         log.info("%s", path)
 
     def draw(self, number: int, event: SparseImages, scores: EventScores) -> None:
-        """All pictures of one event, and its frames one after another."""
+        """Write all pictures and animations of one event, the ``number``-th of the dataset."""
         stem, options = self.stem(event), self.options
         pictures = [kind for kind in options.formats if kind in PICTURES]
         for end, figure in self._figures(number, event, scores) if pictures else ():
@@ -144,13 +147,13 @@ class Display:
             save_figure(figure, stem.with_name(stem.name + end), pictures)
         edges, unit = self.dataset.frame_edges, self.dataset.frame_unit
         for kind in sorted(set(options.formats) & FILMS):
-            shown = film(event, edges, self._words(number, event), unit)
-            save_animation(shown, stem.with_name(f"{stem.name}_frames"), kind)
+            animation = film(event, edges, self._title(number, event), unit)
+            save_animation(animation, stem.with_name(f"{stem.name}_frames"), kind)
 
     def _figures(self, number: int, event: SparseImages, scores: EventScores) -> Iterator[tuple[str, Figure]]:
-        """End of the name and figure: of the cells if there are any, of the frames, or of every plane."""
+        """Yield (end of the file name, figure) of the cells, if there are any, of the frames, or of every plane."""
         options = self.options
-        above = ", ".join(filter(None, [options.label, self._words(number, event)]))
+        above = ", ".join(filter(None, [options.label, self._title(number, event)]))
         text = "\n".join(filter(None, [above, _score_text(options, scores)]))
         if self.cells is not None:
             for name, figure in self.cells.figures(number, text):
@@ -163,9 +166,9 @@ class Display:
             yield from self._planes(number, event, scores)
 
     def _planes(self, number: int, event: SparseImages, scores: EventScores) -> Iterator[tuple[str, Figure]]:
-        """End of the name and figure of every plane."""
+        """Yield (end of the file name, figure) of every plane."""
         options, known = self.options, event.events["run"][0] != UNSET
-        label = ", ".join(filter(None, [options.label, "" if known else self._words(number, event)]))
+        label = ", ".join(filter(None, [options.label, "" if known else self._title(number, event)]))
         for channel, plane in enumerate(event.dense()[0]):
             meta = event.meta[0, channel]
             figure = event_display(
@@ -182,14 +185,14 @@ class Display:
             )
             yield "" if event.shape[0] == 1 else f"_channel{channel}", figure
 
-    def _words(self, number: int, event: SparseImages) -> str:
-        """Which event it is, and what it truly is."""
+    def _title(self, number: int, event: SparseImages) -> str:
+        """Return the ids of an event, or its entry, and its true class."""
         known = event.events["run"][0] != UNSET
         name = ids(event.events[0]) if known else f"entry {event.events['entry'][0]}"
         return ", ".join(filter(None, [name, self.classes[number]]))
 
     def page(self, number: int, event: SparseImages, scores: EventScores) -> EventPage:
-        """What the interactive page of an event shows; a rotation applies to the score alone."""
+        """Return the content of the interactive page of an event; a rotation changes the scores only."""
         return EventPage(
             image=event.dense()[0],
             meta=event.meta[0],
@@ -206,19 +209,19 @@ class Display:
 def _classes(
     classes: Sequence[str] | None, predictor: Predictor | None, dataset: Dataset
 ) -> list[str | None]:
-    """(n,) true class of every event: by the rule of training, else by the number that its file stores."""
+    """Return the (n,) true classes by the label rule of the network, or by the class numbers in the files."""
     if predictor is not None and classes is None:
         return list(predictor.task.truth(dataset))
     names = classes or []
-    found: list[str | None] = []
+    true_classes: list[str | None] = []
     for number in dataset.stored_classes.tolist():
-        known = names[number] if 0 <= number < len(names) else f"class {number}"
-        found.append(known if number >= 0 else None)
-    return found
+        name = names[number] if 0 <= number < len(names) else f"class {number}"
+        true_classes.append(name if number >= 0 else None)
+    return true_classes
 
 
 def _score_text(options: DisplayOptions, scores: EventScores) -> str:
-    """The signal score, or without a signal class the likeliest class and its score."""
+    """Return the text of the signal score, without a signal class of the most likely class, or of the estimates."""
     if not options.score_label:
         return ""
     if scores.estimates:
@@ -231,6 +234,7 @@ def _score_text(options: DisplayOptions, scores: EventScores) -> str:
     if math.isnan(score):
         return f"{title}: none"
     if options.logit:
-        inside = min(max(score, sys.float_info.min), 1 - sys.float_info.epsilon)
-        return f"{title} (logit): {math.log(inside / (1 - inside)):.3f}"
+        # scores of exactly 0 and 1 have no logit
+        score = min(max(score, sys.float_info.min), 1 - sys.float_info.epsilon)
+        return f"{title} (logit): {math.log(score / (1 - score)):.3f}"
     return f"{title}: {score:.3f}"

@@ -1,1 +1,1 @@
-"""File formats that readers and writers share."""
+"""File formats: HDF5 tables and input files, for readers and writers."""

@@ -1,4 +1,4 @@
-"""The one data type that flows through dmcnn: sparse detector images with their identity."""
+"""Sparse detector images with their identity: the batch type that all of dmcnn works on."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ META = np.dtype(
         ("y_max", np.float64),
     ]
 )
-"""Where one channel lies: x runs along axis W (wire), y along axis H (drift tick); the edges are in ``unit``.
+"""Position of one channel in the detector: x along axis W (wire), y along axis H (drift tick), edges in ``unit``.
 ``plane`` is the projection id, or ``NO_IMAGE`` where the event holds no such image."""
 
 NO_IMAGE = -1
 
 Axis = Literal["plane", "channel", "time", "z"]
-"""What the channels of an image are: views of one event, quantities of each pixel such as energy and time, or layers
-of one volume, along time or z."""
+"""Meaning of the channels of an image: views of one event, quantities of each pixel such as energy and time, or
+layers of one volume, along time or z."""
 FEW = 3
-"""So many layers of a volume are drawn one by one, as planes are; more are drawn as a volume."""
+"""Layers of a volume that are drawn one by one at most, as planes are; more are drawn as a volume."""
 
 UNIT_UNKNOWN, UNIT_CM, UNIT_WIRE_TICK = 0, 1, 2
-UNIT_PIXEL = -1  # pixel numbers, of files that say nothing else; LArCV has no such unit
+UNIT_PIXEL = -1  # pixel numbers, for files without units; LArCV has no such unit
 UNIT_CELL = -2  # calorimeter cells; LArCV has no such unit
 UNIT_X_FRAME, UNIT_Y_FRAME = -3, -4  # cells along W and time frames along H
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SparseImages:
-    """A batch of n images, each event's channels together, zeros left out.
+    """Batch of n images as columns, without zeros; an image holds all channels of an event.
 
     Attributes:
         offsets: (n+1,) int64. Image i owns ``index[offsets[i]:offsets[i+1]]`` and the same slice of value.
@@ -61,9 +61,9 @@ class SparseImages:
         value: (nnz,) float32. Charge after the reader's threshold and clip [ADC], or energy [GeV].
         shape: (C, H, W). C runs along ``axis0``; H = row = drift tick; W = column = wire.
         events: (n,) EVENT.
-        meta: (n, C) META, the place of every channel in the detector.
+        meta: (n, C) META, position of every channel in the detector.
         label: (n,) int64 class numbers, (n, k) float32 targets, or None.
-        axis0: what the channels are.
+        axis0: meaning of the channels.
     """
 
     offsets: NDArray[np.int64]
@@ -89,30 +89,30 @@ class SparseImages:
 
     @property
     def n_pixels(self) -> NDArray[np.int64]:
-        """(n,) int64: active pixels of each image, all channels."""
+        """(n,) int64, number of active pixels of each image in all channels."""
         return np.diff(self.offsets)
 
     @property
     def has_image(self) -> NDArray[np.bool_]:
-        """(n,) bool: False where the event holds none of the images that were asked for."""
+        """(n,) bool, False where the event has none of the chosen images."""
         present: NDArray[np.bool_] = (self.meta["plane"] != NO_IMAGE).any(axis=1)
         return present
 
     @property
     def cluster_sizes(self) -> NDArray[np.int64]:
-        """(n,) int64: pixels of each image that are active in any channel."""
+        """(n,) int64, number of pixels of each image that are active in any channel."""
         size = self.shape[1] * self.shape[2]
         image = np.repeat(np.arange(len(self)), self.n_pixels)
-        found = np.unique(image * size + self.index % size)
-        return np.bincount(found // size, minlength=len(self)).astype(np.int64)
+        active = np.unique(image * size + self.index % size)
+        return np.bincount(active // size, minlength=len(self)).astype(np.int64)
 
     def limited(self, low: float | None = None, high: float | None = None) -> SparseImages:
-        """Return the images with pixels below ``low`` dropped and those above ``high`` set to it, as readers do."""
-        kept = np.ones(len(self.value), bool) if low is None else self.value >= np.float32(low)
-        value = self.value[kept]
-        offsets = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)[self.offsets]
+        """Return the images without pixels below ``low`` and with pixels above ``high`` set to it, as readers do."""
+        mask = np.ones(len(self.value), bool) if low is None else self.value >= np.float32(low)
+        value = self.value[mask]
+        offsets = np.concatenate([[0], np.cumsum(mask)]).astype(np.int64)[self.offsets]
         value = value if high is None else np.minimum(value, np.float32(high))
-        return replace(self, offsets=offsets, index=self.index[kept], value=value)
+        return replace(self, offsets=offsets, index=self.index[mask], value=value)
 
     @property
     def is_volume(self) -> bool:
@@ -120,7 +120,7 @@ class SparseImages:
         return is_volume(self.axis0, self.shape)
 
     def take(self, which: slice | Sequence[int] | NDArray[Any]) -> SparseImages:
-        """The images ``which`` (a slice, numbers or a mask), in that order, as a new batch."""
+        """Return the images ``which`` (a slice, numbers or a mask), in that order, as a new batch."""
         if isinstance(which, slice) and which.step in (None, 1):
             start, stop, _ = which.indices(len(self))
             stop = max(start, stop)
@@ -144,7 +144,7 @@ class SparseImages:
         )
 
     def dense(self) -> NDArray[np.float32]:
-        """(n, C, H, W) float32 on the host: the images with their zeros."""
+        """Return the images with their zeros, (n, C, H, W) float32."""
         from dmcnn import _core
 
         out = np.empty((len(self), *self.shape), np.float32)
@@ -152,7 +152,7 @@ class SparseImages:
         return out
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        """Return ``dense()``, unless that takes more than 1 GiB: then say so, for it may be a mistake."""
+        """Return ``dense()``; ValueError above 1 GiB, as the conversion may be a mistake."""
         if len(self) * prod(self.shape) > DENSE_LIMIT:
             size = len(self) * prod(self.shape) * 4 / 2**30
             raise ValueError(
@@ -161,7 +161,7 @@ class SparseImages:
         return np.asarray(self.dense(), dtype)
 
     def to_awkward(self) -> Any:
-        """Return an awkward.Array of n lists of {"index", "value"}: the same memory, nothing is copied."""
+        """Return an awkward.Array of n lists of {"index", "value"}, without a copy."""
         import awkward
 
         contents = [awkward.contents.NumpyArray(column) for column in (self.index, self.value)]
@@ -172,8 +172,8 @@ class SparseImages:
         """Return a scipy.sparse array: (H, W) of one image, or of all (n, C * H * W). It needs ``dmcnn[notebook]``.
 
         Args:
-            image: number of the image; None = all, in the same memory.
-            channel: of that image, where it has several.
+            image: number of the image; None = all, without a copy.
+            channel: channel of that image; None if it has only one.
         """
         sparse_arrays = need("scipy.sparse")
         channels, height, width = self.shape
@@ -184,14 +184,14 @@ class SparseImages:
             raise ValueError(f"images have {channels} channels: which one?")
         if not 0 <= (channel or 0) < channels:
             raise IndexError(f"channel {channel}, there are {channels}")
-        one = self.take([image])
+        single = self.take([image])
         first = (channel or 0) * height * width
-        mine = (one.index >= first) & (one.index < first + height * width)
-        rows, columns = np.divmod(one.index[mine] - first, width)
-        return sparse_arrays.csr_array((one.value[mine], (rows, columns)), shape=(height, width))
+        inside = (single.index >= first) & (single.index < first + height * width)
+        rows, columns = np.divmod(single.index[inside] - first, width)
+        return sparse_arrays.csr_array((single.value[inside], (rows, columns)), shape=(height, width))
 
     def to_torch(self) -> torch.Tensor:
-        """Return a sparse COO tensor (n, C, H, W) of float32; ``to_torch().to_dense()`` has the zeros."""
+        """Return a sparse COO tensor (n, C, H, W) of float32."""
         import torch
 
         image = np.repeat(np.arange(len(self)), self.n_pixels)
@@ -211,7 +211,7 @@ class SparseImages:
 
 
 DENSE_LIMIT = 2**28
-"""Most pixels that ``np.asarray`` makes dense unasked: 1 GiB of float32."""
+"""Pixels of a dense array from ``np.asarray`` at most: 1 GiB of float32."""
 
 
 def is_volume(axis0: Axis, shape: tuple[int, int, int]) -> bool:
@@ -220,9 +220,12 @@ def is_volume(axis0: Axis, shape: tuple[int, int, int]) -> bool:
 
 
 def join(batches: Sequence[SparseImages]) -> SparseImages:
-    """Batches of one shape, one after another, as a single batch (labels kept only if all have them).
+    """Concatenate batches of one shape; the result has labels only if all batches have them.
 
-    What the channels are is that of the first.
+    ``axis0`` is that of the first batch.
+
+    Raises:
+        ValueError: no batch, or batches of different shapes.
     """
     if not batches:
         raise ValueError("nothing to join")
@@ -242,7 +245,7 @@ def join(batches: Sequence[SparseImages]) -> SparseImages:
 
 
 def unset_events(n: int, first: int = 0) -> NDArray[Any]:
-    """Return (n,) EVENT without ids, the entries numbered from ``first``."""
+    """Return (n,) EVENT with unset ids and entries numbered from ``first``."""
     events = np.full(n, np.array((UNSET, UNSET, UNSET, 0, 0), EVENT))
     events["entry"] += first + np.arange(n)
     return events
@@ -257,7 +260,7 @@ def sparse(
     unit: int = UNIT_UNKNOWN,
     axis0: Axis = "plane",
 ) -> SparseImages:
-    """(n, C, H, W) float32 images as SparseImages: every non-zero pixel is kept.
+    """Convert (n, C, H, W) float32 images into SparseImages with all pixels that are not zero.
 
     Without ``events`` the entries are numbered 0..n-1 in file 0 with unset ids; without ``meta`` the edges are
     pixel numbers, in ``unit``, and the plane is the channel number.

@@ -1,4 +1,4 @@
-"""Maps of one event: what a network looks at, and how its scores change under occlusion."""
+"""Maps of one event for notebooks: attributions, and scores under occlusion."""
 
 from __future__ import annotations
 
@@ -16,35 +16,38 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class Shown:
-    """What shows itself in a notebook by its picture."""
+class NotebookFigure:
+    """Object that a notebook shows as its figure."""
 
     def plot(self) -> Figure:
-        """Draw it."""
+        """Draw the figure."""
         raise NotImplementedError
 
     def _repr_png_(self) -> bytes:
+        """Return the figure as PNG."""
         png: bytes = notebook("pictures.png")(self.plot())
         return png
 
     def _repr_html_(self) -> str:
+        """Return the figure as an HTML element."""
         image: str = notebook("pictures.html_image")(self.plot())
         return image
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class AttributionMap(Shown):
-    """How much every pixel of an event matters for a number of the network.
+class AttributionMap(NotebookFigure):
+    """Attribution map: how much every pixel of an event matters for a number of the network.
 
     Attributes:
-        values: (C, H, W) float32.
-        images: the event as the network took it, before scaling, a batch of one.
-        method: name of the method; ``title`` is for figures.
-        signed: whether the sign means for and against the class.
-        target: name of the class.
-        output: "logit" or "score" of it.
-        scores: class -> score of the untouched event.
-        box: (row0, row1, column0, column1) of a method that frames a region, ends excluded; else None.
+        values: (C, H, W) float32 map.
+        images: the event, a batch of one, prepared for the network but for its scaling.
+        method: name of the method.
+        title: name of the method in figures.
+        signed: whether the sign tells pixels for the class from those against it.
+        target: name of the explained class.
+        output: "logit" or "score" of the class.
+        scores: class -> score of the event.
+        box: (row0, row1, column0, column1), ends excluded, of a method with a box; else None.
     """
 
     values: NDArray[np.float32]
@@ -61,8 +64,8 @@ class AttributionMap(Shown):
         """Draw the map over a shadow of the charge.
 
         Args:
-            channel: of a plane; None = the first plane, or the sum over time frames.
-            options: of dmcnn.figures.attribution.attribution_map, such as percentile and cmap.
+            channel: number of the plane or frame; None = the first plane, or the sum over time frames.
+            options: options of dmcnn.figures.attribution.attribution_map, such as percentile and cmap.
         """
         figure: Figure = notebook("pictures.plot_attribution")(self, channel, **options)
         return figure
@@ -75,15 +78,15 @@ class AttributionMap(Shown):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class OcclusionMap(Shown):
-    """Scores of an event with a window around every pixel blanked.
+class OcclusionMap(NotebookFigure):
+    """Occlusion map: scores of an event with a window around every active pixel filled.
 
     Attributes:
-        values: (classes, H, W) float64 scores, with a depth (classes, T, H, W); ``base`` where no window was.
-        base: (classes,) scores of the untouched event.
-        classes: their names.
-        images: the event as the network took it, before scaling, a batch of one.
-        signal: the class that ``plot`` draws unless told otherwise.
+        values: (classes, H, W) float64 scores, with a depth (classes, T, H, W); ``base`` at pixels without window.
+        base: (classes,) float64 scores of the untouched event.
+        classes: names of the classes.
+        images: the event, a batch of one, prepared for the network but for its scaling.
+        signal: class that ``plot`` draws by default.
     """
 
     values: NDArray[np.float64]
@@ -93,19 +96,19 @@ class OcclusionMap(Shown):
     signal: str
 
     def __getitem__(self, name: str) -> NDArray[np.float64]:
-        """Return the map of a class."""
+        """Return the (H, W) or (T, H, W) map of a class; raise InputError for an unknown class."""
         if name not in self.classes:
             listed = ", ".join(self.classes)
-            raise InputError(f"no class {name!r}{nearest(name, self.classes)}, there is {listed}")
-        found: NDArray[np.float64] = self.values[self.classes.index(name)]
-        return found
+            raise InputError(f"no class {name!r}{nearest(name, self.classes)}, expected one of {listed}")
+        values: NDArray[np.float64] = self.values[self.classes.index(name)]
+        return values
 
     def plot(self, name: str | None = None, **options: Any) -> Figure:
-        """Draw the map of a class, of several frames for every pixel the score that is furthest from the base.
+        """Draw the map of a class; of several frames, for every pixel the score that differs most from the base.
 
         Args:
-            name: of the class; None = the signal, or the likeliest.
-            options: of dmcnn.figures.occlusion.score_map, such as normalized and cmap.
+            name: name of the class; None = the signal class, or the most likely one.
+            options: options of dmcnn.figures.occlusion.score_map, such as normalized and cmap.
         """
         figure: Figure = notebook("pictures.plot_occlusion")(self, name or self.signal, **options)
         return figure

@@ -1,4 +1,4 @@
-"""Trained network: it scores images, read from files the way it was trained on them."""
+"""Predictor: a trained network on a device, which scores and explains images with its own preprocessing."""
 
 from __future__ import annotations
 
@@ -37,30 +37,30 @@ Inputs = str | Path | Sequence[str | Path]
 Explainable = Event | SparseImages | ArrayLike
 Scorable = Inputs | Dataset | Event | Sequence[Event] | SparseImages | ArrayLike
 Count = Callable[[], NDArray[np.int64]]
-"""Counts the pixels of images that are active in any channel."""
+"""Function that returns the (n,) number of pixels of every image that are active in any channel."""
 
 EVENTS = 64
-"""Events that are read at a time."""
+"""Number of events that are read at a time."""
 
-OF_FILES = ("reader", "producer", "plane", "image_index", "tick_order", "bad_pixels")
-"""Arguments of readers that say where files keep the images, and not what is made of them."""
+IMAGE_CHOICE = ("reader", "producer", "plane", "image_index", "tick_order", "bad_pixels")
+"""Options of readers that select an image in a file, and do not change its pixels."""
 
 ELECTRONS = "electrons"
 
 
 class Predictor:
-    """A network on a device, with the card that says how its images are prepared and what its outputs mean.
+    """Network on a device, with the card that describes its preprocessing and its outputs.
 
     Args:
-        net: moved to the device and put into evaluation mode, here and once.
-        card: of the network; its ``reading`` is how ``open_dataset`` reads images for it.
-        device: where the network works.
-        precision: "32", or "bf16", which is faster and wrong by up to 0.02 in the logit.
+        net: network, which is moved to the device and set to evaluation mode.
+        card: card of the network; ``open_dataset`` reads images by its ``reading``.
+        device: device of the forward passes.
+        precision: "32", or "bf16", which is faster and changes logits by up to 0.02.
         batch_size: images per forward pass.
-        sha256: of the weight file, "" of a network that has none.
+        sha256: SHA-256 of the weight file; "" = no file.
 
     Attributes:
-        task: what the network is for, see dmcnn.tasks.
+        task: task of the network, see dmcnn.tasks.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Predictor:
         self.device = torch.device(device)
         self.net, self.card, self.task = net.to(self.device).eval(), card, task_of(card)
         self.precision, self.batch_size, self.sha256 = precision, batch_size, sha256
-        self._kept: tuple[tuple[str, str], Dataset] | None = None
+        self._last_file: tuple[tuple[str, str], Dataset] | None = None
 
     def __repr__(self) -> str:
         size = sum(parameter.numel() for parameter in self.net.parameters())
@@ -90,27 +90,28 @@ class Predictor:
     # ---- in a notebook
 
     def open(self, files: Inputs, **overrides: Any) -> Dataset:
-        """Open image files as the network was trained on them; ``overrides`` are other arguments of their reader."""
+        """Open image files with the reader options of the training; ``overrides`` replace some of them."""
         return open_dataset(self.card, _texts(files), overrides)
 
     def __call__(self, images: Scorable, **options: Any) -> ResultTable:
-        """Score images: see ``scores``."""
+        """Score images, see ``scores``."""
         return self.scores(images, **options)
 
     def scores(self, images: Scorable, *, label: Any = None, is_prepared: bool = False) -> ResultTable:
         """Score images with the network's own preprocessing; one row per event, with the columns of ``infer``.
 
         Args:
-            images: image files (path, globs, list), a Dataset, an Event or a list of them, SparseImages, or an array
-                (C, H, W) or (n, C, H, W) of what files hold [ADC, GeV]. What was read otherwise than the network
-                wants is read again, but for the plane, producer or position in the event that was chosen.
-                SparseImages and arrays get the network's threshold, clip and scaling.
-            label: gives the events of files or a Dataset their class, as in a cfg; None = the rule of a Dataset, or
-                that of training where it fits the files.
-            is_prepared: SparseImages or arrays are as ``open`` reads them: only the scaling is left to do.
+            images: image files (path, globs, list), a Dataset, an Event or a list of Events, SparseImages, or an
+                array (C, H, W) or (n, C, H, W) of values as in files [ADC, GeV]. Events that were read with other
+                reader options than those of the network are read again, from the same plane, producer and position.
+                SparseImages and arrays get the threshold, clip and scaling of the network.
+            label: label rule as in a cfg, which gives the events of files or a Dataset their class; None = the rule
+                of the Dataset, or that of the training if it fits the files.
+            is_prepared: whether SparseImages or arrays are as ``open`` reads them, so that only the scaling is
+                applied.
 
         Raises:
-            InputError: images that the network does not take.
+            InputError: images of another shape or kind than those of the network.
         """
         if isinstance(images, str | Path) or _are_paths(images):
             images = self.open(images)
@@ -146,106 +147,108 @@ class Predictor:
             target: class by name or number, or "predicted".
             output: "logit" or "score" of that class.
             is_prepared: see ``scores``.
-            options: of the method, such as n_samples and layer.
+            options: options of the method, such as n_samples and layer.
 
         Raises:
-            InputError: no network of classes, not one event, or an unknown method, class or option.
+            InputError: a regression network, more or fewer than one event, or an unknown method, class or option.
         """
-        one = self._one(event, is_prepared)
-        found: AttributionMap = notebook("maps.explain")(self, one, method, target, output, options)
-        return found
+        image = self._one_image(event, is_prepared)
+        result: AttributionMap = notebook("maps.explain")(self, image, method, target, output, options)
+        return result
 
     def occlude(
         self, event: Explainable, k: int = 4, *, is_prepared: bool = False, **options: Any
     ) -> OcclusionMap:
-        """Map the scores of an event with a window of (2k+1) x (2k+1) pixels around every active pixel blanked.
+        """Map the scores of an event with a window of (2k+1) x (2k+1) pixels around every active pixel filled.
 
         Args:
             event: as for ``explain``.
-            k: [pixels] reach of a window to every side.
+            k: [pixels] half width of a window, without its centre.
             is_prepared: see ``scores``.
             options: depth, border, stride, fill and seed of dmcnn.occlusion.result.Scan.
 
         Raises:
-            InputError: no network of classes, not one event, or an unknown option.
+            InputError: a regression network, more or fewer than one event, or an unknown option.
         """
-        one = self._one(event, is_prepared)
-        found: OcclusionMap = notebook("maps.occlude")(self, one, k, options)
-        return found
+        image = self._one_image(event, is_prepared)
+        result: OcclusionMap = notebook("maps.occlude")(self, image, k, options)
+        return result
 
-    def _one(self, event: Explainable, is_prepared: bool) -> SparseImages:
-        """Return one event as the network takes it, before scaling."""
-        found = self._batch(event, is_prepared)
-        if len(found) != 1:
-            raise InputError(f"{len(found)} events, expected one")
-        if not found.has_image[0]:
+    def _one_image(self, event: Explainable, is_prepared: bool) -> SparseImages:
+        """Return the image of one event, prepared but for its scaling; raise InputError for several or none."""
+        images = self._batch(event, is_prepared)
+        if len(images) != 1:
+            raise InputError(f"{len(images)} events, expected one")
+        if not images.has_image[0]:
             raise InputError("the event holds no image")
-        return found
+        return images
 
     def _batch(self, images: Scorable, is_prepared: bool) -> SparseImages:
-        """Return images as the network takes them, before scaling."""
+        """Return images prepared for the network but for their scaling; raise InputError for another shape."""
         if isinstance(images, Event):
-            found = self._event(images)
+            batch = self._event_image(images)
         elif _are_events(images):
-            found = join([self._event(event) for event in images])
+            batch = join([self._event_image(event) for event in images])
         else:
-            found = images if isinstance(images, SparseImages) else _from_array(images)
+            batch = images if isinstance(images, SparseImages) else _from_array(images)
             if not is_prepared:
-                found = self._limited(found)
-        if found.shape != self.card.shape:
+                batch = self._apply_limits(batch)
+        if batch.shape != self.card.shape:
             raise InputError(
-                f"images are {found.shape}, the network takes {self.card.shape} (planes, rows, columns)"
+                f"images are {batch.shape}, the network takes {self.card.shape} (planes, rows, columns)"
             )
-        return found
+        return batch
 
-    def _limited(self, images: SparseImages) -> SparseImages:
-        """Return what files hold within the threshold and clip of the network."""
+    def _apply_limits(self, images: SparseImages) -> SparseImages:
+        """Return images with the threshold and clip of the network applied to values as in files."""
         reading = self.card.reading
         if reading.get("charge", ELECTRONS) != ELECTRONS:
             raise InputError(
-                f"the network takes charge = {reading['charge']!r}, which an array does not tell from electrons: "
-                "give files, a Dataset or an Event; or is_prepared=True for images as its open(…) reads them"
+                f"the network takes charge = {reading['charge']!r}, but the unit of an array is unknown: give files, "
+                "a Dataset or an Event; or is_prepared=True for images as its open(…) reads them"
             )
         return images.limited(reading.get("adc_lo"), reading.get("adc_hi"))
 
-    def _event(self, event: Event) -> SparseImages:
-        """Return the image of an event as the network takes it: read again, if it was read otherwise."""
-        wanted = self._wanted(event.reading)
-        if wanted is None:
+    def _event_image(self, event: Event) -> SparseImages:
+        """Return the image of an event, read again if its reader options differ from those of the network."""
+        overrides = self._overrides(event.reading)
+        if overrides is None:
             return event.images
-        dataset = self._opened(event.file, wanted)
+        dataset = self._open_file(event.file, overrides)
         number = int(np.flatnonzero(dataset.events["entry"] == event.entry)[0])
         return dataset.read(number, number + 1)
 
     def _reread(self, dataset: Dataset) -> Dataset:
-        """Return a dataset as the network takes its images: opened again, if it was opened otherwise."""
-        wanted = self._wanted(dataset.reading)
-        if wanted is None and dataset.shape == self.card.shape:
+        """Return a dataset, opened again if its reader options or shape differ from those of the network."""
+        overrides = self._overrides(dataset.reading)
+        if overrides is None and dataset.shape == self.card.shape:
             return dataset
-        chosen = {key: dataset.reading[key] for key in OF_FILES if key in dataset.reading}
-        return dataset.reopened(open_dataset(self.card, list(map(str, dataset.files)), chosen))
+        overrides = {key: dataset.reading[key] for key in IMAGE_CHOICE if key in dataset.reading}
+        return dataset.reopened(open_dataset(self.card, list(map(str, dataset.files)), overrides))
 
-    def _wanted(self, reading: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return the overrides with which images that were read so have to be read again; None if they are right."""
-        free = {*OF_FILES, "xdim", "ydim"}  # images of the right shape have them
-        mine, theirs = (
+    def _overrides(self, reading: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the overrides for reading images again; None if ``reading`` agrees with that of the network."""
+        free = {*IMAGE_CHOICE, "xdim", "ydim"}  # the shape of the images is compared elsewhere
+        expected, actual = (
             {key: _plain(value) for key, value in some.items() if key not in free and value is not None}
             for some in (self.card.reading, reading)
         )
-        return None if mine == theirs else {key: reading[key] for key in OF_FILES if key in reading}
+        return None if expected == actual else {key: reading[key] for key in IMAGE_CHOICE if key in reading}
 
-    def _opened(self, file: Path, overrides: Mapping[str, Any]) -> Dataset:
-        """Return a file opened for the network; the last one is kept, for events come from it one by one."""
+    def _open_file(self, file: Path, overrides: Mapping[str, Any]) -> Dataset:
+        """Return the dataset of a file; the last one is cached, because events of one file come one by one."""
         key = str(file), repr(sorted(overrides.items()))
-        if self._kept is None or self._kept[0] != key:
-            self._kept = key, open_dataset(self.card, [str(file)], overrides)
-        return self._kept[1]
+        if self._last_file is None or self._last_file[0] != key:
+            self._last_file = key, open_dataset(self.card, [str(file)], overrides)
+        return self._last_file[1]
 
     def _score_dataset(self, dataset: Dataset, label: Any) -> ResultTable:
-        named = label is None and dataset.rule is not None
-        truth = dataset.class_names if named else self.task.truth(dataset, label)
+        """Score all events of a dataset; ``label`` as of ``scores``."""
+        has_classes = label is None and dataset.rule is not None
+        truth = dataset.class_names if has_classes else self.task.truth(dataset, label)
 
         def parts() -> Iterator[tuple[SparseImages, Count]]:
+            """Yield the images, EVENTS at a time, and the function that counts their pixels."""
             for start in range(0, len(dataset), EVENTS):
                 stop = min(start + EVENTS, len(dataset))
                 yield dataset.read(start, stop), partial(dataset.cluster_sizes, start, stop)
@@ -256,7 +259,7 @@ class Predictor:
     def _run(
         self, parts: Iterable[tuple[SparseImages, Count]], total: int
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Return (n, m) outputs, and (n, 2) active pixels and cluster sizes, with a progress bar if it takes long."""
+        """Return (n, m) outputs and (n, 2) active pixels and cluster sizes; show a bar if n > EVENTS."""
         outputs, sizes = [np.zeros((0, self.task.outputs))], [np.zeros((0, 2), np.int64)]
         with tqdm(total=total, desc="scoring", unit="event", disable=None if total > EVENTS else True) as bar:
             for images, count in parts:
@@ -274,22 +277,22 @@ class Predictor:
 
         Args:
             chunks: images as ``open_dataset`` reads them.
-            rotation: [degrees] images are turned first.
+            rotation: [degrees] rotation of the images, counter-clockwise.
         """
         for chunk in chunks:
             for batch in dense.batches(chunk, self.batch_size):
-                found = np.full((len(batch), self.task.outputs), np.nan)
-                there = batch.has_image
-                if there.any():
-                    found[there] = dense.logits(
+                outputs = np.full((len(batch), self.task.outputs), np.nan)
+                has_image = batch.has_image
+                if has_image.any():
+                    outputs[has_image] = dense.logits(
                         self.net,
-                        batch.take(there),
+                        batch.take(has_image),
                         device=self.device,
                         precision=self.precision,
                         rotation=rotation,
                         scaling=self.card.scaling,
                     )
-                yield found
+                yield outputs
 
     def all_logits(self, dataset: Dataset, rotation: int = 0) -> NDArray[np.float64]:
         """Return the (n, outputs) outputs of all events of a dataset, with a progress bar; NaN as in ``logits``."""
@@ -314,21 +317,21 @@ def load_predictor(
 
     Args:
         weight_file: checkpoint of dmcnn, DM-CNN's ``.pwf``, or Keras' ``.h5``.
-        model: a network that is not dmcnn's, as the training was told it: ``module:Name``; a file alone imports none.
-        overrides: arguments of a reader (None = not given) that replace those of the training, aloud.
+        model: network of one's own, ``module:Name`` or its class; a file alone never imports a module.
+        overrides: reader options that replace those of the training, with a warning; None values are ignored.
         gpuid: see dmcnn.inference.devices.device.
         precision: see Predictor.
         batch_size: images per forward pass.
 
     Raises:
-        InputError: not a weight file, or there is no such device.
+        InputError: not a weight file, or a device that does not exist.
     """
     devices.use_whole_cpu()
-    named = [model] if isinstance(model, str) or callable(model) else list(model or ())
-    net, card = load.load(weight_file, [*named, *filter(None, [(overrides or {}).get("reader")])])
+    names = [model] if isinstance(model, str) or callable(model) else list(model or ())
+    net, card = load.load(weight_file, [*names, *filter(None, [(overrides or {}).get("reader")])])
     return Predictor(
         net,
-        replace(card, reading=overruled(card, overrides or {})),
+        replace(card, reading=override(card, overrides or {})),
         devices.device(gpuid),
         precision=precision,
         batch_size=batch_size,
@@ -336,8 +339,8 @@ def load_predictor(
     )
 
 
-def overruled(card: Card, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the reading of a card with arguments replaced; log a warning for each that differs from training."""
+def override(card: Card, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the reader options of a card with some replaced; log a warning for each that differs."""
     given = {key: value for key, value in overrides.items() if value is not None}
     reading = {**card.reading, **given}
     if "image_index" in given:
@@ -358,18 +361,18 @@ def open_dataset(
     overrides: Mapping[str, Any] | None = None,
     rule: LabelRule | None = None,
 ) -> Dataset:
-    """Open image files as the network of a card was trained on them.
+    """Open image files with the reader options of a card.
 
     Args:
-        card: of the network.
+        card: card of the network.
         inputs: path, list of paths, globs, or ``sample://`` addresses.
-        overrides: arguments of a reader that replace those of the card, aloud.
-        rule: gives events their class.
+        overrides: reader options that replace those of the card, with a warning; None values are ignored.
+        rule: label rule that gives events their class.
 
     Raises:
-        InputError: files that cannot be read so, or images of another shape than the network takes.
+        InputError: files that the reader cannot read, or images of another shape than that of the card.
     """
-    dataset = Dataset(inputs, label=rule, **overruled(card, overrides or {}))
+    dataset = Dataset(inputs, label=rule, **override(card, overrides or {}))
     if dataset.shape != card.shape:
         raise InputError(
             f"{inputs}: images are {dataset.shape}, the network takes {card.shape} (planes, rows, columns)"
@@ -378,10 +381,12 @@ def open_dataset(
 
 
 def _are_events(values: Any) -> TypeGuard[Sequence[Event]]:
+    """Return whether ``values`` is a list or tuple of at least one Event, and nothing else."""
     return isinstance(values, list | tuple) and bool(values) and all(isinstance(one, Event) for one in values)
 
 
 def _are_paths(values: Any) -> TypeGuard[Sequence[str | Path]]:
+    """Return whether ``values`` is a list or tuple of at least one path, and nothing else."""
     return (
         isinstance(values, list | tuple)
         and bool(values)
@@ -390,15 +395,17 @@ def _are_paths(values: Any) -> TypeGuard[Sequence[str | Path]]:
 
 
 def _texts(files: Inputs) -> str | list[str]:
+    """Return paths as texts."""
     return str(files) if isinstance(files, str | Path) else [str(file) for file in files]
 
 
 def _plain(value: Any) -> Any:
+    """Return a tuple as a list, and everything else unchanged."""
     return list(value) if isinstance(value, tuple) else value
 
 
 def _from_array(images: Any) -> SparseImages:
-    """Return dense images as sparse ones; InputError for anything but finite numbers (C, H, W) or (n, C, H, W)."""
+    """Return sparse images of an array; raise InputError unless it is finite numbers, (C, H, W) or (n, C, H, W)."""
     dense = np.asarray(images)
     if dense.ndim == 3:
         dense = dense[None]

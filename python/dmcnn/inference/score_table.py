@@ -1,4 +1,4 @@
-"""Score table: what a network found in every entry, with its identity, for CSV files and notebooks."""
+"""Score table: ids and outputs of a network for every entry, for CSV files and notebooks."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def score_table(
     sizes: NDArray[np.int64],
     status: str = "scored",
 ) -> ResultTable:
-    """Return one row per entry, in the order of the entries; what does not exist is missing.
+    """Return one row per entry, in the order of the entries; values that do not exist are missing.
 
     Args:
-        task: of the network.
+        task: task of the network.
         events: (n,) EVENT.
-        files: (n,) where every entry comes from.
-        outputs: (n, m); NaN where an entry holds no image.
+        files: (n,) file of every entry; None = no file.
+        outputs: (n, m) outputs; NaN for entries without image.
         truth: (n,) or (n, k), see ``Task.truth``.
-        sizes: (n, 2) active pixels of all channels together, and pixels that are active in any of them.
-        status: of entries with an image.
+        sizes: (n, 2) int64 number of active pixels, summed over the channels, and of pixels active in any channel.
+        status: status of entries with an image.
     """
     place = {
         **{

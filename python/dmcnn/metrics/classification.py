@@ -1,8 +1,8 @@
-"""How well scores separate: ROC curve, AUC, efficiencies, accuracies, all with intervals.
+"""Separation of classes by scores: ROC curve, AUC, efficiencies, accuracies, all with confidence intervals.
 
-Scores come as two arrays, ``signal=`` and ``background=``, or as one with the truth of every event, ``labels=`` and
-``scores=``; by name only, for other libraries have other orders. An event passes a cut when ``score >= cut``.
-Unscored events must be left out first: NaN is refused, infinite logits are welcome.
+Scores are given as two arrays, ``signal=`` and ``background=``, or as one with the label of every event, ``labels=``
+and ``scores=``; by name only, since the order of arguments differs between libraries. An event passes a cut when
+``score >= cut``. Events without a score must be left out first: NaN raises InputError, infinite logits are allowed.
 Intervals are two-sided at confidence ``level``.
 """
 
@@ -37,7 +37,7 @@ class Roc:
 
 @dataclass(frozen=True, eq=False)
 class Interval:
-    """An estimate and its two-sided confidence interval: float64 arrays of one shape (scalars: shape ())."""
+    """Value and two-sided confidence interval: float64 arrays of one shape, () for a scalar."""
 
     value: Floats
     low: Floats
@@ -54,12 +54,13 @@ def roc(
     """Return the ROC curve; tied scores make one slanted step, so that its area is the AUC with ties counted 1/2.
 
     Args:
-        signal, background: scores of either kind.
-        labels, scores: or of all events: 1 or True for signal, 0 or False for background, and the score.
+        unnamed: no positional argument is accepted.
+        signal, background: scores of the two classes, or
+        labels, scores: label (1 or True for signal, 0 or False for background) and score of every event.
 
     Raises:
-        TypeError: arguments without names, or neither pair.
-        InputError: no events of a kind, NaN, or a label that is neither 0 nor 1.
+        TypeError: positional arguments, or not exactly one of the two pairs.
+        InputError: no events of a class, NaN, or a label that is neither 0 nor 1.
     """
     s, b = _samples("roc", unnamed, signal, background, labels, scores)
     cut = np.union1d(s, b)[::-1]
@@ -82,7 +83,7 @@ def auc(
     Arguments and errors are those of ``roc``.
     """
     s, b = _samples("auc", unnamed, signal, background, labels, scores)
-    return int(_beaten_twice(s, b).sum()) / (2 * len(s) * len(b))
+    return int(_doubled_wins(s, b).sum()) / (2 * len(s) * len(b))
 
 
 def auc_interval(
@@ -95,9 +96,9 @@ def auc_interval(
 ) -> Interval:
     """Return the AUC with DeLong's interval, symmetric about the AUC and clipped to [0, 1].
 
-    The plain normal interval, not the logit-transformed one: for thousands of events the two agree, and this
-    one is what is usually quoted. Where every pair is in order (AUC 0 or 1) its width is 0; where a class has
-    one event only there is no variance, and the interval is [0, 1].
+    The interval is normal in the AUC, not in its logit: this is the one usually quoted, and for thousands of events
+    the two agree. If all pairs have the same order (AUC 0 or 1) its width is 0; if a class has a single event there
+    is no variance, and the interval is [0, 1].
 
     Arguments and errors are those of ``roc``, and the confidence ``level``.
     """
@@ -115,23 +116,27 @@ def auc_variance(
     labels: ArrayLike | None = None,
     scores: ArrayLike | None = None,
 ) -> float:
-    """Return DeLong's variance of the AUC; NaN where a class has one event only. Arguments are those of ``roc``.
+    """Return DeLong's variance of the AUC; NaN if a class has a single event. Arguments are those of ``roc``.
 
-    E. DeLong, D. DeLong, D. Clarke-Pearson, Biometrics 44 (1988) 837; the O(n log n) way to its placements by
-    sorting instead of all pairs is X. Sun, W. Xu, IEEE Signal Process. Lett. 21 (2014) 1389.
+    E. DeLong, D. DeLong, D. Clarke-Pearson, Biometrics 44 (1988) 837. The placements are computed by sorting in
+    O(n log n), not from all pairs: X. Sun, W. Xu, IEEE Signal Process. Lett. 21 (2014) 1389.
     """
     s, b = _samples("auc_variance", unnamed, signal, background, labels, scores)
     if min(len(s), len(b)) < 2:
         return float("nan")
-    won = _beaten_twice(s, b) / (2 * len(b))
-    lost = _beaten_twice(b, s) / (2 * len(s))
+    won = _doubled_wins(s, b) / (2 * len(b))
+    lost = _doubled_wins(b, s) / (2 * len(s))
     return float(won.var(ddof=1) / len(s) + lost.var(ddof=1) / len(b))
 
 
 def wilson(passed: ArrayLike, total: ArrayLike, level: float = 0.95) -> Interval:
-    """A binomial fraction with Wilson's interval, JASA 22 (1927) 209; 0 of 0 is NaN in [0, 1].
+    """Return a binomial fraction with Wilson's interval, JASA 22 (1927) 209; 0 of 0 is NaN in [0, 1].
 
-    It keeps its coverage at 0 and at all passed, where the normal approximation has no width.
+    The interval keeps its coverage if none or all pass, where the normal approximation has no width.
+
+    Args:
+        passed, total: counts of shapes that broadcast.
+        level: confidence level.
     """
     k, n = np.broadcast_arrays(np.asarray(passed, np.float64), np.asarray(total, np.float64))
     z2 = _z(level) ** 2
@@ -145,31 +150,35 @@ def wilson(passed: ArrayLike, total: ArrayLike, level: float = 0.95) -> Interval
 
 
 def efficiency(scores: ArrayLike, cuts: ArrayLike, level: float = 0.95) -> Interval:
-    """Fraction of events with ``score >= cut`` at each of the (k,) ``cuts``, with Wilson's intervals."""
+    """Return the fraction of events with ``score >= cut`` at each of the (k,) ``cuts``, with Wilson's intervals."""
     ordered = _sorted(scores, "scored")
     return wilson(_passing(ordered, np.asarray(cuts, np.float64)), len(ordered), level)
 
 
 def rejection(scores: ArrayLike, cuts: ArrayLike, level: float = 0.95) -> Interval:
-    """Fraction of events with ``score < cut`` at each of the (k,) ``cuts``, with Wilson's intervals."""
+    """Return the fraction of events with ``score < cut`` at each of the (k,) ``cuts``, with Wilson's intervals."""
     ordered = _sorted(scores, "scored")
     return wilson(len(ordered) - _passing(ordered, np.asarray(cuts, np.float64)), len(ordered), level)
 
 
 def confusion(label: ArrayLike, predicted: ArrayLike, n_classes: int) -> NDArray[np.int64]:
-    """(n_classes, n_classes) int64: events of true class (row) given the predicted class (column).
+    """Return the (n_classes, n_classes) int64 confusion matrix: events per true class (row) and prediction (column).
+
+    Args:
+        label, predicted: (n,) class numbers.
+        n_classes: number of classes.
 
     Raises:
         InputError: a class number lies outside 0..n_classes-1, or the two arrays differ in length.
     """
-    true, guess = np.asarray(label), np.asarray(predicted)
-    if true.shape != guess.shape:
-        raise InputError(f"{true.size} labels for {guess.size} predictions")
-    for name, classes in (("label", true), ("prediction", guess)):
+    true, prediction = np.asarray(label), np.asarray(predicted)
+    if true.shape != prediction.shape:
+        raise InputError(f"{true.size} labels for {prediction.size} predictions")
+    for name, classes in (("label", true), ("prediction", prediction)):
         wrong = classes[(classes < 0) | (classes >= n_classes) | (classes != np.trunc(classes))]
         if wrong.size:
             raise InputError(f"{name} {wrong.flat[0]} is not a class number 0..{n_classes - 1}")
-    flat = true.astype(np.int64) * n_classes + guess.astype(np.int64)
+    flat = true.astype(np.int64) * n_classes + prediction.astype(np.int64)
     return np.bincount(flat.ravel(), minlength=n_classes**2).reshape(n_classes, n_classes).astype(np.int64)
 
 
@@ -181,7 +190,7 @@ def confusion_at_cut(
     scores: ArrayLike | None = None,
     cut: float,
 ) -> NDArray[np.int64]:
-    """Return (2, 2) int64 at ``score >= cut``: row true, column predicted; background is 0, signal is 1.
+    """Return the (2, 2) int64 confusion matrix at ``score >= cut``; class 0 is background, class 1 is signal.
 
     The other arguments are those of ``roc``.
     """
@@ -191,12 +200,12 @@ def confusion_at_cut(
 
 
 def accuracy(matrix: NDArray[np.int64], level: float = 0.95) -> Interval:
-    """Fraction of all events on the diagonal of a confusion matrix, with Wilson's interval (shape ())."""
+    """Return the fraction of all events on the diagonal of a confusion matrix, with Wilson's interval (shape ())."""
     return wilson(np.trace(matrix), matrix.sum(), level)
 
 
 def class_accuracy(matrix: NDArray[np.int64], level: float = 0.95) -> Interval:
-    """(n_classes,): fraction of each true class that is predicted right (recall); NaN for an absent class."""
+    """Return the (n_classes,) fractions of each true class predicted correctly (recall); NaN for an absent class."""
     return wilson(np.diagonal(matrix), matrix.sum(axis=1), level)
 
 
@@ -208,12 +217,12 @@ def _samples(
     labels: ArrayLike | None,
     scores: ArrayLike | None,
 ) -> tuple[Floats, Floats]:
-    """Return the rising scores of signal and background events, however they were given to the function ``name``."""
+    """Return the rising (m,) signal and (n,) background scores from either pair of arguments of function ``name``."""
     kinds, events = (signal, background), (labels, scores)
     pairs = [pair for pair in (kinds, events) if all(part is not None for part in pair)]
     if unnamed or len(pairs) != 1 or sum(part is not None for part in kinds + events) != 2:
         raise TypeError(
-            f"{name}() takes scores by name, for their order differs between libraries: "
+            f"{name}() takes scores by name, since their order differs between libraries: "
             f"{name}(signal=…, background=…), or {name}(labels=…, scores=…) with 1 for signal and 0 for background"
         )
     if labels is None or scores is None:
@@ -230,7 +239,11 @@ def _samples(
 
 
 def _sorted(scores: ArrayLike, what: str) -> Floats:
-    """(n,) float64 in rising order, or InputError for none at all or NaN."""
+    """Return the scores as (n,) float64 in rising order.
+
+    Raises:
+        InputError: no scores, or NaN among them.
+    """
     values = np.sort(np.asarray(scores, np.float64).ravel())
     if not values.size:
         raise InputError(f"no {what} events: nothing to evaluate")
@@ -242,12 +255,12 @@ def _sorted(scores: ArrayLike, what: str) -> Floats:
 
 
 def _passing(ordered: Floats, cuts: Floats) -> NDArray[np.int64]:
-    """How many of the rising scores are >= each cut."""
+    """Count the rising scores that are >= each cut."""
     return np.asarray(len(ordered) - np.searchsorted(ordered, cuts, side="left"), np.int64)
 
 
-def _beaten_twice(winners: Floats, losers: Floats) -> NDArray[np.int64]:
-    """For each of the (m,) rising winners, twice the number of losers below it, a tie counting 1/2."""
+def _doubled_wins(winners: Floats, losers: Floats) -> NDArray[np.int64]:
+    """Return twice the number of losers below each of the (m,) rising winners, a tie counting 1/2."""
     return np.asarray(
         np.searchsorted(losers, winners, side="left") + np.searchsorted(losers, winners, side="right"),
         np.int64,
@@ -255,7 +268,7 @@ def _beaten_twice(winners: Floats, losers: Floats) -> NDArray[np.int64]:
 
 
 def _z(level: float) -> float:
-    """Half-width of the central interval of a unit Gaussian that holds the fraction ``level``."""
+    """Return the half width of the central interval of a unit Gaussian with the content ``level``."""
     if not 0 < level < 1:
         raise InputError(f"confidence level {level} is not between 0 and 1 (0.95 is usual)")
     return NormalDist().inv_cdf((1 + level) / 2)

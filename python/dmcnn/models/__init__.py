@@ -1,7 +1,8 @@
-"""Networks by name; every one takes ``num_class, channels, height, width``, most of them ``drop_out``.
+"""Models: neural networks by name, with arguments ``num_class, channels, height, width`` and mostly ``drop_out``.
 
-A network of one's own, ``my_module:MyNet`` or an entry point of the group ``dmcnn.models``, is a class or a function
-that takes these four by name and makes a module: (B, channels, height, width) float32 -> (B, num_class) logits.
+A user's own model, ``my_module:MyNet`` or an entry point of the group ``dmcnn.models``, is a class or a function that
+takes the first four arguments by name and returns a module: (B, channels, height, width) float32 -> (B, num_class)
+logits.
 """
 
 from __future__ import annotations
@@ -28,27 +29,33 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
 }
 
 Maker = Callable[..., nn.Module]
-GROUP = "dmcnn.models"
-"""Of the entry points by which other packages add networks."""
+"""Class or function that makes a network."""
 
-NEEDED = ("num_class", "channels", "height", "width")
+GROUP = "dmcnn.models"
+"""Group of the entry points by which other packages add models."""
+
+REQUIRED = ("num_class", "channels", "height", "width")
+"""Arguments that every model must take."""
 
 
 def find_model(word: str) -> Maker | None:
-    """Return what makes the network of this word, which may import it; None if there is no such network.
+    """Return the class or function of a model, importing it if it is the user's own; None for an unknown model.
+
+    Args:
+        word: name in MODELS, ``module:Name``, or an entry point of the group GROUP.
 
     Raises:
-        InputError: a network of one's own that cannot be imported, or does not take the arguments of NEEDED.
+        InputError: a user's own model that cannot be imported, or does not take the arguments of REQUIRED.
     """
     maker: Maker | None = plugins.find(word, MODELS, GROUP)
-    missing = [] if maker is None else [name for name in NEEDED if not takes(maker, name)]
+    missing = [] if maker is None else [name for name in REQUIRED if not accepts(maker, name)]
     if missing:
-        listed = ", ".join(f"{name}=" for name in NEEDED)
-        raise InputError(f"model {word}: takes no {', '.join(missing)}; networks are made with {listed}")
+        listed = ", ".join(f"{name}=" for name in REQUIRED)
+        raise InputError(f"model {word}: takes no {', '.join(missing)}; a model must take {listed}")
     return maker
 
 
-def takes(maker: Maker, argument: str) -> bool:
-    """Return whether a network takes an argument of this name."""
-    taken = inspect.signature(maker).parameters
-    return argument in taken or any(entry.kind is entry.VAR_KEYWORD for entry in taken.values())
+def accepts(maker: Maker, argument: str) -> bool:
+    """Return whether a model takes an argument of this name."""
+    parameters = inspect.signature(maker).parameters
+    return argument in parameters or any(entry.kind is entry.VAR_KEYWORD for entry in parameters.values())

@@ -136,7 +136,7 @@ class EventPage:
             "y": y,
             "labels": labels,
             "names": labels if labels == image_axes.LABELS[UNIT_CM] else ("Wire", "Tick"),
-            "square": image_axes.square(height, width),
+            "square": image_axes.is_square(height, width),
         }
 
 

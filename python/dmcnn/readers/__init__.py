@@ -1,4 +1,4 @@
-"""Readers: detector files in, SparseImages out; ``open_images`` picks the reader by a file's content."""
+"""Readers of detector files: ``open_images`` chooses one by the content of a file and gives SparseImages."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ READERS: dict[str, tuple[str, type[Options]]] = {
     "larcv2": ("dmcnn.readers.larcv2.reader:LArCV2", LArCV2Options),
     "calorimeter": ("dmcnn.readers.calorimeter.reader:Calorimeter", CalorimeterOptions),
     "larcv3": ("dmcnn.readers.larcv3.reader:LArCV3", LArCV3Options),
-    "smartpixel": ("dmcnn.readers.smartpixel.reader:SmartPixel", SmartPixelOptions),
+    "smartpixel": ("dmcnn.readers.smartpixel.reader:SmartPixelFile", SmartPixelOptions),
     "npy": ("dmcnn.readers.npy:NpyFolder", FitOptions),
 }
 """Name -> reader, imported when a file may need it, and its options. The first that reads a file opens it."""
 
 CHOICE = ("reader", "reader_options")
-"""Arguments that choose a reader that is not dmcnn's, beside the options of all."""
+"""Arguments that choose a reader of another package and set its options."""
 
 PLUG_INS = "dmcnn.readers"
 """Group of the entry points by which other packages add readers."""
@@ -49,7 +49,11 @@ EXPECTED = (
 
 
 def reader_class(name: str) -> type[EventFile]:
-    """Return the reader of a name: built in, of an entry point, or ``module:Name``; only its name imports it."""
+    """Return the reader of a name: built in, an entry point of another package, or ``module:Name``.
+
+    Raises:
+        InputError: no such reader, it cannot be imported, or it is no subclass of EventFile.
+    """
     if name in READERS:
         built_in: type[EventFile] = resolve_name(READERS[name][0])
         return built_in
@@ -65,12 +69,12 @@ def reader_class(name: str) -> type[EventFile]:
 
 
 def chosen_reader(path: str | Path, name: str | None = None) -> type[EventFile]:
-    """Return the reader of this name, or without one that of a file by its content."""
+    """Return the reader of this name; without a name, the reader of a file by its content."""
     return reader_of(path) if name is None else reader_class(name)
 
 
 def reader_of(path: str | Path) -> type[EventFile]:
-    """Return the reader of a file by its content, whatever its name ends in; of a folder by what it holds."""
+    """Return the reader of a file or folder by its content, not by its suffix; InputError if none reads it."""
     path = Path(path).expanduser()
     head = b""
     if not path.is_dir():
@@ -93,17 +97,20 @@ def open_images(
     reader_options: Mapping[str, Any] | None = None,
     **given: Any,
 ) -> EventFile:
-    """Open one file with the reader it needs, or with the one that is named.
+    """Open a file with the reader of its content, or with a named reader.
 
-    ``options`` and ``given`` are those of any reader; what is meant for another format (``tick_order`` for a LArCV3
-    file) is left aside, so that a list may mix formats. An option that no reader has is an error.
+    ``options`` and ``given`` may be options of any built-in reader; those of other formats (``tick_order`` for a
+    LArCV3 file) are ignored, so that a list of files may mix formats.
 
     Args:
-        path: of the file, or folder.
-        options: how it is read.
+        path: the file or folder.
+        options: options of the reader.
         reader: name of the reader, see ``reader_class``; None = by the content.
-        reader_options: options of a reader that is not dmcnn's.
-        given: options by name.
+        reader_options: options of a reader of another package.
+        given: options by name; they override those of ``options``.
+
+    Raises:
+        InputError: no reader has such an option, or the file cannot be read.
     """
     given = {**(options.given() if options else {}), **given}
     for name in given:

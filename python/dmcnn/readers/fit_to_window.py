@@ -1,4 +1,4 @@
-"""What the readers of LArCV files share: the choice of images, their window, threshold and clip, the report."""
+"""Images fitted to one window by a centred pad or crop, with threshold and clip: LArCV files and .npy folders."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from dmcnn._common.errors import InputError
 from dmcnn.formats.source import existing_file
 from dmcnn.images.sparse import SparseImages
 from dmcnn.readers.base import EventFile, Particles
-from dmcnn.readers.image_choice import ImageTable, choose, fitted, window
+from dmcnn.readers.image_choice import ImageTable, choose, fitted_meta, window
 from dmcnn.readers.options import FitOptions, LArCVOptions
 
 Decoded = tuple[
     NDArray[np.int64], NDArray[np.int32], NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]
 ]
-"""offsets (n+1,), index (nnz,), value (nnz,), NaN or infinite pixels (n,), active pixels cut away (n,)."""
+"""offsets (n+1,), index (nnz,), value (nnz,), NaN or infinite pixels (n,), active pixels cropped away (n,)."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What became of the entries read so far; an entry read twice counts once."""
+    """Counts of the entries read so far; an entry read twice counts once."""
 
     path: Path
     entries: int
     read: int
     without_image: int
     resized: dict[tuple[int, int], int]
-    """(rows, columns) of images that were padded or cropped -> how many"""
+    """(rows, columns) of images that were padded or cropped -> number of images"""
     window: tuple[int, int]
-    """(H, W) they were fitted to"""
+    """(H, W) that all images are fitted to"""
     lost_pixels: int
     """active pixels cropped away"""
     bad_pixels: int
     """NaN or infinite pixels, set to zero"""
 
     def lines(self) -> list[str]:
-        """For people: one line on the coverage, and one for everything that was not plain sailing."""
+        """Return log lines: coverage, then one per anomaly."""
         lines = [f"{self.path}: {self.read} of {self.entries} entries read"]
         if self.without_image:
             lines.append(f"{self.path}: {self.without_image} entries lack an image that was asked for")
@@ -62,27 +62,27 @@ class Report:
 
 
 class FittedFile(EventFile):
-    """Images that are centred in one window, cut below a threshold and clipped above another.
+    """File of images that are centred in one window, cut below a threshold and clipped above another.
 
-    A subclass calls ``_fit`` once it knows its images, and decodes them in ``_pixels``.
+    A subclass calls ``_fit`` in its constructor and decodes pixels in ``_pixels``.
     """
 
     options_class: ClassVar[type[FitOptions]] = FitOptions
     options: FitOptions
 
     def _fit(self, where: str, table: ImageTable, image: NDArray[np.int64]) -> None:
-        """Set ``shape`` and the place of every image: row ``image`` (n, C) of ``table`` is channel C of entry n.
+        """Set ``shape``, sizes and meta of every image; row ``image[n, c]`` of ``table`` is channel c of entry n.
 
-        If every entry has the same images, both may be those of one entry.
+        If every entry has the same images, ``table`` and ``image`` may be those of one entry.
         """
         height, width = window(where, table, image, self.options.ydim, self.options.xdim)
         self.shape = (image.shape[1], height, width)
-        there = image >= 0
+        present = image >= 0
         columns = [
-            np.where(there, column[image], missing)
+            np.where(present, column[image], missing)
             for column, missing in ((table.position, -1), (table.rows, 0), (table.cols, 0))
         ]
-        columns += [image, fitted(table, image, height, width)]
+        columns += [image, fitted_meta(table, image, height, width)]
         size = len(self.events), image.shape[1]
         self._position, self._rows, self._cols, self._image, self.meta = (
             np.broadcast_to(column, size) for column in columns
@@ -103,10 +103,10 @@ class FittedFile(EventFile):
 
     @property
     def report(self) -> Report:
-        """What became of the entries read so far."""
-        there = (self._position >= 0) & self._read[:, None]
-        resized = there & ((self._rows != self.shape[1]) | (self._cols != self.shape[2]))
-        found, n = np.unique(
+        """Counts of the entries read so far."""
+        present = (self._position >= 0) & self._read[:, None]
+        resized = present & ((self._rows != self.shape[1]) | (self._cols != self.shape[2]))
+        sizes, n = np.unique(
             np.stack([self._rows[resized], self._cols[resized]], axis=1), axis=0, return_counts=True
         )
         return Report(
@@ -114,7 +114,7 @@ class FittedFile(EventFile):
             entries=len(self),
             read=int(self._read.sum()),
             without_image=int((self._read & (self._position < 0).any(axis=1)).sum()),
-            resized={(int(r), int(c)): int(k) for (r, c), k in zip(found, n, strict=True)},
+            resized={(int(r), int(c)): int(k) for (r, c), k in zip(sizes, n, strict=True)},
             window=self.shape[1:],
             lost_pixels=int(self._cut.sum()),
             bad_pixels=int(self._bad.sum()),
@@ -129,17 +129,17 @@ class FittedFile(EventFile):
 
     @abstractmethod
     def _pixels(self, start: int, stop: int) -> Decoded:
-        """Pixels of the wanted images (``_position``, ``_rows``, ``_cols``) of entries start..stop-1."""
+        """Decode the pixels of the chosen images (``_position``, ``_rows``, ``_cols``) of entries start..stop-1."""
 
 
 class ImageFile(FittedFile):
-    """One LArCV file of detector images."""
+    """LArCV file of detector images."""
 
     options_class: ClassVar[type[LArCVOptions]]
     options: LArCVOptions
 
     magic: ClassVar[bytes]
-    """The first bytes of every file of this format."""
+    """First bytes of every file of this format."""
 
     def __init__(self, path: str | Path, options: LArCVOptions | None = None, **given: Any) -> None:
         super().__init__(existing_file(path), options, **given)
@@ -153,18 +153,18 @@ class ImageFile(FittedFile):
 
     @abstractmethod
     def _tables(self, producer: str | None) -> tuple[str, NDArray[Any], ImageTable]:
-        """The producer, the identity of every entry, and the table of all its images.
+        """Return the producer, the (n,) EVENT of all entries, and the table of all their images.
 
-        If every entry has the same images the table may be that of one entry.
+        If every entry has the same images, the table may be that of one entry.
         """
 
     @abstractmethod
     def pdg(self) -> Particles:
-        """Primary particles of every entry, from the particle table of the same file."""
+        """Return the primary particles of every entry, from the particle table of the same file."""
 
 
-def joined(parts: Sequence[Decoded]) -> Decoded:
-    """Decoded entries one after another."""
+def join_decoded(parts: Sequence[Decoded]) -> Decoded:
+    """Concatenate decoded entries."""
     if len(parts) == 1:
         return parts[0]
     if not parts:
@@ -175,35 +175,40 @@ def joined(parts: Sequence[Decoded]) -> Decoded:
     return join_offsets(offsets), index, value, bad, cut
 
 
-def same_ids(where: str, found: NDArray[Any], expected: NDArray[Any]) -> None:
-    """InputError unless another table's EVENT ids are those of the images, entry by entry."""
-    if len(found) != len(expected):
-        raise InputError(f"{where}: {len(found)} entries, expected {len(expected)} as the images have")
+def check_ids(where: str, events: NDArray[Any], expected: NDArray[Any]) -> None:
+    """Raise InputError unless the ids of another table (n,) EVENT are those of the images, entry by entry."""
+    if len(events) != len(expected):
+        raise InputError(f"{where}: {len(events)} entries, expected {len(expected)} as the images have")
     ids = ["run", "subrun", "event"]
-    other = np.flatnonzero(found[ids] != expected[ids])
+    other = np.flatnonzero(events[ids] != expected[ids])
     if len(other):
         entry = int(other[0])
         raise InputError(
-            f"{where}: entry {entry}: (run, subrun, event) = {found[ids][entry]}, "
+            f"{where}: entry {entry}: (run, subrun, event) = {events[ids][entry]}, "
             f"expected {expected[ids][entry]} as the images have"
         )
 
 
-def primary(
+def select_primaries(
     counts: NDArray[np.int64],
     codes: NDArray[Any],
     process: NDArray[Any] | None,
     track: NDArray[Any] | None,
     parent: NDArray[Any] | None,
 ) -> Particles:
-    """The particles that the generator made, as far as the file says.
+    """Select the primary particles.
 
-    Where the creation process is given it must be "primary"; where it is blank, a primary is its own parent
-    (both ids are unset in single-particle files); a file without these columns lists primaries only.
+    A creation process, if stored, must be "primary". Where it is blank, a primary is its own parent (both ids are
+    unset in single-particle files). A file without these columns lists primaries only.
+
+    Args:
+        counts: (n,) particles of each entry.
+        codes: (m,) PDG codes.
+        process, track, parent: (m,) creation process, track id and parent's track id; None = not stored.
     """
-    kept = np.ones(len(codes), bool) if track is None or parent is None else track == parent
+    primary = np.ones(len(codes), bool) if track is None or parent is None else track == parent
     if process is not None:
         text = process if process.dtype.kind == "S" else np.char.encode(process.astype(str), "utf-8")
-        kept = np.where(text == b"", kept, text == b"primary")
+        primary = np.where(text == b"", primary, text == b"primary")
     entry = np.repeat(np.arange(len(counts)), counts)
-    return np.bincount(entry[kept], minlength=len(counts)), codes[kept].astype(np.int64)
+    return np.bincount(entry[primary], minlength=len(counts)), codes[primary].astype(np.int64)

@@ -1,4 +1,4 @@
-"""Options of readers: name, type, default, bounds and meaning of each, from which cfg keys and help are made."""
+"""Options of readers: name, type, default, bounds and description of each, the source of cfg keys and help."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 from dmcnn._common.errors import InputError, nearest
 
 Choice = int | tuple[int, ...] | None
-"""One number, or several: one channel each, in that order."""
+"""One number, or several numbers: one channel each, in that order; None = no choice."""
 
 
 def option(default: Any, description: str, unit: str = "", *, cfg: bool | None = None, **bounds: Any) -> Any:
-    """Return a field of Options.
+    """Return a dataclass field of Options.
 
     Args:
-        default: its value where nothing is given.
-        description: its meaning, as the help of the commands has it.
-        unit: of its value.
+        default: default value.
+        description: meaning of the option, for the help of the commands.
+        unit: unit of the value.
         cfg: None for a key that a cfg may leave out, so that the checkpoint or the default decides; True for one
             that every cfg and checkpoint states; False for an option of the library alone.
-        bounds: of its value in a cfg, as pydantic calls them (gt, ge, le, min_length, max_length).
+        bounds: bounds of the value in a cfg, by pydantic's names (gt, ge, le, min_length, max_length).
     """
-    more = {"description": description, "unit": unit, "cfg": cfg, "bounds": bounds}
-    return field(default=default, metadata=more)
+    metadata = {"description": description, "unit": unit, "cfg": cfg, "bounds": bounds}
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Options of one reader, each with its default.
+    """Options of a reader, each with its default.
 
     Raises:
-        InputError: a word that is none of those allowed.
+        InputError: a word that is not allowed; the message lists the allowed ones.
     """
 
     section: ClassVar[str] = "images"
@@ -60,22 +60,22 @@ class Options:
 
 @cache
 def _words(cls: Any) -> dict[str, tuple[Any, ...]]:
-    """Return name -> allowed values of the options that are words; None is one where they may be absent."""
-    hints, found = get_type_hints(cls), {}
+    """Return name -> allowed words of the options of type Literal; None is one of them if it is allowed."""
+    hints, words_by_name = get_type_hints(cls), {}
     for name in cls.names():
         hint = hints[name]
         parts = (hint,) if get_origin(hint) is Literal else get_args(hint)
         words = [word for part in parts if get_origin(part) is Literal for word in get_args(part)]
         if words:
-            found[name] = (*words, *([None] if type(None) in parts else []))
-    return found
+            words_by_name[name] = (*words, *([None] if type(None) in parts else []))
+    return words_by_name
 
 
 @dataclass(frozen=True, kw_only=True)
 class FitOptions(Options):
     """Options of images that are centred in one window, cut below a threshold and clipped above another.
 
-    Without ``xdim`` and ``ydim`` images stay as stored, and must then be of the same size everywhere.
+    Without ``xdim`` and ``ydim`` images stay as stored, and all must have the same size.
     """
 
     adc_lo: float | None = option(None, "pixels below are set to 0", "ADC")
@@ -95,7 +95,7 @@ class FitOptions(Options):
 
     @property
     def limits(self) -> tuple[float, float]:
-        """Threshold and clip as the kernels take them: no limit is an infinite one."""
+        """(threshold, clip) for the kernels; infinite where there is no limit."""
         low, high = self.adc_lo, self.adc_hi
         return -math.inf if low is None else low, math.inf if high is None else high
 
@@ -104,8 +104,8 @@ class FitOptions(Options):
 class LArCVOptions(FitOptions):
     """Options of LArCV files, of every version.
 
-    ``plane`` chooses images by projection id, ``image_index`` by position in the event, for files whose planes are
-    not enough to choose by; with neither, every event must hold at most one image.
+    ``plane`` chooses images by projection id, ``image_index`` by position in the event, for files with several
+    images of one plane. With neither, every event must hold at most one image.
     """
 
     producer: str | None = option(None, "producer of the images (default: the only one in the file)")

@@ -1,4 +1,4 @@
-"""Ranges of the arguments of simulations."""
+"""Ranges of the arguments of simulations, and their check."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from dmcnn._common.errors import InputError
 def check(
     arguments: Mapping[str, float], ranges: Mapping[str, tuple[float, float]], more: Iterable[str] = ()
 ) -> None:
-    """Raise an InputError with a line for every argument outside its range, and those in ``more``.
+    """Raise InputError with a line for every argument outside its range, and the lines of ``more``.
 
     Args:
-        arguments: by name; none may be infinite or NaN.
-        ranges: least and largest value of some; the others must not be negative.
-        more: other faults that were found.
+        arguments: name -> value; none may be infinite or NaN.
+        ranges: name -> smallest and largest value; the others must not be negative.
+        more: lines about other faults.
     """
     faults = []
     for name, value in arguments.items():

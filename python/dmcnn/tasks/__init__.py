@@ -1,4 +1,4 @@
-"""Tasks: what networks are for, telling classes apart or estimating numbers, by the name on their cards."""
+"""Tasks of networks: classification and regression, by the name on the card."""
 
 from __future__ import annotations
 
@@ -14,10 +14,19 @@ __all__ = ["TASKS", "Classification", "ClassificationResult", "EventScores", "Re
            "Result", "Task", "task_of"]  # fmt: skip
 
 TASKS: dict[str, type[Task]] = {task.name: task for task in (Classification, Regression)}
+"""Name on the card -> task."""
 
 
 def task_of(card: Card, **training: Any) -> Task:
-    """Return the task of a network; ``training``: the loss, and of a regression the names of its constraints."""
+    """Return the task of a network.
+
+    Args:
+        card: card of the network.
+        training: options of a training: ``loss``, and for regression ``constraints``.
+
+    Raises:
+        InputError: unknown task.
+    """
     if card.task not in TASKS:
         raise InputError(f"unknown task {card.task!r}{nearest(card.task, TASKS)}; known: {', '.join(TASKS)}")
     return TASKS[card.task](card, **training)

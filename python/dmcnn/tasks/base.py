@@ -1,4 +1,4 @@
-"""Purpose of a network: what its outputs mean, as tables, figures and words, and how good they are."""
+"""Base class of tasks: meaning of the outputs of a network, with tables, figures and evaluation."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ from dmcnn.checkpoints.card import Card
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.images.sparse import SparseImages
 
-if TYPE_CHECKING:  # figures are drawn at the end, if at all
+if TYPE_CHECKING:  # matplotlib is imported only where a figure is drawn
     from matplotlib.figure import Figure
 
 Floats = NDArray[np.float64]
 Row = Mapping[str, float]
 Truth = Sequence[Any] | NDArray[Any]
-"""What is true of n events: names of classes (None: not known), or (n, k) numbers (NaN: not known)."""
+"""Truth of n events: names of classes (None = unknown), or (n, k) values of targets (NaN = unknown)."""
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-"""(B, m) outputs and the labels of a batch -> its mean loss."""
+"""Function of the (B, m) outputs and the labels of a batch that returns the mean loss."""
 
 
 class Result(Protocol):
-    """How good a network is on a test set."""
+    """Result of an evaluation on test events."""
 
     @property
     def numbers(self) -> dict[str, float]:
-        """Return the single numbers by name."""
+        """Numbers of the result by name."""
 
     def lines(self) -> list[str]:
-        """Return them as log lines."""
+        """Return the result as log lines."""
 
 
 @dataclass(frozen=True)
 class EventScores:
-    """What a network says of one event.
+    """Scores or estimates of one event.
 
     Attributes:
-        named: class -> score (NaN: no image).
-        signal: which class is the signal.
-        estimates: lines of what a network estimates instead.
+        named: class -> score; NaN for an event without image.
+        signal: name of the signal class.
+        estimates: lines with the estimates of a regression network.
     """
 
     named: dict[str, float]
@@ -55,11 +55,11 @@ class EventScores:
 
 
 class Task(ABC):
-    """What a network is for. It works on the outputs of a network, and never runs one.
+    """Task of a network. It works on the outputs of a network, and never runs one.
 
     Attributes:
-        name: as the card has it.
-        card: of the network.
+        name: name on the card.
+        card: card of the network.
     """
 
     name: ClassVar[str]
@@ -70,49 +70,49 @@ class Task(ABC):
     @property
     @abstractmethod
     def outputs(self) -> int:
-        """Return how many numbers the network gives for an image."""
+        """Number of outputs of the network per image."""
 
     def need_classes(self, what: str) -> None:
-        """Raise InputError if the network does not tell classes apart, which ``what`` is for."""
+        """Raise InputError, which says that ``what`` needs classes, unless the network is one of classification."""
         raise InputError(
             f"{what} needs a network of classes, this one estimates {', '.join(self.card.targets)}"
         )
 
-    # ---- what a network found
+    # ---- outputs of a network
 
     @abstractmethod
     def truth(self, dataset: Dataset, label: Any = None) -> Truth:
-        """Return what is true of the (n,) events, as far as it is known; ``label`` replaces the rule of training."""
+        """Return the truth of the n events of a dataset; ``label`` replaces the label rule of the training."""
 
     @abstractmethod
     def truth_of_labels(self, labels: NDArray[Any] | None, count: int) -> Truth:
-        """Return what the labels of ``count`` images say; nothing is known without them."""
+        """Return the truth of ``count`` images by their labels; unknown without labels."""
 
     @abstractmethod
     def truth_of_words(self, words: Sequence[Any]) -> Truth:
-        """Return what is known of events: by the name of a class, or by name -> value of targets, or None."""
+        """Return the truth of events by their words: name of the class, {target: value}, or None."""
 
     def stored_truth(self, dataset: Dataset) -> Sequence[Sequence[Any]]:
-        """Return (n, k) numbers that the files give for the outputs; k = 0 where outputs are no such numbers."""
+        """Return the (n, k) values of the targets in the files; k = 0 for classification."""
         return [()] * len(dataset)
 
     @abstractmethod
     def columns(
         self, outputs: Floats, truth: Truth, sizes: NDArray[np.int64], place: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Return the columns of a score table, n rows.
+        """Return the columns of a score table of n rows.
 
         Args:
-            outputs: (n, m); NaN where an entry holds no image.
+            outputs: (n, m) outputs; NaN for entries without image.
             truth: (n,) or (n, k), see ``truth``.
-            sizes: (n, 2) active pixels of all channels together, and pixels that are active in any of them.
+            sizes: (n, 2) number of active pixels, summed over the channels, and of pixels active in any channel.
             place: run_number, subrun_number, event_number, entry_number and file of every row.
         """
 
     def cluster_sizes(
         self, n_pixels: NDArray[np.int64], count: Callable[[], NDArray[np.int64]]
     ) -> NDArray[np.int64]:
-        """Return (n,) pixels active in any channel where the table tells them (``count`` does), else ``n_pixels``."""
+        """Return the (n,) pixels active in any channel, by ``count``, if the table has them, else ``n_pixels``."""
         return n_pixels
 
     def scores(self, outputs: Floats) -> Floats:
@@ -121,16 +121,16 @@ class Task(ABC):
         raise NotImplementedError
 
     def ranking(self, outputs: Floats) -> Floats:
-        """Return the (n,) score that events are ranked by."""
+        """Return the (n,) scores by which events are ranked."""
         self.need_classes("a choice of events by score")
         raise NotImplementedError
 
     @abstractmethod
     def event_scores(self, outputs: Floats, truth: Sequence[Any]) -> EventScores:
-        """Return what the (1, m) outputs say of one event; ``truth`` is its row of ``stored_truth``."""
+        """Return the scores or estimates by the (1, m) outputs of one event with its row of ``stored_truth``."""
 
     def histogram(self, outputs: Floats, name: str) -> Figure | None:
-        """Return the distribution of the scores of the file called ``name``, where there are scores."""
+        """Draw the distribution of the scores of the file called ``name``; return None without scores."""
         return None
 
     # ---- training
@@ -140,37 +140,37 @@ class Task(ABC):
         """Return the mean loss of a batch of (B, m) outputs."""
 
     def right(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor | int:
-        """Return how many of a batch are right, where there is right and wrong: a scalar on their device."""
+        """Return the number of correct classifications in a batch, a scalar on its device; 0 for regression."""
         return 0
 
     @abstractmethod
     def evaluate(self, net: nn.Module, outputs: Floats, images: SparseImages) -> Result:
-        """Return how good (n, m) outputs are on n labelled images; of ``net`` only the weights are looked at."""
+        """Evaluate (n, m) outputs on n labelled images; of ``net`` only the weights are used."""
 
     @property
     @abstractmethod
     def metrics(self) -> Sequence[str]:
-        """Return the columns of the metrics table."""
+        """Names of the columns of the metrics table."""
 
     @abstractmethod
     def row(self, result: Any) -> dict[str, float]:
-        """Return the columns that are about the result of an evaluation."""
+        """Return the values of the columns of the metrics table that depend on the result of an evaluation."""
 
     @abstractmethod
     def rank(self, row: Row) -> tuple[float, ...]:
-        """Return what the best evaluation is the largest of."""
+        """Return the key that is largest for the best evaluation."""
 
     @abstractmethod
     def panels(self, columns: Mapping[str, Sequence[float]]) -> dict[str, dict[str, Sequence[float]]]:
         """Return {title: {curve: values}} of the figure of the metrics table."""
 
     def figures(self, result: Any) -> dict[str, Figure]:
-        """Return the figures of a result by name."""
+        """Draw the figures of a result; return them by name."""
         return {}
 
     @abstractmethod
     def summary(self, result: Any) -> dict[str, Any]:
-        """Return what a summary says beside the single numbers."""
+        """Return the entries of the summary besides the numbers of the result."""
 
     @abstractmethod
     def about(self, labels: NDArray[Any]) -> str:

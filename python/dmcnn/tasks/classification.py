@@ -1,4 +1,4 @@
-"""Classification: telling classes apart, one logit each, with or without a signal among them."""
+"""Classification task: one logit per class, with or without a signal class."""
 
 from __future__ import annotations
 
@@ -29,10 +29,16 @@ log = logging.getLogger("dmcnn")
 
 @dataclass(frozen=True)
 class ClassificationResult:
-    """Results on ``events`` test events; the AUC is that of the signal score, NaN without a signal class.
+    """Result of a classification network on test events.
 
-    ``pixel_auc`` is the AUC of a cut on the number of active pixels in whichever direction does better: what
-    the network has to beat. ``confusion[i][j]`` counts the events of class i whose largest logit is j.
+    Attributes:
+        events: number of events.
+        loss: mean loss.
+        accuracy: share of events whose largest logit is the true class.
+        auc, auc_low, auc_high: AUC of the signal score with its 95 % interval; NaN without a signal class.
+        pixel_auc: AUC of a cut on the number of active pixels, in the better direction, as a baseline.
+        confusion: ``confusion[i][j]`` = number of events of class i whose largest logit is that of class j.
+        classes: names of the classes.
     """
 
     events: int
@@ -47,13 +53,13 @@ class ClassificationResult:
 
     @property
     def numbers(self) -> dict[str, float]:
-        """Return the single numbers by name."""
+        """Numbers of the result by name."""
         return {
             entry.name: getattr(self, entry.name) for entry in fields(self) if entry.type in ("int", "float")
         }
 
     def lines(self) -> list[str]:
-        """Return the numbers, then a line per class: its share of right answers with Wilson's 95 % interval."""
+        """Return a line of numbers, then one per class: its accuracy with Wilson's 95 % interval."""
         text = f"{self.events} events: accuracy {self.accuracy:.3f}, loss {self.loss:.4f}"
         if not np.isnan(self.auc):
             text += f", AUC {self.auc:.4f} [{self.auc_low:.4f}, {self.auc_high:.4f}] (95 % interval)"
@@ -68,11 +74,11 @@ class ClassificationResult:
 
 
 class Classification(Task):
-    """Tells classes apart.
+    """Classification of events.
 
     Args:
-        card: of the network.
-        loss: what training makes small; None = the card's, of the losses that dmcnn has.
+        card: card of the network.
+        loss: loss of the training; None = the loss of dmcnn that the card names.
     """
 
     name = "classification"
@@ -80,8 +86,9 @@ class Classification(Task):
         "train_accu", "test_accu", "train_loss", "test_loss", "epoch", "step",
         "test_auc", "test_auc_low", "test_auc_high", "test_events", "learning_rate",
     )  # fmt: skip
-    """DM-CNN's columns, then ours. train_* are over the batches since the last row (dropout and augmentation on),
-    test_* over ``test_events`` events; accuracies are shares of events whose largest logit is the true class."""
+    """Columns of DM-CNN, then those of dmcnn. train_* are means over the batches since the last row, with dropout and
+    augmentation; test_* are means over ``test_events`` events. Accuracies are shares of events whose largest logit is
+    that of the true class."""
 
     def __init__(self, card: Card, loss: Loss | None = None) -> None:
         super().__init__(card)
@@ -92,30 +99,34 @@ class Classification(Task):
         return len(self.card.classes)
 
     def need_classes(self, what: str) -> None:
-        """Raise nothing: there are classes."""
+        """Return without an error: the network has classes."""
 
     @property
     def has_signal(self) -> bool:
-        """Return whether one of the classes is the signal."""
+        """Whether one of the classes is the signal."""
         return self.card.signal is not None
 
     @property
     def signal(self) -> int:
-        """Return the number of the signal class; InputError if the network has none."""
+        """Number of the signal class.
+
+        Raises:
+            InputError: a network without signal class.
+        """
         if self.card.signal is None:
-            raise InputError(f"the network tells {self.card.classes} apart and names no signal class")
+            raise InputError(f"the network has the classes {self.card.classes} and no signal class")
         return self.card.classes.index(self.card.signal)
 
     def scores(self, logits: Floats) -> Floats:
         """Return the (n, classes) scores of (n, classes) logits, by the activation of the card."""
         values = torch.from_numpy(np.asarray(logits, np.float64))
-        found: Floats = (
+        scores: Floats = (
             values.sigmoid() if self.card.activation == "sigmoid" else values.softmax(dim=1)
         ).numpy()
-        return found
+        return scores
 
     def truth(self, dataset: Dataset, label: Any = None) -> list[str | None]:
-        """Return the true class of every event by a label rule, or by that of training where it fits the files."""
+        """Return the true class of every event by a label rule, by default that of the training if it fits."""
         raw = self.card.label if label is None else label
         if raw is None:
             return [None] * len(dataset)
@@ -125,16 +136,16 @@ class Classification(Task):
         except InputError as error:
             if label is not None:
                 raise
-            log.warning("warning: no labels, for the rule of training does not fit: %s", error)
+            log.warning("warning: no labels, because the rule of the training does not fit: %s", error)
             return [None] * len(dataset)
 
     def truth_of_labels(self, labels: NDArray[Any] | None, count: int) -> list[str | None]:
-        """Return the names of class numbers, which are those of the network."""
+        """Return the names of class numbers; raise InputError for a number that the network does not have."""
         if labels is None or labels.ndim != 1:
             return [None] * count
-        wrong = labels[(labels < 0) | (labels >= len(self.card.classes))]
-        if len(wrong):
-            raise InputError(f"label {wrong[0]}: the network has classes 0 to {len(self.card.classes) - 1}")
+        unknown = labels[(labels < 0) | (labels >= len(self.card.classes))]
+        if len(unknown):
+            raise InputError(f"label {unknown[0]}: the network has classes 0 to {len(self.card.classes) - 1}")
         return [self.card.classes[number] for number in labels.tolist()]
 
     def truth_of_words(self, words: Sequence[Any]) -> list[str | None]:
@@ -157,7 +168,7 @@ class Classification(Task):
         }
 
     def _class_columns(self, scores: Floats) -> dict[str, Any]:
-        """Return the likeliest class and the scores of all, where one signal score does not tell everything."""
+        """Return the most likely class and all scores; no columns for two classes with a signal."""
         names = self.card.classes
         if self.has_signal and len(names) == 2:
             return {}
@@ -166,7 +177,7 @@ class Classification(Task):
         return {"predicted": predicted, **{f"p_{name}": scores[:, i] for i, name in enumerate(names)}}
 
     def ranking(self, outputs: Floats) -> Floats:
-        """Return the (n,) score of the signal, or without one that of the likeliest class."""
+        """Return the (n,) signal scores, or without signal class the scores of the most likely class."""
         scores = self.scores(outputs)
         return np.asarray(scores[:, self.signal] if self.has_signal else scores.max(axis=1))
 
@@ -193,25 +204,27 @@ class Classification(Task):
         return (outputs.argmax(dim=1) == labels).sum()
 
     def evaluate(self, net: nn.Module, outputs: Floats, images: SparseImages) -> ClassificationResult:
-        """Return loss, share of events whose largest logit is the true class, and AUC with DeLong's 95 % interval."""
+        """Evaluate loss, accuracy, and AUC with DeLong's 95 % interval."""
         logits, label = torch.from_numpy(outputs), torch.from_numpy(np.asarray(images.label, np.int64))
         predicted = logits.argmax(dim=1)
         matrix = classification.confusion(label.numpy(), predicted.numpy(), len(self.card.classes))
-        area = self._areas(self.scores(outputs), images) if self.has_signal else (float("nan"),) * 4
+        auc, low, high, pixel_auc = (
+            self._areas(self.scores(outputs), images) if self.has_signal else (float("nan"),) * 4
+        )
         return ClassificationResult(
             events=len(images),
             loss=float(self.loss(logits, label)),
             accuracy=float((predicted == label).double().mean()),
-            auc=area[0],
-            auc_low=area[1],
-            auc_high=area[2],
-            pixel_auc=area[3],
+            auc=auc,
+            auc_low=low,
+            auc_high=high,
+            pixel_auc=pixel_auc,
             confusion=tuple(map(tuple, matrix.tolist())),
             classes=tuple(self.card.classes),
         )
 
     def _areas(self, scores: Floats, images: SparseImages) -> tuple[float, float, float, float]:
-        """Return the AUC of the signal score, its interval, and that of the pixel count; NaN without both kinds."""
+        """Return AUC of the signal score, its interval, and AUC of the pixel count; NaN unless both kinds occur."""
         is_signal = np.asarray(images.label) == self.signal
         if is_signal.all() or not is_signal.any():
             return (float("nan"),) * 4
@@ -229,7 +242,7 @@ class Classification(Task):
         }
 
     def rank(self, row: Row) -> tuple[float, ...]:
-        """Rank by AUC where there is a signal class, else by accuracy; then by loss."""
+        """Return the key (AUC, or accuracy without AUC; -loss)."""
         first = row["test_auc"] if not np.isnan(row["test_auc"]) else row["test_accu"]
         return first, -row["test_loss"]
 

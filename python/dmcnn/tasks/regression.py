@@ -1,4 +1,4 @@
-"""Regression: estimates of numbers with their covariance."""
+"""Regression task: estimates of targets with their covariance."""
 
 from __future__ import annotations
 
@@ -20,22 +20,24 @@ from dmcnn.detectors.smartpixel import UNITS
 from dmcnn.images.sparse import SparseImages
 from dmcnn.losses import gaussian as density
 from dmcnn.metrics import gaussian
-from dmcnn.metrics.distributions import rounded
+from dmcnn.metrics.distributions import format_estimate
 from dmcnn.quantisation.quantisers import zero_fraction
 from dmcnn.tasks.base import EventScores, Floats, Loss, Row, Task, Truth
 
 
 @dataclass(frozen=True)
 class RegressionResult:
-    """Results on ``events`` test events.
+    """Result of a regression network on test events.
 
     Attributes:
+        targets: names of the targets.
+        events: number of events.
         loss: mean negative log likelihood of the scaled targets [nats per event], or mean of a loss of one's own.
         rms: (k,) root mean square of the residuals, in the units of the targets.
-        bias: (k,) their mean.
-        pull: (k,) standard deviation of residual over estimated uncertainty: 1 where that is right.
-        zeros: share of the weights that are zero once quantised.
-        is_likelihood: whether the loss is that likelihood.
+        bias: (k,) mean of the residuals, in the units of the targets.
+        pull: (k,) standard deviation of the pulls, 1 for correct uncertainties.
+        zeros: share of the weights that are deployed as zero.
+        is_likelihood: whether the loss is the negative log likelihood.
     """
 
     targets: list[str]
@@ -49,15 +51,15 @@ class RegressionResult:
 
     @property
     def numbers(self) -> dict[str, float]:
-        """Return the single numbers by name."""
-        found = {"events": self.events, "loss": self.loss, "zeros": self.zeros}
+        """Numbers of the result by name."""
+        numbers = {"events": self.events, "loss": self.loss, "zeros": self.zeros}
         for what in ("rms", "bias", "pull"):
             values = getattr(self, what).tolist()
-            found |= {f"{what}_{name}": value for name, value in zip(self.targets, values, strict=True)}
-        return found
+            numbers |= {f"{what}_{name}": value for name, value in zip(self.targets, values, strict=True)}
+        return numbers
 
     def lines(self) -> list[str]:
-        """Return the numbers, then a line per target."""
+        """Return a line of numbers, then one per target."""
         loss = f"NLL {self.loss:.4f} nats per event" if self.is_likelihood else f"loss {self.loss:.4f}"
         return [f"{self.events} events: {loss}, {100 * self.zeros:.1f} % of the weights 0"] + [
             f"  {name}: rms {rms:.4g}, bias {bias:+.3g}, pull width {pull:.3f}"
@@ -66,14 +68,14 @@ class RegressionResult:
 
 
 class Regression(Task):
-    """Estimates numbers with their covariance.
+    """Regression of targets with their covariance.
 
     Args:
-        card: of the network.
-        loss: what training makes small; None = the negative log likelihood, as the card's loss counts it.
-        constraints: names of what the weights must also obey; an evaluation gives each a column with its distance
-            from what is wanted (0 or less where that is met, but of an equality 0 alone), and there is a column
-            ``violation``: how far that which is furthest from being met is from it, 0 = all are met.
+        card: card of the network.
+        loss: loss of the training; None = the negative log likelihood that the card names.
+        constraints: names of the constraints of the training. In the metrics table each has a column with its signed
+            distance (at most 0 where an inequality holds, 0 where an equality holds); the column ``violation`` is the
+            largest violation, 0 if all constraints are met.
     """
 
     name = "regression"
@@ -95,6 +97,7 @@ class Regression(Task):
         return self._stored(dataset)
 
     def _stored(self, dataset: Dataset) -> Floats:
+        """Return the (n, k) targets in the files, or NaN for files without them."""
         try:
             return dataset.stored_targets(self.card.targets)
         except InputError:
@@ -135,7 +138,7 @@ class Regression(Task):
             **{f"sigma_{name}": sigma[:, i] for i, name in enumerate(names)},
             **{f"corr_{names[i]}_{names[j]}": correlation[:, i, j] for i, j in pairs},
             **{f"true_{name}": true[:, i] for i, name in enumerate(names)},
-            "nll": per_unit - np.log(scales).sum(),  # of the scaled targets, as training counts
+            "nll": per_unit - np.log(scales).sum(),  # of the scaled targets, as the loss of the training
         }
 
     def cluster_sizes(
@@ -144,17 +147,19 @@ class Regression(Task):
         return count()
 
     def event_scores(self, outputs: Floats, truth: Sequence[Any]) -> EventScores:
-        """Return a line for every target: its estimate, with two digits of the uncertainty, and what is true."""
+        """Return a line per target: estimate, with two digits of the uncertainty, and true value."""
         if np.isnan(outputs).any():
             return EventScores({}, estimates=("no estimate",))
         mean, factor = self.estimates(outputs)
         sigma = gaussian.sigma(factor)[0]
         lines = []
         for name, value, error, true in zip(self.card.targets, mean[0], sigma, truth, strict=True):
-            known = "" if math.isnan(true) else f" (true {rounded(true, error).partition(' ')[0]})"
-            measured = f"{rounded(value, error)} {UNITS.get(name, '')}".rstrip()
-            found = f"{measured}{known}".replace("-", "−")
-            lines.append(f"{name}: {found}")
+            true_text = (
+                "" if math.isnan(true) else f" (true {format_estimate(true, error).partition(' ')[0]})"
+            )
+            estimate = f"{format_estimate(value, error)} {UNITS.get(name, '')}".rstrip()
+            text = f"{estimate}{true_text}".replace("-", "−")
+            lines.append(f"{name}: {text}")
         return EventScores({}, estimates=tuple(lines))
 
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -164,7 +169,7 @@ class Regression(Task):
         return density.nll(outputs, labels, card.gaussian, legacy=card.loss == "clipped_nll").mean()
 
     def evaluate(self, net: nn.Module, outputs: Floats, images: SparseImages) -> RegressionResult:
-        """Return residuals, pulls and likelihood of the outputs on labelled images."""
+        """Evaluate residuals, pulls and likelihood of the outputs on labelled images."""
         scaled = np.asarray(images.label, np.float64)
         mean, factor = self.estimates(outputs)
         residual = mean - scaled * self.card.target_scales
@@ -181,10 +186,11 @@ class Regression(Task):
 
     @property
     def metrics(self) -> Sequence[str]:
-        each = [f"test_{what}_{name}" for what in ("rms", "bias", "pull") for name in self.card.targets]
-        obeyed = ["violation", *self.constraints] if self.constraints else []
+        columns = [f"test_{what}_{name}" for what in ("rms", "bias", "pull") for name in self.card.targets]
+        constraints = ["violation", *self.constraints] if self.constraints else []
         return (
-            "train_loss", "test_loss", "epoch", "step", *each, "zeros", *obeyed, "test_events", "learning_rate",
+            "train_loss", "test_loss", "epoch", "step", *columns, "zeros", *constraints, "test_events",
+            "learning_rate",
         )  # fmt: skip
 
     def row(self, result: RegressionResult) -> dict[str, float]:
@@ -195,7 +201,7 @@ class Regression(Task):
         }
 
     def rank(self, row: Row) -> tuple[float, ...]:
-        """Rank what is nearer to obeying the constraints before what is not; then by loss."""
+        """Return the key (-violation of the constraints; -loss)."""
         return -row.get("violation", 0.0), -row["test_loss"]
 
     def panels(self, columns: Mapping[str, Sequence[float]]) -> dict[str, dict[str, Sequence[float]]]:

@@ -1,4 +1,4 @@
-"""Images to train and to judge on, and what training files teach their reader."""
+"""Data of a training: labelled images of all parts, fitted reader options, and target scales."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ log = logging.getLogger("dmcnn")
 
 @dataclass(frozen=True)
 class Source:
-    """Files of one sample, and the [first, end] entries to take of each (None: all)."""
+    """Files of one sample, and the range [first, end) of entries of each file (None = all)."""
 
     inputs: str | Sequence[str]
     between: Sequence[int] | None = None
@@ -32,37 +32,38 @@ class Source:
 
 @dataclass(frozen=True)
 class TargetOptions:
-    """Numbers that a network shall estimate, and what each is divided by.
+    """Targets of a regression network and their scales.
 
     Attributes:
-        names: as the files call them.
-        scales: numbers, or how they are found, see dmcnn.datasets.targets.fit_scales.
-        pitch: [um] of the pixels along x and y, where scales are pitches.
+        names: names of the targets in the files.
+        scales: divisors of the targets, or the rule that fits them, see dmcnn.datasets.targets.fit_scales.
+        pitch: [um] pixel pitch along x and y, for the rule "pitch".
     """
 
     names: Sequence[str]
     scales: Sequence[float] | Literal["fixed", "percentile", "pitch"] = "fixed"
     pitch: Sequence[float] | None = None
 
-    def scaled(self, training: Source, options: Mapping[str, Any]) -> Targets:
-        """Return the targets with their scales, which may be those of the training files."""
+    def to_targets(self, training: Source, options: Mapping[str, Any]) -> Targets:
+        """Return the targets with their scales, fitted to the training files if the rule needs them."""
 
-        def stored(names: Sequence[str]) -> list[NDArray[np.float64]]:  # most scales need no file
+        def read_targets(names: Sequence[str]) -> list[NDArray[np.float64]]:
+            """Return the targets in the training files, one array per file; most rules never call it."""
             dataset = Dataset(training.inputs, between=training.between, **options)
             return dataset.targets_by_file(names)
 
-        return fit_scales(self.scales, self.names, stored, self.pitch)
+        return fit_scales(self.scales, self.names, read_targets, self.pitch)
 
 
 @dataclass(frozen=True)
 class Data:
-    """What a training learns from.
+    """Images of a training, and how they were read.
 
     Attributes:
-        images: labelled, "train", "test" and maybe "validation", in memory or mapped.
-        reading: arguments of their reader, with what was fitted to the training files.
-        targets: what is estimated, for regression.
-        record: fingerprint and number of events of each source, for the checkpoint.
+        images: labelled images of the parts "train", "test" and, if there is one, "validation", in memory or mapped.
+        reading: options of the reader, with those fitted to the training files.
+        targets: targets with their scales; None for classification.
+        record: fingerprint and number of events of each sample, for the checkpoint.
     """
 
     images: dict[str, SparseImages]
@@ -89,53 +90,55 @@ def load(
     """Read the images of a training.
 
     Args:
-        sources: files of the "train", "validation" and "test" events.
+        sources: files of the parts "train", "validation" and "test".
         reading: options of the reader.
-        label: how events get their class; or
-        targets: what is estimated.
-        shares: shares of the training events that are kept for validation and test.
-        seed: of the choice of these.
-        cache: "memory", or a folder for files that are mapped into memory.
+        label: rule that gives events their class, for classification.
+        targets: targets and scales, for regression.
+        shares: shares of the training events that become the parts "validation" and "test".
+        seed: seed of the draw of these events.
+        cache: "memory", or the folder of files that are mapped into memory.
 
     Raises:
-        InputError: images that do not go together.
+        InputError: a part without a usable image, or images whose shape differs from that of the training images.
     """
     training = sources["train"]
-    options = _fitted(training, reading)
-    scales = None if targets is None else targets.scaled(training, options)
+    options = _fit_reader(training, reading)
+    scales = None if targets is None else targets.to_targets(training, options)
     datasets = {
-        what: Dataset(source.inputs, label, targets=scales, between=source.between, **options)
-        for what, source in sources.items()
+        part: Dataset(source.inputs, label, targets=scales, between=source.between, **options)
+        for part, source in sources.items()
     }
-    images = {what: parts.usable(_read(dataset, cache, options), what) for what, dataset in datasets.items()}
+    images = {
+        part: parts.drop_unusable(_read(dataset, cache, options), part) for part, dataset in datasets.items()
+    }
     record: dict[str, dict[str, object]] = {
-        "training" if what == "train" else what: {
+        "training" if part == "train" else part: {
             "fingerprint": dataset.fingerprint(),
-            "events": len(images[what]),
+            "events": len(images[part]),
         }
-        for what, dataset in datasets.items()
+        for part, dataset in datasets.items()
     }
     images = parts.split(images, shares or {}, seed)
-    for what, batch in images.items():
+    for part, batch in images.items():
         if batch.shape != images["train"].shape:
-            shapes = f"{images['train'].shape}, {what} images {batch.shape}"
+            shapes = f"{images['train'].shape}, {part} images {batch.shape}"
             raise InputError(f"training images are {shapes} (planes, rows, columns): set xdim and ydim")
     return Data(images, options | datasets["train"].first.size_options, scales, record)
 
 
-def _fitted(training: Source, reading: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of the reader, with those that are fitted to the training files filled in."""
+def _fit_reader(training: Source, reading: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of the reader, including those fitted to the training files."""
     files = expand(training.inputs)
-    how = {key: value for key, value in reading.items() if key not in CHOICE}
+    options = {key: value for key, value in reading.items() if key not in CHOICE}
     reader = chosen_reader(files[0], reading.get("reader"))
-    fitted = reader.fit(files, between=training.between, **how, **(reading.get("reader_options") or {}))
+    fitted = reader.fit(files, between=training.between, **options, **(reading.get("reader_options") or {}))
     if fitted:
         log.info("%s", ", ".join(f"{key} = {value}" for key, value in fitted.items()))
     return {**reading, **fitted}
 
 
 def _read(dataset: Dataset, cache: str, options: dict[str, Any]) -> SparseImages:
-    """Return all images of a dataset, in memory or mapped."""
+    """Return all images of a dataset, in memory or mapped, and log what was read."""
     if cache == "memory":
         images, report = dataset.load(), dataset.report_lines()
     else:

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from dmcnn.tasks import Task
 from dmcnn.training.batches import Batches
 from dmcnn.training.loader import Loader
-from dmcnn.training.optimiser import Activity, Recipe, activity
+from dmcnn.training.optimiser import Activity, Recipe, record_activity
 
 if TYPE_CHECKING:
     from dmcnn.training.constraints.multipliers import Constraints
@@ -31,54 +31,54 @@ log = logging.getLogger("dmcnn")
 
 
 class Stateful(Protocol):
-    """A part of a training whose state is stored with its progress."""
+    """Part of a training whose state is stored with the progress."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the present state."""
+        """Return the current state."""
 
 
 @dataclass
 class Progress:
-    """State of a training: everything a later process needs to go on as if nothing had happened."""
+    """State of a training, from which a later process continues with the same result as without a break."""
 
     step: int = 0
-    """Finished optimiser steps, over all epochs."""
+    """Number of finished optimiser steps, over all epochs."""
     optimizer: dict[str, Any] | None = None
-    """State of the optimiser where training starts."""
+    """State of the optimiser at the start of this process."""
     rows: list[dict[str, float]] = field(default_factory=list)
-    """The metrics table so far, one row per evaluation."""
+    """Rows of the metrics table, one per evaluation."""
     best: int | None = None
-    """The step whose weights did best in the tests so far."""
+    """Step with the best evaluation so far."""
     loss_sum: torch.Tensor | float = 0.0
     correct: torch.Tensor | int = 0
     seen: int = 0
-    """Training loss times images, right answers, and images since the last evaluation; the first two are scalars on
-    the device of the network, for which no step has to wait."""
+    """Sum of the training loss over images, number of correct classifications, and number of images since the last
+    evaluation. The first two are scalars on the device of the network, so that no step waits for the device."""
     constraints: dict[str, Any] | None = None
-    """State of the multipliers where training starts."""
+    """State of the multipliers at the start of this process."""
 
     def __post_init__(self) -> None:
         self.parts: dict[str, Stateful] = {}
-        """What is in training, by the name of the field that stores its state."""
+        """Optimiser and multipliers in use, by the name of the field that stores their state."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return every field by name, with the present states of the parts: numbers and tensors alone."""
+        """Return all fields by name, with the current states of the parts, as numbers and tensors."""
         state = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         state |= {name: part.state_dict() for name, part in self.parts.items()}
         return {**state, "loss_sum": float(self.loss_sum), "correct": int(self.correct)}
 
 
 @runtime_checkable
-class Penalised(Protocol):
-    """A network with a penalty on its weights, which training adds to the loss."""
+class NetworkWithPenalty(Protocol):
+    """Network with a penalty on its weights, which the loop adds to the loss."""
 
     def penalty(self) -> torch.Tensor:
-        """What to add to the loss."""
+        """Return the scalar penalty."""
 
 
 @dataclass
 class _Step:
-    """Optimiser step of a network; its random numbers depend on the seed and the step alone."""
+    """Optimiser step of a network; its random numbers depend only on the seed and the number of the step."""
 
     net: nn.Module
     task: Task
@@ -92,14 +92,19 @@ class _Step:
     constraints: Constraints | None
 
     def __call__(self, images: torch.Tensor, labels: torch.Tensor) -> None:
-        """Move the weights along the gradient of a batch, keep to the limits, and count the step."""
+        """Update the weights with the gradient of a batch, apply the limits, and count the step.
+
+        Args:
+            images: (B, C, H, W) float32.
+            labels: (B,) int64 class numbers, or (B, k) float32 targets.
+        """
         recipe, progress = self.recipe, self.progress
         seed_generators(int(np.random.SeedSequence([self.seed, progress.step]).generate_state(1)[0]))
         for group in self.optimizer.param_groups:
             group["lr"] = recipe.rate(progress.step)
         self.optimizer.zero_grad()
         images, labels = (part.to(self.device, non_blocking=True) for part in (images, labels))
-        # weights are used once in a step: to keep their casts would only cost memory
+        # each weight is used once per step: a cache of the cast weights would only need memory
         with torch.autocast(
             self.device.type, torch.bfloat16, enabled=self.precision == "bf16", cache_enabled=False
         ):
@@ -114,18 +119,18 @@ class _Step:
         progress.step += 1
 
     def _loss(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Return the mean loss of a batch with all penalties; the progress counts it without them."""
+        """Return the mean loss of a batch with all penalties; add the loss without penalties to the progress."""
         progress = self.progress
         outputs = self.net(images).float()
         loss = self.task.loss(outputs, labels)
-        # in float64, as a sum of Python's numbers
+        # summed in float64, as Python floats are
         progress.loss_sum = progress.loss_sum + loss.detach().double() * len(labels)
         progress.correct = progress.correct + self.task.right(outputs.detach(), labels)
         progress.seen += len(labels)
-        loss = loss + self.recipe.penalty(self.net) + self.activity.take()
+        loss = loss + self.recipe.penalty(self.net) + self.activity.penalty()
         if self.constraints is not None:
             loss = loss + self.constraints.penalty(self.net, outputs, labels)
-        return loss + self.net.penalty() if isinstance(self.net, Penalised) else loss
+        return loss + self.net.penalty() if isinstance(self.net, NetworkWithPenalty) else loss
 
 
 AfterStep = Callable[[Progress], bool]
@@ -145,25 +150,25 @@ def fit(
     after_step: AfterStep,
     constraints: Constraints | None = None,
 ) -> bool:
-    """Train ``net`` on ``batches``; False if a signal stopped it after some whole step.
+    """Train ``net`` on ``batches``; return False if a signal stopped the training between two steps, else True.
 
     Args:
-        net: changed in place; must hold the weights that belong to ``progress``.
-        batches: from step ``progress.step`` on; threads make them while the network works.
-        task: gives the loss of (B, m) outputs and the labels of the batch.
+        net: network with the weights that belong to ``progress``; changed in place.
+        batches: batches from step ``progress.step`` on; threads make them while the network works.
+        task: its loss takes the (B, m) outputs and the labels of a batch.
         recipe: optimiser, step size, limits and penalties.
-        seed: the random numbers of step s depend on (seed, s) alone.
-        device: where to train.
+        seed: the random numbers of step s depend only on (seed, s).
+        device: device of the training.
         precision: "32" or "bf16" (autocast).
-        progress: updated after every step.
-        after_step: called after every step, with ``net`` in training mode; evaluates and saves, and says whether it
-            is enough.
-        constraints: what the weights or outputs must obey; must hold the multipliers that belong to ``progress``.
+        progress: state of the training, updated after every step.
+        after_step: called after every step, with ``net`` in training mode, to evaluate and save; True ends the
+            training.
+        constraints: constraints with the multipliers that belong to ``progress``.
     """
     if not len(batches):
         return True
     net.to(device).train()
-    optimizer = recipe.optimizer_of(net)
+    optimizer = recipe.make_optimizer(net)
     if progress.optimizer is not None:
         optimizer.load_state_dict(progress.optimizer)
     progress.parts = {"optimizer": optimizer}
@@ -174,10 +179,10 @@ def fit(
         _stop_after_step() as stop,
         reproducible(),
         Loader(batches) as loader,
-        activity(net, recipe.activity_l2) as seen,
-        _bar(len(loader)) as bar,
+        record_activity(net, recipe.activity_l2) as activity,
+        _progress_bar(len(loader)) as bar,
     ):
-        step = _Step(net, task, recipe, seed, device, precision, progress, optimizer, seen, constraints)
+        step = _Step(net, task, recipe, seed, device, precision, progress, optimizer, activity, constraints)
         for images, labels in loader:
             step(images, labels)
             bar.update()
@@ -188,9 +193,9 @@ def fit(
 
 
 def seed_generators(seed: int) -> None:
-    """Seed the generators of Python, NumPy and torch (CPU, and GPUs in use): 0 <= seed < 2^32.
+    """Seed the generators of Python, NumPy and torch (CPU, and GPUs in use) with 0 <= seed < 2^32.
 
-    It is ``torch.manual_seed`` without its notes for devices that are not in use: each is a formatted stack that
+    ``torch.manual_seed`` would also queue a call for every device that is not in use, with a formatted stack that
     stays in memory.
     """
     random.seed(seed)
@@ -202,12 +207,16 @@ def seed_generators(seed: int) -> None:
 
 @contextmanager
 def reproducible() -> Iterator[None]:
-    """Let torch choose algorithms whose results do not vary; where it has none, it warns and goes on."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is only reproducible with this
-    memory: Any = deterministic  # whose attribute mypy does not see
+    """Let torch use deterministic algorithms within the block; torch warns where it has none."""
+    os.environ.setdefault(
+        "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+    )  # cuBLAS needs a fixed workspace to be deterministic
+    memory: Any = deterministic  # mypy does not know its attribute
     mode, fill = torch.get_deterministic_debug_mode(), memory.fill_uninitialized_memory
     torch.set_deterministic_debug_mode("warn")  # use_deterministic_algorithms would import the compiler
-    memory.fill_uninitialized_memory = False  # nothing reads it, and it costs a pass over every tensor
+    memory.fill_uninitialized_memory = (
+        False  # no code reads such memory, and to fill it costs a pass over every tensor
+    )
     try:
         yield
     finally:
@@ -215,23 +224,27 @@ def reproducible() -> Iterator[None]:
         memory.fill_uninitialized_memory = fill
 
 
-def _bar(steps: int) -> tqdm:
-    """Return the progress bar of a training; its rate is that of all steps so far."""
+def _progress_bar(steps: int) -> tqdm:
+    """Return the progress bar of a training, which shows the mean rate of all steps so far."""
     return tqdm(total=steps, desc="training", file=sys.stdout, dynamic_ncols=True, smoothing=0)
 
 
 @contextmanager
 def _stop_after_step() -> Iterator[list[int]]:
-    """Ctrl-C and SIGTERM fill the list, so that training stops between two steps; a second one acts at once."""
+    """Yield a list to which Ctrl-C and SIGTERM append, so that training stops between two steps.
+
+    A second signal raises KeyboardInterrupt at once.
+    """
     stop: list[int] = []
 
-    def note(number: int, _: FrameType | None) -> None:
+    def handle(number: int, _: FrameType | None) -> None:
+        """Note the first signal; raise KeyboardInterrupt at the second."""
         if stop:
             raise KeyboardInterrupt
         stop.append(number)
         log.info("\nstopping after this step")
 
-    old = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    old = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:

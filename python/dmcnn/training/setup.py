@@ -1,4 +1,4 @@
-"""Set-up of a training: the network, new or resumed, and everything around it."""
+"""Set-up of a training from named options: network, card, constraints and progress, new or resumed."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ from dmcnn.checkpoints.card import Card
 from dmcnn.inference import devices
 from dmcnn.losses import LIKELIHOODS
 from dmcnn.losses.classification import activation_of, loss_function
-from dmcnn.models import MODELS, find_model, takes
+from dmcnn.models import MODELS, accepts, find_model
 from dmcnn.tasks import Task, task_of
-from dmcnn.training.constraints.multipliers import DAMPING, RATE, WARMUP, Constraints, faults_in
+from dmcnn.training.constraints.multipliers import DAMPING, RATE, WARMUP, Constraints, find_faults
 from dmcnn.training.data import Data
 from dmcnn.training.loop import Progress, seed_generators
 from dmcnn.training.optimiser import Recipe
-from dmcnn.training.session import Outputs, Run, Watch, restore
+from dmcnn.training.session import OutputFiles, Run, Watch, restore
 
 log = logging.getLogger("dmcnn")
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkOptions:
-    """What the user says of the network and its outputs.
+    """Options of the network and its outputs.
 
     Attributes:
-        model: name of the network, or ``module:Name``.
-        architecture: arguments of the network that differ from its defaults.
-        classes: names of the classes in the order of the logits; none of a network that estimates targets.
-        signal: which of them is the signal.
-        label: rule that gave the events their class, as the card keeps it.
+        model: name of the model, or ``module:Name``.
+        architecture: arguments of the model that differ from its defaults.
+        classes: names of the classes in the order of the logits; empty for regression.
+        signal: name of the signal class.
+        label: rule that gave the events their class, as the card stores it.
         scaling: one of dmcnn.images.scaling.SCALINGS.
         loss: name of the loss.
         focal_gamma: exponent of the focal loss.
         diagonal, covariance: how outputs become a covariance, see dmcnn.metrics.gaussian.Gaussian.
-        cfg: text of the cfg, as the card keeps it.
+        cfg: text of the cfg, as the card stores it.
     """
 
     model: str = "mpid"
@@ -63,13 +63,13 @@ class NetworkOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class ConstraintOptions:
-    """What the weights or outputs must obey, see dmcnn.training.constraints.
+    """Options of the constraints, see dmcnn.training.constraints.multipliers.
 
     Attributes:
-        texts: such as "zeros >= 0.75".
-        rate: gain of a multiplier over the whole training.
-        damping: weight of the squared violations.
-        warmup: share of the training over which the constraints come into force.
+        texts: texts of the constraints, such as "zeros >= 0.75".
+        rate: step size of the multipliers, summed over the whole training.
+        damping: factor of the squared violations.
+        warmup: share of the training over which the bounds move to their final values.
     """
 
     texts: Sequence[str]
@@ -80,20 +80,21 @@ class ConstraintOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class SessionOptions:
-    """How long a training lasts, where it runs, and when it is evaluated and saved.
+    """Options of the session: length, device, evaluations and checkpoints.
 
     Attributes:
-        epochs: passes over the training set.
+        epochs: number of passes over the training images.
         batch_size_train, batch_size_test: images per step, and per forward pass of an evaluation.
         test_every_step: steps between evaluations; 0 = once per epoch, None = never.
-        test_events: events of an evaluation; None = all.
+        test_events: number of events of an evaluation; None = all.
         save_every_step: steps between checkpoints to resume from; 0 = none.
-        patience: evaluations without a better one after which the training ends; 0 = it never does.
+        patience: evaluations without improvement after which the training ends; 0 = never.
         schedule_start: share of the training after which the step size begins to fall.
-        seed: of everything that is random; None draws one.
-        gpuid, precision: as dmcnn.inference.devices.device takes them; precision "auto" is bf16 where that is fast.
-        resume: whether a training of the same name goes on.
-        may_change: keys of the cfg whose values may differ from those of the training that goes on.
+        seed: seed of all random numbers; None draws one.
+        gpuid: device, see dmcnn.inference.devices.device.
+        precision: "32", "bf16", or "auto": bf16 for classification on a device where it is fast, else 32.
+        resume: whether a training of the same name continues.
+        may_change: keys of the cfg whose values may differ from those of the training that continues.
     """
 
     epochs: int
@@ -114,20 +115,20 @@ class SessionOptions:
 def check(
     model: str, architecture: Mapping[str, Any], constraints: Sequence[str], targets: Sequence[str]
 ) -> None:
-    """Raise InputError for an unknown model, an argument that it does not take, or constraints that are none."""
+    """Raise InputError for an unknown model, an argument that it does not take, or an invalid constraint."""
     maker = find_model(model)
     if maker is None:
         known = [*MODELS, *plugins.names("dmcnn.models")]
         raise InputError(f"model = {model!r}: known are {', '.join(known)}{nearest(model, known)}")
-    faults = [f"model {model} takes no {key}" for key in architecture if not takes(maker, key)]
+    faults = [f"model {model} takes no {key}" for key in architecture if not accepts(maker, key)]
     if constraints:
-        faults += faults_in(constraints, targets)
+        faults += find_faults(constraints, targets)
     if faults:
         raise InputError(*faults)
 
 
 def prepare(
-    outputs: Outputs,
+    files: OutputFiles,
     data: Data,
     network: NetworkOptions,
     recipe: Recipe,
@@ -135,19 +136,33 @@ def prepare(
     constraints: ConstraintOptions | None = None,
     watch: Watch | None = None,
 ) -> tuple[Run, Progress]:
-    """Return the training, new or from the last checkpoint of this name, and where it stands."""
+    """Return a training and its progress, new or from the last checkpoint of the same name.
+
+    Args:
+        files: paths of all output files.
+        data: images of the training.
+        network: model, classes and loss.
+        recipe: optimiser, step size, limits and penalties.
+        session: length, device, evaluations and checkpoints.
+        constraints: options of the constraints; None = no constraints.
+        watch: called with the rows of the metrics table after every evaluation.
+
+    Raises:
+        InputError: a device that does not exist, a checkpoint of another training, or a network of one's own with
+            outputs of the wrong shape.
+    """
     devices.use_whole_cpu()
     device = devices.device(session.gpuid)
     precision = session.precision
-    if precision == "auto":  # estimates, and quantised weights, need every bit
+    if precision == "auto":  # estimates and quantised weights need float32
         precision = "bf16" if data.targets is None and devices.bf16_is_fast(device) else "32"
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if session.seed is None else session.seed
     card = _card(network, data, f"{device}", precision)
     seed_generators(seed)
     net, progress = card.build(network.model), Progress()
-    if session.resume and outputs.last.exists():
-        progress, seed = restore(outputs.last, net, card, set(session.may_change))
-        log.info("%s: resuming after step %d", outputs.last, progress.step)
+    if session.resume and files.last.exists():
+        progress, seed = restore(files.last, net, card, set(session.may_change))
+        log.info("%s: resuming after step %d", files.last, progress.step)
     if network.model not in MODELS:
         _check_outputs(net, card)
     images = data.images
@@ -161,7 +176,7 @@ def prepare(
     run = Run(
         net=net,
         card=replace(card, seed=seed),
-        outputs=outputs,
+        files=files,
         test=watched.take(np.sort(chosen)),
         task=_task(network, card, multipliers),
         recipe=replace(recipe, total=total, hold=hold),
@@ -181,21 +196,21 @@ def prepare(
 
 @torch.inference_mode()
 def _check_outputs(net: nn.Module, card: Card) -> None:
-    """Raise InputError unless a network of one's own gives (B, num_class) outputs for (B, C, H, W) images."""
+    """Raise InputError unless a network of one's own returns (B, num_class) outputs for (B, C, H, W) images."""
     expected, images = (2, task_of(card).outputs), torch.zeros(2, *card.shape)
     try:
         outputs = net.eval()(images)
     except (TypeError, ValueError, RuntimeError) as error:
-        said = str(error).partition("\n")[0]
+        reason = str(error).partition("\n")[0]
         raise InputError(
-            f"model {card.model}: fails on images of shape {tuple(images.shape)}: {said}"
+            f"model {card.model}: fails on images of shape {tuple(images.shape)}: {reason}"
         ) from None
     finally:
         net.train()
-    found = tuple(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs).__name__
-    if found != expected:
+    shape = tuple(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs).__name__
+    if shape != expected:
         raise InputError(
-            f"model {card.model}: gives {found} for images of shape {tuple(images.shape)}, expected {expected}"
+            f"model {card.model}: gives {shape} for images of shape {tuple(images.shape)}, expected {expected}"
         )
 
 
@@ -210,7 +225,7 @@ def _task(network: NetworkOptions, card: Card, multipliers: Constraints | None) 
 def _multipliers(
     constraints: ConstraintOptions, net: nn.Module, card: Card, total: int, progress: Progress
 ) -> Constraints:
-    """Return the constraints with their multipliers, from where a resumed training stopped."""
+    """Return the constraints with their multipliers, restored if the training resumes."""
     multipliers = Constraints(
         constraints.texts,
         net,
@@ -227,7 +242,7 @@ def _multipliers(
 
 
 def _card(network: NetworkOptions, data: Data, device: str, precision: str) -> Card:
-    """Return the card of a new network: how it is made, and all that makes it."""
+    """Return the card of a new network, without results."""
     channels, height, width = data.shape
     maker = find_model(network.model)
     drop_out = inspect.signature(maker).parameters.get("drop_out") if maker is not None else None

@@ -18,7 +18,7 @@ NOTHING = Deposits(np.zeros(0), np.zeros(0), np.zeros((0, 3)), np.zeros(0))
 
 
 def point(row, column, energy=1.0):
-    """One deposit at the pixel position (row, column) of ``WINDOW``."""
+    """Return one deposit at the pixel position (row, column) of ``WINDOW``."""
     tick = WINDOW.first_tick + 6 * row
     position = [[(tick - 3200) * 0.5 * 0.11, 0.0, (WINDOW.first_wire + column) * 0.3]]
     return Deposits(np.array([energy]), np.array([0.3]), np.array(position), np.zeros(1))

@@ -1,4 +1,4 @@
-"""Methods made of plain gradients: saliency, input x gradient, expected gradients, DeepLIFT."""
+"""Gradient methods: saliency, input x gradient, expected gradients, DeepLIFT."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dmcnn.attribution.base import Explained, Method, gradient
 
 
 def reference(baseline: float | torch.Tensor | str, images: torch.Tensor) -> torch.Tensor:
-    """(n, C, H, W) baselines of (n, C, H, W) images from a number, "zero", or a (C, H, W) tensor."""
+    """Return (n, C, H, W) baselines of (n, C, H, W) images from a number, "zero", or a (C, H, W) tensor."""
     if isinstance(baseline, str):
         if baseline != "zero":
             raise InputError(f'baseline = {baseline!r}, expected a number, "zero" or an image')
@@ -35,7 +35,7 @@ class Saliency(Method):
     signed = False
 
     def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
-        """(n, C, H, W) |gradients|."""
+        """Return the (n, C, H, W) |gradients|."""
         found: torch.Tensor = need("captum.attr").Saliency(explained).attribute(images.requires_grad_())
         return found.detach()
 
@@ -48,7 +48,7 @@ class InputXGradient(Method):
     signed = True
 
     def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
-        """(n, C, H, W) products."""
+        """Return the (n, C, H, W) products."""
         found: torch.Tensor = need("captum.attr").InputXGradient(explained).attribute(images.requires_grad_())
         return found.detach()
 
@@ -81,11 +81,11 @@ class ExpectedGradients(Method):
             raise InputError(f"n_samples = {self.n_samples}, expected at least 1")
 
     def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
-        """(n, C, H, W) means of gradient x (image - reference)."""
+        """Return the (n, C, H, W) means of gradient x (image - reference)."""
         return torch.stack([self._one(explained, image) for image in images])
 
     def _one(self, explained: Explained, image: torch.Tensor) -> torch.Tensor:
-        """(C, H, W) map of one image."""
+        """Return the (C, H, W) map of one image."""
         known = torch.zeros_like(image)[None] if self.baselines is None else self.baselines.to(image)
         if known.ndim != 4 or known.shape[1:] != image.shape or not len(known):
             raise InputError(f"baselines of shape {tuple(known.shape)}, the images are {tuple(image.shape)}")
@@ -121,7 +121,7 @@ class DeepLift(Method):
     baseline: float | torch.Tensor | str = 0.0
 
     def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
-        """(n, C, H, W) contributions."""
+        """Return the (n, C, H, W) contributions."""
         parts = torch.split(images, max(1, self.at_once(images) // 2))
         return torch.cat([self._part(explained, part) for part in parts])
 

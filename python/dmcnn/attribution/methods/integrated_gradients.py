@@ -1,4 +1,4 @@
-"""Integrated gradients, with nodes put where the explained number changes."""
+"""Integrated gradients, with nodes where the explained number changes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dmcnn._common.errors import InputError
 from dmcnn.attribution.base import Explained, Method, value_and_gradient
 from dmcnn.attribution.methods.gradients import reference
 from dmcnn.attribution.target import Target
-from dmcnn.layers import undisturbed
+from dmcnn.layers import evaluation_mode
 
 FIRST = (0.0, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2, 0.1, 0.5, 1.0)
 """The first nodes. A net that normalises every image by itself sees a full image where there is hardly any charge:
@@ -66,15 +66,15 @@ class IntegratedGradients(Method):
             raise InputError(f"n_steps = {self.n_steps}, expected at least {len(FIRST)}")
 
     def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
-        """(n, C, H, W) maps; every image has nodes of its own."""
+        """Return the (n, C, H, W) maps; every image has nodes of its own."""
         starts = reference(self.baseline, images)
         return torch.stack([self._one(explained, *pair) for pair in zip(starts, images, strict=True)])
 
     def completeness(
         self, net: nn.Module, inputs: torch.Tensor, maps: torch.Tensor, target: Target
     ) -> torch.Tensor:
-        """(B,) |sum of the map - change of the explained number| / |that change|, from the baseline to the image."""
-        with undisturbed(net):
+        """Return the (B,) |sum of the map - change of the explained number| / |that change|."""
+        with evaluation_mode(net):
             explained = Explained(net, target, self.precision)
             ends = [
                 explained.values(images) - explained.values(reference(self.baseline, images))
@@ -84,7 +84,7 @@ class IntegratedGradients(Method):
         return (maps.double().sum(dim=(1, 2, 3)) - change).abs() / change.abs()
 
     def _one(self, explained: Explained, start: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
-        """(C, H, W) map of one image."""
+        """Return the (C, H, W) map of one image."""
         path = _Path(explained, start, image - start, self.at_once(image[None]))
         path.add(torch.tensor(FIRST, dtype=torch.float64))
         while (room := self.n_steps - len(path.nodes)) > 0:
@@ -126,20 +126,20 @@ class _Path:
             self.gradients = torch.cat([self.gradients, gradients])[order.to(gradients.device)]
 
     def middles(self) -> torch.Tensor:
-        """(m-1,) where the intervals would be halved."""
+        """Return the (m-1,) nodes at which the intervals would be halved."""
         low, high = self.nodes[:-1], self.nodes[1:]
         scale = torch.where(low > 0, (low * high).sqrt(), high / WIDE)
         return torch.where(high > WIDE * low, scale, (low + high) / 2)
 
     def missed(self) -> torch.Tensor:
-        """(m-1,) what the trapezoid rule misses of the change in every interval that can be halved."""
+        """Return the (m-1,) change that the trapezoid rule misses in every interval that can be halved."""
         low, high = self.nodes[:-1], self.nodes[1:]
         ruled = (self.slopes[:-1] + self.slopes[1:]) / 2 * self.nodes.diff()
         fixed = (high <= FIRST[1]) | (high < low * torch.where(high < FAINT, NARROW_FAINT, NARROW))
         return (self.values.diff() - ruled).abs().masked_fill(fixed, 0)
 
     def integral(self, tolerance: float) -> torch.Tensor:
-        """(C, H, W) integral of the gradient along the path, times the path; see ``_weights`` for the tolerance."""
+        """Return the (C, H, W) integral of the gradient along the path, times the path."""
         weights = _weights(self.nodes, self.values, self.slopes, tolerance).to(self.gradients)
         mean: torch.Tensor = torch.tensordot(weights, self.gradients, dims=1)
         return self.way * mean
@@ -148,7 +148,7 @@ class _Path:
 def _weights(
     nodes: torch.Tensor, values: torch.Tensor, slopes: torch.Tensor, tolerance: float
 ) -> torch.Tensor:
-    """(m,) weights of the gradients at the nodes, all (m,) float64, that add to the length of the path.
+    """Return the (m,) weights of the gradients at the nodes, all (m,) float64, that add to the length of the path.
 
     A node next to an interval whose two slopes cannot account for its change is left out (weight 0), so that a longer
     interval is accounted for, until no more than ``tolerance`` of the whole change is missing.
@@ -168,13 +168,13 @@ def _weights(
 
 
 def _shares(nodes: torch.Tensor, values: torch.Tensor, slopes: torch.Tensor) -> torch.Tensor:
-    """(m-1,) share of the slope at the lower end of every interval, the rest being that of the upper."""
+    """Return the (m-1,) share of the slope at the lower end of every interval, the rest being that of the upper."""
     low, high = slopes[:-1], slopes[1:]
     mean = values.diff() / nodes.diff()
     return torch.where(low != high, (mean - high) / (low - high), 0.5).clamp(-REACH, 1 + REACH)
 
 
 def _missing(nodes: torch.Tensor, values: torch.Tensor, slopes: torch.Tensor) -> torch.Tensor:
-    """(m-1,) change of every interval that its two slopes do not account for."""
+    """Return the (m-1,) change of every interval that its two slopes do not account for."""
     share = _shares(nodes, values, slopes)
     return (values.diff() - (share * slopes[:-1] + (1 - share) * slopes[1:]) * nodes.diff()).abs()

@@ -10,7 +10,7 @@ import numpy as np
 from dmcnn.evaluation.regression.predictions import Predictions
 from dmcnn.metrics import distributions, gaussian
 from dmcnn.metrics.classification import Interval
-from dmcnn.metrics.distributions import NOTHING, Estimate, Floats
+from dmcnn.metrics.distributions import NO_ESTIMATE, Estimate, Floats
 
 CONFIDENCE = np.linspace(0, 1, 101)
 """Confidence levels at which expected and observed confidence are compared."""
@@ -73,11 +73,11 @@ def target_quantities(events: Predictions, j: int, reach: float) -> dict[str, Es
         "bias": distributions.mean(residual),
         "rms": distributions.deviation(residual),
         "half_width": distributions.half_width(residual),
-        "fit_mean": core.mean if core else NOTHING,
-        "fit_sigma": core.sigma if core else NOTHING,
+        "fit_mean": core.mean if core else NO_ESTIMATE,
+        "fit_sigma": core.sigma if core else NO_ESTIMATE,
         "uncertainty": Estimate(float(np.sqrt((events.sigma[:, j] ** 2).mean())), float("nan")),
-        "pull_mean": pull_core.mean if pull_core else NOTHING,
-        "pull_width": pull_core.sigma if pull_core else NOTHING,
+        "pull_mean": pull_core.mean if pull_core else NO_ESTIMATE,
+        "pull_width": pull_core.sigma if pull_core else NO_ESTIMATE,
         "pull_rms": distributions.deviation(pull),
         "coverage_1": one,
         "coverage_2": two,
@@ -122,7 +122,7 @@ def correlations(events: Predictions) -> dict[str, Floats]:
     return {
         "estimated": estimated,
         "observed": _observed(residual),
-        "whitened": _observed(gaussian.whitened(residual, factor)),
+        "whitened": _observed(gaussian.whiten(residual, factor)),
     }
 
 

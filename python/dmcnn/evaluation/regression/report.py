@@ -15,7 +15,7 @@ from dmcnn.evaluation.regression.networks import ALL, Network, Networks, Profile
 from dmcnn.evaluation.regression.predictions import unit
 from dmcnn.evaluation.regression.quantities import Combined
 from dmcnn.metrics import gaussian
-from dmcnn.metrics.distributions import Estimate, Profile, rounded
+from dmcnn.metrics.distributions import Estimate, Profile, format_estimate
 from dmcnn.tables.table import Table
 
 
@@ -183,4 +183,4 @@ def _network_lines(name: str, network: Network, likelihood: str) -> list[str]:
 
 def _rounded(quantity: Combined) -> str:
     """Return value and error of a quantity, rounded to the digits of the error."""
-    return rounded(quantity.value, error_bar(quantity))
+    return format_estimate(quantity.value, error_bar(quantity))

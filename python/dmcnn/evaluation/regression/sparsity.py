@@ -8,13 +8,13 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from dmcnn.figures import weights as figures
-from dmcnn.figures.weights import Weights
+from dmcnn.figures.weights import DeployedTensor
 from dmcnn.tables.table import Table
 
 COLUMNS = ("network", "seed", "tensor", "shape", "step", "weights", "zeros", "share")
 
 
-def read(path: str) -> list[Weights]:
+def read(path: str) -> list[DeployedTensor]:
     """Read every tensor of the network in a weight file, rounded as deployed, in order."""
     # imported here, so that an evaluation without weight files does not wait for torch
     from dmcnn.checkpoints.load import load
@@ -22,22 +22,22 @@ def read(path: str) -> list[Weights]:
 
     net, _ = load(path)
     tensors = []
-    for name, parameter, quantiser in quantisers.deployed(net):
+    for name, parameter, quantiser in quantisers.deployed_parameters(net):
         values = parameter.detach() if quantiser is None else quantiser(parameter.detach())
         deployed = values.float().numpy()
         zero = np.abs(deployed) <= (quantisers.ZERO if quantiser is None else 0)
-        tensors.append(Weights(name, deployed, zero, None if quantiser is None else quantiser.step))
+        tensors.append(DeployedTensor(name, deployed, zero, None if quantiser is None else quantiser.step))
     return tensors
 
 
-def share(tensors: Sequence[Weights]) -> float:
+def share(tensors: Sequence[DeployedTensor]) -> float:
     """Return the share of zeros among all weights."""
     zeros = sum(int(tensor.zero.sum()) for tensor in tensors)
     size = sum(tensor.zero.size for tensor in tensors)
     return zeros / max(size, 1)
 
 
-def table(networks: Mapping[str, Sequence[Sequence[Weights]]]) -> Table:
+def table(networks: Mapping[str, Sequence[Sequence[DeployedTensor]]]) -> Table:
     """Return a table with a row per network, seed and tensor, and a row for all tensors."""
     rows: list[tuple[object, ...]] = []
     for network, seeds in networks.items():
@@ -56,7 +56,7 @@ def table(networks: Mapping[str, Sequence[Sequence[Weights]]]) -> Table:
     return Table.from_columns(dict(zip(COLUMNS, zip(*rows, strict=True), strict=True)))
 
 
-def draw(networks: Mapping[str, Sequence[Sequence[Weights]]]) -> dict[str, Figure]:
+def draw(networks: Mapping[str, Sequence[Sequence[DeployedTensor]]]) -> dict[str, Figure]:
     """Draw histograms and zero maps of the weights of every network; the names of several seeds are numbered."""
     drawings = {}
     for name, seeds in networks.items():

@@ -16,17 +16,17 @@ View = Literal["frames", "energy_time", "projections"]
 class CalorimeterOptions(Options):
     """Options of calorimeter files.
 
-    Views are "frames": (T, H, W), the energies in frames of time, ``time_edges`` apart; "energy_time": (2, H, W),
-    energy and time; "projections": (3, S, S), the energies in their frames summed along t, y and x: rows y and
-    columns x, rows t and columns x, rows t and columns y; each centred in a square of S = max(H, W, T).
+    Views are "frames": (T, H, W), the energies in time frames; "energy_time": (2, H, W), energy and time;
+    "projections": (3, S, S), the frames summed along t, y and x: rows y and columns x, rows t and columns x, rows t
+    and columns y; each centred in a square of S = max(H, W, T).
 
     ``time_edges`` are (first, end, step) of ``np.arange``. There are as many frames as edges: frame k holds
-    edge k < t <= edge k+1, the last one nothing. A cumulative frame also holds what comes before the first edge.
+    edge k < t <= edge k+1, the last one nothing. A cumulative frame also holds all earlier cells.
     """
 
     section: ClassVar[str] = "calorimeter files"
 
-    view: View = option("frames", "what an image is (default: energies in frames of time)")
+    view: View = option("frames", "content of an image (default: energies in time frames)")
     crop: int | None = option(None, "side of the central square that is kept", "cells", ge=1)
     energy_min: float | None = option(None, "only cells with more energy (frames: 0.005)")
     time_lo: float | None = option(None, "only cells with a later time")

@@ -1,4 +1,4 @@
-"""Calorimeter images of energy and time in HDF5 files, as published for the electron/photon challenge of ML4SCI.
+"""Reader of calorimeter images of energy and time in HDF5 files, as published for ML4SCI's electron/photon challenge.
 
 A file holds ``X`` (n, H, W, 2), energy and time of every cell, and often ``y`` (n,), the class of every image.
 """
@@ -22,7 +22,7 @@ from dmcnn._common.threads import threads
 from dmcnn.detectors.calorimeter import FRAME_ENERGY
 from dmcnn.formats import hdf5
 from dmcnn.formats.source import decoding_errors, existing_file
-from dmcnn.images.frames import Frames, of_cells
+from dmcnn.images.frames import Frames, cells_to_voxels
 from dmcnn.images.sparse import (
     META,
     UNIT_CELL,
@@ -33,18 +33,25 @@ from dmcnn.images.sparse import (
     unset_events,
 )
 from dmcnn.readers.base import EventFile
-from dmcnn.readers.calorimeter.cells import NO_CELLS, Cells, Pieces, Selection, classes, dataset
+from dmcnn.readers.calorimeter.cells import (
+    NO_CELLS,
+    ActiveCells,
+    Pieces,
+    Selection,
+    classes,
+    image_dataset,
+)
 from dmcnn.readers.calorimeter.options import CalorimeterOptions, View
 
 AXES: dict[View, Axis] = {"frames": "time", "energy_time": "channel", "projections": "plane"}
 
 
 class Calorimeter(EventFile):
-    """One file of energy and time images.
+    """File of energy and time images.
 
     Events have no ids: ``entry`` is the row. The unit of the axes is the cell, row 0 at the bottom, column 0 at the
-    left; they keep their numbers when the image is cropped. A cell without energy is empty whatever its time; without
-    ``energy_min`` the threshold is 0.005 for frames and projections, and there is none else.
+    left; a crop keeps their numbers. A cell without energy is empty whatever its time. Without ``energy_min`` the
+    threshold is 0.005 for frames and projections, and there is none for energy_time.
     """
 
     options_class = CalorimeterOptions
@@ -54,11 +61,11 @@ class Calorimeter(EventFile):
         super().__init__(existing_file(path), options, **given)
         options, view = self.options, self.options.view
         with hdf5.open_file(self.path) as file:
-            data = dataset(file)
-            self._pieces = Pieces.of(self.path, data)
+            data = image_dataset(file)
+            self._pieces = Pieces.from_dataset(self.path, data)
             self._classes = classes(file, len(data))
             height, width = data.shape[1:3]
-        size, corner = _cropped(self.path, height, width, options.crop)
+        size, corner = _central_square(self.path, height, width, options.crop)
         energy_min = options.energy_min
         if energy_min is None:
             energy_min = -math.inf if view == "energy_time" else FRAME_ENERGY
@@ -70,7 +77,7 @@ class Calorimeter(EventFile):
         self.events = unset_events(len(self._pieces))
         self._read, self._empty = np.zeros((2, len(self.events)), bool)
         self._bad = np.zeros(len(self.events), np.int64)
-        self._last: tuple[int, Cells] | None = None
+        self._last: tuple[int, ActiveCells] | None = None
 
     @classmethod
     def reads(cls, path: Path, head: bytes) -> bool:
@@ -80,7 +87,7 @@ class Calorimeter(EventFile):
             with hdf5.open_file(path) as file, decoding_errors(str(path)):
                 return isinstance(file.get("X"), h5py.Dataset)
         except InputError:
-            return False  # the reader of other HDF5 files says what is wrong
+            return False  # the reader of other HDF5 files raises the error
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_last": None}
@@ -89,7 +96,7 @@ class Calorimeter(EventFile):
         self._last = None
 
     def as_drawn(self) -> Calorimeter:
-        """Return a reader of energies and times, of all cells of the crop."""
+        """Return a reader of energy and time of all cells of the crop."""
         if self.options.view == "energy_time":
             return self
         crop, bad_pixels = self.options.crop, self.options.bad_pixels
@@ -117,39 +124,41 @@ class Calorimeter(EventFile):
             self._stop_at(cells.bad, start)
         self._read[start:stop], self._bad[start:stop] = True, cells.bad
         self._empty[start:stop] = np.diff(cells.offsets) == 0
-        return self._viewed(cells, self.events[start:stop].copy())
+        return self._make_view(cells, self.events[start:stop].copy())
 
-    def _cells(self, start: int, stop: int) -> Cells:
-        """The cells of entries start..stop-1 within the limits, numbered in the crop.
+    def _cells(self, start: int, stop: int) -> ActiveCells:
+        """Read the selected cells of entries start..stop-1, numbered in the crop.
 
-        Whole pieces of the file are read, several at a time; the last one is kept, for the next entries begin in it.
+        Whole pieces of the file are read, several at a time; the last one stays in memory, as the next entries begin
+        in it.
         """
         numbers = self._pieces.between(start, stop)
         last = self._last
 
-        def work(number: int) -> Cells:
+        def work(number: int) -> ActiveCells:
             return last[1] if last and last[0] == number else self._pieces.read(number, self._selection)
 
         workers = min(threads(), len(numbers))
         if workers < 2:
-            found = [work(number) for number in numbers]
+            pieces = [work(number) for number in numbers]
         else:
             with ThreadPoolExecutor(workers) as pool:
-                found = list(pool.map(work, numbers))
-        if found:
-            self._last = numbers[-1], found[-1]
+                pieces = list(pool.map(work, numbers))
+        if pieces:
+            self._last = numbers[-1], pieces[-1]
         first = int(self._pieces.edges[numbers[0]]) if numbers else start
-        return join(found, NO_CELLS).take(start - first, stop - first)
+        return join(pieces, NO_CELLS).take(start - first, stop - first)
 
     def _shape(self) -> tuple[int, int, int]:
+        """Return (C, H, W) of the view."""
         height, width = self._selection.size
         if self.options.view == "frames":
             return self._frames.count, height, width
         side = max(height, width, self._frames.count)
         return (2, height, width) if self.options.view == "energy_time" else (3, side, side)
 
-    def _energy_time(self, cells: Cells, events: NDArray[Any]) -> SparseImages:
-        """(2, H, W) images; a time of exactly 0 is a zero and left out."""
+    def _energy_time(self, cells: ActiveCells, events: NDArray[Any]) -> SparseImages:
+        """Convert cells into (2, H, W) images; a time of exactly 0 is not stored."""
         height, width = self._selection.size
         counts = np.diff(cells.offsets)
         at = np.arange(len(cells.cell)) + np.repeat(
@@ -171,7 +180,7 @@ class Calorimeter(EventFile):
         )
 
     def _meta(self, n: int) -> NDArray[Any]:
-        """(n,) META of the window."""
+        """Return the (n,) META of the crop."""
         (top, left), (height, width) = self._selection.corner, self._selection.size
         meta = np.zeros(n, META)
         meta["unit"] = UNIT_CELL
@@ -179,10 +188,11 @@ class Calorimeter(EventFile):
         meta["x_min"], meta["x_max"] = left, left + width
         return meta
 
-    def _viewed(self, cells: Cells, events: NDArray[Any]) -> SparseImages:
+    def _make_view(self, cells: ActiveCells, events: NDArray[Any]) -> SparseImages:
+        """Convert cells into images of the view."""
         if self.options.view == "energy_time":
             return self._energy_time(cells, events)
-        frames = of_cells(
+        frames = cells_to_voxels(
             cells.offsets, cells.cell, cells.energy, cells.time, self._frames, self._selection.size,
             events=events, meta=self._meta(len(events)),
         )  # fmt: skip
@@ -198,10 +208,10 @@ class Calorimeter(EventFile):
         return lines
 
 
-def _cropped(
+def _central_square(
     path: Path, height: int, width: int, crop: int | None
 ) -> tuple[tuple[int, int], tuple[int, int]]:
-    """(rows, columns) of the central square, and (row, column) of its first cell."""
+    """Return (rows, columns) of the central square, and (row, column) of its first cell."""
     if crop is None:
         return (height, width), (0, 0)
     if not 1 <= crop <= min(height, width) or (height - crop) % 2 or (width - crop) % 2:
@@ -213,7 +223,7 @@ def _cropped(
 
 
 def _limits(energy_min: float, time_lo: float | None, time_hi: float | None) -> tuple[float, float, float]:
-    """Lowest energy and both ends of the times; no limit is an infinite one."""
+    """Return the lowest energy and both limits of the times; infinite where there is no limit."""
     low, high = -math.inf if time_lo is None else time_lo, math.inf if time_hi is None else time_hi
     if math.isnan(energy_min) or not low < high:
         raise InputError(f"energy_min = {energy_min}, time_lo = {time_lo}, time_hi = {time_hi}: expected numbers, "
@@ -222,7 +232,7 @@ def _limits(energy_min: float, time_lo: float | None, time_hi: float | None) -> 
 
 
 def _frames(time_edges: Sequence[float], cumulative: bool) -> Frames:
-    """As many frames as edges; the energies have been selected before."""
+    """Return as many frames as edges; ``Selection`` has applied the energy threshold already."""
     if len(time_edges) != 3 or not all(map(math.isfinite, time_edges)):
         raise InputError(f"time_edges = {list(time_edges)}, expected (first, end, step)")
     first, end, step = time_edges
@@ -235,9 +245,9 @@ def _frames(time_edges: Sequence[float], cumulative: bool) -> Frames:
 
 
 def projections(frames: SparseImages, side: int) -> SparseImages:
-    """(3, side, side) sums of (T, H, W) images along t, y and x, each centred in its square.
+    """Return (3, side, side) sums of (T, H, W) images along t, y and x, each centred in its square.
 
-    Sums are made in float64. The rows of the second and third are frames.
+    Sums are computed in float64. The rows of the second and third are frames.
     """
     n, (count, height, width) = len(frames), frames.shape
     t, cell = np.divmod(frames.index, height * width)
@@ -250,7 +260,7 @@ def projections(frames: SparseImages, side: int) -> SparseImages:
     ]
     size = 3 * side * side
     summed = np.bincount(np.concatenate(flat), np.tile(frames.value.astype(np.float64), 3), n * size)
-    found = np.flatnonzero(summed)
+    filled = np.flatnonzero(summed)
     meta = np.repeat(frames.meta[:, :1], 3, axis=1)
     meta["plane"], meta["unit"] = np.arange(3), (UNIT_CELL, UNIT_X_FRAME, UNIT_Y_FRAME)
     meta["x_min"][:, 2] = meta["y_min"][:, 0]  # y runs along the columns
@@ -261,9 +271,9 @@ def projections(frames: SparseImages, side: int) -> SparseImages:
         meta[high] = meta[low] + side
     return replace(
         frames,
-        offsets=np.searchsorted(found, np.arange(n + 1) * size).astype(np.int64),
-        index=(found % size).astype(np.int32),
-        value=summed[found].astype(np.float32),
+        offsets=np.searchsorted(filled, np.arange(n + 1) * size).astype(np.int64),
+        index=(filled % size).astype(np.int32),
+        value=summed[filled].astype(np.float32),
         shape=(3, side, side),
         meta=meta,
         axis0="plane",

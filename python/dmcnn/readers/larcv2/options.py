@@ -15,9 +15,9 @@ class LArCV2Options(LArCVOptions):
     """Options of LArCV2 and LArCV1 files."""
 
     tick_order: Literal["auto", "descending", "ascending"] = option(
-        "auto", "order of rows in LArCV1 files, which do not tell", cfg=True
+        "auto", "order of rows in LArCV1 files, which do not state it", cfg=True
     )
     product: Product | None = option(
-        None, "what holds the images (default: image2d, or the only one of the others)", cfg=False
+        None, "product that holds the images (default: image2d, or the only one of the others)", cfg=False
     )
     n_threads: int | None = option(None, "baskets read at a time; images do not depend on it", cfg=False)

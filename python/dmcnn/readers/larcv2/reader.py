@@ -1,4 +1,4 @@
-"""LArCV2 and LArCV1 ROOT files: image2d, sparse2d and sparse3d trees, read without ROOT or LArCV."""
+"""Reader of LArCV2 and LArCV1 ROOT files: image2d, sparse2d and sparse3d trees, without ROOT or LArCV."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dmcnn._common.threads import threads
 from dmcnn.formats.source import choose_producer, existing_file, kernel_errors
 from dmcnn.images.sparse import META, UNIT_WIRE_TICK
 from dmcnn.readers.base import Particles
-from dmcnn.readers.fit_to_window import Decoded, ImageFile, joined, primary, same_ids
+from dmcnn.readers.fit_to_window import Decoded, ImageFile, check_ids, join_decoded, select_primaries
 from dmcnn.readers.image_choice import ImageTable, sizes
 from dmcnn.readers.larcv2 import root
 from dmcnn.readers.larcv2.options import LArCV2Options, Product
@@ -27,21 +27,21 @@ CONTENT: dict[Product, str] = {
     "sparse2d": "_tensor_v._voxel_v",
     "sparse3d": "_voxel_v._id",
 }
-"""Product -> the branch that holds its pixels, or the ids of its voxels."""
+"""Product -> branch of its pixels, or of the ids of its voxels."""
 log = logging.getLogger("dmcnn")
 
 
 class LArCV2(ImageFile):
-    """One LArCV2 (or LArCV1) file.
+    """LArCV2 (or LArCV1) file.
 
-    LArCV2 stores row 0 = lowest tick, whatever ``tick_order`` says. LArCV1 stored row 0 = highest tick with the
-    origin at the top left; such images are turned over. Its later "tick-forward" branch stored ascending
-    ticks in the same layout, which no file tells apart: "auto" takes "descending" and warns. LArCV1 knows
-    wires and ticks only, so its unit is UNIT_WIRE_TICK and its plane is the projection.
+    LArCV2 stores row 0 = lowest tick, whatever ``tick_order`` is. LArCV1 stored row 0 = highest tick with the
+    origin at the top left; such images are flipped. Its later "tick-forward" branch stored ascending ticks in the
+    same layout, and no file states which: "auto" assumes "descending" and warns. LArCV1 has only wires and ticks,
+    so its unit is UNIT_WIRE_TICK and its plane is the projection.
 
     A sparse3d volume of nx x ny x nz voxels becomes an image of shape (C, H, W) = (nz, ny, nx), so that index is
-    larcv's own voxel id x + nx * (y + ny * z); ``plane`` and ``image_index`` are slice numbers along z, all of them
-    by default, and meta has the edges along x and y.
+    larcv's own voxel id x + nx * (y + ny * z). ``plane`` and ``image_index`` are slice numbers along z (default: all
+    slices), and meta has the edges along x and y.
     """
 
     options_class = LArCV2Options
@@ -86,12 +86,14 @@ class LArCV2(ImageFile):
         return producer, self._root.events(tree), table
 
     def _likely_product(self) -> Product:
-        there = [product for product in CONTENT if product in self._root.products()]
-        if len(there) > 1 and "image2d" not in there:
-            raise InputError(f"{self.path}: holds {' and '.join(there)}, say which with product")
-        return there[0] if there else "image2d"
+        """Return image2d if the file has it, else the only other product; InputError if there are several."""
+        products = [product for product in CONTENT if product in self._root.products()]
+        if len(products) > 1 and "image2d" not in products:
+            raise InputError(f"{self.path}: holds {' and '.join(products)}, choose one with product")
+        return products[0] if products else "image2d"
 
     def _larcv1(self, tree: Any) -> ImageTable:
+        """Return the table of all images of a LArCV1 tree."""
         names = "_row_count", "_col_count", "_plane", "_origin.x", "_origin.y", "_width", "_height"
         image, counts = members(self._root, tree, "_image_v", *names)
         self._flip_rows = self.options.tick_order != "ascending"
@@ -107,28 +109,28 @@ class LArCV2(ImageFile):
     def _pixels(self, start: int, stop: int) -> Decoded:
         n_threads = threads(self.options.n_threads)
         if self._product == "image2d":
-            return joined(self._content.read(start, stop, self._decode, n_threads))
+            return join_decoded(self._content.read(start, stop, self._decode, n_threads))
         if self._values is None:
             sets = sets2d(self._content, start, stop, self._counts[start:stop], n_threads)
         else:
             whole = int(self._counts[0]), *self._slice
             sets = sets3d(self._content, self._values, start, stop, whole, n_threads)
-        return self._placed(start, stop, sets)
+        return self._place_sets(start, stop, sets)
 
-    def _placed(self, start: int, stop: int, sets: Sets) -> Decoded:
-        """Sparse images from the sets of voxels that are wanted."""
+    def _place_sets(self, start: int, stop: int, sets: Sets) -> Decoded:
+        """Convert the wanted sets of voxels of entries start..stop-1 into pixels."""
         position = self._position[start:stop]
-        there = position >= 0
-        which = (np.cumsum(sets.counts) - sets.counts)[:, None] + np.where(there, position, 0)
-        begin = np.where(there, sets.offsets[np.where(there, which, 0)], -1)
-        counts = np.where(there, np.diff(sets.offsets, append=0)[np.where(there, which, 0)], 0)
+        present = position >= 0
+        which = (np.cumsum(sets.counts) - sets.counts)[:, None] + np.where(present, position, 0)
+        begin = np.where(present, sets.offsets[np.where(present, which, 0)], -1)
+        counts = np.where(present, np.diff(sets.offsets, append=0)[np.where(present, which, 0)], 0)
         return place(
             self._where, start, sets.id, sets.value, begin, counts, self._rows[start:stop], self._cols[start:stop],
             self.shape, self.options.limits, self._product == "sparse3d",
         )  # fmt: skip
 
     def _decode(self, data: NDArray[np.uint8], at: NDArray[np.int64], first: int) -> Decoded:
-        """Images of the entries ``first`` and following, whose bytes begin and end at ``at`` in ``data``."""
+        """Decode the images of entries ``first`` and following, whose bytes begin and end at ``at`` in ``data``."""
         rows = slice(first, first + len(at) - 1)
         choice = self._position[rows], self._rows[rows], self._cols[rows]
         limits = self.options.limits
@@ -142,10 +144,12 @@ class LArCV2(ImageFile):
         trees = self._root.trees("particle")
         name = trees[choose_producer(f"{self.path}: particle", trees, self.options.particles, "particles")]
         tree = self._root.tree(name)
-        same_ids(f"{self.path}: tree {name}", self._root.events(tree), self.events)
+        check_ids(f"{self.path}: tree {name}", self._root.events(tree), self.events)
         names = ["_process", "_trackid", "_parent_trackid"]
-        there = self._root.branches(tree)
+        branches = self._root.branches(tree)
         columns, counts = self._root.columns(
-            tree, ["_part_v._pdg", *(f"_part_v.{n}" for n in names if f"_part_v.{n}" in there)]
+            tree, ["_part_v._pdg", *(f"_part_v.{n}" for n in names if f"_part_v.{n}" in branches)]
         )
-        return primary(counts, columns["_part_v._pdg"], *(columns.get(f"_part_v.{n}") for n in names))
+        return select_primaries(
+            counts, columns["_part_v._pdg"], *(columns.get(f"_part_v.{n}") for n in names)
+        )

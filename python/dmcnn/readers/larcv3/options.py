@@ -15,6 +15,6 @@ class LArCV3Options(LArCVOptions):
     """Options of LArCV3 files."""
 
     product: Product | None = option(
-        None, "what holds the images (default: the only one in the file)", cfg=False
+        None, "product that holds the images (default: the only one in the file)", cfg=False
     )
-    axis0: Literal["row", "col"] = option("row", "what the first stored axis is", cfg=False)
+    axis0: Literal["row", "col"] = option("row", "meaning of the first stored axis", cfg=False)

@@ -1,4 +1,4 @@
-"""LArCV3 HDF5 files: image2d (dense) and sparse2d (voxels) groups."""
+"""Reader of LArCV3 HDF5 files: image2d (dense) and sparse2d (voxels) groups, without LArCV."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dmcnn.formats import hdf5
 from dmcnn.formats.source import choose_producer, decoding_errors, split_name
 from dmcnn.images.sparse import EVENT, META, UNIT_CM, UNIT_UNKNOWN, UNIT_WIRE_TICK, UNSET
 from dmcnn.readers.base import Particles
-from dmcnn.readers.fit_to_window import Decoded, ImageFile, primary
+from dmcnn.readers.fit_to_window import Decoded, ImageFile, select_primaries
 from dmcnn.readers.image_choice import ImageTable, sizes
 from dmcnn.readers.larcv3.options import LArCV3Options, Product
 from dmcnn.readers.voxels import place
@@ -27,9 +27,9 @@ CONTENT: dict[Product, str] = {"image2d": "images", "sparse2d": "voxels"}
 
 
 class LArCV3(ImageFile):
-    """One LArCV3 file.
+    """LArCV3 file.
 
-    A LArCV3 file does not say which of its axes is wire. dmcnn and the larcv2_to_larcv3 converter store axis
+    The file does not say which of its axes is wire. dmcnn and the larcv2_to_larcv3 converter store axis
     0 = row (tick); a file made with axis 0 = column (wire) needs ``axis0="col"``. The unit of the edges is an
     attribute ``unit`` of the group where dmcnn wrote the file, else unknown.
     """
@@ -67,7 +67,7 @@ class LArCV3(ImageFile):
         counts = extents["N"].astype(np.int64)
         table = self._image_table(where, counts, meta, unit)
         self._first, self._n = images["first"].astype(np.int64), images["N"].astype(np.int64)
-        wrong = np.flatnonzero(table.there & (self._n != table.rows * table.cols))
+        wrong = np.flatnonzero(table.has_pixels & (self._n != table.rows * table.cols))
         if product == "image2d" and len(wrong):
             first = wrong[0]
             raise InputError(
@@ -77,14 +77,16 @@ class LArCV3(ImageFile):
         return producer, events, table
 
     def _only_product(self, file: h5py.File) -> Product:
+        """Return the only product of the file, image2d if it has none; InputError if it has both."""
         with decoding_errors(str(self.path)):
             names = [split_name(name, "group") for name in file.get("Data", ())]
-        there = sorted({parts[0] for parts in names if parts and parts[0] in CONTENT})
-        if len(there) > 1:
-            raise InputError(f"{self.path}: holds both {' and '.join(there)}, say which with product")
-        return "sparse2d" if there == ["sparse2d"] else "image2d"
+        products = sorted({parts[0] for parts in names if parts and parts[0] in CONTENT})
+        if len(products) > 1:
+            raise InputError(f"{self.path}: holds both {' and '.join(products)}, choose one with product")
+        return "sparse2d" if products == ["sparse2d"] else "image2d"
 
     def _events(self, file: h5py.File) -> NDArray[Any]:
+        """Return the (n,) EVENT of all entries."""
         ids = hdf5.table(file, "Events/event_id", "run", "subrun", "event")
         if not len(ids):
             raise InputError(f"{self.path}: no entries")
@@ -98,11 +100,11 @@ class LArCV3(ImageFile):
     def _image_table(
         self, where: str, counts: NDArray[np.int64], stored: NDArray[Any], unit: int
     ) -> ImageTable:
-        """Rows and columns, and the edges, from image_meta whose arrays are (m, 2) in stored axis order."""
+        """Return the table of all images from the rows of image_meta (m,), whose axes are in stored order."""
         if stored["number_of_voxels"].shape[1:] != (2,) or stored["origin"].shape[1:] != (2,):
-            raise InputError(f"{where}/image_meta: images have not two axes")
+            raise InputError(f"{where}/image_meta: expected images of two axes")
         row, col = (0, 1) if self._rows_first else (1, 0)
-        valid = stored["valid"] != 0  # an image whose meta was never set is a shell
+        valid = stored["valid"] != 0  # an image whose meta is not set has no pixels
         number = np.where(valid[:, None], stored["number_of_voxels"], 0)
         rows, cols = sizes(where, number[:, row], number[:, col], counts)
         meta = np.zeros(len(stored), META)
@@ -115,19 +117,19 @@ class LArCV3(ImageFile):
 
     def _pixels(self, start: int, stop: int) -> Decoded:
         image = self._image[start:stop]
-        there = image >= 0
-        first, n = self._first[image[there]], self._n[image[there]]
+        present = image >= 0
+        first, n = self._first[image[present]], self._n[image[present]]
         with hdf5.open_file(self.path) as file:
             content = hdf5.content(file, self._content)
             with decoding_errors(f"{self.path}: {self._group}: entries {start}..{stop - 1}"):
                 pixels, first = content.slices(first, n)
         starts = np.full(image.shape, -1, np.int64)
-        starts[there] = first
+        starts[present] = first
         rows, cols = self._rows[start:stop], self._cols[start:stop]
         limits = self.options.limits
         if self._product == "sparse2d":
             counts = np.zeros(image.shape, np.int64)
-            counts[there] = n
+            counts[present] = n
             where = f"{self.path}: {self._group}"
             return place(
                 where,
@@ -161,6 +163,6 @@ class LArCV3(ImageFile):
             raise InputError(f"{where}: {len(extents)} entries, expected {len(self)} as the images have")
         hdf5.check_extents(f"{where}/extents", extents, len(table))
         table = table[hdf5.row_numbers(extents)]
-        there = table.dtype.names or ()
-        origin = (table[name] if name in there else None for name in ORIGIN)
-        return primary(extents["N"].astype(np.int64), table["pdg"], *origin)
+        stored = table.dtype.names or ()
+        origin = (table[name] if name in stored else None for name in ORIGIN)
+        return select_primaries(extents["N"].astype(np.int64), table["pdg"], *origin)

@@ -18,29 +18,32 @@ class SmartPixelOptions(Options):
     """Options of files of pixel frames.
 
     Charges are "electrons" as stored; "standardised": u = sign(x) log2(1 + |x|) becomes (u - charge_mean) /
-    charge_std, divided by ``charge_high`` above zero and by ``charge_low`` below, and no charge stays 0; or
-    "digitised": how many of ``charge_thresholds`` a charge reaches. Standardised charges with ``charge_bits`` are
-    rounded, half to even, to 2^bits steps from -1 to just below 1. Noise is fixed by row and ``charge_seed``.
+    charge_std, divided by ``charge_high`` above zero and by ``charge_low`` below; a pixel without charge stays 0; or
+    "digitised": the number of ``charge_thresholds`` that a charge reaches. With ``charge_bits``, standardised charges
+    are rounded, half to even, to 2^bits steps from -1 to 1 - 2^(1 - bits). Noise depends on the name of the file, the
+    row and ``charge_seed`` alone.
 
     Raises:
-        InputError: one line for every value that is not valid.
+        InputError: invalid values, one line each.
     """
 
     section: ClassVar[str] = "pixel frames"
 
     slices: Sequence[int] | None = option(None, "numbers of the time slices (default: all)", min_length=1)
     window: Sequence[int] | None = option(
-        None, "[rows, columns] (default: 13 x 21 or 16 x 16, as fits)", min_length=2, max_length=2
+        None, "[rows, columns] (default: 13 x 21 or 16 x 16, whichever fits)", min_length=2, max_length=2
     )
     charge: Kind = option(
         "electrons",
-        "what a pixel holds (default electrons); standardised: log2(1 + |x|) with the sign of x, centred and divided "
+        "content of a pixel (default electrons); standardised: log2(1 + |x|) with the sign of x, centred and divided "
         "by its spread; digitised: a level",
     )
     charge_mean: float | None = option(None, "mean of these logarithms (default: that of the training files)")
-    charge_std: float | None = option(None, "their spread (default: that of the training files)", gt=0)
+    charge_std: float | None = option(
+        None, "standard deviation of these logarithms (default: that of the training files)", gt=0
+    )
     charge_high: float = option(1.7, "divisor of standardised charges above zero (default 1.7)", gt=0)
-    charge_low: float = option(2.5, "divisor of those below zero (default 2.5)", gt=0)
+    charge_low: float = option(2.5, "divisor of standardised charges below zero (default 2.5)", gt=0)
     charge_percentile: float | None = option(
         None,
         "the divisors are this percentile of the training files, such as 99.7, and charges are limited to their "
@@ -57,7 +60,10 @@ class SmartPixelOptions(Options):
     charge_noise: float = option(0.0, "rms of the noise added to every pixel", "electrons", ge=0)
     charge_seed: int = option(0, "seed of this noise (default 0)", ge=0)
     charge_thresholds: Sequence[float] = option(
-        (400.0, 1000.0, 2000.0), "of the levels (default 400, 1000, 2000)", "electrons", min_length=1
+        (400.0, 1000.0, 2000.0),
+        "thresholds of the levels (default 400, 1000, 2000)",
+        "electrons",
+        min_length=1,
     )
     contained: float | None = option(
         None, "only clusters with less charge at the border of their window", "electrons"
@@ -92,7 +98,7 @@ class SmartPixelOptions(Options):
 
     @property
     def missing(self) -> list[str]:
-        """Options that have to be fitted to training files before charges can be standardised."""
+        """Names of the options that must still be fitted to training files before charges can be standardised."""
         if self.charge != "standardised":
             return []
         unknown = {"charge_mean": self.charge_mean is None, "charge_std": self.charge_std is None}

@@ -1,8 +1,8 @@
-"""Frames of the charge that a track leaves in a small window of pixels, as published for smart pixel sensors.
+"""Reader of pixel frames: charge that a track leaves in a small window of pixels, as published for smart pixels.
 
 A table has a row per track and a column per pixel and time slice, named by its number t * H * W + y * W + x: parquet
-or csv files ``recon3D*`` of all slices, ``recon2D*`` of the last one. What is known of the tracks is in files
-``labels*`` of as many rows, or in more columns of the same table. Rows belong together by their position.
+or csv files ``recon3D*`` of all slices, ``recon2D*`` of the last one. The true track parameters are in files
+``labels*`` of as many rows in the same order, or in more columns of the same table.
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ from dmcnn.images.sparse import META, NO_IMAGE, UNIT_PIXEL, SparseImages, unset_
 from dmcnn.readers.base import EventFile
 from dmcnn.readers.smartpixel.charge import Fit, image_values
 from dmcnn.readers.smartpixel.columns import CSV, MAGIC
-from dmcnn.readers.smartpixel.frames import NO_CHARGES, Charges, noisy
+from dmcnn.readers.smartpixel.frames import NO_CHARGES, Charges, add_noise
 from dmcnn.readers.smartpixel.options import SmartPixelOptions
 from dmcnn.readers.smartpixel.tracks import PixelTable
 
 STRIDE = 2048
-"""Frames made from charges at a time; the noise of so many comes from a generator of their own."""
+"""Frames computed at a time; each stride has its own generator of noise."""
 
 
-class SmartPixel(EventFile):
-    """One file of pixel frames.
+class SmartPixelFile(EventFile):
+    """File of pixel frames.
 
-    Images are (slices, rows = y, columns = x). Events have no ids: ``entry`` is the row. A row with a charge that is
-    NaN or infinite in a slice that is used, or that is not contained, is an entry without image.
+    Images are (slices, rows = y, columns = x). Events have no ids: ``entry`` is the row. An entry has no image if a
+    charge in one of the chosen slices is NaN or infinite, or if its cluster is not contained.
     """
 
     options_class = SmartPixelOptions
     options: SmartPixelOptions
     axis0 = "time"
     keeps = False
-    """Whether charges that have been read stay in memory, if there is room, until the file is read again."""
+    """Whether charges stay in memory, if there is room, until the file is read again."""
 
     def __init__(self, path: str | Path, options: SmartPixelOptions | None = None, **given: Any) -> None:
         super().__init__(existing_file(path), options, **given)
         options, contained = self.options, self.options.contained
-        self._table = PixelTable.of(self.path, options.slices, options.window)
+        self._table = PixelTable.open(self.path, options.slices, options.window)
         self.shape = self._table.shape
         self.events = unset_events(self._table.charges.rows)
         self._ends = np.cumsum([0, *self._table.charges.layout.rows])
@@ -74,18 +74,18 @@ class SmartPixel(EventFile):
     def fit(
         cls, files: Sequence[str | Path], *, between: Sequence[int] | None = None, **given: Any
     ) -> dict[str, Any]:
-        """Return the options that are still missing to standardise charges, from training files.
+        """Return the options that standardise charges, fitted to training files; none if all are given.
 
-        Every file counts the same: mean and variance of u are those of each file, averaged. Charges stay in memory,
-        as far as there is room, until they are read. Where charges are not standardised nothing is missing.
+        Every file has the same weight: mean and variance of u are averages over the files. Charges stay in memory,
+        as far as there is room, until they are read.
 
         Args:
             files: the training files.
             between: only entries ``between[0]`` to ``between[1] - 1`` of every file; None = all.
-            given: options; what is meant for other formats is left aside.
+            given: options by name; options of other formats are ignored.
 
         Raises:
-            InputError: as SmartPixel; or a file has no charge.
+            InputError: an invalid file or option, or a file without charge.
         """
         options = SmartPixelOptions(
             **{name: given[name] for name in given.keys() & cls.options_class.names()}
@@ -105,12 +105,12 @@ class SmartPixel(EventFile):
             raise InputError("no training file to fit charges to")
         return fit.options()
 
-    def as_drawn(self) -> SmartPixel:
+    def as_drawn(self) -> SmartPixelFile:
         """Return a reader of the charges in electrons."""
         if self.options.charge == "electrons":
             return self
         given = self.options.given().items()
-        return SmartPixel(
+        return SmartPixelFile(
             self.path, **{name: value for name, value in given if not name.startswith("charge")}
         )
 
@@ -136,17 +136,17 @@ class SmartPixel(EventFile):
         stop = self._until(start, stop)
         if self.options.missing:
             raise InputError(
-                f"{self.path}: charge = 'standardised' needs {', '.join(self.options.missing)}: give what training "
-                "files have, as SmartPixel.fit finds it"
+                f"{self.path}: charge = 'standardised' needs {', '.join(self.options.missing)}, see "
+                "SmartPixelFile.fit(training files)"
             )
-        made = join(
-            [self._made(block, n).take(i, j) for block, n, i, j in self._parts(start, stop)], NO_CHARGES
+        values = join(
+            [self._values(block, n).take(i, j) for block, n, i, j in self._parts(start, stop)], NO_CHARGES
         )
         self._read[start:stop] = True
         return SparseImages(
-            offsets=made.offsets,
-            index=made.index.astype(np.int32),
-            value=made.value.astype(np.float32),
+            offsets=values.offsets,
+            index=values.index.astype(np.int32),
+            value=values.value.astype(np.float32),
             shape=self.shape,
             events=self.events[start:stop].copy(),
             meta=self._meta((self._bad | self._left_out)[start:stop]),
@@ -156,14 +156,14 @@ class SmartPixel(EventFile):
     def cluster_sizes(self, start: int = 0, stop: int | None = None) -> NDArray[np.int64]:
         stop = self._until(start, stop)
         size = self.shape[1] * self.shape[2]
-        found = np.zeros((stop - start, size), bool)
+        active = np.zeros((stop - start, size), bool)
         charges = join(list(self.charges(start, stop)), NO_CHARGES)
-        found[np.repeat(np.arange(stop - start), np.diff(charges.offsets)), charges.index % size] = True
-        sizes: NDArray[np.int64] = found.sum(axis=1, dtype=np.int64)
+        active[np.repeat(np.arange(stop - start), np.diff(charges.offsets)), charges.index % size] = True
+        sizes: NDArray[np.int64] = active.sum(axis=1, dtype=np.int64)
         return sizes
 
     def charges(self, start: int, stop: int) -> Iterator[Charges]:
-        """Charges [electrons] of entries start..stop-1, noise included, in several parts."""
+        """Yield the charges [electrons] of entries start..stop-1, with noise, in several parts."""
         for block, stride, first, last in self._parts(start, stop):
             yield self._electrons(block, stride).take(first, last)
 
@@ -180,7 +180,7 @@ class SmartPixel(EventFile):
         return lines
 
     def _parts(self, start: int, stop: int) -> Iterator[tuple[int, int, int, int]]:
-        """Block, stride in it, and first and last frame in that, which together are entries start..stop-1."""
+        """Yield (block, stride, first frame, end frame) of the parts that make up entries start..stop-1."""
         block = int(np.searchsorted(self._ends, start, side="right")) - 1
         while start < stop:
             begin, end = int(self._ends[block]), int(self._ends[block + 1])
@@ -193,44 +193,45 @@ class SmartPixel(EventFile):
             block += 1
 
     def _whole(self, block: int) -> Charges:
-        """All charges of a block; those of the last one stay in memory."""
+        """Return all charges of a block; the last block stays in memory."""
         if self._block is None or self._block[0] != block:
-            self._forget()  # before the next one is read
+            self._forget()  # before the next block takes memory
             self._block = block, self._table.read(block)
         return self._block[1]
 
     def _forget(self) -> None:
+        """Drop the last block and stride, or move the block to the cache."""
         if self.keeps and self._block is not None:
             self._table.keep(*self._block)
         self._block = self._stride = None
 
     def _electrons(self, block: int, stride: int) -> Charges:
-        """The charges of a stride that count, with noise if there is any."""
+        """Return the charges [electrons] of the contained clusters of a stride, with noise."""
         whole = self._whole(block)
         first = stride * STRIDE
-        found = whole.take(first, min(first + STRIDE, len(whole)))
-        rows = slice(int(self._ends[block]) + first, int(self._ends[block]) + first + len(found))
-        self._bad[rows] = found.bad
+        charges = whole.take(first, min(first + STRIDE, len(whole)))
+        rows = slice(int(self._ends[block]) + first, int(self._ends[block]) + first + len(charges))
+        self._bad[rows] = charges.bad
         if self.options.charge_noise:
             file = zlib.crc32(self.path.name.encode())
             size = int(np.prod(self.shape))
             seed = [self.options.charge_seed, file, block, stride]
-            found = noisy(found, self.options.charge_noise, size, seed)
-        return found if self.options.contained is None else found.of_frames(~self._left_out[rows])
+            charges = add_noise(charges, self.options.charge_noise, size, seed)
+        return charges if self.options.contained is None else charges.select_frames(~self._left_out[rows])
 
-    def _made(self, block: int, stride: int) -> Charges:
-        """What becomes of the charges of a stride; that of the last one stays in memory."""
+    def _values(self, block: int, stride: int) -> Charges:
+        """Return the pixel values of a stride; the last stride stays in memory."""
         if self._stride is None or self._stride[0] != (block, stride):
-            found = self._electrons(block, stride)
-            value = image_values(found.value.astype(np.float64, copy=False), self.options)
-            self._stride = (block, stride), replace(found, value=value).where(value != 0)
+            charges = self._electrons(block, stride)
+            value = image_values(charges.value.astype(np.float64, copy=False), self.options)
+            self._stride = (block, stride), replace(charges, value=value).select_pixels(value != 0)
         return self._stride[1]
 
     def _meta(self, absent: NDArray[np.bool_]) -> NDArray[Any]:
-        """(n, C) META; the plane is the number of the slice."""
-        one = np.zeros((1, self.shape[0]), META)
-        one["unit"], one["plane"] = UNIT_PIXEL, self._table.slices
-        one["y_max"], one["x_max"] = self.shape[1:]
-        meta = np.repeat(one, len(absent), axis=0)
+        """Return (n, C) META; the plane is the number of the slice, or NO_IMAGE where ``absent`` (n,) is True."""
+        row = np.zeros((1, self.shape[0]), META)
+        row["unit"], row["plane"] = UNIT_PIXEL, self._table.slices
+        row["y_max"], row["x_max"] = self.shape[1:]
+        meta = np.repeat(row, len(absent), axis=0)
         meta["plane"][absent] = NO_IMAGE
         return meta
