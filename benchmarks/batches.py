@@ -179,14 +179,15 @@ def occlude(active: int = 2000, half: int = 4, batch_size: int = 8, rounds: int 
     memory = np.empty((batch_size, *event.shape), np.float32)
 
     def ours() -> Iterator[torch.Tensor]:
-        found = list_windows(event, half)
-        return occluded_batches(event, found, np.arange(len(found)), fill_values(event), batch_size, memory)
+        """Yield the batches of dmcnn."""
+        scan = list_windows(event, half)
+        return occluded_batches(event, scan, np.arange(len(scan)), fill_values(event), batch_size, memory)
 
-    found = list_windows(event, half)
-    made = [one.numpy().copy() for batch in islice(ours(), 5) for one in batch]
-    for window, copy in islice(zip(found.number.tolist(), clones(), strict=True), len(made)):
-        if window < len(made):
-            np.testing.assert_array_equal(made[window], copy)
+    scan = list_windows(event, half)
+    images = [image.numpy().copy() for batch in islice(ours(), 5) for image in batch]
+    for window, copy in islice(zip(scan.number.tolist(), clones(), strict=True), len(images)):
+        if window < len(images):
+            np.testing.assert_array_equal(images[window], copy)
     full = torch.empty((batch_size, *image.shape))
 
     def loop() -> None:
@@ -204,7 +205,7 @@ def occlude(active: int = 2000, half: int = 4, batch_size: int = 8, rounds: int 
         for batch in ours():
             full[: len(batch)].copy_(batch)
 
-    merged = f"{len(found)} of {len(rows)} differ"
+    merged = f"{len(scan)} of {len(rows)} differ"
     return [
         paired(
             f"occlude, {active} windows ({merged})", "loop of clones", changes, loop, rounds=rounds, target=20

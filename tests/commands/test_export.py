@@ -131,7 +131,7 @@ def test_faults_are_one_line(
     out = tmp_path / "out"
     expected = {
         "qonnx": "lariat_qonnx.onnx: the network has float parameters, expected all of them to be quantised",
-        "json": "lariat_integers.json: the network has float numbers",
+        "json": "lariat_integers.json: the network has float parameters",
         "pt2": "format = 'pt2' must be 'onnx' or 'torch' or 'qonnx' or 'json' or 'table' or list",
     }
     for kind, text in expected.items():

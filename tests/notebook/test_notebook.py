@@ -170,16 +170,14 @@ def test_images_that_do_not_fit(net: Predictor, images: Any, fault: str) -> None
         net(images)
 
 
-def test_charges_that_cannot_be_told_apart_are_refused() -> None:
+def test_arrays_of_unknown_unit_are_refused() -> None:
     reading = {"charge": "standardised", "charge_mean": 3.0, "charge_std": 2.0, "slices": [0, 19]}
     names, scales = ["x-midplane", "y-midplane", "cotAlpha", "cotBeta"], [75.0, 18.75, 8.0, 0.5]
     sizes = {"num_class": 14, "channels": 2, "height": 13, "width": 21, "bits_1": 0, "bits_2": 0}
     card = Card("smartpixel", sizes, [], None, "none", reading, targets=names, target_scales=scales)
     net = Predictor(card.build(), card)
     array = np.ones((2, 13, 21))
-    with pytest.raises(
-        InputError, match="charge = 'standardised', which an array does not tell from electrons"
-    ):
+    with pytest.raises(InputError, match="charge = 'standardised', but the unit of an array is unknown"):
         net(array)
     table = net.scores(array, is_prepared=True)
     assert np.isfinite(table["sigma_cotBeta"]).all()

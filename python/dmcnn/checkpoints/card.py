@@ -15,7 +15,7 @@ from dmcnn.metrics.gaussian import Gaussian
 from dmcnn.models import MODELS, Maker, find_model
 
 Own = str | Maker | Sequence[str | Maker] | None
-"""What users say of networks and readers that are not dmcnn's: ``module:Name``, what makes a network, or several."""
+"""User's own models and readers: ``module:Name``, the class or function of a model, or several of them."""
 
 KEY = "dmcnn"
 """Key of the card in a checkpoint."""
@@ -79,7 +79,7 @@ class Card:
         """Make a new network of this kind.
 
         Args:
-            own: what the user says of a network that is not dmcnn's. The card's word alone imports no module.
+            own: user's own model. A module that only the card names is not imported.
 
         Raises:
             InputError: an unknown model, a module that the user did not name, or arguments that the model does not
@@ -90,19 +90,19 @@ class Card:
         except (TypeError, ValueError, RuntimeError) as error:
             if isinstance(error, InputError):
                 raise
-            said = str(error).partition("\n")[0]
-            raise InputError(f"model {self.model!r}: {said}") from None
+            reason = str(error).partition("\n")[0]
+            raise InputError(f"model {self.model!r}: {reason}") from None
 
     def check_reader(self, own: Own) -> None:
-        """Raise InputError if images are read by a module of one's own that the user has not named."""
+        """Raise InputError if the reader on the card is a user's own module that the user has not named."""
         reader = str(self.reading.get("reader") or "")
-        if plugins.is_own(reader) and reader not in _listed(own):
+        if plugins.is_own(reader) and reader not in _as_list(own):
             raise InputError(f"its images are read by {reader!r}: reader = {reader!r} imports it")
 
     def _maker(self, own: Own) -> Maker:
-        """Return what makes the network, if its word is dmcnn's, of an installed package, or named by the user."""
-        words = [word for word in _listed(own) if isinstance(word, str)]
-        makers = [maker for maker in _listed(own) if not isinstance(maker, str)]
+        """Return the class or function of the model: of dmcnn, an installed package, or a module the user named."""
+        words = [word for word in _as_list(own) if isinstance(word, str)]
+        makers = [maker for maker in _as_list(own) if not isinstance(maker, str)]
         if makers and self.model not in MODELS:
             return makers[0]
         if plugins.is_own(self.model) and self.model not in words:
@@ -121,7 +121,8 @@ class Card:
         return asdict(self)
 
 
-def _listed(own: Own) -> list[str | Maker]:
+def _as_list(own: Own) -> list[str | Maker]:
+    """Return the user's own models and readers as a list."""
     if own is None:
         return []
     return [own] if isinstance(own, str) or callable(own) else list(own)
