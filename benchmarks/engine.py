@@ -17,8 +17,8 @@ from timing import Timing, paired
 from torch import nn
 from torch.nn import functional as F
 
-from dmcnn.engines.sparse import sparse
 from dmcnn.engines.dense import to_tensor
+from dmcnn.engines.sparse import sparse
 from dmcnn.images.sparse import SparseImages
 from dmcnn.models import MODELS
 from dmcnn.readers import open_images

@@ -7,10 +7,14 @@ import inspect
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import dmcnn
 from conftest import ROOT
 from dmcnn.settings import COMMANDS, Reading, Settings
 from dmcnn.settings.command import load
@@ -125,6 +129,156 @@ def test_the_core_is_used_by_few() -> None:
             if isinstance(node, ast.ImportFrom) and node.module == "dmcnn":
                 users |= {path for alias in node.names if alias.name == "_core"}
     assert {str(path.relative_to(PACKAGE)) for path in users} == MAY_USE_CORE
+
+
+VERBS = set(
+    [
+        "add",
+        "animate",
+        "append",
+        "apply",
+        "assign",
+        "average",
+        "check",
+        "choose",
+        "clamp",
+        "clip",
+        "close",
+        "combine",
+        "compare",
+        "compute",
+        "concatenate",
+        "connect",
+        "convert",
+        "convolve",
+        "copy",
+        "count",
+        "create",
+        "crop",
+        "declare",
+        "decode",
+        "decompress",
+        "describe",
+        "discard",
+        "draw",
+        "drop",
+        "end",
+        "enlarge",
+        "enter",
+        "evaluate",
+        "explain",
+        "fit",
+        "free",
+        "generate",
+        "import",
+        "initialise",
+        "insert",
+        "join",
+        "let",
+        "limit",
+        "list",
+        "load",
+        "log",
+        "make",
+        "map",
+        "maximise",
+        "measure",
+        "merge",
+        "move",
+        "normalise",
+        "note",
+        "open",
+        "pad",
+        "parse",
+        "predict",
+        "raise",
+        "read",
+        "reduce",
+        "remove",
+        "replace",
+        "restore",
+        "return",
+        "rotate",
+        "round",
+        "run",
+        "save",
+        "scale",
+        "scan",
+        "score",
+        "search",
+        "seed",
+        "select",
+        "send",
+        "set",
+        "share",
+        "show",
+        "simulate",
+        "store",
+        "sum",
+        "suspend",
+        "take",
+        "trace",
+        "track",
+        "train",
+        "turn",
+        "update",
+        "wrap",
+        "write",
+        "yield",
+    ]
+)
+"""First words of the docstrings of functions."""
+
+
+def definitions(kind: type[ast.stmt]) -> Iterator[tuple[str, Any]]:
+    """Yield (place, definition) of every function or class of the package, nested ones too."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, kind):
+                yield f"{path.relative_to(PACKAGE)}:{node.lineno}", node
+
+
+def test_docstrings_of_functions_begin_with_a_verb() -> None:
+    faults = []
+    for place, function in definitions(ast.FunctionDef):
+        text = ast.get_docstring(function)
+        decorators = {ast.unparse(decorator).rpartition(".")[2] for decorator in function.decorator_list}
+        if text and not decorators & {"property", "cached_property"} and text.split()[0].lower() not in VERBS:
+            faults.append(f"{place} {function.name}: {text.splitlines()[0]}")
+    assert not faults
+
+
+def test_no_public_class_name_stands_twice() -> None:
+    places: dict[str, list[str]] = {}
+    for place, cls in definitions(ast.ClassDef):
+        if not cls.name.startswith("_"):
+            places.setdefault(cls.name, []).append(place)
+    assert not {name: where for name, where in places.items() if len(where) > 1}
+
+
+def test_files_are_named_by_what_is_in_them() -> None:
+    generic = {
+        "utils",
+        "util",
+        "helpers",
+        "helper",
+        "misc",
+        "common",
+        "core",
+        "tools",
+        "manager",
+        "handler",
+        "lib",
+    }
+    assert not [path for path in PACKAGE.rglob("*.py") if set(path.stem.split("_")) & generic]
+
+
+def test_no_public_name_is_a_command() -> None:
+    """Importing a command must not replace a name of the public face."""
+    public = {name: getattr(dmcnn, name) for name in [*dmcnn.__all__, "open"]}
+    for command in COMMANDS:
+        import_module(f"dmcnn.{command}")
+    assert {name: getattr(dmcnn, name) for name in public} == public
 
 
 def test_importing_the_package_is_light() -> None:

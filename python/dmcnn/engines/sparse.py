@@ -12,7 +12,7 @@ from torch import fx, nn
 from dmcnn._common.errors import InputError
 from dmcnn.engines.maps import Images, Maps
 from dmcnn.engines.rules import OF_IMAGES, RESHAPES, RULES
-from dmcnn.engines.trace import Program, Step, Value, trace
+from dmcnn.engines.trace import RowProgram, Step, Value, trace
 from dmcnn.images.sparse import SparseImages
 
 log = logging.getLogger("dmcnn")
@@ -97,7 +97,7 @@ class SparseNet(nn.Module):
             return f"{named[first] or type(first).__name__} carries a hook"
         return ""
 
-    def _program(self) -> Program | None:
+    def _program(self) -> RowProgram | None:
         mode = self.dense.training
         if mode not in self._programs:
             try:
@@ -105,10 +105,10 @@ class SparseNet(nn.Module):
             except InputError as error:
                 self._say(f"sparse engine: dense, for {error}")
                 self._programs[mode] = None
-        program: Program | None = self._programs[mode]
+        program: RowProgram | None = self._programs[mode]
         return program
 
-    def _run(self, program: Program, images: Images, observe: Observer | None = None) -> Any:
+    def _run(self, program: RowProgram, images: Images, observe: Observer | None = None) -> Any:
         values: dict[int, Any] = {0: images}
         as_maps: Maps | None = None
 

@@ -43,7 +43,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Program:
+class RowProgram:
     """Steps, and the value (or tuple, list, dictionary of values) that they return."""
 
     steps: tuple[Step, ...]
@@ -67,7 +67,7 @@ VIEWS = {
 """Functions and methods whose result may share memory with their argument."""
 
 
-def trace(net: nn.Module) -> Program:
+def trace(net: nn.Module) -> RowProgram:
     """Trace the steps of ``net`` in its present mode.
 
     A module that changes its argument in place is followed: later steps take what it left there.
@@ -114,7 +114,7 @@ def trace(net: nn.Module) -> Program:
     steps = _fuse(steps, output)
     if not net.training:
         steps = _chain(steps, output)
-    return Program(tuple(_forget(steps, output)), output)
+    return RowProgram(tuple(_forget(steps, output)), output)
 
 
 class _Attribute:

@@ -50,7 +50,7 @@ class EventModel:
 
 
 @dataclass(frozen=True)
-class Event:
+class SimulatedEvent:
     """One event: kind as run number, window of the image, index and value of the active pixels."""
 
     run: int
@@ -59,7 +59,7 @@ class Event:
     value: NDArray[np.float32]
 
 
-def simulate(model: EventModel, seed: int, number: int) -> Event:
+def simulate(model: EventModel, seed: int, number: int) -> SimulatedEvent:
     """Simulate event ``number``; it depends on ``model``, ``seed`` and ``number`` alone."""
     rng = np.random.default_rng([seed, number])
     vertex, window = place_window(model.rows, model.columns, model.jitter, rng)
@@ -67,7 +67,7 @@ def simulate(model: EventModel, seed: int, number: int) -> Event:
     primaries = model.sources[kind](vertex, window, rng)
     rays = cosmic_rays(window, model.cosmic_flux, rng)
     ionisation = deposits(join([primaries, rays]), rng)
-    return Event(model.runs[kind], window, *digitise(ionisation, window, model.response, rng))
+    return SimulatedEvent(model.runs[kind], window, *digitise(ionisation, window, model.response, rng))
 
 
 def deposits(primaries: Particles, rng: np.random.Generator) -> Deposits:
