@@ -110,6 +110,11 @@ class Method(ABC):
                     self.progress(len(images))
         return torch.cat(maps)
 
+    @property
+    def revision(self) -> int:
+        """Number of the algorithm, raised where the same options give other maps than before."""
+        return 1
+
     def note(self) -> str:
         """How the map was made, for people: the options that matter."""
         common = {entry.name for entry in fields(Method)}

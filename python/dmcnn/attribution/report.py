@@ -96,13 +96,14 @@ class Job:
 
     def _key(self, target: Target, methods: Sequence[Method]) -> dict[str, Any]:
         """What makes two explanations the same."""
+        revisions = {method.name: method.revision for method in methods if method.revision > 1}
         return {
             "image": sha256(self.event.index.tobytes() + self.event.value.tobytes()).hexdigest(),
             "weights": self.trained.sha256,
             "target": [target.number, target.kind],
             "methods": [repr(method) for method in methods],
             "judging": [self.settings.judging(), self.settings.redraw] if self.settings.judge else None,
-        }
+        } | ({"revisions": revisions} if revisions else {})
 
     def draw(self, found: Explanation, methods: Sequence[Method]) -> None:
         """The overview of all maps, the removal curves, if asked each map; and the page."""

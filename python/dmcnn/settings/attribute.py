@@ -67,7 +67,7 @@ class AttributeSettings(Choosing):
         None, section="methods", description="the pixels that get this noise"
     )
     n_steps: int | None = setting(
-        None, ge=1, section="methods", description="most gradients of integrated gradients"
+        None, ge=1, section="methods", description="gradients of integrated gradients"
     )
     baseline: float | None = setting(
         None, section="methods", description="value of every pixel where integrated gradients begin"

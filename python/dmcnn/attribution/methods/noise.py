@@ -47,6 +47,11 @@ class Noisy(Method):
                 f"where = {self.where!r}{nearest(self.where, WHERE)}, there is {', '.join(WHERE)}"
             )
 
+    @property
+    def revision(self) -> int:
+        """That of the method inside."""
+        return self.method.revision
+
     def maps(self, explained: Explained, images: torch.Tensor) -> Iterator[torch.Tensor]:
         """The (n, C, H, W) maps of one noisy copy of every image after the other."""
         draws = [self._draws(image) for image in images]
