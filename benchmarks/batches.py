@@ -1,7 +1,7 @@
-"""Timings from sparse images to batches: densify, loader, occlude, each against what it replaces.
+"""Timings from sparse images to batches: densify, loader, occlude, against NumPy, uproot and a loop of clones.
 
-Every row is a pair of calls that do the same work, timed one right after the other, round by round, so that other
-load on the machine meets both. Times are process CPU times on one thread, unless a row says that it waits.
+Every row is a pair of calls that do the same work, timed in turn, round by round, so that other load on the machine
+affects both. Times are process CPU times on one thread.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from dmcnn import _core
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.datasets.labels import LabelRule
 from dmcnn.images.sparse import SparseImages
-from dmcnn.occlusion.engines import occluded
+from dmcnn.occlusion.engines import occluded_batches
 from dmcnn.occlusion.fills import fill_values
-from dmcnn.occlusion.windows import windows
+from dmcnn.occlusion.windows import list_windows
 from dmcnn.training.batches import Batches
 from dmcnn.training.loader import Loader
 
@@ -32,14 +32,14 @@ ADC_LO, ADC_HI = 10.0, 500.0
 
 
 def sample(events: int, seed: int = 1) -> SparseImages:
-    """Labelled 512 x 512 images of the built-in sample, which is simulated the first time."""
+    """Return labelled 512 x 512 images of the built-in sample, which is simulated at first use."""
     rule = LabelRule.parse("run == 100", ["signal", "background"])
     inputs = f"sample://dark-trident/train?events={events}&seed={seed}"
     return Dataset(inputs, rule, adc_lo=ADC_LO, adc_hi=ADC_HI).load()
 
 
 def random_images(count: int, active: int, side: int = 512, seed: int = 1) -> SparseImages:
-    """``count`` images with ``active`` pixels each, on random walks like tracks."""
+    """Draw ``count`` images with ``active`` pixels each, on straight tracks."""
     from dmcnn.images.sparse import sparse
 
     random = np.random.default_rng(seed)
@@ -54,7 +54,7 @@ def random_images(count: int, active: int, side: int = 512, seed: int = 1) -> Sp
 
 
 def densify() -> list[Timing]:
-    """A batch of 32 images of 512 x 512 with about 1,500 active pixels, flipped: NumPy, and memset alone."""
+    """Time a batch of 32 flipped images of 512 x 512 with 1,500 active pixels, against NumPy and memset alone."""
     images = random_images(BATCH, 1500)
     turns = np.random.default_rng(2).choice(np.array([0, 2, 4, 6], np.uint8), BATCH)
     out = np.empty((BATCH, *images.shape), np.float32)
@@ -63,6 +63,7 @@ def densify() -> list[Timing]:
     batch = (images.offsets, images.index, images.value)
 
     def numpy_way() -> NDArray[np.float32]:
+        """Fill and flip dense images with NumPy."""
         dense = np.zeros(out.shape, np.float32)
         dense.reshape(BATCH, -1)[np.repeat(np.arange(BATCH), images.n_pixels), images.index] = images.value
         for image, turn in zip(dense, turns, strict=True):
@@ -72,22 +73,23 @@ def densify() -> list[Timing]:
         return dense
 
     def ours() -> None:
+        """Fill and flip dense images with dmcnn."""
         _core.densify(*batch, out, turns)
 
     np.testing.assert_array_equal(numpy_way(), (ours(), out)[1])
     change: dict[str, Any] = {"shift": np.ones((BATCH, 2), np.int64), "key": key, "noise": 2.0, "mask": 0.1}
     return [
-        paired("densify 32 x 512 x 512, flips", "NumPy zeros, index, flip copy", ours, numpy_way, target=3),
-        paired("densify 32 x 512 x 512, flips", "memset of the batch", ours, lambda: out.fill(0), target=0.5),
+        paired("densify and flip 32 x 512 x 512", "NumPy: zeros, index, copy", ours, numpy_way, target=3),
+        paired("densify and flip 32 x 512 x 512", "memset", ours, lambda: out.fill(0), target=0.5),
         paired(
-            "densify, shift, noise and mask too",
-            "memset of the batch",
+            "densify, flip, shift, add noise and mask",
+            "memset",
             lambda: _core.densify(*batch, out, turns, **change),
             lambda: out.fill(0),
         ),
         paired(
-            "densify to bfloat16",
-            "float32 batch cast by torch",
+            "densify and flip to bfloat16",
+            "float32 batch, cast by torch",
             lambda: _core.densify(*batch, half, turns),
             lambda: (ours(), torch.from_numpy(out).to(torch.bfloat16)),
         ),
@@ -95,7 +97,7 @@ def densify() -> list[Timing]:
 
 
 class RootItems(torch.utils.data.Dataset[torch.Tensor]):
-    """How DM-CNN reads: the file stays open, one entry per item through uproot, thresholds in NumPy."""
+    """Dataset as in DM-CNN: the file stays open, uproot reads one entry per item, NumPy applies the thresholds."""
 
     def __init__(self, path: Path) -> None:
         with uproot.open(path) as file:
@@ -107,7 +109,7 @@ class RootItems(torch.utils.data.Dataset[torch.Tensor]):
         return int(self.branch.num_entries)
 
     def __getitem__(self, entry: int) -> torch.Tensor:
-        """(images, rows, columns), or (1, …) if that is what the entries hold."""
+        """Return the (images, rows, columns) float32 charges of an entry."""
         read = self.branch.array(library="np", entry_start=entry, entry_stop=entry + 1, array_cache=None)[0]
         images = []
         for flat in read:
@@ -119,11 +121,11 @@ class RootItems(torch.utils.data.Dataset[torch.Tensor]):
 
 
 def loader(root: Path, events: int = 2000, rounds: int = 5) -> list[Timing]:
-    """An epoch of cached images as batches of 32, against the same number of items read from a ROOT file.
+    """Time an epoch of cached images as batches of 32, against the same number of items read from a ROOT file.
 
-    ``root`` holds some entries, which are read again and again, none of them from uproot's cache. Where they have
-    fewer pixels than 512 x 512, the row "scaled" multiplies that time by the ratio of the pixels. A round reads one
-    batch of items and takes one epoch; the time of an epoch of items is that of a batch times the batches.
+    The few entries of ``root`` are read repeatedly, without the cache of uproot. If they have fewer pixels than
+    512 x 512, the row "scaled" multiplies their time by the ratio of pixels. A round reads one batch of items and one
+    epoch of images; the time of an epoch of items is that of a batch times the number of batches.
     """
     images, items = sample(events), RootItems(root)
     batches = Batches(images, BATCH, epochs=1, seed=1, augment=True)
@@ -131,21 +133,23 @@ def loader(root: Path, events: int = 2000, rounds: int = 5) -> list[Timing]:
     pixels = images.shape[1] * images.shape[2] / items[0].numel()
 
     def epoch() -> None:
-        with Loader(batches, n_threads=1) as made:
-            for _ in made:
+        """Load one epoch with dmcnn."""
+        with Loader(batches, n_threads=1) as loaded:
+            for _ in loaded:
                 pass
 
     def read_batch() -> None:
+        """Read one batch of items."""
         read = torch.utils.data.DataLoader(items, batch_size=BATCH, sampler=list(order))
         next(iter(read))
 
     epoch()
     share = len(images) / BATCH
-    rows = [("items as they are", share)] + ([("scaled", share * pixels)] if pixels != 1 else [])
+    rows = [("unscaled", share)] + ([("scaled", share * pixels)] if pixels != 1 else [])
     return [
         paired(
-            f"loader, epoch of {len(images)} images",
-            f"uproot per item, {name}",
+            f"load an epoch of {len(images)} images",
+            f"uproot, item by item, {name}",
             epoch,
             read_batch,
             rounds=rounds,
@@ -157,15 +161,16 @@ def loader(root: Path, events: int = 2000, rounds: int = 5) -> list[Timing]:
 
 
 def occlude(active: int = 2000, half: int = 4, batch_size: int = 8, rounds: int = 15) -> list[Timing]:
-    """All windows of one 512 x 512 event as batches of images, against a Python loop of clones.
+    """Time all windows of one 512 x 512 event as batches of images, against a Python loop of clones.
 
-    The loop writes 1 MB per window, and that bounds it; ours writes the covered pixels of the windows that differ.
+    The loop writes 1 MB per window; dmcnn writes only the covered pixels, and only of windows that differ.
     """
     event = random_images(1, active)
     image = event.dense()[0]
     rows, columns = np.nonzero(image[0])
 
     def clones() -> Iterator[NDArray[np.float32]]:
+        """Yield a copy of the image for every window."""
         for row, column in zip(rows, columns, strict=True):
             copy = image.copy()
             copy[:, max(0, row - half) : row + half + 1, max(0, column - half) : column + half + 1] = 0
@@ -174,38 +179,42 @@ def occlude(active: int = 2000, half: int = 4, batch_size: int = 8, rounds: int 
     memory = np.empty((batch_size, *event.shape), np.float32)
 
     def ours() -> Iterator[torch.Tensor]:
-        found = windows(event, half)
-        return occluded(event, found, np.arange(len(found)), fill_values(event), batch_size, memory)
+        """Yield the batches of dmcnn."""
+        scan = list_windows(event, half)
+        return occluded_batches(event, scan, np.arange(len(scan)), fill_values(event), batch_size, memory)
 
-    found = windows(event, half)
-    made = [one.numpy().copy() for batch in islice(ours(), 5) for one in batch]
-    for window, copy in islice(zip(found.number.tolist(), clones(), strict=True), len(made)):
-        if window < len(made):
-            np.testing.assert_array_equal(made[window], copy)
+    scan = list_windows(event, half)
+    images = [image.numpy().copy() for batch in islice(ours(), 5) for image in batch]
+    for window, copy in islice(zip(scan.number.tolist(), clones(), strict=True), len(images)):
+        if window < len(images):
+            np.testing.assert_array_equal(images[window], copy)
     full = torch.empty((batch_size, *image.shape))
 
     def loop() -> None:
+        """Make all clones."""
         for _ in clones():
             pass
 
     def changes() -> None:
+        """Make all batches."""
         for _ in ours():
             pass
 
     def whole_batches() -> None:
+        """Make all batches and copy each of them whole."""
         for batch in ours():
             full[: len(batch)].copy_(batch)
 
-    merged = f"{len(found)} of {len(rows)} differ"
+    merged = f"{len(scan)} of {len(rows)} differ"
     return [
         paired(
             f"occlude, {active} windows ({merged})", "loop of clones", changes, loop, rounds=rounds, target=20
         ),
-        paired("occlude, every batch copied whole", "loop of clones", whole_batches, loop, rounds=rounds),
+        paired("occlude and copy every batch whole", "loop of clones", whole_batches, loop, rounds=rounds),
         paired(
-            "occlude, list and merge alone",
+            "list and merge the windows",
             "loop of clones",
-            lambda: windows(event, half),
+            lambda: list_windows(event, half),
             loop,
             rounds=rounds,
         ),

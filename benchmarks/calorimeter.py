@@ -1,6 +1,6 @@
-"""From an HDF5 file of energy and time images to batches of frames, against a loop over images and frames.
+"""Timing from an HDF5 file of energy and time images to batches of frames, against a loop over images and frames.
 
-Frames are cumulative, 21 of 32 x 32 cells. Both read the same file; the loop then looks for the cells of every frame
+The 21 frames of 32 x 32 cells are cumulative. Both read the same file; the loop then selects the cells of every frame
 of every image, as analyses of these images have done.
 """
 
@@ -25,11 +25,11 @@ from dmcnn.writers import calorimeter
 
 BATCH, CHUNK = 128, 1024
 SLOWER = 8
-"""The loop does one image in so many."""
+"""Images of dmcnn per image of the loop, which is slower."""
 
 
 def chain(folder: Path, count: int = 8192) -> list[Timing]:
-    """One row on one thread, by CPU time, and one on two threads, by the time on the wall."""
+    """Time one thread in CPU time, and two threads in wall-clock time."""
     path = folder / "calorimeter.h5"
     calorimeter.write(path, SAMPLES["calorimeter"](events=count, seed=1))
     few = folder / "few.h5"
@@ -39,7 +39,7 @@ def chain(folder: Path, count: int = 8192) -> list[Timing]:
     )
     return [
         paired(
-            f"{count} HDF5 images 32x32 to batches of 21 frames, {threads} thread{'s' * (threads > 1)}",
+            f"read {count} HDF5 images 32x32 as batches of 21 frames, {threads} thread{'s' * (threads > 1)}",
             "h5py, then np.where per image and frame",
             lambda threads=threads: [len(batch) for batch in batches(path, threads)],
             lambda: torch.from_numpy(loop(few)).split(BATCH),
@@ -53,7 +53,7 @@ def chain(folder: Path, count: int = 8192) -> list[Timing]:
 
 
 def batches(path: Path, threads: int) -> Iterator[torch.Tensor]:
-    """All images as (BATCH, 21, H, W) float32 tensors, each in the memory of the one before."""
+    """Yield all images as (BATCH, 21, H, W) float32 tensors, all in the same memory."""
     os.environ["DMCNN_NUM_THREADS"] = str(threads)
     reader = open_images(path)
     memory = torch.from_numpy(np.empty((BATCH, *reader.shape), np.float32))
@@ -65,13 +65,13 @@ def batches(path: Path, threads: int) -> Iterator[torch.Tensor]:
 
 
 def loop(path: Path) -> NDArray[np.float32]:
-    """(n, 21, H, W) frames of a whole file."""
+    """Return the (n, 21, H, W) float32 frames of a whole file, made image by image."""
     with h5py.File(path) as file:
         pictures = file["X"][:]
     frames = np.zeros((len(pictures), ECAL.count, *pictures.shape[1:3]), np.float32)
     for image, picture in zip(frames, pictures, strict=True):
-        energy, at = picture[..., 0], picture[..., 1]
+        energy, arrival = picture[..., 0], picture[..., 1]
         for k in range(ECAL.count - 1):
-            rows, columns = np.where((energy > ECAL.energy_above) & (at <= ECAL.edges[k + 1]))
+            rows, columns = np.where((energy > ECAL.energy_above) & (arrival <= ECAL.edges[k + 1]))
             image[k, rows, columns] = energy[rows, columns]
     return frames

@@ -1,10 +1,10 @@
-"""Seconds per event of the eight methods of the LArIAT table, against captum's methods called one by one.
+"""Timing of the eight methods of the LArIAT table per event, against the methods of captum called one by one.
 
     python benchmarks/explain.py [--weights FILE] [--events N] [--rounds N] [--threads N]
 
-MPID on simulated events of 512 x 512 pixels. captum has no RectGrad: the eighth method, SmoothGrad of RectGrad,
-stands below the table and on neither side of it. captum's integrated gradients take 50 fixed steps, ours as
-many; what the sums of both maps are off by is printed too, and how much ours changes with half of them.
+The network is MPID on simulated events of 512 x 512 pixels. captum has no RectGrad: the time of the eighth method,
+SmoothGrad of RectGrad, is printed below the table. Integrated gradients of captum take 50 fixed steps, those of dmcnn
+as many; the deviation of the sums of both maps is printed as well, and the change of ours with half of the steps.
 """
 
 from __future__ import annotations
@@ -33,23 +33,25 @@ from dmcnn.models.mpid import MPID
 
 TARGET = Target(0)
 SAMPLES = 5
-"""Noisy copies in captum's NoiseTunnel, by default."""
+"""Number of noisy copies, the default of NoiseTunnel in captum."""
 
 Call = Callable[[], object]
 
 
-def theirs(net: nn.Module, images: torch.Tensor) -> dict[str, Call]:
-    """captum's counterpart of every method that it has, at its defaults, on the layer that ours takes."""
+def captum_methods(net: nn.Module, images: torch.Tensor) -> dict[str, Call]:
+    """Return the methods of captum with its defaults, on the layer that dmcnn takes."""
     explained = Explained(net, TARGET)
     layer = net.get_submodule(find(net, (images.shape[1], images.shape[2], images.shape[3])).name)
     leaf = images.clone().requires_grad_()
     size = tuple(images.shape[2:])
 
     def grad_cam() -> torch.Tensor:
-        found = captum.attr.LayerGradCam(explained, layer).attribute(leaf, relu_attributions=True)
-        return captum.attr.LayerAttribution.interpolate(found, size, interpolate_mode="bilinear")
+        """Compute Grad-CAM and enlarge it to the image."""
+        maps = captum.attr.LayerGradCam(explained, layer).attribute(leaf, relu_attributions=True)
+        return captum.attr.LayerAttribution.interpolate(maps, size, interpolate_mode="bilinear")
 
     def smooth_grad() -> torch.Tensor:
+        """Average the gradients of noisy copies."""
         tunnel = captum.attr.NoiseTunnel(captum.attr.Saliency(explained))
         return tunnel.attribute(leaf, nt_samples=SAMPLES)
 
@@ -67,21 +69,22 @@ def theirs(net: nn.Module, images: torch.Tensor) -> dict[str, Call]:
 
 
 def lariat(net: nn.Module, images: torch.Tensor, rounds: int) -> list[Timing]:
-    """One row per method that captum has, and one of their sums; times are per event."""
-    other = theirs(net, images)
+    """Time every method that captum has, and their sum, per event."""
+    other = captum_methods(net, images)
     methods = {method.name: method for method in build("lariat", n_samples=SAMPLES)}
     rows = [_row(methods[name], other[name], net, images, rounds) for name in other]
     ours, base = sum(row.ours for row in rows), sum(row.other for row in rows)
-    return [*rows, Timing("all seven", "captum", ours, base, base / ours, target=1.0)]
+    return [*rows, Timing("all seven methods", "captum", ours, base, base / ours, target=1.0)]
 
 
 def _row(method: Method, other: Call, net: nn.Module, images: torch.Tensor, rounds: int) -> Timing:
-    found = paired(method.name, "captum", lambda: method(net, images, TARGET), other, rounds=rounds)
-    return replace(found, ours=found.ours / len(images), other=found.other / len(images))
+    """Time one method per event."""
+    timing = paired(method.name, "captum", lambda: method(net, images, TARGET), other, rounds=rounds)
+    return replace(timing, ours=timing.ours / len(images), other=timing.other / len(images))
 
 
 def rect_grad(net: nn.Module, images: torch.Tensor) -> float:
-    """[s] process time per event of the eighth method, which captum has not."""
+    """Return the process CPU time per event [s] of the eighth method, which captum does not have."""
     method = build("smooth_rect_grad", n_samples=SAMPLES)[0]
     start = time.process_time()
     method(net, images, TARGET)
@@ -89,7 +92,7 @@ def rect_grad(net: nn.Module, images: torch.Tensor) -> float:
 
 
 def rows() -> list[Timing]:
-    """The rows of one event and the initial weights, of one pair of runs: a minute on one thread."""
+    """Time one event with the initial weights in one round, which takes a minute on one thread."""
     torch.manual_seed(1)
     with quiet():
         return lariat(MPID().eval(), to_tensor(sample(1)), 1)
@@ -97,14 +100,14 @@ def rows() -> list[Timing]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without captum's warnings about the hooks that it sets."""
+    """Silence the warnings of captum about its hooks."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def completeness(net: nn.Module, images: torch.Tensor) -> str:
-    """How far the maps are from adding up to the difference of the logits, event by event."""
+    """Return the relative deviation of the sum of each map from the difference of the logits, as text."""
     method = IntegratedGradients()
     even = captum.attr.IntegratedGradients(Explained(net, TARGET)).attribute(images, internal_batch_size=8)
     ours = method(net, images, TARGET)
@@ -121,20 +124,22 @@ def completeness(net: nn.Module, images: torch.Tensor) -> str:
 
 
 def main() -> None:
-    """Run and print."""
-    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--weights", help="checkpoint of a trained MPID; by default its initial weights")
-    words.add_argument("--events", type=int, default=1)
-    words.add_argument("--rounds", type=int, default=3)
-    words.add_argument("--threads", type=int, default=1)
-    asked = words.parse_args()
-    torch.set_num_threads(asked.threads)
+    """Run the benchmark and print its table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--weights", help="checkpoint of a trained MPID; by default its initial weights")
+    parser.add_argument("--events", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
     torch.manual_seed(1)
-    net = load(asked.weights)[0] if asked.weights else MPID()
-    images = to_tensor(sample(asked.events))
+    net = load(options.weights)[0] if options.weights else MPID()
+    images = to_tensor(sample(options.events))
     with quiet():
-        found = lariat(net.eval(), images, asked.rounds)
-        sys.stdout.write(f"{table(found)}\nsmooth_rect_grad: {rect_grad(net, images):.2f} s\n")
+        rows = lariat(net.eval(), images, options.rounds)
+        sys.stdout.write(f"{table(rows)}\nsmooth_rect_grad: {rect_grad(net, images):.2f} s\n")
         sys.stdout.write(completeness(net, images) + "\n")
 
 

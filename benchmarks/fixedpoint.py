@@ -1,9 +1,9 @@
-"""Prediction of the quantised pixel network in fixed point, on one thread: ``python benchmarks/fixedpoint.py``.
+"""Timing of the quantised pixel network in fixed point, on one thread: ``python benchmarks/fixedpoint.py``.
 
-Baselines of the same run are two ports to torch, in batches of 5000: a naive one with a grouped and a 1 x 1
-convolution, and one with both in one kernel, on the pixels that are read, channels innermost. QKeras is not needed
-here: its ``model.predict`` was measured once, on a shared Xeon of two cores and in batches of 5000, to do 61,000
-frames of 2 slices and at best 25,700 of 20 slices per CPU second. Ten times that is the aim.
+Baselines of the same run are two ports to torch, in batches of 5000: a plain one with a grouped and a 1 x 1
+convolution, and one with both as one kernel, on the pixels that reach the outputs, channels innermost. QKeras is not
+needed: its ``model.predict`` was measured once, on a shared Xeon of two cores and in batches of 5000, with 61,000
+frames of 2 slices and at best 25,700 of 20 slices per CPU second. The target is ten times that.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ BITS = dict.fromkeys(STEPS, 8) | {"input": 4, "act_1": 4, "act_2": 4}
 
 
 def clusters(count: int, slices: int, seed: int = 1) -> SparseImages:
-    """Standardised charge of tracks that cross about 12 pixels, at the middle of the frame; it grows with time."""
+    """Draw frames of standardised charge: tracks across about 12 pixels near the centre, which grow with time."""
     random = np.random.default_rng(seed)
     y, x = np.mgrid[:ROWS, :COLUMNS]
     middle = (
@@ -37,13 +37,13 @@ def clusters(count: int, slices: int, seed: int = 1) -> SparseImages:
     )
     half = random.exponential(1.0, (count, 1, 1)) + 0.5
     near = np.hypot(y - middle[0], np.maximum(np.abs(x - middle[1]) - half, 0)) < 1.3
-    began = random.integers(0, max(slices // 4, 1), near.shape)
-    live = near[:, None] & (np.arange(slices)[:, None, None] >= began[:, None])
+    first = random.integers(0, max(slices // 4, 1), near.shape)
+    live = near[:, None] & (np.arange(slices)[:, None, None] >= first[:, None])
     return sparse(np.where(live, random.uniform(-1.2, 1.2, live.shape), 0).astype(np.float32))
 
 
 def parameters(slices: int, seed: int = 2) -> dict[str, Codes]:
-    """Random integers for every weight and bias."""
+    """Draw random integers for every weight and bias."""
     random = np.random.default_rng(seed)
     inputs = 5 * ((ROWS - 2) // POOL) * ((COLUMNS - 2) // POOL)
     shapes = [(slices, 1, 3, 3), (5, slices, 1, 1), (5,), (5, 5, 1, 1), (5,)]
@@ -55,54 +55,57 @@ def parameters(slices: int, seed: int = 2) -> dict[str, Codes]:
     return codes
 
 
-def rounded(values: torch.Tensor, bits: int, symmetric: bool = False) -> torch.Tensor:
-    """To multiples of 2^(1 - bits)."""
+def quantise(values: torch.Tensor, bits: int, symmetric: bool = False) -> torch.Tensor:
+    """Round to multiples of 2^(1 - bits) in -1 .. 1."""
     scale = 2 ** (bits - 1)
     return torch.clamp(torch.round(values * scale), symmetric - scale, scale - 1) / scale
 
 
 Weights = dict[str, tuple[torch.Tensor, int]]
+"""Parameter -> float values and bits."""
 
 
 def port(weights: Weights, frames: torch.Tensor, fused: bool) -> torch.Tensor:
-    """(n, 14) outputs of (n, slices, 13, 21) frames, from float weights and their bits."""
-    w = {name: rounded(*weight) for name, weight in weights.items()}
+    """Compute the (n, 14) outputs of (n, slices, 13, 21) frames in torch, with one or two first convolutions."""
+    w = {name: quantise(*weight) for name, weight in weights.items()}
     if fused:
         read = frames[:, :, : ROWS - 2, : COLUMNS - 1].contiguous(memory_format=torch.channels_last)
         kernel = w["pointwise.weight"] * w["depthwise.weight"].transpose(0, 1)
-        maps = F.conv2d(rounded(read, 4), kernel, w["pointwise.bias"])
+        maps = F.conv2d(quantise(read, 4), kernel, w["pointwise.bias"])
     else:
-        maps = F.conv2d(rounded(frames, 4), w["depthwise.weight"], groups=frames.shape[1])
+        maps = F.conv2d(quantise(frames, 4), w["depthwise.weight"], groups=frames.shape[1])
         maps = F.conv2d(maps, w["pointwise.weight"], w["pointwise.bias"])
-    maps = rounded(F.hardtanh(maps), 4, True)
-    maps = rounded(F.hardtanh(F.conv2d(maps, w["conv.weight"], w["conv.bias"])), 4, True)
-    values = rounded(F.avg_pool2d(maps, POOL), 8).flatten(1)
+    maps = quantise(F.hardtanh(maps), 4, True)
+    maps = quantise(F.hardtanh(F.conv2d(maps, w["conv.weight"], w["conv.bias"])), 4, True)
+    values = quantise(F.avg_pool2d(maps, POOL), 8).flatten(1)
     for name in ("dense_1", "dense_2"):
-        values = rounded(F.hardtanh(F.linear(values, w[f"{name}.weight"], w[f"{name}.bias"])), 8, True)
+        values = quantise(F.hardtanh(F.linear(values, w[f"{name}.weight"], w[f"{name}.bias"])), 8, True)
     return F.linear(values, w["output.weight"], w["output.bias"])
 
 
 @torch.inference_mode()
-def ported(weights: Weights, frames: SparseImages | NDArray[np.float32], fused: bool) -> NDArray[np.float32]:
-    """``port`` of all frames, those that are sparse made dense batch by batch."""
-    made = []
+def predict_port(
+    weights: Weights, frames: SparseImages | NDArray[np.float32], fused: bool
+) -> NDArray[np.float32]:
+    """Compute ``port`` of all frames batch by batch, sparse ones made dense."""
+    outputs = []
     for start in range(0, len(frames), BATCH):
         if isinstance(frames, SparseImages):
-            some = to_tensor(frames.take(slice(start, start + BATCH)))
+            batch = to_tensor(frames.take(slice(start, start + BATCH)))
         else:
-            some = torch.from_numpy(frames[start : start + BATCH])
-        made.append(port(weights, some, fused).numpy())
-    return np.concatenate(made)
+            batch = torch.from_numpy(frames[start : start + BATCH])
+        outputs.append(port(weights, batch, fused).numpy())
+    return np.concatenate(outputs)
 
 
-def published(row: Timing, frames: int, slices: int) -> Timing:
-    """The same time of ours against QKeras' number."""
+def against_qkeras(row: Timing, frames: int, slices: int) -> Timing:
+    """Return the same time of dmcnn against the measured rate of QKeras."""
     other, name = frames / QKERAS[slices], f"QKeras, {QKERAS[slices]:,} frames per CPU second"
     return Timing(row.name, name, row.ours, other, other / row.ours, row.target)
 
 
 def predict(slices: int, count: int = BATCH, rounds: int = 7) -> list[Timing]:
-    """Three rows each from sparse frames, from dense ones, and without target from frames with no pixel zero."""
+    """Time sparse frames, dense frames, and, without target, frames without a zero, against three baselines each."""
     images, codes = clusters(count, slices), parameters(slices)
     full = np.random.default_rng(3).choice(np.array([-0.5, 0.25, 0.75], np.float32), (count, *images.shape))
     net = FixedPoint(codes, shape=images.shape, pool=POOL, bits=BITS)
@@ -110,21 +113,21 @@ def predict(slices: int, count: int = BATCH, rounds: int = 7) -> list[Timing]:
         name: (torch.from_numpy(integers.astype(np.float32)) / 2 ** (bits - 1), bits)
         for name, (integers, bits) in codes.items()
     }
-    found = []
+    timings = []
     kinds = (("sparse", images, 10), ("dense float32", images.dense(), 10), ("full float32", full, 0))
     for kind, frames, target in kinds:
         ours = partial(net, frames, n_threads=1)
-        for fused, name in ((False, "naive port to torch"), (True, "port to torch, fused kernel")):
-            other = partial(ported, weights, frames, fused)
+        for fused, name in ((False, "plain port to torch"), (True, "port to torch, fused kernel")):
+            other = partial(predict_port, weights, frames, fused)
             np.testing.assert_array_equal(ours(), other())
             what = f"fixed point, {count} {kind} frames 13x21, {slices} slices"
-            found.append(paired(what, name, ours, other, target=target, rounds=rounds))
-        found.append(published(found[-1], count, slices))
-    return found
+            timings.append(paired(what, name, ours, other, target=target, rounds=rounds))
+        timings.append(against_qkeras(timings[-1], count, slices))
+    return timings
 
 
 def rows() -> list[Timing]:
-    """2 and 20 slices."""
+    """Time frames of 2 and of 20 slices."""
     return predict(2) + predict(20)
 
 

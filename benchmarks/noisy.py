@@ -1,7 +1,7 @@
-"""A LArCV2 file of noisy images for the benchmarks: a real file whose pixels and image sizes are replaced.
+"""LArCV2 file of noisy images for the benchmarks: a real file with other pixels and image sizes.
 
-Only baskets, the tree's record and the key list are written anew, behind the old end of the file; every count in
-the records stays as long as it was, so that nothing else moves.
+New baskets and the new record of the tree are appended to the file, and the list of keys points to the record. Counts
+in the records keep their widths, so that nothing else moves.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ TREE = "image2d_data_tree"
 
 
 def noise(side: int, random: np.random.Generator) -> NDArray[np.float32]:
-    """(side, side) float32 [ADC]: a quarter of the ticks in regions of interest with Gaussian noise, and a track."""
+    """Draw (side, side) float32 charges [ADC]: Gaussian noise in regions of a quarter of the ticks, and a track."""
     image = np.zeros((side, side), np.float32)
     for wire in range(side):
         for start in random.integers(0, side - 25, side // 90):
@@ -30,7 +30,14 @@ def noise(side: int, random: np.random.Generator) -> NDArray[np.float32]:
 
 
 def write(source: Path, target: Path, side: int = 512, seed: int = 1) -> Path:
-    """A copy of ``source`` (electron.root: one event per basket, 3 planes) with noisy side x side images."""
+    """Write a copy of ``source`` (electron.root: one event per basket, 3 planes) with noisy side x side images.
+
+    Args:
+        source: LArCV2 file.
+        target: path of the copy, which is returned.
+        side: rows and columns of the images [pixels].
+        seed: seed of the noise.
+    """
     random = np.random.default_rng(seed)
     with uproot.open(source) as file:
         key, tree = file.key(TREE), file[TREE]
@@ -49,11 +56,13 @@ def write(source: Path, target: Path, side: int = 512, seed: int = 1) -> Path:
 
 
 def _payload(file_bytes: bytearray, seek: int) -> bytes:
+    """Return the decompressed record of a key at byte ``seek``."""
     nbytes, _, _, _, keylen = struct.unpack_from(">ihiIh", file_bytes, seek)
     return zlib.decompress(file_bytes[seek + keylen + 9 : seek + nbytes])
 
 
 def _entry(images: list[NDArray[np.float32]]) -> bytes:
+    """Return the bytes of one entry of the branch of pixels."""
     body = b"".join(struct.pack(">i", image.size) + image.astype(">f4").tobytes() for image in images)
     return struct.pack(">IH", 0x40000000 | len(body) + 2, 9) + body
 
@@ -65,7 +74,7 @@ def _replace(
     baskets: list[bytes],
     entries: list[bytes] | None = None,
 ) -> None:
-    """Append new baskets (of one entry each, or of ``entries``) and tell the tree's record where they are."""
+    """Append new baskets (of one entry each, or of ``entries``) and write their places into the tree's record."""
     most = branch.member("fMaxBaskets")
     seeks = payload.index(b"\1" + struct.pack(">q", branch.member("fBasketSeek")[0])) + 1
     sizes = seeks - 2 - 12 * most  # before them: i32 sizes, u8 1, i64 first entries, u8 1
@@ -87,7 +96,7 @@ def _replace(
 
 
 def _replace_tree(file_bytes: bytearray, payload: bytearray, seek: int) -> None:
-    """Append the tree's record, uncompressed, and let the key list point there."""
+    """Append the record of the tree, uncompressed, and write its place into the list of keys."""
     (keylen,) = struct.unpack_from(">h", file_bytes, seek + 14)
     old = bytes(file_bytes[seek : seek + keylen])
     head = bytearray(old)

@@ -1,8 +1,8 @@
-"""Every benchmark in one table: ``python benchmarks/run.py [--data FOLDER] [--json FILE]``.
+"""All benchmarks in one table: ``python benchmarks/run.py [--data FOLDER] [--json FILE]``.
 
-Each row times our call and a baseline in turn, on one thread by process CPU time unless the row says two threads, and
-gives the median ratio. The rows of attribution need captum and take minutes.
-FOLDER holds electron.root, a LArCV2 file; without it the rows that read ROOT are left out.
+Each row times a call of dmcnn and a baseline in turn, in process CPU time on one thread unless it says two threads,
+and gives the median ratio. The rows of attribution need captum and take minutes.
+FOLDER holds electron.root, a LArCV2 file; without it the rows that read ROOT files are left out.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import frames
 import pixels
 import reading
 import smartpixel
+import steps
 import torch
 from timing import Timing, table
 
@@ -31,35 +32,40 @@ import dmcnn
 
 
 def rows(electron: Path | None) -> list[Timing]:
-    """All rows; those on ROOT files only if there is one."""
-    found: list[Timing] = []
+    """Run all benchmarks; those on ROOT files only if ``electron`` is a path."""
+    timings: list[Timing] = []
     if electron is not None:
         with tempfile.TemporaryDirectory() as folder:
-            found += reading.noisy_events(electron, Path(folder))
-        found += reading.sparse_events(electron)
-    found += batches.densify()
+            timings += reading.noisy_events(electron, Path(folder))
+        timings += reading.sparse_events(electron)
+    timings += batches.densify()
     if electron is not None:
-        found += batches.loader(electron)
-    found += pixels.crop() + pixels.voxelise() + batches.occlude()
+        timings += batches.loader(electron)
+    timings += pixels.crop() + pixels.voxelise() + batches.occlude()
     with tempfile.TemporaryDirectory() as folder:
-        found += calorimeter.chain(Path(folder))
-        found += frames.preprocessing(Path(folder))
-    found += smartpixel.rows() + fixedpoint.rows()
-    return found + explain.rows()
+        timings += calorimeter.chain(Path(folder))
+        timings += frames.preprocessing(Path(folder))
+    timings += steps.overhead() + smartpixel.rows() + fixedpoint.rows()
+    return timings + explain.rows()
 
 
 def main() -> None:
-    """Run, print, save."""
-    words = argparse.ArgumentParser(description=__doc__)
-    words.add_argument("--data", type=Path, help="folder of electron.root")
-    words.add_argument("--json", type=Path, default=Path("benchmark.json"))
-    asked = words.parse_args()
+    """Run all benchmarks, print the table, write the numbers as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, help="folder of electron.root")
+    parser.add_argument("--json", type=Path, default=Path("benchmark.json"))
+    options = parser.parse_args()
     os.environ["DMCNN_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
-    found = rows(asked.data / "electron.root" if asked.data else None)
-    sys.stdout.write(table(found) + "\n")
-    about = {"dmcnn": dmcnn.__version__, "python": platform.python_version(), "machine": platform.machine()}
-    asked.json.write_text(json.dumps({**about, "rows": [asdict(row) for row in found]}, indent=1) + "\n")
+    timings = rows(options.data / "electron.root" if options.data else None)
+    sys.stdout.write(table(timings) + "\n")
+    versions = {
+        "dmcnn": dmcnn.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+    }
+    content = {**versions, "rows": [asdict(row) for row in timings]}
+    options.json.write_text(json.dumps(content, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Frames of a pixel sensor through the quantised network: training steps and predictions, one thread, CPU time.
+"""Timing of the quantised pixel network: training steps and predictions on one thread, in CPU time.
 
-The baseline is the network as one writes it in torch: a grouped convolution before a 1x1 convolution on whole NCHW
-frames, and quantisers of elementary functions. Both hold the same weights and give the same outputs, exactly.
+The baseline is a plain implementation in torch: a grouped convolution before a 1x1 convolution on whole NCHW frames,
+and quantisers of elementary functions. Both have the same weights and give exactly the same outputs.
 """
 
 from __future__ import annotations
@@ -14,35 +14,35 @@ from torch import nn
 from dmcnn.models.smartpixel import SmartPixel
 
 BATCH = 5000
-"""As the users of the network train it."""
+"""Batch size with which the network is usually trained."""
 
 TRAIN = {2: 1.3, 20: 2.5}
 PREDICT = {2: 1.5, 20: 1.5}
-"""Time slices -> how many times as fast as the baseline."""
+"""Time slices -> required ratio to the baseline."""
 
 
 def bits(x: torch.Tensor, count: int, symmetric: bool = False) -> torch.Tensor:
-    """Rounded values whose gradient is that of ``x``."""
+    """Round ``x`` to ``count`` bits, with the gradient of the identity."""
     half = 2.0 ** (count - 1)
     return x + ((x * half).round().clamp(symmetric - half, half - 1) / half - x).detach()
 
 
 def tanh(x: torch.Tensor, count: int) -> torch.Tensor:
-    """A rounded hard tanh."""
+    """Compute the hard tanh of ``x``, rounded to ``count`` bits."""
     half = 2.0 ** (count - 1)
     x = 2 * (0.5 * x + 0.5).clamp(0, 1) - 1
     return (x + ((x * half).round() / half - x).detach()).clamp(1 / half - 1, 1 - 1 / half)
 
 
 class Plain(nn.Module):
-    """The network layer by layer, on the weights of another one."""
+    """Network in plain torch, layer by layer, with the weights of another network."""
 
     def __init__(self, net: SmartPixel) -> None:
         super().__init__()
         self.net = net
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, channels, rows, columns) -> (B, outputs)."""
+        """Compute (B, outputs) of (B, channels, rows, columns) pixels."""
         net = self.net
         x = F.conv2d(x, bits(net.depthwise.weight, 4, True), groups=x.shape[1])
         for layer, symmetric in ((net.pointwise, True), (net.conv, False)):
@@ -54,7 +54,7 @@ class Plain(nn.Module):
 
 
 def frames(slices: int, count: int = BATCH) -> torch.Tensor:
-    """(count, slices, 13, 21) pixels on the grid of 4 bits, one in eight with charge."""
+    """Draw (count, slices, 13, 21) float32 pixels on the grid of 4 bits, one in eight with charge."""
     generator = torch.Generator().manual_seed(slices)
     shape = (count, slices, 13, 21)
     charged = torch.rand(shape, generator=generator) < 1 / 8
@@ -62,7 +62,7 @@ def frames(slices: int, count: int = BATCH) -> torch.Tensor:
 
 
 def step(net: nn.Module, images: torch.Tensor, weight: torch.Tensor) -> None:
-    """Outputs and the gradients of all parameters."""
+    """Compute the outputs and the gradients of all parameters."""
     for parameter in net.parameters():
         parameter.grad = None
     net(images).backward(weight)
@@ -70,14 +70,14 @@ def step(net: nn.Module, images: torch.Tensor, weight: torch.Tensor) -> None:
 
 @torch.inference_mode()
 def predict(net: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    """Outputs alone."""
+    """Compute the outputs."""
     out: torch.Tensor = net(images)
     return out
 
 
 def rows() -> list[Timing]:
-    """Two rows for 2 time slices, two for 20."""
-    found = []
+    """Time training and prediction with 2 and with 20 time slices."""
+    timings = []
     for slices in TRAIN:
         torch.manual_seed(slices)
         ours = SmartPixel(channels=slices)
@@ -85,9 +85,9 @@ def rows() -> list[Timing]:
         assert torch.equal(predict(ours, images), predict(other, images))
         weight = torch.randn(BATCH, ours.output.out_features)
         what = f"{BATCH} pixel frames of {slices} slices"
-        found += [
+        timings += [
             paired(
-                f"{what}: forward, backward", "torch, layer by layer",
+                f"{what}: forward and backward", "torch, layer by layer",
                 lambda ours=ours, images=images, weight=weight: step(ours, images, weight),
                 lambda other=other, images=images, weight=weight: step(other, images, weight),
                 target=TRAIN[slices], rounds=7,
@@ -99,4 +99,4 @@ def rows() -> list[Timing]:
                 target=PREDICT[slices], rounds=7,
             ),
         ]  # fmt: skip
-    return found
+    return timings

@@ -10,9 +10,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Timing:
-    """Medians [s] of our call and of the baseline, and the median over rounds of baseline / ours.
+    """Timing of a call of dmcnn and a baseline that does the same work.
 
-    ``target`` is the ratio that has to be reached; 0 = none, the row is for information.
+    Attributes:
+        name, baseline: descriptions of the two calls.
+        ours, other: median times of dmcnn and of the baseline [s].
+        ratio: median over rounds of other / ours.
+        target: smallest ratio that is required; 0 for none.
     """
 
     name: str
@@ -23,13 +27,13 @@ class Timing:
     target: float = 0.0
 
 
-def table(found: list[Timing]) -> str:
-    """The rows for people."""
-    wide = max(len(row.name) for row in found), max(len(row.baseline) for row in found)
+def table(rows: list[Timing]) -> str:
+    """Return the timings as a table of aligned text."""
+    wide = max(len(row.name) for row in rows), max(len(row.baseline) for row in rows)
     lines = [
-        f"{'what':{wide[0]}}  {'baseline':{wide[1]}}  {'ours ms':>9}  {'base ms':>9}  {'ratio':>7}  target"
+        f"{'task':{wide[0]}}  {'baseline':{wide[1]}}  {'dmcnn ms':>9}  {'base ms':>9}  {'ratio':>7}  target"
     ]
-    for row in found:
+    for row in rows:
         target = (
             "" if not row.target else f"{row.target:6g} {'reached' if row.ratio >= row.target else 'MISSED'}"
         )
@@ -54,15 +58,19 @@ def paired(
     """Time both calls in turn, after one untimed call of each.
 
     Args:
-        scale: how much less work ``other`` does than ``ours``.
-        clock: process CPU time; the time on the wall where threads shall help.
+        name, baseline: descriptions of the two calls.
+        ours, other: the calls of dmcnn and of the baseline.
+        target: smallest ratio that is required; 0 for none.
+        rounds: number of timed pairs.
+        scale: work of ``ours`` over that of ``other``.
+        clock: process CPU time, or wall-clock time to measure the gain by threads.
     """
     ours(), other()
-    mine, others = [], []
+    our_times, other_times = [], []
     for _ in range(rounds):
-        for call, kept, factor in ((ours, mine, 1.0), (other, others, scale)):
+        for call, times, factor in ((ours, our_times, 1.0), (other, other_times, scale)):
             start = clock()
             call()
-            kept.append((clock() - start) * factor)
-    ratio = statistics.median(b / a for a, b in zip(mine, others, strict=True))
-    return Timing(name, baseline, statistics.median(mine), statistics.median(others), ratio, target)
+            times.append((clock() - start) * factor)
+    ratio = statistics.median(b / a for a, b in zip(our_times, other_times, strict=True))
+    return Timing(name, baseline, statistics.median(our_times), statistics.median(other_times), ratio, target)

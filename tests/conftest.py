@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from dmcnn.images.sparse import EVENT, META, SparseImages, sparse
-from dmcnn.writers import larcv3
+from dmcnn.simulation import SAMPLES
+from dmcnn.writers import calorimeter, larcv3
 
 ROOT = Path(__file__).parents[1]
 
@@ -69,3 +70,11 @@ def train_words(toy_files: dict[str, Path], tmp_path: Path) -> list[str]:
         "output_directory": tmp_path / "out",
     }
     return [f"{key}={value}" for key, value in settings.items()]
+
+
+@pytest.fixture(scope="session")
+def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three events of a calorimeter, energies and times."""
+    path = tmp_path_factory.mktemp("cells") / "cells.hdf5"
+    calorimeter.write(path, SAMPLES["calorimeter"](events=3, seed=1))
+    return path

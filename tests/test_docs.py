@@ -64,11 +64,11 @@ def test_every_link_between_pages_leads_somewhere() -> None:
 
 def test_the_glossary_is_in_order() -> None:
     words = re.findall(
-        r"^\| (?:<a [^>]*></a>)?([a-z ]+?) \|", (DOCS / "glossary.md").read_text(), re.MULTILINE
+        r"^\| (?:<a [^>]*></a>)?([a-z -]+?) \|", (DOCS / "glossary.md").read_text(), re.MULTILINE
     )
     words.remove("word")
     assert words == sorted(words)
-    assert len(words) == len(set(words)) > 40
+    assert len(words) == len(set(words)) > 35
 
 
 def test_every_public_name_is_documented_with_an_example() -> None:

@@ -74,14 +74,6 @@ def test_shipped_cfg_files_load_without_a_word(
     assert warnings == []
 
 
-PARTS = {
-    "train": ["training/data.py", "training/setup.py"],
-    "attribute": ["attribution/report.py"],
-    "display": ["displays/event.py"],
-}
-"""Modules that take all settings of a command."""
-
-
 def names_read(path: Path) -> set[str]:
     return {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
 
@@ -102,8 +94,6 @@ def keys_behind(cls: type[Settings], member: str) -> set[str]:
 def test_no_dead_settings(command: str) -> None:
     """Every declared key is read by its command, or by what the command calls of its settings."""
     cls, read = COMMANDS[command], names_read(PACKAGE / f"{command}.py")
-    for part in PARTS.get(command, ()):
-        read |= names_read(PACKAGE / part)
     for _ in range(3):
         read |= set().union(*(keys_behind(cls, member) for member in read))
     if "reading" in read:

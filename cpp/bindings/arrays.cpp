@@ -16,8 +16,7 @@ std::string text(const py::ssize_t* sizes, std::size_t n) {
 
 void expect(const py::array& array, const char* name, const std::vector<py::ssize_t>& shape) {
     bool fits = static_cast<std::size_t>(array.ndim()) == shape.size();
-    for (std::size_t i = 0; fits && i < shape.size(); ++i)
-        fits = shape[i] < 0 || array.shape()[i] == shape[i];
+    for (std::size_t i = 0; fits && i < shape.size(); ++i) fits = shape[i] < 0 || array.shape()[i] == shape[i];
     if (!fits)
         throw py::value_error(std::string(name) + " has shape " +
                               text(array.shape(), static_cast<std::size_t>(array.ndim())) + ", expected " +

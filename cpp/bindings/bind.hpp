@@ -28,8 +28,8 @@ Array<T> as_array(const std::vector<T>& values) {
 }
 
 /// offsets, index, value, bad, cut: see dmcnn::Sparse.
-using SparseArrays = std::tuple<Array<std::int64_t>, Array<std::int32_t>, Array<float>, Array<std::int64_t>,
-                                Array<std::int64_t>>;
+using SparseArrays =
+    std::tuple<Array<std::int64_t>, Array<std::int32_t>, Array<float>, Array<std::int64_t>, Array<std::int64_t>>;
 
 SparseArrays as_arrays(const dmcnn::Sparse& sparse);
 

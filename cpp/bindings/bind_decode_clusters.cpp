@@ -3,8 +3,8 @@
 
 namespace {
 
-using ClusterArrays = std::tuple<Array<std::int64_t>, Array<std::int64_t>, Array<std::uint64_t>,
-                                 Array<std::int64_t>, Array<std::uint64_t>, Array<float>>;
+using ClusterArrays = std::tuple<Array<std::int64_t>, Array<std::int64_t>, Array<std::uint64_t>, Array<std::int64_t>,
+                                 Array<std::uint64_t>, Array<float>>;
 
 ClusterArrays decode_clusters(const Array<std::uint8_t>& data, const Array<std::int64_t>& entries) {
     expect(data, "data", {-1});

@@ -26,8 +26,12 @@ Array<std::int64_t> densify(const Array<std::int64_t>& offsets, const Array<std:
     const dmcnn::Images from = view(offsets, index, value, {out.shape(1), out.shape(2), out.shape(3)});
     if (!which) expect(offsets, "offsets", {n + 1});
     const std::int64_t* numbers = checked(which, "which", {n});
-    const dmcnn::Augmentation change{checked(orientation, "orientation", {n}), checked(shift, "shift", {n, 2}),
-                                     checked(key, "key", {n}), seed, static_cast<float>(noise), mask};
+    const dmcnn::Augmentation change{checked(orientation, "orientation", {n}),
+                                     checked(shift, "shift", {n, 2}),
+                                     checked(key, "key", {n}),
+                                     seed,
+                                     static_cast<float>(noise),
+                                     mask};
     Pixel* dense = out.mutable_data();
     Array<std::int64_t> lost(n);
     std::int64_t* counts = lost.mutable_data();

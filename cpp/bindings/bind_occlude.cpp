@@ -21,8 +21,8 @@ dmcnn::Windows list(const Array<std::int32_t>& index, const Size& shape, const d
     return dmcnn::list_windows(index.data(), index.size(), {channels, height, width}, scan, threads);
 }
 
-WindowArrays list_windows(const Array<std::int32_t>& index, const Size& shape, std::int64_t half,
-                          std::int64_t stride, bool skip, int threads) {
+WindowArrays list_windows(const Array<std::int32_t>& index, const Size& shape, std::int64_t half, std::int64_t stride,
+                          bool skip, int threads) {
     const dmcnn::Windows found = list(index, shape, {half, stride, skip}, threads);
     return {as_array(found.rows), as_array(found.cols), as_array(found.number), as_array(found.offsets),
             as_array(found.covered)};
@@ -32,8 +32,8 @@ BoxArrays list_boxes(const Array<std::int32_t>& index, const Size& shape, std::i
                      std::int64_t stride, bool skip, int threads) {
     if (depth < 0) throw py::value_error("depth " + std::to_string(depth) + ", expected >= 0");
     const dmcnn::Windows found = list(index, shape, {half, stride, skip, depth}, threads);
-    return {as_array(found.frames),  as_array(found.rows),    as_array(found.cols), as_array(found.number),
-            as_array(found.offsets), as_array(found.covered)};
+    return {as_array(found.frames), as_array(found.rows),    as_array(found.cols),
+            as_array(found.number), as_array(found.offsets), as_array(found.covered)};
 }
 
 void occlude(const Array<std::int32_t>& index, const Array<float>& fill, const Array<std::int64_t>& offsets,

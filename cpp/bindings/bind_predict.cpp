@@ -118,6 +118,7 @@ Args:
 
 Raises:
     ValueError: the text names the frame, what was found and what was expected.)")
-        .def("predict_dense", &predict_dense, py::arg("frames").noconvert(), py::arg("n_threads").noconvert() = 1,
-             R"(Outputs (n, m) float32 of dense frames (n, C, H, W) float32, C-contiguous; otherwise as ``predict``.)");
+        .def(
+            "predict_dense", &predict_dense, py::arg("frames").noconvert(), py::arg("n_threads").noconvert() = 1,
+            R"(Outputs (n, m) float32 of dense frames (n, C, H, W) float32, C-contiguous; otherwise as ``predict``.)");
 }

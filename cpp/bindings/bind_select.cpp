@@ -5,8 +5,8 @@
 
 namespace {
 
-using CellArrays = std::tuple<Array<std::int64_t>, Array<std::int32_t>, Array<float>, Array<float>,
-                              Array<std::int64_t>>;
+using CellArrays =
+    std::tuple<Array<std::int64_t>, Array<std::int32_t>, Array<float>, Array<float>, Array<std::int64_t>>;
 
 /// Not called select, as a function of POSIX is.
 CellArrays select_cells(const Array<float>& pairs, std::pair<std::int64_t, std::int64_t> corner,

@@ -3,10 +3,9 @@
 
 namespace {
 
-SparseArrays sparsify(const Array<float>& pixels, const Array<std::int64_t>& starts,
-                      const Array<std::int64_t>& rows, const Array<std::int64_t>& cols,
-                      std::pair<std::int64_t, std::int64_t> shape, double adc_lo, double adc_hi, bool row_major,
-                      int threads) {
+SparseArrays sparsify(const Array<float>& pixels, const Array<std::int64_t>& starts, const Array<std::int64_t>& rows,
+                      const Array<std::int64_t>& cols, std::pair<std::int64_t, std::int64_t> shape, double adc_lo,
+                      double adc_hi, bool row_major, int threads) {
     expect(pixels, "pixels", {-1});
     expect(starts, "starts", {-1, -1});
     const py::ssize_t n = starts.shape(0), channels = starts.shape(1);

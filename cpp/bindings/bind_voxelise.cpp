@@ -7,10 +7,10 @@
 
 namespace {
 
-SparseArrays voxelise(const Array<std::int64_t>& offsets, const Array<std::int32_t>& index,
-                      const Array<float>& value, const Size& shape, std::int64_t energy, std::int64_t time,
-                      const Real& edges, std::int64_t n_frames, double energy_above, double after, double until,
-                      bool cumulative, bool right_closed, int threads) {
+SparseArrays voxelise(const Array<std::int64_t>& offsets, const Array<std::int32_t>& index, const Array<float>& value,
+                      const Size& shape, std::int64_t energy, std::int64_t time, const Real& edges,
+                      std::int64_t n_frames, double energy_above, double after, double until, bool cumulative,
+                      bool right_closed, int threads) {
     const dmcnn::Images images = view(offsets, index, value, shape);
     const dmcnn::Frames frames{axis(edges, "edges", right_closed), n_frames, energy_above, after, until, cumulative};
     dmcnn::Sparse sparse;
@@ -31,7 +31,7 @@ SparseArrays voxelise_cells(const Array<std::int64_t>& offsets, const Array<std:
     expect(cell, "cell", {-1});
     expect(energy, "energy", {cell.size()});
     expect(time, "time", {cell.size()});
-    const dmcnn::CellList cells{offsets.data(), n,           cell.data(),  energy.data(),
+    const dmcnn::CellList cells{offsets.data(), n,           cell.data(), energy.data(),
                                 time.data(),    cell.size(), shape.first, shape.second};
     const dmcnn::Frames frames{axis(edges, "edges", right_closed), n_frames, energy_above, after, until, cumulative};
     dmcnn::Sparse sparse;
@@ -49,8 +49,8 @@ void voxelise_dense(const Array<std::int64_t>& offsets, const Array<std::int32_t
                     int threads) {
     const dmcnn::Images images = view(offsets, index, value, shape);
     expect(out, "out", {images.n, -1, images.shape.height, images.shape.width});
-    const dmcnn::Frames frames{axis(edges, "edges", right_closed), out.shape(1), energy_above, after, until,
-                               cumulative};
+    const dmcnn::Frames frames{
+        axis(edges, "edges", right_closed), out.shape(1), energy_above, after, until, cumulative};
     float* dense = out.mutable_data();
     // As above.
     const py::gil_scoped_release release;

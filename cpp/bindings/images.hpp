@@ -13,6 +13,5 @@ inline dmcnn::Images view(const Array<std::int64_t>& offsets, const Array<std::i
     expect(index, "index", {-1});
     expect(value, "value", {index.size()});
     const auto [channels, height, width] = shape;
-    return {offsets.data(), offsets.size() - 1, index.data(),
-            value.data(),   index.size(),       {channels, height, width}};
+    return {offsets.data(), offsets.size() - 1, index.data(), value.data(), index.size(), {channels, height, width}};
 }

@@ -5,8 +5,7 @@
 namespace {
 
 void decode(const Input& input) {
-    const dmcnn::Clusters out =
-        dmcnn::decode_clusters(input.data.data(), input.size(), input.entries.data(), 2);
+    const dmcnn::Clusters out = dmcnn::decode_clusters(input.data.data(), input.size(), input.entries.data(), 2);
     expect(out.counts.size() == 2);
     expect(out.counts[0] + out.counts[1] + 1 == static_cast<std::int64_t>(out.offsets.size()));
     expect_offsets(out.offsets, out.id.size());

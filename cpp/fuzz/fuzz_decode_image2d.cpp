@@ -11,9 +11,9 @@ void decode(const Input& input) {
     const std::vector<std::int64_t> rows{c[3], c[4], 0, c[3]}, cols{c[4], c[3], 0, c[4]};
     const dmcnn::Shape shape{2, c[5], c[6]};
     const dmcnn::Bounds bounds{c[7] & 2 ? 10.0F : -1e30F, 500.0F};
-    const dmcnn::Sparse out = dmcnn::decode_image2d(input.data.data(), input.size(), input.entries.data(), 2,
-                                                    position.data(), rows.data(), cols.data(), shape, bounds,
-                                                    (c[7] & 1) != 0);
+    const dmcnn::Sparse out =
+        dmcnn::decode_image2d(input.data.data(), input.size(), input.entries.data(), 2, position.data(), rows.data(),
+                              cols.data(), shape, bounds, (c[7] & 1) != 0);
     expect(out.offsets.size() == 3 && out.bad.size() == 2 && out.cut.size() == 2);
     expect(out.value.size() == out.index.size());
     expect_offsets(out.offsets, out.index.size());

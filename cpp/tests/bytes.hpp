@@ -9,8 +9,7 @@ struct Bytes : std::vector<std::uint8_t> {
     using std::vector<std::uint8_t>::vector;
 
     Bytes& put(std::uint64_t word, int size) {
-        for (int shift = 8 * (size - 1); shift >= 0; shift -= 8)
-            push_back(static_cast<std::uint8_t>(word >> shift));
+        for (int shift = 8 * (size - 1); shift >= 0; shift -= 8) push_back(static_cast<std::uint8_t>(word >> shift));
         return *this;
     }
     Bytes& put_u16(std::uint64_t word) { return put(word, 2); }

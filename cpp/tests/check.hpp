@@ -8,12 +8,12 @@
 /// Unlike assert, checks in every build type and goes on, so that one run shows every fault.
 inline int failures = 0;
 
-#define CHECK(condition)                                                            \
-    do {                                                                            \
-        if (!(condition)) {                                                         \
-            ++failures;                                                             \
-            std::fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);    \
-        }                                                                           \
+#define CHECK(condition)                                                         \
+    do {                                                                         \
+        if (!(condition)) {                                                      \
+            ++failures;                                                          \
+            std::fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+        }                                                                        \
     } while (false)
 
 /// Whether call() throws std::invalid_argument with a message that contains `part`.

@@ -17,10 +17,9 @@ const dmcnn::Images images{offsets.data(), 2, index.data(), value.data(), 6, {2,
 
 dmcnn::Sparse cut(const Ints& source, const Ints& top, const Ints& left, std::int64_t height, std::int64_t width,
                   std::int64_t rows = 1, Merge merge = Merge::sum, const dmcnn::Images& from = images) {
-    return dmcnn::crop(from,
-                       {source.data(), top.data(), left.data(), static_cast<std::int64_t>(source.size()), height,
-                        width, rows},
-                       merge, 2);
+    return dmcnn::crop(
+        from, {source.data(), top.data(), left.data(), static_cast<std::int64_t>(source.size()), height, width, rows},
+        merge, 2);
 }
 
 void cuts() {
@@ -58,8 +57,7 @@ void refuses() {
     CHECK(refused("0 rows per pixel", [] { cut({0}, {0}, {0}, 2, 2, 0); }));
     CHECK(refused("rows per pixel", [] { cut({0}, {0}, {0}, 2, 2, INT64_MAX); }));
     const auto with = [](Ints starts, std::vector<std::int32_t> pixels, std::vector<float> values) {
-        cut({0}, {0}, {0}, 2, 2, 2, Merge::sum,
-            {starts.data(), 2, pixels.data(), values.data(), 6, {2, 4, 3}});
+        cut({0}, {0}, {0}, 2, 2, 2, Merge::sum, {starts.data(), 2, pixels.data(), values.data(), 6, {2, 4, 3}});
     };
     CHECK(refused("image 0: index 24", [&] { with(offsets, {1, 3, 4, 8, 9, 24}, value); }));
     CHECK(refused("image 0: index -1", [&] { with(offsets, {-1, 3, 4, 8, 9, 23}, value); }));

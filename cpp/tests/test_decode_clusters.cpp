@@ -71,7 +71,8 @@ void survives_hostile_bytes() {
     };
     for (std::size_t place = 0; place < valid.size(); ++place) {
         attempt(Bytes(valid.begin(), valid.begin() + static_cast<std::ptrdiff_t>(place)));
-        for (const int byte : {0, 1, 2, 0x7f, 0x80, 0xff}) attempt(valid.with(place, static_cast<std::uint8_t>(byte)));
+        for (const int byte : {0, 1, 2, 0x7f, 0x80, 0xff})
+            attempt(valid.with(place, static_cast<std::uint8_t>(byte)));
     }
     CHECK(decoded > 100);
 }

@@ -40,8 +40,8 @@ dmcnn::Sparse decode(const Bytes& bytes, std::int64_t position, std::int64_t row
     const Bytes exact(bytes.begin(), bytes.end());
     const auto size = static_cast<std::int64_t>(exact.size());
     const Numbers entries{0, size};
-    return dmcnn::decode_image2d(exact.data(), size, entries.data(), 1, &position, &rows, &cols, shape,
-                                 {-kInf, kInf}, flip_rows);
+    return dmcnn::decode_image2d(exact.data(), size, entries.data(), 1, &position, &rows, &cols, shape, {-kInf, kInf},
+                                 flip_rows);
 }
 
 const Bytes valid = entry({{1, 2, 3, 4, 5, 6}, {}, {0, 7}});

@@ -41,9 +41,8 @@ void refuses() {
     CHECK(refused("entry 0: version 9, expected bit 14 set", [] { decode(valid.with(4, 0)); }));
     CHECK(refused("entry 0: class version 1", [] { decode(valid.with(7, 1)); }));
     CHECK(refused("entry 0: checksum 2050510592, expected 2050510810", [] { decode(valid.with(11, 0)); }));
-    CHECK(refused("entry 0: count of voxels 3, expected 0 to 2", [] {
-        decode(Bytes(voxel_set({{1, 1}, {2, 1}})).with(3, 3).member_wise(kVoxel));
-    }));
+    CHECK(refused("entry 0: count of voxels 3, expected 0 to 2",
+                  [] { decode(Bytes(voxel_set({{1, 1}, {2, 1}})).with(3, 3).member_wise(kVoxel)); }));
     CHECK(refused("entry 0: count of voxels -", [] { decode(valid.with(12, 0x80)); }));
     CHECK(refused("entry 0: bytes left 1, expected the 4", [] { decode(Bytes().put(0, 1).member_wise(kVoxel)); }));
     for (const Numbers& entries : {Numbers{6, 0}, Numbers{-6, 6}, Numbers{0, 7}, Numbers{INT64_MIN, INT64_MAX}})

@@ -79,7 +79,8 @@ void writes() {
 void restores() {
     const dmcnn::Windows found = windows(1, 1, false);
     const std::vector<float> zero(5), own{7, 8, 9, 10, 11};
-    const dmcnn::Fill fill{index.data(), zero.data(), 5, found.offsets.data(), 2, found.covered.data(), 5, own.data()};
+    const dmcnn::Fill fill{index.data(),         zero.data(), 5,         found.offsets.data(), 2,
+                           found.covered.data(), 5,           own.data()};
     std::vector<float> out(80);
     for (const std::size_t image : {0, 40})
         for (std::size_t k = 0; k < 5; ++k) out[image + static_cast<std::size_t>(index[k])] = own[k];
@@ -108,8 +109,8 @@ void refuses() {
     const std::vector<float> value(5);
     std::vector<float> out(40);
     const auto write = [&](Numbers offsets, Places covered, std::int64_t which, const Places& pixels = index) {
-        dmcnn::occlude({pixels.data(), value.data(), 5, offsets.data(), 1, covered.data(), 2}, &which, nullptr, 1,
-                       40, 1, out.data());
+        dmcnn::occlude({pixels.data(), value.data(), 5, offsets.data(), 1, covered.data(), 2}, &which, nullptr, 1, 40,
+                       1, out.data());
     };
     CHECK(refused("image 0: window 1", [&] { write({0, 2}, {0, 1}, 1); }));
     CHECK(refused("image 0: window -1", [&] { write({0, 2}, {0, 1}, -1); }));

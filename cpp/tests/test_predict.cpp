@@ -96,7 +96,8 @@ void sparse_and_dense_agree() {
     kept.reserve(1000);
     const auto codes = [&](std::int64_t n, int bits) {
         Integers all(static_cast<std::size_t>(n));
-        for (std::int8_t& one : all) one = static_cast<std::int8_t>(number(-(1 << (bits - 1)), (1 << (bits - 1)) - 1));
+        for (std::int8_t& one : all)
+            one = static_cast<std::int8_t>(number(-(1 << (bits - 1)), (1 << (bits - 1)) - 1));
         kept.push_back(all);
         return Codes{kept.back().data(), bits};
     };
@@ -104,8 +105,20 @@ void sparse_and_dense_agree() {
         kept.clear();
         const std::int64_t k = number(1, 5), f = number(1, 20), p = number(1, 4), c = number(1, 4);
         const int few = round % 2 ? 4 : 8;
-        Layers l{{c, number(0, 7) + k + p - 1, number(0, 9) + k + p - 1}, k, f, p, codes(c * k * k, few),
-                 codes(f * c, few), codes(f, few), codes(f * f, few), codes(f, few), {}, few, few, few, 8};
+        Layers l{{c, number(0, 7) + k + p - 1, number(0, 9) + k + p - 1},
+                 k,
+                 f,
+                 p,
+                 codes(c * k * k, few),
+                 codes(f * c, few),
+                 codes(f, few),
+                 codes(f * f, few),
+                 codes(f, few),
+                 {},
+                 few,
+                 few,
+                 few,
+                 8};
         const std::int64_t units = number(1, 20), outputs = number(1, 33);
         l.dense = {{codes(units * l.inputs(), 8), codes(units, 8), units, 8},
                    {codes(outputs * units, 8), codes(outputs, 8), outputs, 0}};

@@ -51,10 +51,10 @@ void refuses() {
     const auto call = [&](const dmcnn::Window& window, const dmcnn::Limits& limits) {
         dmcnn::select(pairs.data(), 2, window, limits, 1);
     };
-    for (const dmcnn::Window& window : {dmcnn::Window{3, 4, -1, 0, 1, 1}, dmcnn::Window{3, 4, 3, 0, 1, 1},
-                                        dmcnn::Window{3, 4, 0, 1, 3, 4}, dmcnn::Window{3, 4, 0, 0, -1, 1},
-                                        dmcnn::Window{3, 4, INT64_MAX, 0, 1, 1},
-                                        dmcnn::Window{3, 4, 0, 0, INT64_MAX, 1}})
+    for (const dmcnn::Window& window :
+         {dmcnn::Window{3, 4, -1, 0, 1, 1}, dmcnn::Window{3, 4, 3, 0, 1, 1}, dmcnn::Window{3, 4, 0, 1, 3, 4},
+          dmcnn::Window{3, 4, 0, 0, -1, 1}, dmcnn::Window{3, 4, INT64_MAX, 0, 1, 1},
+          dmcnn::Window{3, 4, 0, 0, INT64_MAX, 1}})
         CHECK(refused("window of", [&] { call(window, kAll); }));
     CHECK(refused("shape", [&] { call({INT64_MAX, 4, 0, 0, 1, 1}, kAll); }));
     CHECK(refused("NaN", [&] { call({3, 4, 0, 0, 3, 4}, {NAN, 0, 1}); }));

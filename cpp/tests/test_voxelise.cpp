@@ -48,8 +48,8 @@ void frames_of_cells() {
     const Indices cell{0, 1, 2, 3, 1};
     const Floats energy{1, 2, 3, 0.5F, 0}, time{0, 1, 2, 9, 1};
     const auto with = [&](const Ints& limits, const Indices& numbers, const Floats& energies, int threads) {
-        return dmcnn::voxelise_cells(
-            {limits.data(), 2, numbers.data(), energies.data(), time.data(), 5, 2, 2}, frames(true), threads);
+        return dmcnn::voxelise_cells({limits.data(), 2, numbers.data(), energies.data(), time.data(), 5, 2, 2},
+                                     frames(true), threads);
     };
     for (const int threads : {1, 3}) {
         const dmcnn::Sparse found = with({0, 4, 5}, cell, energy, threads);
@@ -58,7 +58,8 @@ void frames_of_cells() {
         CHECK(refused("image 0: cell 1", [&] { with({0, 4, 5}, {0, 2, 1, 3, 1}, energy, threads); }));
         CHECK(refused("image 0: cell -1", [&] { with({0, 4, 5}, {-1, 1, 2, 3, 1}, energy, threads); }));
         CHECK(refused("image 1: cell 4", [&] { with({0, 4, 5}, {0, 1, 2, 3, 4}, energy, threads); }));
-        CHECK(refused("image 1: energy and time inf", [&] { with({0, 4, 5}, cell, {1, 2, 3, 4, HUGE_VALF}, threads); }));
+        CHECK(refused("image 1: energy and time inf",
+                      [&] { with({0, 4, 5}, cell, {1, 2, 3, 4, HUGE_VALF}, threads); }));
         CHECK(refused("image 1: offsets", [&] { with({0, 4, 3}, cell, energy, threads); }));
         CHECK(refused("offset 2", [&] { with({0, 4, 4}, cell, energy, threads); }));
     }

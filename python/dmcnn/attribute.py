@@ -1,4 +1,4 @@
-"""What a network looks at: ``python -m dmcnn.attribute cfg/attribution_config.cfg -n ENTRY [key=value …]``."""
+"""Attribution maps: ``python -m dmcnn.attribute cfg/attribution_config.cfg -n ENTRY [key=value …]``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmcnn._common.errors import InputError, nearest
-from dmcnn._common.files import replacing, writable
+from dmcnn._common.files import atomic_file, output_folder
 from dmcnn.settings import AttributeSettings
 from dmcnn.settings.command import run
 
@@ -20,70 +20,77 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dmcnn.attribution import Method
-    from dmcnn.attribution.report import Job
+    from dmcnn.attribution.report import EventReport
     from dmcnn.datasets.dataset import Dataset
-    from dmcnn.datasets.selection import Chosen
-    from dmcnn.inference.predictor import Trained
+    from dmcnn.datasets.selection import SelectedEvent
+    from dmcnn.inference.predictor import Predictor
 
 log = logging.getLogger("dmcnn")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; its exit status."""
+    """Run the command; return its exit status."""
     return run("attribute", attribute, argv)
 
 
 def attribute(settings: AttributeSettings) -> None:
-    """Explain the chosen events one after another; then the gallery and the quality of all."""
-    from dmcnn.attribution.report import Job
-    from dmcnn.inference.predictor import open_trained
+    """Explain the selected events; write their maps, figures and pages, and the quality of all maps."""
+    from dmcnn.attribution.report import EventReport, ReportOptions
+    from dmcnn.inference.predictor import load_predictor, open_dataset
 
-    folder = writable(settings.output_dir)
-    trained = open_trained(settings.weight_file, **settings.network())
-    trained.needs_classes("attribution")
-    trained.net.to(trained.device)
+    folder = output_folder(settings.output_dir)
+    predictor = load_predictor(settings.weight_file, **settings.network())
+    predictor.task.need_classes("attribution")
     if settings.list_layers:
-        _list_layers(trained)
+        _list_layers(predictor)
         return
     _check_colours(settings)
-    methods = _methods(settings, trained)
-    dataset = trained.dataset(settings.input_file)
-    chosen, labels = _chosen(settings, trained, dataset), trained.labels(dataset, settings.label)
+    methods = _methods(settings, predictor)
+    dataset = open_dataset(predictor.card, settings.input_file)
+    events, labels = _select(settings, predictor, dataset), predictor.task.truth(dataset, settings.label)
     stem = folder / f"DM-CNN_attribution{settings.tag}"
+    options = ReportOptions(**settings.report())
     rows: list[dict[str, Any]] = []
-    jobs: list[Job] = []
-    for one in chosen:
-        event = dataset.read(one.number, one.number + 1)
+    reports: list[EventReport] = []
+    for selected in events:
+        event = dataset.read(selected.number, selected.number + 1)
         if not event.has_image[0]:
             log.warning("warning: entry %d holds no image: left out", event.events["entry"][0])
             continue
-        job = Job(settings, trained, dataset, event, one, labels[one.number], folder)
-        found = job.explained(methods)
-        job.draw(found, methods)
-        rows += found.rows
-        jobs.append(job)
-        log.info("%s: %s", job.stem.name, one.reason)
-    if "html" in settings.formats and len(jobs) > 1:
-        _gallery(settings, jobs, methods, stem)
+        report = EventReport(
+            options, predictor, dataset, event, selected, labels[selected.number], folder, settings.tag
+        )
+        explanation = report.explanation(methods)
+        report.draw(explanation, methods)
+        rows += explanation.rows
+        reports.append(report)
+        log.info("%s: %s", report.stem.name, selected.reason)
+    if "html" in settings.formats and len(reports) > 1:
+        _gallery(settings, reports, methods, stem)
     if rows:
         _tables(rows, stem)
-    if jobs and len(methods) > 1:
-        _agreement(jobs, methods, stem)
-    settings.save(stem, f", weights {trained.sha256}")
+    if reports and len(methods) > 1:
+        _agreement(reports, methods, stem)
+    settings.save(stem, f", weights {predictor.sha256}")
 
 
-def _list_layers(trained: Trained) -> None:
+def _list_layers(predictor: Predictor) -> None:
+    """Log all layers with maps, and mark the default."""
     from dmcnn.attribution import layers
 
-    known, chosen = layers.layers(trained.net, trained.shape), layers.find(trained.net, trained.shape)
-    wide = max(len(layer.name) for layer in known)
-    log.info("%-*s  %12s  %8s", wide, "layer", "grid", "channels")
+    known, default = (
+        layers.layers(predictor.net, predictor.card.shape),
+        layers.find(predictor.net, predictor.card.shape),
+    )
+    width = max(len(layer.name) for layer in known)
+    log.info("%-*s  %12s  %8s", width, "layer", "grid", "channels")
     for layer in known:
-        mark = "  default" if layer == chosen else ""
-        log.info("%-*s  %12s  %8d%s", wide, layer.name, layer.size, layer.channels, mark)
+        mark = "  default" if layer == default else ""
+        log.info("%-*s  %12s  %8d%s", width, layer.name, layer.size, layer.channels, mark)
 
 
 def _check_colours(settings: AttributeSettings) -> None:
+    """Raise InputError for an unknown colour map."""
     from matplotlib import colormaps
 
     if settings.signed_cmap not in colormaps:
@@ -93,14 +100,14 @@ def _check_colours(settings: AttributeSettings) -> None:
         )
 
 
-def _methods(settings: AttributeSettings, trained: Trained) -> list[Method]:
-    """The methods with the options of the cfg; faults show before any work is done."""
+def _methods(settings: AttributeSettings, predictor: Predictor) -> list[Method]:
+    """Return the methods with their options; raise InputError for an unknown layer, method or option."""
     from dmcnn.attribution import build, layers
     from dmcnn.attribution.methods.noise import Noisy, SmoothRectGrad
 
     if settings.layer is not None:
-        layers.find(trained.net, trained.shape, settings.layer)
-    common = {"internal_batch": trained.batch_size, "precision": trained.precision}
+        layers.find(predictor.net, predictor.card.shape, settings.layer)
+    common = {"internal_batch": predictor.batch_size, "precision": predictor.precision}
     methods = build(settings.methods, **common, **settings.options(), **_seed(settings))
     (inner,) = build(settings.smooth_of, **common)
     return [
@@ -112,60 +119,64 @@ def _methods(settings: AttributeSettings, trained: Trained) -> list[Method]:
 
 
 def _seed(settings: AttributeSettings) -> dict[str, int]:
-    """The seed, if any of the methods is random."""
+    """Return the option ``seed`` if any of the methods is random."""
     from dmcnn.attribution import takes
 
     return {"seed": settings.seed_number} if takes(settings.methods, "seed") else {}
 
 
-def _chosen(settings: AttributeSettings, trained: Trained, dataset: Dataset) -> list[Chosen]:
-    """The events by number, then those by score."""
+def _select(settings: AttributeSettings, predictor: Predictor, dataset: Dataset) -> list[SelectedEvent]:
+    """Return the selected events, first by entry, then by score, each once."""
     import numpy as np
 
     from dmcnn.datasets import selection
 
-    asked = selection.by_number(dataset, settings.entries)
-    if not settings.ranks:
-        return selection.each_once(asked)
+    by_number = selection.select_by_number(dataset, settings.entries)
+    if not settings.needs_scores:
+        return selection.merge_reasons(by_number)
     if settings.score_csv is not None:
-        scores = selection.from_tables(settings.score_csv, dataset, settings.score_column)
+        scores = selection.read_scores(settings.score_csv, dataset, settings.score_column)
     else:
-        scores = trained.ranking(trained.all_logits(dataset))
+        scores = predictor.task.ranking(predictor.all_logits(dataset))
     others = np.full(len(dataset), np.nan)
     if settings.disagree is not None:
-        others = _other_scores(settings, trained, dataset)
+        others = _other_scores(settings, predictor, dataset)
     files = dataset.events["file"]
-    ranked = selection.by_score(scores, files, others=others, disagree=settings.disagree, **settings.by_score)
-    return selection.each_once([*asked, *ranked])
+    by_score = selection.select_by_score(
+        scores, files, others=others, disagree=settings.disagree, **settings.score_options
+    )
+    return selection.merge_reasons([*by_number, *by_score])
 
 
-def _other_scores(settings: AttributeSettings, trained: Trained, dataset: Dataset) -> NDArray[np.float64]:
-    """The scores of the other network."""
+def _other_scores(settings: AttributeSettings, predictor: Predictor, dataset: Dataset) -> NDArray[np.float64]:
+    """Return the (n,) scores by the other network, from its table or computed."""
     from dmcnn.datasets import selection
-    from dmcnn.inference.predictor import open_trained
+    from dmcnn.inference.predictor import load_predictor, open_dataset
 
     if settings.other_score_csv is not None:
-        return selection.from_tables(settings.other_score_csv, dataset, settings.score_column)
-    other = open_trained(settings.other_weight_file or "", **settings.network())
-    if other.card.classes != trained.card.classes:
+        return selection.read_scores(settings.other_score_csv, dataset, settings.score_column)
+    other = load_predictor(settings.other_weight_file or "", **settings.network())
+    if other.card.classes != predictor.card.classes:
         raise InputError(
-            f"{settings.other_weight_file}: tells {other.card.classes} apart, {settings.weight_file} "
-            f"{trained.card.classes}: their scores cannot be compared"
+            f"{settings.other_weight_file}: has the classes {other.card.classes}, "
+            f"expected {predictor.card.classes} as {settings.weight_file}"
         )
-    return other.ranking(other.all_logits(other.dataset(settings.input_file)))
+    return other.task.ranking(other.all_logits(open_dataset(other.card, settings.input_file)))
 
 
-def _gallery(settings: AttributeSettings, jobs: Sequence[Job], methods: Sequence[Method], stem: Path) -> None:
-    """One page of all events, whose maps are read again one by one."""
+def _gallery(
+    settings: AttributeSettings, reports: Sequence[EventReport], methods: Sequence[Method], stem: Path
+) -> None:
+    """Write one page of all events, whose maps are read again one by one."""
     from dmcnn.pages import gallery
 
     texts = gallery(
-        (job.page(job.explained(methods), methods) for job in jobs),
+        (report.page(report.explanation(methods), methods) for report in reports),
         f"Attribution: {settings.name}" if settings.name else "Attribution",
         settings.order,
     )
     with (
-        replacing(stem.with_name(stem.name + ".html")) as temporary,
+        atomic_file(stem.with_name(stem.name + ".html")) as temporary,
         temporary.open("w", encoding="utf-8") as file,
     ):
         file.writelines(texts)
@@ -173,25 +184,25 @@ def _gallery(settings: AttributeSettings, jobs: Sequence[Job], methods: Sequence
 
 
 def _tables(rows: Sequence[dict[str, Any]], stem: Path) -> None:
-    """Every row, the summary over events, and its figure."""
-    from dmcnn._common.extras import installed
+    """Write the quality table, its summary over the events, and the figure of the summary."""
+    from dmcnn._common.extras import is_installed
     from dmcnn.attribution.quality.summary import summary
     from dmcnn.attribution.quality.table import columns
     from dmcnn.figures import attribution_quality
     from dmcnn.figures.save import save_figure
     from dmcnn.tables import parquet, table
 
-    found = summary(rows)
-    for what, of in (("quality", rows), ("quality_summary", found)):
-        table.write(stem.with_name(f"{stem.name}_{what}.csv"), table.Table.of(columns(of)))
-        if installed("pyarrow"):
-            parquet.write(stem.with_name(f"{stem.name}_{what}.parquet"), columns(of))
-    save_figure(attribution_quality.measures(found), stem.with_name(f"{stem.name}_quality"))
+    summary_rows = summary(rows)
+    for name, content in (("quality", rows), ("quality_summary", summary_rows)):
+        table.write(stem.with_name(f"{stem.name}_{name}.csv"), table.Table.from_columns(columns(content)))
+        if is_installed("pyarrow"):
+            parquet.write(stem.with_name(f"{stem.name}_{name}.parquet"), columns(content))
+    save_figure(attribution_quality.measures(summary_rows), stem.with_name(f"{stem.name}_quality"))
     log.info("%s_quality.csv, %s_quality_summary.csv", stem, stem.name)
 
 
-def _agreement(jobs: Sequence[Job], methods: Sequence[Method], stem: Path) -> None:
-    """How alike the maps of the methods are, averaged over the events: table and figure."""
+def _agreement(reports: Sequence[EventReport], methods: Sequence[Method], stem: Path) -> None:
+    """Write table and figure of the agreement between the maps of all methods, averaged over the events."""
     import numpy as np
 
     from dmcnn.attribution.quality.localisation import agreement
@@ -199,22 +210,25 @@ def _agreement(jobs: Sequence[Job], methods: Sequence[Method], stem: Path) -> No
     from dmcnn.figures.save import save_figure
     from dmcnn.tables import table
 
-    found = [agreement(job.explained(methods).maps, job.event.dense()[0] != 0) for job in jobs]
-    names, share = found[0].names, found[0].share
+    agreements = [
+        agreement(report.explanation(methods).maps, report.event.dense()[0] != 0) for report in reports
+    ]
+    names, share = agreements[0].names, agreements[0].share
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # pairs that no event has a number for stay NaN
+        warnings.simplefilter("ignore", RuntimeWarning)  # pairs without a number in any event stay NaN
         ranks, tops = (
-            np.nanmean([getattr(one, kind) for one in found], axis=0) for kind in ("spearman", "jaccard")
+            np.nanmean([getattr(event, kind) for event in agreements], axis=0)
+            for kind in ("spearman", "jaccard")
         )
     pairs = [(i, j) for i in range(len(names)) for j in range(i)]
     columns: dict[str, list[Any]] = {
         "method": [names[i] for i, _ in pairs],
         "other": [names[j] for _, j in pairs],
-        "events": [len(found)] * len(pairs),
+        "events": [len(agreements)] * len(pairs),
         "rank_correlation": [ranks[pair] for pair in pairs],
         "top_overlap": [tops[pair] for pair in pairs],
     }
-    table.write(stem.with_name(f"{stem.name}_agreement.csv"), table.Table.of(columns))
+    table.write(stem.with_name(f"{stem.name}_agreement.csv"), table.Table.from_columns(columns))
     save_figure(
         attribution_quality.agreement(names, ranks, tops, share=share),
         stem.with_name(f"{stem.name}_agreement"),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmcnn._common.errors import InputError, nearest
-from dmcnn._common.files import replacing, writable
+from dmcnn._common.files import atomic_file, output_folder
 from dmcnn.settings import DisplaySettings
 from dmcnn.settings.command import run
 
@@ -19,44 +19,54 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dmcnn.datasets.dataset import Dataset
-    from dmcnn.datasets.selection import Chosen
-    from dmcnn.displays.event import Scores
+    from dmcnn.datasets.selection import SelectedEvent
     from dmcnn.images.sparse import SparseImages
-    from dmcnn.inference.predictor import Trained
+    from dmcnn.inference.predictor import Predictor
     from dmcnn.pages import EventPage
+    from dmcnn.tasks import EventScores
 
 log = logging.getLogger("dmcnn")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; its exit status."""
+    """Run the command; return its exit status."""
     return run("display", display, argv)
 
 
 def display(settings: DisplaySettings) -> None:
-    """Draw the chosen events, as pictures and as pages."""
-    from dmcnn.displays.event import Show
+    """Draw the selected events as pictures, animations and pages."""
+    from dmcnn.displays.event import Display, DisplayOptions
 
     _check_colours(settings)
-    folder, logo = writable(settings.output_dir), _logo(settings)
-    trained = _trained(settings)
-    dataset = _dataset(settings, trained)
-    show = Show.of(settings, trained, _shown(settings, trained, dataset), folder, logo)
+    folder = output_folder(settings.output_dir)
+    options = DisplayOptions(**settings.looks(), logo=_logo(settings))
+    predictor = _predictor(settings)
+    dataset = _dataset(settings, predictor)
+    drawing = Display.open(
+        options,
+        predictor,
+        dataset,
+        folder,
+        classes=settings.classes,
+        distributions=settings.distributions,
+        tag=settings.tag,
+    )
     if settings.distributions:
-        show.distributions()
-    scores, truth = _scores(settings, trained, dataset), _truth(trained, dataset)
+        drawing.draw_distributions()
+    scores = _scores(settings, predictor, dataset)
+    truth = [()] * len(dataset) if predictor is None else predictor.task.stored_truth(dataset)
     pages: list[EventPage] = []
-    for one in _chosen(settings, dataset, scores):
-        event = dataset.read(one.number, one.number + 1)
-        found = _score(settings, trained, event, float(scores[one.number]), truth[one.number])
-        event = event if show.dataset is dataset else show.dataset.read(one.number, one.number + 1)
-        stem = show.stem(event)
-        show.draw(one.number, event, found)
+    for number in (selected.number for selected in _select(settings, dataset, scores)):
+        event = dataset.read(number, number + 1)
+        event_scores = _score(settings, predictor, event, float(scores[number]), truth[number])
+        event = event if drawing.dataset is dataset else drawing.dataset.read(number, number + 1)
+        stem = drawing.stem(event)
+        drawing.draw(number, event, event_scores)
         if "html" in settings.formats:
             from dmcnn.pages import event_page
 
-            pages.append(show.page(one.number, event, found))
-            with replacing(stem.with_name(f"{stem.name}.html")) as temporary:
+            pages.append(drawing.page(number, event, event_scores))
+            with atomic_file(stem.with_name(f"{stem.name}.html")) as temporary:
                 temporary.write_text(event_page(pages[-1]), encoding="utf-8")
         log.info("%s.%s", stem, ", .".join(settings.formats))
     if len(pages) > 1:
@@ -65,6 +75,7 @@ def display(settings: DisplaySettings) -> None:
 
 
 def _check_colours(settings: DisplaySettings) -> None:
+    """Raise InputError for an unknown colour map."""
     from matplotlib import colormaps
 
     if settings.cmap not in colormaps:
@@ -74,120 +85,78 @@ def _check_colours(settings: DisplaySettings) -> None:
 
 
 def _gallery(settings: DisplaySettings, pages: Sequence[EventPage], folder: Path) -> None:
-    """One page of all events."""
+    """Write one page of all events."""
     from dmcnn.pages import gallery
 
     path = folder / f"DM-CNN_display{settings.tag}.html"
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+    with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.writelines(gallery(pages, settings.name or "Event display", settings.order))
     log.info("%s", path)
 
 
-def _trained(settings: DisplaySettings) -> Trained | None:
-    """The network, unless nothing needs its scores."""
+def _predictor(settings: DisplaySettings) -> Predictor | None:
+    """Load the network, or return None if its scores are not needed."""
     if settings.weight_file is None or settings.score_csv is not None:
         return None
-    from dmcnn.inference.predictor import open_trained
+    from dmcnn.inference.predictor import load_predictor
 
-    trained = open_trained(settings.weight_file, **settings.network())
-    if settings.ranks:
-        trained.needs_classes("a choice of events by score")
-    return trained
+    predictor = load_predictor(settings.weight_file, **settings.network())
+    if settings.needs_scores:
+        predictor.task.need_classes("a choice of events by score")
+    return predictor
 
 
-def _dataset(settings: DisplaySettings, trained: Trained | None) -> Dataset:
+def _dataset(settings: DisplaySettings, predictor: Predictor | None) -> Dataset:
+    """Open the input with the reader options of the network, or without one with those of the settings."""
     from dmcnn.datasets.dataset import Dataset
 
-    if trained is not None:
-        return trained.dataset(settings.input_file)
+    if predictor is not None:
+        from dmcnn.inference.predictor import open_dataset
+
+        return open_dataset(predictor.card, settings.input_file)
     return Dataset(settings.input_file, **settings.reading())
 
 
-def _shown(settings: DisplaySettings, trained: Trained | None, dataset: Dataset) -> Dataset:
-    """The events as they are drawn: charges of pixels in electrons, whatever the network takes of them."""
-    from dmcnn.datasets.dataset import Dataset
-
-    if trained is None or trained.reading.get("charge", "electrons") == "electrons":
-        return dataset
-    kept = {key: value for key, value in trained.reading.items() if not key.startswith("charge")}
-    return Dataset(settings.input_file, **kept)
-
-
-def _truth(trained: Trained | None, dataset: Dataset) -> NDArray[np.float64]:
-    """(n, k) the true values of what the network estimates, NaN where they are not known."""
-    import numpy as np
-
-    targets = [] if trained is None else trained.card.targets
-    try:
-        return dataset.stored_targets(targets) if targets else np.zeros((len(dataset), 0))
-    except InputError:
-        return np.full((len(dataset), len(targets)), np.nan)
-
-
-def _scores(settings: DisplaySettings, trained: Trained | None, dataset: Dataset) -> NDArray[np.float64]:
-    """(n,) the score of every event if the choice needs them or a table has them, else NaN."""
+def _scores(settings: DisplaySettings, predictor: Predictor | None, dataset: Dataset) -> NDArray[np.float64]:
+    """Return the (n,) scores of all events from a table, or by the network if they are needed, else NaN."""
     import numpy as np
 
     from dmcnn.datasets import selection
 
     if settings.score_csv is not None:
-        return selection.from_tables(settings.score_csv, dataset, settings.score_column)
-    if trained is not None and settings.ranks:
-        return trained.ranking(trained.all_logits(dataset, settings.rotation))
+        return selection.read_scores(settings.score_csv, dataset, settings.score_column)
+    if predictor is not None and settings.needs_scores:
+        return predictor.task.ranking(predictor.all_logits(dataset, settings.rotation))
     return np.full(len(dataset), np.nan)
 
 
-def _chosen(settings: DisplaySettings, dataset: Dataset, scores: NDArray[np.float64]) -> list[Chosen]:
+def _select(settings: DisplaySettings, dataset: Dataset, scores: NDArray[np.float64]) -> list[SelectedEvent]:
+    """Return the selected events, by entry and by score, each once."""
     from dmcnn.datasets import selection
 
-    asked = selection.by_number(dataset, settings.entries)
-    return selection.each_once(
-        [*asked, *selection.by_score(scores, dataset.events["file"], **settings.by_score)]
+    by_number = selection.select_by_number(dataset, settings.entries)
+    return selection.merge_reasons(
+        [*by_number, *selection.select_by_score(scores, dataset.events["file"], **settings.score_options)]
     )
 
 
 def _score(
     settings: DisplaySettings,
-    trained: Trained | None,
+    predictor: Predictor | None,
     event: SparseImages,
-    known: float,
-    truth: NDArray[np.float64],
-) -> Scores:
-    """The scores of one event: all of the network's, or the one that a table has; or its estimates."""
-    from dmcnn.displays.event import Scores
+    table_score: float,
+    truth: Sequence[Any],
+) -> EventScores:
+    """Return the scores or estimates of one event by the network, or its score in the table (NaN = none)."""
+    from dmcnn.tasks import EventScores
 
-    if trained is None:
-        return Scores({} if math.isnan(known) else {"signal": known}, "signal")
-    outputs = next(trained.logits([event], settings.rotation))
-    if trained.card.targets:
-        return Scores({}, estimates=_estimates(trained, outputs, truth))
-    named = dict(zip(trained.card.classes, map(float, trained.scores(outputs)[0]), strict=True))
-    return Scores(named, trained.card.signal)
-
-
-def _estimates(trained: Trained, outputs: NDArray[np.float64], truth: NDArray[np.float64]) -> tuple[str, ...]:
-    """A line for every target: its estimate, with two digits of the uncertainty, and what is true."""
-    import numpy as np
-
-    from dmcnn.evaluation.regression.predictions import unit
-    from dmcnn.figures.style import rounded
-    from dmcnn.metrics import gaussian
-
-    if np.isnan(outputs).any():
-        return ("no estimate",)
-    mean, factor = trained.estimates(outputs)
-    sigma = gaussian.sigma(factor)[0]
-    lines = []
-    for name, value, error, true in zip(trained.card.targets, mean[0], sigma, truth, strict=True):
-        known = "" if math.isnan(true) else f" (true {rounded(true, error).partition(' ')[0]})"
-        measured = f"{rounded(value, error)} {unit(name)}".rstrip()
-        found = f"{measured}{known}".replace("-", "−")
-        lines.append(f"{name}: {found}")
-    return tuple(lines)
+    if predictor is None:
+        return EventScores({} if math.isnan(table_score) else {"signal": table_score}, "signal")
+    return predictor.task.event_scores(next(predictor.logits([event], settings.rotation)), truth)
 
 
 def _logo(settings: DisplaySettings) -> Any:
-    """The picture for the corner, or None."""
+    """Read the logo, (h, w, 3 or 4); return None without one."""
     if settings.logo is True:
         log.warning(
             "warning: logo = True: DM-CNN's logo was never published; give the path of a picture instead"
@@ -200,7 +169,7 @@ def _logo(settings: DisplaySettings) -> Any:
         return imread(settings.logo)
     except (OSError, ValueError, SyntaxError) as error:
         raise InputError(
-            f"logo = {settings.logo!r}: not a picture that can be read ({type(error).__name__})"
+            f"logo = {settings.logo!r}: not a readable picture ({type(error).__name__})"
         ) from None
 
 

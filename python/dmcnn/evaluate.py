@@ -1,4 +1,4 @@
-"""Judge score CSVs: ``python -m dmcnn.evaluate signal=… background=… [key=value …]``, or ``scores=…``."""
+"""Evaluate score CSVs: ``python -m dmcnn.evaluate signal=… background=… [key=value …]``, or ``scores=…``."""
 
 from __future__ import annotations
 
@@ -9,67 +9,67 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dmcnn._common.errors import InputError
-from dmcnn._common.files import expand, replacing, writable
+from dmcnn._common.files import atomic_file, expand, output_folder
 from dmcnn.settings import EvaluateSettings
 from dmcnn.settings.command import run
 
 if TYPE_CHECKING:
-    from dmcnn.evaluation import Evaluation
+    from dmcnn.evaluation import EvaluationResult
 
 log = logging.getLogger("dmcnn")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; its exit status."""
+    """Run the command and return its exit status."""
     return run("evaluate", evaluate, argv)
 
 
 def evaluate(settings: EvaluateSettings) -> None:
-    """Numbers in one JSON, figures as PNG and PDF, of regression also tables as CSV."""
+    """Write numbers as JSON and figures as PNG and PDF, for regression also tables as CSV."""
     from dmcnn.figures.save import save_figure
     from dmcnn.tables import table
 
-    folder = writable(settings.output_dir)
-    found = _judge(settings)
+    folder = output_folder(settings.output_dir)
+    result = _judge(settings)
     stem = folder / f"DM-CNN_evaluation{settings.tag}"
-    with replacing(stem.with_name(stem.name + ".json")) as temporary:
-        temporary.write_text(json.dumps(found.numbers, indent=1, allow_nan=False) + "\n")
+    with atomic_file(stem.with_name(stem.name + ".json")) as temporary:
+        temporary.write_text(json.dumps(result.numbers, indent=1, allow_nan=False) + "\n")
     settings.save(stem)
-    for what, rows in found.tables.items():
-        table.write(stem.with_name(f"{stem.name}_{what}.csv"), rows)
-    for what, figure in found.figures.items():
-        save_figure(figure, stem.with_name(f"{stem.name}_{what}"))
-    for line in found.lines:
+    for ending, rows in result.tables.items():
+        table.write(stem.with_name(f"{stem.name}_{ending}.csv"), rows)
+    for ending, figure in result.figures.items():
+        save_figure(figure, stem.with_name(f"{stem.name}_{ending}"))
+    for line in result.lines:
         log.info("%s", line)
     log.info("%s.json", stem)
 
 
-def _judge(settings: EvaluateSettings) -> Evaluation:
-    """What the tables tell, by what they hold."""
+def _judge(settings: EvaluateSettings) -> EvaluationResult:
+    """Evaluate the score tables as a signal, as classes or as regression, according to their columns."""
     from dmcnn.evaluation import classes, signal
     from dmcnn.evaluation.regression import comparison, naming
-    from dmcnn.evaluation.regression.predictions import targets_of
+    from dmcnn.evaluation.regression.predictions import estimated_targets
     from dmcnn.tables import table
 
     level, name, column = settings.confidence, settings.name or "score", settings.score_column
     if settings.scores is None:
         kinds = {"signal": expand(settings.signal or []), "background": expand(settings.background or [])}
-        return signal.judge(*signal.separate(kinds, column), cut=settings.cut, level=level, name=name)
+        return signal.judge(*signal.read_separate(kinds, column), cut=settings.cut, level=level, name=name)
     networks = naming.networks(settings.scores, settings.names)
     paths = [path for seeds in networks.values() for sample in seeds for path in sample]
     columns = table.read(paths[0]).columns
-    if targets_of(columns):
-        given = settings.weights
-        weights = None if given is None else naming.weights(given, networks, settings.names)
+    if estimated_targets(columns):
+        files = settings.weights
+        weights = None if files is None else naming.weights(files, networks, settings.names)
         reach, bins = settings.fit_range, settings.profile_bins
         return comparison.judge(networks, weights, level=level, reach=reach, bins=bins)
     if settings.names is not None or settings.weights is not None or isinstance(settings.scores, dict):
         raise InputError(
-            f"{paths[0]}: no column sigma_<target>, but only networks of regression are compared"
+            f"{paths[0]}: no column sigma_<target>; names, weights and {{network: …}} need tables of regression"
         )
     if "predicted" in columns and column not in columns:
         return classes.judge(paths, level=level)
-    scores = signal.labelled(paths, column, settings.signal_label)
+    scores = signal.read_labelled(paths, column, settings.signal_label)
     return signal.judge(*scores, cut=settings.cut, level=level, name=name)
 
 

@@ -9,68 +9,71 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dmcnn._common.errors import InputError
-from dmcnn._common.files import writable
+from dmcnn._common.files import output_folder
 from dmcnn.settings import ExportSettings
 from dmcnn.settings.command import run
 
 if TYPE_CHECKING:
     import torch
 
-    from dmcnn.inference.predictor import Trained
+    from dmcnn.inference.predictor import Predictor
 
 log = logging.getLogger("dmcnn")
 
 PIXELS = 2**21
-"""In all images of one kind that files are checked with, but of two images at least."""
+"""Largest number of pixels in the images of one kind that check a file, unless two images have more."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; its exit status."""
+    """Run the command and return its exit status."""
     return run("export", export, argv)
 
 
 def export(settings: ExportSettings) -> None:
-    """One file per format, each written, run and compared before it gets its name."""
+    """Write one file per format; each is run and compared with the network before it gets its name."""
     from dmcnn.exports import FORMATS, layer_table
-    from dmcnn.inference.predictor import open_trained
+    from dmcnn.inference.predictor import load_predictor
     from dmcnn.quantisation.quantisers import is_quantised
 
-    folder = writable(settings.output_dir)
-    trained = open_trained(settings.weight_file, asked=settings.reading(), gpuid="cpu")
-    images = _images(settings, trained)
+    folder = output_folder(settings.output_dir)
+    predictor = load_predictor(
+        settings.weight_file, model=settings.model, overrides=settings.reading(), gpuid="cpu"
+    )
+    images = _images(settings, predictor)
     stem = folder / f"{Path(settings.weight_file).stem}{settings.tag}"
-    possible = [name for name, one in FORMATS.items() if is_quantised(trained.net) or not one.quantised]
+    possible = [name for name, form in FORMATS.items() if is_quantised(predictor.net) or not form.quantised]
     for name in settings.formats or possible:
         path = stem.with_name(stem.name + FORMATS[name].ending)
-        found = FORMATS[name].export(path, trained.net, trained.card, images)
+        agreement = FORMATS[name].export(path, predictor.net, predictor.card, images)
         log.info(
             "%s: %s",
             path,
-            found or "\n" + "\n".join(layer_table.lines(layer_table.rows(trained.net, trained.card))),
+            agreement or "\n" + "\n".join(layer_table.lines(layer_table.rows(predictor.net, predictor.card))),
         )
-    settings.save(stem.with_name(stem.name + "_export"), f", weights {trained.sha256}")
+    settings.save(stem.with_name(stem.name + "_export"), f", weights {predictor.sha256}")
 
 
-def _images(settings: ExportSettings, trained: Trained) -> torch.Tensor:
-    """(n, C, H, W) random images, and those of the input files, as the network takes them."""
+def _images(settings: ExportSettings, predictor: Predictor) -> torch.Tensor:
+    """Return (n, C, H, W) float32 images, random ones and those of the input files, scaled for the network."""
     import math
 
     import torch
 
     from dmcnn.engines.dense import to_tensor
-    from dmcnn.exports.probe_images import random
+    from dmcnn.exports.probe_images import random_images
     from dmcnn.images.scaling import scale_
+    from dmcnn.inference.predictor import open_dataset
 
-    count = min(settings.events, max(2, PIXELS // math.prod(trained.shape)))
-    found = random(trained.net, trained.card, count, settings.seed_number)
+    count = min(settings.events, max(2, PIXELS // math.prod(predictor.card.shape)))
+    images = random_images(predictor.net, predictor.card, count, settings.seed_number)
     if settings.input_file is not None:
-        dataset = trained.dataset(settings.input_file)
-        read = dataset.read(0, min(count, len(dataset)))
-        read = read.take(read.has_image)
-        if not len(read):
+        dataset = open_dataset(predictor.card, settings.input_file)
+        events = dataset.read(0, min(count, len(dataset)))
+        events = events.take(events.has_image)
+        if not len(events):
             raise InputError(f"input_file: no image among the first {count} events")
-        found = torch.cat([found, scale_(to_tensor(read), trained.card.scaling)])
-    return found
+        images = torch.cat([images, scale_(to_tensor(events), predictor.card.scaling)])
+    return images
 
 
 if __name__ == "__main__":

@@ -11,33 +11,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmcnn._common.errors import InputError
-from dmcnn._common.files import expand, writable
+from dmcnn._common.files import expand, output_folder
 from dmcnn.settings import InferSettings
 from dmcnn.settings.command import run
 
 if TYPE_CHECKING:
     import numpy as np
-    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
     from dmcnn.datasets.dataset import Dataset
-    from dmcnn.inference.predictor import Trained
+    from dmcnn.inference.predictor import Predictor
     from dmcnn.tables.table import Table
+    from dmcnn.tasks.base import Truth
 
 log = logging.getLogger("dmcnn")
 
 CHUNK = 64
-"""Entries between two writes to the journal, or one batch, if that is more: what an interrupt can cost."""
+"""Entries between two writes to the journal (at least one batch), the most that an interrupt loses."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; its exit status."""
+    """Run the command; return its exit status."""
     return run("infer", infer, argv)
 
 
 @dataclass(frozen=True)
 class Job:
-    """One image file, the analysis CSV that goes with it, and where its scores go (without suffix)."""
+    """Work on one image file: its path, its analysis CSV, and the output paths without suffix."""
 
     image_file: str
     analysis_csv: str | None
@@ -46,23 +46,27 @@ class Job:
 
 
 def infer(settings: InferSettings) -> None:
-    """Score the files one after another."""
-    from dmcnn.inference.predictor import open_trained
+    """Score all image files, and write a table and a histogram for each."""
+    from dmcnn.inference.predictor import load_predictor, open_dataset
 
-    jobs = _jobs(settings, writable(settings.output_dir))
-    trained = open_trained(settings.weight_file, **settings.network())
+    jobs = _jobs(settings, output_folder(settings.output_dir))
+    predictor = load_predictor(settings.weight_file, **settings.network())
     for key in ("rotation", "label"):
         if getattr(settings, key):
-            trained.needs_classes(key)
-    datasets = [trained.dataset(job.image_file) for job in jobs]
+            predictor.task.need_classes(key)
+    datasets = [open_dataset(predictor.card, job.image_file) for job in jobs]
     tables = [_analysis(job) for job in jobs]
-    labels = [[] if trained.card.targets else trained.labels(dataset, settings.label) for dataset in datasets]
-    for job, dataset, analysis, label in zip(jobs, datasets, tables, labels, strict=True):
-        _score_file(settings, trained, job, dataset, analysis, label)
+    truths = [predictor.task.truth(dataset, settings.label) for dataset in datasets]
+    for job, dataset, analysis, truth in zip(jobs, datasets, tables, truths, strict=True):
+        _score_file(settings, predictor, job, dataset, analysis, truth)
 
 
 def _jobs(settings: InferSettings, folder: Path) -> list[Job]:
-    """One job per file; InputError if two would write the same output, or the CSVs do not pair with the files."""
+    """Return one job per image file.
+
+    Raises:
+        InputError: another number of CSVs than of image files, or two files with the same output path.
+    """
     from dmcnn.datasets.dataset import expand as expand_inputs
 
     files = expand_inputs(settings.input_file)
@@ -89,6 +93,7 @@ def _jobs(settings: InferSettings, folder: Path) -> list[Job]:
 
 
 def _analysis(job: Job) -> Table | None:
+    """Read the analysis CSV of an image file; return None without one."""
     from dmcnn.tables import table
 
     return None if job.analysis_csv is None else table.read(job.analysis_csv, table.IDS)
@@ -96,78 +101,70 @@ def _analysis(job: Job) -> Table | None:
 
 def _score_file(
     settings: InferSettings,
-    trained: Trained,
+    predictor: Predictor,
     job: Job,
     dataset: Dataset,
     analysis: Table | None,
-    labels: list[str | None],
+    truth: Truth,
 ) -> None:
-    """Scores of one file, resumed from its journal, then the CSV and the histogram."""
+    """Score one file, resuming from its journal; write the table and the histogram."""
     import numpy as np
 
     from dmcnn._common.journal import Journal
     from dmcnn.figures.save import save_figure
-    from dmcnn.inference.score_table import of_classes, of_estimates
+    from dmcnn.inference.score_table import score_table
     from dmcnn.tables import join, table
 
     key = {
         "file": dataset.fingerprint(),
-        "weights": trained.sha256,
-        "reading": trained.reading,
-        "precision": trained.precision,
+        "weights": predictor.sha256,
+        "reading": predictor.card.reading,
+        "precision": predictor.precision,
         "rotation": settings.rotation,
     }
-    journal = Journal(job.stem.with_name(f".{job.stem.name}.journal"), key, trained.card.outputs + 2)
-    _score(trained, dataset, journal, settings.rotation)
-    outputs, pixels = journal.rows[:, :-2], journal.rows[:, -2:].astype(np.int64)
+    journal = Journal(job.stem.with_name(f".{job.stem.name}.journal"), key, predictor.task.outputs + 2)
+    _score(predictor, dataset, journal, settings.rotation)
+    outputs, sizes = journal.rows[:, :-2], journal.rows[:, -2:].astype(np.int64)
     status = "scored" if analysis is None else ""
-    if trained.card.targets:
-        scored = of_estimates(trained, dataset, outputs, pixels, status)
-    else:
-        scored = of_classes(trained, dataset, outputs, pixels[:, 0], labels, status)
+    scored = score_table(
+        predictor.task, dataset.events, dataset.sources, outputs, truth, sizes, status
+    ).text()
     if analysis is not None:
         scored, coverage = join.join_by_ids(scored, analysis)
     out = job.stem.with_name(job.stem.name + ".csv")
     table.write(out, scored)
     log.info("\n".join(dataset.report_lines()))
     log.info("\n".join(coverage.lines() if analysis is not None else _coverage(dataset, outputs)))
-    settings.save(job.stem, f", weights {trained.sha256}")
-    if not trained.card.targets:
-        save_figure(_histogram(trained, dataset, trained.scores(outputs)), job.histogram)
+    settings.save(job.stem, f", weights {predictor.sha256}")
+    if (figure := predictor.task.histogram(outputs, dataset.files[0].stem)) is not None:
+        save_figure(figure, job.histogram)
     journal.close()
     log.info("scores: %s", out)
 
 
-def _histogram(trained: Trained, dataset: Dataset, scores: NDArray[np.float64]) -> Figure:
-    """The signal scores of all entries; without a signal class, the scores of all classes."""
-    from dmcnn.figures import classification
+def _score(predictor: Predictor, dataset: Dataset, journal: Any, rotation: int) -> None:
+    """Append outputs, n_pixels and cluster size of every entry that the journal does not hold yet."""
+    from functools import partial
 
-    if trained.has_signal:
-        return classification.scores({dataset.files[0].stem: scores[:, trained.signal]}, density=False)
-    named = {f"score of {name}": scores[:, i] for i, name in enumerate(trained.card.classes)}
-    return classification.scores(named, density=False)
-
-
-def _score(trained: Trained, dataset: Dataset, journal: Any, rotation: int) -> None:
-    """Append outputs, n_pixels and cluster size (for estimates) of every entry that the journal does not hold yet."""
     import numpy as np
     from tqdm import tqdm
 
     with tqdm(total=len(dataset), initial=len(journal), desc=dataset.files[0].name, unit="event") as bar:
-        size = max(CHUNK, trained.batch_size)
+        size = max(CHUNK, predictor.batch_size)
         for start in range(len(journal), len(dataset), size):
             stop = min(start + size, len(dataset))
             chunk = dataset.read(start, stop)
-            in_any = dataset.cluster_sizes(start, stop) if trained.card.targets else chunk.n_pixels
-            found = []
-            for part in trained.logits([chunk], rotation):
-                found.append(part)
+            count = partial(dataset.cluster_sizes, start, stop)
+            cluster_sizes = predictor.task.cluster_sizes(chunk.n_pixels, count)
+            outputs = []
+            for part in predictor.logits([chunk], rotation):
+                outputs.append(part)
                 bar.update(len(part))
-            journal.append(np.column_stack([np.concatenate(found), chunk.n_pixels, in_any]))
+            journal.append(np.column_stack([np.concatenate(outputs), chunk.n_pixels, cluster_sizes]))
 
 
 def _coverage(dataset: Dataset, outputs: NDArray[np.float64]) -> list[str]:
-    """How many entries were scored, and how many of those with ids share them."""
+    """Return a log line: numbers of entries, of scored ones, of those without image, and of those with shared ids."""
     import numpy as np
 
     from dmcnn.images.sparse import UNSET

@@ -11,30 +11,32 @@ from typing import Any
 
 import dmcnn
 from dmcnn._common.errors import InputError, nearest
-from dmcnn._common.files import writable
+from dmcnn._common.files import output_folder
 from dmcnn.settings import SimulateSettings
 from dmcnn.settings.command import run
 
 log = logging.getLogger("dmcnn")
 
-CALLED = {"ecal": "calorimeter"}
-"""What some samples are called elsewhere."""
+SYNONYMS = {"ecal": "calorimeter"}
+"""Other names of samples."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; its exit status."""
+    """Run the command and return its exit status."""
     return run("simulate", simulate, argv)
 
 
 def simulate(settings: SimulateSettings) -> None:
-    """Simulate and write, with a progress bar; the used cfg goes beside the output."""
+    """Simulate a sample, write it with a progress bar, and write the cfg of the run beside it."""
     from dmcnn.simulation import SAMPLES
-    from dmcnn.simulation.addresses import counted, format_of
+    from dmcnn.simulation.addresses import format_of, with_progress_bar
 
-    settings = settings.model_copy(update={"kind": CALLED.get(settings.kind, settings.kind)})
+    settings = settings.model_copy(update={"kind": SYNONYMS.get(settings.kind, settings.kind)})
     if settings.kind not in SAMPLES:
         known = ", ".join(SAMPLES)
-        raise InputError(f"kind = {settings.kind!r}: known are {known}{nearest(settings.kind, SAMPLES)}")
+        raise InputError(
+            f"kind = {settings.kind!r}{nearest(settings.kind, SAMPLES)}, expected one of {known}"
+        )
     form, sample = format_of(settings.kind), SAMPLES[settings.kind]
     output = Path(settings.output)
     if output.suffix not in form.suffixes:
@@ -46,37 +48,38 @@ def simulate(settings: SimulateSettings) -> None:
     defaults = {
         name: p.default for name, p in signature(sample).parameters.items() if p.kind is p.KEYWORD_ONLY
     }
-    physics, options = chosen(settings, defaults, form.options)
+    physics, options = split_arguments(settings, defaults, form.options)
     batches = sample(events=settings.events, seed=settings.seed_number, **physics)
-    writable(output.parent)
+    output_folder(output.parent)
     about = {"sample": settings.kind, "seed": settings.seed_number, "dmcnn": dmcnn.__version__, **physics}
-    form.write(output, counted(batches, settings.events, output.name), attributes=about, **options)
+    form.write(output, with_progress_bar(batches, settings.events, output.name), attributes=about, **options)
     settings.model_copy(update=physics | options).save(output.with_suffix(""))
     log.info("%s: %d events", output, settings.events)
 
 
-def chosen(
+def split_arguments(
     settings: SimulateSettings, physics: Mapping[str, Any], options: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The arguments of the sample and of its file: ``physics`` and ``options`` with what the user has set.
+    """Return the arguments of the sample and of its file: ``physics`` and ``options`` with the values of the user.
 
-    InputError for every key that the user has set and the sample knows nothing of.
+    Raises:
+        InputError: keys that the user sets and that neither the sample nor its file has.
     """
-    given = {
+    values = {
         key: value
         for key, value in settings.model_dump(exclude=settings.keys(sample=False)).items()
         if value is not None
     }
     known = {**physics, **options}
     faults = [
-        f"{key} means nothing to kind = {settings.kind!r}{nearest(key, known)}"
-        for key in given
+        f"{key} is not a key of kind = {settings.kind!r}{nearest(key, known)}"
+        for key in values
         if key not in known
     ]
     if faults:
         raise InputError(*faults)
-    taken, stored = ({key: given.get(key, some[key]) for key in some} for some in (physics, options))
-    return taken, stored
+    of_sample, of_file = ({key: values.get(key, group[key]) for key in group} for group in (physics, options))
+    return of_sample, of_file
 
 
 if __name__ == "__main__":

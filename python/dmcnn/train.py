@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dmcnn._common.files import replacing, writable
+from dmcnn._common.files import atomic_file, output_folder
 from dmcnn.settings import TrainSettings, command
 
 if TYPE_CHECKING:
@@ -19,30 +19,57 @@ log = logging.getLogger("dmcnn")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; its exit status."""
+    """Run the command; return its exit status."""
     return command.run("train", train, argv)
 
 
 def train(settings: TrainSettings, watch: Watch | None = None) -> None:
-    """Load, train, evaluate, save, report; ``watch`` is called with the metrics so far after every evaluation."""
+    """Read the data, train, evaluate, and write checkpoints, tables and figures.
+
+    Args:
+        settings: settings of the command.
+        watch: called with the rows of the metrics table after every evaluation.
+    """
+    import dmcnn
+    from dmcnn.datasets.labels import LabelRule
     from dmcnn.training import data, setup
-    from dmcnn.training.session import Outputs
+    from dmcnn.training.optimiser import Recipe
+    from dmcnn.training.session import OutputFiles
 
-    setup.check(settings)
-    outputs = Outputs(
-        writable(settings.weights_directory), writable(settings.output_directory), settings.name
+    targets = settings.targets
+    setup.check(settings.model, settings.architecture(), settings.constraints or [], targets or [])
+    files = OutputFiles(
+        output_folder(settings.weights_directory), output_folder(settings.output_directory), settings.name
     )
-    found = data.load(settings)
-    run, progress = setup.prepare(settings, outputs, found, watch)
-    _fit(settings, run, progress, found.images)
+    loaded = data.load(
+        {part: data.Source(*source) for part, source in settings.sources.items()},
+        reading=settings.reading(),
+        label=None
+        if targets
+        else LabelRule.parse(settings.label, tuple(settings.class_names), settings.signal_class),
+        targets=data.TargetOptions(targets, settings.target_scales, settings.pitch) if targets else None,
+        shares=settings.shares,
+        seed=settings.seed_number,
+        cache=settings.cache,
+    )
+    run, progress = setup.prepare(
+        files,
+        loaded,
+        setup.NetworkOptions(**settings.network(settings.text(f"dmcnn {dmcnn.__version__}"))),
+        Recipe(**settings.recipe()),
+        setup.SessionOptions(**settings.session()),
+        setup.ConstraintOptions(**settings.multipliers()) if settings.constraints else None,
+        watch,
+    )
+    _fit(settings, run, progress, loaded.images)
 
 
-def _fit(settings: TrainSettings, job: Run, progress: Progress, images: dict[str, SparseImages]) -> None:
-    """Train to the end (or to an interrupt, which is saved) and report."""
+def _fit(settings: TrainSettings, run: Run, progress: Progress, images: dict[str, SparseImages]) -> None:
+    """Train to the end and report; after an interrupt save, and raise KeyboardInterrupt."""
     from dmcnn.training.batches import Batches
     from dmcnn.training.loop import fit
 
-    seed = job.card.seed or 0
+    seed = run.card.seed or 0
     _, height, width = images["train"].shape
     batches = Batches(
         images["train"],
@@ -57,78 +84,74 @@ def _fit(settings: TrainSettings, job: Run, progress: Progress, images: dict[str
         scaling=settings.scaling,
         first=progress.step,
     )
-    with replacing(job.outputs.cfg) as temporary:
-        temporary.write_text(job.card.cfg)
-    _announce(job, images)
-    if job.watch is not None and progress.rows:
-        job.watch(progress.rows)
+    with atomic_file(run.files.cfg) as temporary:
+        temporary.write_text(run.card.cfg)
+    _announce(run, images)
+    if run.watch is not None and progress.rows:
+        run.watch(progress.rows)
     finished = fit(
-        job.net,
+        run.net,
         batches,
-        task=job.task,
-        recipe=job.recipe,
+        task=run.task,
+        recipe=run.recipe,
         seed=seed,
-        device=job.device,
-        precision=job.precision,
+        device=run.device,
+        precision=run.precision,
         progress=progress,
-        after_step=job.after_step,
-        constraints=job.constraints,
+        after_step=run.after_step,
+        constraints=run.constraints,
     )
-    if not finished and progress.step < job.total:
-        if job.save_every_step:
-            job.save_last(progress)
-            log.info("%s: saved after step %d of %d", job.outputs.last, progress.step, job.total)
+    if not finished and progress.step < run.total:
+        if run.save_every_step:
+            run.save_last(progress)
+            log.info("%s: saved after step %d of %d", run.files.last, progress.step, run.total)
         raise KeyboardInterrupt
-    _report(job, progress, images["test"])
+    _report(run, progress, images["test"])
 
 
-def _announce(job: Run, images: dict[str, SparseImages]) -> None:
-    """What will be trained on what, and what the evaluations on the way look at."""
-    for what, batch in images.items():
-        labels = "" if batch.label is None else job.task.about(batch.label)
-        log.info("%d %s events: %s", len(batch), "training" if what == "train" else what, labels)
-    size = sum(parameter.numel() for parameter in job.net.parameters())
+def _announce(run: Run, images: dict[str, SparseImages]) -> None:
+    """Log the events of every part, the network, and the events of the evaluations."""
+    for part, batch in images.items():
+        labels = "" if batch.label is None else run.task.about(batch.label)
+        log.info("%d %s events: %s", len(batch), "training" if part == "train" else part, labels)
+    size = sum(parameter.numel() for parameter in run.net.parameters())
     log.info(
         "%s: %d parameters, %d steps on %s, precision %s",
-        job.card.model,
+        run.card.model,
         size,
-        job.total,
-        job.device,
-        job.precision,
+        run.total,
+        run.device,
+        run.precision,
     )
-    if job.test_every_step:
-        what = "validation" if "validation" in images else "test"
-        every, some, whole = job.test_every_step, len(job.test), len(images[what])
-        part = "" if some == whole else f" (test_events_nums = {some})"
-        log.info("evaluating every %d steps on %d of %d %s events%s", every, some, whole, what, part)
+    if run.test_every_step:
+        part = "validation" if "validation" in images else "test"
+        every, some, whole = run.test_every_step, len(run.test), len(images[part])
+        reason = "" if some == whole else f" (test_events_nums = {some})"
+        log.info("evaluating every %d steps on %d of %d %s events%s", every, some, whole, part, reason)
 
 
-def _report(job: Run, progress: Progress, test: SparseImages) -> None:
-    """The result on the whole test set, and the curves."""
-    import numpy as np
-
+def _report(run: Run, progress: Progress, test: SparseImages) -> None:
+    """Log the result on all test events, and draw its figures and the training curves."""
     from dmcnn.figures import classification
     from dmcnn.figures.save import save_figure
-    from dmcnn.training.evaluation import Evaluation
 
-    result = job.finish(progress, test)
+    result = run.finish(progress, test)
     first, *more = result.lines()
     log.info("\n".join([f"test: {first}", *more]))
-    if isinstance(result, Evaluation):
-        matrix = np.array(result.confusion)
-        save_figure(classification.confusion(matrix, result.classes), job.outputs.figure("confusion"))
+    for name, figure in run.task.figures(result).items():
+        save_figure(figure, run.files.figure(name))
     if progress.rows:
-        if missed := min(row.get("violation", 0.0) for row in progress.rows):
+        if violation := min(row.get("violation", 0.0) for row in progress.rows):
             log.warning(
-                "constraints were never met: the nearest evaluation missed one by %.3g; try a higher "
-                "constraint_rate or learning_rate, a longer training, or less of it",
-                missed,
+                "warning: no evaluation met all constraints: the smallest violation is %.3g; try a higher "
+                "constraint_rate or learning_rate, a longer training, or looser constraints",
+                violation,
             )
         columns = {name: [row[name] for row in progress.rows] for name in progress.rows[0]}
-        save_figure(classification.training(columns["step"], job.task.panels(columns)), job.outputs.curves)
-        log.info("metrics: %s", job.outputs.metrics)
-    if job.save_every_step:
-        log.info("weights: %s", job.outputs.best)
+        save_figure(classification.training(columns["step"], run.task.panels(columns)), run.files.curves)
+        log.info("metrics: %s", run.files.metrics)
+    if run.save_every_step:
+        log.info("weights: %s", run.files.best)
 
 
 if __name__ == "__main__":

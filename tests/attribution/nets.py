@@ -1,4 +1,4 @@
-"""Small networks with what hooks trip over: 3-D maps, modules that work in place or twice, skips, failures."""
+"""Small networks that are difficult for hooks: 3-D maps, in-place or repeated modules, skip connections, failures."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ TARGET = Target(1)
 
 
 def images(count: int = 3, shape: tuple[int, int, int] = SHAPE, seed: int = 5) -> torch.Tensor:
-    """(count, C, H, W) sparse images: one pixel in ten has a charge of 10 to 100."""
+    """Return (count, C, H, W) sparse images: one pixel in ten has a charge of 10 to 100."""
     random = torch.Generator().manual_seed(seed)
     charge = 10 + 90 * torch.rand((count, *shape), generator=random)
     return charge * (torch.rand((count, *shape), generator=random) < 0.1)
 
 
 def plain(seed: int = 1) -> nn.Module:
-    """2-D with normalisation, pooling, dropout and ReLUs in place; grids 12x16, 6x8, 3x4."""
+    """Return a 2-D network with normalisation, pooling, dropout and ReLUs in place; grids 12x16, 6x8, 3x4."""
     torch.manual_seed(seed)
     return nn.Sequential(
         nn.Conv2d(2, 4, 3, padding=1), nn.ReLU(inplace=True), nn.GroupNorm(2, 4), nn.AvgPool2d(2),
@@ -32,7 +32,7 @@ def plain(seed: int = 1) -> nn.Module:
 
 
 class Frames(nn.Module):
-    """3-D: the channels of an image are its frames; grids 4x8x6, 2x4x3."""
+    """3-D network whose frames are the channels of an image; grids 4x8x6, 2x4x3."""
 
     def __init__(self, seed: int = 2) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class Frames(nn.Module):
 
 
 class Twice(nn.Module):
-    """One ReLU, in place, called twice, the second time on a tensor that a skip connection reads too."""
+    """Network with one in-place ReLU that is called twice, the second time on a tensor with a skip connection."""
 
     def __init__(self, seed: int = 3) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class Twice(nn.Module):
 
 
 class Failure(nn.Module):
-    """Passes what it gets, until it fails in the forward or the backward pass number ``after``."""
+    """Identity that fails in the forward pass number ``after``, or in the backward pass."""
 
     def __init__(self, where: str, after: int = 0) -> None:
         super().__init__()
@@ -93,13 +93,13 @@ class _FailBackward(torch.autograd.Function):
 
 
 def linear(shape: tuple[int, int, int] = SHAPE, seed: int = 1) -> nn.Module:
-    """Two outputs that are weighted sums of the pixels."""
+    """Return a network whose two outputs are weighted sums of the pixels."""
     torch.manual_seed(seed)
     return nn.Sequential(nn.Flatten(), nn.Linear(shape[0] * shape[1] * shape[2], 2))
 
 
 def weights(net: nn.Module, number: int = 1, shape: tuple[int, int, int] = SHAPE) -> torch.Tensor:
-    """(1, C, H, W) weights of one output of a ``linear`` net."""
+    """Return the (1, C, H, W) weights of one output of a ``linear`` network."""
     assert isinstance(net, nn.Sequential)
     found = net[1].weight
     assert isinstance(found, torch.Tensor)
@@ -107,7 +107,7 @@ def weights(net: nn.Module, number: int = 1, shape: tuple[int, int, int] = SHAPE
 
 
 def state(net: nn.Module) -> list[Any]:
-    """Everything about a net that an explanation must leave alone."""
+    """Return everything of a network that an explanation must not change."""
     modules = [
         (
             name,

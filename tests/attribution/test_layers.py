@@ -1,4 +1,4 @@
-"""Which layers there are, and which one is taken."""
+"""Layers with maps: their order, the default, and layers that do not exist."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_layers_stand_in_the_order_of_the_pass() -> None:
     assert [layer.name for layer in layers(Twice(), SHAPE)] == ["first", "second", "relu"]
 
 
-def test_looking_leaves_no_trace() -> None:
+def test_the_network_is_not_changed() -> None:
     net = plain()
     before = state(net)
     layers(net, SHAPE)
@@ -39,14 +39,14 @@ def test_the_default_of_mpid_is_32_by_32() -> None:
     assert find(MPID(height=128, width=192), (1, 128, 192)).grid == (8, 12)
 
 
-def test_the_default_looks_at_every_axis() -> None:
+def test_the_default_depends_on_every_axis() -> None:
     assert find(Frames(), FRAMES).name == "activation"
     assert find(Frames(), FRAMES, "4x8x6").name == "features.2"
     deep = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.AvgPool2d((2, 32)), nn.AvgPool2d(2))
     assert find(deep, (1, 64, 256)).name == "0"
 
 
-def test_what_does_not_exist_is_refused_with_what_does() -> None:
+def test_an_unknown_layer_is_refused_with_the_nearest() -> None:
     net = Frames()
     with pytest.raises(
         InputError, match=r"'4x8x7'.*did you mean '4x8x6'.*sizes: 4x8x6, 2x4x3; names: features.0"

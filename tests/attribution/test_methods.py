@@ -1,4 +1,4 @@
-"""What holds for every method of the table."""
+"""Properties that all attribution methods share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 
 from attribution.nets import FRAMES, SHAPE, TARGET, Failure, Frames, Twice, images, plain, state
 from dmcnn._common.errors import InputError
-from dmcnn.attribution import LARIAT, METHODS, Target, build, taken_by
+from dmcnn.attribution import LARIAT, METHODS, Target, build, option_names
 from dmcnn.attribution.methods.integrated_gradients import IntegratedGradients
 from dmcnn.attribution.methods.noise import SmoothGrad, VarGrad
 
@@ -20,8 +20,8 @@ TWO = pytest.mark.parametrize(("net", "shape"), [(plain(), SHAPE), (Frames(), FR
 
 
 def made(name: str, **options: Any) -> Any:
-    """A method with few steps."""
-    quick = {word: value for word, value in QUICK.items() if word in taken_by(METHODS[name])}
+    """Return a method with few steps."""
+    quick = {word: value for word, value in QUICK.items() if word in option_names(METHODS[name])}
     return build([name], **{**quick, **options})[0]
 
 

@@ -1,4 +1,4 @@
-"""The number that is explained."""
+"""Target of an attribution: logits and scores, and targets that do not exist."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dmcnn.attribution import Target
 OUTPUTS = torch.tensor([[0.0, 2.0, -1.0], [1.0, 0.5, 3.0]])
 
 
-def test_targets_are_what_they_say() -> None:
+def test_targets_are_logits_and_scores() -> None:
     assert Target(1)(OUTPUTS).tolist() == [2, 0.5]
     assert Target(1, "logit", "softmax")(OUTPUTS).tolist() == [2, 0.5]
     assert Target(1, "score")(OUTPUTS).tolist() == [2, 0.5]

@@ -193,6 +193,7 @@ def datasets_of(file: h5py.File) -> Iterable[tuple[str, h5py.Dataset]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["cells", "pixels"])
 def test_an_interrupted_training_ends_as_if_it_had_not_been(name: str, folder: Path, tmp_path: Path) -> None:
     """It drew its seed: begun anew it would become another network."""
@@ -323,6 +324,7 @@ def of_today(archive: Path) -> None:
     np.savez_compressed(archive, **arrays | {"key": np.array(json.dumps(key, sort_keys=True))})
 
 
+@pytest.mark.slow
 def test_finished_attributions_are_not_made_again(folder: Path) -> None:
     archives = [f"out/attribution_wires_ENTRY_{entry}_wires.npz" for entry in (3, 4)]
     for archive in archives:
@@ -385,6 +387,7 @@ def test_images_come_from_an_old_cache(folder: Path, tmp_path: Path) -> None:
     assert written() == [f"cache/{new.name}"]
 
 
+@pytest.mark.slow
 def test_an_interrupted_search_goes_on(folder: Path) -> None:
     table = folder / "out/tune_cells/trials.csv"
     expected = {row["trial"]: row for row in rows_of(table)}
@@ -403,6 +406,7 @@ def test_an_interrupted_search_goes_on(folder: Path) -> None:
     assert_same_rows(rows_of(folder / metrics), rows_of(FILES / "finished" / metrics), rel=1e-3, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_finished_search_is_extended(folder: Path) -> None:
     table = folder / "out/tune_cells/trials.csv"
     expected = rows_of(table)
@@ -416,6 +420,7 @@ def test_a_finished_search_is_extended(folder: Path) -> None:
     assert (new["state"], new["filters_1"], new["dense_1"]) == ("complete", "3", "4")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["two", "cells", "pixels"])
 def test_old_score_tables_are_judged_the_same(name: str, folder: Path) -> None:
     stem = f"out/DM-CNN_evaluation_{name}"

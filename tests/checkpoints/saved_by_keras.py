@@ -1,4 +1,4 @@
-"""Files as Keras 2 leaves them, made from a torch network with the rules written the other way round."""
+"""Files in the format of Keras 2, written from a network of torch with the inverse conversion."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BATCH_NORM = ("gamma:0", "beta:0", "moving_mean:0", "moving_variance:0")
 
 
 def layers_of(net: nn.Module, maps: tuple[int, ...]) -> list[dict[str, Any]]:
-    """Keras' description and weights of a chain of torch layers; ``maps`` = (…, C), the last maps' shape in Keras."""
+    """Return description and weights in Keras of a chain of torch layers; ``maps`` is (…, C) of the last maps."""
     layers: list[dict[str, Any]] = []
     flat = True
     for module in net.modules():
@@ -66,7 +66,7 @@ def layer(kind: str, name: str, config: dict[str, Any], **weights: Any) -> dict[
 
 
 def save(path: Path, layers: list[dict[str, Any]], shape: tuple[int, ...] | None) -> Path:
-    """A model file for inputs of ``shape``, or without one a file of weights alone."""
+    """Write a model file for inputs of ``shape``, or a file of weights alone if it is None."""
     with h5py.File(path, "w") as file:
         root = file if shape is None else file.create_group("model_weights")
         if shape is not None:
@@ -90,7 +90,7 @@ def save(path: Path, layers: list[dict[str, Any]], shape: tuple[int, ...] | None
 
 
 def randomised(net: nn.Module, seed: int) -> nn.Module:
-    """Every number of a network another one, also those that begin at 0 or 1; in evaluation mode."""
+    """Draw all numbers of a network anew, including those that begin at 0 or 1; set it to evaluation mode."""
     random = np.random.default_rng(seed)
     for tensor in net.state_dict().values():
         if tensor.is_floating_point():

@@ -1,4 +1,4 @@
-"""Weight files: DM-CNN's bare ones, our own, and what must be refused."""
+"""Weight files: those of dmcnn, bare ones of DM-CNN, and files that must be refused."""
 
 from __future__ import annotations
 
@@ -68,9 +68,10 @@ def test_number_of_classes_is_read_from_bare_weights(tmp_path: Path) -> None:
 
 
 class Bomb:
-    """An object whose unpickling would run a command."""
+    """Object whose unpickling would run a command."""
 
     def __reduce__(self) -> tuple[Any, tuple[str]]:
+        """Return the command for the unpickler."""
         return os.system, ("touch exploded",)
 
 
@@ -107,7 +108,7 @@ def test_faults_are_one_line_each(net: MPID, tmp_path: Path) -> None:
         "nan.ckpt": "classifier.4.bias holds NaN",
         "model.ckpt": "did you mean 'mpid'",
         "list.ckpt": "found list",
-        "other.ckpt": "not MPID's weights",
+        "other.ckpt": "not weights of MPID",
     }
     for name, text in expected.items():
         with pytest.raises(InputError, match=text) as error:

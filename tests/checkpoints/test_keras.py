@@ -1,4 +1,4 @@
-"""Weight files of Keras against the outputs of Keras itself, and files that must be refused."""
+"""Weight files of Keras against outputs of Keras, and files that must be refused."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from dmcnn._common.errors import InputError
 from dmcnn.checkpoints import load
 from dmcnn.checkpoints.keras_file import read_weights
 from dmcnn.images.scaling import scale_
-from dmcnn.inference.predictor import open_trained
+from dmcnn.inference.predictor import load_predictor
 from dmcnn.models.cnn3d import CNN3D
 from dmcnn.models.lariat import LArIAT
+from dmcnn.tasks import Classification
 
 SMALL = {"num_class": 3, "channels": 2, "height": 38, "width": 30}
-"""Of a LArIAT network whose 64 last maps have 3 x 2 pixels."""
+"""Arguments of a LArIAT network whose 64 last maps have 3 x 2 pixels."""
 
 
 def test_lariat_gives_the_outputs_of_keras(shared_data: Path) -> None:
@@ -33,7 +34,7 @@ def test_lariat_gives_the_outputs_of_keras(shared_data: Path) -> None:
     assert card.classes == ["electron", "kaon", "muon", "photon", "pion", "pion_zero"]
     assert card.reading == {"xdim": 146, "ydim": 240}
     with torch.inference_mode():
-        softmax = card.scores(net(images))
+        softmax = Classification(card).scores(net(images).numpy())
         blocks = [net.features[:4](images[:2]), net.features(images[:2])]
     np.testing.assert_allclose(softmax, oracle["softmax"], atol=1e-5, rtol=0)
     for maps, name in zip(blocks, ("after_block1", "after_block3"), strict=True):
@@ -41,13 +42,13 @@ def test_lariat_gives_the_outputs_of_keras(shared_data: Path) -> None:
 
 
 def test_cnn3d_gives_the_outputs_of_keras(shared_data: Path) -> None:
-    trained = open_trained(str(shared_data / "keras" / "cnn3d_keras.h5"), gpuid="cpu")
+    predictor = load_predictor(str(shared_data / "keras" / "cnn3d_keras.h5"), gpuid="cpu")
     oracle = np.load(shared_data / "keras" / "cnn3d_oracle.npz")
-    card = trained.card
+    card = predictor.card
     assert (card.model, card.scaling, card.classes) == ("cnn3d", "none", ["photon", "electron"])
     assert card.signal == "electron"
     with torch.inference_mode():
-        softmax = card.scores(trained.net(torch.from_numpy(oracle["voxels"])))
+        softmax = Classification(card).scores(predictor.net(torch.from_numpy(oracle["voxels"])).numpy())
     np.testing.assert_allclose(softmax, oracle["softmax"], atol=1e-5, rtol=0)
 
 
@@ -212,7 +213,7 @@ def test_other_files(tmp_path: Path) -> None:
 
 
 def test_random_damage_never_crashes_nor_hangs(tmp_path: Path) -> None:
-    """One wrong byte outside the numbers: the same network, or an InputError of one line; nothing else."""
+    """One wrong byte outside the arrays gives the same network or an InputError of one line."""
     whole = save(tmp_path / "x.h5", small_layers(), (38, 30, 2)).read_bytes()
     places = np.frombuffer(whole, np.uint8).astype(bool)
     with h5py.File(tmp_path / "x.h5") as file:
@@ -237,7 +238,7 @@ def _datasets(file: h5py.File) -> list[tuple[str, h5py.Dataset]]:
 
 
 def test_texts_whose_lengths_lead_nowhere(tmp_path: Path) -> None:
-    """Where the next one begins at nothing, libhdf5 2.0 looks for it for ever."""
+    """libhdf5 2.0 loops forever on a text whose length leads past the end of its heap."""
     path = save(tmp_path / "x.h5", small_layers(), (38, 30, 2))
     data = bytearray(path.read_bytes())
     heap = data.index(b"GCOL\x01\0\0\0")

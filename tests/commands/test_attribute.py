@@ -1,4 +1,4 @@
-"""attribute and the selection of events: from words to maps, tables, figures and pages."""
+"""Command attribute: selection of events, maps, tables, figures and pages."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from dmcnn import attribute, train
 from dmcnn.checkpoints.load import load
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.engines.dense import logits, to_tensor
+from dmcnn.tasks import Classification
 
 METHODS = "methods=['saliency','integrated_gradients','grad_cam']"
 
 
 @pytest.fixture(scope="module")
 def weights(toy_files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network trained for a moment on the toy files."""
+    """Train a network for one epoch on the toy files; return its checkpoint."""
     folder = tmp_path_factory.mktemp("weights")
     words = {
         "input_train": toy_files["train"], "input_test": toy_files["test"], "learning_rate": 0.0003, "EPOCHS": 2,
@@ -33,7 +34,7 @@ def weights(toy_files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture
 def base(weights: Path, toy_files: dict[str, Path], tmp_path: Path) -> list[str]:
-    """Words that every call has in common."""
+    """Return the words that all calls share."""
     return [f"input_file={toy_files['test']}", f"weight_file={weights}", f"output_dir={tmp_path}", "GPUID=cpu",
             "n_random=2", "steps=4", "n_noise=1", METHODS, "name=x"]  # fmt: skip
 
@@ -43,6 +44,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_maps_tables_and_pages(
     base: list[str], weights: Path, toy_files: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -81,6 +83,7 @@ def test_maps_tables_and_pages(
     assert not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.slow
 def test_the_same_work_is_not_done_twice(
     base: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,6 +102,7 @@ def test_the_same_work_is_not_done_twice(
         attribute.main([*words, "target=background"])
 
 
+@pytest.mark.slow
 def test_events_by_score_and_disagreement(
     base: list[str],
     weights: Path,
@@ -117,7 +121,7 @@ def test_events_by_score_and_disagreement(
     event = Dataset(str(toy_files["test"]), adc_lo=10, adc_hi=500).read()
     import torch
 
-    found = card.scores(torch.from_numpy(logits(net, event, device=torch.device("cpu"))))[:, 0].numpy()
+    found = Classification(card).scores(logits(net, event, device=torch.device("cpu")))[:, 0]
     expected = {int(found.argmax()), int(found.argmin()), int(np.abs(found - 0.5).argmin()), 7}
     done = {int(path.stem.split("_")[4]) for path in tmp_path.glob("attribution_*.npz")}
     assert done == expected
@@ -136,13 +140,13 @@ def test_list_layers(base: list[str], caplog: pytest.LogCaptureFixture) -> None:
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        ([], "which events?"),
+        ([], "no events selected"),
         (["-n", "99"], "no entry 99"),
         (["-n", "1", "methods=salience"], "did you mean 'saliency'?"),
         (["-n", "1", "layer=31x31"], "did you mean"),
         (["-n", "1", "methods=saliency", "percentile=90"], "none of saliency takes it"),
         (["-n", "1", "target=sgnal"], "did you mean 'signal'?"),
-        (["-n", "1", "disagree=2"], "disagree needs the other network"),
+        (["-n", "1", "disagree=2"], "disagree and other_weight_file or other_score_csv go together"),
         (["-n", "1", "signed_cmap=seismc"], "did you mean 'seismic'?"),
         (["-n", "1", "format=gif"], "'png' or 'pdf' or 'html'"),
     ],

@@ -1,4 +1,4 @@
-"""Several classes without a signal: folders of .npy from training to evaluation, attribution and pages."""
+"""Several classes without a signal, in folders of .npy: training, inference, evaluation, attribution and pages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def words(**keys: Any) -> list[str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of 30 images of 40 x 36 pixels, ten of each class, and a file that is none."""
+    """Write a folder of 30 images of 40 x 36 pixels, ten of each class, and one other file."""
     folder = tmp_path_factory.mktemp("shapes") / "shapes"
     folder.mkdir()
     random = np.random.default_rng(1)
@@ -47,7 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def weights(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The LArIAT network trained on it, with every kind of augmentation, validated and tested on parts of it."""
+    """Train the LArIAT network on a part of it, with every kind of augmentation; validate and test it on the rest."""
     out = tmp_path_factory.mktemp("weights")
     keys = {
         "input_train": folder, "test_fraction": 0.2, "validation_fraction": 0.2, "classes": list(CLASSES),
@@ -73,6 +73,7 @@ def test_training_tells_every_class_apart(weights: Path) -> None:
     assert float(rows[-1]["train_accu"]) > 0.6
 
 
+@pytest.mark.slow
 def test_scores_of_all_classes_and_their_evaluation(weights: Path, folder: Path, tmp_path: Path) -> None:
     assert infer.main(words(input_file=folder, weight_file=weights, output_dir=tmp_path)) == 0
     table = tmp_path / "shapes_DM-CNN_scores.csv"
@@ -94,7 +95,7 @@ def test_scores_of_all_classes_and_their_evaluation(weights: Path, folder: Path,
     assert found["accuracy"][0] == (label == guess).mean()
     for i, name in enumerate(CLASSES):
         assert found["class_accuracy"][name][0] == (guess[label == i] == i).mean()
-        expected = auc(scores[label == i, i], scores[label != i, i])
+        expected = auc(labels=label == i, scores=scores[:, i])
         assert found["auc_one_against_the_rest"][name][0] == expected
         assert found["confusion"][i] == [int(((label == i) & (guess == j)).sum()) for j in range(3)]
     for what in ("confusion", "classes", "roc"):
@@ -112,7 +113,7 @@ def test_faults_of_an_evaluation(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_attribution_of_a_scaled_image(weights: Path, folder: Path, tmp_path: Path) -> None:
-    """Integrated gradients add up to the difference to the empty image with the scale of the image held fixed."""
+    """Integrated gradients sum to the difference to the empty image, with the extremes of the image held fixed."""
     import torch
 
     from dmcnn.checkpoints.load import load

@@ -49,6 +49,7 @@ def words(**keys: Any) -> list[str]:
     return [f"{key}={value}" for key, value in keys.items()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_every_network_as_onnx_and_as_program(name: str, tmp_path: Path) -> None:
     """For any number of images, equal to the network up to float32; and the card is inside."""
@@ -130,8 +131,8 @@ def test_faults_are_one_line(
     _, path = saved(tmp_path, "lariat")
     out = tmp_path / "out"
     expected = {
-        "qonnx": "lariat_qonnx.onnx: the network has float numbers, expected all of them to have a few bits",
-        "json": "lariat_integers.json: the network has float numbers",
+        "qonnx": "lariat_qonnx.onnx: the network has float parameters, expected all of them to be quantised",
+        "json": "lariat_integers.json: the network has float parameters",
         "pt2": "format = 'pt2' must be 'onnx' or 'torch' or 'qonnx' or 'json' or 'table' or list",
     }
     for kind, text in expected.items():
@@ -151,6 +152,6 @@ def test_onnx_without_its_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     from dmcnn.exports import onnx as exporter
 
     _, path = saved(tmp_path, "smartpixel")
-    monkeypatch.setattr(exporter, "installed", lambda library: False)
+    monkeypatch.setattr(exporter, "is_installed", lambda library: False)
     assert export.main(words(weight_file=path, output_dir=tmp_path, format="onnx", events=3)) == 0
     assert (tmp_path / "smartpixel.onnx").exists()

@@ -1,4 +1,4 @@
-"""infer, display, occlude and evaluate on a trained network, and on weights of DM-CNN."""
+"""Commands infer, display, occlude and evaluate with a trained network, and with weights of DM-CNN."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def weights(toy_files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network trained on the toy files."""
+    """Train a network on the toy files; return its checkpoint."""
     folder = tmp_path_factory.mktemp("weights")
     words = {
         "input_train": toy_files["train"], "input_test": toy_files["test"], "learning_rate": 0.0003, "EPOCHS": 4,
@@ -129,6 +129,7 @@ def test_duplicate_ids_are_all_scored(weights: Path, tmp_path: Path) -> None:
     assert all(row["signal_score"] for row in rows)
 
 
+@pytest.mark.slow
 def test_weights_of_dm_cnn_score_like_our_own(
     weights: Path, toy_files: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -156,6 +157,7 @@ def test_rotation_changes_scores(weights: Path, toy_files: dict[str, Path], tmp_
     assert [r["signal_score"] for r in straight] != [r["signal_score"] for r in turned]
 
 
+@pytest.mark.slow
 def test_display_by_number_and_by_score(weights: Path, toy_files: dict[str, Path], tmp_path: Path) -> None:
     asked = words(input_file=toy_files["test"], weight_file=weights, output_dir=tmp_path)
     assert display.main([*asked, "-n", "3"]) == 0
@@ -185,8 +187,8 @@ def test_display_without_a_network(toy_files: dict[str, Path], tmp_path: Path) -
     [
         (["-n", "11"], "no entry 11, there are 0 to 10"),
         (["-n", "0", "cmap=jett"], "did you mean 'jet'"),
-        ([], "which events? give entries"),
-        (["-n", "0", "logo=absent.png"], "not a picture that can be read"),
+        ([], "no events selected: give entries"),
+        (["-n", "0", "logo=absent.png"], "not a readable picture"),
     ],
 )
 def test_display_faults(
@@ -198,6 +200,7 @@ def test_display_faults(
     assert text in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_occlusion_map_is_kept_and_resumed(
     weights: Path, toy_files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,6 +247,7 @@ def test_occlusion_map_is_kept_and_resumed(
     assert len(calls) == done, "a finished scan is drawn again without scoring again"
 
 
+@pytest.mark.slow
 def test_occlusion_by_cells_filled_with_noise(
     weights: Path, toy_files: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -269,6 +273,7 @@ def test_occlusion_by_cells_filled_with_noise(
         assert (cell == cell[:, 2:3, 2:3]).all()
 
 
+@pytest.mark.slow
 def test_evaluate_our_own_scores(weights: Path, toy_files: dict[str, Path], tmp_path: Path) -> None:
     asked = words(input_file=toy_files["test"], weight_file=weights, output_dir=tmp_path)
     assert infer.main(asked) == 0
@@ -283,6 +288,7 @@ def test_evaluate_our_own_scores(weights: Path, toy_files: dict[str, Path], tmp_
     assert (numbers["signal_events"], numbers["background_events"]) == (6, 5)
 
 
+@pytest.mark.slow
 def test_evaluate_reproduces_published_aucs(shared_data: Path, tmp_path: Path) -> None:
     for name, area in (("mpid", 0.938357), ("resnet34_gn", 0.968246)):
         folder = shared_data / "scores"

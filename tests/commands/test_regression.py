@@ -1,4 +1,4 @@
-"""train and infer on pixel frames: estimates with covariance, constraints that are met, and runs that go on."""
+"""Commands train and infer for regression: estimates with covariance, constraints, and resumed trainings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from dmcnn.readers import open_images
 from dmcnn.settings import TrainSettings, command
 from dmcnn.simulation import SAMPLES
 from dmcnn.simulation.smartpixel import LABELS
-from dmcnn.training.tasks import Regression
+from dmcnn.tasks import Regression
 from dmcnn.writers import smartpixel
 
 pytest.importorskip("pyarrow")
@@ -55,18 +55,19 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_learns_and_its_estimates_are_those_of_infer(
     words: list[str], files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert train.main(words) == 0
     net, card = load(tmp_path / "DM-CNN_model_sp_best.ckpt")
     rows = rows_of(tmp_path / "DM-CNN_training_metrics_sp.csv")
-    assert tuple(rows[0]) == tuple(Regression(card).columns)
+    assert tuple(rows[0]) == tuple(Regression(card).metrics)
     losses = [float(row["test_loss"]) for row in rows]
     assert min(losses) < losses[0] - 0.3
     assert (card.targets, card.target_scales) == (TARGETS, [75.0, 18.75, 8.0, 0.5])
     assert card.environment["precision"] == "32"
-    assert {"charge_mean", "charge_std"} <= set(card.reading)  # of the training files
+    assert {"charge_mean", "charge_std"} <= set(card.reading)  # fitted to the training files
     assert float(rows[-1]["zeros"]) == pytest.approx(zero_fraction(net), abs=0.02)
 
     asked = [f"input_file={files['test']}", f"weight_file={tmp_path}/DM-CNN_model_sp_best.ckpt"]
@@ -84,7 +85,7 @@ def test_learns_and_its_estimates_are_those_of_infer(
     nll = np.array([float(row["nll"]) for row in table])
     assert nll.mean() == pytest.approx(min(losses), abs=1e-5)
 
-    # a network that knew nothing but the spread of the targets would be wider
+    # estimates that do not depend on the event are wider
     assert (sigma.mean(axis=0) < truth.std(axis=0))[:2].all()
     # the same numbers with torch, from the covariance in the table
     correlation = np.tile(np.eye(4), (300, 1, 1))
@@ -103,6 +104,7 @@ def test_learns_and_its_estimates_are_those_of_infer(
     assert "a choice of events by score needs a network of classes" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_zeros_as_asked_and_a_stopped_run_goes_on(words: list[str], tmp_path: Path) -> None:
     sparse = [*words, 'constraints=["zeros >= 0.3", "pull_width(x-midplane) <= 3"]', "EPOCHS=6"]
     sparse += ["constraint_rate=90.0", "constraint_damping=30.0", "constraint_warmup=0.5"]
@@ -137,7 +139,7 @@ def test_zeros_as_asked_and_a_stopped_run_goes_on(words: list[str], tmp_path: Pa
 
     rows = rows_of(whole / "DM-CNN_training_metrics_sp.csv")
     assert float(rows[0]["zeros"]) < 0.25
-    rates = [float(row["learning_rate"]) for row in rows]  # full until the constraints are in force
+    rates = [float(row["learning_rate"]) for row in rows]  # constant until the end of the warmup
     assert rates[:3] == [0.003] * 3
     assert rates[3] > rates[4] > rates[5] > 0
     feasible = [row for row in rows if float(row["violation"]) == 0]
@@ -156,7 +158,7 @@ def test_training_ends_when_nothing_gets_better(words: list[str], tmp_path: Path
 
 
 def test_a_step_is_the_gradient_of_the_likelihood(words: list[str], tmp_path: Path) -> None:
-    """Keras' Nadam from its formula, on the gradient of the mean NLL of the one batch of the first epoch."""
+    """One step of Keras' Nadam by its formula, with the gradient of the mean NLL of the only batch of an epoch."""
     one = [
         *words,
         "events_train=[0, 100]",
@@ -191,8 +193,8 @@ def test_a_step_is_the_gradient_of_the_likelihood(words: list[str], tmp_path: Pa
     [
         ("loss=bce", "gaussian_nll"),
         ("augment=True", "not their targets"),
-        ('classes=["a", "b"]', "classes is of classes"),
-        ("target_scales=[1.0, 2.0]", "one above 0 for each"),
+        ('classes=["a", "b"]', "classes is a key of classes"),
+        ("target_scales=[1.0, 2.0]", "expected a number above 0 for each"),
         ("target_scales=pitch", "pitch"),
         ("loss=clipped_nll", "relu"),
         ('constraints=["zeroes == 0.5"]', "did you mean 'zeros'"),
@@ -228,6 +230,7 @@ def test_targets_that_are_no_numbers_are_left_out_and_counted(
         open_images(files["train"]).targets(["cotGamma"])
 
 
+@pytest.mark.slow
 def test_a_search_tells_the_price_of_zeros_with_the_spread_of_the_seeds(
     words: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -253,11 +256,12 @@ def test_a_search_tells_the_price_of_zeros_with_the_spread_of_the_seeds(
 
 
 def _line(word: str) -> str:
-    """A setting of a command line as a cfg has it."""
+    """Return a word of the command line as a line of a cfg."""
     key, _, value = word.partition("=")
     return f"{key} = {value if value[0] in '[-0123456789' or value in ('True', 'False') else repr(value)}"
 
 
+@pytest.mark.slow
 def test_a_display_says_what_is_estimated_and_draws_electrons(
     words: list[str], files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

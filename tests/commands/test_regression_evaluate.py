@@ -16,7 +16,7 @@ from dmcnn import evaluate
 from dmcnn.checkpoints.card import KEY, Card
 from dmcnn.checkpoints.load import load
 from dmcnn.evaluation.regression import comparison, naming, predictions, quantities
-from dmcnn.evaluation.regression.networks import Network, comparable, open_networks
+from dmcnn.evaluation.regression.networks import Network, common_likelihood, open_networks
 from dmcnn.figures import save
 from dmcnn.models.smartpixel import SmartPixel
 from dmcnn.quantisation.quantisers import zero_fraction
@@ -248,7 +248,7 @@ def test_what_zeros_cost_has_a_point_per_training(folder: Path) -> None:
     }
     networks = open_networks(paths, {"dense": [0.1, 0.2]}, 2.0)
     nll, x, _ = comparison.front(networks, "nll").axes
-    seeds = [network["all"]["nll"].value for network in networks["dense"].each]
+    seeds = [network["all"]["nll"].value for network in networks["dense"].per_seed]
     np.testing.assert_allclose(nll.lines[1].get_xydata(), [[10, seeds[0]], [20, seeds[1]]])
     assert x.get_ylabel() == "x-midplane: 68 % half width [µm]"
 
@@ -258,9 +258,9 @@ def test_covariances_that_are_none(folder: Path, tmp_path: Path) -> None:
     assert read.files[0]["not_positive_definite"] == EVENTS - 2
     assert np.isnan(read.chi2).all()
     assert np.isfinite(read.pull).all()
-    network = Network.of([read], [], 2.0)
-    assert np.isnan(network.found["all"]["chi2_mean"].value)
-    assert np.isfinite(network.found["x-midplane"]["pull_width"].value)
+    network = Network.from_seeds([read], [], 2.0)
+    assert np.isnan(network.combined["all"]["chi2_mean"].value)
+    assert np.isfinite(network.combined["x-midplane"]["pull_width"].value)
     diagonal = predictions.read(
         [str(write(tmp_path / "b.csv", events(1), without=(f"corr_{TARGETS[0]}_{TARGETS[1]}",)))]
     )
@@ -275,9 +275,9 @@ def test_parts_of_a_sample_are_one_seed(folder: Path) -> None:
     assert naming.networks(grouped, None) == {"a": [[one, two], [three]], "b": [[one], [two]]}
     joined = predictions.read([one, two])
     assert len(joined.truth) == 2 * (EVENTS - 2)
-    assert naming.short(["x/a_DM-CNN_scores_t1.csv", "x/a_DM-CNN_scores_t2.csv"]) == ["t1", "t2"]
-    assert naming.short(["x/a_DM-CNN_scores.csv", "x/b_DM-CNN_scores.csv"]) == ["a", "b"]
-    assert naming.short(["x/a.csv", "y/a.csv"]) == ["x/a.csv", "y/a.csv"]
+    assert naming.short_names(["x/a_DM-CNN_scores_t1.csv", "x/a_DM-CNN_scores_t2.csv"]) == ["t1", "t2"]
+    assert naming.short_names(["x/a_DM-CNN_scores.csv", "x/b_DM-CNN_scores.csv"]) == ["a", "b"]
+    assert naming.short_names(["x/a.csv", "y/a.csv"]) == ["x/a.csv", "y/a.csv"]
     assert naming.weights([one, two, three], {"a": [[one], [three]], "b": [[two]]}, ["a", "b", "a"]) == {
         "a": [one, three],
         "b": [two],
@@ -286,7 +286,9 @@ def test_parts_of_a_sample_are_one_seed(folder: Path) -> None:
 
 def test_networks_that_scale_differently_are_compared_in_units(folder: Path, tmp_path: Path) -> None:
     same = [predictions.read([str(folder / name)]) for name in ("dense_1.csv", "sparse.csv")]
-    assert comparable({str(i): Network.of([one], [], 2.0) for i, one in enumerate(same)}) == "nll"
+    assert (
+        common_likelihood({str(i): Network.from_seeds([one], [], 2.0) for i, one in enumerate(same)}) == "nll"
+    )
     shifted = events(4)
     path = write(tmp_path / "other.csv", shifted)
     rows = [row.rsplit(",", 1) for row in path.read_text().splitlines()]
@@ -294,10 +296,10 @@ def test_networks_that_scale_differently_are_compared_in_units(folder: Path, tmp
         "\n".join([",".join(rows[0]), *(f"{a},{float(b) + 1 if b else ''}" for a, b in rows[1:])]) + "\n"
     )
     other = predictions.read([str(path)])
-    networks = {"a": Network.of([same[0]], [], 2.0), "b": Network.of([other], [], 2.0)}
-    assert comparable(networks) == "nll_unscaled"
+    networks = {"a": Network.from_seeds([same[0]], [], 2.0), "b": Network.from_seeds([other], [], 2.0)}
+    assert common_likelihood(networks) == "nll_unscaled"
     without = predictions.read([str(write(tmp_path / "none.csv", shifted, without=("nll",)))])
-    assert comparable({"a": Network.of([without], [], 2.0)}) == "nll_unscaled"
+    assert common_likelihood({"a": Network.from_seeds([without], [], 2.0)}) == "nll_unscaled"
 
 
 def test_faults(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -313,18 +315,18 @@ def test_faults(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     empty = tmp_path / "empty.csv"
     empty.write_text("\n".join(lines[:3]) + "\n")
     for words, text in [
-        ([f"scores=['{good}','{scores}']"], f"{scores}: no column sigma_<target>: not a table of infer for"),
+        ([f"scores=['{good}','{scores}']"], f"{scores}: no column sigma_<target>, expected a table of infer for"),
         ([f"scores=['{good}','{other}']"],
          f"{other}: estimates x-midplane, cotGamma; expected x-midplane, cotBeta as in the first table"),
         ([f"scores=['{untrue}']"], f"{untrue}: no column 'true_cotBeta' (did you mean 'cotBeta'?)"),
         ([f"scores={wrong}"], f"{wrong}:5: cluster_size is 'x"),
         ([f"scores={empty}"], f"no event with estimate and truth in {empty}"),
-        ([f"scores={scores}", "names=['a']"], f"{scores}: no column sigma_<target>, but only networks of regression"),
+        ([f"scores={scores}", "names=['a']"], f"{scores}: no column sigma_<target>; names, weights"),
         ([f"scores={good}", "names=['a', 'b']"], "2 names for 1 score files: give one each, in order"),
-        ([f"scores={{'a': '{good}'}}", "names=['a']"], "here scores names the networks"),
+        ([f"scores={{'a': '{good}'}}", "names=['a']"], "already names the networks"),
         ([f"scores={{'a': '{good}x'}}"], "dense_1.csvx: no such file (did you mean 'dense_1.csv'?)"),
         (["scores={}"], "scores names no network"),
-        ([f"scores={{'a': '{good}'}}", f"weights={folder}/sparse.ckpt"], "must both be lists, or both be by network"),
+        ([f"scores={{'a': '{good}'}}", f"weights={folder}/sparse.ckpt"], "must both be lists, or both be {network"),
         ([f"scores={{'a': '{good}'}}", f"weights={{'b': '{folder}/sparse.ckpt'}}"], "scores has no network 'b'"),
         ([f"scores={{'a': '{good}'}}", f"weights={{'a': '{folder}/sparse*'}}"], "2 files for 1 seeds of 'a'"),
         ([f"scores={good}", f"weights={good}"], f"{good}: not a weight file"),

@@ -1,4 +1,4 @@
-"""display of space-time events: what is drawn of calorimeter files, and of voxels without times."""
+"""Command display for space-time events: figures of calorimeter files, and of voxels without times."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dmcnn import attribute, display, occlude, train
 from dmcnn.checkpoints.load import load
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.displays import space_time
-from dmcnn.displays.space_time import Cells
+from dmcnn.displays.space_time import DatasetCells
 from dmcnn.images.sparse import sparse
 from dmcnn.simulation import SAMPLES
 from dmcnn.writers import calorimeter
@@ -31,7 +31,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def weights(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network trained for a moment on the cells, in 5 frames."""
+    """Train a network for one epoch on the cells in 5 frames; return its checkpoint."""
     folder = tmp_path_factory.mktemp("weights")
     asked = [f"input_train={sample}", "test_fraction=0.5", "model=calorimeter_resnet", "label=y", CLASSES,
              "signal=electron", "loss=cross_entropy", "learning_rate=0.001", "EPOCHS=1", "GPUID=cpu", "crop=16",
@@ -50,6 +50,7 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_pictures_films_and_pages(words: list[str], tmp_path: Path) -> None:
     more = ["-n", "1,5", 'format=["png","gif","html"]', "distributions=True", "time_edges=[-0.1,0.1,0.05]"]
     assert display.main([*words, *more]) == 0
@@ -71,13 +72,14 @@ def test_other_views(words: list[str], tmp_path: Path, view: str, more: set[str]
     assert names(tmp_path) == {f"cells_ENTRY_0{end}" for end in ends} | {"DM-CNN_display.cfg"}
 
 
+@pytest.mark.slow
 def test_distributions_alone_are_those_of_all_events(words: list[str], sample: Path, tmp_path: Path) -> None:
     assert display.main([*words, "format=png", "distributions=True"]) == 0
     assert names(tmp_path) == {"DM-CNN_display.cfg", "DM-CNN_display_distributions.png"}
     with h5py.File(sample) as file:
         pictures, label = file["X"][:], file["y"][:]
     dataset = Dataset(str(sample), energy_min=0.02, time_lo=-0.1)
-    cells = Cells.of(dataset, {"energy_min": 0.02, "time_lo": -0.1})
+    cells = DatasetCells.from_dataset(dataset)
     assert cells is not None
     figure = cells.distributions([("photon", "electron")[int(number)] for number in label])
     energies, times = figure.axes
@@ -94,7 +96,7 @@ def test_distributions_alone_are_those_of_all_events(words: list[str], sample: P
 
 def test_cells_are_those_of_the_same_events(sample: Path) -> None:
     dataset = Dataset(str(sample), crop=8)
-    cells = Cells.of(dataset, {"crop": 8, "view": "frames"})
+    cells = DatasetCells.from_dataset(dataset)
     assert cells is not None
     with h5py.File(sample) as file:
         expected = np.moveaxis(file["X"][7][12:20, 12:20], -1, 0)
@@ -104,8 +106,8 @@ def test_cells_are_those_of_the_same_events(sample: Path) -> None:
     np.testing.assert_array_equal(np.nan_to_num(np.ma.filled(drawn.get_array(), np.nan)), expected[0])
     points = figures["space_time"].axes[0].collections[0]
     assert len(points.get_offsets()) == np.count_nonzero(expected[0] > 0.005)
-    same = Dataset(str(sample), view="energy_time")
-    found = Cells.of(same, {"view": "energy_time", "energy_min": 0.1})
+    same = Dataset(str(sample), view="energy_time", energy_min=0.1)
+    found = DatasetCells.from_dataset(same)
     assert found is not None
     assert found.dataset is same
 
@@ -126,7 +128,7 @@ def test_voxels_without_times() -> None:
     ("more", "text"),
     [
         (["-n", "0", "view=energy_time", "format=gif"], "format = 'gif' needs time frames"),
-        (["format=png"], "which events? give entries"),
+        (["format=png"], "no events selected: give entries"),
         (["-n", "0", "format=jpg"], "format"),
         (["-n", "40"], "no entry 40"),
     ],
@@ -146,6 +148,7 @@ def test_planes_have_no_frames_and_no_cells(
     assert "distributions = True needs files of energy and time" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_network_says_how_cells_are_read(sample: Path, weights: Path, tmp_path: Path) -> None:
     asked = [f"input_file={sample}", f"output_dir={tmp_path}", f"weight_file={weights}", "GPUID=cpu"]
     assert display.main([*asked, "--top", "1", "format=['png','gif']", "distributions=True"]) == 0
@@ -154,6 +157,7 @@ def test_the_network_says_how_cells_are_read(sample: Path, weights: Path, tmp_pa
         assert film.n_frames == len(np.arange(-0.1, 0.1, 0.04))
 
 
+@pytest.mark.slow
 def test_occlusion_by_boxes(sample: Path, weights: Path, tmp_path: Path) -> None:
     asked = [f"input_file={sample}", f"output_dir={tmp_path}", f"weight_file={weights}", "GPUID=cpu", "-n", "2",
              "occlusion_size=1"]  # fmt: skip

@@ -84,6 +84,7 @@ def weights_of(path: Path) -> dict[str, torch.Tensor]:
     return state
 
 
+@pytest.mark.slow
 def test_the_best_of_the_grid_is_known_and_trained_again(
     base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -123,6 +124,7 @@ def test_the_best_of_the_grid_is_known_and_trained_again(
     assert before == {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_it_works_for_every_model(base: Path, train_words: list[str], tmp_path: Path) -> None:
     base.write_text("\n".join(line for line in BASE.splitlines() if not line.startswith(SIZES)))
     names = sorted(set(MODELS) - {"mpid"})  # which takes 128 x 128 pixels and more
@@ -143,11 +145,12 @@ def in_turn(work: Callable[..., None], arguments: tuple[object, ...], count: int
         task(*sent, number)
 
 
+@pytest.mark.slow
 def test_a_killed_trial_goes_on_and_is_counted_once(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Killed with one worker, ended by two: the networks are those of trainings that nothing disturbed."""
-    monkeypatch.setattr("dmcnn.tuning.workers.side_by_side", in_turn)
+    monkeypatch.setattr("dmcnn.tuning.workers.run_workers", in_turn)
     caplog.set_level("INFO", "dmcnn")
     given = words(base, '{"filters_1": [2, 3]}', name="x", pruner="none", keep_checkpoints=True)
     base.write_text(base.read_text().replace("EPOCHS = 2", "EPOCHS = 6"))
@@ -210,7 +213,7 @@ def test_a_killed_trial_goes_on_and_is_counted_once(
         ({"space": '{"name": ["a"]}'}, "space: 'name' cannot be searched"),
         ({"sampler": "tpe"}, "trials is missing"),
         ({"sampler": "best"}, "sampler = 'best' must be"),
-        ({"trials": 2, "fraction_limit": 0.1}, "both say how many"),
+        ({"trials": 2, "fraction_limit": 0.1}, "both give the number of trials"),
         ({"space": '{"learning_rate": {"low": 0.1, "high": 1}}'}, "needs choices or a step for learning_rate"),
         ({"base": "nosuch.cfg"}, "base: nosuch.cfg: no such file"),
         ({"storage": "nonsense"}, "storage ?:"),

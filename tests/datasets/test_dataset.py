@@ -1,4 +1,4 @@
-"""Many files as one, labelled, read in any pieces; simulated samples made once."""
+"""Datasets of many files: labels, reading in any chunks, simulated samples and their cache."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from dmcnn._common.errors import InputError
 from dmcnn.datasets.dataset import Dataset, expand
 from dmcnn.datasets.labels import LabelRule
 from dmcnn.images.sparse import SparseImages, sparse
-from dmcnn.readers import LArCV2, open_images
+from dmcnn.readers import open_images
+from dmcnn.readers.larcv2.reader import LArCV2
 from dmcnn.simulation import addresses
 from dmcnn.simulation.lartpc import lariat
 from dmcnn.writers import larcv3
@@ -32,7 +33,7 @@ def larcv(shared_data: Path) -> Path:
 
 @pytest.fixture
 def mixed(larcv: Path, tmp_path: Path) -> Dataset:
-    """electron.root, proton.root rewritten as LArCV3, electron.root again under another name."""
+    """Return electron.root, proton.root rewritten as LArCV3, and electron.root under another name."""
     larcv3.write(tmp_path / "b.h5", [LArCV2(larcv / "proton.root", plane=1).read()], producer="data")
     shutil.copy(larcv / "electron.root", tmp_path / "c.root")
     names = LabelRule.parse({"*.root": "electron", "*.h5": "proton"}, ("proton", "electron"))
@@ -138,7 +139,7 @@ def test_expand(larcv: Path, tmp_path: Path) -> None:
 
 @pytest.fixture
 def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
-    """An empty cache, and a sample that notes how it was called."""
+    """Register a sample and set an empty cache; return the calls (events, seed) of the sample."""
     calls: list[tuple[int, int]] = []
 
     def stripes(events: int, seed: int) -> Iterator[SparseImages]:

@@ -1,4 +1,4 @@
-"""The sparse cache: what it gives back is what was read; stale and damaged files are made again."""
+"""Disk cache: equal images when read back; stale and damaged files are written again."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
-    """What is read from the files from now on."""
+    """Return a list that records every later read of the files."""
     seen: list[tuple[int, int]] = []
     read = Dataset.read
 

@@ -1,4 +1,4 @@
-"""Classes by condition, by file name, by particle; and no class by default, ever."""
+"""Labels by condition, file name, particle and stored number; no event gets a class by default."""
 
 from __future__ import annotations
 
@@ -132,7 +132,9 @@ def test_what_is_no_condition(text: str, words: str) -> None:
 def test_a_condition_needs_two_classes_and_a_signal() -> None:
     with pytest.raises(InputError, match="tells 2 classes apart, there are 3"):
         LabelRule.parse("run == 100", ("a", "b", "c"))
-    with pytest.raises(InputError, match=r"which of \['a', 'b'\] is true is not said, set signal"):
+    with pytest.raises(
+        InputError, match=r"class of a true condition is unknown, set signal to one of \['a', 'b'\]"
+    ):
         LabelRule.parse("run == 100", ("a", "b"))
 
 

@@ -1,4 +1,4 @@
-"""Targets and their scales; a dataset hands them out beside the images."""
+"""Targets and their scales, alone and as labels of a dataset."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ USUAL = ["x-midplane", "y-midplane", "cotAlpha", "cotBeta"]
 
 
 def files(folder: Path, counts: tuple[int, ...] = (50, 30, 40)) -> list[str]:
-    """Tables of frames of 4 x 5 pixels and two labels."""
+    """Write tables of frames of 4 x 5 pixels with two labels."""
     random, paths = np.random.default_rng(1), []
     for number, count in enumerate(counts):
         pixels = {str(n): (random.random(count) < 0.3) * 100.0 for n in range(20)}
@@ -47,7 +47,7 @@ def test_scales_by_name_by_pitch_and_as_given() -> None:
 
 
 def test_scales_from_files(tmp_path: Path) -> None:
-    """The largest of the files, whichever that is for each target; NaN counts for nothing."""
+    """The scale of each target is the largest of the files; NaN is left out."""
     paths = files(tmp_path)
     data = Dataset(paths, window=[4, 5])
     names = ["pt", "cotAlpha"]
@@ -66,9 +66,9 @@ def test_scales_from_files(tmp_path: Path) -> None:
             "fixed",
             ["cotalpha"],
             None,
-            r"no scale of the target 'cotalpha' is known \(did you mean 'cotAlpha'\?\)",
+            r"target 'cotalpha' has no fixed scale \(did you mean 'cotAlpha'\?\)",
         ),
-        ("pitch", ["pt"], [50, 25], "no scale of the target 'pt'"),
+        ("pitch", ["pt"], [50, 25], "target 'pt' has no fixed scale"),
         ("pitch", ["cotAlpha"], None, "needs pitch"),
         ("percentiles", ["cotAlpha"], None, r"did you mean 'percentile'\?"),
         ([1.0], USUAL, None, r"target_scales = \[1.0\], expected a number above 0 for each of x-midplane, "),
@@ -122,5 +122,5 @@ def test_files_without_targets(tmp_path: Path) -> None:
 
 def test_targets_are_divided_before_they_are_rounded() -> None:
     values = np.array([[1 / 3, 1e9 + 1]])
-    found = Targets(("a", "b"), (0.7, 3.0)).scaled(values)
+    found = Targets(("a", "b"), (0.7, 3.0)).scale(values)
     np.testing.assert_array_equal(found, [[np.float32(1 / 3 / 0.7), np.float32((1e9 + 1) / 3)]], strict=True)

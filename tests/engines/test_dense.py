@@ -1,4 +1,4 @@
-"""Logits: independent of batching, equal to the contiguous float32 reference, turned as np.rot90 turns."""
+"""Dense engine: logits do not depend on the batch, equal a float64 reference, and follow rotations by np.rot90."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_tensor_is_the_image() -> None:
     np.testing.assert_array_equal(tensor.numpy(), images.dense())
 
 
-def test_tensor_of_some_images_in_memory_of_ones_own() -> None:
+def test_tensor_of_selected_images_in_given_memory() -> None:
     images = toy_images(5, seed=1)
     which, turns = np.array([4, 0, 4]), np.array([0, 2, 7], np.uint8)
     expected = to_tensor(images.take(which), turns)

@@ -1,4 +1,4 @@
-"""Exported networks run without dmcnn and torch: JSON in whole numbers, QONNX in float64."""
+"""Evaluation of exported networks without dmcnn and torch: JSON in integers, QONNX in float64."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 
 
 def half_even(numerator: NDArray[np.int64], denominator: int) -> NDArray[np.int64]:
-    """A quotient of whole numbers, rounded; in the middle to the even one."""
+    """Divide integers and round the quotient, half to even."""
     low, rest = np.divmod(numerator, denominator)
     up = (2 * rest > denominator) | ((2 * rest == denominator) & (low % 2 == 1))
     return low + up
 
 
 def windows(values: NDArray[Any], rows: int, columns: int) -> NDArray[Any]:
-    """(n, C, H', W', rows, columns) of (n, C, H, W)."""
+    """Return the (n, C, H', W', rows, columns) windows of (n, C, H, W) maps."""
     return np.lib.stride_tricks.sliding_window_view(values, (rows, columns), axis=(2, 3))
 
 
 def beside(values: NDArray[Any], rows: int, columns: int) -> NDArray[Any]:
-    """The windows that lie beside each other, with their pixels in one last axis."""
+    """Return the adjacent windows as (n, C, H', W', rows * columns)."""
     found = windows(values, rows, columns)[:, :, ::rows, ::columns]
     return found.reshape(*found.shape[:4], rows * columns)
 
@@ -30,7 +30,7 @@ def beside(values: NDArray[Any], rows: int, columns: int) -> NDArray[Any]:
 def convolved(
     values: NDArray[Any], kernel: NDArray[Any], groups: int, stride: Any, padding: Any, dilation: Any
 ) -> NDArray[Any]:
-    """(n, out, H', W') of (n, in, H, W) and a kernel (out, in / groups, rows, columns)."""
+    """Convolve (n, in, H, W) maps with a kernel (out, in / groups, rows, columns) to (n, out, H', W')."""
     values = np.pad(values, [(0, 0), (0, 0), *((side, side) for side in padding)])
     reach = [step * (size - 1) + 1 for step, size in zip(dilation, kernel.shape[2:], strict=True)]
     parts = []
@@ -41,7 +41,7 @@ def convolved(
 
 
 def integers(content: Mapping[str, Any], pixels: NDArray[np.int64], one: int) -> NDArray[np.float64]:
-    """Outputs of the JSON for (n, C, H, W) pixels of which ``one`` is 1.0; no rounding but what it says."""
+    """Compute the outputs of the JSON for (n, C, H, W) pixels in units of 1 / ``one``, in exact arithmetic."""
     known, before = {"images": (pixels, one)}, "images"
     for layer in content["layers"]:
         kind, inputs = layer["kind"], [known[name] for name in layer.get("inputs", [before])]
@@ -84,7 +84,7 @@ def integers(content: Mapping[str, Any], pixels: NDArray[np.int64], one: int) ->
 
 
 def qonnx(model: Any, images: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Outputs of a QONNX file for (n, C, H, W) images."""
+    """Compute the outputs of a QONNX file for (n, C, H, W) images."""
     import onnx
 
     known: dict[str, Any] = {one.name: onnx.numpy_helper.to_array(one) for one in model.graph.initializer}
@@ -97,7 +97,7 @@ def qonnx(model: Any, images: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def operate(kind: str, how: Mapping[str, Any], *inputs: NDArray[Any]) -> NDArray[Any]:
-    """One operator, as ONNX and QONNX describe it."""
+    """Evaluate one operator by the definitions of ONNX and QONNX."""
     x, *rest = inputs
     if kind == "Quant":
         scale, zero, bits = rest

@@ -1,4 +1,4 @@
-"""A quantised network of a user's own: a skip, a stride, padding, and a layer that is called twice."""
+"""User's own quantised network with a skip, a stride, padding, and a layer that is called twice."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SHAPE = (2, 8, 12)
 
 
 class OwnNetwork(nn.Module):
-    """A stem that halves the maps, one convolution applied twice beside a shortcut, two pools, two dense layers."""
+    """Network of a stem that halves the maps, a convolution applied twice beside a shortcut, and dense layers."""
 
     def __init__(
         self, num_class: int = 3, channels: int = 2, height: int = 8, width: int = 12, bits: int = 5
@@ -28,7 +28,7 @@ class OwnNetwork(nn.Module):
         self.output = QLinear(6, num_class, **whole)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, channels, height, width) pixels -> (B, num_class) outputs."""
+        """Compute (B, num_class) outputs of (B, channels, height, width) pixels."""
         maps = self.act(self.stem(images))
         maps = self.act(self.mix(F.relu(self.mix(maps)))) + maps
         values = self.dense(self.drop(self.pool(maps).flatten(1)))

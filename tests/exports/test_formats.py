@@ -1,4 +1,4 @@
-"""What is exact, what is compared how, and what layers cost."""
+"""Export formats: exactness, comparison of outputs, and costs of layers."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from torch import nn
 
 from dmcnn._common.errors import InputError
 from dmcnn.checkpoints.card import Card
-from dmcnn.exports import FORMATS, Format, layer_table
+from dmcnn.exports import FORMATS, ExportFormat, layer_table
 from dmcnn.exports.base import compare, is_exact
-from dmcnn.exports.probe_images import random
+from dmcnn.exports.probe_images import random_images
 from dmcnn.models import MODELS
 from dmcnn.models.smartpixel import SmartPixel
 from dmcnn.quantisation.cost import costs
-from dmcnn.quantisation.quantisers import deployed, frozen, is_quantised
+from dmcnn.quantisation.quantisers import deployed_parameters, freeze, is_quantised
 from exports import evaluators
 from exports.own_network import SHAPE, OwnNetwork
 from models.sizes import SMALL
@@ -38,7 +38,7 @@ def test_settings_name_every_format() -> None:
 
 
 def test_a_file_that_gives_other_outputs_gets_no_name(tmp_path: Path) -> None:
-    class Wrong(Format):
+    class Wrong(ExportFormat):
         ending = ".txt"
 
         def __init__(self, error: float) -> None:
@@ -52,7 +52,7 @@ def test_a_file_that_gives_other_outputs_gets_no_name(tmp_path: Path) -> None:
             outputs[1] += self.error
             return outputs
 
-    images = random(SmartPixel(), card(), 10, 1)
+    images = random_images(SmartPixel(), card(), 10, 1)
     for net in (SmartPixel(**SMALL["smartpixel"]), SmartPixel(**SMALL["smartpixel"], bits_1=0, bits_2=0)):
         net.eval()
         with pytest.raises(InputError, match=r"x\.txt: 1 of 10 images give other outputs .* by up to 0\.01"):
@@ -70,7 +70,7 @@ def test_a_file_that_gives_other_outputs_gets_no_name(tmp_path: Path) -> None:
 
 
 def test_quantised_networks_may_flip_only_where_sums_are_not_exact() -> None:
-    images = random(SmartPixel(), card(), 100, 2)
+    images = random_images(SmartPixel(), card(), 100, 2)
     for bits, differ, fine in ((4, 0, True), (4, 1, False), (12, 2, True), (12, 3, False)):
         net = SmartPixel(**SMALL["smartpixel"], bits_1=bits).eval()
         found = net(images).detach().numpy()
@@ -84,7 +84,7 @@ def test_quantised_networks_may_flip_only_where_sums_are_not_exact() -> None:
 
 def test_where_sums_are_exact() -> None:
     torch.manual_seed(3)
-    images = random(SmartPixel(), card(), 20, 3)
+    images = random_images(SmartPixel(), card(), 20, 3)
     assert is_exact(SmartPixel(**SMALL["smartpixel"]), images)
     assert not is_exact(SmartPixel(**SMALL["smartpixel"], bits_1=12), images)
     assert not is_exact(SmartPixel(**SMALL["smartpixel"], bits_2=16), images)
@@ -106,7 +106,7 @@ def test_where_sums_are_exact() -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_random_images(name: str) -> None:
     net = MODELS[name](**SMALL[name])
-    images = random(net, card(name, adc_hi=500), 12, 4)
+    images = random_images(net, card(name, adc_hi=500), 12, 4)
     assert images.shape == (12, *(SMALL[name][axis] for axis in ("channels", "height", "width")))
     assert images[0].any() == (name != "smartpixel")
     assert (images[1] != 0).float().mean() > 0.9
@@ -114,22 +114,22 @@ def test_random_images(name: str) -> None:
     if name == "smartpixel":
         assert images.min() == -1
         assert set((images * 8).unique().tolist()) == {float(code) for code in range(-8, 8)}
-        assert not torch.equal(random(net, card(name, charge_bits=6), 12, 4), images)
+        assert not torch.equal(random_images(net, card(name, charge_bits=6), 12, 4), images)
     else:
         assert 480 < images.max() < 500
         assert images.min() == 0
-    assert torch.equal(images, random(net, card(name, adc_hi=500), 12, 4))
-    assert not torch.equal(images, random(net, card(name, adc_hi=500), 12, 5))
-    assert len(random(net, card(name), 1, 1)) == 1
+    assert torch.equal(images, random_images(net, card(name, adc_hi=500), 12, 4))
+    assert not torch.equal(images, random_images(net, card(name, adc_hi=500), 12, 5))
+    assert len(random_images(net, card(name), 1, 1)) == 1
 
 
 def test_frozen_networks_need_no_quantiser() -> None:
     net = SmartPixel()
-    copy = frozen(net)
+    copy = freeze(net)
     assert is_quantised(net)
     assert not is_quantised(copy)
     assert not is_quantised(SmartPixel(bits_1=0))
-    assert all(quantiser is None for _, _, quantiser in deployed(copy))
+    assert all(quantiser is None for _, _, quantiser in deployed_parameters(copy))
     images = torch.randint(-8, 8, (4, 2, 13, 21)) / 8
     with torch.inference_mode():
         torch.testing.assert_close(copy(images), net(images), rtol=0, atol=0)
@@ -142,12 +142,13 @@ def own_card(**reading: float) -> Card:
     return Card("own", sizes, ["a", "b", "c"], None, "softmax", dict(reading))
 
 
+@pytest.mark.slow
 def test_a_network_of_ones_own_in_all_formats(tmp_path: Path) -> None:
-    """Bit for bit, with a skip, strides, padding, dilation, and a layer that is called twice; cost, and images."""
+    """All formats give the outputs bit for bit, with a skip, strides, padding, dilation, and a layer called twice."""
     onnx = pytest.importorskip("onnx")
     torch.manual_seed(5)
     net = OwnNetwork().eval()
-    images = random(net, own_card(), 30, 6)
+    images = random_images(net, own_card(), 30, 6)
     assert set((images * 8).unique().tolist()) == {float(code) for code in range(-8, 8)}
     assert is_exact(net, images)
     for name, one in FORMATS.items():
@@ -166,22 +167,24 @@ def test_a_network_of_ones_own_in_all_formats(tmp_path: Path) -> None:
 
 
 def test_layers_that_files_cannot_hold(tmp_path: Path) -> None:
-    """One line that names the layer, from every format of integers; the others take them."""
+    """Every format of integers raises an error of one line that names the layer."""
 
     class Shifted(OwnNetwork):
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             return super().forward(images.roll(1, 3))
 
     net = Shifted().eval()
-    images = random(net, own_card(), 5, 6)
+    images = random_images(net, own_card(), 5, 6)
     assert not is_exact(net, images)
     for kind in ("qonnx", "json"):
-        with pytest.raises(InputError, match="layer 'roll', roll, is none of convolution, dense, "):
+        with pytest.raises(
+            InputError, match="layer 'roll': found roll, expected one of convolution, dense, "
+        ):
             FORMATS[kind].export(tmp_path / "x", net, own_card(), images)
     assert not list(tmp_path.iterdir())
     net = OwnNetwork().eval()
     net.pool[1] = nn.AvgPool2d(2, stride=2, ceil_mode=True)
-    with pytest.raises(InputError, match=r"layer 'pool\.1', AvgPool2d\(.*\), is none of "):
+    with pytest.raises(InputError, match=r"layer 'pool\.1': found AvgPool2d\(.*\), expected one of "):
         FORMATS["json"].export(tmp_path / "x", net, own_card(), images)
 
 

@@ -1,7 +1,7 @@
-"""QONNX files through qonnx and hls4ml, where these are installed: the recipe from a checkpoint to C++ for an FPGA.
+"""QONNX files in qonnx and hls4ml, if these are installed: the way from a checkpoint to C++ for an FPGA.
 
-In an environment of its own (qonnx 1.0 needs an onnx below 1.21), beside dmcnn: ``pip install hls4ml==1.3.0 qonnx
-"onnx<1.21"``; then ``python -m dmcnn.export weight_file=… format=qonnx`` and what stands below.
+It needs an environment of its own with dmcnn (qonnx 1.0 needs an onnx below 1.21): ``pip install hls4ml==1.3.0 qonnx
+"onnx<1.21"``; then ``python -m dmcnn.export weight_file=… format=qonnx`` and the steps below.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def oracle(shared_data: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def path(shared_data: Path, tmp_path: Path) -> Path:
-    """The QONNX file of an original network, where it can be read."""
+    """Export an original network to QONNX; return the path of the file."""
     need("qonnx")
     stem = f"keras_{NAME.rpartition('_')[2]}"
     weights = shared_data / "smartpixels" / f"{stem}.hdf5"
@@ -51,10 +51,10 @@ def clean(path: Path) -> Any:
 
 
 def channels_last(model: Any) -> Any:
-    """The cleaned model for frames (rows, columns, slices), which is the only order that hls4ml compiles.
+    """Convert a cleaned model to frames (rows, columns, slices), the only order that hls4ml compiles.
 
-    qonnx does not move the pooling: the transposition before it goes, its domain and shapes change, and the rows of
-    the first dense kernel are put from (maps, rows, columns) into (rows, columns, maps).
+    qonnx does not convert the pooling. Here the transposition before it is removed, its domain and shapes change, and
+    the rows of the first dense kernel are permuted from (maps, rows, columns) to (rows, columns, maps).
     """
     from qonnx.transformation.channels_last import ConvertToChannelsLastAndClean
     from qonnx.transformation.gemm_to_matmul import GemmToMatMul
@@ -90,16 +90,16 @@ def test_qonnx_gives_the_outputs_of_qkeras_bit_for_bit(path: Path, oracle: dict[
 def test_hls4ml_compiles_it_and_emulates_the_same_outputs(
     io_type: str, path: Path, oracle: dict[str, Any], tmp_path: Path
 ) -> None:
-    """Without Vitis: the C++ is compiled for the CPU, with the arithmetic types of the FPGA.
+    """The C++ is compiled for the CPU, without Vitis, with the arithmetic types of the FPGA.
 
-    The strategy is hls4ml's default, latency; streams with the strategy "resource" give other outputs.
+    The strategy is the default of hls4ml, latency; streams with the strategy "resource" give other outputs.
     """
     hls4ml = need("hls4ml")
     model = channels_last(clean(path))
     config = hls4ml.utils.config_from_onnx_model(
         model, granularity="name", backend="Vitis", default_precision="fixed<32,12>"
     )
-    # else the mean has the type of the activations, 4 bits, before it is rounded
+    # By default the mean would have the type of the activations, 4 bits, before it is rounded.
     config["LayerName"]["AveragePool_0"]["Precision"] = {"result": "fixed<28,4>", "accum": "fixed<28,8>"}
     project = hls4ml.converters.convert_from_onnx_model(
         model, output_dir=str(tmp_path / "project"), io_type=io_type, backend="Vitis", hls_config=config

@@ -1,4 +1,4 @@
-"""Attribution figures: maps drawn where they are, on scales that hold whatever the map."""
+"""Attribution figures: maps at their place, on finite colour scales for any values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def place(height, width, unit=UNIT_WIRE_TICK):
 
 
 def example(shape=(20, 30)):
-    """Charge along a short track, and a signed map on it and around."""
+    """Return the charge of a short track, and a signed map on it and around it."""
     random = np.random.default_rng(2)
     image = np.zeros(shape, np.float32)
     image[8:12, 10:16] = random.gamma(2, 40, (4, 6))
@@ -46,6 +46,7 @@ def test_scale_of_a_signed_map():
     assert (low, high) == tuple(np.percentile(values[image > 0], [0.5, 99.5]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signed", [False, True])
 @pytest.mark.parametrize("kind", ODD)
 def test_odd_maps_are_drawn(kind, signed):
@@ -117,6 +118,7 @@ def test_zoom_shows_the_charge():
     assert ticks[0] < 3048 < 3072 < ticks[1] < 3110
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [0, 1, 7])
 def test_overview_holds_every_map_in_order(count):
     image, values = example()
@@ -132,6 +134,7 @@ def test_overview_holds_every_map_in_order(count):
     assert len({axes.get_xlim() for axes in shown}) == 1  # the panels move together
 
 
+@pytest.mark.slow
 def test_overview_of_odd_maps():
     image, values = example()
     overview(

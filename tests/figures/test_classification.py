@@ -1,4 +1,4 @@
-"""Curves: what is drawn equals what was computed, and odd samples draw too."""
+"""Figures of classification networks: the drawn numbers are the computed ones; odd samples are drawn as well."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from dmcnn.figures import classification as figures
+from dmcnn.figures.style import stroke
 from dmcnn.metrics import classification as metrics
 
 RNG = np.random.default_rng(5)
@@ -22,10 +23,10 @@ def words(axes) -> list[str]:
 @pytest.mark.parametrize("log", [False, True])
 def test_roc_draws_the_curve_and_its_auc(log):
     figure = figures.roc({"MPID": (SIGNAL, BACKGROUND), "swapped": (BACKGROUND, SIGNAL)}, level=0.9, log=log)
-    axes, expected = figure.axes[0], metrics.roc(SIGNAL, BACKGROUND)
+    axes, expected = figure.axes[0], metrics.roc(signal=SIGNAL, background=BACKGROUND)
     np.testing.assert_array_equal(axes.lines[0].get_xdata(), expected.background)
     np.testing.assert_array_equal(axes.lines[0].get_ydata(), expected.signal)
-    area = metrics.auc_interval(SIGNAL, BACKGROUND, 0.9)
+    area = metrics.auc_interval(signal=SIGNAL, background=BACKGROUND, level=0.9)
     assert words(axes)[0] == f"MPID: {area.value:.4f} [{area.low:.4f}, {area.high:.4f}]"
     assert axes.get_legend().get_title().get_text() == "AUC with 90 % interval"
     assert axes.get_xscale() == ("log" if log else "linear")
@@ -76,6 +77,7 @@ def test_logits_are_binned_with_saturated_scores_outermost():
     assert "logit" in axes.get_xlabel()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("values", [[], [0.5], [np.nan], [2.0, 2.0], [np.inf]])
 @pytest.mark.parametrize("logit", [False, True])
 def test_odd_samples_are_drawn(values, logit):
@@ -142,12 +144,13 @@ def test_training_without_measurements():
 
 
 def test_lines_stay_apart_without_colour():
-    styles = [(style["color"], style["linestyle"]) for style in map(figures._style, range(28))]
+    styles = [(style["color"], style["linestyle"]) for style in map(stroke, range(28))]
     assert len(set(styles)) == 28
 
 
+@pytest.mark.slow
 def test_figures_touch_no_pyplot():
-    """Making and saving figures must not choose a backend, open a window or keep global state."""
+    """Figures are made and saved without a graphical backend, a window or global state."""
     code = (
         "import sys, io, numpy as np\n"
         "from dmcnn.figures import classification, event, occlusion\n"

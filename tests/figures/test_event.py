@@ -1,4 +1,4 @@
-"""The event display: every pixel where the detector saw it."""
+"""Event display: every pixel at its wire and tick."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from matplotlib.colors import PowerNorm, to_hex
 from matplotlib.figure import Figure
 
 from dmcnn.figures.event import event_display
-from dmcnn.figures.image_axes import strongest
+from dmcnn.figures.image_axes import strongest_pixels
 from dmcnn.images.sparse import EVENT, META, NO_IMAGE, UNIT_CM, UNIT_UNKNOWN, UNIT_WIRE_TICK, UNSET
 
 H, W = 6, 8
 
 
 def place(unit=UNIT_WIRE_TICK, x=(100.0, 108.0), y=(3000.0, 3036.0), plane=2):
-    """A META record of W wires and H rows of 6 ticks."""
+    """Return a META record of W wires and H rows of 6 ticks."""
     meta = np.zeros((), META)
     meta["unit"], meta["plane"] = unit, plane
     (meta["x_min"], meta["x_max"]), (meta["y_min"], meta["y_max"]) = x, y
@@ -35,7 +35,7 @@ def one_pixel(row, column, shape=(H, W)):
 
 
 def painted(figure: Figure) -> np.ndarray:
-    """(height, width, 3) uint8: the figure as it looks, row 0 at the top."""
+    """Return the drawn figure as (height, width, 3) uint8, row 0 at the top."""
     figure.canvas.draw()
     return np.asarray(figure.canvas.get_renderer().buffer_rgba())[..., :3]
 
@@ -178,6 +178,6 @@ def test_strongest_keeps_the_lone_hits_of_both_signs():
     image = np.zeros((5, 7), np.float32)
     image[0, 1], image[1, 0], image[4, 6], image[3, 3] = 3, -9, 5, np.nan
     np.testing.assert_array_equal(
-        strongest(image, 2, 3), np.array([[-9, 0, 0], [0, 0, 0], [0, 0, 5]], np.float32)
+        strongest_pixels(image, 2, 3), np.array([[-9, 0, 0], [0, 0, 0], [0, 0, 5]], np.float32)
     )
-    assert strongest(image, 1, 1) is image
+    assert strongest_pixels(image, 1, 1) is image

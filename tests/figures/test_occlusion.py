@@ -1,4 +1,4 @@
-"""The occlusion map: scores drawn as they are, whatever the map."""
+"""Occlusion maps: the drawn scores are the computed ones, for any map."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def place(height, width):
 
 
 def example(base=0.9, shape=(20, 30)):
-    """A map that is ``base`` but along a short track, and the charge of that track."""
+    """Return a map that is ``base`` except along a short track, and the charge of that track."""
     scores, charge = np.full(shape, base), np.zeros(shape, np.float32)
     charge[8:12, 10:16] = 40
     scores[8:12, 10:16] -= np.linspace(0.1, 0.5, 24).reshape(4, 6)

@@ -1,4 +1,4 @@
-"""Figures of regression networks: what is drawn equals what was computed, and odd samples draw too."""
+"""Figures of regression networks: the drawn numbers are the computed ones; odd samples are drawn as well."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from dmcnn.figures import calibration, regression
-from dmcnn.figures.classification import PALETTE
-from dmcnn.figures.style import rounded
+from dmcnn.figures.style import PALETTE
 from dmcnn.metrics import classification, distributions, gaussian
+from dmcnn.metrics.distributions import format_estimate
 
 TARGETS, UNITS = ["x-midplane", "cotAlpha"], ["µm", ""]
 RANDOM = np.random.default_rng(12)
@@ -44,7 +44,7 @@ def test_residuals_and_their_fits(log) -> None:
         drawn = x.lines[nth]
         np.testing.assert_allclose(drawn.get_ydata(), fit(drawn.get_xdata()) / len(values))
         assert (drawn.get_xdata()[0], drawn.get_xdata()[-1]) == pytest.approx((fit.low, fit.high))
-        assert words(x)[nth].startswith(f"σ {rounded(fit.sigma.value, fit.sigma.error)} µm")
+        assert words(x)[nth].startswith(f"σ {format_estimate(fit.sigma.value, fit.sigma.error)} µm")
     figure.draw_without_rendering()
 
 
@@ -64,11 +64,12 @@ def test_pulls_beside_the_unit_gaussian() -> None:
     )
     fit = distributions.fit_core(SAMPLES["2 slices"][:, 0] / 8)
     assert fit is not None
-    mean = rounded(fit.mean.value, fit.mean.error).replace("-", "−")
+    mean = format_estimate(fit.mean.value, fit.mean.error).replace("-", "−")
     assert words(figure.axes[0])[0].startswith(f"µ {mean}, σ ")
     assert names(figure) == ["a", "unit Gaussian"]
 
 
+@pytest.mark.slow
 def test_profiles_draw_points_with_errors() -> None:
     x = RANDOM.uniform(-2, 2, 3000)
     edges = np.append(distributions.quantile_edges(x, 5), 3.0)  # the last bin is empty
@@ -114,7 +115,7 @@ def test_comparison_shows_seeds_means_and_errors() -> None:
 
 def test_the_front_joins_what_no_other_beats() -> None:
     zeros, price = [0.0, 0.5, 0.5, 0.75, 0.9, 0.6], [-5.0, -4.8, -4.7, -4.0, -3.0, -2.0]
-    assert regression.undominated(np.array(zeros), np.array(price)).tolist() == [0, 1, 3, 4]
+    assert regression.pareto_front(np.array(zeros), np.array(price)).tolist() == [0, 1, 3, 4]
     figure = regression.front(
         zeros, price, {"x-midplane": [8, 8.1, 8.2, 9, 10, 7.9]}, ["dense", "a", "a", "b", "c", "d"],
         units={"x-midplane": "µm"},
@@ -129,9 +130,9 @@ def test_the_front_joins_what_no_other_beats() -> None:
     figure.draw_without_rendering()
 
 
-def test_undominated_by_its_definition() -> None:
+def test_pareto_front_by_its_definition() -> None:
     gain, price = RANDOM.integers(0, 6, 40) / 6, RANDOM.integers(0, 6, 40) / 6
-    found = regression.undominated(gain, price)
+    found = regression.pareto_front(gain, price)
     best = {
         (g, p)
         for g, p in zip(gain, price, strict=True)
@@ -140,7 +141,7 @@ def test_undominated_by_its_definition() -> None:
     assert {(gain[i], price[i]) for i in found} == best
     assert len(found) == len(best)
     assert (np.diff(gain[found]) > 0).all()
-    assert regression.undominated(np.array([1.0, 0.5]), np.array([np.nan, 2.0])).tolist() == [1]
+    assert regression.pareto_front(np.array([1.0, 0.5]), np.array([np.nan, 2.0])).tolist() == [1]
 
 
 def test_calibration_curves_are_the_coverage() -> None:
@@ -181,6 +182,6 @@ def test_many_networks_stay_apart_and_the_figure_small() -> None:
 
 
 def test_rounded_shows_two_digits_of_the_error() -> None:
-    assert rounded(12.3456, 0.0123) == "12.346 ± 0.012"
-    assert rounded(-1234.5, 56.0) == "-1234 ± 56"
-    assert rounded(1.5, float("nan")) == "1.500 ± nan"
+    assert format_estimate(12.3456, 0.0123) == "12.346 ± 0.012"
+    assert format_estimate(-1234.5, 56.0) == "-1234 ± 56"
+    assert format_estimate(1.5, float("nan")) == "1.500 ± nan"

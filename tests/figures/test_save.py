@@ -1,4 +1,4 @@
-"""Saving figures: whole, repeatable, and where the name says."""
+"""Files of figures: whole, reproducible, and under the requested name."""
 
 from __future__ import annotations
 
@@ -74,5 +74,5 @@ def test_animations(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"animation format 'gift', expected one of gif, mp4 .did you mean"):
         save_animation(made, tmp_path / "a", "gift")
     monkeypatch.setattr(ANIMATIONS["mp4"], "isAvailable", lambda: False)
-    with pytest.raises(InputError, match="ffmpeg is not installed"):
+    with pytest.raises(InputError, match="mp4 needs ffmpeg, which is not installed"):
         save_animation(made, tmp_path / "a", "mp4")

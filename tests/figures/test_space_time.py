@@ -1,4 +1,4 @@
-"""Figures of calorimeter events: what is drawn is what was given."""
+"""Figures of calorimeter events: the drawn numbers are those of the images."""
 
 from __future__ import annotations
 
@@ -92,6 +92,7 @@ def test_shares_of_cells(event):
     assert words == [f"photon ({n} cells)", f"electron ({n} cells)"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [0.0, 1.0, np.nan, -1.0])
 def test_flat_events_are_drawn(value):
     flat = np.full((4, 4), value, np.float32)

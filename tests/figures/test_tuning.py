@@ -1,4 +1,4 @@
-"""Figures of a search: what is drawn is what was found."""
+"""Figures of a tuning study: the drawn numbers are those of the trials."""
 
 from __future__ import annotations
 

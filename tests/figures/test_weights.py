@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from dmcnn.figures import weights
-from dmcnn.figures.weights import Weights
+from dmcnn.figures.weights import DeployedTensor
 
 RANDOM = np.random.default_rng(13)
 
 
-def tensor(name: str, shape: tuple[int, ...], step: float | None = 1 / 8) -> Weights:
+def tensor(name: str, shape: tuple[int, ...], step: float | None = 1 / 8) -> DeployedTensor:
     values = RANDOM.normal(0, 0.3, shape).astype(np.float32)
     if step is not None:
         values = np.clip(np.round(values / step), -8, 7).astype(np.float32) * np.float32(step)
-    return Weights(name, values, np.abs(values) <= (1e-3 if step is None else 0), step)
+    return DeployedTensor(name, values, np.abs(values) <= (1e-3 if step is None else 0), step)
 
 
 def test_a_bar_for_every_value_and_zeros_apart() -> None:
@@ -71,7 +71,7 @@ def test_large_maps_are_drawn_by_blocks() -> None:
 def test_of_many_tensors_the_largest_are_drawn() -> None:
     many = [tensor(str(i), (i + 1,)) for i in range(40)]
     figure = weights.zero_maps(many)
-    assert len(figure.axes) == weights.MOST
+    assert len(figure.axes) == weights.MAX_TENSORS
     assert figure.axes[0].get_title().startswith("16 (17)")
     assert "the 24 largest of 40 tensors" in figure.legends[0].get_title().get_text()
     weights.histograms([]).draw_without_rendering()

@@ -1,4 +1,4 @@
-"""Windows: where they come to lie, and what is cut out of the images."""
+"""Crops of images: placement of windows, and pixels and meta of the crops."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import pytest
 
 from dmcnn._common.errors import InputError
 from dmcnn.images import crop
-from dmcnn.images.crop import Windows
+from dmcnn.images.crop import CropWindows
 from dmcnn.images.sparse import EVENT, META, NO_IMAGE, SparseImages, sparse
 
 
 def planes(n: int = 3, shape: tuple[int, int, int] = (2, 60, 40), seed: int = 0) -> SparseImages:
-    """Images in wires from 1000 on and ticks from 2400 on, 6 ticks to a row; labels 0, 1, ..."""
+    """Return images from wire 1000 and tick 2400 on, 6 ticks per row; labels 0, 1, ..."""
     rng = np.random.default_rng(seed)
     dense = np.where(rng.random((n, *shape)) < 0.02, rng.uniform(10, 300, (n, *shape)), 0).astype(np.float32)
     events = np.zeros(n, EVENT)
@@ -26,7 +26,7 @@ def planes(n: int = 3, shape: tuple[int, int, int] = (2, 60, 40), seed: int = 0)
 
 def test_identity_meta_and_label_come_along():
     images = planes()
-    windows = Windows(np.array([2, 0]), np.array([-5, 50]), np.array([30, 3]), (20, 15))
+    windows = CropWindows(np.array([2, 0]), np.array([-5, 50]), np.array([30, 3]), (20, 15))
     cut = crop.crop(images, windows)
     assert cut.shape == (2, 20, 15)
     np.testing.assert_array_equal(cut.events, images.events[[2, 0]])
@@ -50,14 +50,14 @@ def test_rows_merge_and_keep_their_place(merge, of):
 
 def test_around_a_pixel():
     images = planes()
-    windows = crop.around(images, [5, 6, 7], 30, (8, 6), rows_per_pixel=2)
+    windows = crop.around_pixel(images, [5, 6, 7], 30, (8, 6), rows_per_pixel=2)
     np.testing.assert_array_equal(windows.source, [0, 1, 2])
     np.testing.assert_array_equal(windows.top, [-3, -2, -1])
     np.testing.assert_array_equal(windows.left, 27)
     moved = windows.inside(images)
     np.testing.assert_array_equal(moved.top, 0)
     np.testing.assert_array_equal(moved.left, 27)
-    large = crop.around(images, 0, 39, (80, 41)).inside(images)
+    large = crop.around_pixel(images, 0, 39, (80, 41)).inside(images)
     np.testing.assert_array_equal(large.top, -10)
     np.testing.assert_array_equal(large.left, 0)
 
@@ -101,16 +101,16 @@ def test_most_charge(rows_per_pixel):
 
 def test_random_windows_depend_on_seed_and_entry_alone():
     images = planes(400, (1, 12, 11))
-    windows = crop.at_random(images, 5, (8, 8))
-    some = crop.at_random(images.take([399, 0, 7]), 5, (8, 8))
+    windows = crop.random_windows(images, 5, (8, 8))
+    some = crop.random_windows(images.take([399, 0, 7]), 5, (8, 8))
     np.testing.assert_array_equal(some.top, windows.top[[399, 0, 7]])
     np.testing.assert_array_equal(some.left, windows.left[[399, 0, 7]])
-    other = crop.at_random(images, 6, (8, 8))
+    other = crop.random_windows(images, 6, (8, 8))
     assert (other.top != windows.top).any()
     counts = np.histogram2d(windows.top, windows.left, [np.arange(6), np.arange(5)])[0]
     assert counts.sum() == 400
     assert counts.min() > 5  # 20 places, 20 expected in each
-    wide = crop.at_random(images, 5, (16, 8))
+    wide = crop.random_windows(images, 5, (16, 8))
     np.testing.assert_array_equal(wide.top, -2)
 
 
@@ -137,7 +137,7 @@ def test_nothing_to_cut():
     for windows in (
         crop.around_centroid(images),
         crop.around_most_charge(images),
-        crop.at_random(images, 0),
+        crop.random_windows(images, 0),
         crop.tiles(images, charged=True),
     ):
         assert len(crop.crop(images, windows)) == 0
@@ -160,15 +160,15 @@ def test_threads_from_the_environment(monkeypatch, n_threads):
     [
         (lambda i: crop.tiles(i, (0, 4)), "at least 1"),
         (lambda i: crop.around_most_charge(i, (4, 4), 0), "at least 1"),
-        (lambda i: crop.around(i, 1.5, 2), "row: float64"),
-        (lambda i: crop.around(i, [1, 2], 2), "expected a whole number or 3"),
-        (lambda i: crop.around(i, 1, 2**40), "near the image"),
+        (lambda i: crop.around_pixel(i, 1.5, 2), "row: float64"),
+        (lambda i: crop.around_pixel(i, [1, 2], 2), "expected a whole number or 3"),
+        (lambda i: crop.around_pixel(i, 1, 2**40), "near the image"),
         (lambda i: crop.around_position(i, [1, 2], 2), "wire of shape"),
         (lambda i: crop.around_position(i, 1000, [2400, np.nan, 2400]), "tick nan in image 1"),
         (lambda i: crop.around_position(i, 1e30, 2400), "near the image"),
         (lambda i: crop.around_position(i, 1000, 2400, channel=2), "channel 2, expected 0 to 1"),
         (lambda i: crop.crop(i, crop.tiles(i), "maxx"), "did you mean 'max'"),
-        (lambda i: Windows(np.arange(2), np.arange(3), np.arange(3)), "2 sources"),
+        (lambda i: CropWindows(np.arange(2), np.arange(3), np.arange(3)), "2 sources"),
     ],
 )
 def test_refuses(call, said):
@@ -182,4 +182,4 @@ def test_refuses_what_is_not_there():
     with pytest.raises(InputError, match="entry 11 has no image in channel 0"):
         crop.around_position(images, 1000, 2400)
     with pytest.raises(ValueError, match="window 0: image 3, expected 0 to 2"):
-        crop.crop(images, Windows(np.array([3]), np.array([0]), np.array([0])))
+        crop.crop(images, CropWindows(np.array([3]), np.array([0]), np.array([0])))

@@ -19,7 +19,7 @@ def oracle(shared_data):
 
 
 def energy_time(pictures: np.ndarray) -> SparseImages:
-    """(n, y, x, 2) -> SparseImages of the channels energy and time."""
+    """Convert (n, y, x, 2) into SparseImages with channels energy and time."""
     return sparse(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)), label=np.arange(len(pictures)))
 
 
@@ -69,7 +69,7 @@ def test_hits_as_numpy_counts_them(dtype):
     offsets = np.array([0, 500, 500, 1200])
     x, y, t, charge = (rng.uniform(0, high, 1200).astype(dtype) for high in (13, 11, 10, 1))
     edges = np.arange(11.0), np.array([0, 2.5, 9]), np.linspace(0, 12, 7)
-    images, outside, bad = voxels.of_hits(Hits(offsets, x, y, t, charge), *edges)
+    images, outside, bad = voxels.hits_to_voxels(Hits(offsets, x, y, t, charge), *edges)
     assert images.shape == (10, 2, 6)
     assert (images.meta["x_max"] == 12).all()
     assert images.events["entry"].tolist() == [0, 1, 2]
@@ -85,11 +85,13 @@ def test_hits_as_numpy_counts_them(dtype):
 def test_duplicates_are_summed_in_double():
     charge = np.array([1e8, 1, -1e8, np.nan], np.float32)
     zeros = np.zeros(4, np.float32)
-    images, outside, bad = voxels.of_hits(Hits(np.array([0, 4]), zeros, zeros, zeros, charge), *[[0, 1]] * 3)
+    images, outside, bad = voxels.hits_to_voxels(
+        Hits(np.array([0, 4]), zeros, zeros, zeros, charge), *[[0, 1]] * 3
+    )
     assert images.value.tolist() == [1]
     assert (outside.tolist(), bad.tolist()) == ([0], [1])
     mixed = Hits(np.array([0, 4]), zeros, zeros, zeros.astype(int), charge, images.events)
-    assert voxels.of_hits(mixed, *[[-1, 0]] * 3, closed="right")[0].value.tolist() == [1]
+    assert voxels.hits_to_voxels(mixed, *[[-1, 0]] * 3, closed="right")[0].value.tolist() == [1]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +108,7 @@ def test_duplicates_are_summed_in_double():
         (lambda i: voxels.to_frames(i, ECAL, energy=-1), "energy channel -1"),
         (lambda i: voxels.to_frames(i, ECAL, out=np.empty((2, 20, 3, 3), np.float32)), "out is float32"),
         (lambda i: voxels.to_frames(i, ECAL, out=np.empty((2, 21, 3, 3))), "out is float64"),
-        (lambda i: voxels.of_hits(Hits(*[np.zeros(1, int)] * 5), [0, 1], [1, 0], [0, 1]), "y edges"),
+        (lambda i: voxels.hits_to_voxels(Hits(*[np.zeros(1, int)] * 5), [0, 1], [1, 0], [0, 1]), "y edges"),
     ],
 )
 def test_refuses(call, said):
@@ -117,4 +119,4 @@ def test_refuses(call, said):
 def test_refuses_columns_that_do_not_fit():
     hits = Hits(np.array([0, 2]), np.zeros(2), np.zeros(3), np.zeros(2), np.zeros(2))
     with pytest.raises(ValueError, match="y has shape"):
-        voxels.of_hits(hits, *[[0, 1]] * 3)
+        voxels.hits_to_voxels(hits, *[[0, 1]] * 3)

@@ -1,4 +1,4 @@
-"""Pixel values as networks want them, against NumPy."""
+"""Scaling of pixel values against NumPy."""
 
 from __future__ import annotations
 

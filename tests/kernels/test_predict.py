@@ -71,6 +71,7 @@ def clusters(rng, n, shape, fill):
     return np.where(rng.random(values.shape) < share, values, 0).astype(np.float32)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     st.integers(0, 2**32 - 1),

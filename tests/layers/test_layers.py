@@ -1,4 +1,4 @@
-"""Networks as layers: what is found against what torch does, on own networks and on those of the house."""
+"""Traced layers against torch itself, on networks of these tests and on all models."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from models.sizes import SMALL
 
 
 class Everything(nn.Module):
-    """Convolutions of two and three axes, norms, pools, sums, skips: as people write them, modules and functions."""
+    """Network with 2-D and 3-D convolutions, normalisations, poolings, sums and skips, as modules and functions."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -133,7 +133,7 @@ def test_what_no_output_depends_on_is_left_out() -> None:
 
 def test_derived_and_own_layers() -> None:
     class Wide(nn.Conv2d):
-        """A convolution of one's own."""
+        """Class derived from a convolution."""
 
     class Choice(nn.Module):
         layer_kind = "choice"
@@ -157,7 +157,7 @@ class Pair(nn.Module):
 
 
 class Attribute(nn.Module):
-    """A list of modules under a name that is also that of a method elsewhere."""
+    """Network with modules in an attribute ``layers``, which is the name of a method of other networks."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Losses against their definitions."""
+"""Classification losses against their definitions."""
 
 from __future__ import annotations
 

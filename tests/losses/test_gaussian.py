@@ -1,4 +1,4 @@
-"""The likelihood against torch.distributions, by hand, and against the original's numbers."""
+"""Gaussian likelihood against torch.distributions, a case by hand, and the numbers of the original loss."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
-from dmcnn.losses.gaussian import DISTANCE_LIMIT, cholesky, nll, whitened
+from dmcnn.losses.gaussian import DISTANCE_LIMIT, cholesky, nll, whiten
 from dmcnn.metrics.gaussian import Gaussian
 
 FLOOR = 1e-4
@@ -25,7 +25,7 @@ def frames(targets: int, covariance: str, count: int = 50) -> tuple[torch.Tensor
 
 
 def triangle(row: list[float], targets: int, covariance: str) -> NDArray[np.float64]:
-    """L of one event element by element, softplus diagonal."""
+    """Return L of one event, element by element, with a softplus diagonal."""
     factor = np.diag([math.log1p(math.exp(row[2 * i + 1])) + FLOOR for i in range(targets)])
     rest = iter(row[2 * targets :])
     for i in range(targets if covariance == "full" else 0):
@@ -54,7 +54,7 @@ def test_by_hand() -> None:
     outputs = torch.tensor([[5.0, softplus_of[0], -1.0, softplus_of[1], 1.0]], dtype=torch.float64)
     truth = torch.tensor([[7.0, 3.0]], dtype=torch.float64)
     assert float(nll(outputs, truth)) == pytest.approx(1 + math.log(6) + math.log(2 * math.pi), abs=1e-12)
-    z = whitened(*cholesky(outputs), truth)
+    z = whiten(*cholesky(outputs), truth)
     assert z.tolist()[0] == pytest.approx([1, 1], abs=1e-12)
 
 
@@ -87,7 +87,7 @@ def test_float32_gradients_stay_finite(size: float, diagonal: str) -> None:
 
 
 def test_hopeless_events_pull_no_harder() -> None:
-    """With one target the pull on mu is |z| / sigma up to the limit and falls as 1 / |z| beyond it."""
+    """With one target the gradient in mu is |z| / sigma up to the limit and falls as 1 / |z| beyond it."""
     edge = math.sqrt(2 * DISTANCE_LIMIT)
     truth = torch.tensor([[0.5 * edge], [10 * edge]], dtype=torch.float64)
     raw = math.log(math.expm1(1 - FLOOR))

@@ -1,4 +1,4 @@
-"""The numbers against their definitions, analytic cases, and the published networks' score files."""
+"""Classification metrics against their definitions, analytic cases, and the score files of published networks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn import metrics as sklearn_metrics
 
 from dmcnn._common.errors import InputError
 from dmcnn.metrics import classification
@@ -21,27 +22,27 @@ SCORES = st.lists(
 
 
 def kernel(signal, background):
-    """All pairs: 1 if the signal event wins, 1/2 for a tie."""
+    """Return (m, n) of 1 where the signal event has the higher score, 1/2 for a tie, else 0."""
     s, b = np.asarray(signal)[:, None], np.asarray(background)[None, :]
     return np.where(s > b, 1.0, np.where(s == b, 0.5, 0.0))
 
 
 @given(SCORES, SCORES)
 def test_auc_is_the_mean_over_all_pairs(signal, background):
-    assert classification.auc(signal, background) == pytest.approx(
+    assert classification.auc(signal=signal, background=background) == pytest.approx(
         kernel(signal, background).mean(), abs=1e-15
     )
 
 
 def test_auc_by_hand():
-    assert classification.auc([3, 2], [1, 2]) == 0.875
-    assert classification.auc([1.0], [1.0]) == 0.5
-    assert classification.auc([2, 3], [0, 1]) == 1.0
+    assert classification.auc(signal=[3, 2], background=[1, 2]) == 0.875
+    assert classification.auc(signal=[1.0], background=[1.0]) == 0.5
+    assert classification.auc(signal=[2, 3], background=[0, 1]) == 1.0
 
 
 @given(SCORES, SCORES)
 def test_roc_is_the_fraction_passing_each_score(signal, background):
-    curve = classification.roc(signal, background)
+    curve = classification.roc(signal=signal, background=background)
     assert curve.cut.tolist()[1:] == sorted({*signal, *background}, reverse=True)
     for x, y, cut in list(zip(curve.background, curve.signal, curve.cut, strict=True))[1:]:
         assert y == np.mean([s >= cut for s in signal])
@@ -52,22 +53,40 @@ def test_roc_is_the_fraction_passing_each_score(signal, background):
 
 @given(SCORES, SCORES)
 def test_area_under_the_roc_is_the_auc(signal, background):
-    curve = classification.roc(signal, background)
+    curve = classification.roc(signal=signal, background=background)
     heights = (curve.signal[1:] + curve.signal[:-1]) / 2
     area = (np.diff(curve.background) * heights).sum()
-    assert area == pytest.approx(classification.auc(signal, background), abs=1e-12)
+    assert area == pytest.approx(classification.auc(signal=signal, background=background), abs=1e-12)
+
+
+@pytest.mark.parametrize("levels", [4, 100_000])
+def test_auc_roc_and_confusion_are_those_of_scikit_learn(levels):
+    random = np.random.default_rng(levels)
+    label = random.integers(0, 2, 500)
+    score = (random.integers(0, levels, 500) + label * levels / 3).astype(float)
+    signal, background = score[label == 1], score[label == 0]
+    auc = classification.auc(signal=signal, background=background)
+    assert auc == pytest.approx(sklearn_metrics.roc_auc_score(label, score), abs=1e-12)
+    curve = classification.roc(signal=signal, background=background)
+    false, true, cuts = sklearn_metrics.roc_curve(label, score, drop_intermediate=False)
+    np.testing.assert_allclose([curve.background, curve.signal], [false, true], atol=1e-15)
+    np.testing.assert_array_equal(curve.cut, cuts)
+    predicted = (score >= np.median(score)).astype(int)
+    np.testing.assert_array_equal(
+        classification.confusion(label, predicted, 2), sklearn_metrics.confusion_matrix(label, predicted)
+    )
 
 
 @given(SCORES, SCORES)
 def test_delong_variance_by_its_definition(signal, background):
     pairs = kernel(signal, background)
     m, n = pairs.shape
-    variance = classification.auc_variance(signal, background)
+    variance = classification.auc_variance(signal=signal, background=background)
     if min(m, n) < 2:
         assert np.isnan(variance)
         assert (
-            classification.auc_interval(signal, background).low,
-            classification.auc_interval(signal, background).high,
+            classification.auc_interval(signal=signal, background=background).low,
+            classification.auc_interval(signal=signal, background=background).high,
         ) == (
             0,
             1,
@@ -84,17 +103,22 @@ def test_delong_interval_covers_the_true_auc():
     true = NormalDist().cdf(shift / np.sqrt(2))  # AUC of two unit Gaussians
     covered = 0
     for _ in range(600):
-        found = classification.auc_interval(rng.normal(shift, 1, 120), rng.normal(0, 1, 180), level=0.9)
+        found = classification.auc_interval(
+            signal=rng.normal(shift, 1, 120), background=rng.normal(0, 1, 180), level=0.9
+        )
         covered += found.low <= true <= found.high
     assert 0.87 < covered / 600 < 0.93  # 2.5 binomial standard deviations
 
 
 def test_delong_interval_is_clipped_and_widens_with_the_level():
     signal, background = [0.9, 0.8, 0.2], [0.1, 0.3]
-    narrow, wide = (classification.auc_interval(signal, background, level) for level in (0.5, 0.999))
+    narrow, wide = (
+        classification.auc_interval(signal=signal, background=background, level=level)
+        for level in (0.5, 0.999)
+    )
     assert 0 < narrow.low < narrow.value < narrow.high
     assert (wide.low < narrow.low, wide.high) == (True, 1.0)
-    perfect = classification.auc_interval([2, 3], [0, 1])
+    perfect = classification.auc_interval(signal=[2, 3], background=[0, 1])
     assert (perfect.low, perfect.high) == (1, 1)
 
 
@@ -151,7 +175,7 @@ def test_confusion_at_cut_is_confusion_of_the_decisions():
     label = [1, 1, 1, 0, 0]
     predicted = (np.concatenate([signal, background]) >= 0.5).astype(int)
     np.testing.assert_array_equal(
-        classification.confusion_at_cut(signal, background, 0.5),
+        classification.confusion_at_cut(signal=signal, background=background, cut=0.5),
         classification.confusion(label, predicted, 2),
     )
 
@@ -159,10 +183,13 @@ def test_confusion_at_cut_is_confusion_of_the_decisions():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: classification.auc([], [1]), "no signal events"),
-        (lambda: classification.roc([1], []), "no background events"),
-        (lambda: classification.auc([1, np.nan], [1]), "1 of 2 signal scores are NaN"),
-        (lambda: classification.auc_interval([1, 2], [1, 2], level=95), "confidence level 95"),
+        (lambda: classification.auc(signal=[], background=[1]), "no signal events"),
+        (lambda: classification.roc(signal=[1], background=[]), "no background events"),
+        (lambda: classification.auc(signal=[1, np.nan], background=[1]), "1 of 2 signal scores are NaN"),
+        (
+            lambda: classification.auc_interval(signal=[1, 2], background=[1, 2], level=95),
+            "confidence level 95",
+        ),
         (lambda: classification.confusion([0, 2], [0, 1], 2), "label 2 is not a class number 0..1"),
         (lambda: classification.confusion([0, 1], [0, -1], 2), "prediction -1 is not a class number 0..1"),
         (lambda: classification.confusion([0, 1], [0], 2), "2 labels for 1 predictions"),
@@ -174,6 +201,25 @@ def test_bad_input_is_one_clear_line(call, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["roc", "auc", "auc_interval", "auc_variance", "confusion_at_cut"])
+def test_scores_are_given_by_name(name: str):
+    function, more = getattr(classification, name), {"cut": 0.5} if name == "confusion_at_cut" else {}
+    labels, scores = [1, 0, 1, 0, 0], [0.9, 0.4, 0.3, 0.1, 0.3]
+    kinds = {"signal": [0.9, 0.3], "background": [0.4, 0.1, 0.3]}
+    one, other = function(**kinds, **more), function(labels=labels, scores=scores, **more)
+    assert repr(one) == repr(other)
+    for wrong in ((labels, scores), (scores,), ()):
+        with pytest.raises(TypeError, match=rf"{name}\(labels=…, scores=…\) with 1 for signal"):
+            function(*wrong, **more)
+    for wrong in ({"labels": labels}, {**kinds, "scores": scores}, {"signal": scores, "labels": labels}):
+        with pytest.raises(TypeError, match=rf"{name}\(signal=…, background=…\)"):
+            function(**wrong, **more)
+    with pytest.raises(InputError, match="label 2, expected 1 or True"):
+        function(labels=[1, 0, 2], scores=[1, 2, 3], **more)
+    with pytest.raises(InputError, match="2 labels for 3 scores"):
+        function(labels=[1, 0], scores=[1, 2, 3], **more)
+
+
 @pytest.mark.parametrize(("net", "expected"), [("mpid", 0.938357), ("resnet34_gn", 0.968246)])
 def test_auc_of_the_published_scores(shared_data: Path, net: str, expected: float):
     signal, background = (
@@ -183,6 +229,6 @@ def test_auc_of_the_published_scores(shared_data: Path, net: str, expected: floa
     assert (np.isnan(signal).sum(), np.isnan(background).sum()) == (1, 35)
     signal, background = signal[~np.isnan(signal)], background[~np.isnan(background)]
     assert (len(signal), len(background)) == (4218, 20955)
-    found = classification.auc_interval(signal, background)
+    found = classification.auc_interval(signal=signal, background=background)
     assert round(float(found.value), 6) == expected
     assert 0.002 < found.high - found.value < 0.005

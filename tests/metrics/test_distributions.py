@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scipy import optimize
 
 from dmcnn.metrics import distributions
 from dmcnn.metrics.distributions import Estimate
@@ -33,7 +34,7 @@ def test_an_exact_gaussian_is_found_exactly() -> None:
 
 
 def test_bins_are_taken_at_their_centres() -> None:
-    """Bins of 0.8 sigma: a fit at the left edges would be off by 0.4 sigma, 40 errors."""
+    """With bins of 0.8 sigma a fit at the left edges would be wrong by 0.4 sigma, 40 standard errors."""
     values = np.random.default_rng(3).normal(2, 1, 10000)
     edges = np.linspace(-2, 6, 11)
     found = distributions.fit(np.histogram(values, edges)[0], edges)
@@ -62,7 +63,6 @@ def test_the_fit_is_the_maximum_of_the_likelihood_and_its_errors_the_curvature()
 
 
 def test_the_fit_against_scipy() -> None:
-    optimize = pytest.importorskip("scipy.optimize")
     counts = np.random.default_rng(5).poisson(bell(CENTRES, 40, 0.7, 1.1)).astype(float)
     found = distributions.fit(counts, EDGES)
     assert found is not None

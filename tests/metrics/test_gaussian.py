@@ -1,4 +1,4 @@
-"""Estimates and covariances against torch, closed forms, Monte Carlo, and the tables of the original."""
+"""Estimates and covariances against torch, closed forms, Monte Carlo, and tables of the original network."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from dmcnn._common.errors import InputError
 from dmcnn.losses import gaussian as trained
@@ -21,7 +22,7 @@ RNG = np.random.default_rng(11)
 
 
 def case(n: int = 200, k: int = 4, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """(n, k) residuals and (n, k, k) factors: lower triangular with a positive diagonal."""
+    """Return (n, k) residuals and (n, k, k) factors: lower triangular with a positive diagonal."""
     random = np.random.default_rng(seed)
     factor = np.tril(random.normal(0, 0.5, (n, k, k)), -1)
     factor[:, range(k), range(k)] = random.uniform(0.2, 2, (n, k))
@@ -62,7 +63,7 @@ def test_scales_restore_the_units() -> None:
 
 
 def test_the_likelihood_of_the_original(shared_data: Path) -> None:
-    """nll_near of the oracle is -log p clipped at 1e-9 .. 1e9, in float32."""
+    """The array nll_near of the oracle is -log p with p clipped to 1e-9 .. 1e9, in float32."""
     with np.load(shared_data / "smartpixels" / "qkeras_oracle_2t_baseline_636eb1c6.npz") as oracle:
         mean, factor = Gaussian(diagonal="relu").decode(oracle["out_q"])
         found = gaussian.nll(mean - oracle["y_near"], factor)
@@ -87,7 +88,7 @@ def test_matrices_against_numpy(k: int, seed: int) -> None:
     np.testing.assert_allclose(gaussian.factorise(matrix), factor, atol=1e-8)
     expected = np.einsum("ni,nij,nj->n", residual, np.linalg.inv(matrix), residual)
     np.testing.assert_allclose(gaussian.chi2(residual, factor), expected, rtol=1e-6)
-    white = gaussian.whitened(residual, factor)
+    white = gaussian.whiten(residual, factor)
     np.testing.assert_allclose(np.einsum("nij,nj->ni", factor, white), residual, atol=1e-9)
 
 
@@ -142,7 +143,6 @@ def test_chi2_distribution_against_torch(k: int) -> None:
 
 
 def test_chi2_distribution_against_scipy() -> None:
-    stats = pytest.importorskip("scipy.stats")
     x, shares = np.geomspace(1e-6, 200, 50), np.linspace(0.001, 0.999, 50)
     for k in range(1, 12):
         np.testing.assert_allclose(gaussian.content(x, k), stats.chi2.cdf(x, k), rtol=1e-8, atol=1e-14)

@@ -1,4 +1,4 @@
-"""Sizes at which each network is quick."""
+"""Small sizes of every network, for fast tests."""
 
 from __future__ import annotations
 
@@ -11,4 +11,4 @@ SMALL: dict[str, dict[str, Any]] = {
     "calorimeter_resnet": {"num_class": 3, "channels": 9, "height": 8, "width": 12},
     "smartpixel": {"num_class": 3, "channels": 2, "height": 8, "width": 12},
 }
-"""A new network of the table needs its own."""
+"""Model -> arguments; a new model in the table MODELS needs an entry."""

@@ -1,4 +1,4 @@
-"""What holds for every network of the table, and what its users publish about each."""
+"""Properties of every model in the table, and published numbers of each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from dmcnn.models.lariat import LArIAT
 from models.sizes import SMALL
 
 TOO_SMALL = {"mpid": 64, "lariat": 21, "cnn3d": 3, "calorimeter_resnet": 0, "smartpixel": 4}
-"""The largest height that leaves nothing of an image."""
+"""Largest height [pixels] that is too small for a network."""
 
 
 def new(name: str, **changes: Any) -> nn.Module:
@@ -42,7 +42,7 @@ def card(name: str, **changes: Any) -> Card:
 
 
 def random_free(name: str) -> dict[str, float]:
-    """The argument that takes drop-out away from a network that has it."""
+    """Return the argument that switches off the drop-out of a network that has it."""
     return {"drop_out": 0.0} if "drop_out" in inspect.signature(MODELS[name]).parameters else {}
 
 
@@ -96,18 +96,19 @@ def test_empty_images_are_no_trouble(name: str) -> None:
 
 
 class Counted(TorchFunctionMode):
-    """Counts the calls of any relu, whoever makes them."""
+    """Counter of the calls of any relu, from modules and functions."""
 
     relus = 0
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call a function of torch, and count it if it is a relu."""
         self.relus += "relu" in getattr(func, "__name__", "")
         return func(*args, **(kwargs or {}))
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_activation_is_a_module_of_its_own(name: str) -> None:
-    """Guided backpropagation hooks modules: one that is used twice, or F.relu, would be missed."""
+    """Guided backpropagation hooks modules: it would miss a module that is used twice, and F.relu."""
     net = new(name).eval()
     calls: list[nn.Module] = []
     for module in net.modules():
@@ -144,7 +145,7 @@ def test_what_no_network_can_be(name: str, change: dict[str, Any], words: str) -
 
 
 def numbers(net: nn.Module) -> int:
-    """As Keras counts them: parameters and moving statistics."""
+    """Count parameters and moving statistics, as Keras does."""
     return sum(tensor.numel() for key, tensor in net.state_dict().items() if "num_batches" not in key)
 
 

@@ -1,4 +1,4 @@
-"""MPID against the outputs of DM-CNN's own class."""
+"""MPID against the outputs of the original class of DM-CNN."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ def test_is_the_network_of_dm_cnn() -> None:
     assert MPID(num_class=5).state_dict()["classifier.4.weight"].shape == (5, 192)
 
 
+@pytest.mark.slow
 def test_reproduces_the_outputs_of_dm_cnn(shared_data: Path) -> None:
     oracle = json.loads((shared_data / "mpid" / "oracle.json").read_text())
     net = recipe(MPID())

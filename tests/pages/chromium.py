@@ -1,4 +1,4 @@
-"""A headless Chromium, told what to do over a pipe: the DevTools protocol, no library in between."""
+"""Headless Chromium, controlled through a pipe with the DevTools protocol and no further library."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ os.execvp(sys.argv[3], sys.argv[3:])
 
 
 def find() -> str | None:
-    """Path of a Chromium: $DMCNN_CHROMIUM, or one on the PATH."""
+    """Return the path of a Chromium: $DMCNN_CHROMIUM, or one on the PATH."""
     return os.environ.get("DMCNN_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
 class Chromium:
-    """The browser. It reads commands from its descriptor 3 and answers on 4, messages ended by a zero byte."""
+    """Browser that reads commands from descriptor 3 and answers on 4; a zero byte ends each message."""
 
     def __init__(self, program: str, profile: Path) -> None:
         commands, self._out = os.pipe()
@@ -69,7 +69,7 @@ class Chromium:
         self._pages: dict[str, Page] = {}
 
     def open(self, path: Path, width: int = 1280, height: int = 800, dark: bool = False) -> Page:
-        """A new tab that shows a file, once it is drawn."""
+        """Open a file in a new tab and wait until it is drawn."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         page = self._pages[session] = Page(self, session)
@@ -81,7 +81,7 @@ class Chromium:
         return page
 
     def call(self, method: str, session: str = "", **arguments: Any) -> dict[str, Any]:
-        """The result of one command; events that come meanwhile are kept by their page."""
+        """Send a command and return its result; events in between go to their page."""
         number = next(self._numbers)
         message = {"id": number, "method": method, "params": arguments}
         if session:
@@ -120,7 +120,7 @@ class Chromium:
 
 
 class Page:
-    """A tab."""
+    """Tab of the browser."""
 
     def __init__(self, browser: Chromium, session: str) -> None:
         self._browser, self._session = browser, session
@@ -130,14 +130,14 @@ class Page:
         return self._browser.call(method, self._session, **arguments)
 
     def run(self, script: str) -> Any:
-        """The value of a JavaScript expression, awaited."""
+        """Return the value of a JavaScript expression, awaited."""
         found = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
         if "exceptionDetails" in found:
             raise RuntimeError(f"{script}: {found['exceptionDetails']}")
         return found["result"].get("value")
 
     def wait(self, condition: str) -> None:
-        """Until a JavaScript expression is true."""
+        """Wait until a JavaScript expression is true."""
         deadline = time.monotonic() + PATIENCE
         while not self.run(f"Boolean({condition})"):
             if time.monotonic() > deadline:
@@ -165,7 +165,7 @@ class Page:
         self.call("Input.dispatchKeyEvent", type="keyUp", key=key, **more)
 
     def complaints(self) -> list[str]:
-        """Exceptions, console errors and warnings, and what the browser itself logged as wrong."""
+        """Return exceptions, console errors and warnings, and errors in the log of the browser."""
         found = []
         for event in self.events:
             words = event["params"]
@@ -180,12 +180,12 @@ class Page:
         return found
 
     def requests(self) -> list[str]:
-        """Addresses that were asked for, but for the page's own bytes."""
+        """Return the addresses that the page requested, except its own bytes."""
         urls = [
             e["params"]["request"]["url"] for e in self.events if e["method"] == "Network.requestWillBeSent"
         ]
         return [url for url in urls if not url.startswith(("data:", "blob:"))]
 
     def screenshot(self) -> bytes:
-        """What the window shows, as PNG."""
+        """Return the content of the window as PNG."""
         return base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"])

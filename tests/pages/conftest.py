@@ -1,4 +1,4 @@
-"""A browser, and small events to show in it."""
+"""Browser, and small events for its pages."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def show(browser: Chromium, tmp_path_factory: pytest.TempPathFactory) -> Callabl
 
 
 def event(seed: int = 0, channels: int = 1, **changes: object) -> EventPage:
-    """A noisy image of a few active pixels, one signed map on them and one of positive values everywhere."""
+    """Return a page with a noisy image of a few active pixels, a signed map on them, and a positive map."""
     random = np.random.default_rng(seed)
     image = random.gamma(1.5, 60, (channels, *SHAPE)).astype(np.float32)
     image[random.random(image.shape) > 0.1] = 0
@@ -76,6 +76,7 @@ def event(seed: int = 0, channels: int = 1, **changes: object) -> EventPage:
             ],
             "quality": [{"method": "ig", "deletion AUC": 0.25}, {"method": "cam", "deletion AUC": 0.5}],
             "text": "MicroBooNE Simulation",
+            "volume": channels > 3,
             **changes,
         }
     )

@@ -1,4 +1,4 @@
-"""The text of a page, read by another parser than a browser's: one file, of known scripts and inert data."""
+"""HTML of a page in an independent parser: one file, scripts with known hashes, and inert data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pages.conftest import SHAPE, event
 
 
 class Reader(HTMLParser):
-    """Scripts by id (or number), and every attribute of every element."""
+    """Parser that collects scripts by id (or number) and every attribute of every element."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -137,7 +137,7 @@ def test_maps_that_do_not_fit_are_refused(shape):
 
 
 class Absent:
-    """Makes plotly look as if it were not installed."""
+    """Import finder that hides plotly."""
 
     def find_spec(self, name, *_):
         if name.partition(".")[0] == "plotly":

@@ -1,4 +1,4 @@
-"""What the page decodes again, decoded by NumPy; and words that cannot leave their script element."""
+"""Arrays of a page, decoded by NumPy, and JSON that cannot end its script element."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dmcnn.pages import packing
 
 
 def unpacked(text: str, kind: str) -> np.ndarray:
-    """The flat array of a text: bytes come lowest first, those of one significance together."""
+    """Return the flat array of a text, which holds the lowest bytes of all values first."""
     data = np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8)
     return data.reshape(np.dtype(kind).itemsize, -1).T.copy().view(kind).ravel()
 
@@ -45,6 +45,7 @@ def test_halves_of_odd_values():
         np.testing.assert_array_equal(np.ldexp(unpacked(text, "<f2").astype(float), power), nothing.ravel())
 
 
+@pytest.mark.slow
 @given(st.text() | st.sampled_from(["</script>", "<!--<script>", "]]>", "\u2028\u2029", "&lt;"]))
 def test_words_stay_inside_their_element(word):
     text = packing.words({word: [word]})

@@ -1,4 +1,4 @@
-"""The page of an event as a browser shows it: what is drawn, what is told, and what stays inert."""
+"""Page of an event in a browser: pixels, texts, and data that stays inert."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def tab(show, page):
 
 @pytest.fixture(autouse=True)
 def as_opened(request):
-    """Every test of the shared tab starts from the page as it opens."""
+    """Reset the shared tab to the state after opening."""
     if "tab" in request.fixturenames:
         tab = request.getfixturevalue("tab")
         choose(tab, view="beside", map=0, opacity=0.75, percent=99.5, signed="seismic")
@@ -40,7 +40,7 @@ def choose(tab, **choices):
 
 
 def place(tab, row, column, panel=0):
-    """Where the middle of a pixel is in the window: from the rectangle and the ranges that plotly itself holds."""
+    """Return the position of the middle of a pixel in the window, from rectangle and ranges in plotly."""
     left, top, width, height, x0, x1, y0, y1 = tab.run(
         f"(() => {{ const b = document.querySelectorAll('.nsewdrag')[{panel}].getBoundingClientRect();"
         f"const n = {panel} ? {panel} + 1 : ''; const l = figure.plot._fullLayout;"
@@ -51,7 +51,7 @@ def place(tab, row, column, panel=0):
 
 
 def hover(tab, row, column, panel=0):
-    """What the tip says at a pixel."""
+    """Return the text of the tip at a pixel."""
     x, y = place(tab, row, column, panel)
     tab.mouse("mouseMoved", x, y)
     return tab.run(
@@ -61,7 +61,7 @@ def hover(tab, row, column, panel=0):
 
 
 def colour(tab, row, column, panel=0):
-    """(3,) float: what is painted at a pixel, the cursor away."""
+    """Return the colour of a pixel, (3,) float, with the cursor elsewhere."""
     tab.mouse("mouseMoved", 2, 2)
     tab.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     x, y = place(tab, row, column, panel)
@@ -138,7 +138,7 @@ def test_charge_is_painted_where_it_is(tab, page):
 
 
 def over(page, row, column, opacity, cmap="seismic"):
-    """The signed map over the charge at a pixel, worked out by NumPy and matplotlib."""
+    """Compute the colour of the signed map over the charge at a pixel with NumPy and matplotlib."""
     image, values = page.image[0], page.overlays[0].values[0]
     top = np.percentile(np.abs(values[image > 0]), 99.5)
     below = colormaps["Greys"]((image[row, column] / image.max()) ** 0.35)
@@ -270,7 +270,7 @@ PLANES, SPACE, SMALL, EVIL = 3, 4, 5, 8  # events of the gallery
 
 
 def planes():
-    """Three planes: at the usual place, without an image, and elsewhere."""
+    """Return a page with three planes: at the usual position, without an image, and elsewhere."""
     page = event(channels=3)
     page.meta[1] = np.zeros((), META)
     page.meta["plane"][1] = NO_IMAGE
@@ -279,7 +279,7 @@ def planes():
 
 
 def one_hit(shape):
-    """(1, H, W) image of a single pixel, and which."""
+    """Return a (1, H, W) image of a single pixel, and its position."""
     row, column = shape[0] // 3, (2 * shape[1]) // 3
     image = np.zeros((1, *shape), np.float32)
     image[0, row, column] = 90
@@ -287,7 +287,7 @@ def one_hit(shape):
 
 
 def evil():
-    """Every word of it would do harm if it were read as anything but a word."""
+    """Return a page whose texts would do harm if the browser took one for HTML or script."""
     return event(
         source=HOSTILE,
         text=HOSTILE,

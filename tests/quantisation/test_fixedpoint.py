@@ -1,4 +1,4 @@
-"""The fixed-point twin of a network gives what the network gives, and says what it cannot be made of."""
+"""Fixed-point networks against the float networks of the same weights, and networks that cannot be converted."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_sparse_and_dense_are_the_twin() -> None:
     ],
 )
 def test_same_as_the_network(sizes: dict[str, int], grid: int) -> None:
-    """Random weights, and pixels on the grid, where the float network is exact."""
+    """With random weights and pixels on the grid the float network is exact."""
     torch.manual_seed(3)
     net = smartpixel.SmartPixel(**sizes)
     with torch.no_grad():
@@ -93,7 +93,7 @@ def test_same_as_the_network(sizes: dict[str, int], grid: int) -> None:
     pixels = pixels.div_(2 ** (grid - 1)).where(torch.rand(64, *shape) < 0.3, torch.zeros(()))
     with torch.no_grad():
         expected = net(pixels).numpy()
-    found = FixedPoint.of(net, shape, input_bits=grid)(pixels.numpy())
+    found = FixedPoint.from_network(net, shape, input_bits=grid)(pixels.numpy())
     np.testing.assert_array_equal(found, expected)
     assert len(np.unique(found)) > 1
 
@@ -109,7 +109,7 @@ def test_same_as_the_network(sizes: dict[str, int], grid: int) -> None:
 )
 def test_refuses_networks(sizes: dict[str, int], said: str) -> None:
     with pytest.raises(InputError, match=said):
-        FixedPoint.of(smartpixel.SmartPixel(**sizes), (2, 13, 21))
+        FixedPoint.from_network(smartpixel.SmartPixel(**sizes), (2, 13, 21))
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -120,12 +120,12 @@ def test_refuses_parameters(name: str) -> None:
         FixedPoint({**layers(), **some}, shape=SHAPE, pool=2, bits=BITS)
     with pytest.raises(InputError, match="expected"):
         FixedPoint({**layers(), name: Codes(integers[..., None], bits)}, shape=SHAPE, pool=2, bits=BITS)
-    with pytest.raises(InputError, match=f"nothing given for {name}; expected depthwise.weight"):
+    with pytest.raises(InputError, match=f"no values for {name}; expected depthwise.weight"):
         FixedPoint({k: v for k, v in layers().items() if k != name}, shape=SHAPE, pool=2, bits=BITS)
 
 
 def test_refuses_bits_and_frames() -> None:
-    with pytest.raises(InputError, match="nothing given for act_4"):
+    with pytest.raises(InputError, match="no values for act_4"):
         FixedPoint(layers(), shape=SHAPE, pool=2, bits={key: 4 for key in STEPS if key != "act_4"})
     with pytest.raises(InputError, match="input bits 13, expected 2 to 12"):
         FixedPoint(layers(), shape=SHAPE, pool=2, bits={**BITS, "input": 13})

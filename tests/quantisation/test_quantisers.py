@@ -1,4 +1,4 @@
-"""Quantisers against QKeras' own outputs and gradients, and what of a network is deployed."""
+"""Quantisers against outputs and gradients of QKeras, and the deployed parameters of networks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dmcnn.quantisation.quantisers import (
     QuantisedBits,
     QuantisedTanh,
     Quantiser,
-    deployed,
+    deployed_parameters,
     zero_fraction,
     zero_fractions,
 )
@@ -32,7 +32,7 @@ LIKE_QKERAS: dict[str, Quantiser] = {
 
 @pytest.mark.parametrize("name", LIKE_QKERAS)
 def test_values_and_gradients_are_those_of_qkeras(name: str, shared_data: Path) -> None:
-    """Random numbers, the grid, every tie and the floats beside it, and far outside."""
+    """The numbers are random, on the grid, on every tie, the floats beside it, and far outside the limits."""
     oracle = np.load(shared_data / "smartpixels" / "qkeras_quantizer_oracle.npz")
     quantiser, x = LIKE_QKERAS[name], torch.from_numpy(oracle["x"]).requires_grad_()
     out = quantiser(x)
@@ -54,7 +54,7 @@ def rounded(x: NDArray[np.float64], bits: int, low: int) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("bits", [2, 3, 6, 11, 16])
 def test_any_number_of_bits(bits: int) -> None:
-    """Against NumPy in float64, on numbers that float32 and x/2 + 1/2 hold exactly."""
+    """The results are those of NumPy in float64, for numbers that float32 and x/2 + 1/2 hold exactly."""
     x = np.random.default_rng(bits).integers(-3 * 2**18, 3 * 2**18, 4000) / 2**18
     tensor = torch.from_numpy(x).float().requires_grad_()
     half = 2 ** (bits - 1)
@@ -88,8 +88,8 @@ def test_layers_see_rounded_weights_and_train_float_ones() -> None:
     ]  # fmt: skip
     for layer, plain, values in layers:
         plain.load_state_dict({
-            "weight": coarse.rounded(layer.weight.detach()),
-            "bias": layer.bias.detach() if layer.bias_quantiser is None else fine.rounded(layer.bias.detach()),
+            "weight": coarse.round(layer.weight.detach()),
+            "bias": layer.bias.detach() if layer.bias_quantiser is None else fine.round(layer.bias.detach()),
         })  # fmt: skip
         assert not torch.equal(plain.weight, layer.weight)
         results = [one(values) for one in (layer, plain)]
@@ -109,7 +109,7 @@ def test_what_is_deployed_and_how_much_of_it_is_zero() -> None:
         net[0].weight.copy_(torch.tensor([[1 / 16, -1 / 16], [0.0626, 0.0]]))  # a tie is rounded to even
         net[0].bias.copy_(torch.tensor([0.004, 0.003]))
         net[1].weight.copy_(torch.tensor([0.0009, -0.0011]))
-    kinds = {name: (parameter, quantiser) for name, parameter, quantiser in deployed(net)}
+    kinds = {name: (parameter, quantiser) for name, parameter, quantiser in deployed_parameters(net)}
     assert list(kinds) == ["0.weight", "0.bias", "1.weight", "1.bias"]
     assert kinds["0.weight"] == (net[0].weight, net[0].weight_quantiser)
     assert kinds["0.bias"][1] is net[0].bias_quantiser

@@ -1,4 +1,4 @@
-"""Real ROOT files with some bytes changed: what a reader meets after a full disk, a crash or a bad node."""
+"""Damaged copies of real ROOT files, as a full disk, a crash or a bad node leaves them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import uproot
 def rewritten(
     source: Path, target: Path, tree: str, branch: str, number: int, change: Callable[[bytearray], None]
 ) -> Path:
-    """A copy of ``source`` whose basket ``number`` of a branch holds what ``change`` makes of its bytes."""
+    """Copy ``source`` after ``change`` has edited the bytes of basket ``number`` of a branch."""
     data = bytearray(source.read_bytes())
     with uproot.open(source) as root:
         seek = int(root[tree][branch].member("fBasketSeek")[number])
@@ -28,9 +28,7 @@ def rewritten(
     else:
         packed = zlib.compress(bytes(content), 9)
         assert stored[:2] == b"ZL"
-        if (
-            len(packed) > len(stored) - 9
-        ):  # ROOT's old method is the same without zlib's 6 bytes of header and sum
+        if len(packed) > len(stored) - 9:  # ROOT's old method lacks zlib's 6 bytes of header and checksum
             data[start : start + 2], packed = b"CS", packed[2:-4]
         assert len(packed) <= len(stored) - 9
         data[start + 9 : end] = packed.ljust(len(stored) - 9, b"\0")
@@ -39,7 +37,7 @@ def rewritten(
 
 
 def without_keys(source: Path, target: Path) -> Path:
-    """A copy whose directory lists nothing, as after a job that was killed before closing the file."""
+    """Copy a file with an empty directory, as a job leaves it that is killed before it closes the file."""
     data = bytearray(source.read_bytes())
     (seek,) = struct.unpack(">i", data[100 + struct.unpack(">h", data[114:116])[0] + _names(data) :][:4])
     keylen = struct.unpack(">h", data[seek + 14 : seek + 16])[0]
@@ -49,7 +47,7 @@ def without_keys(source: Path, target: Path) -> Path:
 
 
 def _names(data: bytearray) -> int:
-    """Bytes from the end of the root directory's key to its fSeekKeys: two strings and 26 bytes of header."""
+    """Return the bytes from the end of the root directory's key to its fSeekKeys: two strings and a header of 26."""
     at = 100 + struct.unpack(">h", data[114:116])[0]
     first = 1 + data[at]
     second = 1 + data[at + first]

@@ -1,4 +1,4 @@
-"""Broken and hostile files end in one clear line, whatever the bytes say."""
+"""Damaged and hostile files end in one clear line."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_two_images_of_one_plane(shared_data: Path, tmp_path: Path) -> None:
     source = shared_data / "larcv" / "larcv2_v200_root640_c101.root"
     path = rewritten(source, tmp_path / "x.root", "image2d_wire_tree", "_image_v._meta._id", 0, change)
     size = {"producer": "wire", "xdim": 8, "ydim": 8}
-    fails(path, "entry 0: 3 images of plane 2, say which with image_index", plane=2, **size)
+    fails(path, "entry 0: 3 images of plane 2, choose one with image_index", plane=2, **size)
     assert open_images(path, image_index=2, **size).read(0, 1).n_pixels[0] > 0
 
 
@@ -136,7 +136,7 @@ def test_sizes_no_image_can_have(shared_data: Path, tmp_path: Path) -> None:
 
 
 def test_random_damage_to_root_never_crashes(electron: Path, tmp_path: Path) -> None:
-    """One wrong byte anywhere: the same images, other images, or an InputError; nothing else."""
+    """A wrong byte anywhere gives the same images, other images, or an InputError; nothing else."""
     random = np.random.default_rng(5)
     path = tmp_path / "noise.root"
     whole = electron.read_bytes()
@@ -241,7 +241,7 @@ def test_unset_and_negative_ids(shared_data: Path, tmp_path: Path) -> None:
 
 
 def test_column_types_that_no_larcv_writes(shared_data: Path, tmp_path: Path) -> None:
-    """libhdf5 has been seen to write beyond its buffers with damaged nested types: such columns are not read."""
+    """libhdf5 writes beyond its buffers for damaged nested types: such columns must not be read."""
     path = tmp_path / "x.h5"
     shutil.copy(shared_data / "larcv" / "larcv3_351.h5", path)
     path.chmod(0o644)

@@ -1,4 +1,4 @@
-"""Folders of .npy files against np.load, and whatever bytes a .npy file may hold."""
+"""Folders of .npy files against np.load; damaged and hostile .npy files."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from dmcnn.datasets.dataset import Dataset
 from dmcnn.datasets.labels import LabelRule
 from dmcnn.figures.image_axes import LABELS
 from dmcnn.images.sparse import UNIT_PIXEL, UNSET, sparse
-from dmcnn.readers import LArCV3, NpyFolder, open_images
 from dmcnn.readers import npy as reader
+from dmcnn.readers import open_images
+from dmcnn.readers.larcv3.reader import LArCV3
+from dmcnn.readers.npy import NpyFolder
 
 TYPES = ["?", "i1", "u1", "<i2", ">u2", "<i8", ">i4", "<f2", ">f4", "<f4", ">f8", "<f8", "g"]
 CLASSES = ("electron", "kaon", "muon", "photon", "pion_zero", "pion")
@@ -31,7 +33,7 @@ def picture(seed: int, shape: tuple[int, ...] = (9, 7)) -> Any:
 
 
 def centred(image: Any, shape: tuple[int, int]) -> Any:
-    """The image in the middle of ``shape``, padded or cropped; half pixels are truncated toward zero."""
+    """Centre the image in ``shape`` by padding or cropping; half pixels are truncated toward zero."""
     out = np.zeros(shape, image.dtype)
     here, there = [], []
     for new, old in zip(shape, image.shape, strict=True):
@@ -196,7 +198,7 @@ def test_files_that_change_meanwhile(tmp_path: Path) -> None:
 
 
 def header(text: str, version: tuple[int, int] = (1, 0)) -> bytes:
-    """The bytes of a header that says ``text``."""
+    """Return the bytes of a header with the dictionary ``text``."""
     body = text.encode().ljust(117) + b"\n"
     length = struct.pack("<H" if version == (1, 0) else "<I", len(body))
     return b"\x93NUMPY" + bytes(version) + length + body
@@ -265,7 +267,7 @@ def test_files_of_python_2_and_of_format_2(tmp_path: Path) -> None:
 
 
 def outcome(path: Path) -> tuple[Any, str]:
-    """The dense image of a file, or None and why there is none."""
+    """Return the dense image of a file, or None and the error message."""
     try:
         return NpyFolder(path).read().dense(), ""
     except InputError as error:
@@ -275,7 +277,7 @@ def outcome(path: Path) -> tuple[Any, str]:
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_random_bytes_end_in_an_image_or_one_line(tmp_path: Path, data: st.DataObject) -> None:
-    """What is read is what np.load reads, and what np.load refuses is refused."""
+    """The reader returns what np.load returns, and refuses what np.load refuses."""
     buffer = io.BytesIO()
     np.save(buffer, np.array(picture(3, (4, 5)), data.draw(st.sampled_from(["<f4", ">i2", "u1"]))))
     raw = bytearray(buffer.getvalue())

@@ -23,7 +23,7 @@ def activate(sums, places, bits):
 def predict(frames, pool, depthwise, pointwise, bias, conv, conv_bias, dense, **bits):
     """(n, m) float32 outputs of (n, C, H, W) float32 frames."""
     low, k = 2 ** (bits["input_bits"] - 1), depthwise[0].shape[1]
-    pixels = np.clip(np.rint(np.nan_to_num(frames) * np.float64(low)), -low, low - 1).astype(np.int64)
+    pixels = np.clip(np.rint(np.nan_to_num(frames).astype(np.float64) * low), -low, low - 1).astype(np.int64)
     windows = np.lib.stride_tricks.sliding_window_view(pixels, (k, k), (2, 3))
     each = np.einsum("ncyxij,cij->nyxc", windows, depthwise[0].astype(np.int64))
     places = bits["input_bits"] + depthwise[1] + pointwise[1] - 3

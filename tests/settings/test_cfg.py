@@ -1,4 +1,4 @@
-"""cfg text: what it means, and that it is never executed."""
+"""cfg text: values of literals, faults, and no execution."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One generator for the Monte Carlo tests."""
+"""Random generator for the Monte Carlo tests."""
 
 import numpy as np
 import pytest

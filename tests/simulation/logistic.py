@@ -1,4 +1,4 @@
-"""Logistic regression: what a few numbers per event are worth."""
+"""Logistic regression: how well a few features separate two classes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def scores(features: np.ndarray, label: np.ndarray, steps: int = 20) -> np.ndarray:
-    """(n,) linear scores of (n, k) features, fitted by Newton's method to the labels 0 and 1 of the first half."""
+    """Return (n,) linear scores of (n, k) features, fitted by Newton's method to the labels of the first half."""
     scaled = (features - features.mean(axis=0)) / features.std(axis=0)
     inputs = np.column_stack([scaled, np.ones(len(scaled))])
     half, weight = len(label) // 2, np.zeros(inputs.shape[1])

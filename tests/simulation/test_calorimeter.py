@@ -1,4 +1,4 @@
-"""Simulated electrons and photons: reproducible, of the published scale, not told apart at a glance."""
+"""Simulated electrons and photons: reproducibility, published scale, and classes that are hard to separate."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def detector() -> Detector:
 
 
 def columns(images: SparseImages) -> tuple[np.ndarray, np.ndarray]:
-    """Energies and times (n, H, W); cells below the usual threshold are left out."""
+    """Return energies and times (n, H, W); cells below the usual threshold are 0."""
     energy, time = np.moveaxis(images.dense(), 1, 0)
     return np.where(energy > 0.005, energy, 0), np.where(energy > 0.005, time, 0)
 
 
 def features(images: SparseImages) -> np.ndarray:
-    """(n, 5) logarithms of total energy, cells and widths along both axes; mean time."""
+    """Return (n, 5): logarithms of total energy, number of cells and widths along both axes; mean time."""
     energy, time = columns(images)
     total = energy.sum(axis=(1, 2))
     widths = []
@@ -91,7 +91,7 @@ def test_scale_is_the_published_one(images: SparseImages) -> None:
 
 
 def test_a_crystal_holds_what_lead_tungstate_would_let_it(detector: Detector) -> None:
-    """A photon that hits a crystal's middle leaves about 80 % of its energy there, and all but 5 % in 5 x 5."""
+    """A photon at the centre of a crystal deposits about 80 % of its energy there and all but 5 % in 5 x 5."""
     n = 500
     rng = np.random.default_rng(1)
     seen = shower(detector, np.full((n, 1), 50.0), np.zeros((n, 1)), rng)
@@ -118,7 +118,7 @@ def test_photons_convert_as_often_as_the_material_says(detector: Detector) -> No
 
 
 def test_the_field_bends_as_the_lorentz_force_does() -> None:
-    """Without material an electron arrives where a circle of radius p / (0.3 B) does."""
+    """Without material an electron follows a circle of radius p / (0.3 B)."""
     bare = Detector((32, 32), 3.8, 1e-9, 1.0, 0.045, 0.1, 0.028, 0.003)
     energy, place = particles(bare, np.ones(10, int), np.zeros(10), 50.0, np.random.default_rng(4))
     radius, way = 50 / (0.3 * 3.8), 1.29 - 0.04
@@ -137,7 +137,7 @@ def test_times_get_better_with_energy(detector: Detector) -> None:
 def test_simple_numbers_tell_the_classes_apart_moderately(images: SparseImages) -> None:
     found = scores(features(images), images.label)
     half = EVENTS // 2
-    area = auc_interval(found[half:][images.label[half:] == 1], found[half:][images.label[half:] == 0])
+    area = auc_interval(labels=images.label[half:], scores=found[half:])
     assert 0.68 < area.value < 0.78
 
 

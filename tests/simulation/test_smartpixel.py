@@ -1,4 +1,4 @@
-"""Simulated clusters: reproducible, of the published scale, and such that the track can be found again."""
+"""Simulated clusters: reproducibility, published scale, and agreement with the true track."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dmcnn.simulation.smartpixel import (
     SLABS,
     Geometry,
     clusters,
-    induced,
+    induced_shares,
     landau,
     tracks,
 )
@@ -47,7 +47,7 @@ def known(images: SparseImages) -> dict[str, np.ndarray]:
 
 
 def single(sensor: Geometry, **track: float) -> np.ndarray:
-    """(20, 13, 21) charge of a track that leaves 100 pairs in every slab."""
+    """Return (20, 13, 21) charges of a track that leaves 100 pairs in every slab."""
     label = np.array([[track.get(name, 0.0) for name in LABELS]])
     return clusters(sensor, np.full((1, SLABS), 100.0), label)[0]
 
@@ -106,7 +106,7 @@ def test_scale_is_the_published_one(images: SparseImages, geometry: str) -> None
 
 
 def test_all_charge_arrives(images: SparseImages) -> None:
-    """The pairs of the label, up to what falls outside the window or is suppressed."""
+    """The charge is that of the pairs of the label, less charge outside the window or suppressed."""
     last = images.dense()[:, -1].sum(axis=(1, 2))
     track = known(images)
     inside = np.abs(track["cotAlpha"]) < 4
@@ -114,7 +114,7 @@ def test_all_charge_arrives(images: SparseImages) -> None:
 
 
 def test_numbers_of_landau() -> None:
-    """Their distribution is the integral of exp(-t ln t - x t) sin(pi t) / pi over t."""
+    """The Landau density is the integral of exp(-t ln t - x t) sin(pi t) / pi over t."""
     x, t = np.arange(-3.5, 26, 0.05), np.arange(5e-3, 80, 1e-2)
     density = (np.exp(-t * np.log(t) - x[:, None] * t) * np.sin(np.pi * t)).sum(axis=1) * 1e-2 / np.pi
     below = np.cumsum(density) * 0.05 - density * 0.025
@@ -136,7 +136,7 @@ def test_pairs_straggle_as_in_a_thin_sensor() -> None:
 
 
 def test_the_middle_of_the_track_can_be_found(images: SparseImages, geometry: str) -> None:
-    """The mean of the charge lies there, within a fifth of a pixel for most tracks."""
+    """The mean position of the charge is the mid-plane, within a fifth of a pixel for most tracks."""
     sensor, track = GEOMETRIES[geometry], known(images)
     last = np.maximum(images.dense()[:, -1].astype(np.float64), 0)
     total = last.sum(axis=(1, 2))
@@ -152,7 +152,7 @@ def test_the_middle_of_the_track_can_be_found(images: SparseImages, geometry: st
 
 
 def test_length_of_the_cluster_tells_the_angle(images: SparseImages, geometry: str) -> None:
-    """A pixel more for every pitch that is crossed; along narrow ones diffusion adds to those of straight tracks."""
+    """A cluster grows by a pixel per pitch crossed; along narrow pixels, diffusion widens straight tracks."""
     sensor, track = GEOMETRIES[geometry], known(images)
     last = images.dense()[:, -1] > 0
     usual = np.abs(track["cotAlpha"]) < 4
@@ -178,7 +178,7 @@ def test_thin_pitches_and_thick_sensors_make_large_clusters() -> None:
 
 
 def test_charge_of_a_straight_track_stays_where_diffusion_lets_it() -> None:
-    """A track in the middle of a pixel shares erfc(pitch / 2 / sqrt 2 sigma) with its neighbours, by hand."""
+    """A track at the centre of a pixel shares erfc(pitch / 2 / sqrt 2 sigma) with its neighbours."""
     sensor = GEOMETRIES["t1"]
     last = single(sensor)[-1]
     depth = (np.arange(SLABS) + 0.5) * sensor.thickness / SLABS
@@ -195,7 +195,7 @@ def test_charge_of_a_straight_track_stays_where_diffusion_lets_it() -> None:
 def test_charge_is_seen_when_it_arrives() -> None:
     sensor = GEOMETRIES["t2"]
     depth = np.array([1.0, 50.0, 99.0])
-    own, other = induced(sensor, depth)
+    own, other = induced_shares(sensor, depth)
     assert (np.diff(own, axis=0) >= 0).all()
     assert (own[-1] == 1).all()
     assert (other[-1] == 0).all()

@@ -1,4 +1,4 @@
-"""Parquet tables, read back by pyarrow itself."""
+"""Parquet tables, compared with what pyarrow reads back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Score tables: exact text, clear refusals, and a join that loses nobody."""
+"""Score tables: exact text, messages on bad files, and joins that lose no entry and no row."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 
 
 def entries(ids, **more) -> Table:
-    """Scored entries with these (run, subrun, event); the score tells which entry it is."""
+    """Return scored entries with these (run, subrun, event); the score identifies the entry."""
     columns = {name: [triple[i] for triple in ids] for i, name in enumerate(table.IDS)}
     n = len(ids)
     scores = [round(0.1 * i, 1) for i in range(n)]
-    return Table.of(
+    return Table.from_columns(
         {**columns, "signal_score": scores, "entry_number": range(n), "n_pixels": [9] * n, **more}
     )
 
 
 def analysis(ids, **more) -> Table:
-    """A CSV with these ids; ``tag`` tells which row it is."""
+    """Return a table with these ids; ``tag`` identifies the row."""
     columns = {name: [triple[i] for triple in ids] for i, name in enumerate(table.IDS)}
-    return Table.of({**columns, "tag": [f"r{i}" for i in range(len(ids))], **more})
+    return Table.from_columns({**columns, "tag": [f"r{i}" for i in range(len(ids))], **more})
 
 
 def joined(entry_ids, row_ids) -> list[tuple[str, str, str]]:
-    """(entry_number, tag, status) of each joined row."""
+    """Return (entry_number, tag, status) of each joined row."""
     result, _ = join.join_by_ids(entries(entry_ids), analysis(row_ids))
     return list(zip(*map(result.column, ("entry_number", "tag", "status")), strict=True))
 
@@ -127,7 +127,7 @@ def test_missing_is_empty_and_integers_have_no_point():
     ]  # fmt: skip
     assert table.text(np.array([0.1, np.nan], np.float32)) == ["0.1", ""]
     with pytest.raises(ValueError, match="shorter"):
-        Table.of({"a": [1, 2], "b": [1]})
+        Table.from_columns({"a": [1, 2], "b": [1]})
 
 
 A, B, C = (1, 0, 1), (1, 0, 2), (1, 0, 3)
@@ -235,7 +235,7 @@ def test_coverage_counts_both_sides():
 
 
 def test_the_lost_events_of_the_shared_file_are_found_again(shared_data: Path):
-    """27 rows of this file were never scored because an earlier row has their ids; one was cut off."""
+    """DM-CNN did not score 27 rows of this file, because an earlier row has their ids, and lost one at the end."""
     path = next((shared_data / "scores").glob("samples_mpid__*dirt*.csv"))
     old = table.read(path)
     numbers = [tuple(int(word) for word in row[:3]) for row in old.rows]

@@ -1,4 +1,4 @@
-"""Batches are a function of the seed and the step."""
+"""Batches: functions of the seed and the step; augmentation against NumPy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 from conftest import toy_images
 from dmcnn.engines.dense import TURNS, to_tensor
-from dmcnn.training.batches import Batches, rotated
+from dmcnn.training.batches import Batches, rotate
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_another_seed_gives_other_batches(images) -> None:
 
 
 def test_augmentation_happens_and_keeps_the_charge(images) -> None:
-    """Over many steps an image appears in all eight orientations of the square, each the NumPy one."""
+    """Over many steps an image appears in all eight orientations of the square, as NumPy makes them."""
     one = images.take([0])
     original = one.dense()[0, 0]
     wanted = {np.rot90(turned, k).tobytes() for turned in (original, original.T) for k in range(4)}
@@ -108,16 +108,16 @@ def test_rotation_by_quarter_turns_is_that_of_inference() -> None:
     dense = np.random.default_rng(1).random((3, 2, 6, 6), np.float32)
     batch = sparse(dense)
     for degrees in (90, 180, 270):
-        found = rotated(torch.from_numpy(dense), np.full(3, float(degrees)))
+        found = rotate(torch.from_numpy(dense), np.full(3, float(degrees)))
         expected = to_tensor(batch, np.full(3, TURNS[degrees], np.uint8))
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
 
 def test_a_turned_line_lies_where_it_should() -> None:
-    """A horizontal line of an oblong image, turned by 10 degrees: its slope in pixels is tan 10."""
+    """A horizontal line in an oblong image, rotated by 10 degrees, has a slope of tan(10 degrees) in pixels."""
     image = torch.zeros(1, 1, 60, 100)
     image[0, 0, 30, 20:80] = 1
-    found = rotated(image, np.array([10.0]))[0, 0].numpy()
+    found = rotate(image, np.array([10.0]))[0, 0].numpy()
     columns = np.arange(30, 70)
     heights = (found[:, columns] * np.arange(60)[:, None]).sum(0) / found[:, columns].sum(0)
     assert np.polyfit(columns, heights, 1)[0] == pytest.approx(-np.tan(np.deg2rad(10)), rel=0.02)

@@ -1,4 +1,4 @@
-"""The loader: the same batches in the same order, bounded, and no thread left behind."""
+"""Loader: the same batches in the same order, bounded memory, and no thread after the end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dmcnn.training.loader import Buffers, Loader
 
 
 class Numbers:
-    """Steps that yield their number, take their time, and say how many were begun."""
+    """Steps whose batch is their number; they may wait or fail, and count how many were begun."""
 
     def __init__(self, total: int, first: int = 0, fails: int | None = None, wait: float = 0.0) -> None:
         self.total, self.first, self.fails, self.wait = total, first, fails, wait
@@ -35,6 +35,7 @@ class Numbers:
 
 
 def loaders() -> list[str]:
+    """Return the names of the threads of all loaders."""
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("dmcnn-loader")]
 
 
@@ -67,12 +68,12 @@ def test_same_batches_as_without(n_threads: int, first: int) -> None:
             assert torch.equal(b, d)
 
 
-def test_order_does_not_depend_on_who_is_ready_first() -> None:
+def test_order_does_not_depend_on_the_duration_of_steps() -> None:
     assert list(Loader(Numbers(30, 4, wait=0.002), n_threads=5)) == list(range(4, 30))
     assert list(Loader(Numbers(3, 7), n_threads=2)) == []
 
 
-def test_no_more_than_asked_for_is_made_ahead() -> None:
+def test_no_more_than_ahead_batches_are_made_ahead() -> None:
     steps = Numbers(1000)
     batches = iter(Loader(steps, n_threads=2, ahead=3))
     for taken in range(1, 20):
@@ -82,23 +83,25 @@ def test_no_more_than_asked_for_is_made_ahead() -> None:
     batches.close()
 
 
-def test_an_error_comes_in_its_turn() -> None:
-    seen = []
+def test_an_error_is_raised_at_its_step() -> None:
+    numbers = []
     loader = Loader(Numbers(20, fails=5, wait=0.001), n_threads=4)
     with pytest.raises(ZeroDivisionError, match="step 5"):
-        seen.extend(loader)
-    assert seen == [0, 1, 2, 3, 4]
+        numbers.extend(loader)
+    assert numbers == [0, 1, 2, 3, 4]
     assert loaders() == []
 
 
+@pytest.mark.slow
 def test_threads_end_when_the_iteration_is_left() -> None:
-    def interrupted() -> None:
+    def interrupt() -> None:
+        """Leave an iteration with an exception."""
         for number in Loader(Numbers(1000, wait=0.001), n_threads=3):
             if number == 5:
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        interrupted()
+        interrupt()
     gc.collect()
     assert loaders() == []
     with Loader(Numbers(1000), n_threads=3) as loader:
@@ -122,7 +125,7 @@ def test_thread_counts(monkeypatch: pytest.MonkeyPatch) -> None:
         Loader(Numbers(1), n_threads=0)
 
 
-def test_memory_is_used_again_only_when_nobody_holds_it() -> None:
+def test_memory_is_used_again_after_its_tensor_is_freed() -> None:
     buffers = Buffers()
     first = buffers.tensor((2, 3))
     first.fill_(1)

@@ -1,4 +1,4 @@
-"""The step size of every step."""
+"""Optimiser: step sizes, and unknown names."""
 
 from __future__ import annotations
 
@@ -28,6 +28,6 @@ def test_a_cosine_falls_from_where_it_begins_to_none(hold: int) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"optimizer": "sgd"}, {"schedule": "linear"}])
-def test_what_is_not_known_is_not_taken_for_something_else(wrong: dict[str, str]) -> None:
+def test_unknown_names_are_refused(wrong: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(wrong.values()))}.*of"):
         Recipe(0.5, **wrong)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What workers do in tests; the new processes import it from here."""
+"""Work of the worker processes in tests, which import it from here."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ import time
 from pathlib import Path
 
 from dmcnn._common.errors import InputError
-from dmcnn.tuning.workers import log, side_by_side
+from dmcnn.tuning.workers import log, run_workers
 
 
 def speaks(number: int) -> None:
-    """Says something to the log of the search, and more to others."""
+    """Write one line to the log of the search and one to the standard output."""
     sys.stdout.write(f"loud {os.environ['OMP_NUM_THREADS']}\n")
     log.info("worker %d speaks", number)
 
 
 def fails(number: int) -> None:
-    """Bad input, the same everywhere."""
+    """Raise the same InputError in every process."""
     raise InputError("first fault", "second fault")
 
 
 def dies(number: int) -> None:
-    """The second process is killed; the first waits long enough to see that it need not follow."""
+    """Kill the second process; the first one ends later and is not affected."""
     if number:
         os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(0.2)
 
 
 def sleeps(folder: Path, number: int) -> None:
-    """Until interrupted, which it notes, taking its time over it."""
+    """Sleep until interrupted, then write a file after a delay."""
     (folder / f"begun_{number}").touch()
     try:
         time.sleep(60)
@@ -42,11 +42,11 @@ def sleeps(folder: Path, number: int) -> None:
 
 
 def stops_by_term(folder: Path, number: int) -> None:
-    """As training does: SIGTERM ends it in good order."""
+    """Sleep; SIGTERM acts as an interrupt, as in a training."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sleeps(folder, number)
 
 
 if __name__ == "__main__":
     work = {"sleeps": sleeps, "stops_by_term": stops_by_term}[sys.argv[1]]
-    side_by_side(work, (Path(sys.argv[2]),), 2, Path(sys.argv[2]))
+    run_workers(work, (Path(sys.argv[2]),), 2, Path(sys.argv[2]))

@@ -1,4 +1,4 @@
-"""Places: every trial has one owner, and what an owner that died leaves is taken up."""
+"""Claims: every trial has one owner, and a trial whose owner has died is taken over."""
 
 from __future__ import annotations
 
@@ -79,9 +79,9 @@ def test_a_trial_that_ends_between_two_looks_is_not_run_again(study: Study, tmp_
     with claims.claim(*study, tmp_path, 1) as number:
         assert number == 0
         lock = tmp_path / "trial_0" / ".lock"
-        trial_id = claims.id_of(*study, 0)
+        trial_id = claims.database_id(*study, 0)
         study[0].tell(0, 1.0)
-    with claims.locked(lock) as free:
+    with claims.file_lock(lock) as free:
         assert free
         assert not claims._take(storage, trial_id, lock)
 

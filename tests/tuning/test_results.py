@@ -1,4 +1,4 @@
-"""Numbers of trials: at their best evaluation, sorted, and with a share of the credit for each setting."""
+"""Results of trials: numbers at the best evaluation, order of the rows, and importance of the settings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dmcnn.tuning import results
 
 
 def metrics(*losses: float) -> list[dict[str, float]]:
-    """Rows of a training whose accuracy and AUC rise while the loss does what it likes."""
+    """Return rows of a training with these losses, whose accuracy and AUC rise."""
     return [
         {
             "train_loss": loss / 2,

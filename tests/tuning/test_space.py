@@ -1,4 +1,4 @@
-"""Spaces: every value is found, drawn in its own type, and checked at least once."""
+"""Spaces: every value is listed, drawn with its own type, and checked at least once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def drawn(of: space.Space, sampler: optuna.samplers.BaseSampler) -> dict[str, ob
 
 
 def test_ranges_end_on_a_step_and_have_the_type_of_their_setting() -> None:
-    found = space.usable(
+    found = space.normalise(
         {
             "energy_min": {"low": 0, "high": 1},
             "drop_out": {"low": 0.1, "high": 0.55, "step": 0.1},
@@ -45,24 +45,24 @@ def test_values_of_a_range_are_exact_decimals() -> None:
 def test_points_are_the_product_of_all_values() -> None:
     assert space.combinations(FINITE) == 18
     expected = itertools.product(FINITE["filters_1"], [8, 12, 16], FINITE["time_edges"])
-    found = [tuple(space.point(FINITE, number).values()) for number in range(18)]
+    found = [tuple(space.combination(FINITE, number).values()) for number in range(18)]
     assert sorted(found) == sorted(expected)
     assert space.combinations({**FINITE, "learning_rate": {"low": 0.1, "high": 1.0}}) is None
 
 
 def test_shuffled_is_every_point_once_in_an_order_of_its_own() -> None:
-    orders = [[space.shuffled(FINITE, seed, number) for number in range(18)] for seed in (1, 2)]
-    points = [space.point(FINITE, number) for number in range(18)]
+    orders = [[space.random_combination(FINITE, seed, number) for number in range(18)] for seed in (1, 2)]
+    points = [space.combination(FINITE, number) for number in range(18)]
     for order in orders:
         assert sorted(map(repr, order)) == sorted(map(repr, points))
     assert orders[0] != orders[1] != points
-    assert space.shuffled(FINITE, 1, 18) is None
-    assert space.shuffled({"learning_rate": {"low": 0.1, "high": 1.0}}, 1, 0) is None
+    assert space.random_combination(FINITE, 1, 18) is None
+    assert space.random_combination({"learning_rate": {"low": 0.1, "high": 1.0}}, 1, 0) is None
 
 
 def test_samples_hold_every_value() -> None:
     assert sorted(map(repr, space.samples(FINITE))) == sorted(
-        repr(space.point(FINITE, number)) for number in range(18)
+        repr(space.combination(FINITE, number)) for number in range(18)
     )
     some = list(space.samples({**FINITE, "learning_rate": {"low": 0.1, "high": 1.0, "log": True}}))
     assert len(some) == 3
@@ -82,7 +82,7 @@ def test_draws_have_the_type_of_their_choice(seed: int) -> None:
         "dense_1": {"low": 1, "high": 100, "log": True},
         "drop_out": {"low": 0.1, "high": 0.5, "step": 0.1},
     }
-    found = drawn(space.usable(of), optuna.samplers.RandomSampler(seed=seed))
+    found = drawn(space.normalise(of), optuna.samplers.RandomSampler(seed=seed))
     assert list(found) == list(of)
     assert found["time_edges"] in FINITE["time_edges"]
     assert found["label"] in of["label"]

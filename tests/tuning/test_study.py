@@ -1,4 +1,4 @@
-"""Studies: addresses that lead nowhere, other studies of that name, and draws that do not repeat."""
+"""Studies: invalid addresses, other studies with the same name, and draws without repetition."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def drawn(kind: str, numbers: range, seed: int = 1, space: dict[str, object] = S
     study = optuna.create_study()
     found = []
     for number in numbers:
-        study.sampler = studies.sampler(kind, space, seed=seed, number=number, wanted=9)
+        study.sampler = studies.sampler(kind, space, seed=seed, number=number, n_trials=9)
         found.append(repr(draw(study.ask(), space)))
     return found
 

@@ -1,4 +1,4 @@
-"""Trials: an objective that can be calculated stands in for the training."""
+"""Trials, with a function of known minimum in place of a training."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def loss_of(values: dict[str, Any]) -> float:
 
 
 def trains(values: dict[str, Any], folder: Path, watch: Watch) -> None:
-    """Three evaluations, the second of them the best, and the checkpoints that a training leaves."""
+    """Report three evaluations, the second of them the best, and write the checkpoints of a training."""
     for name in ("last", "best"):
         (folder / f"DM-CNN_model_{name}.ckpt").write_text("weights")
     metrics = []
@@ -41,12 +41,12 @@ Make = Callable[..., Search]
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    """A search over SPACE in the folder of the test; all of a test share a database (in memory: it is quick)."""
+    """Return a function that makes searches over SPACE; those of one test share a database in memory."""
     storage = connect("sqlite://")
 
     def search(attempt: Attempt = trains, **more: Any) -> Search:
         arguments: dict[str, Any] = {
-            "name": "s", "common": {"EPOCHS": "3"}, "space": SPACE, "folder": tmp_path, "wanted": 8,
+            "name": "s", "common": {"EPOCHS": "3"}, "space": SPACE, "folder": tmp_path, "n_trials": 8,
             "sampler": "grid", "seed": 1, "objective": "val_loss", "pruner": "none", "keep_checkpoints": False,
         }  # fmt: skip
         return Search(storage, attempt=attempt, **{**arguments, **more})
@@ -58,6 +58,7 @@ def values_of(search: Search) -> list[Any]:
     return [trial.user_attrs[results.VALUES] for trial in search.finished()]
 
 
+@pytest.mark.slow
 def test_a_grid_is_run_once_and_its_best_is_known(make: Make, tmp_path: Path) -> None:
     search = make()
     search.work()
@@ -76,22 +77,25 @@ def test_a_grid_is_run_once_and_its_best_is_known(make: Make, tmp_path: Path) ->
     assert kept == [Path(f"trial_{best.number}/DM-CNN_model_best.ckpt")]
 
 
+@pytest.mark.slow
 def test_checkpoints_are_kept_on_request(make: Make, tmp_path: Path) -> None:
-    make(wanted=2, keep_checkpoints=True).work()
+    make(n_trials=2, keep_checkpoints=True).work()
     assert len(list(tmp_path.rglob("*.ckpt"))) == 4
 
 
+@pytest.mark.slow
 def test_more_trials_go_on_without_repetition(make: Make) -> None:
-    make(wanted=3).work()
-    before = values_of(make(wanted=3))
-    search = make(wanted=8)
+    make(n_trials=3).work()
+    before = values_of(make(n_trials=3))
+    search = make(n_trials=8)
     search.work()
     after = values_of(search)
     assert after[:3] == before
     assert len({repr(values) for values in after}) == 8
-    assert len(make(wanted=2).finished()) == 2
+    assert len(make(n_trials=2).finished()) == 2
 
 
+@pytest.mark.slow
 def test_an_interrupted_trial_goes_on_under_its_number(make: Make, tmp_path: Path) -> None:
     began: list[tuple[dict[str, Any], Path]] = []
 
@@ -111,7 +115,7 @@ def test_an_interrupted_trial_goes_on_under_its_number(make: Make, tmp_path: Pat
         began.append((values, folder))
         watch([row(0.9, 0), row(0.7, 1)])  # training shows the rows that it had, then its own
 
-    search = make(goes_on, wanted=3)
+    search = make(goes_on, n_trials=3)
     assert len(search.finished()) == 2
     search.work()
     assert began[3] == began[2]
@@ -121,6 +125,7 @@ def test_an_interrupted_trial_goes_on_under_its_number(make: Make, tmp_path: Pat
     assert last.user_attrs[results.RESULTS]["round_epochs"] == 2
 
 
+@pytest.mark.slow
 def test_a_training_that_diverges_is_stopped_and_counted(make: Make) -> None:
     seen = []
 
@@ -129,7 +134,7 @@ def test_a_training_that_diverges_is_stopped_and_counted(make: Make) -> None:
         watch([row(0.9, 0), row(math.nan, 1)])
         seen.append(values)
 
-    search = make(diverges, wanted=3, sampler="tpe", objective="val_accuracy")
+    search = make(diverges, n_trials=3, sampler="tpe", objective="val_accuracy")
     search.work()
     assert seen == []
     assert [results.state(trial) for trial in search.finished()] == ["diverged"] * 3
@@ -137,6 +142,7 @@ def test_a_training_that_diverges_is_stopped_and_counted(make: Make) -> None:
     assert results.rows(search.finished(), list(SPACE))[0]["val_loss"] == 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pruner", ["median", "hyperband"])
 def test_bad_trials_are_stopped_early(make: Make, pruner: str) -> None:
     epochs: dict[str, int] = {}
@@ -156,6 +162,7 @@ def test_bad_trials_are_stopped_early(make: Make, pruner: str) -> None:
         assert (epochs[repr(trial.user_attrs[results.VALUES])] == 4) is (state == "complete")
 
 
+@pytest.mark.slow
 def test_a_fault_of_all_trials_stops_the_search_and_one_of_some_is_noted(
     make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -173,7 +180,7 @@ def test_a_fault_of_all_trials_stops_the_search_and_one_of_some_is_noted(
 
     caplog.set_level("INFO", "dmcnn")
     search = make(common={"EPOCHS": "4"}, seed=2)  # what brought no result binds nobody
-    search.wanted = 1
+    search.n_trials = 1
     search.work()
     search = make(fails_augmented, common={"EPOCHS": "4"}, seed=2)
     search.work()
@@ -183,8 +190,9 @@ def test_a_fault_of_all_trials_stops_the_search_and_one_of_some_is_noted(
     assert "failed: too big" in caplog.text
 
 
+@pytest.mark.slow
 def test_an_objective_that_is_never_a_number_fails(make: Make) -> None:
-    make(wanted=1).work()
-    search = make(wanted=3, objective="val_auc")
+    make(n_trials=1).work()
+    search = make(n_trials=3, objective="val_auc")
     search.work()
     assert [results.state(trial) for trial in search.finished()] == ["complete", "failed", "failed"]

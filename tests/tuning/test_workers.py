@@ -1,4 +1,4 @@
-"""Workers: what they say, how they fail, and that they stop together."""
+"""Workers: output, faults, and common stop."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from dmcnn._common.errors import InputError
-from dmcnn.tuning.workers import side_by_side
+from dmcnn.tuning.workers import run_workers
 from tuning import stubs
 
 
 def test_only_the_search_is_heard(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    side_by_side(stubs.speaks, (), 2, tmp_path)
+    run_workers(stubs.speaks, (), 2, tmp_path)
     heard = capfd.readouterr().out
     assert sorted(line for line in heard.splitlines() if "speaks" in line) == [
         "worker 0 speaks",
@@ -33,13 +33,13 @@ def test_only_the_search_is_heard(tmp_path: Path, capfd: pytest.CaptureFixture[s
 
 def test_faults_are_told_once(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
-        side_by_side(stubs.fails, (), 2, tmp_path)
+        run_workers(stubs.fails, (), 2, tmp_path)
     assert error.value.faults == ("first fault", "second fault")
 
 
 def test_a_worker_that_was_killed_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="worker 1 ended with status -9"):
-        side_by_side(stubs.dies, (), 2, tmp_path)
+        run_workers(stubs.dies, (), 2, tmp_path)
 
 
 def wait_for(event: Callable[[], bool]) -> None:
@@ -50,13 +50,13 @@ def wait_for(event: Callable[[], bool]) -> None:
 
 
 def heed_interrupts() -> None:
-    """What a shell starts in the background ignores Ctrl-C, and so would what it starts."""
+    """Restore the handler of SIGINT: processes that a shell starts in the background ignore Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize(("work", "number"), [("sleeps", signal.SIGINT), ("stops_by_term", signal.SIGKILL)])
 def test_all_save_and_stop_when_the_first_process_does(work: str, number: int, tmp_path: Path) -> None:
-    """Ctrl-C at the terminal, which reaches the group of processes; or the first of them is killed."""
+    """Ctrl-C at the terminal reaches the group of processes; or the first process is killed."""
     log = tmp_path / "log"
     with log.open("w") as file:
         run = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Energy and time files: as published, whole or absent, and the same images when read back."""
+"""Energy and time files: published layout, whole or absent, and equal images when read back."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_failure_leaves_the_old_files(tmp_path: Path) -> None:
             calorimeter.write(target, broken())
     assert [path.name for path in tmp_path.iterdir()] == ["electron.hdf5"]
     assert (tmp_path / "electron.hdf5").read_text() == "old"
-    with pytest.raises(ValueError, match="expected labelled ones"):
+    with pytest.raises(ValueError, match="expected labelled images"):
         calorimeter.write(tmp_path / "x.h5", [sparse(np.zeros((1, 1, 2, 2), np.float32))])
     (tmp_path / "plain").write_text("")
     (tmp_path / "folder.h5").mkdir()

@@ -1,4 +1,4 @@
-"""What is written is what was given, in the layout that larcv 3.5.1 writes."""
+"""LArCV3 files: equal events when read back, in the layout of larcv 3.5.1."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 
 from dmcnn.images.sparse import NO_IMAGE, UNSET, sparse
-from dmcnn.readers import LArCV2, LArCV3, open_images
+from dmcnn.readers import open_images
+from dmcnn.readers.larcv2.reader import LArCV2
+from dmcnn.readers.larcv3.reader import LArCV3
 from dmcnn.writers import larcv3
 
 PRODUCTS = ("sparse2d", "image2d")
 FIELDS = ("offsets", "index", "value", "events", "meta")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("product", PRODUCTS)
 @pytest.mark.parametrize("chunk", [1, 3, 100])
 @pytest.mark.parametrize(

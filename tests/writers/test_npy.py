@@ -1,4 +1,4 @@
-"""Folders of .npy files: what is written is read back, whole or absent, and nothing else is harmed."""
+"""Folders of .npy files: equal images when read back, whole or absent, and other files stay."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_failure_leaves_the_old_folder(tmp_path: Path, monkeypatch: pytest.Mon
     npy.write(folder, [labelled()], classes=CLASSES)
     wide = sparse(np.ones((1, 2, 3, 3), np.float32))
     for wrong in (replace(wide, label=np.zeros(1, np.int64)), sparse(np.ones((1, 1, 3, 3), np.float32))):
-        with pytest.raises(ValueError, match="expected labelled ones of one channel"):
+        with pytest.raises(ValueError, match="expected labelled images of one channel"):
             npy.write(folder, [labelled(2), wrong], classes=CLASSES)
     with pytest.raises(FileExistsError):
         npy.write(folder, [labelled(2), labelled(2)], classes=CLASSES)

@@ -1,4 +1,4 @@
-"""Files of pixel frames: of the published layout, whole or absent, and the same frames when read back."""
+"""Files of pixel frames: published layout, whole or absent, and equal frames when read back."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ def batch(n: int, seed: int, slices: int = 2) -> SparseImages:
     return sparse(dense, label=random.normal(0, 1, (n, 2)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [4, 5, 100])
 def test_one_table_or_pairs_of_files(tmp_path: Path, rows: int) -> None:
     parts = [batch(7, 1), batch(1, 2), batch(3, 3)]
@@ -88,6 +89,7 @@ def test_a_failure_leaves_the_old_files(tmp_path: Path) -> None:
             smartpixel.write(tmp_path / "z.parquet", [bad], columns=COLUMNS)
 
 
+@pytest.mark.slow
 def test_samples_by_address_and_by_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DMCNN_CACHE", str(tmp_path / "cache"))
     usual = Targets(("x-midplane", "cotBeta"), (75.0, 0.5))

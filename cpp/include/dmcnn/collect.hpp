@@ -10,8 +10,8 @@
 
 namespace dmcnn {
 
-/// How an image lies in memory: row_major (flat = row * cols + col) or column-major (flat = col * rows + row).
-/// With flip_rows its rows are counted from the other end (LArCV1 stores the highest tick first).
+/// Memory layout of an image: row_major (flat = row * cols + col) or column-major (flat = col * rows + row).
+/// With flip_rows the rows are in reverse order (LArCV1 stores the highest tick first).
 struct Layout {
     std::int64_t rows, cols;
     bool row_major, flip_rows;
@@ -25,11 +25,11 @@ struct Native {
         return bits;
     }
 
-    /// The byte of the sign and the seven highest bits of the exponent.
+    /// Returns the byte with the sign and the seven highest bits of the exponent.
     static unsigned char top(const unsigned char* at) { return static_cast<unsigned char>(bits(at) >> 24); }
 };
 
-/// Builds a Sparse batch: add() every channel of an image in order, end_image(), and so on.
+/// Builds a Sparse batch: for each image, add() every channel in order, then end_image().
 class Collector {
   public:
     /// Throws std::invalid_argument for a shape that check_shape refuses, NaN bounds, or lo > hi.
@@ -47,7 +47,7 @@ class Collector {
         };
         std::int64_t k = 0;
         for (; count - k >= kBlock; k += kBlock) {
-            // 99 % of a detector image is zero or noise below the threshold: whole blocks are passed over.
+            // 99 % of a detector image is zero or noise below the threshold: whole blocks are skipped.
             if (is_zero<kBlock>(pixels + 4 * k) || is_quiet<Order>(pixels + 4 * k)) continue;
             for (std::int64_t some = k; some < k + kBlock; some += kSome)
                 if (!is_zero<kSome>(pixels + 4 * some)) keep_some(some, some + kSome);
@@ -78,7 +78,7 @@ class Collector {
         return any == 0;
     }
 
-    /// Whether the first bytes alone tell that no pixel of a block is loud. No branches: the loop becomes SIMD.
+    /// Returns whether the first bytes show that no pixel of a block is loud. Without branches the loop becomes SIMD.
     template <class Order>
     bool is_quiet(const unsigned char* at) const {
         const auto positive = static_cast<signed char>(positive_ >> 24);
@@ -91,7 +91,7 @@ class Collector {
         return loud == 0;
     }
 
-    /// Whether keep() has anything to do with a pixel.
+    /// Returns whether keep() must look at a pixel: it is bad or not below the threshold.
     bool is_loud(std::uint32_t bits) const {
         return static_cast<std::int32_t>(bits) >= positive_ || bits >= negative_;
     }
@@ -125,13 +125,13 @@ class Collector {
 
     Shape shape_;
     Bounds bounds_;
-    // Bits of the pixels that are bad or not below the threshold: positive floats are in the order of their bits as
-    // int32, and negative ones are those from negative_ on.
+    // Limits of the bits of loud pixels: positive floats have the order of their bits as int32, and negative floats
+    // are loud from negative_ on.
     std::int32_t positive_;
     std::uint32_t negative_;
     Sparse sparse_;
-    std::vector<Pixel> pixels_;       // of the channel being added, in the order they are stored
-    std::vector<std::int64_t> next_;  // per row: where its next pixel goes
+    std::vector<Pixel> pixels_;       // of the current channel, in stored order
+    std::vector<std::int64_t> next_;  // per row: position of its next pixel
     std::int64_t bad_ = 0, cut_ = 0;
 };
 

@@ -4,7 +4,7 @@
 
 namespace dmcnn {
 
-/// What n entries of a branch hold: entry e has counts[e] projections, after those of the entries before;
+/// Clusters of n entries: entry e has counts[e] projections, after those of the previous entries;
 /// projection p owns the clusters offsets[p]..offsets[p+1]-1, and cluster k is the set of voxels k.
 struct Clusters {
     std::vector<std::int64_t> counts;      ///< (n)
@@ -24,9 +24,8 @@ struct Clusters {
 ///               decode_voxels has them, with count sets
 /// entries   (n + 1) positions in data
 ///
-/// Whatever the bytes say, nothing outside data is read: std::invalid_argument names the entry, what was found
-/// and what was expected.
-Clusters decode_clusters(const std::uint8_t* data, std::int64_t nbytes, const std::int64_t* entries,
-                         std::int64_t n);
+/// For any bytes, nothing outside data is read. std::invalid_argument names the entry, the value found and the value
+/// expected.
+Clusters decode_clusters(const std::uint8_t* data, std::int64_t nbytes, const std::int64_t* entries, std::int64_t n);
 
 }  // namespace dmcnn

@@ -4,7 +4,7 @@
 
 namespace dmcnn {
 
-/// What n entries of a branch hold: entry e has counts[e] sets of voxels, after those of the entries before.
+/// Voxels of n entries: entry e has counts[e] sets of voxels, after those of the previous entries.
 struct Voxels {
     std::vector<std::int64_t> counts;
     VoxelSets sets;
@@ -20,8 +20,8 @@ struct Voxels {
 ///               then, for each set: i32 count, count x u64 id, count x float32 value
 /// entries   (n + 1) positions in data
 ///
-/// Whatever the bytes say, nothing outside data is read: std::invalid_argument names the entry, what was found
-/// and what was expected.
+/// For any bytes, nothing outside data is read. std::invalid_argument names the entry, the value found and the value
+/// expected.
 Voxels decode_voxels(const std::uint8_t* data, std::int64_t nbytes, const std::int64_t* entries, std::int64_t n);
 
 }  // namespace dmcnn

@@ -27,7 +27,7 @@ inline void check_edges(const Edges& axis, const char* name) {
                    "more than " + std::to_string(axis.edges[k]));
 }
 
-/// How many of the edges are behind x. The search has no branch to mispredict: times come in any order.
+/// Returns the number of edges behind x. The search has no branch to mispredict, as times are in any order.
 template <class Behind>
 std::int64_t count_behind(const Edges& axis, double x, const Behind& behind) {
     const double* base = axis.edges;
@@ -39,7 +39,7 @@ std::int64_t count_behind(const Edges& axis, double x, const Behind& behind) {
     return base - axis.edges + behind(*base, x);
 }
 
-/// Bin of x: -1 before the first edge, n - 1 behind the last one.
+/// Returns the bin of x: -1 before the first edge, n - 1 behind the last one.
 inline std::int64_t bin_of(const Edges& axis, double x) {
     const std::int64_t behind = axis.right_closed ? count_behind(axis, x, std::less<double>())
                                                   : count_behind(axis, x, std::less_equal<double>());

@@ -10,9 +10,7 @@ namespace dmcnn {
 
 inline std::uint32_t load_big_u16(const unsigned char* at) { return std::uint32_t{at[0]} << 8 | at[1]; }
 
-inline std::uint32_t load_big_u32(const unsigned char* at) {
-    return load_big_u16(at) << 16 | load_big_u16(at + 2);
-}
+inline std::uint32_t load_big_u32(const unsigned char* at) { return load_big_u16(at) << 16 | load_big_u16(at + 2); }
 
 inline std::uint64_t load_big_u64(const unsigned char* at) {
     return std::uint64_t{load_big_u32(at)} << 32 | load_big_u32(at + 4);
@@ -31,35 +29,35 @@ struct BigEndian {
     static unsigned char top(const unsigned char* at) { return at[0]; }
 };
 
-/// What ROOT writes before a member-wise streamed vector.
+/// Header of a member-wise streamed vector of ROOT.
 struct MemberWise {
-    std::uint32_t checksum;   ///< of the class whose members follow
-    std::int64_t left_after;  ///< bytes of the entry that come after the vector
+    std::uint32_t checksum;   ///< checksum of the class whose members follow
+    std::int64_t left_after;  ///< bytes of the entry after the vector
 };
 
-/// One entry of a ROOT branch (big-endian bytes), read from front to back and never beyond its end. Whatever does
-/// not fit is std::invalid_argument naming the entry, what was found and what was expected.
+/// Entry of a ROOT branch (big-endian bytes), read from front to back and never beyond its end. For anything that
+/// does not fit, std::invalid_argument names the entry, the value found and the value expected.
 class Entry {
   public:
     /// Entry `number` is data[entries[number]:entries[number+1]], within nbytes.
     Entry(const std::uint8_t* data, std::int64_t nbytes, const std::int64_t* entries, std::int64_t number);
 
-    /// Bytes not yet read.
+    /// Returns the number of bytes not yet read.
     std::int64_t left() const { return end_ - at_; }
 
-    /// The next n bytes, to be called `what` if they are not there.
+    /// Reads the next n bytes; the error names them `what` if the entry is shorter.
     const unsigned char* take(std::int64_t n, const char* what);
 
-    /// i32 number of things of `size` bytes each or more, which must fit into what is left.
+    /// Reads an i32 number of objects of at least `size` bytes each, which must fit into the remaining bytes.
     std::int64_t count(std::int64_t size, const char* what);
 
-    /// u32 byte count, which must be that of the entry, u16 version with bit 14 clear.
+    /// Reads u32 byte count, which must be that of the entry, and u16 version with bit 14 clear.
     void object_header();
 
-    /// u32 byte count, u16 version with bit 14 set, u16 class version 0, u32 checksum.
+    /// Reads u32 byte count, u16 version with bit 14 set, u16 class version 0, u32 checksum.
     MemberWise member_wise_header();
 
-    /// Refuses a vector that ends elsewhere than its byte count says.
+    /// Throws unless a vector ends where its byte count states.
     void expect_left(std::int64_t stated, std::int64_t actual) const;
 
     [[noreturn]] void fail(const char* what, const std::string& found, const std::string& expected) const;

@@ -1,4 +1,4 @@
-// One frame through the layers: the loops of predict.cpp, to be compiled for several kinds of processors.
+// Forward pass of one frame: the loops of predict.cpp, compiled for several kinds of processors.
 #pragma once
 
 #include <array>
@@ -17,7 +17,7 @@ struct Range {
     void widen(const Range& other) { begin = std::min(begin, other.begin), end = std::max(end, other.end); }
 };
 
-/// Codes of n pixels; returns whether one is NaN, whose code is any number.
+/// Computes the codes of n pixels; returns whether one is NaN, whose code is arbitrary.
 DMCNN_INLINE bool quantise(const float* pixel, std::size_t n, int bits, Code* code) {
     const float step = 1.0F / static_cast<float>(1 << (bits - 1));
     const float shift = 12582912.0F * step;  // 3 * 2^22 steps: the last bit of the sum is a step, half goes to even
@@ -54,11 +54,11 @@ class Forward {
         out_.resize(most);
     }
 
-    /// Outputs of the frame in `codes`.
+    /// Computes the outputs of the frame in `codes`.
     DMCNN_INLINE void operator()(float* out) {
         std::fill(hit_cols_.begin(), hit_cols_.end(), Range{t.width, 0});
         std::memcpy(sums_.data(), t.start.data(), sums_.size() * sizeof(Sum));
-        const std::size_t n = find_hits(), apart = (n + 3) / 4;  // a sum just written to would have to be waited for
+        const std::size_t n = find_hits(), apart = (n + 3) / 4;  // no sum waits for the one just written
         for (std::size_t i = 0; i < apart; ++i)
             for (std::size_t j = i; j < n; j += apart) add_hit(hits_[j]);
         for (std::size_t row = 0; row < t.rows; ++row) changed_[row] = pool_row(row);
@@ -74,7 +74,7 @@ class Forward {
     std::vector<Code> codes;  ///< (channels, height, width), and kLanes more
 
   private:
-    /// Lists the pixels that are read and not zero in all channels; returns how many there are.
+    /// Lists the pixels that are read and not zero in all channels; returns their number.
     DMCNN_INLINE std::size_t find_hits() {
         const std::size_t plane = t.height * t.width;
         std::size_t n = 0;
@@ -98,7 +98,7 @@ class Forward {
         return n;
     }
 
-    /// Adds a pixel to the sums of the windows that it lies in.
+    /// Adds a pixel to the sums of the windows that contain it.
     DMCNN_INLINE void add_hit(std::size_t number) {
         const Pixel pixel = t.pixel[number];
         hit_cols_[pixel.row].widen({pixel.col, pixel.col + std::size_t{1}});
@@ -120,7 +120,7 @@ class Forward {
         }
     }
 
-    /// Means over a row of squares less those of empty ones, into in_; returns which inputs these are.
+    /// Writes the means over a row of squares, less those of empty ones, to in_; returns the range of these inputs.
     DMCNN_INLINE Range pool_row(std::size_t row) {
         Range cells{t.cols, 0};
         std::memcpy(squares_.data(), t.empty_row.data(), squares_.size() * sizeof(Sum));
@@ -142,14 +142,14 @@ class Forward {
         return {(row * t.cols + cells.begin) * t.filters, (row * t.cols + cells.end) * t.filters};
     }
 
-    /// From the first to the last window of a row that is not empty.
+    /// Returns the range from the first to the last non-empty window of a row.
     DMCNN_INLINE Range windows(std::size_t row) const {
         Range hits{t.width, 0};
         for (std::size_t i = 0; i < t.kernel; ++i) hits.widen(hit_cols_[row + i]);
         return {hits.begin < t.kernel ? 0 : hits.begin - t.kernel + 1, std::min(hits.end, t.cols * t.pool)};
     }
 
-    /// The first activation of windows of a row, into maps_.
+    /// Writes the first activation of the windows of a row to maps_.
     DMCNN_INLINE void activate(std::size_t row, Range cols) {
         const Sum* from = sums_.data() + (row + t.kernel - 1) * t.pitch + (cols.begin + t.kernel - 1) * t.filters;
         for (std::size_t i = 0; i < (cols.end - cols.begin) * t.filters; i += kLanes) {
@@ -160,7 +160,7 @@ class Forward {
         }
     }
 
-    /// Adds to a square what its windows give, of those in maps_, less what empty ones give.
+    /// Adds to a square the contributions of its windows in maps_, less those of empty windows.
     DMCNN_INLINE void add_windows(Range cols, std::size_t cell) {
         const std::size_t begin = std::max(cols.begin, cell * t.pool), end = std::min(cols.end, (cell + 1) * t.pool);
         for (std::size_t m = 0; m < t.maps; m += kMaps) {
@@ -180,7 +180,7 @@ class Forward {
         }
     }
 
-    /// A layer from those inputs in in_ that are not zero; its outputs are the next inputs.
+    /// Applies a layer to the inputs in in_ that are not zero; its outputs are the next inputs.
     DMCNN_INLINE void dense(const DenseTable& layer, const Range* inputs, std::size_t n) {
         for (std::size_t o = 0; o < layer.lanes; o += kLanes) {
             Lanes<std::int32_t, kLanes, Bytes> sum;
@@ -197,11 +197,11 @@ class Forward {
     }
 
     std::vector<std::uint32_t> hits_;
-    std::vector<Range> hit_cols_;         ///< (height) from the first hit of a row to the last
-    std::vector<Sum> sums_;               ///< of the first convolution, see Tables
-    std::vector<Sum> maps_;               ///< (columns, filters) of a row of windows
-    std::vector<Sum> squares_;            ///< (cols, maps) of a row of squares
-    std::vector<Range> changed_;          ///< (rows) inputs of the first dense layer that are not zero
+    std::vector<Range> hit_cols_;  ///< (height) from the first hit of a row to the last
+    std::vector<Sum> sums_;  ///< of the first convolution, see Tables
+    std::vector<Sum> maps_;  ///< (columns, filters) of a row of windows
+    std::vector<Sum> squares_;  ///< (cols, maps) of a row of squares
+    std::vector<Range> changed_;  ///< (rows) inputs of the first dense layer that are not zero
     std::vector<std::int32_t> in_, out_;  ///< of a dense layer
 };
 

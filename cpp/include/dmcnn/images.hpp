@@ -1,4 +1,4 @@
-// Sparse images in the caller's memory, and the parts that a parallel kernel makes of them.
+// Sparse images in the caller's memory, and the partial results of a parallel kernel.
 #pragma once
 
 #include <algorithm>
@@ -12,7 +12,7 @@
 
 namespace dmcnn {
 
-/// A batch of n images as Sparse lays it out, in somebody else's memory.
+/// A batch of n images in the layout of Sparse, in the caller's memory.
 struct Images {
     const std::int64_t* offsets;  ///< n + 1, from 0 to nnz
     std::int64_t n;
@@ -24,7 +24,7 @@ struct Images {
     std::int64_t plane() const { return shape.height * shape.width; }
 };
 
-/// Throws std::invalid_argument unless n + 1 offsets rise from 0 to `size`; `place` names what owns the slices.
+/// Throws std::invalid_argument unless n + 1 offsets rise from 0 to `size`; `place` names the owner of the slices.
 inline void check_offsets(const char* place, const std::int64_t* offsets, std::int64_t n, std::int64_t size) {
     if (offsets[0] != 0) refuse("offset", 0, "value", std::to_string(offsets[0]), "0");
     for (std::int64_t i = 0; i < n; ++i)
@@ -79,13 +79,13 @@ void for_each_pixel(const Images& images, std::int64_t i, std::int64_t channel, 
     }
 }
 
-/// One image of a batch in the making, so that each thread can work on its own.
+/// Result for one image, built by one thread.
 struct Part {
     std::vector<std::int32_t> index;
     std::vector<float> value;
     std::int64_t bad = 0, cut = 0;
 
-    /// Rounds to float32 and keeps what is not zero; `place` and `number` name the image if it is too large.
+    /// Rounds to float32 and stores what is not zero; `place` and `number` name the image if it is too large.
     void add(std::int64_t pixel, double charge, const char* place, std::int64_t number) {
         const auto rounded = static_cast<float>(charge);
         if (!std::isfinite(rounded))
@@ -96,7 +96,7 @@ struct Part {
     }
 };
 
-/// The parts, one after another.
+/// Returns the concatenated parts.
 inline Sparse join(const std::vector<Part>& parts) {
     Sparse sparse;
     const std::size_t pixels = std::accumulate(parts.begin(), parts.end(), std::size_t{0},

@@ -11,7 +11,7 @@
 
 namespace dmcnn {
 
-/// How sums become codes: sum / 2^shift, half to even, from -most to most. shift >= 1.
+/// Conversion of sums to codes: sum / 2^shift, half to even, clipped to -most and most. shift >= 1.
 struct Rounding {
     int shift = 1;
     int most = 0;
@@ -28,7 +28,7 @@ struct Rounding {
 
 #if defined(__GNUC__)
 
-/// N numbers in registers of at most Bytes. A plain array of them would be kept in memory.
+/// N numbers in registers of at most Bytes. A compiler keeps a plain array of them in memory.
 template <class T, int N, int Bytes, bool = (N * static_cast<int>(sizeof(T)) > Bytes)>
 class Lanes {
   public:
@@ -48,7 +48,7 @@ class Lanes {
     }
 
   private:
-    typedef T Numbers __attribute__((vector_size(N * sizeof(T))));
+    using Numbers [[gnu::vector_size(N * sizeof(T))]] = T;
 
     struct Loaded {  // a function that returned Numbers would need the registers to be there
         Numbers all;
@@ -58,7 +58,7 @@ class Lanes {
     Numbers all_;
 };
 
-/// Two halves, where one register is too small.
+/// N numbers in two halves, where one register is too small.
 template <class T, int N, int Bytes>
 class Lanes<T, N, Bytes, true> {
   public:

@@ -4,24 +4,24 @@
 
 namespace dmcnn {
 
-/// The windows of an occlusion scan of one sparse event. Windows that cover the same pixels are one and the same.
+/// Windows of an occlusion scan of one sparse event. Windows that cover the same pixels are merged.
 struct Windows {
-    std::vector<std::int64_t> frames;      ///< (n) channel of each centre; empty if windows reach through all of them
+    std::vector<std::int64_t> frames;  ///< (n) channel of each centre; empty if windows cover all channels
     std::vector<std::int64_t> rows, cols;  ///< (n) centres, row by row, of boxes frame by frame
-    std::vector<std::int64_t> number;      ///< (n) the window around each centre, 0 to u - 1 in order of appearance
-    std::vector<std::int64_t> offsets;     ///< (u + 1) window w covers covered[offsets[w]:offsets[w+1]]
-    std::vector<std::int32_t> covered;     ///< places in the event's index, strictly increasing within a window
+    std::vector<std::int64_t> number;  ///< (n) the window around each centre, 0 to u - 1 in order of appearance
+    std::vector<std::int64_t> offsets;  ///< (u + 1) window w covers covered[offsets[w]:offsets[w+1]]
+    std::vector<std::int32_t> covered;  ///< positions in the event's index, strictly increasing within a window
 };
 
-/// Which windows a scan has.
+/// Windows of a scan: size, stride and treatment of the border.
 struct Scan {
     static constexpr std::int64_t kAll = -1;
 
-    std::int64_t half;    ///< [pixels] >= 0: a window reaches so far to every side
+    std::int64_t half;  ///< [pixels] >= 0: half width; a window has 2 half + 1 pixels per side
     std::int64_t stride;  ///< 1: around every active pixel; s > 1: around the middle of every s x s cell
-    bool skip;            ///< leave out the windows that cross the border, instead of clipping them
-    /// [channels] >= 0: windows are boxes around the active voxels, or the cells of every channel, and reach so far both
-    /// ways. kAll: through all channels.
+    bool skip;  ///< skip windows that cross the border, instead of clipping them
+    /// [channels] >= 0: half depth of boxes around the active voxels, or around the cells of every channel. kAll: all
+    /// channels.
     std::int64_t depth = kAll;
 };
 
@@ -34,13 +34,13 @@ struct Scan {
 /// pixel at fault.
 Windows list_windows(const std::int32_t* index, std::int64_t nnz, const Shape& shape, const Scan& scan, int threads);
 
-/// What occlude reads: an event's pixels, what each becomes, and the pixels of u windows (see Windows).
+/// Input of occlude: an event's pixels, the fill of each, and the pixels of u windows (see Windows).
 struct Fill {
     const std::int32_t* index;  ///< (nnz)
-    const float* value;         ///< (nnz) what a covered pixel becomes
+    const float* value;  ///< (nnz) fill of each pixel where it is covered
     std::int64_t nnz;
     const std::int64_t* offsets;  ///< (u + 1)
-    std::int64_t n_windows;       ///< u
+    std::int64_t n_windows;  ///< u
     const std::int32_t* covered;  ///< (n_covered)
     std::int64_t n_covered;
     const float* own = nullptr;  ///< (nnz) charge of the event, needed to restore
@@ -49,7 +49,7 @@ struct Fill {
 /// Writes the pixels that a window covers, and only those, into each of n dense images.
 ///
 /// which  (n) number of the window of each image
-/// before (n) number of the window that was written into each image last, whose pixels are restored first, or -1;
+/// before (n) number of the window written into each image last, whose pixels are restored first, or -1;
 ///        nullptr: none
 /// out    (n, size) images that hold the event already
 ///

@@ -15,7 +15,7 @@ namespace dmcnn {
 // Call body(i) for every i in 0..n-1 on at most `threads` threads (1 = this one alone), in any order.
 //
 // body must touch only what belongs to i. If calls throw, the error of the lowest such i is rethrown here once all
-// threads have ended, so that the message does not depend on the schedule; calls above it may have been left out.
+// threads have ended, so that the message does not depend on the schedule; calls above it may be skipped.
 template <class Body>
 void parallel_for(std::size_t n, int threads, const Body& body) {
     const std::size_t workers = std::min(n, static_cast<std::size_t>(std::max(threads, 1)));
@@ -45,7 +45,7 @@ void parallel_for(std::size_t n, int threads, const Body& body) {
     try {
         for (std::size_t t = 1; t < workers; ++t) pool.emplace_back(work);
     } catch (const std::system_error&) {
-        // The system gives no more threads: those that exist do the work.
+        // The system gives no more threads: the existing ones do the work.
     }
     work();
     for (std::thread& thread : pool) thread.join();

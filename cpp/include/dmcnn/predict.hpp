@@ -6,7 +6,7 @@
 
 namespace dmcnn {
 
-/// Integers that stand for multiples of 2^(1 - bits).
+/// Integers in units of 2^(1 - bits).
 struct Codes {
     const std::int8_t* data;
     int bits;  ///< 2 to 8, sign included: the integers are -2^(bits - 1) to 2^(bits - 1) - 1
@@ -17,12 +17,12 @@ struct Dense {
     Codes weight;          ///< (outputs, inputs)
     Codes bias;            ///< (outputs)
     std::int64_t outputs;  ///< 1 to 4096
-    int bits;              ///< of its activation; those of the last layer, which has none, are not looked at
+    int bits;              ///< bits of its activation; ignored for the last layer, which has none
 };
 
 /// A quantised network for pixel frames: separable convolution, activation, 1 x 1 convolution, activation, average
 /// pooling, dense layers with an activation after each but the last. Borders are not padded; rows and columns that the
-/// pooling does not reach are not read.
+/// pooling does not cover are not read.
 struct Layers {
     Shape shape;             ///< of a frame: time slices, rows, columns; at most 2^16 numbers
     std::int64_t kernel;     ///< 1 to 16: side of the windows of the first convolution
@@ -34,9 +34,9 @@ struct Layers {
     Codes conv;              ///< (filters, filters): to, from
     Codes conv_bias;         ///< (filters)
     std::vector<Dense> dense;  ///< at least one; inputs of the first are (filters, pooled rows, pooled columns)
-    int input_bits, act_1_bits, act_2_bits, pool_bits;  ///< 2 to 12: of the pixels and of what each step hands on
+    int input_bits, act_1_bits, act_2_bits, pool_bits;  ///< 2 to 12: bits of pixels and of each step's result
 
-    /// Of the first dense layer. std::invalid_argument unless a square fits into a frame.
+    /// Returns the inputs of the first dense layer. std::invalid_argument unless a square fits into a frame.
     std::int64_t inputs() const;
 };
 
@@ -47,11 +47,11 @@ struct Tables;
 ///
 /// - Pixels and means of the pooling are rounded half to even and clipped to -1 and 1 - 2^(1 - b). Infinite pixels are
 ///   clipped too. If a pixel that is read is NaN, all outputs of its frame are.
-/// - An activation is the hard tanh: the same, clipped to -1 + 2^(1 - b) and 1 - 2^(1 - b).
-/// - Outputs are not rounded but to float32, which is exact up to 2^24 of their units.
+/// - An activation is the hard tanh: rounded half to even, clipped to -1 + 2^(1 - b) and 1 - 2^(1 - b).
+/// - Outputs are rounded only to float32, which is exact up to 2^24 of their units.
 ///
-/// An empty window gives the same everywhere, so only windows with a pixel that is not zero are computed. Sums of the
-/// convolutions are int16 where these cannot overflow, whatever the pixels, and all others int32.
+/// All empty windows have the same result, so only windows with a non-zero pixel are computed. Sums of the
+/// convolutions are int16 where these cannot overflow for any pixels, all others int32.
 class Network {
   public:
     /// std::invalid_argument names the number at fault, or the layer whose sums could overflow int32.
@@ -60,19 +60,19 @@ class Network {
     const Shape& shape() const { return shape_; }
     std::int64_t outputs() const { return outputs_; }
 
-    /// Outputs (n, outputs) of sparse frames, whose pixels may come in any order; the last one of a place counts.
+    /// Computes outputs (n, outputs) of sparse frames with pixels in any order; of equal indices the last one counts.
     ///
     /// Works on several frames at a time, on at most `threads` threads; the result does not depend on it.
     /// std::invalid_argument names the frame at fault; out is then partly written.
     void predict(const Images& frames, int threads, float* out) const;
 
-    /// The same of n dense frames (n, channels, height, width).
+    /// Computes outputs (n, outputs) of n dense frames (n, channels, height, width).
     void predict(const float* frames, std::int64_t n, int threads, float* out) const;
 
   private:
     Shape shape_;
     std::int64_t outputs_;
-    std::shared_ptr<const Tables<std::int16_t>> narrow_;  // either these or those
+    std::shared_ptr<const Tables<std::int16_t>> narrow_;  // exactly one of the two is set
     std::shared_ptr<const Tables<std::int32_t>> wide_;
 };
 

@@ -1,4 +1,4 @@
-// Random numbers that are named rather than drawn: none depends on how many others were asked for, or where.
+// Counter-based random numbers: each depends on seed, key and its own number alone.
 #pragma once
 
 #include <cstdint>
@@ -14,20 +14,20 @@ inline std::uint64_t mix(std::uint64_t bits) {
     return bits ^ (bits >> 31);
 }
 
-/// The splitmix64 generator that belongs to `seed` and `key`, started at mix(mix(seed + golden) ^ key).
+/// The splitmix64 generator of `seed` and `key`, with start mix(mix(seed + golden) ^ key).
 class Stream {
   public:
     Stream(std::uint64_t seed, std::uint64_t key) : start_(mix(mix(seed + kGolden) ^ key)) {}
 
-    /// Output number 0, 1, … of the generator: mix(start + (number + 1) * golden), all modulo 2^64.
+    /// Returns output number 0, 1, … of the generator: mix(start + (number + 1) * golden), all modulo 2^64.
     std::uint64_t word(std::uint64_t number) const { return mix(start_ + (number + 1) * kGolden); }
 
-    /// Uniform in [0, 1): the 53 leading bits of a word, times 2^-53.
+    /// Returns a uniform number in [0, 1): the 53 leading bits of a word, times 2^-53.
     double uniform(std::uint64_t number) const { return static_cast<double>(word(number) >> 11) * 0x1p-53; }
 
-    /// Close to the normal distribution (mean 0, variance 1 - 2^-32, kurtosis 2.9, |z| < 6): the sum of the twelve
-    /// 16-bit parts of the words number … number + 2, less its mean 393210, over 65536. Exact, so that it is the
-    /// same on every machine.
+    /// Returns a number close to the normal distribution (mean 0, variance 1 - 2^-32, kurtosis 2.9, |z| < 6): the sum
+    /// of the twelve 16-bit parts of the words number … number + 2, less its mean 393210, over 65536. It is exact and
+    /// so the same on every machine.
     double normal(std::uint64_t number) const {
         std::int64_t sum = 0;
         for (std::uint64_t w = 0; w < 3; ++w)

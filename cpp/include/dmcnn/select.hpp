@@ -5,7 +5,7 @@
 
 namespace dmcnn {
 
-/// Cells with energy of n images. Image i owns cell[offsets[i]:offsets[i+1]] and the same slices of energy and time.
+/// Active cells of n images. Image i owns cell[offsets[i]:offsets[i+1]] and the same slices of energy and time.
 struct Cells {
     std::vector<std::int64_t> offsets;  ///< n + 1
     std::vector<std::int32_t> cell;     ///< number in the window, row-major, increasing in an image
@@ -13,12 +13,12 @@ struct Cells {
     std::vector<std::int64_t> bad;  ///< n: cells of the whole image whose energy or time was NaN or infinite
 };
 
-/// Images of height x width cells, and the window of rows x cols that is kept of each.
+/// Images of height x width cells, and the window of rows x cols in each.
 struct Window {
     std::int64_t height, width, top, left, rows, cols;
 };
 
-/// Only cells of more energy, and of a time strictly between; compared as doubles.
+/// Limits: cells of more energy, with a time strictly between; compared as doubles.
 struct Limits {
     double energy_min, after, before;
 };

@@ -16,7 +16,7 @@ struct Bounds {
     float lo, hi;
 };
 
-/// A batch of n images, zeros left out. Image i owns index[offsets[i]:offsets[i+1]] and the same slice of value.
+/// A batch of n images without zeros. Image i owns index[offsets[i]:offsets[i+1]] and the same slice of value.
 struct Sparse {
     std::vector<std::int64_t> offsets;  ///< n + 1
     std::vector<std::int32_t> index;    ///< flat pixel number, row-major in Shape, strictly increasing in an image
@@ -25,7 +25,7 @@ struct Sparse {
     std::vector<std::int64_t> cut;      ///< n: active pixels dropped because they fell outside Shape
 };
 
-/// Batches one after another; `parts` holds at least one, and is left empty.
+/// Concatenates batches; `parts` holds at least one, and is empty afterwards.
 Sparse join(std::vector<Sparse>& parts);
 
 /// Throws std::invalid_argument: "<place> <number>: <what> <found>, expected <expected>".
@@ -35,7 +35,7 @@ Sparse join(std::vector<Sparse>& parts);
 /// Throws std::invalid_argument unless every size is >= 0 and the pixel numbers of `shape` fit into int32.
 void check_shape(const Shape& shape);
 
-/// rows * cols, for any two numbers; `refuse`s a negative one, and a product of more than 2^31 - 1 pixels.
+/// Returns rows * cols; `refuse`s a negative number, and a product of more than 2^31 - 1 pixels.
 std::int64_t count_pixels(const char* place, std::int64_t number, std::int64_t rows, std::int64_t cols);
 
 }  // namespace dmcnn

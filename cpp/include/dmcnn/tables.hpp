@@ -1,4 +1,4 @@
-// What the loops of predict.cpp read, made of Layers.
+// Tables for the loops of predict.cpp, computed from Layers.
 #pragma once
 
 #include "dmcnn/lanes.hpp"
@@ -6,13 +6,13 @@
 
 namespace dmcnn {
 
-constexpr std::size_t kLanes = 16;  ///< numbers that are worked on at once
-constexpr std::size_t kMaps = 8;    ///< the same for maps, which are few
-constexpr std::size_t kStrips = 3;  ///< strips of lanes that a pixel is added to at once
+constexpr std::size_t kLanes = 16;  ///< numbers per vector operation
+constexpr std::size_t kMaps = 8;    ///< maps per vector operation
+constexpr std::size_t kStrips = 3;  ///< strips of lanes to which a pixel is added at once
 
 struct Pixel {
     std::uint32_t row, col;
-    std::uint32_t first;  ///< of the sums that it adds to
+    std::uint32_t first;  ///< number of the first sum to which it adds
 };
 
 struct DenseTable {
@@ -40,23 +40,23 @@ struct Tables {
     bool reads(std::size_t number) const { return read[number % (height * width)] != 0; }
 
     std::vector<Pixel> pixel;            ///< (height * width)
-    std::vector<std::int16_t> read;      ///< (height * width), padded to kLanes: -1 for pixels that are read, else 0
-    std::vector<std::size_t> strip;      ///< where the strips of a pixel begin, from its first number on
-    std::vector<Sum> weight;             ///< (strips / kStrips, channels, kStrips, kLanes)
-    std::vector<Sum> start;              ///< the sums of an empty frame
+    std::vector<std::int16_t> read;  ///< (height * width), padded to kLanes: -1 for pixels that are read, else 0
+    std::vector<std::size_t> strip;  ///< offset of each strip of a pixel from its first sum
+    std::vector<Sum> weight;  ///< (strips / kStrips, channels, kStrips, kLanes)
+    std::vector<Sum> start;  ///< sums of an empty frame
     Rounding act_1;
-    std::vector<Sum> conv;               ///< (maps / kMaps, filters, kMaps)
-    std::vector<Sum> conv_bias;          ///< (maps)
+    std::vector<Sum> conv;  ///< (maps / kMaps, filters, kMaps)
+    std::vector<Sum> conv_bias;  ///< (maps)
     Rounding act_2;
-    std::vector<Sum> empty;              ///< (maps) what an empty window gives
-    std::vector<Sum> empty_row;          ///< (cols, maps) sums over squares of empty windows
-    std::vector<std::int16_t> mean;      ///< codes of the means, by sum + pool^2 * act_2.most
-    std::vector<std::int16_t> empty_mean;  ///< (filters) those of empty squares
-    std::vector<DenseTable> dense;       ///< the first takes (rows, cols, filters) means less empty_mean
-    float unit;                          ///< of the outputs
+    std::vector<Sum> empty;  ///< (maps) contribution of an empty window
+    std::vector<Sum> empty_row;  ///< (cols, maps) sums over squares of empty windows
+    std::vector<std::int16_t> mean;  ///< codes of the means, by sum + pool^2 * act_2.most
+    std::vector<std::int16_t> empty_mean;  ///< (filters) codes of the means of empty squares
+    std::vector<DenseTable> dense;  ///< the first takes (rows, cols, filters) means less empty_mean
+    float unit;  ///< unit of the outputs
 };
 
-/// Whether Sum is wide enough for all sums of the convolutions. std::invalid_argument if a number is out of range.
+/// Returns whether Sum holds all sums of the convolutions. std::invalid_argument if a number is out of range.
 template <class Sum>
 bool fits(const Layers& layers);
 

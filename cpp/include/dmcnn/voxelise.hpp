@@ -5,11 +5,11 @@
 
 namespace dmcnn {
 
-/// Which pixels of an image with a channel of energies and one of times go into which frame.
+/// Time frames of images with a channel of energies and one of times.
 ///
 /// time         bin k of the time becomes frame k; frames beyond the last bin, up to `count`, stay empty
-/// energy_above only pixels with more energy than this, compared as doubles
-/// after,until  only times between these two, the ends as in a bin
+/// energy_above only pixels with more energy, compared as doubles
+/// after,until  limits of the time, closed as the bins are
 /// cumulative   a pixel is in the frame of its bin and in those of all later bins; one before the first edge is in
 ///              all of them. Otherwise it is in the frame of its bin alone.
 struct Frames {
@@ -19,15 +19,15 @@ struct Frames {
     bool cumulative;
 };
 
-/// Frames of images as sparse images of (frames, height, width); each voxel holds the energy of its pixel.
+/// Converts images into sparse images of (frames, height, width); each voxel holds the energy of its pixel.
 ///
-/// energy,time numbers of the channels. A pixel that the sparse image holds no time for has time 0.
+/// energy,time numbers of the channels. A pixel without stored time has time 0.
 /// `cut` counts the pixels above the energy threshold that are in no frame; `bad` is 0.
 ///
 /// std::invalid_argument names the image or the edge at fault.
 Sparse voxelise(const Images& images, std::int64_t energy, std::int64_t time, const Frames& frames, int threads);
 
-/// Cells of n images of height x width, in somebody else's memory: image i owns offsets[i] .. offsets[i+1] - 1.
+/// Cells of n images of height x width, in the caller's memory: image i owns offsets[i] .. offsets[i+1] - 1.
 struct CellList {
     const std::int64_t* offsets;  ///< n + 1, from 0 to the number of cells
     std::int64_t n;
@@ -37,7 +37,7 @@ struct CellList {
     std::int64_t height, width;
 };
 
-/// The same frames of cells that come with their energies and times. A cell without energy is in no frame.
+/// Converts cells with their energies and times into the same frames. A cell without energy is in no frame.
 Sparse voxelise_cells(const CellList& cells, const Frames& frames, int threads);
 
 /// The same frames as dense images: out (n, frames.count, height, width), zeros included.

@@ -13,8 +13,8 @@ struct Hits {
     const Real *x, *y, *t, *charge;
 };
 
-/// Hits as sparse images of (bins of t, bins of y, bins of x). The charges of one voxel are added in the order of the
-/// hits, in double, and rounded once to float32; voxels that come out as zero are left out.
+/// Converts hits into sparse images of (bins of t, bins of y, bins of x). The charges of one voxel are added in the
+/// order of the hits, in double, and rounded once to float32; voxels that become zero are not stored.
 ///
 /// `bad` counts hits with a NaN or infinite number, `cut` those outside the edges. std::invalid_argument names the
 /// event or the edge at fault.

@@ -6,7 +6,7 @@ namespace {
 
 constexpr std::uint32_t kShortIds = 0x6779a85c, kLongIds = 0x123c507a;
 
-/// Bytes of a cluster's id, by the checksum of larcv::VoxelSet.
+/// Returns the bytes of a cluster's id, by the checksum of larcv::VoxelSet.
 std::int64_t id_size(const Entry& entry, std::uint32_t checksum) {
     if (checksum == kShortIds) return 2;
     if (checksum == kLongIds) return 8;
@@ -28,8 +28,7 @@ void add_projection(Entry& entry, std::int64_t size, Clusters& out) {
 
 }  // namespace
 
-Clusters decode_clusters(const std::uint8_t* data, std::int64_t nbytes, const std::int64_t* entries,
-                         std::int64_t n) {
+Clusters decode_clusters(const std::uint8_t* data, std::int64_t nbytes, const std::int64_t* entries, std::int64_t n) {
     Clusters out;
     out.counts.reserve(static_cast<std::size_t>(n));
     for (std::int64_t e = 0; e < n; ++e) {

@@ -14,7 +14,7 @@ struct Image {
 
 using std::to_string;
 
-/// Fills `images` with what one entry holds; the images must end where the entry ends.
+/// Adds the images of one entry to `images`; they must end where the entry ends.
 void find_images(Entry& entry, std::vector<Image>& images) {
     entry.object_header();
     images.clear();

@@ -8,7 +8,7 @@ namespace {
 
 using std::size_t;
 
-/// Asks for n pixels that will be read soon.
+/// Prefetches n pixels that will be read soon.
 DMCNN_INLINE void prefetch([[maybe_unused]] const float* pixel, [[maybe_unused]] size_t n) {
 #if defined(__GNUC__)
     for (size_t i = 0; i < n; i += 16) __builtin_prefetch(pixel + i, 0, 2);
@@ -23,7 +23,7 @@ struct DenseFrames {
     /// Writes the codes of frame i; returns whether a pixel is NaN.
     template <class Sum>
     DMCNN_INLINE bool quantise_frame(const Tables<Sum>& t, size_t i, Code* codes) {
-        constexpr size_t kPart = 512, kAhead = 2048;  // asked for in time, frames of 20 slices take half as long
+        constexpr size_t kPart = 512, kAhead = 2048;  // with prefetching, frames of 20 slices take half the time
         const size_t size = t.size();
         bool nan = false;
         for (size_t at = 0; at < size; at += kPart) {
@@ -40,8 +40,7 @@ struct DenseFrames {
     template <class Sum>
     bool reads_nan(const Tables<Sum>& t, size_t i) const {
         bool found = false;
-        for (size_t at = 0; at < t.size(); ++at)
-            found |= std::isnan(pixels[i * t.size() + at]) && t.reads(at);
+        for (size_t at = 0; at < t.size(); ++at) found |= std::isnan(pixels[i * t.size() + at]) && t.reads(at);
         return found;
     }
 };
@@ -102,7 +101,7 @@ void run_anywhere(const Tables<Sum>& t, const Frames& frames, size_t begin, size
 template <class Sum, class Frames>
 __attribute__((target("avx2"))) void run_avx2(const Tables<Sum>& t, const Frames& frames, size_t begin, size_t end,
                                               float* out) {
-    run<32>(t, frames, begin, end, out);  // AVX-512 is no faster: the lanes are few
+    run<32>(t, frames, begin, end, out);  // AVX-512 is no faster for so few lanes
 }
 
 bool has_avx2() { return __builtin_cpu_supports("avx2") != 0; }
@@ -117,12 +116,11 @@ bool has_avx2() { return false; }
 
 template <class Sum, class Frames>
 void run_parts(const Tables<Sum>& t, const Frames& frames, std::int64_t n, int threads, float* out) {
-    constexpr size_t kPart = 256;  // frames that share the room for one
+    constexpr size_t kPart = 256;  // frames that share one buffer
     const auto run_part = has_avx2() ? run_avx2<Sum, Frames> : run_anywhere<Sum, Frames>;
     const auto end = static_cast<size_t>(n);
-    parallel_for((end + kPart - 1) / kPart, threads, [&](size_t part) {
-        run_part(t, frames, part * kPart, std::min(end, (part + 1) * kPart), out);
-    });
+    parallel_for((end + kPart - 1) / kPart, threads,
+                 [&](size_t part) { run_part(t, frames, part * kPart, std::min(end, (part + 1) * kPart), out); });
 }
 
 std::string text(const Shape& shape) {

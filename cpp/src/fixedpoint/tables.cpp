@@ -58,7 +58,7 @@ void check(const Layers& l) {
 
 size_t padded(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
-/// Largest integer of an activation, and largest absolute value of other numbers of so many bits.
+/// Returns the largest integer of an activation, and the largest absolute value of other numbers, of so many bits.
 constexpr int top(int bits) { return (1 << (bits - 1)) - 1; }
 constexpr int reach(int bits) { return 1 << (bits - 1); }
 
@@ -67,7 +67,7 @@ struct Matrix {
     size_t outputs, inputs;
     std::vector<std::int64_t> weight;  ///< (outputs, inputs)
     std::vector<std::int64_t> bias;
-    int places;  ///< one more than the activation keeps, or more
+    int places;  ///< at least one more than those of the activation
     Rounding activation;
 
     /// `before`: places of a weight times an input. `bits`: of the activation, 0 for none.
@@ -106,11 +106,14 @@ Matrix separable(const Layers& l) {
 }
 
 Matrix mixing(const Layers& l) {
-    return {{l.conv.data, l.conv.data + l.filters * l.filters}, l.act_1_bits + l.conv.bits - 2, l.conv_bias, l.filters,
+    return {{l.conv.data, l.conv.data + l.filters * l.filters},
+            l.act_1_bits + l.conv.bits - 2,
+            l.conv_bias,
+            l.filters,
             l.act_2_bits};
 }
 
-/// a / b rounded half to even; b > 0.
+/// Returns a / b rounded half to even; b > 0.
 std::int64_t divide(std::int64_t a, std::int64_t b) {
     const std::int64_t below = a / b - (a % b < 0), twice = 2 * (a - below * b);
     return below + (twice > b || (twice == b && below % 2 != 0));
@@ -188,8 +191,7 @@ void set_pool(int input_bits, int bits, Tables<Sum>& t) {
     }
     for (size_t cell = 0; cell < t.cols; ++cell)
         for (const Sum code : t.empty) t.empty_row.push_back(static_cast<Sum>(code * area));
-    for (size_t f = 0; f < t.filters; ++f)
-        t.empty_mean.push_back(t.mean[static_cast<size_t>(t.empty_row[f] + most)]);
+    for (size_t f = 0; f < t.filters; ++f) t.empty_mean.push_back(t.mean[static_cast<size_t>(t.empty_row[f] + most)]);
 }
 
 DenseTable dense_table(const Matrix& from, std::int64_t most) {
@@ -208,7 +210,7 @@ DenseTable dense_table(const Matrix& from, std::int64_t most) {
     return made;
 }
 
-/// Inputs from (filters, cells) to (cells, filters), and from means to what they differ from those of empty squares.
+/// Reorders inputs from (filters, cells) to (cells, filters), as differences to the means of empty squares.
 template <class Sum>
 void set_first(DenseTable& first, const Tables<Sum>& t) {
     const std::vector<std::int32_t> weight = first.weight;
@@ -233,8 +235,8 @@ template <class Sum>
 bool fits(const Layers& l) {
     check_sizes(l);
     check(l);
-    const std::int64_t largest = std::max({separable(l).bound(reach(l.input_bits)), mixing(l).bound(top(l.act_1_bits)),
-                                           l.pool * l.pool * top(l.act_2_bits)});
+    const std::int64_t largest = std::max({separable(l).bound(reach(l.input_bits)),
+                                           mixing(l).bound(top(l.act_1_bits)), l.pool * l.pool * top(l.act_2_bits)});
     return largest <= std::numeric_limits<Sum>::max();
 }
 

@@ -26,7 +26,7 @@ void check(const Cuts& cuts, const Images& images) {
             refuse("window", j, "image", to_string(cuts.source[j]), "0 to " + to_string(images.n - 1));
 }
 
-/// A pixel on its way into a row of the window: its column there, and which of the rows that merge it is from.
+/// A pixel of the current row of the window: its column there, and its row among those that are merged.
 struct Piece {
     std::int32_t col, part;
     float value;
@@ -79,7 +79,7 @@ class Cutter {
     std::int64_t number_, per_;
     Merge merge_;
     Part part_;
-    std::vector<Piece> pieces_;  // of the row of the window that is being filled
+    std::vector<Piece> pieces_;  // of the current row of the window
     std::int64_t line_ = -1, taken_ = 0;
 };
 
@@ -108,9 +108,8 @@ Sparse crop(const Images& images, const Cuts& cuts, Merge merge, int threads) {
     check_images(images, threads);
     check(cuts, images);
     std::vector<Part> parts(static_cast<std::size_t>(cuts.n));
-    parallel_for(parts.size(), threads, [&](std::size_t j) {
-        parts[j] = cut_window(images, cuts, static_cast<std::int64_t>(j), merge);
-    });
+    parallel_for(parts.size(), threads,
+                 [&](std::size_t j) { parts[j] = cut_window(images, cuts, static_cast<std::int64_t>(j), merge); });
     return join(parts);
 }
 

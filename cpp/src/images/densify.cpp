@@ -24,7 +24,7 @@ inline void store(float value, std::uint16_t* at) {
     *at = static_cast<std::uint16_t>(std::isnan(value) ? 0x7fc0U : rounded);
 }
 
-/// Where a pixel of one image goes.
+/// Map from pixels of one image to pixels of the output.
 class Move {
   public:
     Move(const Augmentation& change, std::int64_t image, const Shape& shape)
@@ -42,7 +42,7 @@ class Move {
 
     bool stays() const { return turn_ == 0 && down_ == 0 && right_ == 0; }
 
-    /// The new number of pixel `at`, or -1 outside the image.
+    /// Returns the new number of pixel `at`, or -1 outside the image.
     std::int64_t operator()(std::int64_t at) const {
         const auto line = static_cast<std::uint32_t>(at) / static_cast<std::uint32_t>(shape_.width);
         const std::int64_t channel = line / static_cast<std::uint32_t>(shape_.height);
@@ -96,7 +96,7 @@ void densify(const Images& from, const std::int64_t* which, std::int64_t n, cons
         const bool stays = move.stays();
         const Stream stream(change.seed, random ? change.key[i] : 0);
         Pixel* image = out + i * size;
-        // Half the time of std::fill for images that do not stay in a cache; all bits 0 is 0 in every type here.
+        // Half the time of std::fill for images larger than the cache; all bits 0 is the number 0 in every type here.
         std::memset(image, 0, static_cast<std::size_t>(size) * sizeof(Pixel));
         std::int64_t outside = 0;
         for (std::int64_t k = start; k < stop; ++k) {

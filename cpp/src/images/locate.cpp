@@ -4,19 +4,19 @@ namespace dmcnn {
 
 namespace {
 
-/// int64 sums that can be added to over a range of places; gives their maximum and where it first occurs.
+/// Segment tree of int64 sums: adds to a range of positions, returns the maximum and its first position.
 class MaxTree {
   public:
     explicit MaxTree(std::int64_t places) {
         while (size_ < static_cast<std::size_t>(places)) size_ *= 2;
-        most_.assign(2 * size_, std::numeric_limits<std::int64_t>::min());  // places beyond the last never win
+        most_.assign(2 * size_, std::numeric_limits<std::int64_t>::min());  // never the maximum
         std::fill_n(most_.begin() + static_cast<std::ptrdiff_t>(size_), places, 0);
         for (std::size_t node = size_ - 1; node > 0; --node)
             most_[node] = std::max(most_[2 * node], most_[2 * node + 1]);
         added_.assign(size_, 0);
     }
 
-    /// Adds to the places first .. last.
+    /// Adds to the positions first .. last.
     void add(std::size_t first, std::size_t last, std::int64_t charge) {
         const std::size_t first_leaf = first + size_, last_leaf = last + size_;
         for (std::size_t a = first_leaf, b = last_leaf + 1; a < b; a /= 2, b /= 2) {
@@ -46,10 +46,10 @@ class MaxTree {
     }
 
     std::size_t size_ = 1;                  // a power of two, the root is node 1, the leaves size_ .. 2 size_ - 1
-    std::vector<std::int64_t> most_, added_;  // per node: maximum below it; what was added to all below it
+    std::vector<std::int64_t> most_, added_;  // per node: maximum below it; number added to all below it
 };
 
-/// A charged pixel, and the windows (by their left column) that it lies in.
+/// A charged pixel, and the windows (by their left column) that contain it.
 struct Point {
     std::int32_t row, first, last;
     std::int64_t charge;
@@ -59,7 +59,7 @@ struct Found {
     std::int64_t top = 0, left = 0, charge = std::numeric_limits<std::int64_t>::min();
 };
 
-/// The window moves down over the rows; only where a pixel enters or leaves can the answer change.
+/// The window moves down over the rows; the maximum can change only where a pixel enters or leaves.
 Found sweep(const std::vector<Point>& points, std::int64_t tops, std::int64_t lefts, std::int64_t height) {
     MaxTree tree(lefts);
     Found best;
@@ -93,13 +93,12 @@ std::vector<Point> charged_points(const Images& images, std::int64_t i, std::int
     std::vector<Point> points;
     points.reserve(static_cast<std::size_t>(images.offsets[i + 1] - images.offsets[i]));
     for (std::int64_t c = 0; c < images.shape.channels; ++c)
-        for_each_pixel(images, i, c, 0, images.shape.height,
-                       [&](std::int64_t row, std::int64_t col, std::int64_t k) {
-                           const std::int64_t first = std::max<std::int64_t>(0, col - width + 1);
-                           const std::int64_t last = std::min(lefts - 1, col);
-                           points.push_back({static_cast<std::int32_t>(row), static_cast<std::int32_t>(first),
-                                             static_cast<std::int32_t>(last), std::llrint(images.value[k] / unit)});
-                       });
+        for_each_pixel(images, i, c, 0, images.shape.height, [&](std::int64_t row, std::int64_t col, std::int64_t k) {
+            const std::int64_t first = std::max<std::int64_t>(0, col - width + 1);
+            const std::int64_t last = std::min(lefts - 1, col);
+            points.push_back({static_cast<std::int32_t>(row), static_cast<std::int32_t>(first),
+                              static_cast<std::int32_t>(last), std::llrint(images.value[k] / unit)});
+        });
     if (images.shape.channels > 1)  // sums of whole numbers: the order inside a row does not matter
         std::sort(points.begin(), points.end(), [](const Point& a, const Point& b) { return a.row < b.row; });
     return points;

@@ -1,6 +1,7 @@
 #include "dmcnn/select.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <stdexcept>
@@ -14,7 +15,7 @@ namespace {
 
 using std::to_string;
 
-/// Cells passed over at a time: most of an image is empty.
+/// Cells skipped at a time: most of an image is empty.
 constexpr std::int64_t kBlock = 8;
 /// Blocks of images per thread, so that a block of full images does not keep the other threads waiting.
 constexpr std::int64_t kParts = 4;
@@ -33,11 +34,12 @@ void check(const Window& window, const Limits& limits) {
         throw std::invalid_argument("a limit is NaN, expected numbers");
 }
 
-/// Whether n cells have neither energy nor time: read as one number, such a cell is 0.
+/// Returns whether n cells have neither energy nor time: read as one number, such a cell is 0.
 template <std::int64_t n>
 bool is_empty(const float* pairs) {
-    std::uint64_t words[n], any = 0;
-    std::memcpy(words, pairs, sizeof words);
+    std::array<std::uint64_t, n> words;
+    std::uint64_t any = 0;
+    std::memcpy(words.data(), pairs, sizeof words);
     for (const std::uint64_t word : words) any |= word;
     return any == 0;
 }

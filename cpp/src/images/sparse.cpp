@@ -44,7 +44,7 @@ void check_shape(const Shape& shape) {
     bool fits = true;
     for (const std::int64_t size : {shape.channels, shape.height, shape.width}) {
         fits = fits && size >= 0 && size <= kMaxPixels / pixels;
-        if (fits) pixels *= std::max<std::int64_t>(1, size);  // so that even beside a 0 no product overflows
+        if (fits) pixels *= std::max<std::int64_t>(1, size);  // a 0 must not hide that other sizes overflow
     }
     if (fits) return;
     throw std::invalid_argument("shape (" + std::to_string(shape.channels) + ", " + std::to_string(shape.height) +
@@ -69,7 +69,7 @@ Collector::Collector(std::int64_t n_images, const Shape& shape, const Bounds& bo
     negative_ = bounds.lo >= 0.0F ? minus_infinity : minus_zero;
     positive_ = 0;
     if (bounds.lo > 0.0F) std::memcpy(&positive_, &bounds.lo, sizeof positive_);
-    positive_ = std::max(positive_, 1);  // zero is never kept
+    positive_ = std::max(positive_, 1);  // zero is never stored
     const auto n = static_cast<std::size_t>(n_images);
     sparse_.offsets.reserve(n + 1);
     sparse_.bad.reserve(n);
@@ -77,7 +77,7 @@ Collector::Collector(std::int64_t n_images, const Shape& shape, const Bounds& bo
     sparse_.offsets.push_back(0);
 }
 
-// Counting sort by row. Whichever way an image is stored, the pixels of one row come in order of their columns.
+// Counting sort by row. In either layout, the pixels of one row are in the order of their columns.
 void Collector::flush(std::int64_t channel, const Layout& layout) {
     const std::int64_t top = std::max<std::int64_t>(0, (shape_.height - layout.rows) / 2);
     const auto n_rows = static_cast<std::size_t>(std::min(layout.rows, shape_.height));

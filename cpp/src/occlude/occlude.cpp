@@ -23,7 +23,7 @@ void check(const std::int32_t* index, std::int64_t nnz, const Shape& shape, cons
             refuse("pixel", k, "index", to_string(index[k]), to_string(low) + " to " + to_string(size - 1));
 }
 
-/// Pixel numbers within one channel of the middles of all cells, row by row.
+/// Returns the pixel numbers, within one channel, of the centres of all cells, row by row.
 std::vector<std::int64_t> middles(const Shape& shape, std::int64_t stride) {
     std::vector<std::int64_t> found;
     const std::int64_t step = std::min(stride, std::max(shape.height, shape.width));  // row + step cannot overflow
@@ -34,7 +34,7 @@ std::vector<std::int64_t> middles(const Shape& shape, std::int64_t stride) {
     return found;
 }
 
-/// Pixel numbers of all centres, rising: in the whole image for boxes, else within one channel.
+/// Returns the pixel numbers of all centres, increasing: in the whole image for boxes, else within one channel.
 std::vector<std::int64_t> centres(const std::int32_t* index, std::int64_t nnz, const Shape& shape, const Scan& scan) {
     const std::int64_t plane = std::max<std::int64_t>(1, shape.height * shape.width);
     const bool boxes = scan.depth != Scan::kAll;
@@ -46,7 +46,7 @@ std::vector<std::int64_t> centres(const std::int32_t* index, std::int64_t nnz, c
         found.erase(std::unique(found.begin(), found.end()), found.end());
         return found;
     }
-    const std::vector<std::int64_t> cells = middles(shape, scan.stride);
+    std::vector<std::int64_t> cells = middles(shape, scan.stride);
     if (!boxes) return cells;
     for (std::int64_t channel = 0; channel < shape.channels; ++channel)
         for (const std::int64_t cell : cells) found.push_back(channel * plane + cell);
@@ -65,7 +65,7 @@ Range reach(std::int64_t centre, std::int64_t half, std::int64_t n, std::int64_t
     return {first, end, end - first > 2 * half};
 }
 
-/// The places in index of the pixels that the window around a centre covers; none if it is to be skipped.
+/// Returns the positions in index of the pixels in the window around a centre; none if the window is skipped.
 void cover(const std::int32_t* index, std::int64_t nnz, const Shape& shape, const Scan& scan, std::int64_t centre,
            std::vector<std::int32_t>& covered) {
     covered.clear();
@@ -86,10 +86,10 @@ void cover(const std::int32_t* index, std::int64_t nnz, const Shape& shape, cons
         }
 }
 
-/// Windows looked at before they are merged, where several threads do: those of full images are large.
+/// Windows that several threads list before they are merged: those of full images are large.
 constexpr std::size_t kRound = 256;
 
-/// The pixels of one window, as `value` has them, into image i.
+/// Writes the pixels of one window, with the numbers of `value`, into image i.
 void write(const Fill& fill, const float* value, std::int64_t window, std::int64_t i, std::int64_t size,
            float* image) {
     if (window < 0 || window >= fill.n_windows)
@@ -116,7 +116,7 @@ Windows list_windows(const std::int32_t* index, std::int64_t nnz, const Shape& s
     windows.offsets.push_back(0);
     std::vector<std::int32_t>& covered = windows.covered;
     const auto begin = [&](std::int64_t w) { return covered.data() + windows.offsets[static_cast<std::size_t>(w)]; };
-    // Compares the pixels themselves: windows are merged because they are equal, not because a hash is.
+    // Compares the pixels themselves: equal hashes do not make windows equal.
     const auto before = [&](std::int64_t a, std::int64_t b) {
         return std::lexicographical_compare(begin(a), begin(a + 1), begin(b), begin(b + 1));
     };

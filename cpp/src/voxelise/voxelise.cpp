@@ -14,17 +14,17 @@ struct Hit {
     float energy;
 };
 
-/// The frames of a time; none (first == end) if it lies outside.
+/// Returns the frames of a time; none (first == end) if it is outside.
 Hit place(const Frames& frames, std::int64_t pixel, float energy, double time) {
     const std::int64_t bins = frames.time.n - 1, bin = bin_of(frames.time, time);
     const bool right = frames.time.right_closed;
-    const bool in_window = right ? frames.after < time && time <= frames.until
-                                 : frames.after <= time && time < frames.until;
+    const bool in_window =
+        right ? frames.after < time && time <= frames.until : frames.after <= time && time < frames.until;
     if (!in_window || bin >= bins || (bin < 0 && !frames.cumulative)) return {pixel, 0, 0, energy};
     return {pixel, std::max<std::int64_t>(bin, 0), frames.cumulative ? bins : bin + 1, energy};
 }
 
-/// Calls body(hit) for the pixels of image i above the threshold, in order: both channels are walked at once.
+/// Calls body(hit) for the pixels of image i above the threshold, in order; it reads both channels in parallel.
 template <class Body>
 void for_each_hit(const Images& images, std::int64_t i, std::int64_t energy, std::int64_t time, const Frames& frames,
                   const Body& body) {
@@ -60,10 +60,12 @@ void check(const Images& images, std::int64_t energy, std::int64_t time, const F
     check(frames, images.shape.height, images.shape.width);
 }
 
-/// Frames of images, added one after another.
+/// Builds the frames of images that are added one after another.
 class Voxels {
   public:
-    Voxels(const Frames& frames, std::int64_t plane) : frames_(frames), plane_(plane) { sparse_.offsets.push_back(0); }
+    Voxels(const Frames& frames, std::int64_t plane) : frames_(frames), plane_(plane) {
+        sparse_.offsets.push_back(0);
+    }
 
     /// each_hit(body) calls body(hit) for the hits of the image, in the order of their pixels.
     template <class EachHit>
@@ -107,14 +109,14 @@ class Voxels {
     Frames frames_;
     std::int64_t plane_;
     Sparse sparse_;
-    std::vector<Hit> hits_;           // of the image being added
-    std::vector<std::int64_t> next_;  // per frame: where its next voxel goes
+    std::vector<Hit> hits_;  // of the current image
+    std::vector<std::int64_t> next_;  // per frame: position of its next voxel
 };
 
 /// Blocks of images per thread: enough that one block of full images does not keep the other threads waiting.
 constexpr std::int64_t kBlocks = 8;
 
-/// The frames of n images, a block of them at a time: add(voxels, i) adds image i.
+/// Builds the frames of n images, a block at a time: add(voxels, i) adds image i.
 template <class Add>
 Sparse voxelise_blocks(std::int64_t n, const Frames& frames, std::int64_t plane, int threads, const Add& add) {
     const std::int64_t blocks = threads > 1 ? std::clamp<std::int64_t>(n, 1, kBlocks * threads) : 1;
@@ -144,7 +146,7 @@ void check_cells(const CellList& cells, std::int64_t i) {
 
 constexpr std::int32_t kNever = std::numeric_limits<std::int32_t>::max();
 
-/// The frames of all bins: a pixel is in one if is_in(its frame, frame).
+/// Writes the frames of all bins: a pixel is in one if is_in(its frame, frame).
 template <class IsIn>
 void write_frames(const std::vector<std::int32_t>& frame_of, const std::vector<float>& energies, std::int64_t bins,
                   float* out, const IsIn& is_in) {
@@ -158,7 +160,7 @@ void write_frames(const std::vector<std::int32_t>& frame_of, const std::vector<f
         }
 }
 
-/// Every voxel is written once: with every pixel alive that costs little more than clearing the frames.
+/// Writes every voxel once, which for full images takes little longer than clearing the frames.
 void fill_frames(const Images& images, std::int64_t i, std::int64_t energy, std::int64_t time, const Frames& frames,
                  float* out) {
     const auto plane = static_cast<std::size_t>(images.plane());

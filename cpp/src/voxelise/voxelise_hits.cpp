@@ -10,7 +10,7 @@ struct Deposit {
     double charge;
 };
 
-/// Radix sort: the deposits of one voxel keep their order.
+/// Radix sort, stable: the deposits of one voxel stay in order.
 void sort_by_voxel(std::vector<Deposit>& deposits, std::int64_t n_voxels) {
     constexpr int bits = 11;
     std::vector<Deposit> sorted(deposits.size());
@@ -27,7 +27,7 @@ void sort_by_voxel(std::vector<Deposit>& deposits, std::int64_t n_voxels) {
     }
 }
 
-/// Number of the voxel that a hit lies in, or -1.
+/// Returns the number of the voxel of a hit, or -1.
 std::int64_t voxel_of(const Edges& t, const Edges& y, const Edges& x, double at_t, double at_y, double at_x) {
     const std::int64_t frame = bin_of(t, at_t), row = bin_of(y, at_y), col = bin_of(x, at_x);
     const bool inside = frame >= 0 && frame < t.n - 1 && row >= 0 && row < y.n - 1 && col >= 0 && col < x.n - 1;

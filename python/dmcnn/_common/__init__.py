@@ -1,1 +1,1 @@
-"""Errors, files, threads and journals: what all rooms share and no physicist asks for."""
+"""Errors, files, columns, extras, plug-ins, threads, journals and the way to notebooks that all folders share."""

@@ -1,4 +1,4 @@
-"""The one error that means: the input, not the program, must be mended."""
+"""Error of bad input, and hints at the nearest valid choice."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class InputError(ValueError):
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:
-    """`` (did you mean 'x'?)`` for the choice closest to ``word``, or an empty text."""
+    """Return `` (did you mean 'x'?)`` for the choice closest to ``word``, or an empty text if none is close."""
     by_lower = {choice.lower(): choice for choice in choices}
     close = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
     return f" (did you mean {by_lower[close[0]]!r}?)" if close else ""

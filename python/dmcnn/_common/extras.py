@@ -1,4 +1,4 @@
-"""Libraries that only some commands need, and what to install when one is missing."""
+"""Optional libraries, and the extra of dmcnn that installs each."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from types import ModuleType
 from dmcnn._common.errors import InputError
 
 EXTRAS = {"captum": "explain", "plotly": "explain", "pyarrow": "parquet", "optuna": "tune", "onnx": "export",
-          "onnxruntime": "export"}  # fmt: skip
-"""Library -> the extra of dmcnn that installs it."""
+          "onnxruntime": "export", "pandas": "notebook", "scipy": "notebook"}  # fmt: skip
+"""Library -> extra of dmcnn that installs it."""
 
 
 def need(module: str) -> ModuleType:
-    """A module of one of these libraries; InputError with the command that installs it if it is missing."""
+    """Import and return a module of an optional library.
+
+    Raises:
+        InputError: the library is not installed; the message gives the command that installs it.
+    """
     library = module.partition(".")[0]
     try:
         return import_module(module)
@@ -26,6 +30,6 @@ def need(module: str) -> ModuleType:
         ) from None
 
 
-def installed(library: str) -> bool:
-    """Whether one of these libraries is there."""
+def is_installed(library: str) -> bool:
+    """Return whether a library is installed, without importing it."""
     return find_spec(library) is not None

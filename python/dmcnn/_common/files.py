@@ -1,4 +1,4 @@
-"""Outputs that are whole or absent."""
+"""Input paths, output folders, and output files that are whole or absent."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from dmcnn._common.errors import InputError, nearest
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """Give a temporary name beside ``path`` to write to; rename it to ``path`` only if nothing failed."""
+def atomic_file(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path`` to write to; rename it to ``path`` if the block raises nothing.
+
+    The content is on the disk before the rename, so that a crash leaves the old file or the new one, never a part.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
@@ -28,7 +31,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def sha256(path: str | Path) -> str:
-    """Hexadecimal SHA-256 of a file's bytes."""
+    """Return the hexadecimal SHA-256 of the bytes of a file."""
     digest = hashlib.sha256()
     with Path(path).open("rb") as file:
         while block := file.read(1 << 20):
@@ -36,8 +39,12 @@ def sha256(path: str | Path) -> str:
     return digest.hexdigest()
 
 
-def writable(directory: str | Path) -> Path:
-    """``directory``, created if need be; InputError if it cannot be written to."""
+def output_folder(directory: str | Path) -> Path:
+    """Create ``directory`` if it does not exist and return its path.
+
+    Raises:
+        InputError: the folder can be neither created nor written to.
+    """
     path = Path(directory)
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -49,27 +56,29 @@ def writable(directory: str | Path) -> Path:
 
 
 def expand(inputs: str | Sequence[str]) -> list[str]:
-    """The files, or folders, that paths and globs name: in the order given, those of a glob sorted.
+    """Return the files and folders that paths and globs name, in the given order; matches of a glob are sorted.
 
-    A glob names files only. ``sample://…`` is passed on as it is. InputError, one line each, for what names no
-    file or one file twice.
+    A glob names files only. ``sample://…`` is returned unchanged.
+
+    Raises:
+        InputError: one line for each text that names no file and for each file that is named twice.
     """
-    found: list[str] = []
+    paths: list[str] = []
     faults: list[str] = []
     for text in [inputs] if isinstance(inputs, str) else inputs:
         path = Path(text).expanduser()
         if "://" in text or path.exists():
             matches = [text if "://" in text else str(path)]
         else:
-            found_here = glob.glob(str(path), recursive=True)  # noqa: PTH207 - Path.glob needs a folder of its own
-            matches = sorted(filter(os.path.isfile, found_here))
+            names = glob.glob(str(path), recursive=True)  # noqa: PTH207 - Path.glob needs a folder of its own
+            matches = sorted(filter(os.path.isfile, names))
         if not matches:
-            there = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-            faults.append(f"{text}: no such file{nearest(path.name, there)}")
-        faults += [f"{match}: named twice" for match in matches if match in found]
-        found += matches
-    if not found and not faults:
+            siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+            faults.append(f"{text}: no such file{nearest(path.name, siblings)}")
+        faults += [f"{match}: named twice" for match in matches if match in paths]
+        paths += matches
+    if not paths and not faults:
         faults.append("an empty list names no file")
     if faults:
         raise InputError(*faults)
-    return found
+    return paths

@@ -1,4 +1,4 @@
-"""Work that resumes where it stopped."""
+"""Journals of finished work, from which a killed command resumes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 
 class Journal:
-    """Rows of finished work on disk, so that a killed command goes on where it was.
+    """Journal file of finished rows, from which a killed command resumes.
 
-    Line one is JSON: the ``key`` that says exactly which work this is. Then (n, width) float64 rows follow in
-    the order of the work. A row cut in half by a crash is dropped; a journal of other work is started anew.
+    The first line is JSON and holds the ``key`` that identifies the work. (n, width) float64 rows follow in the
+    order of the work. A row that a crash has cut short is dropped; a journal with another key is started anew.
     """
 
     def __init__(self, path: str | Path, key: dict[str, Any], width: int) -> None:
@@ -37,17 +37,17 @@ class Journal:
 
     @property
     def rows(self) -> NDArray[np.float64]:
-        """(n, width) float64: everything done so far."""
+        """(n, width) float64: all finished rows."""
         self._rows = [np.concatenate(self._rows)]
         return self._rows[0]
 
     def append(self, rows: NDArray[np.float64]) -> None:
-        """Add (m, width) rows and hand them to the operating system before returning."""
+        """Append (m, width) rows and hand them to the operating system before returning."""
         rows = np.ascontiguousarray(rows, np.float64).reshape(-1, self._width)
         with self.path.open("ab") as file:
             file.write(rows.tobytes())
         self._rows.append(rows)
 
     def close(self) -> None:
-        """The work is finished and stored elsewhere: remove the journal."""
+        """Remove the journal: the work is finished and its result is stored elsewhere."""
         self.path.unlink(missing_ok=True)

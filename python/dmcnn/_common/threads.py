@@ -1,4 +1,4 @@
-"""How many threads dmcnn may use, and work in Python shared among several."""
+"""Threads: their number, and a map of Python work over several of them."""
 
 from __future__ import annotations
 
@@ -15,28 +15,32 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def threads(wanted: int | None = None) -> int:
-    """``wanted`` if given, else $DMCNN_NUM_THREADS, else every core that this process may run on."""
-    if wanted is None:
+def threads(count: int | None = None) -> int:
+    """Return ``count`` if given, else $DMCNN_NUM_THREADS, else the number of cores that this process may use.
+
+    Raises:
+        InputError: a number below 1, or a variable that is no whole number.
+    """
+    if count is None:
         text = os.environ.get("DMCNN_NUM_THREADS", "")
         if not text:
             return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         if not text.isdecimal():
             raise InputError(f"DMCNN_NUM_THREADS = {text!r}, expected a whole number of at least 1")
-        wanted = int(text)
-    if wanted < 1:
-        raise InputError(f"{wanted} threads, expected at least 1")
-    return wanted
+        count = int(text)
+    if count < 1:
+        raise InputError(f"{count} threads, expected at least 1")
+    return count
 
 
-def shared(
+def map_in_threads(
     work: Callable[[Iterator[Item]], Iterator[Result]], items: Sequence[Item], n_threads: int
 ) -> list[Result]:
-    """What ``work`` yields for each item, in their order; it runs in n_threads threads, this one among them.
+    """Return the results of ``work`` for all items, in the order of the items.
 
-    Each thread calls ``work`` once, with those of the items that fall to it as they come, and must get one result
-    for each of them. If items fail, the error of the first one is raised, whichever failed first: items are begun
-    in order, and those begun are ended.
+    ``work`` runs in ``n_threads`` threads, the calling one among them. Each thread calls it once with an iterator
+    over the items that this thread takes, and ``work`` must yield one result per item. If items fail, the error of
+    the first of them in the order of the items is raised: items begin in order, and every item that has begun ends.
     """
     if n_threads <= 1:
         return list(work(iter(items)))
@@ -47,7 +51,7 @@ def shared(
     def run() -> None:
         place = -1
 
-        def mine() -> Iterator[Item]:
+        def next_items() -> Iterator[Item]:
             nonlocal place
             while todo and not errors:
                 try:
@@ -57,7 +61,7 @@ def shared(
                 yield item
 
         try:
-            for result in work(mine()):
+            for result in work(next_items()):
                 results[place] = result
         except Exception as error:
             errors[place] = error
@@ -68,7 +72,7 @@ def shared(
     finally:
         todo.clear()
         for other in others:
-            if not other.cancel():  # what has not begun by now is not needed any more
+            if not other.cancel():  # a thread that has not begun is not needed any more
                 other.result()
     if errors:
         raise errors[min(errors)]
@@ -77,7 +81,7 @@ def shared(
 
 @cache
 def _pool(size: int) -> ThreadPoolExecutor:
-    """Threads that wait for the next call: starting them anew takes as long as reading two events."""
+    """Return a pool of threads that later calls use again: to start threads takes as long as to read two events."""
     return ThreadPoolExecutor(size, "dmcnn")
 
 

@@ -1,4 +1,4 @@
-"""The maps of one event on disk (npz), so that they are made once and can be read by anything that reads NumPy."""
+"""Archive of the maps of one event, as npz."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dmcnn._common.files import replacing
+from dmcnn._common.files import atomic_file
 from dmcnn.attribution.explain import Explanation
 from dmcnn.attribution.quality.deletion import Curves
 from dmcnn.images.sparse import SparseImages
@@ -20,28 +20,39 @@ CURVES = ("fraction", "random", "base", "removed")
 
 
 def write(
-    path: Path, found: Explanation, key: Mapping[str, Any], event: SparseImages, about: Mapping[str, Any]
+    path: Path,
+    explanation: Explanation,
+    key: Mapping[str, Any],
+    event: SparseImages,
+    about: Mapping[str, Any],
 ) -> None:
-    """Store an explanation, whole or not at all.
+    """Write an explanation as npz, whole or not at all.
 
-    The npz holds ``map_<method>`` (C, H, W) float32, ``event`` and ``meta`` as in SparseImages, ``boxes``, ``rows``
-    (the quality table) and ``about`` as JSON, ``key`` as JSON, and where the maps were judged ``fraction``,
-    ``random``, ``base``, ``removed``, ``deletion_<map>`` and ``insertion_<map>``.
+    The npz holds ``map_<method>`` (C, H, W) float32, ``event`` and ``meta`` as in SparseImages, the JSON texts
+    ``boxes``, ``rows`` (of the quality table), ``about`` and ``key``, and, if the quality was measured, ``fraction``,
+    ``random``, ``base``, ``removed``, ``deletion_<map>`` and ``insertion_<map>``, see quality.deletion.Curves.
+
+    Args:
+        path: path of the npz.
+        explanation: maps and their quality.
+        key: everything on which the explanation depends.
+        event: the event, one image.
+        about: classes and scores.
     """
-    arrays: dict[str, Any] = {f"map_{name}": values for name, values in found.maps.items()}
-    if found.curves is not None:
-        curves = asdict(found.curves)
+    arrays: dict[str, Any] = {f"map_{name}": values for name, values in explanation.maps.items()}
+    if explanation.curves is not None:
+        curves = asdict(explanation.curves)
         arrays |= {name: curves[name] for name in CURVES}
         for kind in ("deletion", "insertion"):
             arrays |= {f"{kind}_{name}": curve for name, curve in curves[kind].items()}
-    words = {"boxes": found.boxes, "rows": found.rows, "about": about, "key": key}
+    words = {"boxes": explanation.boxes, "rows": explanation.rows, "about": about, "key": key}
     arrays |= {name: np.array(json.dumps(word, sort_keys=name == "key")) for name, word in words.items()}
-    with replacing(path) as temporary:
+    with atomic_file(path) as temporary:
         np.savez_compressed(temporary, event=event.events, meta=event.meta, **arrays)
 
 
 def read(path: Path, key: Mapping[str, Any]) -> Explanation | None:
-    """The explanation at ``path`` if it is that of ``key``; None if there is none, another, or a broken one."""
+    """Return the explanation at ``path``; None if the file is absent or damaged, or has another key."""
     try:
         with np.load(path, allow_pickle=False) as old:
             if "key" not in old or str(old["key"]) != json.dumps(key, sort_keys=True):
@@ -51,14 +62,15 @@ def read(path: Path, key: Mapping[str, Any]) -> Explanation | None:
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
 
-    def those(kind: str) -> dict[str, Any]:
+    def by_name(kind: str) -> dict[str, Any]:
+        """Return the arrays whose names begin with ``kind``, by the rest of the name."""
         return {name.removeprefix(kind): array for name, array in arrays.items() if name.startswith(kind)}
 
     curves = None
     if "fraction" in arrays:
         curves = Curves(
-            arrays["fraction"], those("deletion_"), those("insertion_"), arrays["random"],
+            arrays["fraction"], by_name("deletion_"), by_name("insertion_"), arrays["random"],
             float(arrays["base"]), float(arrays["removed"]),
         )  # fmt: skip
     boxes = {name: tuple(box) for name, box in words["boxes"].items()}
-    return Explanation(those("map_"), boxes, words["rows"], curves)
+    return Explanation(by_name("map_"), boxes, words["rows"], curves)

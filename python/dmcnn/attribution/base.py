@@ -1,4 +1,4 @@
-"""What every attribution method is, and the state of the network while one runs."""
+"""Base class of attribution methods, and the function that they explain."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from torch import nn
 
 from dmcnn._common.errors import InputError
 from dmcnn.attribution.target import Target
-from dmcnn.layers import undisturbed
+from dmcnn.layers import evaluation_mode
 
 PRECISIONS = ("32", "bf16")
 
 CPU_PIXELS = 512 * 512
-"""Pixels in one pass on the CPU: its caches hold no more, and eight images together take half as long again."""
+"""Most pixels in one pass on the CPU. More do not fit into its caches: eight images of 512 x 512 in one pass take 1.5
+times as long as one by one."""
 
 
 class Explained(nn.Module):
-    """A network and a target as one function: (n, C, H, W) images -> (n,) numbers.
+    """Function that a method explains: (n, C, H, W) images -> (n,) numbers, by a network and a target.
 
-    With precision "bf16" the forward pass runs under autocast; what is explained is float32 in any case.
+    With precision "bf16" the forward pass runs under autocast; the numbers are float32.
     """
 
     def __init__(self, net: nn.Module, target: Target, precision: str = "32") -> None:
@@ -31,47 +32,50 @@ class Explained(nn.Module):
         self.net, self.target, self.precision = net, target, precision
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(n,) explained numbers, differentiable with respect to the images."""
+        """Return the (n,) explained numbers, differentiable with respect to the images."""
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             outputs: torch.Tensor = self.net(images)
         return self.target(outputs.float() if outputs.dtype in (torch.bfloat16, torch.float16) else outputs)
 
     def values(self, images: torch.Tensor) -> torch.Tensor:
-        """The same without a graph."""
+        """Return the (n,) explained numbers without a graph."""
         with torch.no_grad():
-            found: torch.Tensor = self(images)
-        return found
+            numbers: torch.Tensor = self(images)
+        return numbers
 
 
 def gradient(explained: Explained, images: torch.Tensor) -> torch.Tensor:
-    """(n, C, H, W) gradient of the explained number of every image with respect to that image."""
+    """Return the (n, C, H, W) gradients of the explained numbers with respect to their images."""
     return value_and_gradient(explained, images)[1]
 
 
 def value_and_gradient(explained: Explained, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """(n,) explained numbers and their (n, C, H, W) gradients; no parameter receives one."""
+    """Return the (n,) explained numbers and their (n, C, H, W) gradients; those of parameters are not computed."""
     leaf = images.detach().requires_grad_()
     values = explained(leaf)
-    (found,) = torch.autograd.grad(values.sum(), leaf)
-    return values.detach(), found
+    (gradients,) = torch.autograd.grad(values.sum(), leaf)
+    return values.detach(), gradients
 
 
 @dataclass(kw_only=True, eq=False)
 class Method(ABC):
-    """An attribution method: a map of how much every pixel matters for one number of the network.
+    """Attribution method: it maps how much every pixel matters for one number of the network.
 
-    Subclasses say how a few images are explained; batches, modes and clean-up are handled here. A field that holds
-    another method makes a composition: its options are passed on by ``dmcnn.attribution.build``.
+    Subclasses explain a few images; this class makes batches, and sets and restores the state of the network. A field
+    may hold another method, whose options ``dmcnn.attribution.build`` passes on.
 
     Attributes:
-        name: as in a .cfg.
-        title: for figures.
-        signed: whether the sign of a map means for and against the target.
-        complete: whether a map sums to the difference of the explained number to that of the baseline.
-        costly: whether one map takes hundreds of forward passes, so that it is not made again only to be judged.
-        internal_batch: most images in one forward or backward pass.
-        precision: of the forward pass, "32" or "bf16"; maps are float32 either way.
+        name: name in a cfg.
+        title: name in figures.
+        signed: whether the sign of a map tells pixels for the target from those against it.
+        complete: whether a map sums to the difference between the explained numbers of image and baseline.
+        costly: whether one map takes hundreds of forward passes, so that its quality is measured without new maps.
+        internal_batch: largest number of images in one forward or backward pass.
+        precision: precision of the forward pass, "32" or "bf16"; maps are float32 in both cases.
         progress: called with the number of images explained since the last call.
+
+    Raises:
+        InputError: ``internal_batch`` below 1, or an unknown precision.
     """
 
     name: ClassVar[str]
@@ -88,21 +92,28 @@ class Method(ABC):
         if self.internal_batch < 1:
             raise InputError(f"internal_batch = {self.internal_batch}, expected at least 1")
         if self.precision not in PRECISIONS:
-            raise InputError(f"precision = {self.precision!r}, there is {', '.join(PRECISIONS)}")
+            raise InputError(f"precision = {self.precision!r}, expected one of {', '.join(PRECISIONS)}")
 
     def __call__(self, net: nn.Module, inputs: torch.Tensor, target: Target) -> torch.Tensor:
-        """(B, C, H, W) maps of (B, C, H, W) images, on their device.
+        """Return the (B, C, H, W) maps of (B, C, H, W) images, on their device.
 
-        Each of the C channels is a plane or a time frame; methods that look at a layer of a 2-D net give all
-        channels the same map. ``net`` runs in evaluation mode and is left as it was, also if it fails; a map does not
-        depend on the other images of its batch.
+        A map does not depend on the other images of its batch.
+
+        Args:
+            net: network, which runs in evaluation mode; its state is restored afterwards, also after an error.
+            inputs: scaled images; each of the C channels is a plane or a time frame. Methods that use a layer of a
+                2-D network return the same map for all channels.
+            target: explained number.
+
+        Raises:
+            InputError: images of another number of axes.
         """
         if inputs.ndim != 4:
             raise InputError(
                 f"images of shape {tuple(inputs.shape)}, expected (images, channels, rows, columns)"
             )
         maps = [torch.zeros_like(inputs[:0])]
-        with undisturbed(net):
+        with evaluation_mode(net):
             explained = Explained(net, target, self.precision)
             for images in torch.split(inputs.detach(), self.at_once(inputs)) if len(inputs) else ():
                 maps.append(self.explain(explained, images.clone()))
@@ -112,11 +123,11 @@ class Method(ABC):
 
     @property
     def revision(self) -> int:
-        """Number of the algorithm, raised where the same options give other maps than before."""
+        """Return the number of the algorithm, raised where the same options give other maps than before."""
         return 1
 
     def note(self) -> str:
-        """How the map was made, for people: the options that matter."""
+        """Return the options of the method as a text for pages."""
         common = {entry.name for entry in fields(Method)}
         own = [entry.name for entry in fields(self) if entry.name not in common]
         words = ((name, getattr(self, name)) for name in own)
@@ -127,11 +138,11 @@ class Method(ABC):
         )
 
     def at_once(self, images: torch.Tensor) -> int:
-        """How many images of this size go through the net together: ``internal_batch``, or fewer on the CPU."""
+        """Return how many images of this size share one pass: ``internal_batch``, or fewer on the CPU."""
         if images.device.type != "cpu":
             return self.internal_batch
         return max(1, min(self.internal_batch, CPU_PIXELS // max(1, images[0:1].numel())))
 
     @abstractmethod
     def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
-        """(n, C, H, W) maps of at most ``internal_batch`` images, inside ``undisturbed``."""
+        """Return the (n, C, H, W) maps of at most ``internal_batch`` images; the caller restores the network."""

@@ -1,4 +1,4 @@
-"""One event, all its maps and their quality."""
+"""Explanation of one event: its maps and their quality."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from dmcnn.attribution.base import Method
-from dmcnn.attribution.inputs import as_input
+from dmcnn.attribution.inputs import shift_input
 from dmcnn.attribution.methods.cam import GradCamBox
 from dmcnn.attribution.quality import deletion as removal
 from dmcnn.attribution.quality import table
@@ -25,13 +25,13 @@ Maps = dict[str, NDArray[np.float32]]
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """What an event's maps say, and how far they can be trusted.
+    """Maps of an event, and their quality.
 
     Attributes:
-        maps: name of the method -> (C, H, W) float32.
-        boxes: name -> (row0, row1, column0, column1), the ends excluded, of methods that frame a region.
-        rows: of the quality table, one per map, then those of random maps and of the charge; empty if not judged.
-        curves: deletion and insertion; None if not judged.
+        maps: name of the method -> (C, H, W) float32 map.
+        boxes: name of the method -> (row0, row1, column0, column1), ends excluded, of methods with a box.
+        rows: rows of the quality table: one per map, then random maps and the charge; empty without measurement.
+        curves: deletion and insertion curves; None without measurement.
     """
 
     maps: Maps
@@ -52,25 +52,25 @@ def explain(
     ids: Mapping[str, Any] | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Explanation:
-    """Maps of one (C, H, W) image, and their quality.
+    """Return the maps of one image, and their quality.
 
     Args:
-        net: on its device; left as it was.
-        image: float32 as read, before scaling.
-        target: the number that is explained.
-        methods: every one a map.
+        net: network on its device; its state is restored afterwards.
+        image: (C, H, W) float32 image before scaling.
+        target: explained number.
+        methods: methods of the maps.
         scaling: one of dmcnn.images.scaling.SCALINGS.
-        judging: steps, n_random, n_noise and seed of ``quality.judge``; None = no judgement.
-        redraw: compare with the maps of the network with random parameters too.
-        ids: the columns that tell which event it is.
-        progress: called with the name of what is done next.
+        judging: steps, n_random, n_noise and seed of ``quality.table.judge``; None = no measurement of the quality.
+        redraw: whether maps are also compared with those of the network with random parameters.
+        ids: columns of the quality table that identify the event.
+        progress: called with the name of the next step.
     """
-    tell = progress or (lambda _: None)
+    report_step = progress or (lambda _: None)
     device = next(net.parameters()).device
-    with as_input(net, torch.from_numpy(image)[None].to(device), scaling) as inputs:
+    with shift_input(net, torch.from_numpy(image)[None].to(device), scaling) as inputs:
         maps: Maps = {}
         for method in methods:
-            tell(method.name)
+            report_step(method.name)
             maps[method.name] = method(net, inputs, target)[0].float().cpu().numpy()
         boxes = {
             method.name: method.box(torch.from_numpy(maps[method.name]))
@@ -79,7 +79,7 @@ def explain(
         }
         if judging is None:
             return Explanation(maps, boxes, [], None)
-        tell("judging")
+        report_step("judging")
         options = dict(judging)
         n_noise, seed = options.pop("n_noise"), options["seed"]
         batch: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The image as the network is given it, moved so that an empty pixel is 0."""
+"""Input of the attribution methods: the scaled image, with an offset that makes empty pixels 0."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from dmcnn.images.scaling import scale_
 
 
 @contextmanager
-def as_input(net: nn.Module, images: torch.Tensor, scaling: str) -> Iterator[torch.Tensor]:
-    """A (1, C, H, W) image scaled for ``net``, less the value that scaling gives an empty pixel.
+def shift_input(net: nn.Module, images: torch.Tensor, scaling: str) -> Iterator[torch.Tensor]:
+    """Yield the scaled (1, C, H, W) image minus the value of an empty pixel after scaling.
 
-    In the block the network adds that value again. So attribution sees the function that the network computes of the
-    scaled image, with the image's own extremes held fixed, while 0 stays what it is in a sparse image: an empty
-    pixel, the natural baseline, and what occlusion leaves behind. (As a function of the unscaled image, ``minmax``
-    would make the network blind to its brightness, and integrated gradients from an empty image meaningless.)
+    Within the block the network adds that value to its input. So methods explain the function of the scaled image,
+    with the extremes of the image held fixed, while 0 still is an empty pixel, the natural baseline and the fill of
+    occlusion. As a function of the image before scaling, a network with ``minmax`` would not depend on the
+    brightness, and integrated gradients from an empty image would have no meaning.
 
     Args:
-        net: in the block, every forward pass adds the value to its input.
-        images: (1, C, H, W) float32 as read, on the device of the network.
+        net: network; within the block every forward pass adds the value of an empty pixel to its input.
+        images: (1, C, H, W) float32 image before scaling, on the device of the network.
         scaling: one of dmcnn.images.scaling.SCALINGS.
     """
     if scaling == "none":
@@ -32,6 +32,7 @@ def as_input(net: nn.Module, images: torch.Tensor, scaling: str) -> Iterator[tor
     empty = scale_(torch.zeros_like(images), scaling, like=images)
 
     def hook(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Add the value of an empty pixel to the input."""
         return inputs[0] + empty, *inputs[1:]
 
     handle = net.register_forward_pre_hook(hook)

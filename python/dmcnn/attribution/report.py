@@ -1,4 +1,4 @@
-"""One event that is explained: its maps, figures and page, and where they go."""
+"""Report of one event: its maps, figures and page."""
 
 from __future__ import annotations
 
@@ -14,122 +14,163 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from dmcnn._common.files import replacing
+from dmcnn._common.files import atomic_file
 from dmcnn.attribution import Method, Target, archive
 from dmcnn.attribution.explain import Explanation, explain
-from dmcnn.attribution.quality.table import ids as identity
+from dmcnn.attribution.quality.table import ids as id_columns
 from dmcnn.attribution.quality.table import page_columns
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.datasets.labels import class_number
-from dmcnn.datasets.selection import Chosen
+from dmcnn.datasets.selection import SelectedEvent
 from dmcnn.figures import attribution, attribution_quality
 from dmcnn.figures.event import ids
 from dmcnn.figures.image_axes import quantity
 from dmcnn.figures.save import save_figure
-from dmcnn.images.sparse import PLANES, UNSET, SparseImages
-from dmcnn.inference.predictor import Trained
+from dmcnn.images.sparse import UNSET, SparseImages
+from dmcnn.inference.predictor import Predictor
 from dmcnn.pages import EventPage, Overlay, event_page
-from dmcnn.settings import AttributeSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions:
+    """Options of the reports of all events.
+
+    Attributes:
+        target: class to explain, by name or number; "predicted" = the most likely class of each event.
+        output: "logit" or "score".
+        judging: arguments of the quality measures; None = no measurement of the quality.
+        redraw: whether maps are compared with those of the network with random parameters.
+        formats: formats of the output: png, pdf, html.
+        each: whether every map also has a figure of its own.
+        zoom: whether figures show only the part of the image with charge.
+        percentile: [%] share of the active pixels inside the colour scale of a map.
+        signed_cmap: matplotlib colour map of signed maps.
+    """
+
+    target: str | int = "predicted"
+    output: str = "logit"
+    judging: dict[str, Any] | None = None
+    redraw: bool = True
+    formats: Sequence[str] = ("png", "pdf", "html")
+    each: bool = False
+    zoom: bool = True
+    percentile: float = 99.5
+    signed_cmap: str = "seismic"
 
 
 @dataclass(frozen=True)
-class Job:
-    """One event to explain, and where its results go."""
+class EventReport:
+    """Report of one event.
 
-    settings: AttributeSettings
-    trained: Trained
+    Attributes:
+        options: options of the reports of all events.
+        predictor: network to explain.
+        dataset: dataset of the event.
+        event: the event, one image.
+        selected: number of the event in the dataset, and reason of its selection.
+        label: true class; None = unknown.
+        folder: folder of all output files.
+        tag: end of the names of all output files.
+    """
+
+    options: ReportOptions
+    predictor: Predictor
     dataset: Dataset
     event: SparseImages
-    chosen: Chosen
+    selected: SelectedEvent
     label: str | None
     folder: Path
+    tag: str = ""
 
     @property
     def stem(self) -> Path:
-        """Path of all results of the event, without suffix."""
+        """Path of all output files of the event, without suffix."""
         file = self.dataset.files[int(self.event.events["file"][0])]
         entry = self.event.events["entry"][0]
-        return self.folder / f"attribution_{file.stem}_ENTRY_{entry}{self.settings.tag}"
+        return self.folder / f"attribution_{file.stem}_ENTRY_{entry}{self.tag}"
 
     @cached_property
     def scores(self) -> dict[str, float]:
-        """Class -> score of the event."""
-        found = self.trained.scores(next(self.trained.logits([self.event])))[0]
-        return dict(zip(self.trained.card.classes, found.tolist(), strict=True))
+        """Score of every class, by name."""
+        logits = next(self.predictor.logits([self.event]))
+        return self.predictor.task.event_scores(logits, ()).named
 
     @cached_property
     def target(self) -> Target:
-        """The number that is explained."""
-        classes, wanted = tuple(self.trained.card.classes), self.settings.target
-        if wanted == "predicted":
+        """Explained number."""
+        classes, target = tuple(self.predictor.card.classes), self.options.target
+        if target == "predicted":
             scores = self.scores
-            wanted = max(scores, key=lambda name: scores[name])
-        number = class_number(wanted, classes, "target")
-        return Target(number, self.settings.output, self.trained.card.activation)
+            target = max(scores, key=lambda name: scores[name])
+        number = class_number(target, classes, "target")
+        return Target(number, self.options.output, self.predictor.card.activation)
 
-    def explained(self, methods: Sequence[Method]) -> Explanation:
-        """The maps of the event and their quality: from its npz if that is of the same work, else made now."""
+    def explanation(self, methods: Sequence[Method]) -> Explanation:
+        """Return the maps and their quality, from the npz if its key is the same, else computed and written to it."""
         target, path = self.target, self.stem.with_name(self.stem.name + ".npz")
         key = self._key(target, methods)
-        if (found := archive.read(path, key)) is not None:
-            return found
-        with tqdm(total=len(methods) + self.settings.judge, desc=self.stem.name, unit="map") as bar:
+        if (explanation := archive.read(path, key)) is not None:
+            return explanation
+        with tqdm(
+            total=len(methods) + (self.options.judging is not None), desc=self.stem.name, unit="map"
+        ) as bar:
 
-            def tell(what: str) -> None:
-                bar.set_postfix_str(what)
+            def report_step(name: str) -> None:
+                """Show the name of the next step, and count the last one."""
+                bar.set_postfix_str(name)
                 bar.update(int(bar.postfix is not None and bar.n < bar.total))
 
-            found = explain(
-                self.trained.net,
+            explanation = explain(
+                self.predictor.net,
                 self.event.dense()[0],
                 target,
                 methods,
-                scaling=self.trained.card.scaling,
-                judging=self.settings.judging() if self.settings.judge else None,
-                redraw=self.settings.redraw,
-                ids=identity(self.event.events[0], self.dataset.source(self.event)),
-                progress=tell,
+                scaling=self.predictor.card.scaling,
+                judging=self.options.judging,
+                redraw=self.options.redraw,
+                ids=id_columns(self.event.events[0], self.dataset.source(self.event)),
+                progress=report_step,
             )
-        about = {"classes": self.trained.card.classes, "scores": list(self.scores.values())}
-        archive.write(path, found, key, self.event, about)
-        return found
+        about = {"classes": self.predictor.card.classes, "scores": list(self.scores.values())}
+        archive.write(path, explanation, key, self.event, about)
+        return explanation
 
     def _key(self, target: Target, methods: Sequence[Method]) -> dict[str, Any]:
-        """What makes two explanations the same."""
+        """Return the key that identifies an explanation."""
         revisions = {method.name: method.revision for method in methods if method.revision > 1}
         return {
             "image": sha256(self.event.index.tobytes() + self.event.value.tobytes()).hexdigest(),
-            "weights": self.trained.sha256,
+            "weights": self.predictor.sha256,
             "target": [target.number, target.kind],
             "methods": [repr(method) for method in methods],
-            "judging": [self.settings.judging(), self.settings.redraw] if self.settings.judge else None,
+            "judging": None if self.options.judging is None else [self.options.judging, self.options.redraw],
         } | ({"revisions": revisions} if revisions else {})
 
-    def draw(self, found: Explanation, methods: Sequence[Method]) -> None:
-        """The overview of all maps, the removal curves, if asked each map; and the page."""
-        settings, name = self.settings, self.trained.card.classes[self.target.number]
-        pictures = [kind for kind in settings.formats if kind != "html"]
+    def draw(self, explanation: Explanation, methods: Sequence[Method]) -> None:
+        """Write the figures of the event (overview, removal curves, single maps) and its page."""
+        options, name = self.options, self.predictor.card.classes[self.target.number]
+        pictures = [kind for kind in options.formats if kind != "html"]
         if pictures:
-            for end, figure in self._figures(found, methods):
+            for end, figure in self._figures(explanation, methods):
                 save_figure(figure, self.stem.with_name(self.stem.name + end), pictures)
-        if pictures and found.curves is not None:
-            curves = found.curves
+        if pictures and explanation.curves is not None:
+            curves = explanation.curves
             figure = attribution_quality.removal(curves.fraction, curves.deletion, curves.insertion, curves.random,
-                                     target=f"{name.capitalize()} {settings.output}")  # fmt: skip
+                                     target=f"{name.capitalize()} {options.output}")  # fmt: skip
             save_figure(figure, self.stem.with_name(f"{self.stem.name}_removal"), pictures)
-        if "html" in settings.formats:
-            with replacing(self.stem.with_name(self.stem.name + ".html")) as temporary:
-                temporary.write_text(event_page(self.page(found, methods)), encoding="utf-8")
+        if "html" in options.formats:
+            with atomic_file(self.stem.with_name(self.stem.name + ".html")) as temporary:
+                temporary.write_text(event_page(self.page(explanation, methods)), encoding="utf-8")
 
-    def _figures(self, found: Explanation, methods: Sequence[Method]) -> Iterator[tuple[str, Figure]]:
-        """End of the name and figure: the overview, and each map if asked; plane by plane, or frames summed."""
-        image, settings = self.event.dense()[0], self.settings
-        planes = range(len(image)) if len(image) <= PLANES else [None]
+    def _figures(self, explanation: Explanation, methods: Sequence[Method]) -> Iterator[tuple[str, Figure]]:
+        """Yield (end of the file name, figure) of overview and single maps, by plane or summed over frames."""
+        image, options = self.event.dense()[0], self.options
+        planes = [None] if self.event.is_volume else range(len(image))
         for plane in planes:
             end = "" if plane is None or len(image) == 1 else f"_channel{plane}"
-            flat = {name: flattened(values, plane) for name, values in found.maps.items()}
-            charge, meta = flattened(image, plane), self.event.meta[0, plane or 0]
-            zoom, shown = charge if settings.zoom else None, settings.percentile_shown
+            flat = {name: flatten_channels(values, plane) for name, values in explanation.maps.items()}
+            charge, meta = flatten_channels(image, plane), self.event.meta[0, plane or 0]
+            zoom = charge if options.zoom else None
             yield (
                 f"{end}_overview",
                 attribution.overview(
@@ -137,17 +178,17 @@ class Job:
                     [
                         (method.title, flat[method.name], method.signed)
                         for method in methods
-                        if method.name not in found.boxes
+                        if method.name not in explanation.boxes
                     ],
                     meta,
                     title=self.title(),
-                    percentile=shown,
+                    percentile=options.percentile,
                     zoom_to=zoom,
-                    box=next(iter(found.boxes.values()), None),
-                    signed_cmap=settings.signed_cmap,
+                    box=next(iter(explanation.boxes.values()), None),
+                    signed_cmap=options.signed_cmap,
                 ),
             )
-            for method in methods if settings.each else ():
+            for method in methods if options.each else ():
                 yield (
                     f"{end}_{method.name}",
                     attribution.attribution_map(
@@ -156,27 +197,27 @@ class Job:
                         meta,
                         signed=method.signed,
                         image=charge,
-                        percentile=shown,
-                        box=found.boxes.get(method.name),
+                        percentile=options.percentile,
+                        box=explanation.boxes.get(method.name),
                         zoom_to=zoom,
-                        cmap=settings.signed_cmap if method.signed else None,
+                        cmap=options.signed_cmap if method.signed else None,
                     ),
                 )
 
     def title(self) -> str:
-        """One line on the event, what was explained, and why it was chosen."""
-        scores, name = self.scores, self.trained.card.classes[self.target.number]
+        """Return one line: event, explained class with its score, true class, and reason of the selection."""
+        scores, name = self.scores, self.predictor.card.classes[self.target.number]
         truth = f", true {self.label}" if self.label is not None else ""
         event = self.event.events[0]
-        who = Path(self.dataset.source(self.event)).name if event["event"] == UNSET else ids(event)
-        return f"{who}: {name} {scores[name]:.3f}{truth} ({self.chosen.reason})"
+        name_of_event = Path(self.dataset.source(self.event)).name if event["event"] == UNSET else ids(event)
+        return f"{name_of_event}: {name} {scores[name]:.3f}{truth} ({self.selected.reason})"
 
-    def page(self, found: Explanation, methods: Sequence[Method]) -> EventPage:
-        """What the interactive page of the event shows."""
+    def page(self, explanation: Explanation, methods: Sequence[Method]) -> EventPage:
+        """Return the content of the interactive page of the event."""
         overlays = []
         for method in methods:
-            box = found.boxes.get(method.name)
-            values = found.maps[method.name] if box is None else outline(box, self.event.shape[1:])
+            box = explanation.boxes.get(method.name)
+            values = explanation.maps[method.name] if box is None else outline(box, self.event.shape[1:])
             overlays.append(Overlay(method.name, method.title, values, method.signed, note=method.note()))
         return EventPage(
             image=self.event.dense()[0],
@@ -186,14 +227,20 @@ class Job:
             scores=self.scores,
             label=self.label,
             overlays=overlays,
-            quality=page_columns(found.rows),
+            quality=page_columns(explanation.rows),
             quantity=quantity(self.event.meta[0, 0]),
-            text=f"{self.trained.card.classes[self.target.number]} {self.settings.output}: {self.chosen.reason}",
+            text=f"{self.predictor.card.classes[self.target.number]} {self.options.output}: {self.selected.reason}",
+            volume=self.event.is_volume,
         )
 
 
 def outline(box: tuple[int, int, int, int], shape: tuple[int, int]) -> NDArray[np.float32]:
-    """(H, W) map of the edge of a box (row0, row1, column0, column1; ends excluded): 1 there, NaN elsewhere."""
+    """Return the (H, W) float32 map of the edge of a box: 1 on the edge, NaN elsewhere.
+
+    Args:
+        box: (row0, row1, column0, column1), ends excluded.
+        shape: (H, W).
+    """
     values = np.full(shape, np.nan, np.float32)
     row0, row1, column0, column1 = box
     values[row0:row1, column0:column1] = 1
@@ -201,7 +248,7 @@ def outline(box: tuple[int, int, int, int], shape: tuple[int, int]) -> NDArray[n
     return values
 
 
-def flattened(values: NDArray[Any], plane: int | None) -> NDArray[Any]:
-    """(H, W) of a (C, H, W) map: one plane, or the sum over the frames."""
+def flatten_channels(values: NDArray[Any], plane: int | None) -> NDArray[Any]:
+    """Return the (H, W) map of one plane of a (C, H, W) map; None = the sum over the frames."""
     flat: NDArray[Any] = values.sum(axis=0) if plane is None else values[plane]
     return flat

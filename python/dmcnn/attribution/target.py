@@ -1,4 +1,4 @@
-"""The number of a network that a map explains."""
+"""Target of an attribution: the number of a network that a map explains."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ ACTIVATIONS = ("sigmoid", "softmax", "none")
 
 @dataclass(frozen=True)
 class Target:
-    """Which number of the network is explained.
+    """Explained number: a logit or a score of the network.
 
-    The logit is the default: the gradient of a score vanishes where the activation saturates, and that of a softmax
-    mixes in all other classes (summed over the classes it is zero everywhere).
+    The default is the logit: the gradient of a score vanishes where the activation saturates, and with a softmax it
+    contains those of all other classes (their sum over the classes is zero).
 
     Attributes:
-        number: of the class or of the regression output.
-        kind: "logit" (the raw output) or "score" (after the activation).
-        activation: "sigmoid", "softmax" or "none", what makes scores of outputs.
+        number: number of the class or of the regression output.
+        kind: "logit" (output of the network) or "score" (after the activation).
+        activation: "sigmoid", "softmax" or "none".
+
+    Raises:
+        InputError: an unknown kind or activation.
     """
 
     number: int
@@ -30,12 +33,18 @@ class Target:
     activation: str = "none"
 
     def __post_init__(self) -> None:
-        for word, found, known in (("kind", self.kind, KINDS), ("activation", self.activation, ACTIVATIONS)):
-            if found not in known:
-                raise InputError(f"{word} = {found!r}{nearest(found, known)}, there is {', '.join(known)}")
+        for word, value, known in (("kind", self.kind, KINDS), ("activation", self.activation, ACTIVATIONS)):
+            if value not in known:
+                raise InputError(
+                    f"{word} = {value!r}{nearest(value, known)}, expected one of {', '.join(known)}"
+                )
 
     def __call__(self, outputs: torch.Tensor) -> torch.Tensor:
-        """(B,) of (B, k) outputs; InputError if there is no such output."""
+        """Return the (B,) explained numbers of (B, k) outputs.
+
+        Raises:
+            InputError: outputs of another shape, or a number that does not exist.
+        """
         if outputs.ndim != 2:
             raise InputError(f"outputs of shape {tuple(outputs.shape)}, expected (images, outputs)")
         if not 0 <= self.number < outputs.shape[1]:

@@ -1,8 +1,8 @@
-"""Cards of the networks whose users trained them in Keras: their files say little of how they were made."""
+"""Cards of networks trained in Keras, from the shapes and the ``model_config`` in their files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,35 +13,34 @@ from dmcnn._common.errors import InputError
 from dmcnn.checkpoints import keras_layers
 from dmcnn.checkpoints.card import Card
 from dmcnn.checkpoints.keras_file import KerasWeights
+from dmcnn.detectors import calorimeter, lariat, smartpixel
 from dmcnn.metrics.gaussian import FULL
-
-LARIAT_CLASSES = ["electron", "kaon", "muon", "photon", "pion", "pion_zero"]
-
-CALORIMETER_CLASSES = ["photon", "electron"]
-"""Order of the outputs of the networks that users trained in Keras, whose files do not name the classes."""
-
-PIXEL_TARGETS = {"x-midplane": 75.0, "y-midplane": 18.75, "cotAlpha": 8.0, "cotBeta": 0.5}
-"""Targets of the smart pixel users' networks, and the scales that their files do not tell."""
-
-PIXEL_WINDOWS = ((13, 21), (16, 16))
-"""(rows, columns) of the frames that these networks may take."""
 
 
 def load_keras(weights: KerasWeights, where: str) -> tuple[nn.Module, Card]:
-    with _described(where):
+    """Return the network of a file of Keras in evaluation mode on the CPU, and its card.
+
+    Args:
+        weights: content of the file.
+        where: path of the file, for errors.
+
+    Raises:
+        InputError: the weights are those of no network of dmcnn.
+    """
+    with _config_errors(where):
         card = keras_card(weights, where)
     with torch.device("meta"):  # a damaged file may ask for more memory than there is
         net = card.build()
     keras_layers.fill(net, weights.layers, where)
     if weights.config is not None:
-        with _described(where):
+        with _config_errors(where):
             keras_layers.check_steps(net, weights.config, where)
     return net.eval(), card
 
 
 @contextmanager
-def _described(where: str) -> Iterator[None]:
-    """A ``model_config`` is text from anywhere: whatever is not where it should be is an InputError."""
+def _config_errors(where: str) -> Iterator[None]:
+    """Raise InputError for any missing or malformed field of a ``model_config``, which is untrusted JSON."""
     try:
         yield
     except InputError:
@@ -51,11 +50,13 @@ def _described(where: str) -> Iterator[None]:
 
 
 def keras_card(weights: KerasWeights, where: str) -> Card:
-    """Which network of Keras' users a file belongs to, and its sizes, from shapes and ``model_config``.
+    """Return the card of the network of a file of Keras, from shapes and ``model_config``.
 
-    A separable convolution is SmartPixel's, other kernels over two axes are LArIAT's, kernels over three CNN3D's. The
-    size of the input is in the ``model_config`` alone: weights without it are taken for images of the size that the
-    network has by default.
+    A separable convolution belongs to SmartPixel, other kernels over two axes to LArIAT, kernels over three axes to
+    CNN3D. Only the ``model_config`` has the size of the input: without it the default size of the network is taken.
+
+    Raises:
+        InputError: the weights are those of no network of dmcnn.
     """
     if any("depthwise_kernel" in layer for layer in weights.layers.values()):
         return _smartpixel(weights, where)
@@ -70,13 +71,16 @@ def keras_card(weights: KerasWeights, where: str) -> Card:
 
 
 def _lariat(weights: KerasWeights, kernels: list[tuple[int, ...]]) -> Card:
-    arguments = {"num_class": kernels[-1][-1], "channels": kernels[0][-2], "height": 240, "width": 146}
+    """Return the card of a LArIAT network."""
+    arguments = {"num_class": kernels[-1][-1], "channels": kernels[0][-2]}
+    arguments |= {"height": lariat.WIRES, "width": lariat.BINS}
     if weights.config is not None:
         arguments["height"], arguments["width"], arguments["channels"] = _input_size(weights.config)
-    return _card("lariat", arguments, weights, LARIAT_CLASSES, scaling="minmax")
+    return _card("lariat", arguments, weights, lariat.CLASSES, scaling="minmax")
 
 
 def _cnn3d(weights: KerasWeights, kernels: list[tuple[int, ...]]) -> Card:
+    """Return the card of a CNN3D network."""
     first, second, *dense = kernels
     arguments: dict[str, Any] = {"channels": 21, "height": 32, "width": 32, "num_class": dense[-1][-1]}
     arguments |= {
@@ -89,13 +93,13 @@ def _cnn3d(weights: KerasWeights, kernels: list[tuple[int, ...]]) -> Card:
     if weights.config is not None:
         arguments["channels"], arguments["height"], arguments["width"] = _input_size(weights.config)
         arguments["activation"] = _activation(weights.config)
-    return _card("cnn3d", arguments, weights, CALORIMETER_CLASSES)
+    return _card("cnn3d", arguments, weights, calorimeter.CLASSES)
 
 
 def _smartpixel(weights: KerasWeights, where: str) -> Card:
-    """The card of a network of QKeras, with the grid of 4 bits that these networks were trained on."""
+    """Return the card of a SmartPixel network of QKeras, trained on charges of 4 bits."""
     if weights.config is not None:
-        raise InputError(f"{where}: a whole model of QKeras; save its weights alone (save_weights)")
+        raise InputError(f"{where}: found a whole model of QKeras, expected its weights alone (save_weights)")
     shapes = [
         {key: value.shape for key, value in layer.items()} for layer in weights.layers.values() if layer
     ]
@@ -131,38 +135,40 @@ def _smartpixel(weights: KerasWeights, where: str) -> Card:
 
 
 def _window(kernel: int, filters: int, inputs: int, where: str) -> tuple[int, int, int]:
-    """Rows and columns of the frames and the side of the pool that leave so many inputs to the dense layers."""
-    for height, width in PIXEL_WINDOWS:
+    """Return rows and columns of the frames and the side of the pooling that leave ``inputs`` to the dense layers."""
+    for height, width in smartpixel.WINDOWS:
         rows, columns = height - kernel + 1, width - kernel + 1
         for pool in range(1, min(rows, columns) + 1):
             if filters * (rows // pool) * (columns // pool) == inputs:
                 return height, width, pool
-    listed = " or ".join(f"{height} x {width}" for height, width in PIXEL_WINDOWS)
+    listed = " or ".join(f"{height} x {width}" for height, width in smartpixel.WINDOWS)
     raise InputError(
         f"{where}: no pooling of frames of {listed} pixels leaves {inputs} inputs of the dense layers"
     )
 
 
 def _targets(outputs: int, where: str) -> dict[str, float]:
-    """{target: scale} of so many outputs: k means and the k (k + 1)/2 numbers of their covariance."""
+    """Return {target: scale} of a network with ``outputs``: k means and k (k + 1)/2 numbers of their covariance."""
     try:
         count = FULL.targets(outputs)
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
-    return PIXEL_TARGETS if count == len(PIXEL_TARGETS) else {f"target{i}": 1.0 for i in range(count)}
+    known = smartpixel.TARGETS
+    return known if count == len(known) else {f"target{i}": 1.0 for i in range(count)}
 
 
 def _card(
-    model: str, arguments: dict[str, Any], weights: KerasWeights, classes: list[str], **more: Any
+    model: str, arguments: dict[str, Any], weights: KerasWeights, classes: Sequence[str], **more: Any
 ) -> Card:
+    """Return the card of a classification network."""
     count = arguments["num_class"]
-    named = classes if count == len(classes) else [f"class{number}" for number in range(count)]
+    names = classes if count == len(classes) else [f"class{number}" for number in range(count)]
     output = keras_layers.output_of(weights.config) if weights.config is not None else "softmax"
     return Card(
         model=model,
         arguments=arguments,
-        classes=list(named),
-        signal="electron" if named is CALORIMETER_CLASSES else None,
+        classes=list(names),
+        signal="electron" if names is calorimeter.CLASSES else None,
         activation="sigmoid" if output == "sigmoid" else "softmax",
         reading={"xdim": arguments["width"], "ydim": arguments["height"]},
         label="prefix",
@@ -173,7 +179,7 @@ def _card(
 
 
 def _input_size(config: dict[str, Any]) -> tuple[int, int, int]:
-    """The three axes of the input, without batch and without a last axis of one that a Reshape adds."""
+    """Return the three axes of the input, without the batch and without the last axis of 1 that a Reshape adds."""
     kind, first = keras_layers.layers_of(config)[0]
     shape = first.get("batch_input_shape") or first["batch_shape"]
     sizes = [int(size) for size in shape[1:]]
@@ -186,6 +192,7 @@ def _input_size(config: dict[str, Any]) -> tuple[int, int, int]:
 
 
 def _activation(config: dict[str, Any]) -> str:
+    """Return the activation of the convolutions."""
     return next(
         str(layer["activation"]) for kind, layer in keras_layers.layers_of(config) if kind == "Conv3D"
     )

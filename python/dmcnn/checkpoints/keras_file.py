@@ -1,4 +1,4 @@
-"""Weight files of Keras (``.h5``, ``.hdf5``), read as the plain arrays and texts that they are."""
+"""Weight files of Keras (``.h5``, ``.hdf5``), read as plain arrays and texts without Keras."""
 
 from __future__ import annotations
 
@@ -15,23 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
-from dmcnn.formats.hdf5 import opened
-from dmcnn.formats.source import existing, reading
+from dmcnn.formats.hdf5 import open_file
+from dmcnn.formats.source import decoding_errors, existing_file
 
-DEFLATE = 1100
-"""Deflate makes at most 1032 bytes of one: a dataset that claims more is not in the file."""
+MAX_DEFLATE_RATIO = 1100
+"""Largest ratio of the size of an array to its size in the file; deflate reaches 1032 at most."""
 
 
 @dataclass(frozen=True, eq=False)
 class KerasWeights:
-    """What a file of Keras holds.
+    """Content of a weight file of Keras.
 
     Attributes:
-        layers: {layer: {weight: float32 array}}, in the order of ``config`` or else of the file's list of layers;
-            weights are called kernel, bias, gamma, beta, moving_mean, moving_variance, … Layers without weights are
-            there too.
-        config: the ``model_config`` (a dict from JSON), or None in a file of weights alone.
-        version: of the Keras that wrote the file, or "".
+        layers: {layer: {weight: float32 array}}, in the order of ``config`` or else of the list in the file, layers
+            without weights included; weights are called kernel, bias, gamma, beta, moving_mean, moving_variance, …
+        config: the ``model_config`` (a dict from JSON); None in a file of weights alone.
+        version: version of Keras that wrote the file, or "".
     """
 
     layers: dict[str, dict[str, NDArray[np.float32]]]
@@ -40,16 +39,18 @@ class KerasWeights:
 
 
 def read_weights(path: str | Path) -> KerasWeights:
-    """The weights in a model file (``model.save``) or a file of weights alone (``model.save_weights``).
+    """Read the weights in a model file (``model.save``) or a file of weights alone (``model.save_weights``).
 
-    Nothing is executed, links to other files are not followed, and no array is larger than what the file stores.
-    InputError if the file is neither, or damaged.
+    Nothing is executed, links to other files are not followed, and no array is larger than the file can hold.
+
+    Raises:
+        InputError: the file is neither, or damaged.
     """
-    path = existing(path)
+    path = existing_file(path)
     where = str(path)
     _check_heaps(path)
-    with opened(path) as file:
-        with reading(where):
+    with open_file(path) as file:
+        with decoding_errors(where):
             listed = ", ".join(map(repr, list(file)[:4])) or "nothing"
             is_model = "model_weights" in file
         root = _walk(file, "model_weights", where) if is_model else file
@@ -60,47 +61,51 @@ def read_weights(path: str | Path) -> KerasWeights:
         layers = {name: _layer(root, name, f"{path}: layer {name!r}") for name in names}
         version = _texts(root, "keras_version", where) or [""]
     if config is not None:
-        layers = _ordered(layers, config, path)
+        layers = _in_config_order(layers, config, path)
     return KerasWeights(layers, config, version[0])
 
 
 def _check_heaps(path: Path) -> None:
-    """InputError unless the texts' lengths in every global heap of an HDF5 file lead to its end.
+    """Check that the lengths of the texts in every global heap of an HDF5 file lead to the end of the heap.
 
     A collection is ``GCOL``, version 1, its size in bytes, then objects of (number u16, count u16, 4 bytes, size u64)
-    and their content in whole words; number 0 is the free space. libhdf5 2.0 never returns from damaged ones.
+    and their content in whole words; number 0 is the free space. libhdf5 2.0 loops forever on a damaged one.
+
+    Raises:
+        InputError: a length that leads past the end, or nowhere.
     """
     data = path.read_bytes()
-    for found in re.finditer(rb"GCOL\x01\0\0\0", data):
-        at, end = (
-            found.end() + 8,
-            found.start() + int.from_bytes(data[found.end() : found.end() + 8], "little"),
+    for header in re.finditer(rb"GCOL\x01\0\0\0", data):
+        place, end = (
+            header.end() + 8,
+            header.start() + int.from_bytes(data[header.end() : header.end() + 8], "little"),
         )
-        while at + 16 <= min(end, len(data)):
-            number, size = struct.unpack_from("<H6xQ", data, at)
+        while place + 16 <= min(end, len(data)):
+            number, size = struct.unpack_from("<H6xQ", data, place)
             step = 16 + -(-size // 8) * 8 if number else size
-            if not 0 < step <= end - at:
-                raise InputError(f"{path}: byte {at}: a text of {size} bytes, damaged file")
-            at += step
+            if not 0 < step <= end - place:
+                raise InputError(f"{path}: byte {place}: a text of {size} bytes, damaged file")
+            place += step
 
 
 def _config(file: h5py.File, path: Path) -> dict[str, Any] | None:
+    """Read the ``model_config``; None if the file has none."""
     where = f"{path}: model_config"
     text = _texts(file, "model_config", where)
     if text is None:
         return None
-    with reading(where):
+    with decoding_errors(where):
         config = json.loads(text[0])
     if not isinstance(config, dict):
         raise InputError(f"{where}: expected the description of a model, found {type(config).__name__}")
     return config
 
 
-def _ordered(
+def _in_config_order(
     layers: dict[str, dict[str, NDArray[np.float32]]], config: dict[str, Any], path: Path
 ) -> dict[str, dict[str, NDArray[np.float32]]]:
-    """The layers in the order of the config; InputError if it does not know one that has weights."""
-    with reading(f"{path}: model_config"):
+    """Return the layers in the order of the config; InputError for a layer with weights that it does not list."""
+    with decoding_errors(f"{path}: model_config"):
         order = [str(layer["config"]["name"]) for layer in config["config"]["layers"]]
     for name, weights in layers.items():
         if weights and name not in order:
@@ -109,6 +114,7 @@ def _ordered(
 
 
 def _layer(root: h5py.Group, name: str, where: str) -> dict[str, NDArray[np.float32]]:
+    """Read {weight: array} of one layer."""
     group = _walk(root, name, where)
     weights: dict[str, NDArray[np.float32]] = {}
     for address in _texts(group, "weight_names", where) or ():
@@ -122,20 +128,21 @@ def _layer(root: h5py.Group, name: str, where: str) -> dict[str, NDArray[np.floa
 
 
 def _array(data: h5py.Dataset, where: str) -> NDArray[np.float32]:
-    with reading(where):
+    """Read an array of floating-point numbers as float32; InputError if it is larger than the file can hold."""
+    with decoding_errors(where):
         if not isinstance(data, h5py.Dataset) or data.dtype.kind != "f" or data.dtype.itemsize > 8:
             raise InputError(f"{where}: expected an array of floating-point numbers, damaged file")
         if data.external or data.is_virtual:
             raise InputError(f"{where}: its numbers are in another file, refused")
-        if data.size * data.dtype.itemsize > DEFLATE * data.id.get_storage_size():
+        if data.size * data.dtype.itemsize > MAX_DEFLATE_RATIO * data.id.get_storage_size():
             raise InputError(f"{where}: shape {data.shape} is more than the file stores, damaged file")
         values: NDArray[np.float32] = np.asarray(data[()], np.float32)
     return values
 
 
 def _walk(group: h5py.Group, address: str, where: str) -> Any:
-    """The group or dataset at ``address``, by links that stay in this file."""
-    with reading(f"{where}: {address}"):
+    """Return the group or dataset at ``address``, following hard links only, which stay in this file."""
+    with decoding_errors(f"{where}: {address}"):
         for part in address.split("/"):
             if not isinstance(group.get(part, getlink=True), h5py.HardLink):
                 raise InputError(f"{where}: {address!r} is a link elsewhere, or absent: refused")
@@ -144,8 +151,8 @@ def _walk(group: h5py.Group, address: str, where: str) -> Any:
 
 
 def _texts(group: h5py.Group, name: str, where: str) -> list[str] | None:
-    """The texts in an attribute, or in ``name``0, ``name``1, … where Keras had to split it; None if it is absent."""
-    with reading(f"{where}: {name}"):
+    """Read the texts in an attribute, or in ``name``0, ``name``1, … if Keras split it; None if it is absent."""
+    with decoding_errors(f"{where}: {name}"):
         if not isinstance(group, h5py.Group):
             raise InputError(f"{where}: expected a group, damaged file")
         if name in group.attrs:
@@ -159,7 +166,7 @@ def _texts(group: h5py.Group, name: str, where: str) -> list[str] | None:
 
 
 def _attribute(group: h5py.Group, name: str, where: str) -> Iterator[str]:
-    """The texts in an attribute; an empty list is stored as an array of no numbers."""
+    """Yield the texts in an attribute; an empty list is stored as an empty array of numbers."""
     attribute = group.attrs.get_id(name)
     if 0 in attribute.shape:
         return

@@ -1,4 +1,4 @@
-"""What Keras does differently from torch, and its weights in torch's order; TensorFlow is never needed."""
+"""Weights of Keras in the order of torch, and a check that both compute the same; TensorFlow is not needed."""
 
 from __future__ import annotations
 
@@ -18,49 +18,51 @@ Layers = Mapping[str, Mapping[str, NDArray[np.float32]]]
 """{layer: {kernel, bias, gamma, …: array}}, in the order in which the layers are applied."""
 
 DENSE = {"weight": "kernel", "bias": "bias"}
+"""Tensor in torch -> weight in Keras of a convolution or dense layer."""
+
 NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
 WEIGHTS: dict[type[nn.Module], dict[str, str]] = {
     nn.Conv2d: DENSE, nn.Conv3d: DENSE, nn.Linear: DENSE, nn.BatchNorm2d: NORM, nn.BatchNorm3d: NORM,
 }  # fmt: skip
-"""Kind of module -> {tensor in torch: weight in Keras}; a module may lack some of them, as a bias."""
+"""Kind of module -> {tensor in torch: weight in Keras}; a module may lack some of them, such as a bias."""
 
-OUTPUTS = ("softmax", "sigmoid", "linear")
-"""Activations of a last layer; they belong to the scores, not to the network."""
+OUTPUT_ACTIVATIONS = ("softmax", "sigmoid", "linear")
+"""Activations of the last layer, which a task applies to the outputs of the network."""
 
-SILENT = ("InputLayer", "Reshape", "Dropout", "SpatialDropout2D", "SpatialDropout3D")
-"""Layers that change no value in inference."""
+WITHOUT_EFFECT = ("InputLayer", "Reshape", "Dropout", "SpatialDropout2D", "SpatialDropout3D")
+"""Layers that change no value in evaluation mode."""
 
 
 def fill(net: nn.Module, layers: Layers, where: str) -> None:
-    """Put Keras' weights into a chain of torch layers, first to first, second to second.
+    """Copy weights of Keras into a chain of torch layers in order.
 
-    Convolutions are (…, in, out) in Keras and (out, in, …) in torch. Keras flattens maps as (rows, columns, maps) and
-    torch as (maps, rows, columns), so that the inputs of the first dense layer change places. A separable convolution
-    of Keras is two in torch.
+    Kernels of convolutions are (…, in, out) in Keras and (out, in, …) in torch. Keras flattens maps as (rows,
+    columns, maps) and torch as (maps, rows, columns), so that the inputs of the first dense layer are permuted. A
+    separable convolution of Keras is two layers in torch.
 
     Args:
-        net: may lie on the meta device: shapes are checked before anything is allocated.
-        layers: those without weights are left aside.
-        where: name of the file, for errors.
+        net: network, perhaps on the meta device: shapes are checked before memory is allocated.
+        layers: layers of Keras; those without weights are ignored.
+        where: path of the file, for errors.
 
     Raises:
         InputError: the first layer that does not fit: too many or too few, another shape, missing or not finite.
     """
-    found = [(name, weights) for name, weights in _separated(layers) if weights]
+    sources = [(name, weights) for name, weights in _split_separable(layers) if weights]
     modules = [(name, module) for name, module in net.named_modules() if _tensors(module)]
     kind = type(net).__name__
-    if len(found) != len(modules):
-        names = ", ".join(repr(name) for name, _ in found)
+    if len(sources) != len(modules):
+        names = ", ".join(repr(name) for name, _ in sources)
         raise InputError(
-            f"{where}: {len(found)} layers with weights ({names}), {kind} has {len(modules)} such layers"
+            f"{where}: {len(sources)} layers with weights ({names}), {kind} has {len(modules)} such layers"
         )
     state = {name: torch.zeros((), dtype=torch.int64) for name in net.state_dict() if "num_batches" in name}
     maps = 1
-    for (layer, weights), (name, module) in zip(found, modules, strict=True):
+    for (layer, weights), (name, module) in zip(sources, modules, strict=True):
         for tensor, weight in _tensors(module).items():
             shape = tuple(getattr(module, tensor).shape)
-            value = _checked(weights, weight, _keras_shape(shape), f"{where}: layer {layer!r}", kind)
-            state[f"{name}.{tensor}"] = torch.from_numpy(_turned(value, maps))
+            value = _weight(weights, weight, _keras_shape(shape), f"{where}: layer {layer!r}", kind)
+            state[f"{name}.{tensor}"] = torch.from_numpy(_to_torch(value, maps))
         if isinstance(module, nn.Conv2d | nn.Conv3d):
             maps = module.out_channels
         elif isinstance(module, nn.Linear):
@@ -68,10 +70,10 @@ def fill(net: nn.Module, layers: Layers, where: str) -> None:
     net.load_state_dict(state, assign=True)
 
 
-def _separated(layers: Layers) -> Iterator[tuple[str, Mapping[str, NDArray[np.float32]]]]:
-    """(name, weights) of every layer; of a separable convolution first the depthwise, then the pointwise one.
+def _split_separable(layers: Layers) -> Iterator[tuple[str, Mapping[str, NDArray[np.float32]]]]:
+    """Yield (name, weights) of every layer; for a separable convolution first the depthwise, then the pointwise one.
 
-    Keras keeps a depthwise kernel as (rows, columns, in, copies), torch as one of (rows, columns, 1, in x copies).
+    The (rows, columns, in, copies) of a depthwise kernel in Keras become (rows, columns, 1, in x copies).
     """
     for name, weights in layers.items():
         each, mix = weights.get("depthwise_kernel"), weights.get("pointwise_kernel")
@@ -85,18 +87,23 @@ def _separated(layers: Layers) -> Iterator[tuple[str, Mapping[str, NDArray[np.fl
 
 
 def _tensors(module: nn.Module) -> dict[str, str]:
-    """{tensor in torch: weight in Keras} of one module."""
-    found = next((names for kind, names in WEIGHTS.items() if isinstance(module, kind)), {})
-    return {tensor: name for tensor, name in found.items() if getattr(module, tensor) is not None}
+    """Return {tensor in torch: weight in Keras} of one module."""
+    names = next((names for kind, names in WEIGHTS.items() if isinstance(module, kind)), {})
+    return {tensor: name for tensor, name in names.items() if getattr(module, tensor) is not None}
 
 
 def _keras_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Shape in Keras of a tensor that torch keeps as ``shape``."""
+    """Return the shape in Keras of a tensor of ``shape`` in torch."""
     return (*shape[2:], *shape[1::-1]) if len(shape) > 1 else shape
 
 
-def _turned(value: NDArray[np.float32], maps: int) -> NDArray[np.float32]:
-    """A weight in torch's order; ``maps`` that were flattened come before a dense one, else 1."""
+def _to_torch(value: NDArray[np.float32], maps: int) -> NDArray[np.float32]:
+    """Return a weight in the axis order of torch.
+
+    Args:
+        value: weight of Keras.
+        maps: number of maps that were flattened before a dense layer, else 1.
+    """
     if value.ndim == 2:
         value = value.reshape(-1, maps, value.shape[1]).transpose(2, 1, 0).reshape(value.shape[1], -1)
     elif value.ndim > 2:
@@ -104,9 +111,14 @@ def _turned(value: NDArray[np.float32], maps: int) -> NDArray[np.float32]:
     return np.ascontiguousarray(value)
 
 
-def _checked(
+def _weight(
     weights: Mapping[str, NDArray[np.float32]], name: str, shape: tuple[int, ...], where: str, net: str
 ) -> NDArray[np.float32]:
+    """Return a weight of Keras after checking its shape and values.
+
+    Raises:
+        InputError: it is missing, has another shape, or is not finite.
+    """
     if name not in weights:
         raise InputError(
             f"{where} has no {name} but {', '.join(map(repr, weights))}; {net} expects shape {shape}"
@@ -120,15 +132,19 @@ def _checked(
 
 
 def check_steps(net: nn.Module, config: Mapping[str, Any], where: str) -> None:
-    """InputError at the first step in which ``net`` would compute something else than Keras' layers.
+    """Check that a network computes the same steps as the layers of Keras.
 
-    Weights of the same shapes fit networks with other padding, pooling, order or activation: only the file's
-    ``model_config`` tells. KeyError, TypeError, … where that does not describe a chain of layers.
+    Weights of the same shapes fit networks with other padding, pooling, order or activation, which only the
+    ``model_config`` gives.
+
+    Raises:
+        InputError: the first step that differs.
+        KeyError, TypeError, …: the ``model_config`` does not describe a chain of layers.
     """
-    theirs = [*_keras_steps(config)]
-    if theirs and theirs[-1][1] in OUTPUTS:
-        theirs.pop()
-    pairs = zip([*theirs, ("output", "the end")], [*_torch_steps(net), "the end"], strict=False)
+    keras_steps = [*_keras_steps(config)]
+    if keras_steps and keras_steps[-1][1] in OUTPUT_ACTIVATIONS:
+        keras_steps.pop()
+    pairs = zip([*keras_steps, ("output", "the end")], [*_torch_steps(net), "the end"], strict=False)
     for (layer, step), own in pairs:
         if step != own:
             raise InputError(
@@ -137,19 +153,19 @@ def check_steps(net: nn.Module, config: Mapping[str, Any], where: str) -> None:
 
 
 def layers_of(config: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """(kind, arguments) of every layer that a ``model_config`` describes, in order."""
+    """Return (kind, arguments) of every layer that a ``model_config`` describes, in order."""
     return [(layer["class_name"], layer["config"]) for layer in config["config"]["layers"]]
 
 
 def output_of(config: Mapping[str, Any]) -> str:
-    """Activation of the last layer."""
+    """Return the activation of the last layer."""
     return str(layers_of(config)[-1][1].get("activation", "linear"))
 
 
 def _keras_steps(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """(layer, what it does in words) of everything that changes values; two steps where it also activates."""
+    """Yield (layer, step in words) of every layer that changes values, with its activation as a second step."""
     for kind, layer in layers_of(config):
-        if kind in SILENT:
+        if kind in WITHOUT_EFFECT:
             continue
         name, activation = layer["name"], layer.get("activation", "linear")
         if layer.get("data_format", "channels_last") != "channels_last":
@@ -169,7 +185,7 @@ def _keras_steps(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _torch_steps(net: nn.Module) -> Iterator[str]:
-    """The same words for the layers of a chain in torch."""
+    """Yield the steps of a network of torch in the words of ``_keras_steps``."""
     for layer in trace(net):
         step = TORCH_STEPS.get(type(layer.module))
         if step is not None:
@@ -177,26 +193,30 @@ def _torch_steps(net: nn.Module) -> Iterator[str]:
 
 
 def _convolution(kind: str, strides: Any, padding: str, dilation: Any) -> str:
+    """Return a convolution in words."""
     return f"{kind} at stride {tuple(strides)}, padding {padding}, dilation {tuple(dilation)}"
 
 
 def _pooling(kind: str, size: Any, strides: Any, padding: str) -> str:
+    """Return a pooling in words."""
     return f"{kind} of {tuple(size)} at stride {tuple(strides)}, padding {padding}"
 
 
 def _torch_convolution(module: Any) -> str:
+    """Return a convolution of torch in words."""
     padding = module.padding if isinstance(module.padding, str) else "valid"
     kind = f"Conv{len(module.stride)}D"
     return _convolution(kind, module.stride, padding, module.dilation)
 
 
 def _torch_pooling(module: Any) -> str:
+    """Return a pooling of torch in words."""
     axes = 3 if isinstance(module, nn.MaxPool3d) else 2
     size = (module.kernel_size,) * axes
     return _pooling(f"MaxPooling{axes}D", size, size, "valid")
 
 
-TORCH_STEPS: dict[type[nn.Module], Callable[[Any], str]] = {
+TORCH_STEPS: dict[type[nn.Module], Callable[[Any], str]] = {  # kind of module -> its step in words
     nn.Conv2d: _torch_convolution,
     nn.Conv3d: _torch_convolution,
     nn.BatchNorm2d: lambda module: f"BatchNormalization of epsilon {module.eps:g}",

@@ -1,4 +1,4 @@
-"""Any weight file in, a network with its card out: dmcnn's checkpoints, DM-CNN's ``.pwf``, Keras' ``.h5``."""
+"""Loading of weight files of all kinds: checkpoints of dmcnn, ``.pwf`` of DM-CNN, ``.h5`` of Keras."""
 
 from __future__ import annotations
 
@@ -13,30 +13,42 @@ from torch import nn
 
 from dmcnn._common.errors import InputError, nearest
 from dmcnn.checkpoints import pwf
-from dmcnn.checkpoints.card import KEY, Card
+from dmcnn.checkpoints.card import KEY, Card, Own
 from dmcnn.checkpoints.keras_cards import load_keras
 from dmcnn.checkpoints.keras_file import read_weights
 from dmcnn.formats.hdf5 import MAGIC
 
 
-def load(path: str | Path) -> tuple[nn.Module, Card]:
-    """The network of a weight file in evaluation mode on the CPU, and its card; InputError if it is none."""
+def load(path: str | Path, own: Own = None) -> tuple[nn.Module, Card]:
+    """Return the network of a weight file in evaluation mode on the CPU, and its card.
+
+    Args:
+        path: path of the file.
+        own: user's own model, see ``Card.build``.
+
+    Raises:
+        InputError: not a weight file, or its network cannot be made.
+    """
     path = Path(path)
     if not path.is_file() or not _is_hdf5(path):
-        return _load_torch(path)
+        return _load_torch(path, own)
     return load_keras(read_weights(path), str(path))
 
 
 def _is_hdf5(path: Path) -> bool:
+    """Return whether a file begins with the signature of HDF5."""
     with path.open("rb") as file:
         return file.read(len(MAGIC)) == MAGIC
 
 
-def _load_torch(path: str | Path) -> tuple[nn.Module, Card]:
-    """The network of a checkpoint in evaluation mode on the CPU, and its card.
+def _load_torch(path: str | Path, own: Own) -> tuple[nn.Module, Card]:
+    """Return the network of a file of torch in evaluation mode on the CPU, and its card.
 
-    Reads dmcnn's checkpoints and DM-CNN's ``.pwf``, which are bare state dicts of MPID. Nothing in the file is
-    executed (``weights_only``). InputError if it is neither.
+    The file is a checkpoint of dmcnn, or a ``.pwf`` of DM-CNN, which is a bare state dict of MPID. Nothing in the
+    file is executed (``weights_only``).
+
+    Raises:
+        InputError: the file is neither.
     """
     content = read(path)
     if KEY in content:
@@ -45,22 +57,32 @@ def _load_torch(path: str | Path) -> tuple[nn.Module, Card]:
     else:
         state = pwf.state_of(content, path)
         card = pwf.card_of(state, path)
-    net = card.build()
+    try:
+        card.check_reader(own)
+        net = card.build(own)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     _fill(net, state, path)
     return net.eval(), card
 
 
 def read(path: str | Path) -> dict[str, Any]:
-    """The dict in a torch file, tensors on the CPU; InputError for anything else."""
+    """Read the dict in a file of torch, tensors on the CPU.
+
+    Raises:
+        InputError: no such file, damaged, holding other objects than weights, or not a dict.
+    """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # on the pickle protocol of files that are refused anyway
+            warnings.simplefilter(
+                "ignore"
+            )  # torch warns of the pickle protocol of files that are refused below
             content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except pickle.UnpicklingError as error:
         reason = (
-            "it holds more than weights, which would have to be executed"
+            "it holds other objects than weights, which would execute code"
             if "Unsupported" in str(error)
             else ""
         )
@@ -73,26 +95,31 @@ def read(path: str | Path) -> dict[str, Any]:
 
 
 def _card(content: Any, path: str | Path) -> Card:
+    """Return the card of a checkpoint; InputError if its fields do not fit."""
     try:
         return Card(**content)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     except TypeError as error:
-        raise InputError(f"{path}: its description does not fit this version of dmcnn ({error})") from None
+        raise InputError(f"{path}: its card does not fit this version of dmcnn ({error})") from None
 
 
 def _fill(net: nn.Module, state: Mapping[str, torch.Tensor], path: str | Path) -> None:
-    """Copy ``state`` into ``net``; InputError if a tensor is missing, unknown, of another shape or not finite."""
-    want = net.state_dict()
-    faults = [f"no tensor {name!r}" for name in want if name not in state]
-    faults += [f"unknown tensor {name!r}{nearest(name, want)}" for name in state if name not in want]
+    """Copy a state dict into a network.
+
+    Raises:
+        InputError: a tensor is missing, unknown, of another shape or not finite.
+    """
+    expected = net.state_dict()
+    faults = [f"no tensor {name!r}" for name in expected if name not in state]
+    faults += [f"unknown tensor {name!r}{nearest(name, expected)}" for name in state if name not in expected]
     faults += [
         f"{name} has shape {tuple(state[name].shape)}, expected {tuple(tensor.shape)}"
-        for name, tensor in want.items()
+        for name, tensor in expected.items()
         if name in state and state[name].shape != tensor.shape
     ]
     faults += [
-        f"{name} holds NaN or Inf" for name in want if name in state and not state[name].isfinite().all()
+        f"{name} holds NaN or Inf" for name in expected if name in state and not state[name].isfinite().all()
     ]
     if faults:
         more = f" (and {len(faults) - 1} more faults)" if len(faults) > 1 else ""

@@ -1,4 +1,4 @@
-"""Bare weights of DM-CNN (``.pwf``): state dicts that name no network."""
+"""Weight files of DM-CNN (``.pwf``): bare state dicts, without a card."""
 
 from __future__ import annotations
 
@@ -10,14 +10,20 @@ import torch
 
 from dmcnn._common.errors import InputError
 from dmcnn.checkpoints.card import Card
+from dmcnn.detectors.lartpc import CLASSES, DM_CNN_READING
 from dmcnn.models.mpid import FILTERS
-
-DM_CNN_READING = {"adc_lo": 10.0, "adc_hi": 500.0}
-"""What DM-CNN's scripts do to the pixels; its weight files do not say."""
 
 
 def state_of(content: Mapping[str, Any], path: str | Path) -> dict[str, torch.Tensor]:
-    """The state dict itself, also where a script wrapped it or trained it with DataParallel."""
+    """Return the state dict of a file, also if a script wrapped it in ``state_dict`` or used DataParallel.
+
+    Args:
+        content: dict in the file.
+        path: path of the file, for errors.
+
+    Raises:
+        InputError: not a dict of tensors.
+    """
     nested = content.get("state_dict", content)
     state = {str(name).removeprefix("module."): value for name, value in nested.items()}
     if not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
@@ -28,15 +34,19 @@ def state_of(content: Mapping[str, Any], path: str | Path) -> dict[str, torch.Te
 
 
 def card_of(state: Mapping[str, torch.Tensor], path: str | Path) -> Card:
-    """The MPID that a bare state dict must belong to, from its shapes."""
+    """Return the card of the MPID network of a bare state dict, from the shapes of its tensors.
+
+    Raises:
+        InputError: the tensors are not those of MPID.
+    """
     try:
         num_class = state["classifier.4.weight"].shape[0]
         channels = state["features.0.weight"].shape[1]
         maps = state["classifier.1.weight"].shape[1] // FILTERS[-1]
     except (KeyError, IndexError):
-        raise InputError(f"{path}: not MPID's weights: it holds {', '.join(list(state)[:3])}, …") from None
+        raise InputError(f"{path}: not weights of MPID: it holds {', '.join(list(state)[:3])}, …") from None
     side = 64 * round(maps**0.5)
-    classes = ["signal", "background"] if num_class == 2 else [f"class{i}" for i in range(num_class)]
+    classes = list(CLASSES) if num_class == 2 else [f"class{i}" for i in range(num_class)]
     return Card(
         model="mpid",
         arguments={"num_class": num_class, "channels": channels, "height": side, "width": side},

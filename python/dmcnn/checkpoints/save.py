@@ -1,4 +1,4 @@
-"""Checkpoints of dmcnn: weights with the card that says how they were made."""
+"""Saving of checkpoints: weights with the card of the network."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 
 import torch
 
-from dmcnn._common.files import replacing
+from dmcnn._common.files import atomic_file
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
-    with replacing(path) as temporary:
+    """Write a checkpoint with torch, whole or not at all."""
+    with atomic_file(path) as temporary:
         torch.save(content, temporary)

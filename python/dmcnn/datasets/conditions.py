@@ -1,4 +1,4 @@
-"""Conditions on the ids of events, such as ``run == 100 and event < 5000``: read, never executed."""
+"""Conditions on the ids of events, such as ``run == 100 and event < 5000``; parsed, never executed."""
 
 from __future__ import annotations
 
@@ -18,16 +18,22 @@ COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt,
     ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
 }  # fmt: skip
-LONGEST = 1000  # characters of a condition: deeper nesting than these can hold would exhaust the parser
+LONGEST = 1000  # characters of a condition: a longer one could be nested so deeply that the parser fails
 
 
-def truth(text: str, events: NDArray[Any]) -> NDArray[np.bool_]:
-    """(n,) bool: for which events a condition holds. Its syntax tree is read, nothing of it is executed."""
+def evaluate(text: str, events: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return (n,) bool: whether a condition holds for each of the (n,) EVENT ``events``.
+
+    The syntax tree of the text is interpreted; nothing of it is executed.
+
+    Raises:
+        InputError: a text that is no condition on the ids.
+    """
     columns = {name: events[name].astype(np.uint64) for name in FIELDS}
     try:
         if len(text) > LONGEST:
             raise ValueError(f"longer than {LONGEST} characters")
-        return _truth(_parsed(text), columns)
+        return _evaluate(_parse(text), columns)
     except ValueError as error:
         raise InputError(
             f"label = {text[:80]!r}: {error}; expected comparisons of {', '.join(FIELDS)} with whole numbers "
@@ -35,26 +41,28 @@ def truth(text: str, events: NDArray[Any]) -> NDArray[np.bool_]:
         ) from None
 
 
-def _parsed(text: str) -> ast.expr:
+def _parse(text: str) -> ast.expr:
+    """Return the syntax tree of a condition; ValueError if the text has none."""
     try:
         return ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise ValueError("not a condition") from None
 
 
-def _truth(node: ast.expr, columns: Columns) -> NDArray[np.bool_]:
+def _evaluate(node: ast.expr, columns: Columns) -> NDArray[np.bool_]:
+    """Return (n,) bool of a comparison, or of conditions joined by and, or, not."""
     if isinstance(node, ast.Compare):
-        return _compared(node, columns)
+        return _compare(node, columns)
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-        return np.logical_not(_truth(node.operand, columns))
+        return np.logical_not(_evaluate(node.operand, columns))
     if isinstance(node, ast.BoolOp):
-        terms = np.stack([_truth(term, columns) for term in node.values])
+        terms = np.stack([_evaluate(term, columns) for term in node.values])
         return np.asarray(terms.all(axis=0) if isinstance(node.op, ast.And) else terms.any(axis=0))
     raise ValueError(f"{ast.unparse(node)!r} is not a condition")
 
 
-def _compared(node: ast.Compare, columns: Columns) -> NDArray[np.bool_]:
-    """``a < b == c`` as Python means it: every neighbouring pair holds."""
+def _compare(node: ast.Compare, columns: Columns) -> NDArray[np.bool_]:
+    """Return (n,) bool of ``a < b == c`` with Python's meaning: all pairs of neighbours hold."""
     terms = [_value(term, columns) for term in (node.left, *node.comparators)]
     if all(term.ndim == 0 for term in terms) or not all(type(op) in COMPARISONS for op in node.ops):
         raise ValueError(f"{ast.unparse(node)!r} compares no id with a number")
@@ -65,6 +73,7 @@ def _compared(node: ast.Compare, columns: Columns) -> NDArray[np.bool_]:
 
 
 def _value(node: ast.expr, columns: Columns) -> NDArray[np.uint64]:
+    """Return (n,) ids, or a whole number of shape ()."""
     if isinstance(node, ast.Name) and node.id in columns:
         return columns[node.id]
     if isinstance(node, ast.Constant) and type(node.value) is int and node.value < 2**64:

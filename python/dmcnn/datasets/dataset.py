@@ -1,13 +1,16 @@
-"""Many files as one dataset: identity, labels and pixels of all their events in order."""
+"""Dataset of one or more files: identity, labels and pixels of all their events in order."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import replace
+from itertools import pairwise
 from math import prod
+from operator import index
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,20 +18,32 @@ from tqdm import tqdm
 
 from dmcnn._common import files
 from dmcnn._common.errors import InputError
+from dmcnn._common.upward import notebook
+from dmcnn.datasets.event import Event
 from dmcnn.datasets.labels import LabelRule
 from dmcnn.datasets.targets import Targets
-from dmcnn.images.sparse import SparseImages, join
-from dmcnn.readers import READERS, EventFile, arguments_of, open_images
+from dmcnn.images.sparse import Axis, SparseImages, join
+from dmcnn.readers import CHOICE, DEFAULTS, open_images
+from dmcnn.readers.base import EventFile
+from dmcnn.readers.options import Options
 from dmcnn.simulation.addresses import SCHEME, sample_path
 
+if TYPE_CHECKING:
+    from torch.utils.data import Dataset as TorchDataset
+
 CHUNK = 256  # events read at a time
-PIXELS = 2**21  # of as many events as are read at a time of small images
+SAMPLE = 16
+"""Events whose fraction of active pixels stands for all events."""
+PIXELS = 2**21  # pixels read at a time, so that more events of small images are read at once
 
 
 def expand(inputs: str | Sequence[str]) -> list[Path]:
-    """The files that paths, globs and ``sample://`` addresses name, each once, in the order given.
+    """Return the files of paths, globs and ``sample://`` addresses, in this order; those of a glob are sorted.
 
-    Those of a glob are sorted. A sample that does not exist yet is simulated.
+    A sample that does not exist yet is simulated.
+
+    Raises:
+        InputError: no such file, or one that is named twice.
     """
     paths = [sample_path(t) if t.startswith(SCHEME) else Path(t) for t in files.expand(inputs)]
     seen: dict[Path, Path] = {}
@@ -40,24 +55,27 @@ def expand(inputs: str | Sequence[str]) -> list[Path]:
 
 
 class Dataset:
-    """Several files of one image shape as one.
+    """Dataset of several files of one image shape.
 
-    Ids, sizes and labels of every event are read and checked at once; pixels when they are asked for. Between
-    files only the one read last is open.
+    The constructor reads and checks ids, sizes and labels of all events; ``read`` reads pixels. Only the file read
+    last stays open.
 
     Args:
         inputs: path, list of paths, globs, or ``sample://`` addresses.
-        label: how events get their class; None leaves images unlabelled.
-        targets: the numbers that a network shall estimate, instead of classes.
+        label: rule for the class of events; None = no classes.
+        targets: numbers that a network estimates, instead of classes.
         between: only entries ``between[0]`` to ``between[1] - 1`` of every file; None = all.
-        arguments: those of the readers (see dmcnn.readers).
+        options: options of the reader (see dmcnn.readers).
+        given: options by name, of any reader of the files; or ``reader`` and ``reader_options``, see
+            dmcnn.readers.open_images.
 
     Attributes:
         files: the files, in order.
-        events: (n,) EVENT; ``file`` is the place in ``files``, ``entry`` that in the file.
+        events: (n,) EVENT; ``file`` is the index in ``files``, ``entry`` the number in the file.
         labels: (n,) int64 class numbers, (n, k) float32 targets divided by their scales, or None.
-        names: (n,) file name of every event, where readers open whole folders; else None.
-        shape: (C, H, W) of every image.
+        names: (n,) file name of every event, if inputs are folders of one file per event; else None.
+        rule, targets: rule for the class of events, or numbers that a network estimates.
+        reading: arguments of the readers.
     """
 
     def __init__(
@@ -67,24 +85,22 @@ class Dataset:
         *,
         targets: Targets | None = None,
         between: Sequence[int] | None = None,
-        **arguments: Any,
+        options: Options | None = None,
+        **given: Any,
     ) -> None:
         if label is not None and targets is not None:
             raise ValueError("events have either classes or targets")
         self.files = expand(inputs)
+        self.rule, self.targets = label, targets
+        self.reading = {**(options.given() if options else {}), **given}
+        self._occupancy: float | None = None
         self._readers: list[EventFile] = []
         self._open = 0
         for path in self.files:
-            self._readers.append(open_images(path, **arguments))
+            self._readers.append(open_images(path, options, **given))
             self._readers[-1].close()
-            first = self._readers[0]
-            if self._readers[-1].shape != first.shape:
-                raise InputError(
-                    f"{path}: images of shape {self._readers[-1].shape}, those of {first.path} have "
-                    f"{first.shape} (channels, rows, columns); give ydim and xdim"
-                )
-        self._all_used(arguments)
-        self.shape = self._readers[0].shape
+            self._check_shape(self._readers[-1])
+        self._all_used({**(options.given() if options else {}), **given})
         self._ranges = [_range(reader, between) for reader in self._readers]
         self._ends = np.cumsum([0] + [stop - start for start, stop in self._ranges])
         self.events: NDArray[Any] = self._of_all([reader.events for reader in self._readers])
@@ -92,28 +108,62 @@ class Dataset:
         self.names = self._names()
         self.labels: NDArray[Any] | None = None if label is None else self.classes_by(label)
         if targets is not None:
-            self.labels = targets.scaled(self.stored_targets(targets.names))
+            self.labels = targets.scale(self.stored_targets(targets.names))
 
-    def _all_used(self, arguments: dict[str, Any]) -> None:
-        """InputError if an argument that differs from its default means nothing to any of the readers."""
-        taken = [arguments_of(type(reader)) for reader in self._readers]
-        for name, value in arguments.items():
-            default = next(known[name] for known in map(arguments_of, READERS.values()) if name in known)
-            if value != default and not any(name in known for known in taken):
+    def _check_shape(self, reader: EventFile) -> None:
+        """Raise InputError unless the images of a reader have the shape of the first one's."""
+        first = self._readers[0]
+        if reader.shape != first.shape:
+            raise InputError(
+                f"{reader.path}: images of shape {reader.shape}, those of {first.path} have "
+                f"{first.shape} (channels, rows, columns); give ydim and xdim"
+            )
+
+    def _all_used(self, given: dict[str, Any]) -> None:
+        """Raise InputError if an option differs from its default and no reader of the files has it."""
+        taken = set[str]().union(*(reader.options_class.names() for reader in self._readers))
+        for name, value in given.items():
+            if name in CHOICE:
+                continue
+            if value != DEFAULTS[name] and name not in taken:
                 kinds = ", ".join(sorted({type(reader).__name__ for reader in self._readers}))
                 raise InputError(f"{self.files[0]}: {name} = {value!r} means nothing to the reader ({kinds})")
 
-    def takes(self, argument: str) -> bool:
-        """Whether the reader of the first file has an argument of this name."""
-        return argument in arguments_of(type(self._readers[0]))
+    def as_drawn(self) -> Dataset:
+        """Return the same events with the values that figures show, see ``EventFile``; itself if it reads those."""
+        readers = [reader.as_drawn() for reader in self._readers]
+        if all(reader is own for reader, own in zip(readers, self._readers, strict=True)):
+            return self
+        drawn = copy(self)
+        drawn._readers, drawn._open = readers, 0
+        for reader in readers:
+            reader.close()
+            drawn._check_shape(reader)
+        return drawn
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of every image."""
+        return self._readers[0].shape
+
+    @property
+    def axis0(self) -> Axis:
+        """Meaning of the channels, see SparseImages."""
+        return self._readers[0].axis0
+
+    @property
+    def first(self) -> EventFile:
+        """Reader of the first file."""
+        return self._readers[0]
 
     def _of_all(self, columns: Sequence[NDArray[Any]]) -> NDArray[Any]:
-        """A column of every reader's entries, as one column of the dataset's events."""
+        """Concatenate a column of the entries of every file to a column of the events."""
         return np.concatenate(
             [column[start:stop] for column, (start, stop) in zip(columns, self._ranges, strict=True)]
         )
 
     def _names(self) -> list[str] | None:
+        """Return the file name of every event; None if no input is a folder."""
         if all(reader.names is None for reader in self._readers):
             return None
         names: list[str] = []
@@ -122,13 +172,13 @@ class Dataset:
         return names
 
     def classes_by(self, label: LabelRule) -> NDArray[np.int64]:
-        """(n,) int64 class number of every event by a rule; InputError where it fits none or several."""
+        """Return the (n,) int64 class numbers by a rule; InputError if it gives an event no class or several."""
         particles = self._particles() if label.needs_particles else None
         return label.apply(self.events, self.files, particles, names=self.names, stored=self.stored_classes)
 
     @property
     def stored_classes(self) -> NDArray[np.int64]:
-        """(n,) class number that its file gives every event, -1 where it gives none."""
+        """(n,) int64 class numbers that the files store; -1 where a file stores none."""
         stored = [reader.stored_classes for reader in self._readers]
         known = [
             np.full(len(reader), -1) if numbers is None else numbers
@@ -137,19 +187,19 @@ class Dataset:
         return self._of_all(known).astype(np.int64)
 
     def stored_targets(self, names: Sequence[str]) -> NDArray[np.float64]:
-        """(n, k) the numbers called ``names`` of every event, in the units of the files; NaN where there is none."""
+        """Return the (n, k) float64 targets ``names`` in the units of the files; NaN where absent."""
         return np.concatenate(self.targets_by_file(names))
 
     def targets_by_file(self, names: Sequence[str]) -> list[NDArray[np.float64]]:
-        """The same, an array for every file."""
-        found = []
+        """Return the targets ``names`` as one (n, k) float64 array per file."""
+        targets = []
         for reader, (start, stop) in zip(self._readers, self._ranges, strict=True):
-            found.append(reader.targets(names)[start:stop])
+            targets.append(reader.targets(names)[start:stop])
             reader.close()
-        return found
+        return targets
 
     def target_units(self, names: Sequence[str]) -> list[str]:
-        """The unit of each of these numbers; "" where it has none, or it is not known."""
+        """Return the unit of each of the targets; "" where it has none or it is not known."""
         return self._readers[0].target_units(names)
 
     @property
@@ -159,11 +209,11 @@ class Dataset:
 
     @property
     def frame_unit(self) -> str:
-        """Their unit; "" where it is not known."""
+        """Unit of the edges of the time frames; "" where it is not known."""
         return self._readers[0].frame_unit
 
     def entries(self, numbers: int | Sequence[int]) -> list[int]:
-        """Event numbers, counted through all files, if the dataset has them all; else InputError."""
+        """Return event numbers, counted over all files, as a list; InputError if the dataset has not all of them."""
         wanted = [numbers] if isinstance(numbers, int) else list(numbers)
         missing = [number for number in wanted if not 0 <= number < len(self)]
         if missing or not wanted:
@@ -174,6 +224,7 @@ class Dataset:
         return wanted
 
     def _particles(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the primary particles of every event: counts (n,) and PDG codes (m,)."""
         counts, codes = [], []
         for reader, (start, stop) in zip(self._readers, self._ranges, strict=True):
             n, pdg = reader.pdg()
@@ -185,8 +236,133 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.events)
 
+    @overload
+    def __getitem__(self, number: int) -> Event: ...
+
+    @overload
+    def __getitem__(self, number: slice) -> Dataset: ...
+
+    def __getitem__(self, number: int | slice) -> Event | Dataset:
+        """Return one event, or the dataset of the events ``start:stop``."""
+        if isinstance(number, slice):
+            start, stop, step = number.indices(len(self))
+            if step != 1:
+                raise ValueError(f"slices of a dataset have no step, not {step}: take events one by one")
+            return self._part_of(start, max(start, stop))
+        place = index(number)
+        if not -len(self) <= place < len(self):
+            raise IndexError(f"event {place}, the dataset has {len(self)}")
+        images = self.read(place % len(self), place % len(self) + 1)
+        return Event(
+            images=images,
+            file=self.files[int(images.events["file"][0])],
+            source=self.source(images),
+            label=self._word(images.label),
+            reading=self.reading,
+            frame_edges=self.frame_edges,
+            frame_unit=self.frame_unit,
+        )
+
+    def __iter__(self) -> Iterator[Event]:
+        """Yield the events one by one."""
+        return (self[number] for number in range(len(self)))
+
+    def _part_of(self, start: int, stop: int) -> Dataset:
+        """Return the dataset of events start..stop-1."""
+        part = copy(self)
+        ends = [min(max(edge, start), stop) for edge in self._ends.tolist()]
+        part._ranges = [
+            (first + low - begin, first + high - begin)
+            for (first, _), begin, (low, high) in zip(
+                self._ranges, self._ends.tolist(), pairwise(ends), strict=False
+            )
+        ]
+        part._ends = np.array(ends) - start
+        part.events, part._occupancy = self.events[start:stop], None
+        part.names = None if self.names is None else self.names[start:stop]
+        part.labels = None if self.labels is None else self.labels[start:stop]
+        return part
+
+    def reopened(self, whole: Dataset) -> Dataset:
+        """Return the events of this dataset, with its labels, from another dataset of the same files.
+
+        Args:
+            whole: dataset of all entries of the files, read with other options.
+        """
+        ranges = [
+            range(begin + start, begin + stop)
+            for begin, (start, stop) in zip(whole._ends.tolist(), self._ranges, strict=False)
+        ]
+        part = copy(whole)
+        part._ranges = list(self._ranges)
+        part._ends = self._ends
+        numbers = [number for entries in ranges for number in entries]
+        part.events = whole.events[numbers]
+        part.names = None if whole.names is None else [whole.names[number] for number in numbers]
+        part.rule, part.targets, part.labels = self.rule, self.targets, self.labels
+        return part
+
+    @property
+    def class_names(self) -> list[str | None]:
+        """(n,) name of the class of every event; None without a rule."""
+        if self.rule is None or self.labels is None:
+            return [None] * len(self)
+        return [self.rule.classes[number] for number in self.labels.tolist()]
+
+    def _word(self, label: NDArray[Any] | None) -> str | dict[str, float] | None:
+        """Return the class name of one event, or its targets (name -> value) in their units; None without labels."""
+        if label is None:
+            return None
+        if self.rule is not None:
+            return self.rule.classes[int(label[0])]
+        assert self.targets is not None
+        values = np.asarray(label[0], np.float64) * self.targets.scales
+        return dict(zip(self.targets.names, values.tolist(), strict=True))
+
+    def torch(self, *, scaling: str = "none", cache: str = "memory") -> TorchDataset[Any]:
+        """Return the events that hold an image as a map-style dataset for any torch DataLoader.
+
+        A sample is a (C, H, W) float32 tensor; with labels it is a pair of the tensor and its label, an int64 class
+        number or (k,) float32 targets divided by their scales. The dataset can be pickled for DataLoader workers.
+
+        Args:
+            scaling: "none" or "minmax", as in the card of a network.
+            cache: "memory", or a folder for a memory-mapped file.
+        """
+        dataset: TorchDataset[Any] = notebook("opening.torch_images")(self, scaling, cache)
+        return dataset
+
+    def __repr__(self) -> str:
+        names = [str(path) for path in self.files]
+        shown = ", ".join(names[:3]) + (f", … ({len(names)} files)" if len(names) > 3 else "")
+        return f"Dataset({shown}: {len(self)} events of {self.shape}, {self._label_words()}, {self._active_words()})"
+
+    def _label_words(self) -> str:
+        """Return the number of events of each class, or the names of the targets, as text."""
+        if self.labels is None:
+            return "no labels"
+        if self.rule is None:
+            return f"targets {', '.join(self.targets.names if self.targets else ())}"
+        counts = np.bincount(self.labels, minlength=len(self.rule.classes)).tolist()
+        return ", ".join(f"{count} {name}" for count, name in zip(counts, self.rule.classes, strict=True))
+
+    def _active_words(self) -> str:
+        """Return the fraction of active pixels of the first events as text; they are read once."""
+        count = min(len(self), SAMPLE)
+        if self._occupancy is None and count:
+            try:
+                self._occupancy = self.read(0, count).n_pixels.mean() / prod(self.shape)
+            except InputError:  # a repr must not raise
+                return "pixels cannot be read"
+        first = f" of the first {count}" if count < len(self) else ""
+        return (
+            "empty"
+            if self._occupancy is None
+            else f"{100 * self._occupancy:.3g} % of the pixels active{first}"
+        )
+
     def read(self, start: int = 0, stop: int | None = None) -> SparseImages:
-        """Events start..stop-1 of the whole, across files."""
+        """Read events start..stop-1, counted over all files."""
         stop = len(self) if stop is None else stop
         if not 0 <= start <= stop <= len(self):
             raise ValueError(f"events {start}..{stop} asked for, the dataset has {len(self)}")
@@ -200,7 +376,7 @@ class Dataset:
             number, start = number + 1, end
 
     def _part(self, number: int, start: int, stop: int) -> SparseImages:
-        """Events start..stop-1 of the whole, all of them in file ``number``."""
+        """Read events start..stop-1, all of them in file ``number``."""
         if number != self._open:
             self._readers[self._open].close()
             self._open = number
@@ -210,26 +386,26 @@ class Dataset:
         return replace(images, events=self.events[start:stop].copy(), label=labels)
 
     def cluster_sizes(self, start: int, stop: int) -> NDArray[np.int64]:
-        """(n,) pixels of events start..stop-1 of the whole that hold something in any channel."""
-        found = [np.zeros(0, np.int64)]
+        """Return the (n,) int64 numbers of pixels of events start..stop-1 that are active in any channel."""
+        sizes = [np.zeros(0, np.int64)]
         for number, (reader, (first, last)) in enumerate(zip(self._readers, self._ranges, strict=True)):
             begin = int(self._ends[number]) - first
             low, high = (min(max(edge - begin, first), last) for edge in (start, stop))
             if low < high:
-                found.append(reader.cluster_sizes(low, high))
+                sizes.append(reader.cluster_sizes(low, high))
                 if number != self._open:
                     reader.close()
-        return np.concatenate(found)
+        return np.concatenate(sizes)
 
     def chunks(self, size: int = CHUNK) -> Iterator[SparseImages]:
-        """All events in order, ``size`` at a time."""
+        """Yield all events in order, ``size`` at a time."""
         if size < 1:
             raise ValueError(f"chunks of {size} events")
         for start in range(0, len(self), size):
             yield self.read(start, min(start + size, len(self)))
 
     def load(self, progress: bool = True) -> SparseImages:
-        """The whole dataset in memory; with a progress bar if that is wanted and there is a terminal."""
+        """Read the whole dataset; on a terminal, with a progress bar unless ``progress`` is False."""
         with tqdm(total=len(self), unit="event", desc="reading", disable=None if progress else True) as bar:
             parts = []
             for chunk in self.chunks(max(CHUNK, PIXELS // prod(self.shape))):
@@ -237,24 +413,32 @@ class Dataset:
                 bar.update(len(chunk))
         return join(parts)
 
+    @property
+    def sources(self) -> list[str]:
+        """(n,) path of the file of every event; in a folder, that of its own file."""
+        paths = [self.files[number] for number in self.events["file"]]
+        if self.names is None:
+            return [str(path) for path in paths]
+        return [str(path / name) for path, name in zip(paths, self.names, strict=True)]
+
     def source(self, event: SparseImages) -> str:
-        """The file that one event comes from; in a folder, its own."""
+        """Return the path of the file of one event; in a folder, that of its own file."""
         file = int(event.events["file"][0])
         if self.names is None:
             return str(self.files[file])
-        mine = (self.events["file"] == file) & (self.events["entry"] == event.events["entry"][0])
-        return str(self.files[file] / self.names[int(mine.argmax())])
+        match = (self.events["file"] == file) & (self.events["entry"] == event.events["entry"][0])
+        return str(self.files[file] / self.names[int(match.argmax())])
 
     def report_lines(self) -> list[str]:
-        """For people: what became of every file's entries so far."""
+        """Return log lines per file: entries read so far, then one line per anomaly."""
         return [line for reader in self._readers for line in reader.report_lines()]
 
     def modified(self) -> list[int]:
-        """Time of the last change of every file [ns]."""
+        """Return the time of the last change of every file [ns]."""
         return [reader.modified for reader in self._readers]
 
     def fingerprint(self) -> str:
-        """16 hexadecimal digits that name these events: file names, sizes, producers and ids, in order."""
+        """Return 16 hexadecimal digits that identify the events: file names, sizes, producers and ids, in order."""
         digest = hashlib.sha256()
         for number, reader in enumerate(self._readers):
             about = [reader.path.name, reader.size, reader.producer, len(reader)]
@@ -269,7 +453,7 @@ class Dataset:
 
 
 def _range(reader: EventFile, between: Sequence[int] | None) -> tuple[int, int]:
-    """The entries of one file that are wanted; InputError if it does not have them all."""
+    """Return the first and end entry of a file to use; InputError if it has not all of them."""
     if between is None:
         return 0, len(reader)
     start, stop = between

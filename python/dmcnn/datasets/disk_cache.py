@@ -1,8 +1,8 @@
-"""A dataset's sparse images in one file that is mapped into memory: no ROOT or HDF5 is decoded twice.
+"""Cache of a dataset's sparse images in one memory-mapped file: no ROOT or HDF5 is decoded twice.
 
 The file holds the columns of SparseImages one after another, each starting at a multiple of 64 bytes, in this
-machine's byte order; then a JSON text that says where each lies, with its CRC-32; then the length of that text
-(uint64), its CRC-32 (uint32) and 12 bytes that mark the end. A file that was cut short has no such end.
+machine's byte order; then a JSON text with position, shape and CRC-32 of each column; then the length of that text
+(uint64), its CRC-32 (uint32) and 12 bytes that mark the end. A truncated file has no such end.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from dmcnn import __version__
-from dmcnn._common.files import replacing, writable
+from dmcnn._common.files import atomic_file, output_folder
 from dmcnn.datasets.dataset import Dataset
-from dmcnn.images.sparse import EVENT, META, SparseImages
+from dmcnn.images.sparse import EVENT, META, Axis, SparseImages
 
 log = logging.getLogger("dmcnn")
 
@@ -38,31 +38,32 @@ DTYPES: dict[str, Any] = {
 }  # fmt: skip
 
 MAPPED = ("index", "value")
-"""Columns that stay on disk until they are touched; the others are small."""
+"""Columns that stay on disk until they are used; the others are small."""
 
 
 class UnusableError(ValueError):
-    """The cache file cannot be used; the text says why."""
+    """Cache file that cannot be used; the text gives the reason."""
 
 
 def load(dataset: Dataset, folder: str | Path, arguments: dict[str, Any]) -> tuple[SparseImages, list[str]]:
-    """The events of a dataset that hold an image, memory-mapped, and its reader's report.
+    """Return the events of a dataset that hold an image, memory-mapped, and the report of its reader.
 
-    They come from ``folder`` if its file was made from the same files (by name, size, time of change and ids) with
-    the same arguments, labels and version of dmcnn, and is whole; else it is made, or made again, and it is said.
+    They come from a cache file in ``folder`` if it is whole and was made from the same files (by name, size, time of
+    change and ids) with the same arguments, labels and version of dmcnn; else the file is written, with a log line
+    if it replaces another.
 
     Args:
         dataset: labelled or not.
-        folder: of the cache; created if need be.
-        arguments: the reader's, with which the dataset was opened.
+        folder: folder of the cache; created if it does not exist.
+        arguments: arguments of the reader with which the dataset was opened.
     """
     places = [str(path.resolve()) for path in dataset.files]
-    path = writable(folder) / f"{_digest({**arguments, ' files': places})}.sparse"
-    wanted = key(dataset, arguments)
+    path = output_folder(folder) / f"{_digest({**arguments, ' files': places})}.sparse"
+    name = key(dataset, arguments)
     try:
-        found = read(path, wanted)
+        content = read(path, name, dataset.axis0)
         log.info("%s: images from the cache", path)
-        return found
+        return content
     except FileNotFoundError:
         pass
     except UnusableError as error:
@@ -70,28 +71,39 @@ def load(dataset: Dataset, folder: str | Path, arguments: dict[str, Any]) -> tup
     with tqdm(total=len(dataset), unit="event", desc="reading", disable=None) as bar:
 
         def chunks() -> Iterable[SparseImages]:
+            """Yield the events with an image of every chunk."""
             for chunk in dataset.chunks():
                 yield chunk.take(chunk.has_image)
                 bar.update(len(chunk))
 
-        write(path, chunks(), wanted, dataset.report_lines)
-    return read(path, wanted)
+        write(path, chunks(), name, dataset.report_lines)
+    return read(path, name, dataset.axis0)
 
 
 def key(dataset: Dataset, arguments: dict[str, Any]) -> str:
-    """Names what a cache holds: events, their labels, how their pixels were read, and by which version."""
+    """Return the identity of a cache: hash of events, labels, reader arguments and version of dmcnn."""
     labels = None if dataset.labels is None else hashlib.sha256(dataset.labels.tobytes()).hexdigest()
     return _digest({**arguments, " data": [dataset.fingerprint(), dataset.modified(), labels, __version__]})
 
 
 def _digest(words: dict[str, Any]) -> str:
+    """Return 16 hexadecimal digits of the SHA-256 of sorted names and values."""
     return hashlib.sha256(repr(sorted(words.items())).encode()).hexdigest()[:16]
 
 
 def write(path: Path, chunks: Iterable[SparseImages], name: str, report: Any = list) -> None:
-    """Store chunks of one shape as the cache called ``name``; ``report()`` gives its lines after the last chunk.
+    """Write chunks of one shape as the cache with identity ``name``.
 
     The pixels go to disk chunk by chunk, so that a dataset may be larger than the memory.
+
+    Args:
+        path: cache file, whole or absent.
+        chunks: events in order.
+        name: identity from ``key``.
+        report: function that returns the lines of the reader, called after the last chunk.
+
+    Raises:
+        ValueError: chunks of different shapes, or a column of another dtype than DTYPES.
     """
     rest: dict[str, list[NDArray[Any]]] = {
         "offsets": [np.zeros(1, np.int64)],
@@ -101,7 +113,11 @@ def write(path: Path, chunks: Iterable[SparseImages], name: str, report: Any = l
         "targets": [],
     }
     shape: tuple[int, int, int] | None = None
-    with replacing(path) as temporary, temporary.open("wb") as file, TemporaryFile(dir=path.parent) as values:
+    with (
+        atomic_file(path) as temporary,
+        temporary.open("wb") as file,
+        TemporaryFile(dir=path.parent) as values,
+    ):
         index_crc = value_crc = count = 0
         for chunk in chunks:
             shape = shape or chunk.shape
@@ -134,20 +150,24 @@ def write(path: Path, chunks: Iterable[SparseImages], name: str, report: Any = l
 
 
 def _align(file: IO[bytes]) -> int:
+    """Pad the file to a multiple of ALIGN bytes and return the position."""
     file.write(bytes(-file.tell() % ALIGN))
     return file.tell()
 
 
 def _dtypes() -> dict[str, str]:
+    """Return the dtypes of the columns as text."""
     return {name: repr(np.dtype(dtype).descr) for name, dtype in DTYPES.items()}
 
 
-def read(path: Path, name: str) -> tuple[SparseImages, list[str]]:
-    """The images of a cache file, their pixels memory-mapped, and their reader's report; every byte is checked.
+def read(path: Path, name: str, axis0: Axis = "plane") -> tuple[SparseImages, list[str]]:
+    """Return the images of a cache file, their pixels memory-mapped, and their reader's report; check every byte.
+
+    The file does not say what the channels are: ``axis0`` does.
 
     Raises:
-        FileNotFoundError: there is none.
-        UnusableError: the file is damaged, or its name is not ``name``.
+        FileNotFoundError: no such file.
+        UnusableError: a damaged file, or one with another identity than ``name``.
     """
     if path.stat().st_size < END.size:
         raise UnusableError("cut short")
@@ -160,15 +180,16 @@ def read(path: Path, name: str) -> tuple[SparseImages, list[str]]:
         raise UnusableError("damaged: wrong checksum of its header")
     about = json.loads(text)
     if about["key"] != name or about["dtypes"] != _dtypes():
-        raise UnusableError("of files that have changed since, or of another version of dmcnn")
+        raise UnusableError("made from files that have changed since, or by another version of dmcnn")
     columns = {column: _column(raw, column, *place) for column, place in about["columns"].items()}
     if "targets" in columns:
         columns["label"] = columns.pop("targets")
-    images = SparseImages(shape=tuple(about["shape"]), **columns)
+    images = SparseImages(shape=tuple(about["shape"]), axis0=axis0, **columns)
     return images, about["report"]
 
 
 def _column(raw: NDArray[np.uint8], name: str, start: int, shape: list[int], crc: int) -> NDArray[Any]:
+    """Return a column of the mapped bytes; UnusableError if its checksum is wrong."""
     dtype = np.dtype(DTYPES[name])
     part = raw[start : start + dtype.itemsize * int(np.prod(shape))]
     if zlib.crc32(part.data) != crc:

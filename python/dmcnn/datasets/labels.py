@@ -1,4 +1,4 @@
-"""Which class an event belongs to: by its ids, the name of its file, its true particles, or the file's own word."""
+"""Labels: class of each event from its ids, the name of its file, its primary particles, or a number in the file."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError, nearest
-from dmcnn.datasets.conditions import truth
+from dmcnn.datasets.conditions import evaluate
 from dmcnn.images.sparse import EVENT
 
 Label = str | Mapping[Any, str | int]
 Particles = tuple[NDArray[np.int64], NDArray[np.int64]]
-"""Primary particles: how many each event has (n,), and the PDG codes of all, one after another (m,)."""
+"""Primary particles: number in each event (n,), and PDG codes of all events one after another (m,)."""
 Names = Sequence[str]
-"""The name of the file that each event comes from (n,), where one reader opens a whole folder."""
+"""File name of each event (n,), where one reader opens a whole folder."""
 
 PREFIX, STORED = "prefix", "y"
-"""The two labels that are words."""
+"""Labels that are words: class name at the beginning of the file name, and class number in the file."""
 
 
 @dataclass(frozen=True)
 class LabelRule(ABC):
-    """Gives every event the number of its class; an event that fits none or several is an error.
+    """Rule that gives every event a class number; an event that fits no class or several is an error.
 
     Attributes:
         classes: names of the classes, in the order of their numbers.
@@ -38,26 +38,26 @@ class LabelRule(ABC):
 
     @staticmethod
     def parse(label: Label, classes: Sequence[str], signal: str | None = None) -> LabelRule:
-        """The rule that a ``label`` setting means.
+        """Parse the ``label`` setting into a rule.
 
         Args:
-            label: a condition on run, subrun, event and entry such as ``"run == 100"`` (true = signal); or
-                {file name pattern: class}; or {PDG code of a primary particle: class}; or "prefix": the longest
-                class name that the file's name begins with; or "y": the class number that the file stores. A class
-                is given by name or number.
+            label: a condition on run, subrun, event and entry such as ``"run == 100"`` (true = signal);
+                {file name pattern: class}; {PDG code of a primary particle: class}; "prefix", the longest class
+                name that the file name begins with; or "y", the class number in the file. A class is given by
+                name or number.
             classes: names in the order of their numbers.
-            signal: which of two classes a true condition means; None = the one named "signal".
+            signal: class of a true condition; None = the class named "signal".
 
         Raises:
-            InputError: what is wrong with the label, and the nearest valid choice.
+            InputError: an invalid label; the message gives the nearest valid choice.
         """
         classes = tuple(classes)
         if label == PREFIX:
             return Prefix(classes)
         if label == STORED:
-            return Stored(classes)
+            return StoredClass(classes)
         if isinstance(label, str):
-            return Condition.of(label, classes, signal)
+            return Condition.from_text(label, classes, signal)
         if not isinstance(label, Mapping) or not label:
             raise InputError(
                 f"label = {label!r}: expected a condition, {{file pattern: class}} or {{PDG code: class}}"
@@ -70,8 +70,13 @@ class LabelRule(ABC):
         raise InputError(f"label = {label!r}: expected only file patterns or only PDG codes as keys")
 
     @property
+    @abstractmethod
+    def setting(self) -> Label:
+        """The ``label`` setting that means this rule."""
+
+    @property
     def needs_particles(self) -> bool:
-        """Whether ``apply`` wants the primary particles."""
+        """Whether ``apply`` needs the primary particles."""
         return False
 
     @abstractmethod
@@ -84,22 +89,31 @@ class LabelRule(ABC):
         names: Names | None = None,
         stored: NDArray[np.int64] | None = None,
     ) -> NDArray[np.int64]:
-        """(n,) int64 class number of every event.
+        """Return the (n,) int64 class number of every event.
 
         Args:
             events: (n,) EVENT.
-            files: the files that ``events["file"]`` numbers.
+            files: files in the order of ``events["file"]``.
             particles: primary particles of the events, only for a rule on PDG codes.
             names: (n,) file name of each event; None = those of ``files``.
-            stored: (n,) class numbers that the files give, -1 where one gives none; None = none does.
+            stored: (n,) class numbers in the files, -1 where a file has none; None = no file has one.
 
         Raises:
-            InputError: the first event (or file) that fits none or several of the classes.
+            InputError: an event (or file) that fits no class or several; the message names the first.
         """
 
 
 def class_number(name: str | int, classes: tuple[str, ...], what: str = "label") -> int:
-    """The number of a class given by name or number; ``what`` is the key that gives it."""
+    """Return the number of a class that is given by name or number.
+
+    Args:
+        name: name or number.
+        classes: names in the order of their numbers.
+        what: key that gives the class, for the message.
+
+    Raises:
+        InputError: no such class.
+    """
     if isinstance(name, str) and name in classes:
         return classes.index(name)
     if isinstance(name, int) and not isinstance(name, bool) and 0 <= name < len(classes):
@@ -111,33 +125,43 @@ def class_number(name: str | int, classes: tuple[str, ...], what: str = "label")
 
 @dataclass(frozen=True)
 class Condition(LabelRule):
-    """True = signal, false = the other of two classes."""
+    """Rule on run, subrun, event and entry: the signal class where a condition is true, else the other class."""
 
     signal: int
     text: str
 
     @classmethod
-    def of(cls, text: str, classes: tuple[str, ...], signal: str | None) -> Condition:
-        """The rule, once its text has proved itself on no events at all."""
+    def from_text(cls, text: str, classes: tuple[str, ...], signal: str | None) -> Condition:
+        """Parse the rule and check it against an empty event table.
+
+        Raises:
+            InputError: other than two classes, no signal class, or an invalid condition.
+        """
         name = "signal" if signal is None else signal
         if len(classes) != 2:
             raise InputError(
                 f"label = {text!r} tells 2 classes apart, there are {len(classes)}: {list(classes)}"
             )
         if name not in classes:
-            raise InputError(f"label = {text!r}: which of {list(classes)} is true is not said, set signal")
-        truth(text, np.zeros(0, EVENT))
+            raise InputError(
+                f"label = {text!r}: the class of a true condition is unknown, set signal to one of {list(classes)}"
+            )
+        evaluate(text, np.zeros(0, EVENT))
         return cls(classes, classes.index(name), text)
+
+    @property
+    def setting(self) -> Label:
+        return self.text
 
     def apply(
         self, events: NDArray[Any], files: Sequence[Path], particles: Particles | None = None, **_: Any
     ) -> NDArray[np.int64]:
-        return np.where(truth(self.text, events), self.signal, 1 - self.signal).astype(np.int64)
+        return np.where(evaluate(self.text, events), self.signal, 1 - self.signal).astype(np.int64)
 
 
 @dataclass(frozen=True)
 class NameRule(LabelRule):
-    """A rule on the name of the file that an event comes from, upper and lower case distinguished."""
+    """Rule on the file name of an event; upper and lower case differ."""
 
     def apply(
         self,
@@ -149,38 +173,54 @@ class NameRule(LabelRule):
         stored: NDArray[np.int64] | None = None,
     ) -> NDArray[np.int64]:
         if names is None:
-            numbers = np.array([self.of(Path(file).name, file) for file in files], np.int64)
+            numbers = np.array([self.class_of(Path(file).name, file) for file in files], np.int64)
             return np.asarray(numbers[events["file"]], np.int64)
         known: dict[str, int] = {}
         for name, number in zip(names, events["file"], strict=True):
             if name not in known:
-                known[name] = self.of(name, f"{files[number]}: {name}")
+                known[name] = self.class_of(name, f"{files[number]}: {name}")
         return np.array([known[name] for name in names], np.int64)
 
     @abstractmethod
-    def of(self, name: str, place: str | Path) -> int:
-        """The class number of a file name; InputError beginning with ``place`` if it fits none or several."""
+    def class_of(self, name: str, place: str | Path) -> int:
+        """Return the class number of a file name.
+
+        Args:
+            name: file name.
+            place: file, for the message.
+
+        Raises:
+            InputError: the name fits no class or several.
+        """
 
 
 @dataclass(frozen=True)
 class FileName(NameRule):
-    """The one pattern that a file's name matches."""
+    """Rule on patterns: a file name must match exactly one of them."""
 
     patterns: Mapping[str, int]
 
-    def of(self, name: str, place: str | Path) -> int:
+    @property
+    def setting(self) -> Label:
+        return {pattern: self.classes[number] for pattern, number in self.patterns.items()}
+
+    def class_of(self, name: str, place: str | Path) -> int:
         matches = [pattern for pattern in self.patterns if fnmatchcase(name, pattern)]
         if len(matches) != 1:
-            found = f"matches {matches}" if matches else f"matches none of {list(self.patterns)}"
-            raise InputError(f"{place}: its name {found}, expected exactly one label pattern")
+            result = f"matches {matches}" if matches else f"matches none of {list(self.patterns)}"
+            raise InputError(f"{place}: its name {result}, expected exactly one label pattern")
         return self.patterns[matches[0]]
 
 
 @dataclass(frozen=True)
 class Prefix(NameRule):
-    """The longest class name that a file's name begins with: pion_zero_7.npy is a pion_zero and no pion."""
+    """Rule on the longest class name that a file name begins with: pion_zero_7.npy is a pion_zero, not a pion."""
 
-    def of(self, name: str, place: str | Path) -> int:
+    @property
+    def setting(self) -> Label:
+        return PREFIX
+
+    def class_of(self, name: str, place: str | Path) -> int:
         fits = [known for known in self.classes if name.startswith(known)]
         if not fits:
             word = name.partition(".")[0].rstrip("_0123456789")
@@ -191,8 +231,12 @@ class Prefix(NameRule):
 
 
 @dataclass(frozen=True)
-class Stored(LabelRule):
-    """The class number that the file itself stores."""
+class StoredClass(LabelRule):
+    """Rule on the class number in the file."""
+
+    @property
+    def setting(self) -> Label:
+        return STORED
 
     def apply(
         self,
@@ -207,9 +251,9 @@ class Stored(LabelRule):
         wrong = np.flatnonzero((numbers < 0) | (numbers >= len(self.classes)))
         if len(wrong):
             first = wrong[0]
-            found = "stores no class" if numbers[first] < 0 else f"stores class {numbers[first]}"
+            content = "stores no class" if numbers[first] < 0 else f"stores class {numbers[first]}"
             raise InputError(
-                f"{files[events['file'][first]]}: entry {events['entry'][first]}: the file {found}, expected 0 to "
+                f"{files[events['file'][first]]}: entry {events['entry'][first]}: the file {content}, expected 0 to "
                 f"{len(self.classes) - 1} for {list(self.classes)}"
             )
         return np.asarray(numbers, np.int64)
@@ -217,9 +261,13 @@ class Stored(LabelRule):
 
 @dataclass(frozen=True)
 class Primary(LabelRule):
-    """The class of the primary particles that have one; two of the same class are fine."""
+    """Rule on PDG codes of the primary particles; several particles of one class are valid."""
 
     codes: Mapping[int, int]
+
+    @property
+    def setting(self) -> Label:
+        return {code: self.classes[number] for code, number in self.codes.items()}
 
     @property
     def needs_particles(self) -> bool:

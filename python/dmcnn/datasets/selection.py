@@ -1,4 +1,4 @@
-"""Which events to look at: by number, by score, by how much two networks differ, so many of each file."""
+"""Selection of events by number, by score, or by the difference of the scores of two networks."""
 
 from __future__ import annotations
 
@@ -19,40 +19,40 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """An event by its number in the dataset, and why it was chosen."""
+class SelectedEvent:
+    """Event by its number in the dataset, with the reason of its selection."""
 
     number: int
     reason: str
 
 
-def by_number(dataset: Dataset, entries: int | Sequence[int] | None) -> list[Chosen]:
-    """The events of these numbers, counted through all files; InputError for one that the dataset does not have."""
+def select_by_number(dataset: Dataset, entries: int | Sequence[int] | None) -> list[SelectedEvent]:
+    """Select events by number, counted through all files; InputError for a number beyond the dataset."""
     numbers = [] if entries is None else dataset.entries(entries)
-    return [Chosen(number, f"entry {number}") for number in numbers]
+    return [SelectedEvent(number, f"entry {number}") for number in numbers]
 
 
-def ranked(key: Floats, count: int | None, files: NDArray[np.int32], per_file: int | None) -> list[int]:
-    """Event numbers by rising ``key``: the first ``count``, at most ``per_file`` of each file; NaN is never chosen.
+def rank_events(key: Floats, count: int | None, files: NDArray[np.int32], per_file: int | None) -> list[int]:
+    """Return the numbers of the first ``count`` events by rising ``key``, at most ``per_file`` of each file.
 
     Args:
-        key: (n,) small for the events that are wanted; ties go to the lower number.
-        count: how many; None = all.
-        files: (n,) file of every event.
+        key: (n,) float64; events with NaN are left out, and of equals the lower number comes first.
+        count: None = all.
+        files: (n,) file number of every event.
         per_file: None = no limit.
     """
-    taken: Counter[int] = Counter()
-    found: list[int] = []
+    counts: Counter[int] = Counter()
+    numbers: list[int] = []
     for number in np.argsort(key, kind="stable").tolist():
-        if math.isnan(key[number]) or len(found) == count:
+        if math.isnan(key[number]) or len(numbers) == count:
             break
-        if per_file is None or taken[int(files[number])] < per_file:
-            taken[int(files[number])] += 1
-            found.append(number)
-    return found
+        if per_file is None or counts[int(files[number])] < per_file:
+            counts[int(files[number])] += 1
+            numbers.append(number)
+    return numbers
 
 
-def by_score(
+def select_by_score(
     scores: Floats,
     files: NDArray[np.int32],
     *,
@@ -63,16 +63,16 @@ def by_score(
     others: Floats | None = None,
     disagree: int | None = None,
     per_file: int | None = None,
-) -> list[Chosen]:
-    """The events of the highest and the lowest scores, of those nearest to a border, and of most disagreement.
+) -> list[SelectedEvent]:
+    """Select the events of highest score, lowest score, score nearest to a border, and largest disagreement.
 
     Args:
-        scores: (n,) NaN where an event has none.
-        files: (n,) file of every event.
-        top, bottom, border, disagree: how many of each kind; None = no such kind.
-        border_score: the score that ``border`` means.
+        scores: (n,) float64; NaN where an event has none.
+        files: (n,) file number of every event.
+        top, bottom, border, disagree: number of events of each kind; None = no such kind.
+        border_score: score to which ``border`` refers.
         others: (n,) scores of another network, for ``disagree``.
-        per_file: at most so many of each kind from each file.
+        per_file: largest number of events of each kind from one file; None = no limit.
     """
     kinds = [
         ("highest score", top, -scores),
@@ -81,31 +81,41 @@ def by_score(
         ("most disagreement", disagree, -np.abs(scores - (scores if others is None else others))),
     ]
     return [
-        Chosen(
+        SelectedEvent(
             number,
             f"{what}, number {place}: {_scores(number, scores, others if count is disagree else None)}",
         )
         for what, count, key in kinds
         if count is not None
-        for place, number in enumerate(ranked(key, count, files, per_file), 1)
+        for place, number in enumerate(rank_events(key, count, files, per_file), 1)
     ]
 
 
 def _scores(number: int, scores: Floats, others: Floats | None) -> str:
+    """Return the score of an event, or the scores of both networks, as text."""
     both = "" if others is None else f" and {others[number]:.4f}"
     return f"{scores[number]:.4f}{both}"
 
 
-def each_once(chosen: Iterable[Chosen]) -> list[Chosen]:
-    """Every event once, where it came first, with all its reasons."""
+def merge_reasons(events: Iterable[SelectedEvent]) -> list[SelectedEvent]:
+    """Return every event once, at its first place, with all its reasons."""
     reasons: dict[int, list[str]] = {}
-    for one in chosen:
-        reasons.setdefault(one.number, []).append(one.reason)
-    return [Chosen(number, "; ".join(dict.fromkeys(why))) for number, why in reasons.items()]
+    for event in events:
+        reasons.setdefault(event.number, []).append(event.reason)
+    return [SelectedEvent(number, "; ".join(dict.fromkeys(texts))) for number, texts in reasons.items()]
 
 
-def from_tables(paths: str | Sequence[str], dataset: Dataset, column: str = "signal_score") -> Floats:
-    """(n,) scores of the dataset's events from CSVs, one per file of the dataset, by ``entry_number``; else NaN."""
+def read_scores(paths: str | Sequence[str], dataset: Dataset, column: str = "signal_score") -> Floats:
+    """Return the (n,) float64 scores of the events of a dataset from CSVs; NaN where a CSV has none.
+
+    Args:
+        paths: paths and globs of the CSVs, one per file of the dataset, in order.
+        dataset: rows and events are matched by ``entry_number``.
+        column: column of the score.
+
+    Raises:
+        InputError: another number of CSVs than files, or an entry that a file does not have.
+    """
     csvs = expand(paths)
     if len(csvs) != len(dataset.files):
         raise InputError(
@@ -115,9 +125,10 @@ def from_tables(paths: str | Sequence[str], dataset: Dataset, column: str = "sig
     for number, path in enumerate(csvs):
         values, _ = table.scores(path, column)
         rows = table.read(path, ["entry_number"])
-        mine = np.flatnonzero(dataset.events["file"] == number)
+        events = np.flatnonzero(dataset.events["file"] == number)
         place = {
-            int(entry): int(event) for event, entry in zip(mine, dataset.events["entry"][mine], strict=True)
+            int(entry): int(event)
+            for event, entry in zip(events, dataset.events["entry"][events], strict=True)
         }
         for row, (word, score) in enumerate(zip(rows.column("entry_number"), values, strict=True)):
             if math.isnan(score) or not word.strip():
@@ -125,13 +136,14 @@ def from_tables(paths: str | Sequence[str], dataset: Dataset, column: str = "sig
             entry = _entry(rows, row, word)
             if entry not in place:
                 raise InputError(
-                    f"{rows.place(row)}: entry {word}, but {dataset.files[number]} has {len(mine)} entries"
+                    f"{rows.place(row)}: entry {word}, but {dataset.files[number]} has {len(events)} entries"
                 )
             scores[place[entry]] = score
     return scores
 
 
 def _entry(rows: table.Table, row: int, word: str) -> int:
+    """Return the entry number of a row; InputError if it is no number."""
     try:
         return int(float(word))
     except (ValueError, OverflowError):

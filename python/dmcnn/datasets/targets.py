@@ -1,4 +1,4 @@
-"""What a network estimates: numbers that the files give every event, each divided by a scale."""
+"""Targets of regression: numbers of each event in the files, divided by scales."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError, nearest
+from dmcnn.detectors.smartpixel import TARGETS
 
 Floats = NDArray[np.float64]
-Stored = Callable[[Sequence[str]], Floats | list[Floats]]
-"""Gives the numbers of these names of all events (n, k), or a list of such arrays, one per file."""
-How = Sequence[float] | Literal["fixed", "percentile", "pitch"]
+StoredNumbers = Callable[[Sequence[str]], Floats | list[Floats]]
+"""Function of k names that returns the numbers (n, k) of all events, or a list of such arrays, one per file."""
+ScaleChoice = Sequence[float] | Literal["fixed", "percentile", "pitch"]
 
-FIXED = {"x-midplane": 75.0, "y-midplane": 18.75, "cotAlpha": 8.0, "cotBeta": 0.5}
-"""Scales of the tracks of smart pixels: one and a half pixels of 50 x 12.5 um."""
 MIDPLANES = {"x-midplane": 0, "y-midplane": 1}
-"""Which pitch belongs to a target."""
+"""Target -> axis of the pitch that scales it: 0 = x, 1 = y."""
 PITCHES = 1.5
+"""Scale of a mid-plane in pitches."""
 PERCENTILE = 99.0
+"""[%] Percentile of the absolute values that is the scale."""
 
 
 @dataclass(frozen=True)
 class Targets:
-    """Names of the numbers as the files have them, and their scales.
+    """Names of the targets in the files, and their scales in the units of the files.
 
     Raises:
-        InputError: no name, one twice, or not as many scales above zero.
+        InputError: no name, a name twice, or not one scale above 0 for each name.
     """
 
     names: tuple[str, ...]
@@ -44,61 +45,64 @@ class Targets:
                 f"target_scales = {list(self.scales)}, expected a number above 0 for each of {', '.join(self.names)}"
             )
 
-    def scaled(self, stored: Floats) -> NDArray[np.float32]:
-        """(n, k) labels of numbers (n, k) in the units of the files; divided in float64, rounded last."""
-        scaled: Floats = stored / np.array(self.scales)
-        return scaled.astype(np.float32)
+    def scale(self, stored: Floats) -> NDArray[np.float32]:
+        """Return (n, k) float32 labels from (n, k) numbers in the units of the files.
+
+        The division is in float64 and rounded once.
+        """
+        labels: Floats = stored / np.array(self.scales)
+        return labels.astype(np.float32)
 
 
 def fit_scales(
-    how: How, names: Sequence[str], stored: Stored, pitch: Sequence[float] | None = None
+    scales: ScaleChoice, names: Sequence[str], stored: StoredNumbers, pitch: Sequence[float] | None = None
 ) -> Targets:
-    """Targets whose scales are given, or follow from training files or from the detector.
+    """Return targets with scales that are given, or determined from training files or from the detector.
 
     Args:
-        how: numbers; or "fixed", those of FIXED; or "percentile": the 99th of the absolute values, the largest of
-            those of the files; or "pitch": one and a half pixels for mid-planes, and else as "fixed".
-        names: of the targets.
-        stored: gives the numbers of the training files, of which those that are NaN do not count.
-        pitch: of the pixels along x and y [unit of the mid-planes].
+        scales: numbers; "fixed", those of TARGETS; "percentile", the 99th percentile of the absolute values in each
+            file, of which the largest; or "pitch", 1.5 pixels for mid-planes, else as "fixed".
+        names: names of the k targets.
+        stored: function that returns the numbers of the training files; NaN is left out.
+        pitch: pixel pitch along x and y [unit of the mid-planes].
 
     Raises:
         InputError: a target has no such scale.
     """
-    if not isinstance(how, str):
-        return Targets(tuple(names), tuple(how))
-    if how == "percentile":
-        found = stored(names)
-        files = found if isinstance(found, list) else [found]
+    if not isinstance(scales, str):
+        return Targets(tuple(names), tuple(scales))
+    if scales == "percentile":
+        numbers = stored(names)
+        files = numbers if isinstance(numbers, list) else [numbers]
         return Targets(tuple(names), tuple(_percentile(files, names)))
-    if how not in ("fixed", "pitch"):
+    if scales not in ("fixed", "pitch"):
         choices = ("fixed", "percentile", "pitch")
-        raise InputError(f"target_scales = {how!r}, expected numbers or one of {', '.join(choices)}"
-                         f"{nearest(how, choices)}")  # fmt: skip
-    if how == "pitch" and (pitch is None or len(pitch) != 2):
+        raise InputError(f"target_scales = {scales!r}, expected numbers or one of {', '.join(choices)}"
+                         f"{nearest(scales, choices)}")  # fmt: skip
+    if scales == "pitch" and (pitch is None or len(pitch) != 2):
         raise InputError("target_scales = 'pitch' needs pitch = [x, y] of the pixels")
-    pitches = pitch if how == "pitch" and pitch is not None else None
-    return Targets(tuple(names), tuple(_known(name, pitches) for name in names))
+    pitches = pitch if scales == "pitch" and pitch is not None else None
+    return Targets(tuple(names), tuple(_detector_scale(name, pitches) for name in names))
 
 
-def _known(name: str, pitch: Sequence[float] | None) -> float:
-    """The scale of a target by its name."""
+def _detector_scale(name: str, pitch: Sequence[float] | None) -> float:
+    """Return the scale of a target from the pitch, or from TARGETS."""
     if pitch is not None and name in MIDPLANES:
         return PITCHES * pitch[MIDPLANES[name]]
-    if name not in FIXED:
-        raise InputError(f"no scale of the target {name!r} is known{nearest(name, FIXED)}: give target_scales as "
+    if name not in TARGETS:
+        raise InputError(f"target {name!r} has no fixed scale{nearest(name, TARGETS)}: give target_scales as "
                          f"numbers, or 'percentile'")  # fmt: skip
-    return FIXED[name]
+    return TARGETS[name]
 
 
 def _percentile(files: Sequence[Floats], names: Sequence[str]) -> list[float]:
-    """The largest of the files for every target."""
+    """Return the percentile of the absolute values of every target, the largest of the files."""
     scales = []
     for number, name in enumerate(names):
         columns = [np.abs(stored[:, number]) for stored in files]
         known = [column[~np.isnan(column)] for column in columns]
-        found = [float(np.percentile(column, PERCENTILE)) for column in known if len(column)]
-        if not found or not max(found) > 0:
+        percentiles = [float(np.percentile(column, PERCENTILE)) for column in known if len(column)]
+        if not percentiles or not max(percentiles) > 0:
             raise InputError(f"target {name!r}: no number but 0 in the training files, so it has no scale")
-        scales.append(max(found))
+        scales.append(max(percentiles))
     return scales

@@ -1,1 +1,1 @@
-"""Event displays: one event in, its figures, animations and page out."""
+"""Event displays: figures, animations and page of one event."""

@@ -1,11 +1,11 @@
-"""Events that are drawn: their pictures, frames and pages, and what is said of them."""
+"""Display of one event: pictures, animations and page, with its names and scores."""
 
 from __future__ import annotations
 
 import logging
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,141 +15,184 @@ from matplotlib.figure import Figure
 
 from dmcnn._common.errors import InputError
 from dmcnn.datasets.dataset import Dataset
-from dmcnn.displays.space_time import Cells, film, frames, has_frames, voxels
+from dmcnn.displays.space_time import DatasetCells, film, frames, voxels
 from dmcnn.figures.event import event_display, ids
 from dmcnn.figures.image_axes import quantity, value_label
 from dmcnn.figures.save import save_animation, save_figure
-from dmcnn.images.sparse import UNSET, SparseImages
+from dmcnn.images.sparse import UNSET, SparseImages, is_volume
 from dmcnn.pages import EventPage
-from dmcnn.settings import DisplaySettings
 
-if TYPE_CHECKING:  # it needs torch, which pictures without a network do without
-    from dmcnn.inference.predictor import Trained
+if TYPE_CHECKING:  # these need torch, which pictures without a network do not
+    from dmcnn.inference.predictor import Predictor
+    from dmcnn.tasks import EventScores
 
 log = logging.getLogger("dmcnn")
 
 PICTURES, FILMS = {"png", "pdf"}, {"gif", "mp4"}
-"""Formats of figures, and of time frames one after another."""
+"""Formats of figures, and of animations of time frames."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DisplayOptions:
+    """Options of the pictures of all events.
+
+    Attributes:
+        formats: formats of the output: png, pdf, gif, mp4, html.
+        label: text on every picture.
+        score_label: whether the score is written on the picture.
+        logit: whether the score s is written as log(s / (1 - s)).
+        colorbar: whether a colour bar is drawn.
+        logo: (h, w, 3 or 4) picture in a corner; None = no logo.
+        rotation: [degrees] rotation of the image, counter-clockwise.
+        transpose: whether rows are on the horizontal axis.
+        cmap, gamma: colour map, and the exponent of its scale.
+        dpi: [pixels per inch] resolution.
+    """
+
+    formats: Sequence[str] = ("png", "pdf")
+    label: str = ""
+    score_label: bool = True
+    logit: bool = False
+    colorbar: bool = True
+    logo: Any = None
+    rotation: int = 0
+    transpose: bool = False
+    cmap: str = "jet"
+    gamma: float = 0.35
+    dpi: int = 150
 
 
 @dataclass(frozen=True)
-class Scores:
-    """What is said of one event.
+class Display:
+    """Display of the events of a dataset.
 
     Attributes:
-        named: class -> score (NaN: no image).
-        signal: which class is the signal.
-        estimates: lines of what a network estimates instead.
+        options: options of the pictures.
+        dataset: events as they are drawn.
+        folder: folder of all output files.
+        cells: energy and time of the cells; None for files without them.
+        classes: (n,) true class of every event; None = unknown.
+        tag: end of the names of all output files.
     """
 
-    named: dict[str, float]
-    signal: str | None = None
-    estimates: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Show:
-    """What all events of a display have in common.
-
-    Attributes:
-        cells: energy and time of the cells, of files that hold them.
-        classes: (n,) true class of every event, if it is shown.
-    """
-
-    settings: DisplaySettings
+    options: DisplayOptions
     dataset: Dataset
     folder: Path
-    logo: Any
-    cells: Cells | None
+    cells: DatasetCells | None
     classes: list[str | None]
+    tag: str = ""
 
     @classmethod
-    def of(
-        cls, settings: DisplaySettings, trained: Trained | None, dataset: Dataset, folder: Path, logo: Any
-    ) -> Show:
-        """InputError if the events cannot be shown as the settings ask."""
-        films, framed = set(settings.formats) & FILMS, has_frames(dataset.shape)
+    def open(
+        cls,
+        options: DisplayOptions,
+        predictor: Predictor | None,
+        dataset: Dataset,
+        folder: Path,
+        *,
+        classes: Sequence[str] | None = None,
+        distributions: bool = False,
+        tag: str = "",
+    ) -> Display:
+        """Return the display of a dataset.
+
+        Events of files without cells are drawn as the files store them, whatever the input of the network is.
+
+        Args:
+            options: options of the pictures.
+            predictor: network whose scores are written; None = no network.
+            dataset: events.
+            folder: folder of all output files.
+            classes: names of the class numbers in the files; None = true classes by the rule of the network.
+            distributions: whether distributions of the cells will be drawn.
+            tag: end of the names of all output files.
+
+        Raises:
+            InputError: animations of events without time frames, or distributions of files without cells.
+        """
+        films, framed = set(options.formats) & FILMS, is_volume(dataset.axis0, dataset.shape)
         names = ", ".join(map(str, dataset.files))
         if films and not framed:
             raise InputError(
                 f"{names}: format = {min(films)!r} needs time frames, images are {dataset.shape}"
             )
-        cells = Cells.of(dataset, settings.reading() if trained is None else trained.reading)
-        if settings.distributions and cells is None:
+        cells = DatasetCells.from_dataset(dataset)
+        if distributions and cells is None:
             raise InputError(f"{names}: distributions = True needs files of energy and time")
-        classes: list[str | None] = [None] * len(dataset)
+        true_classes: list[str | None] = [None] * len(dataset)
         if framed or cells is not None:
-            classes = _classes(settings, trained, dataset)
-        return cls(settings, dataset, folder, logo, cells, classes)
+            true_classes = _classes(classes, predictor, dataset)
+        drawn = dataset if predictor is None or cells is not None else dataset.as_drawn()
+        return cls(options, drawn, folder, cells, true_classes, tag)
 
     def stem(self, event: SparseImages) -> Path:
-        """The path of a picture without suffix."""
+        """Return the path of the output files of one event, without suffix."""
         file = self.dataset.files[int(event.events["file"][0])]
-        return self.folder / f"{file.stem}_ENTRY_{event.events['entry'][0]}{self.settings.tag}"
+        return self.folder / f"{file.stem}_ENTRY_{event.events['entry'][0]}{self.tag}"
 
-    def distributions(self) -> None:
-        """Energies and times of the cells of each class, in all events."""
+    def draw_distributions(self) -> None:
+        """Write the figure of the energies and times of all cells, by class."""
         assert self.cells is not None
         figure = self.cells.distributions([name or "all events" for name in self.classes])
-        path = self.folder / f"DM-CNN_display{self.settings.tag}_distributions"
-        save_figure(figure, path, [kind for kind in self.settings.formats if kind in PICTURES] or ["png"])
+        path = self.folder / f"DM-CNN_display{self.tag}_distributions"
+        save_figure(figure, path, [kind for kind in self.options.formats if kind in PICTURES] or ["png"])
         log.info("%s", path)
 
-    def draw(self, number: int, event: SparseImages, scores: Scores) -> None:
-        """All pictures of one event, and its frames one after another."""
-        stem, settings = self.stem(event), self.settings
-        pictures = [kind for kind in settings.formats if kind in PICTURES]
+    def draw(self, number: int, event: SparseImages, scores: EventScores) -> None:
+        """Write all pictures and animations of one event, the ``number``-th of the dataset."""
+        stem, options = self.stem(event), self.options
+        pictures = [kind for kind in options.formats if kind in PICTURES]
         for end, figure in self._figures(number, event, scores) if pictures else ():
-            figure.set_dpi(settings.dpi)
+            figure.set_dpi(options.dpi)
             save_figure(figure, stem.with_name(stem.name + end), pictures)
         edges, unit = self.dataset.frame_edges, self.dataset.frame_unit
-        for kind in sorted(set(settings.formats) & FILMS):
-            shown = film(event, edges, self._words(number, event), unit)
-            save_animation(shown, stem.with_name(f"{stem.name}_frames"), kind)
+        for kind in sorted(set(options.formats) & FILMS):
+            animation = film(event, edges, self._title(number, event), unit)
+            save_animation(animation, stem.with_name(f"{stem.name}_frames"), kind)
 
-    def _figures(self, number: int, event: SparseImages, scores: Scores) -> Iterator[tuple[str, Figure]]:
-        """End of the name and figure: of the cells if there are any, of the frames, or of every plane."""
-        settings = self.settings
-        above = ", ".join(filter(None, [_label(settings), self._words(number, event)]))
-        text = "\n".join(filter(None, [above, _score_text(settings, scores)]))
+    def _figures(self, number: int, event: SparseImages, scores: EventScores) -> Iterator[tuple[str, Figure]]:
+        """Yield (end of the file name, figure) of the cells, if there are any, of the frames, or of every plane."""
+        options = self.options
+        above = ", ".join(filter(None, [options.label, self._title(number, event)]))
+        text = "\n".join(filter(None, [above, _score_text(options, scores)]))
         if self.cells is not None:
             for name, figure in self.cells.figures(number, text):
                 yield f"_{name}", figure
-        if has_frames(event.shape):
+        if event.is_volume:
             if self.cells is None:
-                yield "_space_time", voxels(event, text, settings.cmap, settings.gamma)
+                yield "_space_time", voxels(event, text, options.cmap, options.gamma)
             yield "_frames", frames(event, self.dataset.frame_edges, text, self.dataset.frame_unit)
         elif self.cells is None or self.cells.dataset is not self.dataset:
             yield from self._planes(number, event, scores)
 
-    def _planes(self, number: int, event: SparseImages, scores: Scores) -> Iterator[tuple[str, Figure]]:
-        """End of the name and figure of every plane."""
-        settings, known = self.settings, event.events["run"][0] != UNSET
-        label = _label(settings) if known else ", ".join([_label(settings), self._words(number, event)])
+    def _planes(self, number: int, event: SparseImages, scores: EventScores) -> Iterator[tuple[str, Figure]]:
+        """Yield (end of the file name, figure) of every plane."""
+        options, known = self.options, event.events["run"][0] != UNSET
+        label = ", ".join(filter(None, [options.label, "" if known else self._title(number, event)]))
         for channel, plane in enumerate(event.dense()[0]):
             meta = event.meta[0, channel]
             figure = event_display(
-                np.rot90(plane, settings.rotation // 90),
-                None if settings.rotation else meta,
+                np.rot90(plane, options.rotation // 90),
+                None if options.rotation else meta,
                 event.events[0] if known else None,
                 label=label,
-                score=_score_text(settings, scores),
-                cmap=settings.cmap,
-                gamma=settings.gamma,
-                bar_label=value_label(meta) if settings.colorbar else None,
-                logo=self.logo,
-                transpose=settings.transpose,
+                score=_score_text(options, scores),
+                cmap=options.cmap,
+                gamma=options.gamma,
+                bar_label=value_label(meta) if options.colorbar else None,
+                logo=options.logo,
+                transpose=options.transpose,
             )
             yield "" if event.shape[0] == 1 else f"_channel{channel}", figure
 
-    def _words(self, number: int, event: SparseImages) -> str:
-        """Which event it is, and what it truly is."""
+    def _title(self, number: int, event: SparseImages) -> str:
+        """Return the ids of an event, or its entry, and its true class."""
         known = event.events["run"][0] != UNSET
         name = ids(event.events[0]) if known else f"entry {event.events['entry'][0]}"
         return ", ".join(filter(None, [name, self.classes[number]]))
 
-    def page(self, number: int, event: SparseImages, scores: Scores) -> EventPage:
-        """What the interactive page of an event shows; a rotation applies to the score alone."""
+    def page(self, number: int, event: SparseImages, scores: EventScores) -> EventPage:
+        """Return the content of the interactive page of an event; a rotation changes the scores only."""
         return EventPage(
             image=event.dense()[0],
             meta=event.meta[0],
@@ -158,29 +201,28 @@ class Show:
             scores=scores.named,
             label=self.classes[number],
             quantity=quantity(event.meta[0, 0]),
-            text=", ".join([_label(self.settings), *scores.estimates]),
+            text=", ".join(filter(None, [self.options.label, *scores.estimates])),
+            volume=event.is_volume,
         )
 
 
-def _classes(settings: DisplaySettings, trained: Trained | None, dataset: Dataset) -> list[str | None]:
-    """(n,) true class of every event: by the rule of training, else by the number that its file stores."""
-    if trained is not None and settings.classes is None:
-        return trained.labels(dataset)
-    names = settings.classes or []
-    found: list[str | None] = []
+def _classes(
+    classes: Sequence[str] | None, predictor: Predictor | None, dataset: Dataset
+) -> list[str | None]:
+    """Return the (n,) true classes by the label rule of the network, or by the class numbers in the files."""
+    if predictor is not None and classes is None:
+        return list(predictor.task.truth(dataset))
+    names = classes or []
+    true_classes: list[str | None] = []
     for number in dataset.stored_classes.tolist():
-        known = names[number] if 0 <= number < len(names) else f"class {number}"
-        found.append(known if number >= 0 else None)
-    return found
+        name = names[number] if 0 <= number < len(names) else f"class {number}"
+        true_classes.append(name if number >= 0 else None)
+    return true_classes
 
 
-def _label(settings: DisplaySettings) -> str:
-    return settings.data_label if settings.data else settings.simulation_label
-
-
-def _score_text(settings: DisplaySettings, scores: Scores) -> str:
-    """The signal score, or without a signal class the likeliest class and its score."""
-    if not settings.score_label:
+def _score_text(options: DisplayOptions, scores: EventScores) -> str:
+    """Return the text of the signal score, without a signal class of the most likely class, or of the estimates."""
+    if not options.score_label:
         return ""
     if scores.estimates:
         return "\n".join(scores.estimates)
@@ -191,7 +233,8 @@ def _score_text(settings: DisplaySettings, scores: Scores) -> str:
         title, score = "Signal score", scores.named.get(scores.signal, math.nan)
     if math.isnan(score):
         return f"{title}: none"
-    if settings.logit:
-        inside = min(max(score, sys.float_info.min), 1 - sys.float_info.epsilon)
-        return f"{title} (logit): {math.log(inside / (1 - inside)):.3f}"
+    if options.logit:
+        # scores of exactly 0 and 1 have no logit
+        score = min(max(score, sys.float_info.min), 1 - sys.float_info.epsilon)
+        return f"{title} (logit): {math.log(score / (1 - score)):.3f}"
     return f"{title}: {score:.3f}"

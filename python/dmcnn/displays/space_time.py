@@ -1,11 +1,10 @@
-"""Pictures of space-time events: their cells and frames, and what the cells of classes look like."""
+"""Figures of space-time events: cells, voxels, frames, and distributions of the cells by class."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from matplotlib.animation import FuncAnimation
@@ -16,18 +15,17 @@ from tqdm import tqdm
 
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.figures import attribution, image_axes, space_time
-from dmcnn.images.sparse import PLANES, SparseImages
-from dmcnn.readers.calorimeter.reader import FRAME_ENERGY
+from dmcnn.images.sparse import SparseImages
 
 
 @dataclass(frozen=True)
-class Cells:
-    """Energy and time of every cell of the events of a dataset, whatever the dataset makes of them.
+class DatasetCells:
+    """Energy and time of every cell of the events of a dataset, whatever images the dataset makes of them.
 
     Attributes:
-        dataset: the same events as (2, H, W) images.
-        energy_min: cells of the events have more energy than this [unit of the file].
-        window: ends of their times, as far as there are any [unit of the file].
+        dataset: the same events as (2, H, W) images of energy and time.
+        energy_min: [unit of the file] lower limit of the energy of the dataset's cells.
+        window: [unit of the file] limits of the time of the dataset's cells, if there are any.
     """
 
     dataset: Dataset
@@ -35,50 +33,37 @@ class Cells:
     window: tuple[float, ...] = ()
 
     @classmethod
-    def of(cls, dataset: Dataset, reading: Mapping[str, Any]) -> Cells | None:
-        """The cells of a dataset; None if its files have none.
-
-        Args:
-            reading: the arguments that it was opened with.
-        """
-        if not dataset.takes("time_edges"):
-            return None
-        if reading.get("view") == "energy_time":
-            return cls(dataset)
-        kept = {name: reading[name] for name in ("crop", "bad_pixels") if reading.get(name) is not None}
-        limits = (reading.get(name) for name in ("time_lo", "time_hi"))
-        return cls(
-            Dataset([str(path) for path in dataset.files], view="energy_time", **kept),
-            energy_min=reading.get("energy_min", FRAME_ENERGY),
-            window=tuple(limit for limit in limits if limit is not None),
-        )
+    def from_dataset(cls, dataset: Dataset) -> DatasetCells | None:
+        """Return the cells of a dataset, or None for files without cells."""
+        drawn = dataset.as_drawn()
+        return cls(drawn, *dataset.first.cuts) if drawn.axis0 == "channel" else None
 
     def read(self, number: int) -> SparseImages:
-        """One event."""
+        """Read the (2, H, W) image of one event."""
         return self.dataset.read(number, number + 1)
 
     def distributions(self, classes: Sequence[str]) -> Figure:
-        """Energies and times of the cells of each class in all events; the limits of the dataset are marked.
+        """Return the figure of the energies and times of all cells by class, with the limits of the dataset.
 
         Args:
-            classes: (n,) of every event.
+            classes: (n,) class of every event.
         """
-        found: dict[str, list[NDArray[np.float32]]] = defaultdict(list)
+        cells: dict[str, list[NDArray[np.float32]]] = defaultdict(list)
         names, start = np.array(classes), 0
         with tqdm(total=len(self.dataset), unit="event", desc="distributions") as bar:
             for chunk in self.dataset.chunks():
-                images, mine = chunk.dense(), names[start : start + len(chunk)]
-                for name in np.unique(mine):
-                    energy, time = np.moveaxis(images[mine == name], 1, 0)
-                    found[str(name)].append(np.stack([energy[energy > 0], time[energy > 0]]))
+                images, chunk_names = chunk.dense(), names[start : start + len(chunk)]
+                for name in np.unique(chunk_names):
+                    energy, time = np.moveaxis(images[chunk_names == name], 1, 0)  # (n, H, W) each
+                    cells[str(name)].append(np.stack([energy[energy > 0], time[energy > 0]]))
                 start += len(chunk)
                 bar.update(len(chunk))
-        columns = {name: tuple(np.concatenate(parts, axis=1)) for name, parts in sorted(found.items())}
+        columns = {name: tuple(np.concatenate(parts, axis=1)) for name, parts in sorted(cells.items())}
         pairs = {name: (energy, time) for name, (energy, time) in columns.items()}
         return space_time.distributions(pairs, window=self.window, energy_min=self.energy_min or None)
 
     def figures(self, number: int, text: str) -> Iterator[tuple[str, Figure]]:
-        """Name and figure of one event: energy beside time, and the cells in space and time."""
+        """Yield (name, figure) of one event: energy and time side by side, and the cells in space and time."""
         event = self.read(number)
         (energy, time), meta = event.dense()[0], event.meta[0, 0]
         yield "energy_time", space_time.energy_time(energy, time, meta, text=text)
@@ -88,13 +73,8 @@ class Cells:
         )
 
 
-def has_frames(shape: tuple[int, int, int]) -> bool:
-    """Whether the channels of images of this (C, H, W) are time frames."""
-    return shape[0] > PLANES
-
-
 def voxels(event: SparseImages, text: str, cmap: str | Colormap, gamma: float) -> Figure:
-    """The voxels of one event of (T, H, W) in space and time, for events whose cells have no times of their own."""
+    """Return a figure of the voxels of one (T, H, W) event in space and time, for files without times of cells."""
     meta = event.meta[0, 0]
     return attribution.scatter3d(
         event.dense()[0], meta, title=text, bar_label=image_axes.value_label(meta), cmap=cmap, gamma=gamma
@@ -102,10 +82,10 @@ def voxels(event: SparseImages, text: str, cmap: str | Colormap, gamma: float) -
 
 
 def frames(event: SparseImages, edges: NDArray[np.float64] | None, text: str, unit: str = "") -> Figure:
-    """The (T, H, W) frames of one event side by side; ``edges`` [unit] as in ``Dataset.frame_edges``."""
+    """Return a figure of the (T, H, W) frames of one event; ``edges`` [unit] as ``Dataset.frame_edges``."""
     return space_time.frame_grid(event.dense()[0], edges, event.meta[0, 0], text=text, units=("", unit))
 
 
 def film(event: SparseImages, edges: NDArray[np.float64] | None, text: str, unit: str = "") -> FuncAnimation:
-    """The same frames one after another."""
+    """Return an animation of the (T, H, W) frames of one event; ``edges`` [unit] as ``Dataset.frame_edges``."""
     return space_time.animation(event.dense()[0], edges, event.meta[0, 0], text=text, units=("", unit))

@@ -1,1 +1,1 @@
-"""Engines: how a network is evaluated on sparse images."""
+"""Engines: evaluation of a network on sparse images."""

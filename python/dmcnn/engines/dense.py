@@ -1,4 +1,4 @@
-"""A network and sparse images in, logits out."""
+"""Dense engine: logits of a network for sparse images that are made dense."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dmcnn.images.scaling import scale_
 from dmcnn.images.sparse import SparseImages
 
 TURNS = {0: 0, 90: 1 | 2, 180: 2 | 4, 270: 1 | 4}
-"""Orientation bits of `_core.densify` (1 transpose, 2 flip rows, 4 flip columns) that turn like np.rot90."""
+"""Angle [degrees] -> orientation bits of `_core.densify` (1 transpose, 2 flip rows, 4 flip columns), as np.rot90."""
 
 
 def to_tensor(
@@ -28,17 +28,19 @@ def to_tensor(
     n_threads: int = 1,
     **augmentation: Any,
 ) -> torch.Tensor:
-    """(B, C, H, W) contiguous tensor of a batch, each image turned by its orientation bits.
+    """Return the (B, C, H, W) contiguous tensor of a batch, each image flipped and transposed by its orientation.
 
     Args:
-        images: the batch, or all images of which ``which`` are the batch.
-        orientation: (B,) bits, see `_core.densify`.
-        which: (B,) numbers of images.
-        out: float32 or bfloat16 tensor on the host to write to; by default a new one of float32.
-        n_threads: at most so many work on different images.
-        augmentation: shift, key, seed, noise and mask of `_core.densify`.
+        images: images of the batch, or all images, of which ``which`` selects the batch.
+        orientation: (B,) uint8 bits, see `_core.densify`.
+        which: (B,) int64 numbers of images.
+        out: (B, C, H, W) float32 or bfloat16 tensor on the host to write to; None = a new float32 tensor.
+        n_threads: largest number of threads, which work on different images.
+        augmentation: arguments shift, key, seed, noise and mask of `_core.densify`.
     """
-    if out is None:  # NumPy asks for huge pages, and the first touch of memory costs more than filling it
+    if (
+        out is None
+    ):  # NumPy requests huge pages, and the first write to fresh memory takes longer than the next
         count = len(images) if which is None else len(which)
         out = torch.from_numpy(np.empty((count, *images.shape), np.float32))
     pixels = (out.view(torch.uint16) if out.dtype == torch.bfloat16 else out).numpy()
@@ -50,7 +52,7 @@ def to_tensor(
 
 
 def batches(images: SparseImages, size: int) -> Iterator[SparseImages]:
-    """The images in batches of at most ``size``."""
+    """Yield the images in batches of at most ``size``."""
     for start in range(0, len(images), size):
         yield images.take(slice(start, start + size))
 
@@ -65,11 +67,20 @@ def logits(
     rotation: int = 0,
     scaling: str = "none",
 ) -> NDArray[np.float64]:
-    """(B, classes) logits of one batch; ``net`` is moved to ``device`` and put into evaluation mode.
+    """Return the (B, outputs) float64 logits of one batch.
 
-    Images stay contiguous (NCHW) float32 unless ``precision`` is "bf16": torch's GroupNorm in channels_last is
-    wrong by up to 3e-2 in the logit on the CPU. ``rotation`` is in degrees, counter-clockwise with rows upwards;
-    ``scaling`` is one of dmcnn.images.scaling.SCALINGS.
+    Images stay contiguous (NCHW): with channels_last, torch's GroupNorm on the CPU changes logits by up to 3e-2.
+
+    Args:
+        net: network, which is moved to ``device`` and set to evaluation mode.
+        images: images of the batch.
+        device: device of the forward pass.
+        precision: "32" or "bf16" (autocast).
+        rotation: [degrees] one of TURNS, counter-clockwise with rows upwards.
+        scaling: one of dmcnn.images.scaling.SCALINGS.
+
+    Raises:
+        InputError: rotation by 90 or 270 degrees of images that are not square.
     """
     if rotation % 180 and images.shape[1] != images.shape[2]:
         raise InputError(
@@ -79,9 +90,20 @@ def logits(
     return forward(net.to(device).eval(), scale_(to_tensor(images, turns), scaling), precision)
 
 
+def all_logits(
+    net: nn.Module, images: SparseImages, *, device: torch.device, batch_size: int, **options: Any
+) -> NDArray[np.float64]:
+    """Return the (n, outputs) float64 logits of n >= 1 images in batches; ``options`` as of ``logits``."""
+    parts = [logits(net, batch, device=device, **options) for batch in batches(images, batch_size)]
+    return np.concatenate(parts)
+
+
 @torch.inference_mode()
 def forward(net: nn.Module, images: torch.Tensor, precision: str = "32") -> NDArray[np.float64]:
-    """(n, classes) logits on the host of (n, C, H, W) float32 images."""
+    """Return the (n, outputs) float64 logits, on the host, of (n, C, H, W) float32 images.
+
+    TF32 is switched off, so that "32" means float32 on GPUs too.
+    """
     device = next(net.parameters()).device
     with (
         torch.backends.cudnn.flags(enabled=True, allow_tf32=False),

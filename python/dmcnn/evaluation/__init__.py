@@ -1,4 +1,4 @@
-"""What ``evaluate`` finds in score tables, of a signal, of several classes, of regression: numbers and figures."""
+"""Evaluation of score tables of a signal, of several classes, and of regression: numbers, tables and figures."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from dmcnn.tables.table import Table
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """The result of judging score tables.
+class EvaluationResult:
+    """Result of the evaluation of score tables.
 
     Attributes:
-        numbers: everything, ready for JSON.
-        figures: by what ends the name of their files.
-        lines: for people.
-        tables: by what ends the name of their files.
+        numbers: all results, ready for JSON.
+        figures: figure by the ending of its file name.
+        lines: log lines.
+        tables: table by the ending of its file name.
     """
 
     numbers: dict[str, Any]
@@ -29,16 +29,16 @@ class Evaluation:
     tables: Mapping[str, Table] = field(default_factory=dict)
 
 
-def plain(value: float) -> float | None:
-    """A number for JSON, which has no NaN."""
+def json_number(value: float) -> float | None:
+    """Return a number for JSON; None for NaN, which JSON does not have."""
     return None if value != value else float(value)
 
 
-def three(interval: Interval) -> list[float | None]:
-    """Value and ends for JSON."""
-    return [plain(float(number)) for number in (interval.value, interval.low, interval.high)]
+def interval_numbers(interval: Interval) -> list[float | None]:
+    """Return value, low and high of an interval for JSON."""
+    return [json_number(float(number)) for number in (interval.value, interval.low, interval.high)]
 
 
 def file_lines(files: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What was read of every table of scores."""
+    """Return a log line on the rows of every score table."""
     return ["{file}: {rows} rows, {unscored} without score (left out)".format(**file) for file in files]

@@ -1,4 +1,4 @@
-"""Signal against background: ROC, AUC with interval, efficiencies, confusion matrix."""
+"""Evaluation of signal against background: ROC, AUC with interval, efficiencies, confusion matrix."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError, nearest
-from dmcnn.evaluation import Evaluation, file_lines
+from dmcnn.evaluation import EvaluationResult, file_lines
 from dmcnn.figures import classification as figures
 from dmcnn.metrics import classification as metrics
 from dmcnn.tables import table
@@ -21,29 +21,34 @@ Scores = dict[str, NDArray[np.float64]]
 
 def judge(
     scores: Scores, files: list[dict[str, Any]], *, cut: float, level: float, name: str = "score"
-) -> Evaluation:
-    """Numbers and figures of the scores that ``separate`` or ``labelled`` found in ``files``.
+) -> EvaluationResult:
+    """Evaluate the scores from ``read_separate`` or ``read_labelled``.
 
     Args:
-        cut: score from which an event is called signal.
+        scores: (n,) float64 scores of each kind, without NaN.
+        files: counts of the rows of each table.
+        cut: lowest score of an event that is classified as signal.
         level: confidence level of all intervals.
-        name: of the curves.
+        name: name of the curves.
+
+    Raises:
+        InputError: no scored event of one kind.
     """
     for kind, values in scores.items():
         if not len(values):
             raise InputError(f"no scored {kind} event in {', '.join(file['file'] for file in files)}")
     numbers = {**_numbers(scores["signal"], scores["background"], cut, level), "files": files}
-    told = (
+    summary = (
         "AUC {auc:.6f} [{auc_low:.6f}, {auc_high:.6f}] ({percent:g} % interval), {signal_events} signal and "
     )
-    told += "{background_events} background events"
-    lines = [*file_lines(files), told.format(**numbers, percent=100 * level)]
-    return Evaluation(numbers, _figures(scores, np.array(numbers["confusion"]), level, name), lines)
+    summary += "{background_events} background events"
+    lines = [*file_lines(files), summary.format(**numbers, percent=100 * level)]
+    return EvaluationResult(numbers, _figures(scores, np.array(numbers["confusion"]), level, name), lines)
 
 
-def separate(kinds: Mapping[str, Sequence[str]], column: str) -> tuple[Scores, list[dict[str, Any]]]:
-    """Scored events of the files of each kind, and how many rows each file has."""
-    found: Scores = {}
+def read_separate(kinds: Mapping[str, Sequence[str]], column: str) -> tuple[Scores, list[dict[str, Any]]]:
+    """Read the scored events of the tables of each kind, and the counts of the rows of each table."""
+    scores: Scores = {}
     files: list[dict[str, Any]] = []
     for kind, paths in kinds.items():
         parts = []
@@ -51,12 +56,18 @@ def separate(kinds: Mapping[str, Sequence[str]], column: str) -> tuple[Scores, l
             values, counts = table.scores(path, column)
             parts.append(values[~np.isnan(values)])
             files.append({"file": path, "kind": kind, "rows": counts.rows, "unscored": counts.unscored})
-        found[kind] = np.concatenate(parts)
-    return found, files
+        scores[kind] = np.concatenate(parts)
+    return scores, files
 
 
-def labelled(paths: Sequence[str], column: str, signal_label: str) -> tuple[Scores, list[dict[str, Any]]]:
-    """Scored events of files that hold both kinds, told apart by their label column."""
+def read_labelled(
+    paths: Sequence[str], column: str, signal_label: str
+) -> tuple[Scores, list[dict[str, Any]]]:
+    """Read the scored events of tables that hold both kinds, which the label column distinguishes.
+
+    Raises:
+        InputError: a scored event without label, or no event with ``signal_label``.
+    """
     parts: dict[str, list[NDArray[np.float64]]] = {"signal": [], "background": []}
     files: list[dict[str, Any]] = []
     labels: set[str] = set()
@@ -81,10 +92,10 @@ def labelled(paths: Sequence[str], column: str, signal_label: str) -> tuple[Scor
 def _numbers(
     signal: NDArray[np.float64], background: NDArray[np.float64], cut: float, level: float
 ) -> dict[str, Any]:
-    """Every number of the evaluation."""
+    """Return all numbers of the evaluation."""
     cuts = np.linspace(0, 1, 101)
-    area = metrics.auc_interval(signal, background, level)
-    matrix = metrics.confusion_at_cut(signal, background, cut)
+    area = metrics.auc_interval(signal=signal, background=background, level=level)
+    matrix = metrics.confusion_at_cut(signal=signal, background=background, cut=cut)
     accuracy = metrics.accuracy(matrix, level)
     at_cut = {
         "signal_efficiency": metrics.efficiency(signal, [cut], level),
@@ -109,6 +120,7 @@ def _numbers(
 
 
 def _figures(scores: Scores, matrix: NDArray[np.int64], level: float, name: str) -> dict[str, Figure]:
+    """Return all figures of the evaluation."""
     signal, background = scores["signal"], scores["background"]
     return {
         "roc": figures.roc({name: (signal, background)}, level),

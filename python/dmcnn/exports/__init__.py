@@ -1,20 +1,20 @@
-"""Trained networks as files for other programs, each checked by running it."""
+"""Exports of networks to files for other programs, each checked by running the file."""
 
 from __future__ import annotations
 
-from dmcnn.exports.base import Format
+from dmcnn.exports.base import ExportFormat
 from dmcnn.exports.integers import Integers
-from dmcnn.exports.layer_table import Layers
+from dmcnn.exports.layer_table import LayerTable
 from dmcnn.exports.onnx import Onnx
 from dmcnn.exports.qonnx import Qonnx
 from dmcnn.exports.torch_program import Program
 
-__all__ = ["FORMATS", "Format"]
+__all__ = ["FORMATS", "ExportFormat"]
 
-FORMATS: dict[str, Format] = {
+FORMATS: dict[str, ExportFormat] = {
     "onnx": Onnx(),
     "torch": Program(),
     "qonnx": Qonnx(),
     "json": Integers(),
-    "table": Layers(),
+    "table": LayerTable(),
 }

@@ -1,4 +1,4 @@
-"""What all formats share: writing a network, running what was written, and comparing."""
+"""Base class of the export formats: writing a network, running the file, comparing the outputs."""
 
 from __future__ import annotations
 
@@ -15,36 +15,43 @@ from numpy.typing import NDArray
 from torch import nn
 
 from dmcnn._common.errors import InputError
-from dmcnn._common.files import replacing
+from dmcnn._common.files import atomic_file
 from dmcnn.checkpoints.card import Card
 from dmcnn.layers import IMAGES, Layer, outputs, trace
-from dmcnn.quantisation.quantisers import QConv2d, QLinear, is_quantised, product, rounded, rounds
+from dmcnn.quantisation.quantisers import (
+    QConv2d,
+    QLinear,
+    apply_layer,
+    deployed_weights,
+    has_quantisers,
+    is_quantised,
+)
 
 TOLERANCE = 1e-4
-"""Largest difference between float32 results of different programs, as share of the largest output."""
+"""Largest allowed difference of float32 outputs between programs, as a share of the largest output."""
 
-FLIPS = 0.02
-"""Share of images on which a rounded network whose sums are not exact may differ: a sum lay beside a tie."""
+MAX_FLIPS = 0.02
+"""Largest share of images on which a rounded network whose sums are not exact may differ: sums beside a tie."""
 
-HELD = 24
-"""Bits of a whole number that float32 holds."""
+FLOAT32_BITS = 24
+"""Bits of the largest integers that float32 represents exactly."""
 
 SAME_GRID = ("relu", "hardtanh", "maxpool", "flatten", "cat", "identity", "dropout")
-"""Kinds of layers that sum nothing and give numbers as fine as those that they take."""
+"""Kinds of layers without sums, whose outputs lie on the grid of their inputs."""
 
-ABOUT = (
+CARD_FIELDS = (
     "model", "arguments", "classes", "signal", "activation", "reading", "scaling", "targets", "target_scales",
     "diagonal", "covariance",
 )  # fmt: skip
-"""What of a card goes into the files: all that is needed to prepare images and to read the outputs."""
+"""Fields of a card that a file holds: all that is needed to prepare images and to interpret outputs."""
 
 
-class Format(ABC):
-    """A kind of file that holds a network; its outputs are those of the network, before any activation of scores.
+class ExportFormat(ABC):
+    """Format of exported files; outputs are those of the network, before the activation that gives scores.
 
     Attributes:
-        ending: of the names of these files, after the stem.
-        quantised: whether only networks can be written that round all their numbers.
+        ending: ending of the file names, after the stem.
+        quantised: whether the format holds only networks with all parameters rounded.
     """
 
     ending: ClassVar[str]
@@ -56,48 +63,62 @@ class Format(ABC):
 
     @abstractmethod
     def run(self, path: Path, images: NDArray[np.float32]) -> NDArray[np.float32] | None:
-        """The (n, outputs) outputs of a written file for (n, C, H, W) images; None if it cannot be run."""
+        """Compute the (n, outputs) outputs of a written file for (n, C, H, W) images; None if it cannot be run."""
 
     def export(self, path: Path, net: nn.Module, card: Card, images: torch.Tensor) -> str:
-        """Write, run and only then put in place; what was found, for people.
+        """Write a file, run it, and give it its name if the outputs agree; return a sentence on the agreement.
 
         Args:
-            path: of the file.
-            images: (n, C, H, W) float32 images to compare the outputs on, as the network takes them.
+            path: path of the file.
+            net: network in evaluation mode on the CPU.
+            card: card of the network.
+            images: (n, C, H, W) float32 images on which outputs are compared, scaled for the network.
+
+        Returns:
+            Text for the log; "" if the file cannot be run.
 
         Raises:
             InputError: the network does not fit the format, or the file gives other outputs.
         """
         if self.quantised and not is_quantised(net):
             raise InputError(
-                f"{path.name}: the network has float numbers, expected all of them to have a few bits"
+                f"{path.name}: the network has float parameters, expected all of them to be quantised"
             )
-        with replacing(path) as temporary:
+        with atomic_file(path) as temporary:
             self.write(temporary, net, card)
-            found = self.run(temporary, images.numpy())
-            return "" if found is None else compare(net, images, found, str(path))
+            results = self.run(temporary, images.numpy())
+            return "" if results is None else compare(net, images, results, str(path))
 
 
-def about(card: Card) -> str:
-    """The part of a card that goes into a file, as JSON."""
-    return json.dumps({name: getattr(card, name) for name in ABOUT})
+def card_json(card: Card) -> str:
+    """Return the CARD_FIELDS of a card as JSON."""
+    return json.dumps({name: getattr(card, name) for name in CARD_FIELDS})
 
 
-def compare(net: nn.Module, images: torch.Tensor, found: NDArray[np.float32], where: str) -> str:
-    """How well outputs agree with those of the network, for people; InputError if they do not.
+def compare(net: nn.Module, images: torch.Tensor, results: NDArray[np.float32], where: str) -> str:
+    """Compare outputs of a file with those of the network; return a sentence on the agreement.
 
-    A network that rounds may differ on a few images, unless all its sums are exact: then it may on none.
+    A network with quantisers may differ on a few images (MAX_FLIPS), but on none if all its sums are exact.
+
+    Args:
+        net: network in evaluation mode.
+        images: (n, C, H, W) float32 images.
+        results: (n, outputs) outputs of the file.
+        where: path of the file, for errors.
+
+    Raises:
+        InputError: the outputs differ.
     """
     with torch.inference_mode():
         expected = net(images).numpy()
-    if found.shape != expected.shape:
-        raise InputError(f"{where}: gives outputs of shape {found.shape}, the network {expected.shape}")
-    off = np.abs(found.astype(np.float64) - expected).max(axis=1)
+    if results.shape != expected.shape:
+        raise InputError(f"{where}: gives outputs of shape {results.shape}, the network {expected.shape}")
+    off = np.abs(results.astype(np.float64) - expected).max(axis=1)  # (n,)
     off[np.isnan(off)] = np.inf
     exact = is_quantised(net) and is_exact(net, images)
     limit = 0.0 if exact else TOLERANCE * max(float(np.abs(expected).max()), 1.0)
     differ = int((off > limit).sum())
-    if differ > (FLIPS * len(off) if rounds(net) and not exact else 0):
+    if differ > (MAX_FLIPS * len(off) if has_quantisers(net) and not exact else 0):
         raise InputError(
             f"{where}: {differ} of {len(off)} images give other outputs than the network, by up to {off.max():.3g}"
         )
@@ -107,57 +128,63 @@ def compare(net: nn.Module, images: torch.Tensor, found: NDArray[np.float32], wh
 
 @torch.no_grad()
 def is_exact(net: nn.Module, images: torch.Tensor) -> bool:
-    """Whether float32 holds every sum of a quantised network for these images, in whatever order it is formed.
+    """Return whether float32 holds every sum of a quantised network for these images exactly, in any order of terms.
 
-    False also where that is not known: of a layer of another kind, and of a network that cannot be traced.
+    Returns:
+        False also if that is not known: for another kind of layer, or a network that cannot be traced.
     """
     try:
         layers = trace(net)
     except InputError:
         return False
-    grid = (bits for bits in range(HELD) if torch.equal(images * 2**bits, (images * 2**bits).round()))
-    sums = {IMAGES: Sum(images.abs(), next(grid, HELD))}
+    grid = (bits for bits in range(FLOAT32_BITS) if torch.equal(images * 2**bits, (images * 2**bits).round()))
+    sums = {IMAGES: SumBound(images.abs(), next(grid, FLOAT32_BITS))}
     for layer, values in outputs(layers, images):
-        found = _sum(layer, values, [sums[name] for name in layer.inputs])
-        if found is None:
+        bound = _bound(layer, values, [sums[name] for name in layer.inputs])
+        if bound is None:
             return False
-        sums[layer.name] = found
+        sums[layer.name] = bound
     return sums[layers[-1].name].point < math.inf
 
 
-class Sum(NamedTuple):
-    """Absolute values that the sums behind (n, …) numbers do not exceed, and bits behind their point."""
+class SumBound(NamedTuple):
+    """Bound on the sums of a layer.
+
+    Attributes:
+        size: (n, …) upper limits of the absolute values of the sums.
+        point: number of binary digits after the point; inf for numbers on no grid.
+    """
 
     size: torch.Tensor
     point: float
 
-    def is_held(self, terms: int = 1) -> bool:
-        """Whether float32 holds the sum of so many of them."""
-        return terms * float(self.size.max()) * math.pow(2, self.point) < 2.0**HELD
+    def fits_float32(self, terms: int = 1) -> bool:
+        """Return whether float32 holds a sum of ``terms`` such numbers exactly."""
+        return terms * float(self.size.max()) * math.pow(2, self.point) < 2.0**FLOAT32_BITS
 
 
-def _sum(layer: Layer, values: Any, inputs: Sequence[Sum]) -> Sum | None:
-    """The sums of one layer; None if float32 does not hold them, or that is not known."""
+def _bound(layer: Layer, values: Any, inputs: Sequence[SumBound]) -> SumBound | None:
+    """Return the bound on the sums of one layer; None if float32 does not hold them, or if that is not known."""
     module, kind = layer.module, layer.kind
     if not inputs:
         return None
-    size, point = inputs[0].size, max(one.point for one in inputs)
+    size, point = inputs[0].size, max(bound.point for bound in inputs)
     if isinstance(module, QConv2d | QLinear) and module.weight_quantiser is not None:
-        kernel, bias = rounded(module)
-        size = product(module, size, kernel.abs(), None if bias is None else bias.abs())
-        found = Sum(size, point + module.weight_quantiser.bits - 1)
-        return found if found.is_held() else None
+        kernel, bias = deployed_weights(module)
+        size = apply_layer(module, size, kernel.abs(), None if bias is None else bias.abs())
+        bound = SumBound(size, point + module.weight_quantiser.bits - 1)
+        return bound if bound.fits_float32() else None
     if kind == "add" and len(inputs) == 2 and not layer.kwargs:
-        found = Sum(size + inputs[1].size, point)
-        return found if found.is_held() else None
+        bound = SumBound(size + inputs[1].size, point)
+        return bound if bound.fits_float32() else None
     if kind == "quantiser":
-        return Sum(values.abs(), module.bits - 1)
-    if kind == "avgpool" and module is not None:  # a quotient is on no grid before it is rounded
-        terms = math.prod(pair(module.kernel_size))
-        return Sum(values.abs(), math.inf) if inputs[0].is_held(terms) else None
-    return Sum(values.abs(), point) if kind in SAME_GRID else None
+        return SumBound(values.abs(), module.bits - 1)
+    if kind == "avgpool" and module is not None:  # a mean lies on no grid before it is rounded
+        terms = math.prod(axis_pair(module.kernel_size))
+        return SumBound(values.abs(), math.inf) if inputs[0].fits_float32(terms) else None
+    return SumBound(values.abs(), point) if kind in SAME_GRID else None
 
 
-def pair(sides: int | Sequence[int]) -> tuple[int, ...]:
-    """What a layer of torch keeps as one number for both axes, or as two."""
+def axis_pair(sides: int | Sequence[int]) -> tuple[int, ...]:
+    """Return (rows, columns) of an attribute that a layer of torch keeps as one number or as two."""
     return (sides, sides) if isinstance(sides, int) else tuple(sides)

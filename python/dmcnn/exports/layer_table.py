@@ -1,4 +1,4 @@
-"""A table of what every layer costs."""
+"""Table of the costs of the layers of a network."""
 
 from __future__ import annotations
 
@@ -8,47 +8,49 @@ from pathlib import Path
 from torch import nn
 
 from dmcnn.checkpoints.card import Card
-from dmcnn.exports.base import Format
+from dmcnn.exports.base import ExportFormat
 from dmcnn.quantisation.cost import Cost, costs
 from dmcnn.tables import table
 
 SUMS = ("parameters", "zeros", "bits", "macs", "used_macs")
+"""Columns with a sum in the last row."""
 
 
-class Layers(Format):
-    """CSV with one row per layer and one of their sums; see dmcnn.quantisation.cost for the columns."""
+class LayerTable(ExportFormat):
+    """CSV format with one row per layer and one of their sums; see dmcnn.quantisation.cost for the columns."""
 
     ending = "_layers.csv"
 
     def write(self, path: Path, net: nn.Module, card: Card) -> None:
+        """Write the table."""
         table.write(path, rows(net, card))
 
     def run(self, path: Path, images: object) -> None:
-        """A table gives no outputs."""
+        """Return None: a table has no outputs."""
 
 
 def rows(net: nn.Module, card: Card) -> table.Table:
-    """The table."""
-    found = costs(net, card.shape)
+    """Return the costs of all layers, and their sums in the last row, as a table."""
+    layers = costs(net, card.shape)
     columns: dict[str, list[object]] = {field.name: [] for field in fields(Cost)}
-    for cost in found:
+    for cost in layers:
         for name, value in asdict(cost).items():
             columns[name].append("x".join(map(str, value)) if isinstance(value, tuple) else value)
     for name, values in columns.items():
-        last = sum(getattr(cost, name) for cost in found) if name in SUMS else None
+        last = sum(getattr(cost, name) for cost in layers) if name in SUMS else None
         values.append("all" if name == "name" else last)
-    return table.Table.of(columns)
+    return table.Table.from_columns(columns)
 
 
-def lines(found: table.Table) -> list[str]:
-    """The table for people."""
-    words = [found.columns, *found.rows]
-    wide = [max(map(len, column)) for column in zip(*words, strict=True)]
+def lines(costs_table: table.Table) -> list[str]:
+    """Return the lines of a table with aligned columns, for the log."""
+    words = [costs_table.columns, *costs_table.rows]
+    widths = [max(map(len, column)) for column in zip(*words, strict=True)]
     texts = 3  # name, kind and shape
     return [
         "  ".join(
-            word.ljust(width) if at < texts else word.rjust(width)
-            for at, (word, width) in enumerate(zip(row, wide, strict=True))
+            word.ljust(width) if number < texts else word.rjust(width)
+            for number, (word, width) in enumerate(zip(row, widths, strict=True))
         )
         for row in words
     ]

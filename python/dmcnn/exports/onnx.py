@@ -1,4 +1,4 @@
-"""ONNX, the exchange format that most inference engines read."""
+"""ONNX format, which most inference engines read."""
 
 from __future__ import annotations
 
@@ -11,37 +11,40 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from dmcnn._common.extras import installed, need
+from dmcnn._common.extras import is_installed, need
 from dmcnn.checkpoints.card import Card
-from dmcnn.exports.base import Format, about
-from dmcnn.quantisation.quantisers import frozen
+from dmcnn.exports.base import ExportFormat, card_json
+from dmcnn.quantisation.quantisers import freeze
 
 OPSET = 17
 INPUT, OUTPUT = "images", "outputs"
 
 
-class Onnx(Format):
-    """Float32 operators for any number of images; of a quantised network with rounded weights and activations."""
+class Onnx(ExportFormat):
+    """ONNX format: float32 operators for any number of images; of a quantised network with its rounded numbers."""
 
     ending = ".onnx"
 
     def write(self, path: Path, net: nn.Module, card: Card) -> None:
+        """Write the model with the card under the key ``dmcnn`` of its metadata."""
         onnx = need("onnx")
         with warnings.catch_warnings():
-            # of an exporter that torch has two of (the other one needs onnxscript), and on what is checked anyway
+            # torch deprecates this exporter, but the new one needs onnxscript; other warnings concern what is
+            # checked by running the file.
             warnings.simplefilter("ignore")
             torch.onnx.export(
-                frozen(net), (torch.zeros(2, *card.shape),), str(path), dynamo=False, opset_version=OPSET,
+                freeze(net), (torch.zeros(2, *card.shape),), str(path), dynamo=False, opset_version=OPSET,
                 input_names=[INPUT], output_names=[OUTPUT],
                 dynamic_axes={name: {0: "n"} for name in (INPUT, OUTPUT)},
             )  # fmt: skip
         model = onnx.load(path)
-        model.metadata_props.add(key="dmcnn", value=about(card))
+        model.metadata_props.add(key="dmcnn", value=card_json(card))
         onnx.checker.check_model(model)
         onnx.save(model, path)
 
     def run(self, path: Path, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        if installed("onnxruntime"):
+        """Compute the outputs with onnxruntime if it is installed, else with the evaluator of onnx."""
+        if is_installed("onnxruntime"):
             runtime = need("onnxruntime")
             session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
         else:
@@ -50,6 +53,6 @@ class Onnx(Format):
 
 
 def _outputs(session: Any, images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Of all images but the first together, for any number of them must do."""
+    """Compute the outputs of the first image alone and of all others together: a file takes any number of images."""
     parts = [session.run(None, {INPUT: part})[0] for part in (images[:1], images[1:]) if len(part)]
     return np.concatenate(parts)

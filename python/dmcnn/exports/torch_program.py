@@ -1,4 +1,4 @@
-"""torch's own exchange format: a program that runs without the classes that made it."""
+"""Format of ``torch.export``: a program that runs without the classes of the network."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 from dmcnn.checkpoints.card import Card
-from dmcnn.exports.base import Format, about
-from dmcnn.quantisation.quantisers import frozen
+from dmcnn.exports.base import ExportFormat, card_json
+from dmcnn.quantisation.quantisers import freeze
 
 
-class Program(Format):
-    """A ``torch.export`` program for any number of images, with the card as ``dmcnn.json`` inside.
+class Program(ExportFormat):
+    """Program of ``torch.export`` for any number of images, with the card as ``dmcnn.json`` inside.
 
     ``torch.export.load(path).module()`` is the network.
     """
@@ -24,16 +24,17 @@ class Program(Format):
     ending = ".pt2"
 
     def write(self, path: Path, net: nn.Module, card: Card) -> None:
+        """Write the program."""
         program = torch.export.export(
-            frozen(net), (torch.zeros(2, *card.shape),), dynamic_shapes=({0: torch.export.Dim("n", min=1)},)
+            freeze(net), (torch.zeros(2, *card.shape),), dynamic_shapes=({0: torch.export.Dim("n", min=1)},)
         )
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # on weights with the channels innermost; what is saved is checked
-            torch.export.save(program, path, extra_files={"dmcnn.json": about(card)})
+            # torch warns of weights with the channels innermost; the file is checked by running it
+            warnings.simplefilter("ignore")
+            torch.export.save(program, path, extra_files={"dmcnn.json": card_json(card)})
 
     def run(self, path: Path, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Compute the outputs with torch."""
         with torch.inference_mode():
             outputs: NDArray[np.float32] = torch.export.load(path).module()(torch.from_numpy(images)).numpy()
         return outputs

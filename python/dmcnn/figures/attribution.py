@@ -1,4 +1,4 @@
-"""Attribution maps: what each pixel counted for, over the charge that was there."""
+"""Attribution maps, drawn over the charge that they explain."""
 
 from __future__ import annotations
 
@@ -17,37 +17,40 @@ from numpy.typing import NDArray
 from dmcnn.figures import image_axes
 
 SIGNED, UNSIGNED = "seismic", "YlOrRd"
-"""Colour maps people know. Of the diverging ones "RdBu_r" and "PuOr_r" are safe for the colour-blind."""
+"""Usual colour maps. Colour-blind readers tell the ends of "RdBu_r" and "PuOr_r" apart as well."""
 
 GAMMA = 0.35
-"""Exponent of the charge's colour scale, as in the event display."""
+"""Exponent of the colour scale of the charge, as in the event display."""
 
 SHADOW = LinearSegmentedColormap.from_list("shadow", [(0, 0, 0, 0), (0, 0, 0, 0.55)])
-"""Charge over a map: clear where there is none, grey where there is much."""
+"""Colour map of the charge over a map: transparent without charge, grey at the highest charge."""
 
 SIDE, ABOVE, BELOW, BESIDE = 2.9, 0.33, 0.45, 0.6
-"""Width of a panel of the overview, and the room for its title, for the axis labels below and beside [inch]."""
+"""Width of a panel of the overview, height of its title, and room for the axis labels below and beside [inch]."""
 
 Box = tuple[int, int, int, int]
+"""(row0, row1, column0, column1) of a rectangle of pixels, half-open."""
 
 
 def limits(
     values: NDArray[Any], *, signed: bool, image: NDArray[Any] | None = None, percentile: float = 99.5
 ) -> tuple[float, float]:
-    """Ends of the colour scale of a map, low below high whatever it holds.
+    """Return the (low, high) ends of the colour scale of a map; low < high for any values.
 
     Args:
-        values: any shape; what is not finite is passed over.
-        signed: symmetric about zero, ending at the percentile of |values|; else from the opposite percentile of
-            the values to it.
-        image: charge of that shape: only pixels that have some count, unless there is none or percentile is 100.
+        values: attribution of any shape; NaN and infinity are ignored.
+        signed: True gives a scale symmetric about zero that ends at the percentile of |values|; False gives a scale
+            from percentile 100 - ``percentile`` to ``percentile`` of the values.
+        image: charge of the same shape: only active pixels enter the percentile. All pixels enter it if none is
+            active or the percentile is 100.
+        percentile: 50 to 100.
     """
     values = np.abs(values, dtype=np.float64) if signed else np.asarray(values, np.float64)
-    everything = values[np.isfinite(values)]
-    active = everything
+    finite = values[np.isfinite(values)]
+    active = finite
     if image is not None and percentile < 100:
         active = values[np.isfinite(values) & (image != 0)]
-        active = active if active.size else everything
+        active = active if active.size else finite
     if not active.size:
         return (-1.0, 1.0) if signed else (0.0, 1.0)
     low, high = np.percentile(active, [100 - percentile, percentile])
@@ -71,27 +74,30 @@ def attribution_map(
     bar_label: str = "Attribution",
     transpose: bool = False,
 ) -> Figure:
-    """Draw an (H, W) map: wire (axis 1) runs to the right, tick (axis 0) upwards.
+    """Draw an (H, W) map: wire (axis 1) to the right, tick (axis 0) upwards.
 
     Args:
-        title: the method and what it explains, such as "Integrated gradients, signal".
-        meta: the image's META record: axes in its unit; None gives pixel numbers.
-        signed: diverging colours, symmetric about zero; else sequential ones.
+        values: (H, W) float attribution.
+        title: method and target, such as "Integrated gradients, signal".
+        meta: META record of the image, which gives the unit of the axes; None gives pixel numbers.
+        signed: True takes diverging colours symmetric about zero, False sequential ones.
         image: (H, W) charge, drawn as a grey shadow over the map; its active pixels set the colour scale.
-        percentile: where the colour scale ends, see ``limits``.
-        box: (row0, row1, column0, column1), half-open: a frame drawn around these pixels.
-        zoom_to: (H, W) image; only the region where it is non-zero is shown.
-        cmap: None is SIGNED or UNSIGNED.
+        percentile: end of the colour scale, see ``limits``.
+        box: pixels around which a rectangle is drawn.
+        zoom_to: (H, W) image; only the region where it is not zero is drawn.
+        cmap: colour map; None takes SIGNED or UNSIGNED.
         bar_label: label of the colour bar, with its unit.
         transpose: tick to the right and wire upwards.
     """
-    figure, axes = image_axes.blank((values.shape[0], values.shape[1]), transpose, bar=True, title=True)
+    figure, axes = image_axes.blank_figure(
+        (values.shape[0], values.shape[1]), transpose, bar=True, title=True
+    )
     low, high = limits(values, signed=signed, image=image, percentile=percentile)
     cmap = cmap if cmap is not None else SIGNED if signed else UNSIGNED
     drawn = image_axes.draw(axes, values, meta, cmap, Normalize(low, high), transpose)
     _shadow(axes, image, meta, transpose)
     axes.set_title(title, fontsize=14)
-    # Short numbers leave room for the label, whatever the size of the values.
+    # Numbers with a common power of ten are short and leave room for the label.
     bar = image_axes.colour_bar(drawn, bar_label)
     bar.ticklabel_format(axis="y", style="sci", scilimits=(-1, 3), useMathText=True)
     if box is not None:
@@ -115,21 +121,25 @@ def overview(
     signed_cmap: str | Colormap = SIGNED,
     unsigned_cmap: str | Colormap = UNSIGNED,
 ) -> Figure:
-    """One event, (H, W) float, and all its maps, (title, (H, W) values, signed), in a grid.
+    """Draw the charge of one event and all its maps in a grid.
 
-    Every panel has the scale of its own map, whose ends are told above it on the right.
+    Every panel has a colour scale of its own, whose ends stand above it on the right.
 
     Args:
+        image: (H, W) float charge.
+        maps: (title, (H, W) values, signed) of every map.
         meta, percentile, zoom_to: as in ``attribution_map``.
-        box: drawn around a region of the charge, as in ``attribution_map``.
-        columns: panels side by side.
-        cmap: of the charge.
+        title: line above all panels.
+        box: pixels of the charge around which a rectangle is drawn.
+        columns: largest number of panels in a row.
+        cmap: colour map of the charge.
+        signed_cmap, unsigned_cmap: colour maps of the maps.
     """
     panels = 1 + len(maps)
     columns = min(columns, panels)
     rows = ceil(panels / columns)
     height, width = image.shape
-    ratio = height / width if image_axes.square(height, width) else 1.0
+    ratio = height / width if image_axes.is_square(height, width) else 1.0
     size = (columns * SIDE + BESIDE, rows * (SIDE * ratio + ABOVE) + BELOW + (ABOVE if title else 0))
     figure = Figure(figsize=size, dpi=image_axes.DPI, layout="constrained")
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
@@ -168,22 +178,26 @@ def scatter3d(
     percentile: float = 99.5,
     view: tuple[float, float] = (22.0, -58.0),
 ) -> Figure:
-    """A (T, H, W) space-time event: each active voxel a dot whose area grows with its energy.
+    """Draw a space-time event in three dimensions: every active voxel is a dot whose area grows with its energy.
 
-    Column x and time frame span the floor, row y goes up; x and y are in the units of ``meta``.
+    Column (x) and time frame span the floor, row (y) goes upwards; x and y are in the unit of ``meta``.
 
     Args:
+        voxels: (T, H, W) float energy.
+        meta: META record of the image; None gives pixel numbers.
+        title: line above the figure.
+        bar_label: label of the colour bar, with its unit.
         values: (T, H, W) attribution that colours the dots; None colours them by energy.
-        signed, percentile: scale of the values, see ``limits``.
-        cmap: None is "jet" for energy, SIGNED or UNSIGNED for values.
-        gamma: exponent of the colour scale of energy.
+        signed, percentile: colour scale of the values, see ``limits``.
+        cmap: colour map; None takes "jet" for energy, SIGNED or UNSIGNED for values.
+        gamma: exponent of the colour scale of the energy.
         view: elevation and azimuth [degrees].
     """
     frames, height, width = voxels.shape
-    found = np.nonzero(np.nan_to_num(voxels, posinf=0, neginf=0))
-    energy = np.asarray(voxels[found], np.float64)
+    active = np.nonzero(np.nan_to_num(voxels, posinf=0, neginf=0))
+    energy = np.asarray(voxels[active], np.float64)
     (x0, x1), (y0, y1) = image_axes.edges(meta, height, width)
-    time, row, column = (axis + 0.5 for axis in found)
+    time, row, column = (axis + 0.5 for axis in active)
     top = float(energy.max(initial=0.0)) or 1.0
     norm: Normalize = PowerNorm(gamma, 0, top)
     if values is not None:
@@ -195,11 +209,11 @@ def scatter3d(
         x0 + column / width * (x1 - x0),
         time - 0.5,
         y0 + row / height * (y1 - y0),
-        c=energy if values is None else values[found],
+        c=energy if values is None else values[active],
         s=4 + 90 * np.clip(energy / top, 0, 1),
         cmap=cmap if cmap is not None else usual,
         norm=norm,
-        edgecolors="none" if values is None else "0.5",  # so that dots near zero are seen on white
+        edgecolors="none" if values is None else "0.5",  # dots near zero are nearly white, as the ground is
         linewidths=0.3,
         depthshade=False,
     )
@@ -227,13 +241,14 @@ def _panel(
     cmap: str | Colormap,
     norm: Normalize,
 ) -> None:
+    """Draw one panel of the overview, its title on the left and the ends of its colour scale on the right."""
     image_axes.draw(axes, image, meta, cmap, norm)
     axes.set_title(title, fontsize=11, loc="left")
     axes.set_title(ends, fontsize=9, loc="right")
 
 
 def _outer_labels(grid: NDArray[Any], panels: int, columns: int) -> None:
-    """Axis labels and numbers only where nothing stands below or to the left."""
+    """Remove axis labels and tick labels of panels with another panel below or to the left."""
     for nth, axes in enumerate(grid[:panels]):
         lowest, leftmost = nth + columns >= panels, nth % columns == 0
         axes.set_xlabel(axes.get_xlabel() if lowest else "", fontsize=11)
@@ -242,7 +257,7 @@ def _outer_labels(grid: NDArray[Any], panels: int, columns: int) -> None:
 
 
 def _shadow(axes: Axes, image: NDArray[Any] | None, meta: Any, transpose: bool) -> None:
-    """The charge as a grey shadow over what is drawn."""
+    """Draw the charge as a grey shadow over the map."""
     if image is None:
         return
     top = float(image[np.isfinite(image)].max(initial=0.0)) or 1.0
@@ -250,7 +265,7 @@ def _shadow(axes: Axes, image: NDArray[Any] | None, meta: Any, transpose: bool) 
 
 
 def _frame(axes: Axes, box: Box, meta: Any, shape: tuple[int, int], transpose: bool) -> None:
-    """A frame around pixels: white, on black to be seen on any ground."""
+    """Draw a rectangle around the pixels of a box: a white line on a wider black one, visible on any colour."""
     (x0, x1), (y0, y1) = image_axes.edges(meta, *shape)
     dx, dy = (x1 - x0) / shape[1], (y1 - y0) / shape[0]
     row0, row1, column0, column1 = box

@@ -1,4 +1,4 @@
-"""Figures about attribution maps as such: how good they are, and how alike."""
+"""Quality of attribution maps: deletion and insertion curves, measures per method, agreement between maps."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from dmcnn.figures.classification import DASHES, PALETTE
+from dmcnn.figures.style import LARGE_LABELS, PALETTE, decorate, line
 
 Floats = NDArray[np.float64]
 
+COLOURS = PALETTE[:-1]
+"""Colours of the maps; black is that of the charge."""
+
 FLOOR, CHARGE = "0.45", "0.0"
-"""Greys of what knows nothing of the network: random maps, and the charge itself."""
+"""Greys of the maps that do not depend on the network: random maps, and the charge itself."""
 
 
 def removal(
@@ -28,16 +31,16 @@ def removal(
     charge: str = "charge",
     title: str = "",
 ) -> Figure:
-    """Deletion and insertion curves of the maps of one event.
+    """Draw deletion and insertion curves of the maps of one event.
 
     Args:
-        fraction: (s+1,) of the active pixels, 0 to 1.
-        deletion, insertion: name of the map -> (s+1,) target.
-        random: (r, s+1) deletion curves of random orders. A band of one standard deviation shows them, mirrored
-            for insertion: what is left of a random order is random too.
-        target: what the curves show, such as "Signal logit".
-        charge: name of the curves that take the brightest pixels first.
-        title: one line above, such as the ids of the event.
+        fraction: (s+1,) fractions of the active pixels, 0 to 1.
+        deletion, insertion: name of the map -> (s+1,) outputs of the network.
+        random: (r, s+1) deletion curves of random orders, drawn as a band of one standard deviation. The band is
+            mirrored for insertion: the reverse of a random order is a random order.
+        target: label of the outputs, such as "Signal logit".
+        charge: name of the curves that remove the brightest pixels first.
+        title: line above, such as the ids of the event.
     """
     rows = -(-(len(deletion) + 1) // 3)
     figure = Figure(figsize=(11, 5.2 + 0.22 * rows), dpi=150, layout="constrained")
@@ -52,17 +55,14 @@ def removal(
         axes.plot(across, mean, color=FLOOR, linewidth=1.5, label=f"random order, ± 1 σ of {len(orders)}")
         others = {name: curve for name, curve in curves.items() if name != charge}
         for nth, (name, curve) in enumerate(others.items()):
-            axes.plot(fraction, curve, label=name.replace("_", " "), **_style(nth))
+            axes.plot(fraction, curve, label=name.replace("_", " "), linewidth=1.8, **line(nth, COLOURS))
         if charge in curves:
             axes.plot(
                 fraction, curves[charge], color=CHARGE, linewidth=1.5, linestyle=":", label="brightest first"
             )
         axes.set_title(heading, fontsize=13)
-        axes.set_xlabel(x_label, fontsize=13)
+        decorate(axes, x_label, target if axes is left else "", LARGE_LABELS)
         axes.set_xlim(0, 1)
-        axes.tick_params(labelsize=11)
-        axes.grid(alpha=0.3)
-    left.set_ylabel(target, fontsize=13)
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=10)
     if title:
         figure.suptitle(title, fontsize=13)
@@ -70,13 +70,13 @@ def removal(
 
 
 def measures(rows: Sequence[Mapping[str, Any]], *, random: str = "random", level: float = 0.95) -> Figure:
-    """Means of every measure with their intervals, one panel per measure, one line per method.
+    """Draw the mean of every measure with its interval: one panel per measure, one line per method.
 
     Args:
-        rows: with method, measure, better ("lower" or "higher"), n, mean, low and high, as ``summary`` gives them.
-            Measures without a number are left out, and a measure over decades has a logarithmic axis.
-        random: name of the method that is the floor: a grey line, with its interval as a band.
-        level: confidence level of the intervals, for the caption.
+        rows: method, measure, better ("lower" or "higher"), n, mean, low and high, as ``summary`` gives them.
+            A measure without finite means is left out; a measure that spans decades has a logarithmic axis.
+        random: name of the method that is the floor: a grey line, its interval a band.
+        level: confidence level of the intervals, for the title.
     """
     known = {row["measure"] for row in rows if np.isfinite(row["mean"])}
     names = [name for name in dict.fromkeys(row["measure"] for row in rows) if name in known]
@@ -93,9 +93,7 @@ def measures(rows: Sequence[Mapping[str, Any]], *, random: str = "random", level
         axes.set_axis_off()
     grid[0, 0].set_yticks(range(len(methods)), [method.replace("_", " ") for method in methods])
     grid[0, 0].set_ylim(max(len(methods), 1) - 0.4, -0.9)
-    what = (
-        f"Mean of {events} event{'s' * (events != 1)} or of so many as are told, {100 * level:g} % interval"
-    )
+    what = f"Mean of {events} event{'s' * (events != 1)} unless noted, {100 * level:g} % interval"
     figure.suptitle(f"{what}; grey: random maps", fontsize=11)
     return figure
 
@@ -103,11 +101,14 @@ def measures(rows: Sequence[Mapping[str, Any]], *, random: str = "random", level
 def agreement(
     names: Sequence[str], spearman: Floats, jaccard: Floats, *, share: float, title: str = ""
 ) -> Figure:
-    """How alike the (n,) maps of one event are: (n, n) rank correlations, and overlaps of the strongest pixels.
+    """Draw the agreement between the n maps of one event.
 
     Args:
-        share: the share of the active pixels that counts as strongest.
-        title: one line above, such as the ids of the event.
+        names: n names of the maps.
+        spearman: (n, n) rank correlations, -1 to 1.
+        jaccard: (n, n) overlaps of the strongest pixels, 0 to 1.
+        share: share of the active pixels that counts as strongest.
+        title: line above, such as the ids of the event.
     """
     cell = min(0.45, 5.1 / max(len(names), 1))
     side = max(cell * len(names), 2.6)
@@ -124,10 +125,10 @@ def agreement(
 def _panel(
     axes: Axes, rows: Sequence[Mapping[str, Any]], methods: Sequence[str], random: str, events: int
 ) -> None:
-    """One measure: a point with its interval per method, the floor, and on how many events if not on all."""
+    """Draw one measure: a point with its interval per method, the floor, and the number of events if not all."""
     better = rows[0]["better"]
     drawn = [row for row in rows if np.isfinite(row["mean"])]
-    # Of one event there is no interval.
+    # One event has no interval.
     lows, highs = (
         [row[end] if np.isfinite(row[end]) else row["mean"] for row in drawn] for end in ("low", "high")
     )
@@ -153,7 +154,7 @@ def _panel(
 def _matrix(
     axes: Axes, values: Floats, words: list[str], title: str, cmap: str, lowest: int, size: float
 ) -> None:
-    """A square table of numbers up to 1, each written in its cell."""
+    """Draw an (n, n) matrix of numbers in ``lowest`` .. 1, each written in its cell."""
     axes.set_title(title, fontsize=11)
     if not words:
         return
@@ -166,13 +167,3 @@ def _matrix(
         axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=size)
     axes.set_xticks(range(len(words)), words, rotation=45, ha="right", rotation_mode="anchor", fontsize=9)
     axes.set_yticks(range(len(words)), words, fontsize=9)
-
-
-def _style(nth: int) -> dict[str, Any]:
-    """Colour and dash of the nth of the curves; black is kept for the charge."""
-    colours = PALETTE[:-1]
-    return {
-        "color": colours[nth % len(colours)],
-        "linestyle": DASHES[nth // len(colours) % len(DASHES)],
-        "linewidth": 1.8,
-    }

@@ -1,4 +1,4 @@
-"""Figures of uncertainties: how often the truth lies inside, chi2, correlations."""
+"""Calibration of estimated uncertainties: coverage, chi2, correlations."""
 
 from __future__ import annotations
 
@@ -14,61 +14,67 @@ from dmcnn.metrics import gaussian
 from dmcnn.metrics.gaussian import Floats
 
 CONFIDENCE = np.linspace(0, 1, 101)
+"""Expected confidences at which the coverage is drawn."""
 
-PERFECT: dict[str, Any] = {"color": "black", "linestyle": ":", "linewidth": 1}
-SIGMAS: dict[str, Any] = {"color": "0.7", "linewidth": 1}
-FEW = 4
-"""Rows of correlation matrices."""
+PERFECT_STYLE: dict[str, Any] = {"color": "black", "linestyle": ":", "linewidth": 1}
+SIGMA_STYLE: dict[str, Any] = {"color": "0.7", "linewidth": 1}
+MAX_ROWS = 4
+"""Largest number of rows of correlation matrices."""
 
 
 def calibration(
     pulls: Mapping[str, Floats], chi2: Mapping[str, Floats], targets: Sequence[str], level: float = 0.95
 ) -> Figure:
-    """Observed against expected confidence, of all targets together and of each: the diagonal is perfect.
+    """Draw observed coverage against expected confidence, of all targets together and of each.
+
+    A calibrated network lies on the diagonal.
 
     Args:
-        pulls: (n, k) pulls of each network.
-        chi2: (n,) of all k targets of each network.
+        pulls: name of the network -> (n, k) pulls.
+        chi2: name of the network -> (n,) chi2 of all k targets.
         targets: k names.
         level: confidence level of the bands (Wilson).
     """
-    shown = {
-        target: ({name: of[:, j] ** 2 for name, of in pulls.items()}, 1) for j, target in enumerate(targets)
+    quantities = {
+        target: ({name: values[:, j] ** 2 for name, values in pulls.items()}, 1)
+        for j, target in enumerate(targets)
     }
     if len(targets) > 1:
-        shown = {f"all {len(targets)} targets together": (dict(chi2), len(targets)), **shown}
-    figure, grid = panels(len(shown), columns=min(len(shown), 3), size=(4.4, 4.0))
-    for axes, (title, (samples, k)) in zip(grid, shown.items(), strict=True):
-        axes.plot([0, 100], [0, 100], **PERFECT)
+        quantities = {f"all {len(targets)} targets together": (dict(chi2), len(targets)), **quantities}
+    figure, grid = panels(len(quantities), columns=min(len(quantities), 3), size=(4.4, 4.0))
+    for axes, (title, (samples, k)) in zip(grid, quantities.items(), strict=True):
+        axes.plot([0, 100], [0, 100], **PERFECT_STYLE)
         for nth, distance2 in enumerate(samples.values()):
             _calibration(axes, distance2, k, level, nth)
         for radius in gaussian.RADII if k == 1 else ():
-            axes.axvline(100 * float(gaussian.content(radius**2, 1)), zorder=0, **SIGMAS)
+            axes.axvline(100 * float(gaussian.content(radius**2, 1)), zorder=0, **SIGMA_STYLE)
         axes.set(xlim=(0, 100), ylim=(0, 100), aspect="equal")
         axes.set_title(title, fontsize=12)
         decorate(axes, "Expected confidence [%]", "Observed coverage [%]")
-    legend(figure, lines(pulls) | {"perfect": PERFECT, "1 σ, 2 σ": SIGMAS})
+    legend(figure, lines(pulls) | {"perfect": PERFECT_STYLE, "1 σ, 2 σ": SIGMA_STYLE})
     return figure
 
 
 def _calibration(axes: Axes, distance2: Floats, k: int, level: float, nth: int) -> None:
-    found = gaussian.calibration(distance2, k, CONFIDENCE, level)
-    axes.plot(100 * CONFIDENCE, 100 * found.value, linewidth=2, **line(nth))
-    axes.fill_between(
-        100 * CONFIDENCE, 100 * found.low, 100 * found.high, color=line(nth)["color"], alpha=0.25, linewidth=0
-    )
+    """Draw the coverage of the nth network with its band, from (n,) squared distances of k degrees of freedom."""
+    coverage = gaussian.calibration(distance2, k, CONFIDENCE, level)
+    low, high = 100 * coverage.low, 100 * coverage.high
+    axes.plot(100 * CONFIDENCE, 100 * coverage.value, linewidth=2, **line(nth))
+    axes.fill_between(100 * CONFIDENCE, low, high, color=line(nth)["color"], alpha=0.25, linewidth=0)
 
 
 def chi2(samples: Mapping[str, Floats], k: int) -> Figure:
-    """chi2 of (n,) events of each network beside the expected density of k degrees of freedom; logarithmic.
+    """Draw the chi2 of each network beside the expected density for k degrees of freedom, on a logarithmic axis.
 
-    NaN is left out.
+    Args:
+        samples: name of the network -> (n,) chi2; NaN is left out.
+        k: degrees of freedom, the number of targets.
     """
     figure, (axes,) = panels(1, size=(8, 5.5))
     last = float(gaussian.quantile(1 - 1e-6, k))
     edges = np.linspace(0, last, bins_for(samples.values()) + 1)
     width = edges[1] - edges[0]
-    # The mean density of each bin: at k = 1 the density itself has a pole at 0.
+    # The mean density of each bin is finite: at k = 1 the density itself has a pole at 0.
     expected = np.diff(gaussian.content(edges, k)) / width
     axes.plot(
         edges[1:] - width / 2, expected, label=f"expected: mean {k}", color="black", linestyle="--", zorder=3
@@ -76,10 +82,10 @@ def chi2(samples: Mapping[str, Floats], k: int) -> Figure:
     for nth, (name, values) in enumerate(samples.items()):
         values = values[~np.isnan(values)]
         counts, n = np.histogram(values, edges)[0], max(len(values), 1)
-        told = f"{name}: mean {values.mean() if len(values) else np.nan:.2f}"
+        text = f"{name}: mean {values.mean() if len(values) else np.nan:.2f}"
         if counts.sum() < n:
-            told += f", {100 * (1 - counts.sum() / n):.2g} % above {last:.0f}"
-        axes.stairs(counts / n / width, edges, linewidth=1.8, label=told, **line(nth))
+            text += f", {100 * (1 - counts.sum() / n):.2g} % above {last:.0f}"
+        axes.stairs(counts / n / width, edges, linewidth=1.8, label=text, **line(nth))
     axes.set_xlim(0, last)
     decorate(axes, f"χ² of {k} target{'s' if k > 1 else ''}", "Density")
     headroom(axes, log=True, each=0.04)
@@ -87,16 +93,16 @@ def chi2(samples: Mapping[str, Floats], k: int) -> Figure:
 
 
 def correlations(matrices: Mapping[str, Mapping[str, Floats]], targets: Sequence[str]) -> Figure:
-    """Correlation matrices, a panel per network and kind: at most FEW rows, of several networks each if need be.
+    """Draw correlation matrices, one panel per network and kind, in at most MAX_ROWS rows.
 
     Args:
-        matrices: by network and kind, (k, k) in [-1, 1].
+        matrices: name of the network -> kind -> (k, k) correlations in [-1, 1].
         targets: k names.
     """
-    kinds_ = max(map(len, matrices.values()), default=1)
-    columns = kinds_ * max(1, -(-len(matrices) // FEW))
+    n_kinds = max(map(len, matrices.values()), default=1)
+    columns = n_kinds * max(1, -(-len(matrices) // MAX_ROWS))
     side = 1.6 + 0.6 * len(targets)
-    figure, grid = panels(len(matrices) * kinds_, columns=columns, size=(side + 0.6, side))
+    figure, grid = panels(len(matrices) * n_kinds, columns=columns, size=(side + 0.6, side))
     flat = [(name, kind, matrix) for name, kinds in matrices.items() for kind, matrix in kinds.items()]
     place = np.arange(len(targets))
     for nth, (axes, (name, kind, matrix)) in enumerate(zip(grid, flat, strict=True)):

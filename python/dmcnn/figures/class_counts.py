@@ -1,4 +1,4 @@
-"""How many events each class has."""
+"""Number of events of each class, expected beside observed."""
 
 from __future__ import annotations
 
@@ -10,42 +10,45 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from dmcnn.figures.classification import PALETTE
+from dmcnn.figures.style import PALETTE
 from dmcnn.metrics import classification
 
 WIDTH = 0.4
-"""Of a bar; the distance from class to class is 1."""
+"""Width of a bar; the distance from class to class is 1."""
 
-MANY = 12
-"""Classes above which no number is written on a bar."""
+MAX_LABELLED = 12
+"""Largest number of classes for which numbers are written on the bars."""
 
 
 def distribution(
     expected: Mapping[str, int],
-    found: Mapping[str, int],
-    names: tuple[str, str] = ("Expected", "Found"),
+    observed: Mapping[str, int],
+    names: tuple[str, str] = ("Expected", "Observed"),
     level: float = 0.95,
 ) -> Figure:
-    """Events of each class, expected beside found: true against predicted, requested against read.
+    """Draw the events of each class, expected beside observed, such as true beside predicted.
 
-    Classes come in the order of ``expected``, then those that were only found; one that is missing counts 0. The
-    error bars of the found ones are Wilson's interval of the class's share of all that was found, at ``level``.
+    Classes come in the order of ``expected``, then those that were only observed; a missing class counts 0.
 
     Args:
-        names: what the two are called in the legend.
+        expected, observed: class -> number of events.
+        names: names of the two in the legend.
+        level: confidence level of the error bars: Wilson's interval of a class's share of all observed events.
     """
-    classes = [*expected, *(name for name in found if name not in expected)]
-    counts = [np.array([of.get(name, 0) for name in classes], np.int64) for of in (expected, found)]
+    classes = [*expected, *(name for name in observed if name not in expected)]
+    counts = [
+        np.array([events.get(name, 0) for name in classes], np.int64) for events in (expected, observed)
+    ]
     figure = Figure(figsize=(float(np.clip(1.4 * len(classes), 6, 14)), 5.5), dpi=150, layout="constrained")
     axes = figure.add_subplot()
     place = np.arange(len(classes))
     for nth, (name, events) in enumerate(zip(names, counts, strict=True)):
         label = f"{name} ({events.sum()} events)"
-        # hatched, so that the two differ in print without colour
+        # The expected bars are hatched, so that the two differ in print without colour.
         axes.bar(place + (nth - 0.5) * WIDTH, events, WIDTH, color=PALETTE[nth], alpha=0.85, label=label,
                  hatch=("//", "")[nth], edgecolor="white")  # fmt: skip
     tops = [counts[0], _errors(axes, place + WIDTH / 2, counts[1], level)]
-    if len(classes) <= MANY:
+    if len(classes) <= MAX_LABELLED:
         for nth, (events, top) in enumerate(zip(counts, tops, strict=True)):
             _numbers(axes, place + (nth - 0.5) * WIDTH, events, top)
     axes.set_xticks(place, classes, rotation=0 if sum(map(len, classes)) < 60 else 45, fontsize=12)
@@ -62,7 +65,7 @@ def distribution(
 
 
 def _errors(axes: Axes, place: NDArray[Any], events: NDArray[np.int64], level: float) -> NDArray[Any]:
-    """Draw the interval of each count; return its upper end."""
+    """Draw the interval of each count; return the (classes,) upper ends [events]."""
     total = events.sum()
     share = classification.wilson(events, total, level)
     low, high = np.asarray(share.low * total), np.asarray(share.high * total)

@@ -1,76 +1,74 @@
-"""Curves and tables about a net: ROC, efficiencies, scores, confusion, training."""
+"""Figures of classification networks: ROC, efficiencies, scores, confusion, training curves."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from dmcnn.figures.style import LARGE_LABELS, PALETTE, decorate, own_legend, single, stroke
 from dmcnn.metrics import classification
 
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Colours that colour-blind readers tell apart: M. Okabe, K. Ito, Color Universal Design (2008)."""
-
-DASHES = ("-", "--", "-.", ":")
-
-FAR = 5.0
-"""Range of a training curve, in that of all but its first tenth, from which on it is cut."""
+CUT_RATIO = 5.0
+"""Ratio of the range of a training curve to that of its last nine tenths above which the panel is cut."""
 
 
 def roc(samples: Mapping[str, tuple[ArrayLike, ArrayLike]], level: float = 0.95, log: bool = False) -> Figure:
-    """ROC curves by name, each of (signal scores, background scores), with their AUCs.
+    """Draw ROC curves with their AUCs.
 
     Args:
+        samples: name of the curve -> (signal scores, background scores).
         level: confidence level of the DeLong intervals in the legend.
         log: logarithmic background axis, for selections that need a very pure sample.
     """
-    figure, axes = _blank("Background efficiency", "Signal efficiency")
+    figure, axes = single("Background efficiency", "Signal efficiency")
     lowest = 1.0
     for nth, (name, (signal, background)) in enumerate(samples.items()):
         curve, area = (
-            classification.roc(signal, background),
-            classification.auc_interval(signal, background, level),
+            classification.roc(signal=signal, background=background),
+            classification.auc_interval(signal=signal, background=background, level=level),
         )
         label = f"{name}: {area.value:.4f} [{area.low:.4f}, {area.high:.4f}]"
-        axes.plot(curve.background, curve.signal, label=label, **_style(nth))
+        axes.plot(curve.background, curve.signal, label=label, **stroke(nth))
         lowest = min(lowest, curve.background[curve.background > 0].min())
     chance = np.geomspace(lowest, 1, 200) if log else np.array([0.0, 1.0])
     axes.plot(chance, chance, color="0.6", linewidth=1, linestyle=":", label="chance: 0.5")
     axes.set_xlim((lowest, 1) if log else (0, 1))
     axes.set_ylim(0, 1.01)
     axes.set_xscale("log" if log else "linear")
-    _legend(axes, f"AUC with {100 * level:g} % interval", "upper left" if log else "lower right")
+    own_legend(axes, f"AUC with {100 * level:g} % interval", "upper left" if log else "lower right")
     return figure
 
 
 def efficiency(
     signal: ArrayLike, background: ArrayLike, cuts: ArrayLike | None = None, level: float = 0.95
 ) -> Figure:
-    """Signal efficiency and background rejection against the cut, with Wilson bands.
+    """Draw signal efficiency and background rejection against the cut, with Wilson bands.
 
     Args:
-        cuts: (k,) rising cuts; None is 201 between the lowest and the highest score.
+        signal, background: scores of any shape.
+        cuts: (k,) rising cuts; None takes 201 between the lowest and the highest score.
+        level: confidence level of the bands.
     """
     if cuts is None:
         both = _finite(np.concatenate([np.ravel(signal), np.ravel(background)]))
         cuts = np.linspace(both.min(), both.max(), 201) if both.size else np.linspace(0, 1, 201)
     cuts = np.asarray(cuts, np.float64)
-    figure, axes = _blank("Cut: score ≥", "Fraction of events")
-    for nth, (name, found) in enumerate(
+    figure, axes = single("Cut: score ≥", "Fraction of events")
+    for nth, (name, fraction) in enumerate(
         {
             "Signal efficiency": classification.efficiency(signal, cuts, level),
             "Background rejection": classification.rejection(background, cuts, level),
         }.items()
     ):
-        axes.plot(cuts, found.value, label=name, **_style(nth))
-        axes.fill_between(cuts, found.low, found.high, color=PALETTE[nth], alpha=0.25, linewidth=0)
+        axes.plot(cuts, fraction.value, label=name, **stroke(nth))
+        axes.fill_between(cuts, fraction.low, fraction.high, color=PALETTE[nth], alpha=0.25, linewidth=0)
     axes.set_xlim(cuts.min(), cuts.max()) if np.ptp(cuts) else None
     axes.set_ylim(0, 1.01)
-    _legend(axes, f"{100 * level:g} % interval", "best")
+    own_legend(axes, f"{100 * level:g} % interval")
     return figure
 
 
@@ -81,42 +79,44 @@ def scores(
     log: bool = False,
     density: bool = True,
 ) -> Figure:
-    """Histograms of the scores of each named sample, one over the other; unscored events (NaN) are left out.
+    """Draw a histogram of the scores of each sample, one over the other; events without a score (NaN) are left out.
 
     Args:
-        logit: histogram ln(s / (1 - s)) of scores in [0, 1], which opens up both ends. Scores of exactly 0
-            or 1 go into the outermost bins.
+        samples: name -> scores of any shape.
+        bins: number of bins.
+        logit: draw ln(s / (1 - s)) of scores in [0, 1], which resolves both ends. Scores of exactly 0 or 1 go into
+            the outermost bins.
         log: logarithmic vertical axis.
         density: fraction of each sample per bin, instead of events per bin.
     """
-    found = {name: _scored(values, logit) for name, values in samples.items()}
-    finite = _finite(np.concatenate([np.zeros(0), *found.values()]))
+    scored = {name: _without_nan(values, logit) for name, values in samples.items()}
+    finite = _finite(np.concatenate([np.zeros(0), *scored.values()]))
     low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
     if not logit and low >= 0 and high <= 1:
         low, high = 0.0, 1.0
     if low == high:
         low, high = low - 0.5, high + 0.5
     edges = np.linspace(low, high, bins + 1)
-    figure, axes = _blank(
+    figure, axes = single(
         "Score logit  ln(s / (1 - s))" if logit else "Score", "Fraction of events" if density else "Events"
     )
-    for nth, (name, values) in enumerate(found.items()):
+    for nth, (name, values) in enumerate(scored.items()):
         counts = np.histogram(np.clip(values, low, high), edges)[0] / (max(len(values), 1) if density else 1)
-        colour = _style(nth)["color"]
+        colour = stroke(nth)["color"]
         axes.stairs(counts, edges, fill=True, color=colour, alpha=0.2)
         label = f"{name} ({len(values)} events)"
-        axes.stairs(counts, edges, label=label, **(_style(nth) | {"linewidth": 1.8}))
+        axes.stairs(counts, edges, label=label, **(stroke(nth) | {"linewidth": 1.8}))
     axes.set_xlim(low, high)
-    if log and any(map(len, found.values())):
+    if log and any(map(len, scored.values())):
         axes.set_yscale("log", nonpositive="clip")
     else:
         axes.set_ylim(bottom=0)
-    _legend(axes, None, "best")
+    own_legend(axes)
     return figure
 
 
 def confusion(matrix: NDArray[np.int64], classes: Sequence[str]) -> Figure:
-    """A (k, k) confusion matrix, true class down, predicted class across: events and per cent of the row."""
+    """Draw a (k, k) confusion matrix, true class down, predicted class across: events and per cent of the row."""
     totals = matrix.sum(axis=1, keepdims=True)
     share = np.divide(matrix, totals, out=np.zeros(matrix.shape), where=totals > 0)
     side = min(4.5 + 1.1 * len(classes), 13.0)
@@ -146,15 +146,16 @@ def confusion(matrix: NDArray[np.int64], classes: Sequence[str]) -> Figure:
 def training(
     step: ArrayLike, panels: Mapping[str, Mapping[str, ArrayLike]], smooth: int = 1, x_label: str = "Step"
 ) -> Figure:
-    """Training curves: one panel per quantity ("Loss", "Accuracy", "AUC"), one line per named series in it.
+    """Draw training curves: one panel per quantity ("Loss", "Accuracy", "AUC"), one line per series.
 
-    Values of the first tenth that are so far off that all others would be a flat line leave the panel.
+    The panel is cut where values of the first tenth would flatten all later ones, see CUT_RATIO.
 
     Args:
         step: (n,) horizontal positions.
-        panels: (n,) values of each series; NaN where a quantity was not measured at that step.
-        smooth: running mean over this many measured values, the raw ones faint behind it; a series of fewer
+        panels: quantity -> series -> (n,) values, NaN where the quantity was not measured at that step.
+        smooth: number of measured values of the running mean; the raw values stay faint behind it. A series of fewer
             than four such windows is drawn raw.
+        x_label: label of the horizontal axis.
     """
     filled = {title: series for title, series in panels.items() if series}
     rows = max(len(filled), 1)
@@ -164,8 +165,8 @@ def training(
         for nth, (name, values) in enumerate(series.items()):
             _trace(axes, np.asarray(step, np.float64), np.asarray(values, np.float64), smooth, name, nth)
         _limit(axes, [np.asarray(values, np.float64) for values in series.values()])
-        _decorate(axes, "", title)
-        _legend(axes, None, "best")
+        decorate(axes, "", title, LARGE_LABELS)
+        own_legend(axes)
     grid[-1].set_xlabel(x_label, fontsize=13)
     return figure
 
@@ -173,9 +174,9 @@ def training(
 def _trace(
     axes: Axes, step: NDArray[np.float64], values: NDArray[np.float64], smooth: int, name: str, nth: int
 ) -> None:
-    """One training curve through the steps where it was measured."""
+    """Draw one training curve through the steps at which it was measured."""
     measured = np.isfinite(values)
-    x, y, style = step[measured], values[measured], _style(nth)
+    x, y, style = step[measured], values[measured], stroke(nth)
     if smooth > 1 and len(y) >= 4 * smooth:
         axes.plot(x, y, color=style["color"], alpha=0.25, linewidth=1)
         # Steps are averaged as well, so that the smooth curve does not lag behind the raw one.
@@ -184,7 +185,7 @@ def _trace(
 
 
 def _limit(axes: Axes, series: Sequence[NDArray[np.float64]]) -> None:
-    """Show what comes after the first tenth, if the whole range is more than FAR times that."""
+    """Limit the axis to the range after the first tenth, if the whole range is more than CUT_RATIO times wider."""
     later = np.concatenate([values[len(values) // 10 :] for values in series])
     later = later[np.isfinite(later)]
     if not len(later) or np.ptp(later) == 0:
@@ -192,12 +193,12 @@ def _limit(axes: Axes, series: Sequence[NDArray[np.float64]]) -> None:
     low, high = float(later.min()), float(later.max())
     margin = 0.05 * (high - low)
     bottom, top = axes.get_ylim()
-    if top - bottom > FAR * (high - low):
+    if top - bottom > CUT_RATIO * (high - low):
         axes.set_ylim(max(bottom, low - margin), min(top, high + margin))
 
 
-def _scored(values: ArrayLike, logit: bool) -> NDArray[np.float64]:
-    """The scores that are not NaN, as logits if asked (+-inf for 1 and 0)."""
+def _without_nan(values: ArrayLike, logit: bool) -> NDArray[np.float64]:
+    """Return the (n,) scores that are not NaN; as logits where ``logit``, -inf for 0 and inf for 1."""
     scores = np.asarray(values, np.float64).ravel()
     scores = scores[~np.isnan(scores)]
     if not logit:
@@ -208,31 +209,3 @@ def _scored(values: ArrayLike, logit: bool) -> NDArray[np.float64]:
 
 def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(values[np.isfinite(values)])
-
-
-def _blank(x_label: str, y_label: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(8, 6), dpi=150, layout="constrained")
-    axes = figure.add_subplot()
-    _decorate(axes, x_label, y_label)
-    return figure, axes
-
-
-def _decorate(axes: Axes, x_label: str, y_label: str) -> None:
-    axes.set_xlabel(x_label, fontsize=13)
-    axes.set_ylabel(y_label, fontsize=13)
-    axes.tick_params(labelsize=11)
-    axes.grid(alpha=0.3)
-
-
-def _legend(axes: Axes, title: str | None, place: Any) -> None:
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(loc=place, title=title, fontsize=11, title_fontsize=11)
-
-
-def _style(nth: int) -> dict[str, Any]:
-    """Colour and dash of the nth line: no two of the first 28 share both."""
-    return {
-        "color": PALETTE[nth % len(PALETTE)],
-        "linestyle": DASHES[nth % len(DASHES)],
-        "linewidth": 2,
-    }

@@ -1,4 +1,4 @@
-"""The event display: one image as the detector saw it."""
+"""Event display: the charge of one image in detector coordinates."""
 
 from __future__ import annotations
 
@@ -30,23 +30,25 @@ def event_display(
     logo: NDArray[Any] | None = None,
     transpose: bool = False,
 ) -> Figure:
-    """Draw an (H, W) float32 image: wire (axis 1) runs to the right, tick (axis 0) upwards.
+    """Draw an (H, W) image: wire (axis 1) to the right, tick (axis 0) upwards.
 
     Args:
-        meta: the image's META record: axes in its unit; None gives pixel numbers.
-        event: its EVENT record, whose ids are written at the lower left; None leaves them out.
-        label: the line above the ids, such as "MicroBooNE Simulation".
-        score: the line below them, such as "Signal score: 0.123".
-        gamma: exponent of the colour scale; below 1 it lifts the faint charge.
-        vmin, vmax: charge at the ends of the colour scale [unit of the image]; None is the image's maximum.
-        bar_label: draws a colour bar with this label, such as "Charge [ADC]".
+        image: (H, W) float32 charge.
+        meta: META record of the image, which gives the unit of the axes; None gives pixel numbers.
+        event: EVENT record of the image, whose ids are written at the lower left; None leaves them out.
+        label: line above the ids, such as "MicroBooNE Simulation".
+        score: line below the ids, such as "Signal score: 0.123".
+        cmap: colour map.
+        gamma: exponent of the colour scale; below 1 it brightens small charges.
+        vmin, vmax: charge at the ends of the colour scale [unit of the image]; None takes the largest charge.
+        bar_label: label of the colour bar, such as "Charge [ADC]"; None draws no colour bar.
         logo: (h, w, 3 or 4) image for the upper right corner.
         transpose: tick to the right and wire upwards.
     """
     cmap = colormaps[cmap] if isinstance(cmap, str) else cmap
     top = float(image[np.isfinite(image)].max(initial=vmin)) if vmax is None else vmax
-    figure, axes = image_axes.blank((image.shape[0], image.shape[1]), transpose, bar_label is not None)
-    # An image without charge has no scale of its own: any span draws it in the lowest colour.
+    figure, axes = image_axes.blank_figure((image.shape[0], image.shape[1]), transpose, bar_label is not None)
+    # An image without charge has no scale of its own: with any span it has the lowest colour.
     norm = PowerNorm(gamma, vmin=vmin, vmax=top if top > vmin else vmin + 1)
     drawn = image_axes.draw(axes, image, meta, cmap.with_extremes(bad=cmap(0.0)), norm, transpose)
     lines = [label, "" if event is None else ids(event), score]
@@ -61,7 +63,7 @@ def event_display(
 
 
 def ids(event: Any) -> str:
-    """``Run: 1, Subrun: 2, Event: 3`` for an EVENT record; an id that its producer never set says so."""
+    """Return ``Run: 1, Subrun: 2, Event: 3`` for an EVENT record; ``unset`` for an id that has no value."""
     words = {
         name: "unset" if event[name] == UNSET else int(event[name]) for name in ("run", "subrun", "event")
     }
@@ -69,7 +71,7 @@ def ids(event: Any) -> str:
 
 
 def _write(axes: Axes, text: str, ground: tuple[float, float, float]) -> None:
-    """Text at the lower left, white on a dark ground or black on a light one, outlined in the ground."""
+    """Write text at the lower left: white on a dark ground, black on a light one, with an outline of the ground."""
     dark = np.dot(ground, (0.299, 0.587, 0.114)) < 0.5
     axes.text(
         0.02,

@@ -1,4 +1,4 @@
-"""What all image figures share: axes in detector units, the colour bar, the zoom."""
+"""Axes of image figures: detector coordinates, colour bar, zoom."""
 
 from __future__ import annotations
 
@@ -41,23 +41,33 @@ VALUES = {
     UNIT_PIXEL: ("Pixel value", ""),
     **dict.fromkeys((UNIT_CELL, UNIT_X_FRAME, UNIT_Y_FRAME), ("Energy", "")),
 }
-"""What a pixel holds, and its unit, where it is not charge in ADC."""
+"""Quantity of a pixel and its unit, for images of other things than charge in ADC."""
 
-FLATTEST, TALLEST = 1 / 4, 2.0
-"""Height over width of the images whose pixels are drawn square; others fill a square figure."""
+MIN_RATIO, MAX_RATIO = 1 / 4, 2.0
+"""Height over width between which pixels are drawn square; other images fill a square figure."""
 
-SHARP = 800
-"""Longest side [pixels] that is surely drawn with a dot or more per pixel."""
-
+MAX_SIDE = 800
+"""Longest side [pixels] of an image drawn pixel by pixel: the figure has at least one dot for each."""
 
 LEFT, RIGHT, BAR, BELOW, ABOVE, TITLE = 1.0, 0.2, 1.2, 0.7, 0.15, 0.4
-"""Room around the image [inch]: tick labels and axis label, the colour bar with its own, the title."""
+"""Margins around the image [inch], for tick labels, axis labels, the colour bar with its labels, and the title."""
 
 
-def blank(shape: tuple[int, int], transpose: bool, bar: bool, title: bool = False) -> tuple[Figure, Axes]:
-    """A figure of at most SIZE x SIZE that fits an (H, W) image, and its axes; of no graphical backend."""
+def blank_figure(
+    shape: tuple[int, int], transpose: bool, bar: bool, title: bool = False
+) -> tuple[Figure, Axes]:
+    """Make a figure of at most SIZE x SIZE that fits an (H, W) image, and its axes.
+
+    The figure is made without pyplot, so that no graphical backend is chosen.
+
+    Args:
+        shape: (H, W) of the image.
+        transpose: H to the right instead of W.
+        bar: leave room for a colour bar.
+        title: leave room for a title.
+    """
     height, width = reversed(shape) if transpose else shape
-    ratio = height / width if square(height, width) else 1.0
+    ratio = height / width if is_square(height, width) else 1.0
     beside = LEFT + (BAR if bar else RIGHT)
     over = BELOW + (TITLE if title else ABOVE)
     wide = min(SIZE - beside, (SIZE - over) / ratio)
@@ -77,13 +87,17 @@ def draw(
     norm: Normalize,
     transpose: bool = False,
 ) -> AxesImage:
-    """Draw an (H, W) image, row 0 at the bottom, on axes that read wire and tick (or cm).
+    """Draw an (H, W) image, row 0 at the bottom, on axes in detector coordinates.
 
-    An image longer than SHARP is drawn by the ``strongest`` pixels of its blocks.
+    An image longer than MAX_SIDE is reduced to the ``strongest_pixels`` of its blocks.
 
     Args:
-        meta: one META record; None, or edges that span nothing, gives pixel numbers.
-        transpose: put axis H (tick) on the horizontal axis instead of axis W (wire).
+        axes: axes to draw on.
+        image: (H, W) values.
+        meta: one META record; None, or edges without extent, gives pixel numbers.
+        cmap: colour map.
+        norm: colour scale.
+        transpose: axis H (tick) to the right instead of axis W (wire).
     """
     x, y = edges(meta, *image.shape)
     x_label, y_label = labels(meta)
@@ -91,17 +105,17 @@ def draw(
         image, x, y, x_label, y_label = image.T, y, x, y_label, x_label
     height, width = image.shape
     dx, dy = (x[1] - x[0]) / width, (y[1] - y[0]) / height
-    fy, fx = (-(-n // SHARP) for n in (height, width))
-    if square(height, width):
+    fy, fx = (-(-n // MAX_SIDE) for n in (height, width))
+    if is_square(height, width):
         fy = fx = max(fy, fx)
-    image = strongest(image, fy, fx)
+    image = strongest_pixels(image, fy, fx)
     drawn = axes.imshow(
         image,
         cmap=cmap,
         norm=norm,
         origin="lower",
         extent=(x[0], x[0] + image.shape[1] * fx * dx, y[0], y[0] + image.shape[0] * fy * dy),
-        aspect=dx / dy if square(height, width) else "auto",
+        aspect=dx / dy if is_square(height, width) else "auto",
         interpolation="nearest",
     )
     axes.set(xlim=x, ylim=y)
@@ -113,20 +127,26 @@ def draw(
 
 
 def quantity(meta: Any) -> tuple[str, str]:
-    """What the pixels of a META record hold, and its unit."""
+    """Return the quantity of the pixels of a META record, and its unit."""
     return VALUES.get(int(meta["unit"]), ("Charge", "ADC"))
 
 
 def value_label(meta: Any) -> str:
-    """What the pixels of a META record hold, with its unit, such as "Charge [ADC]"."""
+    """Return the quantity of the pixels of a META record with its unit, such as "Charge [ADC]"."""
     what, unit = quantity(meta)
     return f"{what} [{unit}]" if unit else what
 
 
-def strongest(image: NDArray[Any], fy: int, fx: int) -> NDArray[Any]:
-    """The image with one pixel per block of fy rows and fx columns: the one furthest from its median.
+def strongest_pixels(image: NDArray[Any], fy: int, fx: int) -> NDArray[Any]:
+    """Return the image with one pixel per block of fy rows and fx columns: the one furthest from the image's median.
 
-    So no lone hit vanishes, as it would in a mean. Blocks over the upper edges are filled with the median.
+    A mean would hide single hits. Blocks that exceed the upper edges are filled with the median.
+
+    Args:
+        image: (H, W) values.
+
+    Returns:
+        (H / fy, W / fx) values, rounded up.
     """
     if fy == fx == 1:
         return image
@@ -139,38 +159,38 @@ def strongest(image: NDArray[Any], fy: int, fx: int) -> NDArray[Any]:
     return np.take_along_axis(blocks, furthest[..., None], axis=2)[..., 0]
 
 
-def square(height: int, width: int) -> bool:
-    """Whether the pixels of such an image are drawn square."""
-    return FLATTEST <= height / width <= TALLEST
+def is_square(height: int, width: int) -> bool:
+    """Return whether the pixels of an image of (height, width) pixels are drawn square."""
+    return MIN_RATIO <= height / width <= MAX_RATIO
 
 
 def edges(meta: Any, height: int, width: int) -> tuple[tuple[float, float], tuple[float, float]]:
-    """((x_min, x_max), (y_min, y_max)) of a META record, or pixel numbers where it has none to give."""
-    if not _placed(meta):
+    """Return ((x_min, x_max), (y_min, y_max)) of a META record, or pixel numbers if it has no edges."""
+    if not _has_edges(meta):
         return (0.0, float(width)), (0.0, float(height))
     x, y = ((float(meta[f"{axis}_min"]), float(meta[f"{axis}_max"])) for axis in "xy")
     return x, y
 
 
 def labels(meta: Any) -> tuple[str, str]:
-    """Labels of axis W and axis H for a META record; those of an unknown unit where it gives no place."""
-    unit = int(meta["unit"]) if _placed(meta) else UNIT_UNKNOWN
+    """Return the labels of axis W and axis H for a META record; those of an unknown unit if it has no edges."""
+    unit = int(meta["unit"]) if _has_edges(meta) else UNIT_UNKNOWN
     return LABELS.get(unit, LABELS[UNIT_UNKNOWN])
 
 
-def _placed(meta: Any) -> bool:
-    """Whether a META record (or None) belongs to an image and its edges span something."""
+def _has_edges(meta: Any) -> bool:
+    """Return whether a META record (or None) belongs to an image and its edges have an extent."""
     if meta is None or int(meta["plane"]) == NO_IMAGE:
         return False
     return all(0 < float(meta[f"{axis}_max"]) - float(meta[f"{axis}_min"]) < np.inf for axis in "xy")
 
 
 def colour_bar(drawn: AxesImage, label: str) -> Axes:
-    """A colour bar as high as the image, to its right; returns its axes."""
+    """Draw a colour bar as high as the image, to its right; return its axes."""
     axes, figure = drawn.axes, drawn.axes.figure
     beside = axes.inset_axes((1.02, 0, 0.045, 1))
     high = axes.bbox.height / figure.dpi  # inch
-    # A scale with a power crowds its ticks at one end: about one per inch keeps them apart.
+    # A power scale crowds its ticks at one end: about one per inch keeps them apart.
     bar = figure.colorbar(drawn, cax=beside, ticks=MaxNLocator(max(2, round(1.2 * high))))
     bar.set_label(label, fontsize=14)
     beside.tick_params(labelsize=12)
@@ -178,11 +198,15 @@ def colour_bar(drawn: AxesImage, label: str) -> Axes:
 
 
 def zoom(axes: Axes, charge: NDArray[Any], meta: Any, transpose: bool = False, share: float = 0.95) -> None:
-    """Show only the square around the charge of an (H, W) image; everything if it holds none.
+    """Limit the axes to a square around the charge of an image; an image without charge is left whole.
 
     Args:
-        share: the square spans the middle ``share`` of the summed charge along each axis, so that lone hits
-            far away do not count, and a tenth of its side more on all sides.
+        axes: axes on which the image is drawn.
+        charge: (H, W) values.
+        meta: META record of the image.
+        transpose: as in ``draw``.
+        share: the square spans the central ``share`` of the summed charge along each axis, so that single hits far
+            away do not count, plus a tenth of its side on all sides.
     """
     weight = np.nan_to_num(np.abs(charge, dtype=np.float64), posinf=0)
     if not weight.any():
@@ -201,7 +225,7 @@ def zoom(axes: Axes, charge: NDArray[Any], meta: Any, transpose: bool = False, s
 
 
 def _span(profile: NDArray[np.float64], share: float) -> tuple[int, int]:
-    """[first, last) bins that hold the middle ``share`` of a profile."""
+    """Return the (first, last) bins, half-open, of the central ``share`` of an (n,) profile."""
     summed = profile.cumsum() / profile.sum()
     first, last = np.searchsorted(summed, ((1 - share) / 2, (1 + share) / 2))
     return int(first), int(last) + 1

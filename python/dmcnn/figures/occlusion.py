@@ -1,4 +1,4 @@
-"""The occlusion map: the net's score when a window around each pixel is blanked."""
+"""Occlusion maps: the score of a network with a window around each pixel replaced."""
 
 from __future__ import annotations
 
@@ -25,21 +25,25 @@ def score_map(
     vmax: float | None = None,
     transpose: bool = False,
 ) -> Figure:
-    """Draw an (H, W) map of scores: wire (axis 1) runs to the right, tick (axis 0) upwards.
+    """Draw an (H, W) map of scores: wire (axis 1) to the right, tick (axis 0) upwards.
 
     Args:
-        title: the class whose score it is, such as "Signal".
-        meta: the image's META record: axes in its unit; None gives pixel numbers.
+        scores: (H, W) float scores.
+        title: class of the scores, such as "Signal".
+        meta: META record of the image, which gives the unit of the axes; None gives pixel numbers.
         normalized: draw ``(score - lowest) / (highest - lowest)`` instead; a constant map becomes 0.5.
-        base_score: the score of the untouched image, told in the title and marked on the colour bar.
-        zoom_to: (H, W) image; only the region where it is non-zero is shown.
-        vmin, vmax: scores at the ends of the colour scale, in what is drawn; None is the map's own extreme.
+        base_score: score of the untouched image, written in the title and marked on the colour bar.
+        zoom_to: (H, W) image; only the region where it is not zero is drawn.
+        cmap: colour map.
+        vmin, vmax: ends of the colour scale, in units of the drawn map; None takes its lowest or highest value.
         transpose: tick to the right and wire upwards.
     """
     drawn_map, base = scale(scores, base_score) if normalized else (scores, base_score)
     low, high = (0.0, 1.0) if normalized else _span(drawn_map)
     low, high = low if vmin is None else vmin, high if vmax is None else vmax
-    figure, axes = image_axes.blank((scores.shape[0], scores.shape[1]), transpose, bar=True, title=True)
+    figure, axes = image_axes.blank_figure(
+        (scores.shape[0], scores.shape[1]), transpose, bar=True, title=True
+    )
     drawn = image_axes.draw(axes, drawn_map, meta, cmap, Normalize(low, high), transpose)
     untouched = "" if base_score is None else f", untouched image {base_score:.4g}"
     axes.set_title(f"{title} score under occlusion{untouched}", fontsize=14)
@@ -53,16 +57,16 @@ def score_map(
 
 
 def strongest_frame(scores: NDArray[np.floating[Any]], base: float) -> NDArray[Any]:
-    """(H, W) of a (T, H, W) map: for every pixel the score that is furthest from the untouched one."""
+    """Reduce a (T, H, W) map to (H, W): the score of every pixel furthest from ``base``, the untouched one."""
     furthest = np.nan_to_num(np.abs(scores - base), nan=-1).argmax(axis=0)
-    found: NDArray[Any] = np.take_along_axis(scores, furthest[np.newaxis], axis=0)[0]
-    return found
+    frame: NDArray[Any] = np.take_along_axis(scores, furthest[np.newaxis], axis=0)[0]
+    return frame
 
 
 def scale(
     scores: NDArray[np.floating[Any]], base_score: float | None
 ) -> tuple[NDArray[np.float64], float | None]:
-    """The map and the base score, moved and scaled so that the map spans 0..1; a constant map becomes 0.5."""
+    """Scale the map to 0..1 and the base score with it; a constant map becomes 0.5, its base score None."""
     values = np.asarray(scores, np.float64)
     finite = values[np.isfinite(values)]
     if not finite.size:
@@ -74,7 +78,7 @@ def scale(
 
 
 def _span(values: NDArray[np.floating[Any]]) -> tuple[float, float]:
-    """Lowest and highest value, or a span of 1 around the only one."""
+    """Return the lowest and the highest value, or a span of 1 around a single value."""
     finite = values[np.isfinite(values)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.5, 0.5)
     return (low, high) if low < high else (low - 0.5, low + 0.5)

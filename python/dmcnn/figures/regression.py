@@ -1,6 +1,6 @@
-"""Figures of estimates with uncertainties: residuals, pulls, profiles, and networks side by side.
+"""Figures of regression networks: residuals, pulls, profiles, and networks side by side.
 
-``samples`` maps the name of each network to its events; every network keeps its colour in all figures.
+``samples`` maps the name of a network to the values of its events; a network has the same colour in all figures.
 """
 
 from __future__ import annotations
@@ -25,22 +25,21 @@ from dmcnn.figures.style import (
     lines,
     mark,
     panels,
-    rounded,
 )
 from dmcnn.metrics import distributions
-from dmcnn.metrics.distributions import Floats, GaussianFit, Profile
+from dmcnn.metrics.distributions import Floats, GaussianFit, Profile, format_estimate
 
 SPAN = 5.0
 """Half of the range of a residual histogram, in 68 % half widths of the widest network."""
 
 PULL_SPANS = (6.0, 30.0)
-"""Half of the range of a pull histogram, of the best and of the worst network."""
+"""Limits of half of the range of a pull histogram."""
 
-MANY = 6
-"""Networks above which no fit is written into the panels."""
+MAX_FIT_TEXTS = 6
+"""Largest number of networks whose fits are written into the panels."""
 
-FRONT: dict[str, Any] = {"color": "0.6", "linewidth": 1.5}
-FITTED = "Histograms, and Gaussians fitted within ±{:g} σ"
+FRONT_STYLE: dict[str, Any] = {"color": "0.6", "linewidth": 1.5}
+FIT_TITLE = "Histograms, and Gaussians fitted within ±{:g} σ"
 
 
 def residuals(
@@ -50,14 +49,14 @@ def residuals(
     reach: float = 2.0,
     log: bool = False,
 ) -> Figure:
-    """Residuals of every target, with a Gaussian fitted to the core of each.
+    """Draw the residuals of every target, with a Gaussian fitted to the core of each network.
 
     Args:
-        samples: (n, k) residuals.
+        samples: name of the network -> (n, k) residuals.
         targets: k names.
-        units: of the targets; empty for a number without.
-        reach: the fit goes this many sigma to either side of the peak.
-        log: logarithmic vertical axis, for the tails.
+        units: k units of the targets; empty for a number without unit.
+        reach: half of the range of the fit [sigma].
+        log: logarithmic vertical axis, which resolves the tails.
     """
     figure, grid = panels(len(targets))
     for j, (axes, target, unit) in enumerate(zip(grid, targets, units, strict=True)):
@@ -70,17 +69,19 @@ def residuals(
         )
         _distributions(axes, here, middle, span, reach, unit)
         decorate(axes, label(f"{target}: estimate − truth", unit), f"Density{f' [1/{unit}]' if unit else ''}")
-        headroom(axes, log, MANY)
-    legend(figure, lines(samples), FITTED.format(reach))
+        headroom(axes, log, MAX_FIT_TEXTS)
+    legend(figure, lines(samples), FIT_TITLE.format(reach))
     return figure
 
 
 def pulls(
     samples: Mapping[str, Floats], targets: Sequence[str], reach: float = 2.0, log: bool = False
 ) -> Figure:
-    """Pulls (residual over estimated uncertainty) of every target, with fits, beside the unit Gaussian.
+    """Draw the pulls (residual over estimated uncertainty) of every target, with fits, beside the unit Gaussian.
 
-    Args: as ``residuals``; ``samples`` are (n, k) pulls.
+    Args:
+        samples: name of the network -> (n, k) pulls.
+        targets, reach, log: as ``residuals``.
     """
     figure, grid = panels(len(targets))
     for j, (axes, target) in enumerate(zip(grid, targets, strict=True)):
@@ -92,34 +93,34 @@ def pulls(
         axes.plot(x, unit, color="black", linestyle="--", linewidth=1.2)
         _distributions(axes, here, 0.0, span, reach, "", means=True)
         decorate(axes, f"{target}: (estimate − truth) / uncertainty", "Density")
-        headroom(axes, log, MANY)
+        headroom(axes, log, MAX_FIT_TEXTS)
     unit_gaussian = {"unit Gaussian": {"color": "black", "linestyle": "--", "linewidth": 1.2}}
-    legend(figure, lines(samples) | unit_gaussian, FITTED.format(reach))
+    legend(figure, lines(samples) | unit_gaussian, FIT_TITLE.format(reach))
     return figure
 
 
 def profiles(
-    found: Mapping[str, Sequence[tuple[Profile, Profile]]],
+    networks: Mapping[str, Sequence[tuple[Profile, Profile]]],
     variable: str,
     targets: Sequence[str],
     units: Sequence[str],
 ) -> Figure:
-    """Bias, resolution and pull width of every target against one variable, a column of panels per target.
+    """Draw bias, resolution and pull width of every target against one variable, a column of panels per target.
 
     Args:
-        found: per network and target the profiles of its residuals and of its pulls.
+        networks: name of the network -> for each target, the profiles of its residuals and of its pulls.
         variable: name of the variable, with its unit.
         targets: k names.
-        units: of the targets.
+        units: k units of the targets.
     """
     figure, grid = panels(3 * len(targets), columns=len(targets), size=(4.2, 2.7), sharex=True)
     for j, (target, unit) in enumerate(zip(targets, units, strict=True)):
         bias, width, pull = grid[j :: len(targets)]
-        for nth, (name, of) in enumerate(found.items()):
-            residual, pulled = of[j]
-            _profile(bias, residual, residual.bias, residual.bias_error, nth, name)
-            _profile(width, residual, residual.width, residual.width_error, nth, name)
-            _profile(pull, pulled, pulled.width, pulled.width_error, nth, name)
+        for nth, pairs in enumerate(networks.values()):
+            of_residuals, of_pulls = pairs[j]
+            _profile(bias, of_residuals, of_residuals.bias, of_residuals.bias_error, nth)
+            _profile(width, of_residuals, of_residuals.width, of_residuals.width_error, nth)
+            _profile(pull, of_pulls, of_pulls.width, of_pulls.width_error, nth)
         bias.axhline(0, color="black", linewidth=1, linestyle=":")
         pull.axhline(1, color="black", linewidth=1, linestyle=":")
         width.set_ylim(bottom=0)
@@ -128,7 +129,7 @@ def profiles(
         decorate(width, "", label("68 % half width", unit))
         decorate(pull, variable, "Pull 68 % half width")
         pull.xaxis.set_major_locator(MaxNLocator(6))
-    legend(figure, lines(found))
+    legend(figure, lines(networks))
     return figure
 
 
@@ -139,16 +140,16 @@ def comparison(
     columns: int,
     ideal: Mapping[str, float],
 ) -> Figure:
-    """Networks side by side: one panel per quantity, every network on its horizontal axis.
+    """Draw networks side by side: one panel per quantity, every network on its horizontal axis.
 
-    A filled marker is the mean over a network's seeds, an open one each of several seeds.
+    A filled marker is the mean over the seeds of a network, an open marker one of several seeds.
 
     Args:
-        labels: names of the networks.
-        values: per quantity and network, the number found with each of its seeds.
-        errors: per quantity and network, half the length of the error bar.
+        labels: m names of the networks.
+        values: quantity -> for each network, its value for each seed.
+        errors: quantity -> for each network, half the length of the error bar.
         columns: panels in a row.
-        ideal: where a quantity should be, drawn as a line.
+        ideal: quantity -> ideal value, drawn as a line.
     """
     wide = float(np.clip(0.9 + 0.45 * len(labels), 3.0, 7.0))
     figure, grid = panels(len(values), columns=columns, size=(wide, 2.6), sharex=True)
@@ -156,12 +157,12 @@ def comparison(
     for axes, (what, seeds) in zip(grid, values.items(), strict=True):
         if what in ideal:
             axes.axhline(ideal[what], color="black", linewidth=1, linestyle=":")
-        for nth, (found, error) in enumerate(zip(seeds, errors[what], strict=True)):
-            if len(found) > 1:
-                axes.plot(np.full(len(found), place[nth] + 0.22), found, markersize=5,
+        for nth, (numbers, error) in enumerate(zip(seeds, errors[what], strict=True)):
+            if len(numbers) > 1:
+                axes.plot(np.full(len(numbers), place[nth] + 0.22), numbers, markersize=5,
                           markerfacecolor="none", **mark(nth))  # fmt: skip
             axes.errorbar(
-                place[nth], np.mean(found), error, markersize=6, capsize=4, elinewidth=1.5, **mark(nth)
+                place[nth], np.mean(numbers), error, markersize=6, capsize=4, elinewidth=1.5, **mark(nth)
             )
         decorate(axes, "", what)
         axes.yaxis.label.set_fontsize(11)
@@ -182,42 +183,48 @@ def front(
     likelihood: str = "NLL [nats per event]",
     width: str = "68 % half width",
 ) -> Figure:
-    """The price of zeros: likelihood and residual widths of m networks against their share of zero weights.
+    """Draw likelihood and residual widths of m networks against their share of zero weights.
 
-    Networks of the same name (seeds of one recipe) share a marker. A line follows the best that has at least so many
-    zeros.
+    Networks of the same name (seeds of one recipe) share a marker. A line joins the Pareto front: the best networks
+    with at least that share of zeros.
 
     Args:
-        zeros: (m,) share of the weights that are zero, 0 to 1.
-        nll: (m,) mean negative log likelihood; lower is better.
-        widths: (m,) residual widths by target.
-        names: (m,) of the networks.
-        units: of the widths, by target.
+        zeros: (m,) shares of the weights that are zero, 0 to 1.
+        nll: (m,) mean negative log likelihoods; lower is better.
+        widths: target -> (m,) residual widths.
+        names: m names of the networks.
+        units: target -> unit of the width.
         likelihood: label of ``nll``.
-        width: what kind of width it is.
+        width: name of the width, such as "68 % half width".
     """
     share = 100 * np.asarray(zeros, np.float64)
     kinds = list(dict.fromkeys(names))
-    shown = {likelihood: np.asarray(nll, np.float64)} | {
+    quantities = {likelihood: np.asarray(nll, np.float64)} | {
         label(f"{target}: {width}", (units or {}).get(target, "")): np.asarray(values, np.float64)
         for target, values in widths.items()
     }
-    figure, grid = panels(len(shown), columns=min(len(shown), 3), size=(4.6, 3.6))
-    for axes, (what, values) in zip(grid, shown.items(), strict=True):
-        best = undominated(share, values)
-        axes.plot(share[best], values[best], drawstyle="steps-pre", zorder=1, **FRONT)
+    figure, grid = panels(len(quantities), columns=min(len(quantities), 3), size=(4.6, 3.6))
+    for axes, (what, values) in zip(grid, quantities.items(), strict=True):
+        best = pareto_front(share, values)
+        axes.plot(share[best], values[best], drawstyle="steps-pre", zorder=1, **FRONT_STYLE)
         for nth, name in enumerate(kinds):
             here = np.array([other == name for other in names])
             axes.plot(share[here], values[here], markersize=8, zorder=2, **mark(nth))
         decorate(axes, "Zero weights [%]", what)
         axes.margins(0.08)
     legend(figure, {name: {"markersize": 8, **mark(nth)} for nth, name in enumerate(kinds)}
-            | {"best with so many zeros or more": FRONT})  # fmt: skip
+            | {"best with so many zeros or more": FRONT_STYLE})  # fmt: skip
     return figure
 
 
-def undominated(gain: Floats, price: Floats) -> NDArray[np.int64]:
-    """Indices, in order of rising gain, of points of which no other has more gain at no higher price."""
+def pareto_front(gain: Floats, price: Floats) -> NDArray[np.int64]:
+    """Return the (p,) int64 indices, in order of rising gain, of the points that no other point dominates.
+
+    A point dominates another with at least its gain and at most its price; of equal points one is returned.
+
+    Args:
+        gain, price: (n,) coordinates of the points; a NaN price is never on the front.
+    """
     order = np.lexsort((-price, gain))[::-1]
     lowest = np.fmin.accumulate(np.append(np.inf, price[order]))[:-1]
     return np.asarray(order[price[order] < lowest][::-1], np.int64)
@@ -232,7 +239,16 @@ def _distributions(
     unit: str,
     means: bool = False,
 ) -> None:
-    """Histogram and fit of each sample around ``middle``; the panel's own legend tells what the fits found."""
+    """Draw histogram and fit of each sample in ``middle`` +- ``span``, with the fit results as names of the curves.
+
+    Args:
+        axes: the panel.
+        samples: name of the network -> (n,) values.
+        middle, span: centre and half width of the range, in ``unit``.
+        reach: half of the range of the fit [sigma].
+        unit: unit of the values.
+        means: write the fitted mean beside the fitted sigma.
+    """
     edges = np.linspace(middle - (span or 1.0), middle + (span or 1.0), bins_for(samples.values()) + 1)
     for nth, values in enumerate(samples.values()):
         counts = np.histogram(values, edges)[0]
@@ -243,22 +259,23 @@ def _distributions(
         if fit is not None:
             x = np.linspace(fit.low, fit.high, 201)
             axes.plot(
-                x, fit(x) / len(values), linewidth=2, label=_told(fit, unit, means, outside), **line(nth)
+                x, fit(x) / len(values), linewidth=2, label=_fit_text(fit, unit, means, outside), **line(nth)
             )
     axes.set_xlim(edges[0], edges[-1])
 
 
-def _told(fit: GaussianFit, unit: str, means: bool, outside: float) -> str:
-    """What a fit found, in the digits that its error allows."""
-    text = f"σ {rounded(fit.sigma.value, fit.sigma.error)}{' ' if unit else ''}{unit}"
+def _fit_text(fit: GaussianFit, unit: str, means: bool, outside: float) -> str:
+    """Return the results of a fit in the digits that their errors allow, and the share of events out of range."""
+    text = f"σ {format_estimate(fit.sigma.value, fit.sigma.error)}{' ' if unit else ''}{unit}"
     if means:
-        text = f"µ {rounded(fit.mean.value, fit.mean.error)}, {text}".replace("-", "−")
+        text = f"µ {format_estimate(fit.mean.value, fit.mean.error)}, {text}".replace("-", "−")
     return text + (f", {100 * outside:.2g} % outside" if outside > 5e-4 else "")
 
 
-def _profile(axes: Axes, found: Profile, values: Floats, errors: Floats, nth: int, name: str) -> None:
-    """Points at the mean of each bin, joined."""
-    there = np.isfinite(values)
+def _profile(axes: Axes, profile: Profile, values: Floats, errors: Floats, nth: int) -> None:
+    """Draw (bins,) values with errors at the mean of each bin, joined by a line, in the style of the nth network."""
+    finite = np.isfinite(values)
     style = line(nth)
-    axes.errorbar(found.centre[there], values[there], errors[there], marker=MARKERS[nth % len(MARKERS)], markersize=4,
+    marker = MARKERS[nth % len(MARKERS)]
+    axes.errorbar(profile.centre[finite], values[finite], errors[finite], marker=marker, markersize=4,
                   linewidth=1.2, capsize=2, **style)  # fmt: skip

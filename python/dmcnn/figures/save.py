@@ -1,4 +1,4 @@
-"""Figures as files."""
+"""Files of figures (PNG, PDF) and of animations (GIF, MP4)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from matplotlib.animation import Animation, FFMpegWriter, PillowWriter
 from matplotlib.figure import Figure
 
 from dmcnn._common.errors import InputError, nearest
-from dmcnn._common.files import replacing
+from dmcnn._common.files import atomic_file
 
-# Dates and versions are left out: the same figure gives the same bytes.
+# Without dates and versions the same figure gives the same bytes.
 METADATA: dict[str, dict[str, str | None]] = {
     "png": {"Software": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
@@ -20,7 +20,7 @@ METADATA: dict[str, dict[str, str | None]] = {
 
 
 def save_figure(figure: Figure, stem: str | Path, formats: Iterable[str] = ("png", "pdf")) -> list[Path]:
-    """Write ``figure`` as ``<stem>.png`` and ``<stem>.pdf``, each whole or not at all; return the paths.
+    """Write a figure as ``<stem>.png`` and ``<stem>.pdf``, each whole or not at all; return the paths.
 
     Raises:
         InputError: a format other than png and pdf.
@@ -33,18 +33,18 @@ def save_figure(figure: Figure, stem: str | Path, formats: Iterable[str] = ("png
                 f"{stem}: figure format {kind!r}, expected one of {known}{nearest(kind, METADATA)}"
             )
         path = stem.with_name(f"{stem.name}.{kind}")
-        with replacing(path) as temporary:
+        with atomic_file(path) as temporary:
             figure.savefig(temporary, format=kind, metadata=METADATA[kind])
         paths.append(path)
     return paths
 
 
 ANIMATIONS: dict[str, Any] = {"gif": PillowWriter, "mp4": FFMpegWriter}
-"""MP4 needs the program ffmpeg."""
+"""Format -> writer of matplotlib; MP4 needs the program ffmpeg."""
 
 
 def save_animation(animation: Animation, stem: str | Path, format: str = "gif", *, fps: float = 5) -> Path:
-    """Write ``animation`` as ``<stem>.gif`` or ``<stem>.mp4``, whole or not at all; return the path.
+    """Write an animation as ``<stem>.gif`` or ``<stem>.mp4``, whole or not at all; return the path.
 
     Args:
         fps: frames per second.
@@ -59,8 +59,8 @@ def save_animation(animation: Animation, stem: str | Path, format: str = "gif", 
             f"{stem}: animation format {format!r}, expected one of {known}{nearest(format, ANIMATIONS)}"
         )
     if not ANIMATIONS[format].isAvailable():
-        raise InputError(f"{stem}: ffmpeg is not installed, which mp4 needs; gif works without")
+        raise InputError(f"{stem}: mp4 needs ffmpeg, which is not installed; gif works without it")
     path = stem.with_name(f"{stem.name}.{format}")
-    with replacing(path) as temporary:
+    with atomic_file(path) as temporary:
         animation.save(temporary, writer=ANIMATIONS[format](fps=fps))
     return path

@@ -1,4 +1,4 @@
-"""Calorimeter events: energy and time of the cells, their frames, and what classes look like on average."""
+"""Figures of calorimeter events: energy and time of the cells, time frames, distributions per class."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from dmcnn.figures import image_axes
-from dmcnn.figures.classification import DASHES, PALETTE
+from dmcnn.figures.style import LARGE_LABELS, decorate, label, own_legend, stroke
 from dmcnn.images.sparse import UNIT_CELL
 
 ENERGY, TIME = "viridis_r", "PuOr"
-"""Colours of energy, dark where it is high, and of time, orange before and purple after 0."""
+"""Colour maps of energy (dark where it is high) and of time (orange before 0, purple after it)."""
 EMPTY = {ENERGY: "0.97", TIME: "0.78"}
-"""Greys of cells without energy, apart from every colour: times near 0 are nearly white."""
+"""Greys of cells without energy; darker for time, whose colour map is nearly white at 0."""
 
-DECADES = 1e-4
-"""Lowest energy that has a colour of its own, as a share of the highest."""
+LOWEST_SHARE = 1e-4
+"""Lower end of the colour scale of energy, as a share of the highest energy: four decades."""
 
 
 def energy_time(
@@ -39,14 +39,14 @@ def energy_time(
     units: tuple[str, str] = ("", ""),
     time_span: float | None = None,
 ) -> Figure:
-    """Energy and time of one event side by side; cells without energy are blank.
+    """Draw energy and time of one event side by side; cells without energy are grey.
 
     Args:
-        energy, time: (H, W) images; row 0 is at the bottom.
+        energy, time: (H, W) float32 images; row 0 is at the bottom.
         meta: META record of the image; None gives cell numbers.
-        text: the line above, such as "Electron, entry 3".
-        units: of energy and time, such as "GeV", "ns".
-        time_span: [unit of time] ends of the colour scale, both ways; None is the latest or earliest time.
+        text: line above, such as "Electron, entry 3".
+        units: units of energy and time, such as "GeV", "ns".
+        time_span: the colour scale goes from -time_span to time_span [unit of time]; None takes the largest |time|.
     """
     figure = Figure(figsize=(12, 5.2), dpi=image_axes.DPI, layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -73,41 +73,50 @@ def space_time(
     energy_min: float = 0.0,
     time_span: float | None = None,
 ) -> Figure:
-    """The cells of one event in three dimensions: time to the right, x into the page, y upwards.
+    """Draw the cells of one event in three dimensions: time to the right, x into the page, y upwards.
 
-    The area of a point grows with the logarithm of its energy, and a line leads down to its place on the floor.
+    The area of a point grows with the logarithm of its energy, and a line joins it to its projection on the floor.
 
     Args:
         energy, time, meta, text, units: as ``energy_time``.
-        energy_min: only cells with more energy.
-        time_span: only times up to this, both ways; None = all.
+        energy_min: only cells with more energy are drawn [unit of energy].
+        time_span: only cells with |time| up to this are drawn [unit of time]; None draws all.
     """
     figure = Figure(figsize=(8, 7), dpi=image_axes.DPI)
     axes: Any = figure.add_axes((0.0, 0.0, 0.84, 0.98), projection="3d")  # mplot3d has no types
-    shown = (energy > max(energy_min, 0)) & (np.abs(time) <= (np.inf if time_span is None else time_span))
-    row, column = np.nonzero(shown)
+    selected = (energy > max(energy_min, 0)) & (np.abs(time) <= (np.inf if time_span is None else time_span))
+    row, column = np.nonzero(selected)
     (x_lo, x_hi), (y_lo, y_hi) = image_axes.edges(meta, *energy.shape)
     x = x_lo + (column + 0.5) * (x_hi - x_lo) / energy.shape[1]
     y = y_lo + (row + 0.5) * (y_hi - y_lo) / energy.shape[0]
-    scale = energy_scale(energy[shown])
-    size = 12 + 240 * np.clip(scale(energy[shown]), 0, 1)
-    for at in zip(time[shown], x, y, strict=True):  # down to the floor, so that the eye finds each place
-        axes.plot(*np.stack([at, (*at[:2], y_lo)], axis=1), color="0.6", linewidth=0.6)
+    scale = energy_scale(energy[selected])
+    size = 12 + 240 * np.clip(scale(energy[selected]), 0, 1)
+    # Without a line to the floor the depth of a point cannot be seen.
+    for point in zip(time[selected], x, y, strict=True):
+        axes.plot(*np.stack([point, (*point[:2], y_lo)], axis=1), color="0.6", linewidth=0.6)
     axes.scatter(
-        time[shown], x, y, s=size, c=energy[shown], cmap=ENERGY, norm=scale, edgecolors="0.2", linewidths=0.4
+        time[selected],
+        x,
+        y,
+        s=size,
+        c=energy[selected],
+        cmap=ENERGY,
+        norm=scale,
+        edgecolors="0.2",
+        linewidths=0.4,
     )
-    span = float(np.abs(time[shown]).max(initial=0)) * 1.05 if time_span is None else time_span
+    span = float(np.abs(time[selected]).max(initial=0)) * 1.05 if time_span is None else time_span
     axes.set(xlim=(-(span or 1), span or 1), ylim=(x_lo, x_hi), zlim=(y_lo, y_hi))
     for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
         axis.set_major_locator(MaxNLocator(5))
     x_label, y_label = _labels(meta)
-    axes.set_xlabel(_named("Time", units[1]), fontsize=13, labelpad=8)
+    axes.set_xlabel(label("Time", units[1]), fontsize=13, labelpad=8)
     axes.set_ylabel(x_label, fontsize=13, labelpad=8)
     axes.set_zlabel(y_label, fontsize=13, labelpad=6)
     axes.view_init(elev=22, azim=-62)
     axes.set_box_aspect((1.3, 1, 1), zoom=0.9)
     bar = figure.colorbar(ScalarMappable(scale, ENERGY), cax=figure.add_axes((0.885, 0.2, 0.025, 0.6)))
-    bar.set_label(_named("Energy", units[0]), fontsize=13)
+    bar.set_label(label("Energy", units[0]), fontsize=13)
     if text:
         figure.suptitle(text, fontsize=14)
     return figure
@@ -122,14 +131,15 @@ def frame_grid(
     units: tuple[str, str] = ("", ""),
     columns: int | None = None,
 ) -> Figure:
-    """All frames (T, H, W) of one event, in order, with one colour scale; cells without energy are blank.
+    """Draw all frames of one event, in order, with one colour scale; cells without energy are grey.
 
     Args:
-        edges: (T,) or (T+1,) edges of the frames; frame k ends at edge k+1. Without that edge it has no time; None
-            gives frame numbers.
+        frames: (T, H, W) float32 energies.
+        edges: (T,) or (T+1,) edges of the frames [unit of time]; frame k ends at edge k+1, and with T edges the last
+            frame holds the cells without time. None gives frame numbers.
         meta: META record of the frames; None gives cell numbers.
         text, units: as ``energy_time``.
-        columns: frames side by side; None = at least 7, and no more rows than columns.
+        columns: frames in a row; None takes at least 7, and no more rows than columns.
     """
     columns = max(7, ceil(sqrt(len(frames)))) if columns is None else columns
     rows = -(-len(frames) // columns)
@@ -150,7 +160,7 @@ def frame_grid(
     figure.supxlabel(x_label, fontsize=13)
     figure.supylabel(y_label, fontsize=13)
     bar = figure.colorbar(drawn, ax=grid, fraction=0.02, pad=0.01)
-    bar.set_label(_held(meta, units[0]), fontsize=13)
+    bar.set_label(_value_label(meta, units[0]), fontsize=13)
     if text:
         figure.suptitle(text, fontsize=14)
     return figure
@@ -165,22 +175,23 @@ def animation(
     units: tuple[str, str] = ("", ""),
     interval: int = 200,
 ) -> FuncAnimation:
-    """The frames (T, H, W) of one event one after another, to be saved by ``writers.figure.save_animation``.
+    """Animate the frames of one event; ``figures.save.save_animation`` writes the result.
 
     Args:
-        edges, meta, text, units: as ``frame_grid``.
-        interval: time that a frame is shown [ms].
+        frames, edges, meta, text, units: as ``frame_grid``.
+        interval: time from frame to frame [ms].
     """
     figure = Figure(figsize=(6.4, 5.6), dpi=100)
     axes = figure.add_axes((0.12, 0.11, 0.7, 0.78))
     empty = np.full(frames.shape[1:], np.nan)
     drawn = _image(axes, empty, meta, ENERGY, energy_scale(frames))
     bar = figure.colorbar(drawn, cax=figure.add_axes((0.85, 0.11, 0.03, 0.78)))
-    bar.set_label(_held(meta, units[0]), fontsize=12)
+    bar.set_label(_value_label(meta, units[0]), fontsize=12)
     words = _times(len(frames), edges, units[1])
     title = axes.set_title("", fontsize=13)
 
     def show(number: int) -> tuple[Any, ...]:
+        """Draw one frame."""
         drawn.set_data(np.where(frames[number] > 0, frames[number], np.nan))
         title.set_text("  ".join(filter(None, (text, words[number]))))
         return drawn, title
@@ -196,14 +207,14 @@ def distributions(
     window: tuple[float, ...] = (),
     energy_min: float | None = None,
 ) -> Figure:
-    """Energy and time of the cells of each class, as shares of its cells, on logarithmic axes.
+    """Draw energy and time of the cells of each class, as shares of its cells, on logarithmic axes.
 
     Args:
-        classes: name -> (energies, times) of all cells with energy, any shape; cells without are left out.
-        units: of energy and time.
-        bins: of either histogram.
-        window: times that analyses keep, marked with lines.
-        energy_min: likewise the energy.
+        classes: class -> (energies, times) of its cells, any shape; cells without energy are left out.
+        units: units of energy and time.
+        bins: number of bins of each histogram.
+        window: limits of the times that an analysis selects, marked with lines [unit of time].
+        energy_min: smallest energy that an analysis selects, marked with a line [unit of energy].
     """
     cells = {name: _hits(energy, time) for name, (energy, time) in classes.items()}
     energies = np.concatenate([energy for energy, _ in cells.values()] or [np.zeros(0)])
@@ -216,38 +227,35 @@ def distributions(
     for nth, (name, columns) in enumerate(cells.items()):
         for axes, column, edge in zip(panels, columns, edges, strict=True):
             share = np.histogram(column, edge)[0] / max(len(column), 1)
-            style = {"color": PALETTE[nth % len(PALETTE)], "linestyle": DASHES[nth % len(DASHES)]}
-            axes.stairs(share, edge, label=f"{name} ({len(column):,} cells)", linewidth=2, **style)
+            axes.stairs(share, edge, label=f"{name} ({len(column):,} cells)", **stroke(nth))
     marks: tuple[tuple[float, ...], ...] = (() if energy_min is None else (energy_min,), window)
     for axes, name, unit, lines in zip(panels, ("Energy", "Time"), units, marks, strict=True):
         axes.set_yscale("log" if energies.size else "linear")
-        axes.set_xlabel(_named(name, unit), fontsize=13)
-        axes.set_ylabel("Share of cells per bin", fontsize=13)
-        axes.tick_params(labelsize=11)
-        axes.grid(alpha=0.3)
+        decorate(axes, label(name, unit), "Share of cells per bin", LARGE_LABELS)
         for mark in lines:
             axes.axvline(mark, color="0.4", linestyle=":", linewidth=1.5)
     panels[0].set_xscale("log" if energies.size else "linear")
-    if cells:
-        panels[0].legend(fontsize=11)
+    own_legend(panels[0])
     return figure
 
 
 def energy_scale(energy: NDArray[Any]) -> LogNorm:
-    """Logarithmic scale of the energies above zero, over four decades at most."""
-    found = energy[np.isfinite(energy) & (energy > 0)]
-    high = float(found.max(initial=0)) or 1.0
-    low = max(float(found.min(initial=high)), DECADES * high)
+    """Return a logarithmic colour scale of the energies above zero, over four decades at most."""
+    positive = energy[np.isfinite(energy) & (energy > 0)]
+    high = float(positive.max(initial=0)) or 1.0
+    low = max(float(positive.min(initial=high)), LOWEST_SHARE * high)
     return LogNorm(low if low < high else high / 10, high)
 
 
 def _hits(energy: ArrayLike, time: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return (n,) energies and times of the cells with energy and finite values."""
     energies, times = np.asarray(energy, np.float64).ravel(), np.asarray(time, np.float64).ravel()
     hit = np.isfinite(energies) & np.isfinite(times) & (energies > 0)
     return energies[hit], times[hit]
 
 
 def _image(axes: Axes, image: NDArray[Any], meta: Any, colours: str, scale: Normalize) -> AxesImage:
+    """Draw an (H, W) image, NaN in the grey of the colour map."""
     drawn = image_axes.draw(axes, image, meta, colormaps[colours].with_extremes(bad=EMPTY[colours]), scale)
     x_label, y_label = _labels(meta)
     axes.set_xlabel(x_label, fontsize=13)
@@ -257,27 +265,25 @@ def _image(axes: Axes, image: NDArray[Any], meta: Any, colours: str, scale: Norm
 
 
 def _bar(figure: Figure, drawn: AxesImage, axes: Axes, name: str, unit: str) -> None:
+    """Draw a colour bar beside the axes, labelled with the quantity and its unit."""
     bar = figure.colorbar(drawn, ax=axes, fraction=0.046, pad=0.02)
-    bar.set_label(_named(name, unit), fontsize=13)
+    bar.set_label(label(name, unit), fontsize=13)
 
 
 def _labels(meta: Any) -> tuple[str, str]:
+    """Return the labels of axis W and axis H; those of cells without a META record."""
     return image_axes.LABELS[UNIT_CELL] if meta is None else image_axes.labels(meta)
 
 
-def _named(name: str, unit: str) -> str:
-    return f"{name} [{unit}]" if unit else name
-
-
-def _held(meta: Any, unit: str) -> str:
-    """Label of what voxels hold: energy, unless the record tells another thing."""
-    return _named("Energy", unit) if meta is None or unit else image_axes.value_label(meta)
+def _value_label(meta: Any, unit: str) -> str:
+    """Return the label of the voxel values: energy, unless the META record has another quantity."""
+    return label("Energy", unit) if meta is None or unit else image_axes.value_label(meta)
 
 
 def _times(count: int, edges: ArrayLike | None, unit: str) -> list[str]:
-    """What frames are called: the time they end at, if there is an edge; without edges their number."""
+    """Return the titles of the frames: the time at which each ends, "no time" without its edge, else its number."""
     if edges is None:
         return [f"Frame {number}" for number in range(count)]
     ends = np.asarray(edges, np.float64)[1:]
-    named = [_named(f"t ≤ {end:.4g}".replace("-", "−"), unit) for end in ends]
+    named = [label(f"t ≤ {end:.4g}".replace("-", "−"), unit) for end in ends]
     return [*named[:count], *["no time"] * (count - len(named))]

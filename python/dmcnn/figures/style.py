@@ -1,8 +1,8 @@
-"""Figures of several panels that show the same networks: layout, labels, and one legend for all."""
+"""Style of curves and histograms: colours, dashes, labels, legends, and figures of several panels."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from typing import Any
 
 import numpy as np
@@ -11,23 +11,36 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import StepPatch
 
-from dmcnn.figures.classification import DASHES, PALETTE
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Colours that colour-blind readers tell apart: M. Okabe, K. Ito, Color Universal Design (2008)."""
+
+DASHES = ("-", "--", "-.", ":")
 
 MARKERS = "osD^vPX"
 
-WIDE = 4
-"""Panels in a row from which the figure has fewer dots per inch, not to exceed 2,500 or so across."""
+LARGE_LABELS = 13
+"""Size of labels [points] in figures of one or two large panels."""
+
+COARSE_COLUMNS = 4
+"""Number of panels in a row from which a figure has fewer dots per inch, to stay below about 2,500 dots."""
 
 
 def panels(
     count: int, columns: int | None = None, size: tuple[float, float] = (6.0, 4.2), sharex: bool = False
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of ``count`` panels of about ``size`` [inch], row by row; two in a row unless told otherwise."""
+    """Make a figure of several panels, row by row.
+
+    Args:
+        count: number of panels.
+        columns: panels in a row; None takes two at most.
+        size: (width, height) of a panel [inch], about.
+        sharex: share the horizontal axis within a column.
+    """
     columns = columns or min(count, 2) or 1
     rows = -(-max(count, 1) // columns)
     figure = Figure(
         figsize=(size[0] * columns, size[1] * rows + 0.5),
-        dpi=150 if columns < WIDE else 110,
+        dpi=150 if columns < COARSE_COLUMNS else 110,
         layout="constrained",
     )
     grid = list(figure.subplots(rows, columns, squeeze=False, sharex="col" if sharex else False).flat)
@@ -36,32 +49,56 @@ def panels(
     return figure, grid[:count]
 
 
-def decorate(axes: Axes, x_label: str, y_label: str) -> None:
-    """Labels, ticks and grid, as all panels have them."""
-    axes.set_xlabel(x_label, fontsize=12)
-    axes.set_ylabel(y_label, fontsize=12)
-    axes.tick_params(labelsize=10)
+def single(x_label: str, y_label: str, height: float = 6.0) -> tuple[Figure, Axes]:
+    """Make a figure of one large panel with labels, 8 inches wide and ``height`` [inch] high."""
+    figure, (axes,) = panels(1, size=(8, height - 0.5))
+    decorate(axes, x_label, y_label, LARGE_LABELS)
+    return figure, axes
+
+
+def decorate(axes: Axes, x_label: str, y_label: str, size: float = 12) -> None:
+    """Set the axis labels of ``size`` [points], tick labels and grid of a panel."""
+    axes.set_xlabel(x_label, fontsize=size)
+    axes.set_ylabel(y_label, fontsize=size)
+    axes.tick_params(labelsize=size - 2)
     axes.grid(alpha=0.3)
 
 
-def line(nth: int) -> dict[str, Any]:
-    """Colour and dash of the nth network."""
-    return {"color": PALETTE[nth % len(PALETTE)], "linestyle": DASHES[nth // len(PALETTE) % len(DASHES)]}
+def own_legend(axes: Axes, title: str | None = None, place: Any = "best") -> None:
+    """Draw a legend inside the panel, if any curve has a name."""
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc=place, title=title, fontsize=11, title_fontsize=11)
+
+
+def stroke(nth: int) -> dict[str, Any]:
+    """Return colour and dash of the nth curve: neighbours differ in both, and no two of the first 28 share both."""
+    return {"color": PALETTE[nth % len(PALETTE)], "linestyle": DASHES[nth % len(DASHES)], "linewidth": 2}
+
+
+def line(nth: int, colours: Sequence[str] = PALETTE) -> dict[str, Any]:
+    """Return colour and dash of the nth network: the dash changes after the last colour."""
+    return {"color": colours[nth % len(colours)], "linestyle": DASHES[nth // len(colours) % len(DASHES)]}
 
 
 def mark(nth: int) -> dict[str, Any]:
-    """Colour and marker of the nth network, without a line."""
+    """Return colour and marker of the nth network, without a line."""
     marker = MARKERS[nth // len(PALETTE) % len(MARKERS)]
     return {"color": PALETTE[nth % len(PALETTE)], "marker": marker, "linestyle": ""}
 
 
 def lines(names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """The ``styles`` of networks drawn as lines, for ``legend``."""
+    """Return the styles of networks drawn as lines, for ``legend``."""
     return {name: {"linewidth": 2, **line(nth)} for nth, name in enumerate(names)}
 
 
 def legend(figure: Figure, styles: Mapping[str, dict[str, Any]], title: str | None = None) -> None:
-    """One legend above all panels: a line or marker of each style with its name."""
+    """Draw one legend above all panels.
+
+    Args:
+        figure: figure with a constrained layout.
+        styles: name -> properties of its line or marker.
+        title: line above the names.
+    """
     if not styles:
         return
     room = figure.get_size_inches()[0] * 9  # characters
@@ -79,24 +116,26 @@ def legend(figure: Figure, styles: Mapping[str, dict[str, Any]], title: str | No
 
 
 def bins_for(samples: Iterable[Sized]) -> int:
-    """Bins of a histogram of samples of such sizes: 40 to 100, as the cube root of the smallest."""
+    """Return the number of bins of a histogram of the samples: 40 to 100, as the cube root of the smallest sample."""
     smallest = min(map(len, samples), default=0)
     return int(np.clip(4 * np.cbrt(smallest), 40, 100))
 
 
 def headroom(axes: Axes, log: bool, most: int | None = None, each: float = 0.055) -> None:
-    """The panel's own legend, with room for it above histograms drawn as stairs; none of more than ``most`` lines.
+    """Draw the legend of a panel, with room for it above histograms drawn as stairs.
 
     Args:
+        axes: the panel.
         log: logarithmic vertical axis.
+        most: largest number of lines of the legend; with more, none is drawn. None sets no limit.
         each: height of a line of the legend, as a share of that of the panel.
     """
     tops = [np.asarray(patch.get_data()[0]) for patch in axes.patches if isinstance(patch, StepPatch)]
     curves = [np.asarray(curve.get_ydata()) for curve in axes.lines]
     top = max((float(values.max(initial=0)) for values in tops + curves), default=0.0) or 1.0
     count = len(axes.get_legend_handles_labels()[0])
-    shown = count if most is None or count <= most else 0
-    share = min(each * shown, 0.7)
+    rows = count if most is None or count <= most else 0
+    share = min(each * rows, 0.7)
     filled = [values[values > 0].min() for values in tops if (values > 0).any()]
     if log and filled:
         lowest = float(min(filled))
@@ -104,16 +143,10 @@ def headroom(axes: Axes, log: bool, most: int | None = None, each: float = 0.055
         axes.set_ylim(lowest / 2, 1.6 * top * (2 * top / lowest) ** (share / (1 - share)))
     else:
         axes.set_ylim(0, 1.06 * top / (1 - share))
-    if shown:
+    if rows:
         axes.legend(loc="upper center", fontsize=9, framealpha=0.9)
 
 
 def label(name: str, unit: str) -> str:
-    """A quantity with its unit, if it has one."""
+    """Return a quantity with its unit, if it has one, such as "Time [ns]"."""
     return f"{name} [{unit}]" if unit else name
-
-
-def rounded(value: float, error: float) -> str:
-    """``value ± error`` with two digits of the error; three digits behind the point where it is not known."""
-    digits = int(np.clip(1 - np.floor(np.log10(error)), 0, 9)) if 0 < error < np.inf else 3
-    return f"{value:.{digits}f} ± {error:.{digits}f}"

@@ -1,4 +1,4 @@
-"""Figures of a search for settings: how it went, and which settings mattered."""
+"""Figures of a tuning study: objective of every trial, importance of the settings."""
 
 from __future__ import annotations
 
@@ -8,48 +8,43 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from dmcnn.figures.classification import PALETTE
+from dmcnn.figures.style import PALETTE, own_legend, single
 
 
 def history(points: Sequence[tuple[int, float, bool]], objective: str, *, higher: bool) -> Figure:
-    """The objective of every trial, and the best so far.
+    """Draw the objective of every trial, and the best so far.
 
     Args:
         points: (number of the trial, objective, whether it was stopped early), in any order.
-        objective: its name, for the axis.
+        objective: name of the objective, for the axis.
         higher: whether higher is better.
     """
-    figure = Figure(figsize=(8, 5), dpi=150, layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = single("Trial", f"{objective} ({'higher' if higher else 'lower'} is better)", 5.0)
     ordered = sorted(points)
     for early, marker, label in ((False, "o", "complete"), (True, "x", "stopped early")):
-        some = [(number, value) for number, value, stopped in ordered if stopped is early]
-        if some:
-            axes.plot(*zip(*some, strict=True), marker, color=PALETTE[int(early)], label=label)
-    whole = [(number, value) for number, value, stopped in ordered if not stopped]
-    if whole:
-        numbers, values = map(np.array, zip(*whole, strict=True))
+        trials = [(number, value) for number, value, stopped in ordered if stopped is early]
+        if trials:
+            axes.plot(*zip(*trials, strict=True), marker, color=PALETTE[int(early)], label=label)
+    complete = [(number, value) for number, value, stopped in ordered if not stopped]
+    if complete:
+        numbers, values = map(np.array, zip(*complete, strict=True))
         best = np.maximum.accumulate(values) if higher else np.minimum.accumulate(values)
         axes.step(numbers, best, where="post", color=PALETTE[2], linewidth=2, label="best so far")
     heights = [value for _, value, _ in ordered if value > 0]
     if heights and len(heights) == len(ordered) and max(heights) > 10 * min(heights):
-        axes.set_yscale("log")  # one training that went wrong must not press all others into a line
+        axes.set_yscale("log")  # on a linear axis one diverged training would flatten all others
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel("Trial", fontsize=13)
-    axes.set_ylabel(f"{objective} ({'higher' if higher else 'lower'} is better)", fontsize=13)
-    axes.grid(alpha=0.3)
-    if points:
-        axes.legend(fontsize=11)
+    own_legend(axes)
     return figure
 
 
 def importance(shares: Mapping[str, float], objective: str, trials: int) -> Figure:
-    """How much each setting matters for a good objective.
+    """Draw the importance of each setting for a good objective.
 
     Args:
-        shares: by setting, highest first; sum 1.
-        objective: its name, for the axis.
-        trials: how many complete ones this is from: of few, not much can be learned.
+        shares: setting -> importance, highest first; their sum is 1.
+        objective: name of the objective, for the axis.
+        trials: number of complete trials, for the axis: few trials say little.
     """
     figure = Figure(figsize=(8, 1.6 + 0.4 * max(len(shares), 1)), dpi=150, layout="constrained")
     axes = figure.add_subplot()

@@ -1,1 +1,1 @@
-"""File formats: what readers and writers share."""
+"""File formats: HDF5 tables and input files, for readers and writers."""

@@ -1,4 +1,4 @@
-"""Tables of a LArCV3 HDF5 file, checked before and after libhdf5 touches them."""
+"""Tables of a LArCV3 HDF5 file, checked before and after libhdf5 decodes them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
-from dmcnn.formats.source import reading, split_name
+from dmcnn.formats.source import decoding_errors, split_name
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 PIXELS = "pixels"
@@ -23,52 +23,66 @@ KINDS = {
     "valid": "iub",
     "process": "S",
 }
-"""Column -> kinds of NumPy dtype that it may have."""
+"""Column -> kinds of NumPy dtype that are valid for it."""
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[h5py.File]:
-    """The file, open for as long as needed: 0.3 ms, and no handle crosses into a worker process."""
+def open_file(path: Path) -> Iterator[h5py.File]:
+    """Yield the open file and close it after the block.
+
+    Opening takes 0.3 ms. Readers open the file for each block of work, so that no handle reaches a worker process.
+
+    Raises:
+        InputError: not an HDF5 file, or a damaged one.
+    """
     with path.open("rb") as raw:
         head = raw.read(len(MAGIC))
     if head != MAGIC:
         raise InputError(f"{path}: not an HDF5 file (begins with {head!r})")
-    with reading(str(path)):
+    with decoding_errors(str(path)):
         file = h5py.File(path, "r")
     with file:
         yield file
 
 
 def groups(file: h5py.File, product: str) -> dict[str, str]:
-    """Producer -> path of its group of ``product``."""
-    with reading(file.filename):
-        there = sorted(file["Data"]) if "Data" in file else []
-    names = {name: split_name(name, "group") for name in there}
-    found = {parts[1]: f"Data/{name}" for name, parts in names.items() if parts and parts[0] == product}
-    if not found:
-        listed = ", ".join(there) or "nothing"
+    """Return {producer: path of its group} of a ``product``.
+
+    Raises:
+        InputError: no such group; the message lists those of the file.
+    """
+    with decoding_errors(file.filename):
+        members = sorted(file["Data"]) if "Data" in file else []
+    names = {name: split_name(name, "group") for name in members}
+    by_producer = {parts[1]: f"Data/{name}" for name, parts in names.items() if parts and parts[0] == product}
+    if not by_producer:
+        listed = ", ".join(members) or "nothing"
         raise InputError(f"{file.filename}: no {product} group in /Data, which holds {listed}")
-    return found
+    return by_producer
 
 
 def table(file: h5py.File, name: str, *columns: str, optional: Sequence[str] = ()) -> NDArray[Any]:
-    """(n,) structured: all of ``columns``, and those of ``optional`` that the table has."""
+    """Return (n,) structured rows: all of ``columns``, and those of ``optional`` that the table has.
+
+    Raises:
+        InputError: no such table or column, or a damaged one.
+    """
     where = f"{file.filename}: {name}"
-    with reading(where):
+    with decoding_errors(where):
         data = file.get(name)
         if not isinstance(data, h5py.Dataset) or data.ndim != 1:
             raise InputError(f"{where}: no such table")
-        # deflate makes at most 1032 bytes of one
+        # deflate expands one byte to at most 1032
         if data.size * data.dtype.itemsize > 2000 * Path(file.filename).stat().st_size:
             raise InputError(f"{where}: {data.size} rows, more than the file can hold, damaged file")
-        wanted = [*columns, *(column for column in optional if column in (data.dtype.names or ()))]
-        check_columns(where, data.dtype, wanted)
-        rows: NDArray[Any] = data.fields(wanted)[:]
+        names = [*columns, *(column for column in optional if column in (data.dtype.names or ()))]
+        check_columns(where, data.dtype, names)
+        rows: NDArray[Any] = data.fields(names)[:]
     return rows
 
 
 class Content:
-    """The pixels or voxels of a product, to be read in slices."""
+    """Pixels or voxels of a product, read in slices."""
 
     def __init__(self, data: h5py.Dataset | None, columns: Sequence[str]) -> None:
         self._length = 0 if data is None else len(data)
@@ -82,9 +96,14 @@ class Content:
     def slices(
         self, first: NDArray[np.int64], n: NDArray[np.int64]
     ) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """Rows first:first+n for every image, and where each image's begin in what was read.
+        """Return rows first:first+n of every image, and the (m,) int64 position in them where each image begins.
 
-        One read of the whole range if little of it is in vain (files are written in order), else one per image.
+        The whole range is read at once if at least one row in eight is used (files are written in order); else
+        each image is read alone.
+
+        Args:
+            first: (m,) first row of each image.
+            n: (m,) number of rows of each image.
         """
         if not n.any():
             return self._data[:0], np.zeros(len(n), np.int64)
@@ -97,9 +116,9 @@ class Content:
 
 
 def content(file: h5py.File, name: str) -> Content:
-    """Dataset ``images`` (numbers) or ``voxels`` (id, value); empty if it is absent, no image being filled."""
+    """Return dataset ``images`` (numbers) or ``voxels`` (id, value); empty if it is absent: no image is filled."""
     where = f"{file.filename}: {name}"
-    with reading(where):
+    with decoding_errors(where):
         data = file.get(name)
         if data is None:
             return Content(None, ())
@@ -111,25 +130,25 @@ def content(file: h5py.File, name: str) -> Content:
 
 
 def check_columns(where: str, dtype: np.dtype[Any], columns: Sequence[str]) -> None:
-    """InputError unless a row type has all columns and each is of a type that can be trusted."""
-    there: Mapping[str, Any] = dtype.fields or {}
+    """Raise InputError unless a row type has all columns, each of a valid type."""
+    fields: Mapping[str, Any] = dtype.fields or {}
     for column in columns:
-        if column not in there:
+        if column not in fields:
             raise InputError(f"{where}: no column {column!r}, not a LArCV3 table")
-        check_type(where, column, there[column][0], there[column][1], dtype.itemsize)
+        check_type(where, column, fields[column][0], fields[column][1], dtype.itemsize)
 
 
 def check_type(where: str, name: str, dtype: np.dtype[Any], offset: int, room: int) -> None:
-    """InputError unless a column is of plain numbers or text inside its row of ``room`` bytes.
+    """Raise InputError unless a column holds numbers or text and lies inside its row of ``room`` bytes.
 
-    A damaged type leads libhdf5 to write beyond its buffers, so only columns that pass are read, by name.
+    With a damaged type libhdf5 writes beyond its buffers, so only checked columns are read, by name.
     """
     if dtype.base.kind not in KINDS[name] or dtype.itemsize > 4096 or offset + dtype.itemsize > room:
         raise InputError(f"{where}: {name!r} is of type {dtype}, damaged file")
 
 
-def inside(where: str, extents: NDArray[Any], length: int) -> None:
-    """InputError unless the slices first:first+N lie in a table of ``length`` rows and share none of them."""
+def check_extents(where: str, extents: NDArray[Any], length: int) -> None:
+    """Raise InputError unless the slices first:first+N lie in a table of ``length`` rows without more rows in all."""
     first, n = extents["first"].astype(np.uint64), extents["N"].astype(np.uint64)
     total = np.uint64(length)
     wrong = np.flatnonzero((n > 0) & ((first > total) | (n > total - np.minimum(first, total))))
@@ -138,12 +157,12 @@ def inside(where: str, extents: NDArray[Any], length: int) -> None:
     if len(wrong):
         row = int(wrong[0])
         raise InputError(
-            f"{where}: row {row} wants {n[row]} rows from {first[row]}, there are {length}; damaged file"
+            f"{where}: row {row} refers to {n[row]} rows from {first[row]}, there are {length}; damaged file"
         )
 
 
-def rows_of(extents: NDArray[Any]) -> NDArray[np.int64]:
-    """(sum of N,) int64: the rows that the slices first:first+N name, one after another."""
+def row_numbers(extents: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the (sum of N,) int64 row numbers in the slices first:first+N, one slice after another."""
     n = extents["N"].astype(np.int64)
     first = np.where(n > 0, extents["first"], 0).astype(np.int64)
     return np.repeat(first - (np.cumsum(n) - n), n) + np.arange(n.sum())

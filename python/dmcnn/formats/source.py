@@ -1,4 +1,4 @@
-"""Finding a file, naming what it holds, and turning any library's complaint about its bytes into one line."""
+"""Input files: existence, LArCV names and producers, and errors of decoding libraries as one line."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from pathlib import Path
 from dmcnn._common.errors import InputError, nearest
 
 
-def existing(path: str | Path) -> Path:
-    """``path`` if it is a file; else an InputError with the nearest name in its folder."""
+def existing_file(path: str | Path) -> Path:
+    """Return ``path`` with ``~`` expanded.
+
+    Raises:
+        InputError: it is not a file; the message gives the nearest name in its folder.
+    """
     path = Path(path).expanduser()
     if path.is_file():
         return path
@@ -20,11 +24,11 @@ def existing(path: str | Path) -> Path:
     raise InputError(f"{path}: no such file{nearest(path.name, (p.name for p in path.parent.iterdir()))}")
 
 
-class reading:  # noqa: N801 - a context, used once per basket: a generator would take three times as long
-    """Whatever uproot or h5py raise on damaged bytes becomes an InputError naming ``where``.
+class decoding_errors:  # noqa: N801 - a context, entered once per basket: a generator takes three times as long
+    """Context in which any error of uproot or h5py becomes an InputError about the place ``where``.
 
-    They raise a dozen unrelated types (KeyError, struct.error, zlib.error, OverflowError, MemoryError, ...),
-    so only calls into them belong in this block.
+    On damaged bytes they raise a dozen unrelated types (KeyError, struct.error, zlib.error, OverflowError,
+    MemoryError, ...), so only calls into these libraries belong in the block.
     """
 
     __slots__ = ("_where",)
@@ -36,14 +40,14 @@ class reading:  # noqa: N801 - a context, used once per basket: a generator woul
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, Exception) and not isinstance(error, InputError):
-            said = " ".join(str(error).split())[:160] or "no further word"
+            message = " ".join(str(error).split())[:160] or "no message"
             raise InputError(
-                f"{self._where}: cannot be read, damaged or truncated ({type(error).__name__}: {said})"
+                f"{self._where}: cannot be read, damaged or truncated ({type(error).__name__}: {message})"
             ) from error
 
 
-class damaged:  # noqa: N801 - as reading
-    """A kernel's complaint about its entry k becomes an InputError about entry ``first`` + k of the file."""
+class kernel_errors:  # noqa: N801 - as decoding_errors
+    """Context in which a kernel's ValueError about entry k becomes an InputError about entry ``first`` + k."""
 
     __slots__ = ("_first", "_path", "_what")
 
@@ -53,31 +57,43 @@ class damaged:  # noqa: N801 - as reading
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        number, _, said = str(error).removeprefix("entry ").partition(": ") if error else ("", "", "")
+        number, _, message = str(error).removeprefix("entry ").partition(": ") if error else ("", "", "")
         if isinstance(error, ValueError) and number.isdecimal():
             entry = self._first + int(number)
-            raise InputError(f"{self._path}: entry {entry}: damaged {self._what}: {said}") from error
+            raise InputError(f"{self._path}: entry {entry}: damaged {self._what}: {message}") from error
 
 
 def split_name(name: str, suffix: str) -> tuple[str, str] | None:
-    """(product, producer) of ``<product>_<producer>_<suffix>``, or None for any other name.
+    """Return (product, producer) of a name ``<product>_<producer>_<suffix>``, or None for any other name.
 
     LArCV's rule: the product ends at the first underscore, the suffix begins after the last one, and the
-    producer between them may hold more of them.
+    producer between them may contain underscores.
     """
     product, _, rest = name.partition("_")
     producer, underscore, ending = rest.rpartition("_")
     return (product, producer) if product and underscore and ending == suffix else None
 
 
-def choose_producer(where: str, producers: Iterable[str], wanted: str | None, argument: str) -> str:
-    """The producer ``wanted``, or the only one; several are never decided by order."""
-    there = sorted(producers)
-    listed = ", ".join(map(repr, there))
-    if wanted is None and len(there) == 1:
-        return there[0]
-    if wanted is None:
-        raise InputError(f"{where}: several producers ({listed}), say which with {argument}")
-    if wanted not in there:
-        raise InputError(f"{where}: no producer {wanted!r}{nearest(wanted, there)}, expected one of {listed}")
-    return wanted
+def choose_producer(where: str, producers: Iterable[str], producer: str | None, argument: str) -> str:
+    """Return ``producer``, or the only one of ``producers`` if it is None.
+
+    Args:
+        where: file and product, for messages.
+        producers: names in the file.
+        producer: name that the user gives; None = not given.
+        argument: key with which the user gives it.
+
+    Raises:
+        InputError: no such producer, or several and none given; their order decides nothing.
+    """
+    names = sorted(producers)
+    listed = ", ".join(map(repr, names))
+    if producer is None and len(names) == 1:
+        return names[0]
+    if producer is None:
+        raise InputError(f"{where}: several producers ({listed}), choose one with {argument}")
+    if producer not in names:
+        raise InputError(
+            f"{where}: no producer {producer!r}{nearest(producer, names)}, expected one of {listed}"
+        )
+    return producer

@@ -1,1 +1,1 @@
-"""Sparse images: the one data type that flows through dmcnn, and what is cut and made of it."""
+"""Sparse images, the batch type of all of dmcnn, and their crops, space-time frames and scalings."""

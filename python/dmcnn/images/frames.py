@@ -1,4 +1,4 @@
-"""Space-time frames: images of energy and time, or lists of hits, as voxels (t, y, x)."""
+"""Space-time frames: conversion of energy and time images, cells or hits into voxels (t, y, x)."""
 
 from __future__ import annotations
 
@@ -12,19 +12,22 @@ from numpy.typing import ArrayLike, NDArray
 from dmcnn import _core
 from dmcnn._common.errors import InputError
 from dmcnn._common.threads import threads
-from dmcnn.images.sparse import EVENT, META, UNIT_UNKNOWN, UNSET, SparseImages
+from dmcnn.detectors.calorimeter import FRAME_ENERGY, TIME_EDGES
+from dmcnn.images.sparse import META, UNIT_UNKNOWN, SparseImages, unset_events
 
 Closed = Literal["left", "right"]
 
 
 def _edges(edges: ArrayLike, name: str) -> NDArray[np.float64]:
-    found = np.array(edges, np.float64)
-    if found.ndim != 1 or len(found) < 2 or not (np.diff(found) > 0).all():
-        raise InputError(f"{name} edges {found}, expected at least two increasing numbers")
-    return found
+    """Return edges as float64; InputError unless they are at least two increasing numbers."""
+    values = np.array(edges, np.float64)
+    if values.ndim != 1 or len(values) < 2 or not (np.diff(values) > 0).all():
+        raise InputError(f"{name} edges {values}, expected at least two increasing numbers")
+    return values
 
 
 def _is_right(closed: str) -> bool:
+    """Return whether bins are closed on the right; InputError for an unknown word."""
     if closed not in ("left", "right"):
         raise InputError(f"closed = {closed!r}, expected 'left' or 'right'")
     return closed == "right"
@@ -32,17 +35,17 @@ def _is_right(closed: str) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Frames:
-    """Which pixels of an (energy, time) image are in which frame.
+    """Time frames of (energy, time) images: bins of time and limits of energy and time.
 
     Attributes:
         edges: (b+1,) float64, increasing, in the unit of the times. Bin k is frame k. float32 times and energies
             are compared as float64.
-        energy_above: only pixels with more energy than this.
-        after, until: only times between these two, the ends as in a bin.
-        cumulative: a pixel is in the frame of its bin and of all later ones (in all, if it comes before the first
-            edge); else in that of its bin alone.
-        closed: which end of lo .. hi belongs to a bin: "right" is lo < t <= hi, "left" is lo <= t < hi.
-        n_frames: None for one per bin; those beyond the last bin stay empty.
+        energy_above: only pixels with more energy.
+        after, until: limits of the time, closed as the bins are.
+        cumulative: a pixel is in the frame of its bin and in all later ones (in all frames, if it is before the first
+            edge); else only in the frame of its bin.
+        closed: "right" means bins lo < t <= hi, "left" means lo <= t < hi.
+        n_frames: number of frames; those beyond the last bin stay empty. None = one per bin.
     """
 
     edges: NDArray[np.float64]
@@ -68,12 +71,12 @@ class Frames:
 
     @property
     def count(self) -> int:
-        """Frames per image."""
+        """Number of frames per image."""
         return len(self.edges) - 1 if self.n_frames is None else self.n_frames
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """What the kernels call these settings."""
+        """Keyword arguments of the kernels."""
         return {
             "energy_above": self.energy_above,
             "after": self.after,
@@ -83,21 +86,21 @@ class Frames:
         }
 
 
-ECAL = Frames(np.arange(-0.1, 0.1, 0.0099), energy_above=0.005, cumulative=True, n_frames=21)
-"""The convention of the ECAL e/gamma images: as many frames as edges, the last one empty."""
+ECAL = Frames(np.arange(*TIME_EDGES), energy_above=FRAME_ENERGY, cumulative=True, n_frames=21)
+"""Frames of the ECAL e/gamma images by convention: as many as edges, so that the last one is empty."""
 
 
 def to_voxels(
     images: SparseImages, frames: Frames, *, energy: int = 0, time: int = 1, n_threads: int | None = None
 ) -> SparseImages:
-    """The frames of the images as sparse images of (frames, H, W); each voxel holds the energy of its pixel.
+    """Convert images into sparse images of (frames, H, W); each voxel holds the energy of its pixel.
 
     Args:
-        energy, time: channels of the images. A pixel that the image stores no time for has time 0.
+        energy, time: channels of the images. A pixel without stored time has time 0.
         n_threads: None for $DMCNN_NUM_THREADS, or every core; the result does not depend on it.
 
     Raises:
-        InputError: a channel that the images do not have.
+        InputError: the images have no such channel.
     """
     _check_channels(images, energy, time)
     offsets, index, value, _, _ = _core.voxelise(
@@ -112,10 +115,11 @@ def to_voxels(
         events=images.events,
         meta=np.broadcast_to(images.meta[:, energy : energy + 1], (len(images), frames.count)),
         label=images.label,
+        axis0="time",
     )
 
 
-def of_cells(
+def cells_to_voxels(
     offsets: NDArray[np.int64],
     cell: NDArray[np.int32],
     energy: NDArray[np.float32],
@@ -127,28 +131,29 @@ def of_cells(
     meta: NDArray[Any],
     n_threads: int | None = None,
 ) -> SparseImages:
-    """The frames of lists of cells: what ``to_voxels`` makes of their images, without the images.
+    """Convert lists of cells into sparse images of (frames, H, W), equal to ``to_voxels`` of their images.
 
     Args:
-        offsets: (n+1,) image i owns the cells ``offsets[i]:offsets[i+1]``.
-        cell: (m,) number of the cell, row-major in ``size``, strictly increasing in an image.
-        energy, time: (m,) finite; a cell without energy is in no frame.
+        offsets: (n+1,) int64. Image i owns the cells ``offsets[i]:offsets[i+1]``.
+        cell: (m,) int32 number of the cell, row-major in ``size``, strictly increasing in an image.
+        energy, time: (m,) float32, finite; a cell without energy is in no frame.
         size: (H, W).
         events: (n,) EVENT.
         meta: (n,) META, the same for every frame.
         n_threads: as ``to_voxels``.
     """
-    found, index, value, _, _ = _core.voxelise_cells(
+    voxel_offsets, index, value, _, _ = _core.voxelise_cells(
         offsets, cell, energy, time, size, frames.edges, frames.count,
         n_threads=threads(n_threads), **frames.arguments,
     )  # fmt: skip
     return SparseImages(
-        offsets=found,
+        offsets=voxel_offsets,
         index=index,
         value=value,
         shape=(frames.count, *size),
         events=events,
         meta=np.broadcast_to(meta[:, None], (len(events), frames.count)),
+        axis0="time",
     )
 
 
@@ -161,7 +166,11 @@ def to_frames(
     out: NDArray[np.float32] | None = None,
     n_threads: int | None = None,
 ) -> NDArray[np.float32]:
-    """The voxels of ``to_voxels`` as a dense (n, frames, H, W) float32 array, with zeros, written into ``out``."""
+    """Convert images into a dense (n, frames, H, W) float32 array, written into ``out`` if given.
+
+    Raises:
+        InputError: ``out`` has another shape, type or order, or the images have no such channel.
+    """
     _check_channels(images, energy, time)
     shape = (len(images), frames.count, *images.shape[1:])
     if out is None:
@@ -179,12 +188,11 @@ def to_frames(
 
 @dataclass(frozen=True, eq=False)
 class Hits:
-    """Hits of n events: event i owns the hits ``offsets[i]:offsets[i+1]``.
+    """Hits of n events; event i owns the hits ``offsets[i]:offsets[i+1]``.
 
     Attributes:
         offsets: (n+1,) int64.
-        x, y, t: (m,) position and time, in any unit. Columns are used as they are if all four are float32, else as
-            float64.
+        x, y, t: (m,) position and time, in any unit; used as float32 if all four columns are, else as float64.
         charge: (m,) charge [ADC] or energy [GeV].
         events: (n,) EVENT; None numbers the entries 0..n-1 in file 0, with unset ids.
     """
@@ -198,13 +206,13 @@ class Hits:
 
     @property
     def columns(self) -> list[NDArray[Any]]:
-        """x, y, t and charge, all of one type and each in one piece of memory."""
+        """x, y, t and charge, contiguous and of one dtype."""
         columns = [np.asarray(column) for column in (self.x, self.y, self.t, self.charge)]
         dtype = np.float32 if all(column.dtype == np.float32 for column in columns) else np.float64
         return [np.ascontiguousarray(column, dtype) for column in columns]
 
 
-def of_hits(
+def hits_to_voxels(
     hits: Hits,
     t_edges: ArrayLike,
     y_edges: ArrayLike,
@@ -214,16 +222,15 @@ def of_hits(
     unit: int = UNIT_UNKNOWN,
     n_threads: int | None = None,
 ) -> tuple[SparseImages, NDArray[np.int64], NDArray[np.int64]]:
-    """Hits as sparse images of (bins of t, bins of y, bins of x), the charges of one voxel summed.
+    """Convert hits into sparse images of (bins of t, bins of y, bins of x); a voxel is the sum of its charges.
 
-    They are added in the order of the hits, in float64, and rounded once to float32; voxels that come out as zero
-    are left out.
+    Charges are added in the order of the hits, in float64, and rounded once to float32; zero voxels are not stored.
 
     Returns:
-        The images; (n,) hits outside the edges; (n,) hits left out because a number was NaN or infinite.
+        The images; (n,) number of hits outside the edges; (n,) number of hits with NaN or infinite numbers.
 
     Raises:
-        InputError: edges that do not increase, columns that do not fit together.
+        InputError: edges do not increase, or columns differ in length.
     """
     across, down, times = _edges(x_edges, "x"), _edges(y_edges, "y"), _edges(t_edges, "t")
     x, y, t, charge = hits.columns
@@ -237,27 +244,24 @@ def of_hits(
         index=index,
         value=value,
         shape=(frames, len(down) - 1, len(across) - 1),
-        events=_numbered(n) if hits.events is None else hits.events,
+        events=unset_events(n) if hits.events is None else hits.events,
         meta=_meta(n, across, down, frames, unit),
+        axis0="time",
     )
     return images, cut, bad
 
 
 def _check_channels(images: SparseImages, energy: int, time: int) -> None:
+    """Raise InputError unless the images have both channels."""
     for name, channel in (("energy", energy), ("time", time)):
         if not 0 <= channel < images.shape[0]:
             raise InputError(f"{name} channel {channel}, expected 0 to {images.shape[0] - 1}")
 
 
-def _numbered(n: int) -> NDArray[Any]:
-    events = np.zeros(n, EVENT)
-    events["run"], events["subrun"], events["event"], events["entry"] = UNSET, UNSET, UNSET, np.arange(n)
-    return events
-
-
 def _meta(
     n: int, x_edges: NDArray[np.float64], y_edges: NDArray[np.float64], frames: int, unit: int
 ) -> NDArray[Any]:
+    """Return the (n, frames) META of images that span the edges."""
     meta = np.zeros((n, frames), META)
     meta["plane"], meta["unit"] = np.arange(frames), unit
     meta["x_min"], meta["x_max"] = x_edges[0], x_edges[-1]

@@ -1,4 +1,4 @@
-"""What is done to the pixel values of an image before a network sees them."""
+"""Scaling of the pixel values of images for networks."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ if TYPE_CHECKING:
     import torch
 
 SCALINGS = ("none", "minmax")
-"""``none``: ADC or GeV as read. ``minmax``: 0.1 for the smallest to 1.1 for the largest pixel of each image."""
+"""``none``: ADC or GeV as read. ``minmax``: smallest pixel of each image = 0.1, largest = 1.1."""
 
 
 def check_scaling(kind: str, where: str = "scaling") -> None:
-    """InputError naming ``where`` unless ``kind`` is one of SCALINGS."""
+    """Raise InputError naming ``where`` unless ``kind`` is one of SCALINGS."""
     if kind not in SCALINGS:
         listed = ", ".join(SCALINGS)
         raise InputError(f"{where} = {kind!r}{nearest(str(kind), SCALINGS)}, expected one of {listed}")
 
 
 def scale_(images: torch.Tensor, kind: str, like: torch.Tensor | None = None) -> torch.Tensor:
-    """Scale every image in place, and return the tensor.
+    """Scale every image in place and return the tensor.
 
-    ``minmax`` is what the LArIAT network is trained on: (x - min)/(max - min) + 0.1 with the extremes of the image
-    itself, over all its channels, so that the charge scale is lost and an empty pixel is 0.1. An image of one value,
-    such as an empty one, becomes 0.1 everywhere.
+    ``minmax``, the scaling of the LArIAT network, is (x - min)/(max - min) + 0.1 with the extremes of all channels of
+    the image; it removes the charge scale, and an empty pixel becomes 0.1. A constant image, such as an empty one,
+    becomes 0.1 everywhere.
 
     Args:
         images: (B, C, H, W) floating-point tensor on any device.
         kind: one of SCALINGS.
-        like: (B or 1, C, H, W) images whose extremes are used, such as the untouched image of occluded ones; by
-            default the images themselves.
+        like: (B or 1, C, H, W) images whose extremes are used, such as the original of occluded images; None = the
+            images themselves.
     """
     check_scaling(kind)
     if kind == "none":

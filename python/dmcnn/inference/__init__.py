@@ -1,1 +1,1 @@
-"""Trained networks at work: from image files to score tables."""
+"""Inference: trained networks on devices, from image files to score tables."""

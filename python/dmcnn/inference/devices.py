@@ -1,4 +1,4 @@
-"""Which device a GPUID names, and what it can do."""
+"""Devices: the GPU or CPU that a GPUID names, its bfloat16 arithmetic, and the threads and memory of the CPU."""
 
 from __future__ import annotations
 
@@ -15,10 +15,14 @@ log = logging.getLogger("dmcnn")
 
 
 def device(gpuid: str) -> torch.device:
-    """The device of ``"0"`` (a GPU number) or ``"cpu"``; of ``""`` the first GPU, or the CPU where there is none.
+    """Return the device of a GPUID.
 
-    A GPU that is asked for on a machine without any gives the CPU and one warning, as in DM-CNN; on a machine
-    with GPUs, one that does not exist is an InputError.
+    Args:
+        gpuid: number of a GPU such as "0", or "cpu"; "" = the first GPU, or the CPU on a machine without GPUs. On
+            such a machine the number of a GPU also gives the CPU, with a warning, as in DM-CNN.
+
+    Raises:
+        InputError: another text, or a GPU that does not exist on a machine with GPUs.
     """
     count = torch.cuda.device_count()
     text = gpuid.strip().lower()
@@ -27,7 +31,7 @@ def device(gpuid: str) -> torch.device:
     if text and not text.isdecimal():
         raise InputError(f'GPUID = {gpuid!r} must be the number of one GPU, like "0", or "cpu"')
     if not count:
-        log.warning("warning: GPUID = %r, but there is no CUDA device here: using the CPU", gpuid)
+        log.warning("warning: GPUID = %r, but there is no CUDA device: the CPU is used", gpuid)
         return torch.device("cpu")
     number = int(text or 0)
     if number >= count:
@@ -35,22 +39,22 @@ def device(gpuid: str) -> torch.device:
     return torch.device("cuda", number)
 
 
-def bf16_is_fast(on: torch.device) -> bool:
-    """Whether the hardware has bfloat16 arithmetic, so that it is more than a slow emulation."""
-    if on.type == "cuda":
-        return bool(torch.cuda.get_device_capability(on) >= (8, 0))
+def bf16_is_fast(device: torch.device) -> bool:
+    """Return whether the hardware has bfloat16 arithmetic, without which bfloat16 is emulated and slow."""
+    if device.type == "cuda":
+        return bool(torch.cuda.get_device_capability(device) >= (8, 0))
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-"""Numbers that glibc's mallopt takes, see malloc.h."""
+"""Parameters of glibc's mallopt, see malloc.h."""
 
 
 def use_whole_cpu() -> None:
-    """Let torch use every core that this process may run on, and keep freed memory for the next layer.
+    """Let torch use all cores that this process may use, and keep freed memory for the next layer.
 
-    glibc returns blocks above 32 MB to the system when they are freed, and the page faults of taking them again
-    cost batches of 512 x 512 images a third of their time. Elsewhere, or with an older glibc, nothing happens.
+    glibc returns freed blocks above 32 MB to the system, and the page faults of new blocks take a third of the time
+    of batches of 512 x 512 images. Without glibc the memory settings stay as they are.
     """
     if "OMP_NUM_THREADS" not in os.environ and hasattr(os, "sched_getaffinity"):
         torch.set_num_threads(len(os.sched_getaffinity(0)))

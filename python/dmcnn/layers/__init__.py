@@ -1,8 +1,8 @@
-"""The layers of a network as data: what is applied to what, in which order, and the shape of what comes out."""
+"""Layers of a network as data: their order, inputs, kinds and output shapes."""
 
 from __future__ import annotations
 
-from dmcnn.layers.evaluate import outputs, probe, undisturbed
+from dmcnn.layers.evaluate import evaluation_mode, outputs, probe
 from dmcnn.layers.trace import IMAGES, Layer, Output, trace
 
-__all__ = ["IMAGES", "Layer", "Output", "outputs", "probe", "trace", "undisturbed"]
+__all__ = ["IMAGES", "Layer", "Output", "evaluation_mode", "outputs", "probe", "trace"]

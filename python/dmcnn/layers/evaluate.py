@@ -1,4 +1,4 @@
-"""Evaluation of a network layer by layer, and the shapes of what its layers give."""
+"""Evaluation of a network layer by layer, and the output shapes of its layers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dmcnn.layers.trace import IMAGES, Layer, Output, trace
 
 
 def outputs(layers: Iterable[Layer], images: torch.Tensor) -> Iterator[tuple[Layer, Any]]:
-    """Yield every layer and what it gives for (n, C, H, W) images; what no later layer takes is not kept."""
+    """Yield every layer with its output for (n, C, H, W) images; outputs are freed after their last use."""
     layers = [*layers]
     last = {name: layer.name for layer in layers for name in layer.inputs}
     values: dict[str, Any] = {IMAGES: images}
@@ -31,13 +31,13 @@ def outputs(layers: Iterable[Layer], images: torch.Tensor) -> Iterator[tuple[Lay
 
 
 def probe(net: nn.Module, shape: tuple[int, ...]) -> list[Layer]:
-    """Return the layers of a network in evaluation mode, with their shapes for images of (C, H, W).
+    """Return the layers of a network in evaluation mode, with their output shapes for images of (C, H, W).
 
     Raises:
-        InputError: the layer that cannot be followed, and why.
+        InputError: a layer that cannot be traced, with the reason.
     """
     first = next(net.parameters(), torch.zeros(()))
-    with undisturbed(net), torch.no_grad():
+    with evaluation_mode(net), torch.no_grad():
         empty = first.new_zeros((1, *shape))
         return [
             replace(layer, shape=tuple(value.shape) if isinstance(value, torch.Tensor) else None)
@@ -46,10 +46,11 @@ def probe(net: nn.Module, shape: tuple[int, ...]) -> list[Layer]:
 
 
 @contextmanager
-def undisturbed(net: nn.Module) -> Iterator[None]:
-    """Evaluation mode, gradients on, no module working in place; afterwards ``net`` is as before.
+def evaluation_mode(net: nn.Module) -> Iterator[None]:
+    """Set a network to evaluation mode with gradients and without in-place modules; restore it afterwards.
 
-    In-place modules would overwrite the activations that hooks look at.
+    In-place modules would overwrite the activations that hooks read. TF32 is off in cuDNN, for full float32
+    precision.
     """
     training = [(module, module.training) for module in net.modules()]
     in_place: list[Any] = [module for module in net.modules() if getattr(module, "inplace", False) is True]

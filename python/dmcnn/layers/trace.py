@@ -1,4 +1,4 @@
-"""The layers of any network in the order of their evaluation, as torch.fx traces them."""
+"""Tracing of a network into its layers in order of evaluation, with torch.fx."""
 
 from __future__ import annotations
 
@@ -15,31 +15,35 @@ from torch import fx, nn
 from dmcnn._common.errors import InputError
 
 IMAGES = "images"
-"""The name under which layers take the images."""
+"""Name of the images among the inputs of layers."""
 
 VIEWS = {"view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "permute", "transpose", "chunk", "split",
          "detach", "getitem", "identity", "dropout"}  # fmt: skip
-"""Kinds of layers whose output may share memory with their input."""
+"""Kinds of layers whose output may share memory with their input; an in-place layer after them is not safe."""
 
 
 @dataclass(frozen=True)
 class Output:
-    """What a layer gives, or the images, as an argument of a later layer: by the layer's name."""
+    """Output of an earlier layer, or the images, as an argument of a layer.
+
+    Attributes:
+        layer: name of the earlier layer, or IMAGES.
+    """
 
     layer: str
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One module or function of a network.
+    """One call of a module or function in a network.
 
     Attributes:
-        name: of the module in the network, or of the function; with ``#2`` where it is called for the second time.
-        kind: name of torch's own class or function without axes and underscores, in lower case: conv, linear, relu,
-            avgpool, groupnorm, add, cat, flatten; ``layer_kind`` of a class that has one; parameter.
+        name: name of the module in the network, or of the function; with ``#2`` for its second call.
+        kind: class or function of torch without axes and underscores, in lower case: conv, linear, relu, avgpool,
+            groupnorm, add, cat, flatten; ``layer_kind`` of a class that has one; "parameter" for a parameter.
         call: the module, the function, or the name of a method of the first argument.
-        args, kwargs: what it takes, with an ``Output`` for what earlier layers give.
-        shape: of its output for one image, with the axis of images (1, …), where that is known and it is a tensor.
+        args, kwargs: arguments of the call, with an ``Output`` for each output of an earlier layer.
+        shape: shape of the output for one image, (1, …); None if it is not known or no tensor.
     """
 
     name: str
@@ -51,37 +55,37 @@ class Layer:
 
     @property
     def module(self) -> Any:
-        """The module; None for a function."""
+        """Module of the layer; None for a function."""
         return self.call if isinstance(self.call, nn.Module) else None
 
     @property
     def path(self) -> str:
-        """The name of the module, however often it is called."""
+        """Name without the number of the call."""
         return self.name.partition("#")[0]
 
     @property
     def inputs(self) -> tuple[str, ...]:
         """Names of the layers whose outputs it takes, in order."""
-        found: list[str] = []
+        names: list[str] = []
         fx.node.map_aggregate(
-            (self.args, self.kwargs), lambda x: found.append(x.layer) if isinstance(x, Output) else None
+            (self.args, self.kwargs), lambda x: names.append(x.layer) if isinstance(x, Output) else None
         )
-        return tuple(found)
+        return tuple(names)
 
 
 def trace(net: nn.Module) -> list[Layer]:
-    """Return the layers of a network in its present mode; the last one gives its output.
+    """Return the layers of a network in its present mode; the output of the last one is that of the network.
 
-    One layer is a module of torch, of a class derived from one (but for containers), or of a class that says what it
-    is in ``layer_kind``. Other modules are followed into what they call. What is changed in place is followed too:
-    later layers take what was left there.
+    A layer is a module of a class of torch other than containers, of a class derived from one, or of a class with an
+    attribute ``layer_kind``. Other modules are traced into the layers that they call. A value changed in place is,
+    for later layers, the output of the layer that changed it.
 
     Args:
-        net: whose ``forward`` torch.fx can trace, or that has a method ``layers()``: a module of the same parameters,
-            under the same names, whose ``forward`` it can.
+        net: network whose ``forward`` torch.fx can trace, or with a method ``layers()`` that returns such a module
+            with the same parameters under the same names.
 
     Raises:
-        InputError: the layer that cannot be followed, and why.
+        InputError: a layer that cannot be traced, with the reason; or more than one input or output.
     """
     tracer, kind, layers = _Tracer(), type(net).__name__, getattr(type(net), "layers", None)
     if _module_kind(net):
@@ -97,9 +101,10 @@ def trace(net: nn.Module) -> list[Layer]:
         raise InputError(f"{kind} takes or gives more than one tensor")
     names: dict[fx.Node, str] = {}
     calls: Counter[str] = Counter()
-    found = []
+    traced: list[Layer] = []
 
     def reference(x: Any) -> Any:
+        """Replace a node by the output of its layer."""
         return Output(names[x]) if isinstance(x, fx.Node) else x
 
     for node in nodes[:-1]:
@@ -110,24 +115,26 @@ def trace(net: nn.Module) -> list[Layer]:
         calls[path] += 1
         names[node] = path if calls[path] == 1 else f"{path}#{calls[path]}"
         args, kwargs = fx.node.map_aggregate((node.args, node.kwargs), reference)
-        found.append(Layer(names[node], *_call(node, chain), args, dict(kwargs)))
-        if _is_in_place(node, found[-1].module):
+        traced.append(Layer(names[node], *_call(node, chain), args, dict(kwargs)))
+        if _is_in_place(node, traced[-1].module):
             changed = node.args[0]
             if not isinstance(changed, fx.Node) or _is_shared(changed, chain):
                 raise InputError(f"{kind}: {names[node]} changes memory that other layers share")
             names[changed] = names[node]
-    return [*_needed(found, names[result])][::-1]
+    return [*_needed(traced, names[result])][::-1]
 
 
 class _Tracer(fx.Tracer):
-    """torch.fx' own, which also takes derived layers as one, and knows where it failed."""
+    """Tracer of torch.fx that takes derived layers as one and records the layer at which it failed."""
 
     place = ""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        """Return whether a module is one layer."""
         return bool(_module_kind(m))
 
     def call_module(self, m: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Trace a call of a module; on failure, record the innermost module."""
         try:
             return super().call_module(m, forward, args, kwargs)
         except Exception:
@@ -136,7 +143,7 @@ class _Tracer(fx.Tracer):
 
 
 def _module_kind(module: nn.Module) -> str:
-    """The kind of a module that counts as one layer, else nothing."""
+    """Return the kind of a module that is one layer, else ""."""
     own = getattr(type(module), "layer_kind", "")
     if own or isinstance(module, nn.Sequential | nn.ModuleList | nn.ModuleDict):
         return str(own)
@@ -146,10 +153,12 @@ def _module_kind(module: nn.Module) -> str:
 
 
 def _plain(name: str) -> str:
+    """Return a name of torch without axes and underscores, in lower case."""
     return re.sub(r"[123]d$", "", name).replace("_", "").lower()
 
 
 def _name(node: fx.Node) -> str:
+    """Return the name of the module, function or method of a node."""
     return (
         str(node.target)
         if isinstance(node.target, str)
@@ -158,25 +167,25 @@ def _name(node: fx.Node) -> str:
 
 
 def _call(node: fx.Node, net: nn.Module) -> tuple[str, nn.Module | Callable[..., Any] | str]:
-    """Kind and call of a layer."""
+    """Return kind and call of a layer."""
     name, target = _name(node), node.target
     if node.op == "call_module":
         module = net.get_submodule(name)
         return _module_kind(module), module
-    if node.op == "get_attr":  # looked up when it is needed: an optimiser or ``.to`` may replace it
+    if node.op == "get_attr":  # read at every evaluation: ``.to`` or an optimiser may replace the parameter
         return "parameter", partial(operator.attrgetter(name), net)
     return _plain(name), target
 
 
 def _is_in_place(node: fx.Node, module: Any) -> bool:
-    """Whether a layer changes its first argument."""
+    """Return whether a layer changes its first argument."""
     if node.op == "call_module":
         return bool(getattr(module, "inplace", False))
     return _name(node).endswith("_") or bool(node.kwargs.get("inplace", False))
 
 
 def _is_shared(node: fx.Node, net: nn.Module) -> bool:
-    """Whether the value of a node is a parameter, the images, or in memory that other layers may look at."""
+    """Return whether the value of a node is a parameter, the images, or in memory that other layers may read."""
     if any(_call(user, net)[0] in VIEWS for user in node.users):
         return True
     while node.op not in ("get_attr", "placeholder") and _call(node, net)[0] in VIEWS:
@@ -187,9 +196,9 @@ def _is_shared(node: fx.Node, net: nn.Module) -> bool:
 
 
 def _needed(layers: list[Layer], result: str) -> Iterator[Layer]:
-    """Yield what the result depends on, from last to first."""
-    wanted = {result}
+    """Yield the layers on which the result depends, from last to first."""
+    names = {result}
     for layer in reversed(layers):
-        if layer.name in wanted:
-            wanted.update(layer.inputs)
+        if layer.name in names:
+            names.update(layer.inputs)
             yield layer

@@ -1,1 +1,1 @@
-"""Metrics: numbers that tell how good scores and estimates are, with their uncertainties."""
+"""Metrics: quality of scores and estimates, with uncertainties."""

@@ -1,8 +1,8 @@
-"""Estimates with Gaussian uncertainties against the truth: covariances, pulls, chi2, likelihood, coverage.
+"""Estimates with Gaussian uncertainties: covariances, pulls, chi2, likelihood, coverage of the truth.
 
 A network estimates k targets of an event by a mean and a covariance C = L L^T, L the lower triangular Cholesky
-factor with a positive diagonal. A residual is estimate minus truth. All arrays are float64; an event whose
-covariance is not positive definite has NaN in whatever needs L.
+factor with a positive diagonal. A residual is estimate minus truth. All arrays are float64. For an event whose
+covariance is not positive definite, every quantity that needs L is NaN.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from dmcnn.metrics.classification import Interval
 Floats = NDArray[np.float64]
 
 COVARIANCES = ("full", "diagonal")
+"""Kinds of covariance that a network estimates."""
 
 FLOORS = {"softplus": 1e-4, "relu": 1e-9}
-"""Smallest diagonal element of L [scaled units] for each way to make it positive, as in training."""
+"""Function that makes the diagonal of L positive -> its smallest element [scaled units], as in training."""
 
 SINGULAR = 1e-12
-"""Share of a variance that the targets before it must leave unexplained; less is lost in rounding."""
+"""Smallest share of a variance not explained by the targets before it; a smaller one is rounding error."""
 
 RADII = (1.0, 2.0)
 """Mahalanobis distances [sigma] of the ellipsoids whose coverage is quoted."""
@@ -34,14 +35,15 @@ RADII = (1.0, 2.0)
 
 @dataclass(frozen=True)
 class Gaussian:
-    """How the outputs of a network describe a Gaussian over k targets.
+    """Parametrisation of a Gaussian over k targets by the m outputs of a network.
 
     An output row is mu_0, d_0, mu_1, d_1, … and, with a full covariance, L below its diagonal row by row (L21, L31,
-    L32, L41, …): m = k (k + 3) / 2, or 2 k. That order is smart-pixels', github.com/smart-pix/smart-pixels-ml.
+    L32, L41, …): m = k (k + 3) / 2, or 2 k. The order is that of github.com/smart-pix/smart-pixels-ml.
 
     Attributes:
         covariance: "full" or "diagonal".
-        diagonal: how d becomes the diagonal of L: "softplus", log(1 + exp(d)), or "relu", max(d, 0), plus a floor.
+        diagonal: function that maps d to the diagonal of L: "softplus", log(1 + exp(d)), or "relu", max(d, 0); a
+            floor is added to both.
 
     Raises:
         InputError: an unknown word.
@@ -56,11 +58,15 @@ class Gaussian:
                 raise InputError(f"unknown {word!r}{nearest(word, known)} for the covariance of the outputs")
 
     def outputs(self, targets: int) -> int:
-        """Return how many outputs so many targets take."""
+        """Return the number of outputs m for k targets."""
         return targets * (targets + 3) // 2 if self.covariance == "full" else 2 * targets
 
     def targets(self, outputs: int) -> int:
-        """Return how many targets so many outputs are for; InputError if for no number of targets."""
+        """Return the number of targets k for m outputs.
+
+        Raises:
+            InputError: no k fits m.
+        """
         targets = (math.isqrt(8 * outputs + 9) - 3) // 2 if self.covariance == "full" else outputs // 2
         if targets < 1 or self.outputs(targets) != outputs:
             raise InputError(f"{outputs} outputs are no means with a {self.covariance} covariance")
@@ -70,16 +76,16 @@ class Gaussian:
         """Return (n, k) means and (n, k, k) factors L of (n, m) outputs, in units of the targets.
 
         Args:
-            outputs: of a network.
-            scales: (k,) what the targets were divided by in training; None leaves scaled units.
+            outputs: (n, m) outputs of a network.
+            scales: (k,) factors by which the targets were divided in training; None leaves scaled units.
 
         Raises:
-            InputError: m fits no k, or there are not k scales.
+            InputError: no k fits m, or there are not k scales.
         """
         values = np.asarray(outputs, np.float64)
         k = self.targets(values.shape[1])
         raw = values[:, 1 : 2 * k : 2]
-        with np.errstate(invalid="ignore"):  # NaN of events without image stays NaN
+        with np.errstate(invalid="ignore"):  # an event without image has NaN outputs and stays NaN
             positive = np.logaddexp(0, raw) if self.diagonal == "softplus" else np.maximum(raw, 0)
         factor = np.zeros((len(values), k, k))
         factor[:, range(k), range(k)] = positive + FLOORS[self.diagonal]
@@ -93,65 +99,65 @@ class Gaussian:
 
 
 FULL = Gaussian()
-"""What outputs mean where nothing else is said."""
+"""Default parametrisation: full covariance, softplus diagonal."""
 
 
 def covariance(factor: Floats) -> Floats:
-    """(n, k, k) covariances L L^T."""
+    """Return the (n, k, k) covariances L L^T of (n, k, k) factors L."""
     return factor @ factor.transpose(0, 2, 1)
 
 
 def sigma(factor: Floats) -> Floats:
-    """(n, k) standard deviations: the norms of the rows of L."""
+    """Return the (n, k) standard deviations: the norms of the rows of L."""
     return np.asarray(np.sqrt((factor**2).sum(axis=2)))
 
 
 def correlation(factor: Floats) -> Floats:
-    """(n, k, k) correlations between the targets, 1 on the diagonal."""
+    """Return the (n, k, k) correlations between the targets, 1 on the diagonal."""
     rows = factor / sigma(factor)[:, :, None]
-    found = rows @ rows.transpose(0, 2, 1)
+    matrix = rows @ rows.transpose(0, 2, 1)
     k = factor.shape[1]
-    found[:, range(k), range(k)] = 1.0
-    return found
+    matrix[:, range(k), range(k)] = 1.0
+    return matrix
 
 
 def factorise(matrix: Floats) -> Floats:
-    """(n, k, k) factors L of covariances; all NaN for one that is not positive definite, see SINGULAR.
+    """Return the (n, k, k) factors L of covariances; all NaN for one that is not positive definite, see SINGULAR.
 
-    A loop over the k columns for all events at once: ``numpy.linalg.cholesky`` gives up at the first bad matrix.
+    The loop over the k columns treats all events at once: ``numpy.linalg.cholesky`` raises at the first bad matrix.
     """
-    found = np.zeros_like(matrix, np.float64)
+    factor = np.zeros_like(matrix, np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         for j in range(matrix.shape[1]):
-            left = matrix[:, j, j] - (found[:, j, :j] ** 2).sum(axis=1)
-            good = left > SINGULAR * matrix[:, j, j]
-            found[:, j, j] = np.sqrt(np.where(good, left, np.nan))
-            known = np.einsum("nij,nj->ni", found[:, j + 1 :, :j], found[:, j, :j])
-            found[:, j + 1 :, j] = (matrix[:, j + 1 :, j] - known) / found[:, j, j, None]
-    found[np.isnan(found).any(axis=(1, 2))] = np.nan
-    return found
+            rest = matrix[:, j, j] - (factor[:, j, :j] ** 2).sum(axis=1)  # (n,) variance not explained yet
+            good = rest > SINGULAR * matrix[:, j, j]
+            factor[:, j, j] = np.sqrt(np.where(good, rest, np.nan))
+            explained = np.einsum("nij,nj->ni", factor[:, j + 1 :, :j], factor[:, j, :j])  # (n, k - j - 1)
+            factor[:, j + 1 :, j] = (matrix[:, j + 1 :, j] - explained) / factor[:, j, j, None]
+    factor[np.isnan(factor).any(axis=(1, 2))] = np.nan
+    return factor
 
 
-def whitened(residual: Floats, factor: Floats) -> Floats:
-    """(n, k) L^-1 r: independent standard normals where mean and covariance are right."""
-    found = np.empty_like(residual, np.float64)
-    with np.errstate(over="ignore", invalid="ignore"):  # of a hopeless network
+def whiten(residual: Floats, factor: Floats) -> Floats:
+    """Return the (n, k) whitened residuals L^-1 r: independent unit Gaussians if mean and covariance are right."""
+    z = np.empty_like(residual, np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):  # estimates of a diverged network may overflow
         for j in range(residual.shape[1]):
-            known = (factor[:, j, :j] * found[:, :j]).sum(axis=1)
-            found[:, j] = (residual[:, j] - known) / factor[:, j, j]
-    return found
+            explained = (factor[:, j, :j] * z[:, :j]).sum(axis=1)  # (n,), forward substitution
+            z[:, j] = (residual[:, j] - explained) / factor[:, j, j]
+    return z
 
 
 def chi2(residual: Floats, factor: Floats) -> Floats:
-    """(n,) r^T C^-1 r, chi2 distributed with k degrees of freedom where mean and covariance are right."""
+    """Return the (n,) chi2 r^T C^-1 r, distributed with k degrees of freedom if mean and covariance are right."""
     with np.errstate(over="ignore"):
-        return np.asarray((whitened(residual, factor) ** 2).sum(axis=1))
+        return np.asarray((whiten(residual, factor) ** 2).sum(axis=1))
 
 
 def nll(residual: Floats, factor: Floats) -> Floats:
-    """(n,) -log p(truth) [nats], p a density per unit of the targets.
+    """Return the (n,) negative log likelihoods -log p(truth) [nats], p a density per unit of the targets.
 
-    That of scaled targets is the sum of the log scales lower.
+    In scaled units the result is lower by the sum of the logarithms of the scales.
     """
     k = residual.shape[1]
     logs = np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
@@ -159,58 +165,75 @@ def nll(residual: Floats, factor: Floats) -> Floats:
 
 
 def content(distance2: ArrayLike, k: int) -> Floats:
-    """Probability that a chi2 of k degrees of freedom is at most ``distance2``; NaN stays NaN.
+    """Return the probability that a chi2 of k degrees of freedom is at most ``distance2``; NaN stays NaN.
 
     P(1/2, x) = erf(sqrt(x)), P(1, x) = 1 - exp(-x) and P(a + 1, x) = P(a, x) - x^a exp(-x) / Gamma(a + 1), with
     x = chi2 / 2: NIST Digital Library of Mathematical Functions, 8.4.1 and 8.8.5.
     """
-    half = np.clip(np.asarray(distance2, np.float64) / 2, 0, 1e4)  # 1 long before 1e4, also for infinity
+    half = np.clip(np.asarray(distance2, np.float64) / 2, 0, 1e4)  # the content is 1 far below 1e4
     a = 0.5 if k % 2 else 1.0
-    found = np.vectorize(math.erf, otypes=[np.float64])(np.sqrt(half)) if k % 2 else -np.expm1(-half)
+    share = np.vectorize(math.erf, otypes=[np.float64])(np.sqrt(half)) if k % 2 else -np.expm1(-half)
     with np.errstate(divide="ignore"):
         logs = np.log(half)
     while a < k / 2:
-        found = found - np.exp(a * logs - half - math.lgamma(a + 1))
+        share = share - np.exp(a * logs - half - math.lgamma(a + 1))
         a += 1
-    return np.asarray(np.clip(found, 0, 1))
+    return np.asarray(np.clip(share, 0, 1))
 
 
 def density(distance2: ArrayLike, k: int) -> Floats:
-    """Probability density of a chi2 of k degrees of freedom at ``distance2`` > 0."""
+    """Return the probability density of a chi2 of k degrees of freedom at ``distance2`` > 0."""
     half = np.asarray(distance2, np.float64) / 2
     return np.asarray(np.exp((k / 2 - 1) * np.log(half) - half - math.lgamma(k / 2)) / 2)
 
 
 def quantile(share: ArrayLike, k: int) -> Floats:
-    """The ``distance2`` that a chi2 of k degrees of freedom does not exceed with probability ``share`` < 1."""
-    wanted = np.asarray(share, np.float64)
-    if not ((wanted >= 0) & (wanted < 1)).all():
-        raise InputError(f"share {wanted} is not at least 0 and below 1")
-    low, high = np.zeros(wanted.shape), np.full(wanted.shape, 100.0 + 10 * k)  # P(chi2 > high) < 1e-15
+    """Return the quantile of a chi2 of k degrees of freedom for probabilities ``share`` in [0, 1), by bisection.
+
+    Raises:
+        InputError: a share below 0, or 1 and above.
+    """
+    shares = np.asarray(share, np.float64)
+    if not ((shares >= 0) & (shares < 1)).all():
+        raise InputError(f"share {shares} is not at least 0 and below 1")
+    low, high = np.zeros(shares.shape), np.full(shares.shape, 100.0 + 10 * k)  # P(chi2 > high) < 1e-15
     for _ in range(64):
         middle = (low + high) / 2
-        below = content(middle, k) < wanted
+        below = content(middle, k) < shares
         low, high = np.where(below, middle, low), np.where(below, high, middle)
     return np.asarray((low + high) / 2)
 
 
 def coverage(distance2: ArrayLike, radii: ArrayLike = RADII, level: float = 0.95) -> Interval:
-    """Share of events inside the ellipsoids of (r,) ``radii`` [sigma], with Wilson's intervals; NaN is left out.
+    """Return the (r,) shares of events inside the ellipsoids of ``radii`` [sigma], with Wilson's intervals.
 
-    Expected is ``content(radius**2, k)``: for k = 1 68.3 and 95.4 %, for k = 2 (1 - exp(-r^2 / 2)) 39.3 and 86.5 %.
+    The expected share is ``content(radius**2, k)``: for k = 1 68.3 and 95.4 %, for k = 2 (1 - exp(-r^2 / 2)) 39.3 and
+    86.5 %.
+
+    Args:
+        distance2: (n,) chi2; NaN is left out.
+        radii: (r,) Mahalanobis distances.
+        level: confidence level of the intervals.
     """
     return _share_below(distance2, np.square(np.asarray(radii, np.float64)), level)
 
 
 def calibration(distance2: ArrayLike, k: int, confidence: ArrayLike, level: float = 0.95) -> Interval:
-    """Share of events inside the ellipsoids that should hold the (p,) shares ``confidence`` of all.
+    """Return the (p,) shares of events inside the ellipsoids of the expected contents ``confidence``.
 
-    The diagonal is perfect: V. Kuleshov, N. Fenner, S. Ermon, arXiv:1807.00263.
+    A calibrated network has equal observed and expected shares: V. Kuleshov, N. Fenner, S. Ermon, arXiv:1807.00263.
+
+    Args:
+        distance2: (n,) chi2; NaN is left out.
+        k: degrees of freedom.
+        confidence: (p,) expected contents, 0 to 1.
+        level: confidence level of Wilson's intervals.
     """
     return _share_below(content(distance2, k), confidence, level)
 
 
 def _share_below(values: ArrayLike, limits: ArrayLike, level: float) -> Interval:
+    """Return the shares of values up to each limit, with Wilson's intervals; NaN is left out."""
     ordered = np.sort(np.asarray(values, np.float64).ravel())
     ordered = ordered[~np.isnan(ordered)]
     return classification.wilson(np.searchsorted(ordered, limits, side="right"), len(ordered), level)

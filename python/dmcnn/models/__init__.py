@@ -1,11 +1,19 @@
-"""The networks by name; every one takes ``num_class, channels, height, width``, most of them ``drop_out``."""
+"""Models: neural networks by name, with arguments ``num_class, channels, height, width`` and mostly ``drop_out``.
+
+A user's own model, ``my_module:MyNet`` or an entry point of the group ``dmcnn.models``, is a class or a function that
+takes the first four arguments by name and returns a module: (B, channels, height, width) float32 -> (B, num_class)
+logits.
+"""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 
 from torch import nn
 
+from dmcnn._common import plugins
+from dmcnn._common.errors import InputError
 from dmcnn.models.calorimeter_resnet import CalorimeterResNet
 from dmcnn.models.cnn3d import CNN3D
 from dmcnn.models.lariat import LArIAT
@@ -19,3 +27,35 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     "calorimeter_resnet": CalorimeterResNet,
     "smartpixel": SmartPixel,
 }
+
+Maker = Callable[..., nn.Module]
+"""Class or function that makes a network."""
+
+GROUP = "dmcnn.models"
+"""Group of the entry points by which other packages add models."""
+
+REQUIRED = ("num_class", "channels", "height", "width")
+"""Arguments that every model must take."""
+
+
+def find_model(word: str) -> Maker | None:
+    """Return the class or function of a model, importing it if it is the user's own; None for an unknown model.
+
+    Args:
+        word: name in MODELS, ``module:Name``, or an entry point of the group GROUP.
+
+    Raises:
+        InputError: a user's own model that cannot be imported, or does not take the arguments of REQUIRED.
+    """
+    maker: Maker | None = plugins.find(word, MODELS, GROUP)
+    missing = [] if maker is None else [name for name in REQUIRED if not accepts(maker, name)]
+    if missing:
+        listed = ", ".join(f"{name}=" for name in REQUIRED)
+        raise InputError(f"model {word}: takes no {', '.join(missing)}; a model must take {listed}")
+    return maker
+
+
+def accepts(maker: Maker, argument: str) -> bool:
+    """Return whether a model takes an argument of this name."""
+    parameters = inspect.signature(maker).parameters
+    return argument in parameters or any(entry.kind is entry.VAR_KEYWORD for entry in parameters.values())

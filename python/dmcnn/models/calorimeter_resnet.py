@@ -1,4 +1,4 @@
-"""A small residual network for calorimeter images with time frames, where energies span decades."""
+"""Residual network for calorimeter images with time frames, whose energies span decades."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ FILTERS = (24, 48, 96)
 """Feature maps at full, half and quarter resolution."""
 
 FLOOR = 1e-3
-"""Energy below which the scale of ``Decades`` is linear: the noise of a crystal in the published images (which are in
-units of 50 GeV)."""
+"""Energy below which the scale of ``Decades`` is linear: the noise of a crystal in the published images [50 GeV]."""
 
 
 class Decades(nn.Module):
-    """Energies on a scale that is linear up to a floor and logarithmic above, odd for negative ones.
+    """Energy scale that is linear up to a floor and logarithmic above it; an odd function.
 
-    A factor in energy becomes a difference, which a convolution can form, and neither the core of a shower nor its
-    tail of single crystals is lost beside the other.
+    A ratio of energies becomes a difference, which a convolution can compute, and the tail of a shower in single
+    crystals stays visible beside its core.
+
+    Args:
+        floor: energy at which the scale becomes logarithmic.
     """
 
     def __init__(self, floor: float = FLOOR) -> None:
@@ -25,12 +27,17 @@ class Decades(nn.Module):
         self.floor = floor
 
     def forward(self, energy: torch.Tensor) -> torch.Tensor:
-        """Energies of any shape, in the unit of the floor -> the same shape, without unit."""
+        """Compute sign(e) log(1 + |e| / floor) of energies of any shape, in the unit of the floor."""
         return energy.sign() * (energy.abs() / self.floor).log1p()
 
 
 class Residual(nn.Module):
-    """Two 3x3 convolutions beside a shortcut (He et al., arXiv:1512.03385); the first may halve the resolution."""
+    """Residual block: two 3x3 convolutions beside a shortcut (He et al., arXiv:1512.03385).
+
+    Args:
+        before, after: feature maps of input and output.
+        stride: stride of the first convolution; 2 halves the resolution.
+    """
 
     def __init__(self, before: int, after: int, stride: int) -> None:
         super().__init__()
@@ -50,18 +57,18 @@ class Residual(nn.Module):
         self.act = nn.ReLU()
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(B, before, H, W) -> (B, after, H / stride, W / stride), rounded up."""
+        """Compute (B, after, H / stride, W / stride) maps, rounded up, of (B, before, H, W) maps."""
         out: torch.Tensor = self.act(self.body(maps) + self.shortcut(maps))
         return out
 
 
 class CalorimeterResNet(nn.Module):
-    """A pulse-shape network in every crystal, a residual network over the crystals, and the energies' sums.
+    """Network of a pulse-shape stage in every crystal, a residual stage over the crystals, and the summed energies.
 
-    1x1 convolutions mix the time frames of a crystal before 3x3 ones look at its neighbours: the factors of a
-    (2+1)-D convolution (arXiv:1711.11248) at a fraction of the price of CNN3D. Averages and maxima over the last
-    maps meet the energies of all frames in the dense layers, for batch normalisation keeps a faint event faint but
-    an average over zeros says little of the shower's energy.
+    1x1 convolutions mix the time frames of a crystal before 3x3 convolutions reach its neighbours: the factors of a
+    (2+1)-D convolution (arXiv:1711.11248) at a fraction of the cost of CNN3D. The dense layers take averages and
+    maxima of the last maps together with the energy sum of every frame, since an average over mostly empty crystals
+    says little about the energy of the shower.
 
     Args:
         num_class: number of logits.
@@ -109,9 +116,11 @@ class CalorimeterResNet(nn.Module):
         )
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, channels, height, width) float energies per time frame, not scaled, -> (B, num_class) logits."""
-        maps = self.features(self.pulse(self.decades(images)))
+        """Compute (B, num_class) logits of (B, channels, height, width) float energies per time frame, not scaled."""
+        maps = self.features(self.pulse(self.decades(images)))  # (B, 96, height / 4, width / 4)
         sums = self.decades(images.sum(dim=(2, 3)))  # (B, channels)
-        seen = torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3)), sums], dim=1)
-        logits: torch.Tensor = self.classifier(seen)
+        summary = torch.cat(
+            [maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3)), sums], dim=1
+        )  # (B, 192 + channels)
+        logits: torch.Tensor = self.classifier(summary)
         return logits

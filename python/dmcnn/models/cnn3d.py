@@ -1,4 +1,4 @@
-"""The 3-D network that tells electrons from photons in calorimeter images with time as third axis."""
+"""3-D network that separates electrons from photons in calorimeter images with time as third axis."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "elu": nn.ELU}
 
 
 class CNN3D(nn.Module):
-    """Two blocks of 3-D convolution, dropout, normalisation and maximum pooling, then three dense layers.
+    """Network of two blocks of 3-D convolution, dropout, normalisation and maximum pooling, then three dense layers.
 
-    Layers, their order and their initialisation are those of the Keras network of the e/gamma users: 715,074
-    parameters (as Keras counts, that is with the 192 moving statistics) for 21 frames of 32 x 32 crystals.
+    Layers, their order and their initialisation are those of the original e/gamma network in Keras: 715,074
+    parameters for 21 frames of 32 x 32 crystals, if the 192 moving statistics are counted, as Keras does.
 
     Args:
         num_class: number of logits.
@@ -24,7 +24,7 @@ class CNN3D(nn.Module):
         height: rows of crystals.
         width: columns of crystals.
         filters_1, filters_2: feature maps of the convolutions.
-        kernel_1, kernel_2: their reach [frames and pixels], the same along all axes; the borders are padded.
+        kernel_1, kernel_2: sides of their kernels [frames and pixels], the same along all axes; borders are padded.
         dense_1, dense_2: units of the hidden dense layers.
         activation: "relu" or "elu", after every convolution and hidden dense layer.
     """
@@ -52,7 +52,9 @@ class CNN3D(nn.Module):
             )
         voxels = (channels // 4) * (height // 4) * (width // 4)
         if min(channels, height, width) < 4:
-            raise ValueError(f"CNN3D cannot take {channels} frames of {height} x {width}: 4 is the least")
+            raise ValueError(
+                f"{channels} frames of {height} x {width} are too small: CNN3D needs 4 along every axis"
+            )
         act = ACTIVATIONS[activation]
         layers: list[nn.Module] = []
         for before, filters, kernel in ((1, filters_1, kernel_1), (filters_1, filters_2, kernel_2)):
@@ -68,12 +70,12 @@ class CNN3D(nn.Module):
             nn.Linear(dense_2, num_class),
         )
         keras.initialise(self)
-        # with the channels innermost a step on a CPU takes two thirds of the time
+        # With the channels innermost a training step on a CPU takes two thirds of the time.
         for layer in self.features:
             if isinstance(layer, nn.Conv3d):
                 layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last_3d)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, channels, height, width) float energies per time frame -> (B, num_class) logits."""
+        """Compute (B, num_class) logits of (B, channels, height, width) float energies per time frame."""
         logits: torch.Tensor = self.classifier(self.features(images))
         return logits

@@ -1,16 +1,16 @@
-"""Initial weights and constants of networks that their users trained in Keras."""
+"""Initial weights and constants of Keras, for networks that were first trained in it."""
 
 from __future__ import annotations
 
 from torch import nn
 
 EPSILON = 1e-3
-"""Keras' default of BatchNormalization. Its momentum is not taken over: after a few hundred steps at 0.99 (0.01 as
-torch counts) the statistics that evaluation uses are still those of the initialisation."""
+"""Epsilon of BatchNormalization in Keras. Its momentum, 0.99 (0.01 in torch), is not used: after a few hundred steps
+the moving statistics would still be close to their initial values."""
 
 
 def initialise(net: nn.Module) -> None:
-    """The weights that Keras begins with: Glorot-uniform, and biases of zero."""
+    """Initialise the weights of a network as Keras does: Glorot-uniform kernels, zero biases."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d | nn.Conv3d | nn.Linear):
             nn.init.xavier_uniform_(module.weight)

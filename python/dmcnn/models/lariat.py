@@ -1,4 +1,4 @@
-"""The particle identification network for LArIAT's images, as its users train it in Keras."""
+"""LArIAT's particle identification network, as first trained in Keras."""
 
 from __future__ import annotations
 
@@ -8,21 +8,24 @@ from torch import nn
 from dmcnn.models import keras
 
 FILTERS = (16, 32, 64)
+"""Feature maps of the three blocks."""
+
 DENSE = (64, 32)
+"""Units of the hidden dense layers."""
 
 
 def map_size(pixels: int) -> int:
-    """Length of the last feature map along an axis of ``pixels``: 28 for 240, 16 for 146."""
+    """Return the length of the last feature map along an axis of ``pixels``: 28 for 240, 16 for 146."""
     for _ in FILTERS:
         pixels = max(pixels - 2, 0) // 2
     return pixels
 
 
 class LArIAT(nn.Module):
-    """Three blocks of 3x3 convolution, normalisation and maximum pooling, then three dense layers.
+    """Network of three blocks of 3x3 convolution, normalisation and maximum pooling, then three dense layers.
 
-    Initialisation and epsilon are those of Keras; 1,861,094 parameters (as Keras counts, that is with the 224 moving
-    statistics) for six classes on 240 x 146 pixels. Images come scaled to 0.1 .. 1.1, see dmcnn.images.scaling.
+    Initialisation and epsilon are those of Keras. It has 1,861,094 parameters for six classes on 240 x 146 pixels, if
+    the 224 moving statistics are counted, as Keras does. Images are scaled to 0.1 .. 1.1, see dmcnn.images.scaling.
 
     Args:
         num_class: number of logits.
@@ -46,7 +49,7 @@ class LArIAT(nn.Module):
         rows, columns = map_size(height), map_size(width)
         if min(rows, columns) < 1:
             raise ValueError(
-                f"LArIAT cannot take images of {height} x {width} pixels: they vanish on the way"
+                f"images of {height} x {width} pixels are too small: LArIAT pools them to nothing"
             )
         self.l2 = l2
         layers: list[nn.Module] = []
@@ -62,14 +65,14 @@ class LArIAT(nn.Module):
         keras.initialise(self)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, channels, height, width) float images in 0.1 .. 1.1 -> (B, num_class) logits."""
+        """Compute (B, num_class) logits of (B, channels, height, width) float images in 0.1 .. 1.1."""
         logits: torch.Tensor = self.classifier(self.features(images))
         return logits
 
     def penalty(self) -> torch.Tensor:
-        """Scalar that training adds to its loss: l2 times the squared weights of the hidden dense layers.
+        """Compute the scalar that a training adds to its loss: l2 times the sum of the squared hidden dense kernels.
 
-        Keras' ``kernel_regularizer``: biases and the last layer are free.
+        It is Keras' ``kernel_regularizer``: biases and the last layer have no penalty.
         """
         hidden = [layer for layer in self.classifier if isinstance(layer, nn.Linear)][:-1]
         return self.l2 * torch.stack([layer.weight.square().sum() for layer in hidden]).sum()

@@ -6,10 +6,11 @@ import torch
 from torch import nn
 
 FILTERS = (64, 96, 128, 160, 192)
+"""Feature maps of the five stages."""
 
 
 def map_size(pixels: int) -> int:
-    """Length of the last feature map along an axis of ``pixels``: 8 for 512, 0 for images that are too small."""
+    """Return the length of the last feature map along an axis of ``pixels``: 8 for 512, 0 for too small images."""
     pixels = (pixels + 1) // 2
     for _ in FILTERS:
         if pixels < 4:  # the normalisation after the second convolution needs more than one pixel
@@ -19,11 +20,11 @@ def map_size(pixels: int) -> int:
 
 
 class MPID(nn.Module):
-    """Five stages of two 3x3 convolutions, GroupNorm and average pooling, then three linear layers.
+    """Network of five stages of two 3x3 convolutions, GroupNorm and average pooling, then three linear layers.
 
-    GroupNorm has one channel per group, i.e. every channel is normalised over its own image. Parameter names,
-    order and shapes are those of DM-CNN, so that its ``.pwf`` files load: 46 tensors, 20,631,938 parameters for
-    two classes on 512 x 512 pixels.
+    GroupNorm has one channel per group: every channel is normalised over its own image. Parameter names, order and
+    shapes are those of DM-CNN, so that its ``.pwf`` files load: 46 tensors, 20,631,938 parameters for two classes on
+    512 x 512 pixels.
 
     Args:
         num_class: number of logits.
@@ -44,7 +45,7 @@ class MPID(nn.Module):
         super().__init__()
         rows, columns = map_size(height), map_size(width)
         if min(rows, columns) < 1:
-            raise ValueError(f"MPID cannot take images of {height} x {width} pixels: they vanish on the way")
+            raise ValueError(f"images of {height} x {width} pixels are too small: MPID pools them to nothing")
         layers: list[nn.Module] = []
         before = channels
         for stage, filters in enumerate(FILTERS):
@@ -66,7 +67,7 @@ class MPID(nn.Module):
         )
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, channels, height, width) float images, thresholded ADC -> (B, num_class) logits."""
+        """Compute (B, num_class) logits of (B, channels, height, width) float images of thresholded charge [ADC]."""
         features: torch.Tensor = self.features(images)
         logits: torch.Tensor = self.classifier(self.dropout(features.flatten(1)))
         return logits

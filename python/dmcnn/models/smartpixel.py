@@ -1,4 +1,4 @@
-"""The quantised network for frames of a smart pixel sensor, whose outputs are a Gaussian over track parameters."""
+"""Quantised network for frames of a smart pixel sensor, whose outputs are a Gaussian over track parameters."""
 
 from __future__ import annotations
 
@@ -9,32 +9,42 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from dmcnn.quantisation.quantisers import QConv2d, QLinear, QuantisedBits, QuantisedTanh, Quantiser, rounded
+from dmcnn.quantisation.quantisers import (
+    QConv2d,
+    QLinear,
+    QuantisedBits,
+    QuantisedTanh,
+    Quantiser,
+    deployed_weights,
+)
 
 NORMAL = 0.87962566103423978
-"""Standard deviation of a normal distribution that is cut off at two of its own."""
+"""Standard deviation of a unit Gaussian truncated at two standard deviations, from which Keras draws kernels."""
 
 
 class SmartPixel(nn.Module):
-    """A separable convolution, a 1x1 convolution, average pooling and three dense layers, all in a few bits.
+    """Network of a separable and a 1x1 convolution, average pooling and three dense layers, all with few bits.
 
-    Layers, their initialisation and where numbers are rounded are those of the QKeras network of the smart pixel
-    users: 2,029 parameters for 2 time slices, 2,281 for 20. Weights and activations have ``bits_1`` bits up to the
-    pooling and ``bits_2`` after it; the outputs are not rounded. Where the pixels are on a grid of 4 bits, every
-    result is exact in float32. The depthwise and the pointwise convolution are computed as the one convolution that
-    they are, without the rows and columns that the pooling drops at the end. The first dense layer takes the maps in
-    torch's order (maps, rows, columns); Keras has (rows, columns, maps).
+    Layers, initialisation and rounding are those of the original smart pixel network in QKeras: 2,029 parameters for
+    2 time slices, 2,281 for 20. Weights and activations have ``bits_1`` bits up to the pooling and ``bits_2`` after
+    it; the outputs are not rounded. With pixels on a grid of 4 bits every result is exact in float32. The depthwise
+    and the pointwise convolution are computed as one convolution, without the last rows and columns, which the
+    pooling drops. The first dense layer takes the maps in the order of torch (maps, rows, columns); Keras has (rows,
+    columns, maps).
 
     Args:
         num_class: number of outputs; 14 for mean and Cholesky factor of four targets.
         channels: time slices.
         height: rows of pixels (y).
         width: columns of pixels (x).
-        filters_1: maps of the convolutions.
-        kernel_1: [pixels] side of the first one's window; borders are not padded.
-        pool: [pixels] side of the squares that are averaged.
+        filters_1: feature maps of the convolutions.
+        kernel_1: side of the kernel of the first convolution [pixels]; borders are not padded.
+        pool: side of the pooling window [pixels].
         dense_1, dense_2: units of the hidden dense layers.
-        bits_1, bits_2: 2 to 16; 0 = float numbers.
+        bits_1, bits_2: numbers of bits, 2 to 16; 0 for float numbers.
+
+    Attributes:
+        read_shape: (rows, columns) of the pixels that reach the outputs.
     """
 
     def __init__(
@@ -57,9 +67,11 @@ class SmartPixel(nn.Module):
             raise ValueError(f"sizes {sizes}, expected positive numbers")
         rows, columns = ((length - kernel_1 + 1) // pool for length in (height, width))
         if min(rows, columns) < 1:
-            raise ValueError(f"SmartPixel cannot take {height} x {width} pixels: they vanish on the way")
-        self.read = rows * pool + kernel_1 - 1, columns * pool + kernel_1 - 1
-        kernel, bias, dense = (_weights(bits_1, True), _weights(bits_1), _weights(bits_2))
+            raise ValueError(
+                f"frames of {height} x {width} pixels are too small: SmartPixel pools them to nothing"
+            )
+        self.read_shape = rows * pool + kernel_1 - 1, columns * pool + kernel_1 - 1
+        kernel, bias, dense = (_quantiser(bits_1, True), _quantiser(bits_1), _quantiser(bits_2))
         self.depthwise = QConv2d(
             channels, channels, kernel_1, groups=channels, bias=False, weight_quantiser=kernel
         )
@@ -68,7 +80,7 @@ class SmartPixel(nn.Module):
         self.conv = QConv2d(filters_1, filters_1, 1, weight_quantiser=bias, bias_quantiser=bias)
         self.act_2 = _activation(bits_1)
         self.pool = nn.AvgPool2d(pool)
-        self.pool_quantiser = _weights(bits_2) or nn.Identity()
+        self.pool_quantiser = _quantiser(bits_2) or nn.Identity()
         self.flatten = nn.Flatten()
         quantisers = {"weight_quantiser": dense, "bias_quantiser": dense}
         self.dense_1 = QLinear(filters_1 * rows * columns, dense_1, **quantisers)
@@ -79,50 +91,59 @@ class SmartPixel(nn.Module):
         self.initialise()
 
     def initialise(self) -> None:
-        """New weights as QKeras begins: Glorot-uniform for the first two layers, then He-normal; biases of zero."""
+        """Initialise as QKeras does: kernels Glorot-uniform in the first two layers, then He-normal; zero biases."""
         for layer in self.modules():
             if isinstance(layer, QConv2d | QLinear):
-                _begin(layer, layer in (self.depthwise, self.pointwise))
+                _initialise_layer(layer, layer in (self.depthwise, self.pointwise))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, channels, height, width) float pixels, standardised -> (B, num_class) outputs."""
-        rows, columns = self.read
+        """Compute (B, num_class) outputs of (B, channels, height, width) float pixels of standardised charge."""
+        rows, columns = self.read_shape
         pixels = images[:, :, :rows, :columns].contiguous(memory_format=torch.channels_last)
-        maps = self.act_1(F.conv2d(pixels, *self.fused()))
+        maps = self.act_1(
+            F.conv2d(pixels, *self.fused_kernel())
+        )  # (B, filters_1, rows - k + 1, columns - k + 1)
         pooled = self.pool_quantiser(self.pool(self.act_2(self.conv(maps))))
         values = self.act_3(self.dense_1(self.flatten(pooled)))
         out: torch.Tensor = self.output(self.act_4(self.dense_2(values)))
         return out
 
     def layers(self) -> nn.Sequential:
-        """The same network and weights one layer after another, without the shortcuts of ``forward``.
+        """Return the layers of the network in order, with the same weights, without the shortcuts of ``forward``.
 
-        Exporting and counting go by it; the maps have the pixels that the pooling drops.
+        Exports and costs are those of these layers, whose maps include the pixels that the pooling drops.
         """
         return nn.Sequential(OrderedDict(self.named_children()))
 
-    def fused(self) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """(filters_1, channels, k, k) kernel and (filters_1,) bias of the first two layers in one, as deployed."""
-        each, _ = rounded(self.depthwise)  # (channels, 1, k, k)
-        mix, bias = rounded(self.pointwise)  # (filters_1, channels, 1, 1)
+    def fused_kernel(self) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return (filters_1, channels, k, k) kernel and (filters_1,) bias of the first two layers as one, rounded."""
+        each, _ = deployed_weights(self.depthwise)  # (channels, 1, k, k)
+        mix, bias = deployed_weights(self.pointwise)  # (filters_1, channels, 1, 1)
         return mix * each.transpose(0, 1), bias
 
 
-def _weights(bits: int, symmetric: bool = False) -> Quantiser | None:
+def _quantiser(bits: int, symmetric: bool = False) -> Quantiser | None:
+    """Return a quantiser of weights; None for 0 bits."""
     return QuantisedBits(bits, symmetric) if bits else None
 
 
 def _activation(bits: int) -> nn.Module:
+    """Return a hard tanh, rounded unless ``bits`` is 0."""
     return QuantisedTanh(bits) if bits else nn.Hardtanh()
 
 
 @torch.no_grad()
-def _begin(layer: QConv2d | QLinear, glorot: bool) -> None:
-    """One layer's first weights, in -1 .. 1; Keras counts the fans of a depthwise kernel with all its channels."""
+def _initialise_layer(layer: QConv2d | QLinear, glorot: bool) -> None:
+    """Draw the initial weights of one layer, in -1 .. 1.
+
+    Args:
+        layer: layer with a kernel and perhaps a bias.
+        glorot: Glorot-uniform kernel instead of a truncated He-normal one.
+    """
     weight, area = layer.weight, layer.weight[0, 0].numel()
     fan_in, fan_out = weight.shape[1] * area, weight.shape[0] * area
     if isinstance(layer, QConv2d) and layer.groups > 1:
-        fan_in, fan_out = layer.in_channels * area, area
+        fan_in, fan_out = layer.in_channels * area, area  # Keras counts all channels of a depthwise kernel
     spread = math.sqrt(2 / (fan_in + fan_out if glorot else fan_in))
     if glorot:
         nn.init.uniform_(weight, -math.sqrt(3) * spread, math.sqrt(3) * spread)
@@ -137,8 +158,8 @@ def _begin(layer: QConv2d | QLinear, glorot: bool) -> None:
 
 
 def _widen(weight: torch.Tensor, quantiser: Quantiser) -> None:
-    """Enlarge weights that are finer than their last bit, as QKeras does, so that not all are rounded to zero."""
-    coarse = quantiser.rounded(weight)
-    ratio = coarse.square().sum() / (coarse * weight).sum()  # NaN if nothing is left
+    """Enlarge weights smaller than their last bit, as QKeras does, so that not all are rounded to zero."""
+    coarse = quantiser.round(weight)
+    ratio = coarse.square().sum() / (coarse * weight).sum()  # NaN if all are rounded to zero
     ratio = torch.where(ratio.isnan(), weight.square().mean().rsqrt(), ratio)
     weight.mul_(ratio.clamp(min=1).sqrt())

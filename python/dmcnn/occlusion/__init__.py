@@ -1,1 +1,1 @@
-"""Occlusion: how the score moves when part of the image is blanked (Zeiler and Fergus, arXiv:1311.2901)."""
+"""Occlusion: scores of an event while windows of pixels are replaced (Zeiler and Fergus, arXiv:1311.2901)."""

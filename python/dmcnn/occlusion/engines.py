@@ -1,4 +1,4 @@
-"""Engines of a scan: how the scores of many windows of one event are worked out."""
+"""Engines of a scan: ways to compute the scores of all windows of one event."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from dmcnn.occlusion.windows import Windows
 
 
 class Engine(Protocol):
-    """What scores the windows of an event."""
+    """Engine of a scan."""
 
     def scores(
-        self, net: nn.Module, event: SparseImages, found: Windows, which: NDArray[np.int64] | None = None
+        self, net: nn.Module, event: SparseImages, windows: Windows, which: NDArray[np.int64] | None = None
     ) -> Iterator[NDArray[np.float64]]:
-        """Yield (m, outputs) float64 outputs of the network, some windows after the other."""
+        """Yield (m, outputs) float64 outputs of the network, some windows at a time, in the order of ``which``."""
 
 
 @dataclass(frozen=True)
 class Dense:
-    """One forward pass of the whole image for every different window.
+    """Engine with one forward pass of the whole image per window.
 
     Attributes:
         batch_size: windows per forward pass.
-        fill, seed: what covered pixels become, see dmcnn.occlusion.fills.
+        fill, seed: charge of covered pixels, see dmcnn.occlusion.fills.
         precision: "32" or "bf16".
-        scaling: one of dmcnn.images.scaling.SCALINGS, by the extremes of the untouched image.
+        scaling: one of dmcnn.images.scaling.SCALINGS, with the extremes of the untouched image.
     """
 
     batch_size: int
@@ -46,48 +46,48 @@ class Dense:
     scaling: str = "none"
 
     def scores(
-        self, net: nn.Module, event: SparseImages, found: Windows, which: NDArray[np.int64] | None = None
+        self, net: nn.Module, event: SparseImages, windows: Windows, which: NDArray[np.int64] | None = None
     ) -> Iterator[NDArray[np.float64]]:
-        """Yield (m, outputs) float64 outputs, batch by batch, of one event with each window replaced.
+        """Yield (m, outputs) float64 outputs, batch by batch, of one event with each window filled.
 
         Args:
-            net: in evaluation mode, on its device.
+            net: network in evaluation mode, on its device.
             event: one image.
-            found: its windows.
-            which: numbers of the windows to score; by default all, once each.
+            windows: windows of the event.
+            which: numbers of the windows to score; None = all, once each.
         """
-        which = np.arange(len(found)) if which is None else which
+        which = np.arange(len(windows)) if which is None else which
         whole = None if self.scaling == "none" else torch.from_numpy(event.dense())
         values = fill_values(event, self.fill, self.seed)
-        for images in occluded(event, found, which, values, self.batch_size):
-            seen = images if whole is None else scale_(images.clone(), self.scaling, like=whole)
-            yield forward(net, seen, self.precision)
+        for images in occluded_batches(event, windows, which, values, self.batch_size):
+            inputs = images if whole is None else scale_(images.clone(), self.scaling, like=whole)
+            yield forward(net, inputs, self.precision)
 
 
 ENGINES: dict[str, type[Engine]] = {"dense": Dense}
 """Name -> engine."""
 
 
-def occluded(
+def occluded_batches(
     event: SparseImages,
-    found: Windows,
+    windows: Windows,
     which: NDArray[np.int64],
     values: NDArray[np.float32],
     batch_size: int,
     out: NDArray[np.float32] | None = None,
 ) -> Iterator[torch.Tensor]:
-    """Yield (m, C, H, W) float32 batches of one event, each image with the pixels of one window replaced.
+    """Yield (m, C, H, W) float32 batches of one event, each image with the pixels of one window filled.
 
-    A batch is valid until the next is asked for, and must not be changed: both are the same memory, in which only
-    the covered pixels are written, and restored for the next.
+    All batches share one memory, in which only covered pixels are written and restored: a batch is valid until the
+    next iteration, and must not be changed.
 
     Args:
         event: one image.
-        found: its windows.
+        windows: windows of the event.
         which: numbers of the windows, in the order of the images.
-        values: (nnz,) what each active pixel becomes, see dmcnn.occlusion.fills.
+        values: (nnz,) float32 charge [ADC] of each active pixel under a window, see dmcnn.occlusion.fills.
         batch_size: images per batch.
-        out: (at least batch_size, C, H, W) memory for the batches, to be used again for the next event.
+        out: (at least batch_size, C, H, W) float32 memory of the batches; None = new memory.
     """
     which = np.ascontiguousarray(which, np.int64)
     size = min(batch_size, len(which))
@@ -99,6 +99,6 @@ def occluded(
         if len(now) < size:  # the last batch
             size = len(now)
             batch, images, before = batch[:size], images[:size], before[:size]
-        _core.occlude(event.index, values, found.offsets, found.covered, now, batch, before, event.value)
+        _core.occlude(event.index, values, windows.offsets, windows.covered, now, batch, before, event.value)
         yield images
         before = now

@@ -1,4 +1,4 @@
-"""Fills: the charge that a pixel gets where a window covers it."""
+"""Fills: charge of the pixels that a window covers."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ Charges = NDArray[np.float32]
 
 
 def zero(charges: Charges, random: np.random.Generator) -> Charges:
-    """Return no charge."""
+    """Return zeros."""
     return np.zeros_like(charges)
 
 
 def mean(charges: Charges, random: np.random.Generator) -> Charges:
-    """Return the mean everywhere, summed in float64 and rounded once."""
+    """Return the mean charge for every pixel, summed in float64."""
     return np.full_like(charges, charges.mean(dtype=np.float64))
 
 
 def noise(charges: Charges, random: np.random.Generator) -> Charges:
-    """Draw the charge of some active pixel for each, with replacement."""
+    """Draw the charge of a random active pixel for every pixel, with replacement."""
     return random.choice(charges, len(charges))
 
 
@@ -34,17 +34,21 @@ FILLS: dict[str, Callable[[Charges, np.random.Generator], Charges]] = {
     "mean": mean,
     "noise": noise,
 }
-"""Name -> what the (n,) charges [ADC] of the active pixels of one channel become under a window."""
+"""Name -> function of the (n,) charges [ADC] of the active pixels of one channel that returns their charges under a
+window."""
 
 
 def fill_values(event: SparseImages, fill: str = "zero", seed: int = 1) -> Charges:
-    """Return the (nnz,) float32 charge [ADC] of every active pixel of one event where a window covers it.
+    """Return the (nnz,) float32 charge [ADC] that every active pixel of one event has under a window.
 
-    A pixel gets the same value in every window, and empty pixels stay empty, so that windows that cover the same
-    pixels stay the same image. Random charges come from np.random.default_rng(seed), channel by channel.
+    A pixel has the same charge in every window, and empty pixels stay empty, so that windows over the same active
+    pixels give the same image. Random charges come from np.random.default_rng(seed), channel by channel.
+
+    Raises:
+        InputError: unknown fill.
     """
     if fill not in FILLS:
-        raise InputError(f"fill = {fill!r}{nearest(fill, FILLS)}, there is {', '.join(FILLS)}")
+        raise InputError(f"fill = {fill!r}{nearest(fill, FILLS)}, expected one of {', '.join(FILLS)}")
     values = np.empty_like(event.value)
     random = np.random.default_rng(seed)
     channels, height, width = event.shape

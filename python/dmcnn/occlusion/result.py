@@ -1,4 +1,4 @@
-"""Result of an occlusion scan: the scores at all centres, their maps, and the file that keeps them."""
+"""Result of an occlusion scan: scores at all centres, their maps, and the npz that stores them."""
 
 from __future__ import annotations
 
@@ -15,27 +15,30 @@ from torch import nn
 from tqdm import tqdm
 
 from dmcnn._common.errors import InputError, nearest
-from dmcnn._common.files import replacing
+from dmcnn._common.files import atomic_file
 from dmcnn._common.journal import Journal
 from dmcnn.images.sparse import SparseImages
 from dmcnn.occlusion.engines import Dense, Engine
 from dmcnn.occlusion.fills import FILLS
-from dmcnn.occlusion.windows import BORDERS, Windows, windows
+from dmcnn.occlusion.windows import BORDERS, Windows, list_windows
 
 Activation = Callable[[NDArray[np.float64]], NDArray[np.float64]]
-"""(n, outputs) outputs of a network -> (n, outputs) scores."""
+"""Function of the (n, outputs) outputs of a network that returns (n, outputs) scores."""
 
 
 @dataclass(frozen=True)
 class Scan:
-    """Which windows of an event are replaced, and by what.
+    """Options of a scan: size, positions and fill of the windows.
 
     Attributes:
-        k: [pixels] reach of a window to every side.
-        depth: [frames] reach of a window to earlier and later channels; None = through all of them.
+        k: [pixels] half width of a window, without its centre.
+        depth: [frames] half width of a window along time, without its centre; None = through all channels.
         border: one of dmcnn.occlusion.windows.BORDERS.
-        stride: 1 for a window around every active pixel, s for one per s x s cell with charge.
-        fill, seed: what covered pixels become, see dmcnn.occlusion.fills.
+        stride: 1 = a window around every active pixel; s = one for every s x s cell with charge.
+        fill, seed: charge of covered pixels, see dmcnn.occlusion.fills.
+
+    Raises:
+        InputError: an unknown fill or border, or a number below its limit.
     """
 
     k: int = 4
@@ -48,7 +51,9 @@ class Scan:
     def __post_init__(self) -> None:
         for word, value, known in (("fill", self.fill, FILLS), ("border", self.border, BORDERS)):
             if value not in known:
-                raise InputError(f"{word} = {value!r}{nearest(value, known)}, there is {', '.join(known)}")
+                raise InputError(
+                    f"{word} = {value!r}{nearest(value, known)}, expected one of {', '.join(known)}"
+                )
         if self.k < 0 or self.stride < 1:
             raise InputError(f"k = {self.k} and stride = {self.stride}, expected at least 0 and at least 1")
         if self.depth is not None and self.depth < 0:
@@ -56,14 +61,14 @@ class Scan:
 
     def windows(self, event: SparseImages) -> Windows:
         """Return the windows of one event."""
-        return windows(event, self.k, depth=self.depth, border=self.border, stride=self.stride)
+        return list_windows(event, self.k, depth=self.depth, border=self.border, stride=self.stride)
 
     def dense(self, batch_size: int, precision: str = "32", scaling: str = "none") -> Dense:
         """Return the engine that scores these windows by dense forward passes."""
         return Dense(batch_size, self.fill, self.seed, precision, scaling)
 
     def key(self, event: SparseImages, weights: str, precision: str) -> dict[str, Any]:
-        """Return what makes two scans the same scan: event, weights (their SHA-256), windows and precision."""
+        """Return the key that identifies a scan: event, SHA-256 of the weights, windows, fill and precision."""
         depth = {} if self.depth is None else {"depth": self.depth}
         return {
             **depth,
@@ -80,12 +85,12 @@ class Scan:
 
 @dataclass(frozen=True, eq=False)
 class OcclusionResult:
-    """Outputs of a network for one event with each of its windows replaced.
+    """Outputs of a network for one event with each of its windows filled.
 
     Attributes:
-        windows: the windows.
-        logits: (n, outputs) float64 at the centres.
-        base: (outputs,) float64 of the untouched event.
+        windows: windows of the event.
+        logits: (n, outputs) float64 outputs at the centres.
+        base: (outputs,) float64 outputs for the untouched event.
     """
 
     windows: Windows
@@ -93,10 +98,10 @@ class OcclusionResult:
     base: NDArray[np.float64]
 
     def maps(self, activation: Activation) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the maps (outputs, H, W), of boxes (outputs, T, H, W), and the (outputs,) untouched scores."""
+        """Return (outputs, H, W) maps, of boxes (outputs, T, H, W), and the (outputs,) untouched scores; float64."""
         scores, base = activation(self.logits), activation(self.base[None])[0]
-        drawn = [self.windows.score_map(scores[:, i], base[i]) for i in range(len(base))]
-        return np.stack(drawn), base
+        maps = [self.windows.score_map(scores[:, i], base[i]) for i in range(len(base))]
+        return np.stack(maps), base
 
     def save(
         self,
@@ -106,10 +111,14 @@ class OcclusionResult:
         classes: Sequence[str],
         activation: Activation,
     ) -> None:
-        """Write the npz: centres (rows, cols; of boxes frames and depth), scores (n, classes), base (classes,), k,
-        logits and base_logits, the maps of all classes (float32), and who and what: classes, event, meta, key."""
+        """Write the result as npz.
+
+        It holds rows and cols (n,), of boxes frames (n,) and depth, scores and logits (n, classes), base and
+        base_logits (classes,), k, maps of all classes (float32), classes, event and meta as in SparseImages, and key
+        (JSON).
+        """
         maps, base = self.maps(activation)
-        with replacing(path) as temporary:
+        with atomic_file(path) as temporary:
             np.savez_compressed(
                 temporary,
                 **self.windows.centres,
@@ -126,33 +135,44 @@ class OcclusionResult:
             )
 
 
-def read(path: Path, key: dict[str, Any], found: Windows) -> OcclusionResult | None:
-    """Return the result that the npz holds, or None if it is not there or of another scan."""
+def read(path: Path, key: dict[str, Any], windows: Windows) -> OcclusionResult | None:
+    """Return the result in the npz, or None if the file does not exist or holds another scan."""
     if not path.exists():
         return None
     with np.load(path, allow_pickle=False) as old:
         if "key" not in old or str(old["key"]) != _text(key):
             return None
-        return OcclusionResult(found, old["logits"], old["base_logits"])
+        return OcclusionResult(windows, old["logits"], old["base_logits"])
 
 
 def scan_event(
     net: nn.Module,
     event: SparseImages,
-    found: Windows,
+    windows: Windows,
     engine: Engine,
     base: NDArray[np.float64],
     journal: Journal,
     label: str = "",
 ) -> OcclusionResult:
-    """Score all windows of one event, going on from what the journal holds; a bar named ``label`` shows progress."""
+    """Score all windows of one event that the journal does not hold yet, with a progress bar.
+
+    Args:
+        net: network in evaluation mode, on its device.
+        event: one image.
+        windows: windows of the event.
+        engine: computes the outputs.
+        base: (outputs,) float64 outputs for the untouched event.
+        journal: outputs of finished windows.
+        label: title of the progress bar.
+    """
     done = len(journal)
-    with tqdm(total=len(found), initial=done, desc=label, unit="window") as bar:
-        for part in engine.scores(net, event, found, np.arange(done, len(found))):
+    with tqdm(total=len(windows), initial=done, desc=label, unit="window") as bar:
+        for part in engine.scores(net, event, windows, np.arange(done, len(windows))):
             journal.append(part)
             bar.update(len(part))
-    return OcclusionResult(found, journal.rows[found.number], base)
+    return OcclusionResult(windows, journal.rows[windows.number], base)
 
 
 def _text(key: dict[str, Any]) -> str:
+    """Return the JSON text of a key."""
     return json.dumps(key, sort_keys=True)

@@ -1,4 +1,4 @@
-"""Windows of an occlusion scan: one for every set of pixels with charge that some window covers."""
+"""Windows of an occlusion scan: one for every different set of active pixels under a window."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from dmcnn._common.threads import threads
 from dmcnn.images.sparse import SparseImages
 
 BORDERS = ("clip", "skip")
-"""Windows over the border are clipped to the image, or left out as DM-CNN does."""
+"""Windows across the border of the image are clipped, or skipped as in DM-CNN."""
 
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """Windows of one event that reach through all channels: n centres, around which lie u different windows.
+    """Windows of one event through all channels: n centres with u different windows around them.
 
     Attributes:
         rows, columns: (n,) int64 centres, row by row.
-        number: (n,) int64, the window around each centre: ``scores[number]`` are the scores at the centres.
-        offsets: (u+1,) int64. Window w covers ``covered[offsets[w]:offsets[w+1]]``.
-        covered: (m,) int32 places in the event's ``index``.
+        number: (n,) int64 window of each centre: ``scores[number]`` are the scores at the centres.
+        offsets: (u+1,) int64; window w covers the active pixels ``covered[offsets[w]:offsets[w+1]]``.
+        covered: (m,) int32 numbers of active pixels, as in the event's ``index``.
         shape: (C, H, W) of the event.
-        stride: [pixels] side of the cell that every centre stands for.
+        stride: [pixels] side of the cell around every centre.
     """
 
     rows: NDArray[np.int64]
@@ -43,37 +43,37 @@ class Windows:
 
     @property
     def centres(self) -> dict[str, Any]:
-        """Arrays that name the centres, as the npz of a scan holds them."""
+        """Arrays of the centres by their names in the npz of a scan."""
         return {"rows": self.rows, "cols": self.columns}
 
     def score_map(self, scores: NDArray[np.float64], base: float) -> NDArray[np.float64]:
-        """Return the (H, W) map of the (n,) scores at the centres, each over its stride x stride cell.
+        """Return the (H, W) float64 map of the (n,) scores at the centres, each over its stride x stride cell.
 
-        Everything else keeps ``base``, the score of the untouched image.
+        All other pixels have the score ``base`` of the untouched image.
         """
         return self._cells((), (), scores, base)
 
     def _cells(
         self,
-        before: tuple[int, ...],
-        at: tuple[NDArray[np.int64], ...],
+        leading_shape: tuple[int, ...],
+        leading: tuple[NDArray[np.int64], ...],
         scores: NDArray[np.float64],
         base: float,
     ) -> NDArray[np.float64]:
-        """Fill cells behind the axes ``before``, in which the centres lie at ``at``."""
+        """Return the (*leading_shape, H, W) map of the scores at (*leading, rows, columns)."""
         height, width = self.shape[1:]
-        cells = np.full((*before, -(-height // self.stride), -(-width // self.stride)), base)
-        cells[(*at, self.rows // self.stride, self.columns // self.stride)] = scores
+        cells = np.full((*leading_shape, -(-height // self.stride), -(-width // self.stride)), base)
+        cells[(*leading, self.rows // self.stride, self.columns // self.stride)] = scores
         return cells.repeat(self.stride, axis=-2).repeat(self.stride, axis=-1)[..., :height, :width]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Boxes(Windows):
-    """Windows that reach through some frames only, so that every frame has centres of its own.
+    """Windows through some frames, with centres in every frame.
 
     Attributes:
         frames: (n,) int64 frame of each centre, frame by frame.
-        depth: [frames] reach of a window to earlier and later frames.
+        depth: [frames] half width of a window along time.
     """
 
     frames: NDArray[np.int64]
@@ -81,40 +81,41 @@ class Boxes(Windows):
 
     @property
     def centres(self) -> dict[str, Any]:
+        """Arrays of the centres by their names in the npz of a scan."""
         return {**super().centres, "frames": self.frames, "depth": self.depth}
 
     def score_map(self, scores: NDArray[np.float64], base: float) -> NDArray[np.float64]:
-        """Return the (T, H, W) map of the (n,) scores at the centres."""
+        """Return the (T, H, W) float64 map of the (n,) scores at the centres; other voxels have ``base``."""
         return self._cells(self.shape[:1], (self.frames,), scores, base)
 
 
-def windows(
+def list_windows(
     event: SparseImages, half: int, *, depth: int | None = None, border: str = "clip", stride: int = 1
 ) -> Windows:
-    """Return the windows of (2 half + 1)^2 pixels that cover charge of one event.
+    """Return the windows of (2 half + 1)^2 pixels that cover active pixels of one event.
 
     Args:
         event: one image.
-        half: [pixels] reach of a window to every side.
-        depth: [frames] reach of a window to earlier and later channels; None = through all of them.
+        half: [pixels] half width of a window, without its centre.
+        depth: [frames] half width of a window along time, without its centre; None = through all channels.
         border: one of BORDERS.
-        stride: 1 puts a window around every active pixel (with a depth: voxel); s > 1 around the middle of every
-            s x s cell (of every frame).
+        stride: 1 = a window around every active pixel (with a depth: voxel); s > 1 = around the centre of every s x s
+            cell (of every frame).
 
     Raises:
-        ValueError: not one event.
+        ValueError: more or fewer than one event.
         InputError: windows of negative size, or a stride below 1.
     """
     if len(event) != 1:
         raise ValueError(f"{len(event)} events, expected one")
     if half < 0 or stride < 1:
         raise InputError(f"windows of half size {half} at a stride of {stride}, expected >= 0 and >= 1")
-    how = stride, border == "skip", threads()
+    options = stride, border == "skip", threads()
     if depth is None:
-        return Windows(*_core.list_windows(event.index, event.shape, half, *how), event.shape, stride)
+        return Windows(*_core.list_windows(event.index, event.shape, half, *options), event.shape, stride)
     if depth < 0:
         raise InputError(f"windows of half depth {depth}, expected >= 0")
     frames, rows, columns, number, offsets, covered = _core.list_boxes(
-        event.index, event.shape, half, depth, *how
+        event.index, event.shape, half, depth, *options
     )
     return Boxes(rows, columns, number, offsets, covered, event.shape, stride, frames=frames, depth=depth)

@@ -1,4 +1,4 @@
-"""Interactive pages from arrays: each function returns HTML text that needs no network, and saves nothing."""
+"""Interactive pages: functions from arrays to HTML text that needs no network; none of them writes a file."""
 
 from dmcnn.pages.content import EventPage, Overlay
 from dmcnn.pages.html import event_page, gallery

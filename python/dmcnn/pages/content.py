@@ -1,4 +1,4 @@
-"""What a page shows of one event."""
+"""Content of a page: one event with its image, scores, maps and quality table."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
 from dmcnn.figures import image_axes
-from dmcnn.images.sparse import NO_IMAGE, PLANES, UNIT_CM, UNSET
+from dmcnn.images.sparse import NO_IMAGE, UNIT_CM, UNSET
 from dmcnn.pages import packing
 
 
 @dataclass(frozen=True, eq=False)
 class Overlay:
-    """One map over the image.
+    """Map that lies over the image.
 
     Attributes:
-        name: short and unique within the event, such as "gradcam".
-        title: what people read, such as "Grad-CAM".
+        name: short name, unique within the event, such as "gradcam".
+        title: name on the page, such as "Grad-CAM".
         values: (C, H, W), or (H, W) for all channels together; NaN where there is none.
-        signed: whether zero is the middle of the scale.
+        signed: True if zero is the middle of the colour scale.
         unit: of the values.
-        note: how it was made, such as "layer features.12, 32 x 32".
+        note: settings of the map, such as "layer features.12, 32 x 32".
     """
 
     name: str
@@ -39,20 +39,24 @@ class Overlay:
 
 @dataclass(frozen=True, eq=False)
 class EventPage:
-    """One event with its scores and maps.
+    """Event with its scores and maps.
 
     Attributes:
-        image: (C, H, W) float32; C up to PLANES are planes, more are time frames. H = row = tick, W = column = wire.
+        image: (C, H, W) float32. H = row = tick, W = column = wire.
         meta: (C,) META, one record for all channels, or None for pixel numbers.
         event: EVENT record.
-        source: the file it is from.
+        source: name of the file of the event.
         scores: score of every class by name; the highest is the prediction. NaN where there is none.
-        label: the true class, if known.
-        overlays: the maps.
+        label: true class; None if unknown.
+        overlays: maps over the image.
         quality: one dict per method: column title -> number or word. The first column names the method; its row
             is marked while the overlay of that name or title is shown.
         quantity: what the pixels hold, and its unit.
-        text: the line above the ids, such as "MicroBooNE Simulation".
+        text: line above the ids, such as "MicroBooNE Simulation".
+
+    Raises:
+        InputError: the image is not (C, H, W), or a map has another shape.
+        volume: whether the channels are layers of one volume, such as time frames, and not planes.
     """
 
     image: NDArray[np.float32]
@@ -65,6 +69,7 @@ class EventPage:
     quality: list[dict[str, Any]] = field(default_factory=list)
     quantity: tuple[str, str] = ("Charge", "ADC")
     text: str = ""
+    volume: bool = False
 
     def __post_init__(self) -> None:
         if self.image.ndim != 3 or not self.image.size:
@@ -77,13 +82,14 @@ class EventPage:
                 )
 
     def parts(self) -> Iterator[str]:
-        """Texts of the event: its words as JSON, its image, then its maps."""
+        """Yield the texts of the event: names and numbers as JSON, then the image, then the maps."""
         maps = [packing.halves(overlay.values) for overlay in self.overlays]
         yield packing.words(self._words([power for _, power in maps]))
         yield packing.exact(self.image)
         yield from (text for text, _ in maps)
 
     def _words(self, powers: list[int]) -> dict[str, Any]:
+        """Return names and numbers of the event for JSON; ``powers`` are the exponents of two of the maps."""
         return {
             "text": self.text,
             "ids": {name: _id(self.event[name]) for name in ("run", "subrun", "event")},
@@ -94,7 +100,7 @@ class EventPage:
             "quantity": self.quantity[0],
             "unit": self.quantity[1],
             "shape": self.image.shape,
-            "frames": self.image.shape[0] > PLANES,
+            "frames": self.volume,
             "channels": [self._channel(number) for number in range(self.image.shape[0])],
             "maps": [
                 {
@@ -112,12 +118,12 @@ class EventPage:
         }
 
     def _channel(self, number: int) -> dict[str, Any]:
-        """Name, edges and axis labels of one channel."""
+        """Return name, edges and axis labels of one channel."""
         height, width = self.image.shape[1:]
         records = None if self.meta is None else np.atleast_1d(self.meta)
         meta = None if records is None else records[min(number, len(records) - 1)]
         x, y = image_axes.edges(meta, height, width)
-        if self.image.shape[0] > PLANES:
+        if self.volume:
             name = f"Frame {number}"
         elif meta is None:
             name = f"Channel {number}"
@@ -130,21 +136,22 @@ class EventPage:
             "y": y,
             "labels": labels,
             "names": labels if labels == image_axes.LABELS[UNIT_CM] else ("Wire", "Tick"),
-            "square": image_axes.square(height, width),
+            "square": image_axes.is_square(height, width),
         }
 
 
 def _id(number: Any) -> str:
-    """An id as text: numbers in a browser are exact up to 2**53 only."""
+    """Return an id as text: numbers in a browser are exact up to 2**53 only."""
     return "unset" if number == UNSET else str(int(number))
 
 
 def _number(value: float) -> float | None:
+    """Return a number for JSON; None for NaN and infinities, which JSON does not have."""
     return float(value) if math.isfinite(value) else None
 
 
 def _cell(value: Any) -> float | str | None:
-    """A number or a word of the quality table."""
+    """Return a number or word of the quality table for JSON."""
     if value is None or isinstance(value, str):
         return value
     return _number(float(value))

@@ -1,4 +1,4 @@
-"""The pages as text: template, style, scripts and data of events in one file that needs no network."""
+"""HTML text of pages: template, style, scripts and event data in one file that needs no network."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ POLICY = (
     "default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data: blob:; "
     "base-uri 'none'; form-action 'none'"
 )
-"""What a browser lets the page do: run these two scripts, known by their hashes, and reach no network."""
+"""Content security policy: the browser runs these two scripts, identified by hash, and reaches no network."""
 
 
 def event_page(page: EventPage) -> str:
-    """The page of one event.
+    """Return the HTML of the page of one event.
 
     Raises:
         InputError: plotly is not installed.
@@ -43,12 +43,12 @@ def event_page(page: EventPage) -> str:
 
 
 def gallery(pages: Iterable[EventPage], title: str, ranked_by: str) -> Iterator[str]:
-    """The page of many events, text by text as they come, so that only one has to be in memory.
+    """Return an iterator over the HTML of the page of many events; only one event is in memory at a time.
 
     Args:
-        pages: the events, in the order in which they are shown.
+        pages: events in the order on the page.
         title: heading of the page.
-        ranked_by: what put them in this order, such as "signal score".
+        ranked_by: quantity that orders the events, such as "signal score".
 
     Raises:
         InputError: plotly is not installed.
@@ -57,11 +57,13 @@ def gallery(pages: Iterable[EventPage], title: str, ranked_by: str) -> Iterator[
 
 
 def _page(pages: Iterable[EventPage], title: str, words: dict[str, Any]) -> Iterator[str]:
+    """Check that plotly is installed before the first text is asked for, then return the texts of the page."""
     plotly: str = need("plotly.offline").get_plotlyjs()
     return _texts(pages, title, words, plotly)
 
 
 def _texts(pages: Iterable[EventPage], title: str, words: dict[str, Any], plotly: str) -> Iterator[str]:
+    """Yield head, data of every event, and tail of the page."""
     head, tail = _file("page.html").split("<!-- events -->")
     own = "\n".join(_file(name) for name in SCRIPTS)
     yield Template(head).substitute(
@@ -77,16 +79,18 @@ def _texts(pages: Iterable[EventPage], title: str, words: dict[str, Any], plotly
 
 
 def _data(name: str, kind: str, text: str) -> str:
-    """A script element that is not run: what the page reads when it is asked for."""
+    """Return a script element of data, which the browser does not run and the page decodes on demand."""
     family = "application" if kind == "json" else "text"
     return f'<script type="{family}/{kind}" id="{name}">{text}</script>\n'
 
 
 def _hash(script: str) -> str:
+    """Return the hash of a script as the content security policy spells it."""
     digest = hashlib.sha256(script.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
 
 
 @cache
 def _file(name: str) -> str:
+    """Return the text of a file of this folder."""
     return resources.files("dmcnn.pages").joinpath(name).read_text(encoding="utf-8")

@@ -1,1 +1,1 @@
-"""Quantised networks: numbers of a few bits, whole-number arithmetic, and what a layer costs in hardware."""
+"""Quantised networks: quantisers, fixed-point arithmetic, and the cost of layers in hardware."""

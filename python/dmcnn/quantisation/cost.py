@@ -1,4 +1,4 @@
-"""What every layer of a network costs in hardware: bits, multiplications, and how many of them are by zero."""
+"""Cost of the layers of a network in hardware: bits, multiplications, and multiplications by zero."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from dataclasses import dataclass
 from torch import nn
 
 from dmcnn.layers import probe
-from dmcnn.quantisation.quantisers import deployed, zero_fractions
+from dmcnn.quantisation.quantisers import deployed_parameters, zero_fractions
 
 FLOAT = 32
-"""Bits of a number that nothing rounds."""
+"""Bits of a number that no quantiser rounds."""
 
 PRODUCTS = ("conv", "linear")
-"""Kinds of layers that multiply values by a kernel; what a normalisation does can be folded into them."""
+"""Kinds of layers whose multiplications count; those of a normalisation can be folded into them."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """One layer.
+    """Cost of one layer.
 
     Attributes:
-        name, kind: of the module.
-        shape: of the kernel, in torch's order.
-        weight_bits, bias_bits: of one number; 0 = there is none.
-        parameters: numbers in kernel and bias.
-        zeros: of these, zero as deployed.
-        bits: of all of them together.
-        macs: multiplications for one image, those of pixels that a later layer drops too.
-        used_macs: of these, by numbers of the kernel that are not zero.
+        name, kind: name and class of the module.
+        shape: shape of the kernel, in the order of torch.
+        weight_bits, bias_bits: bits of one number; 0 without kernel or bias.
+        parameters: count of numbers in kernel and bias.
+        zeros: count of parameters that are zero as deployed.
+        bits: total of all parameters.
+        macs: multiplications for one image, including those of pixels that a later layer drops.
+        used_macs: multiplications by kernel weights that are not zero.
     """
 
     name: str
@@ -46,11 +46,18 @@ class Cost:
 
 
 def costs(net: nn.Module, shape: tuple[int, int, int]) -> list[Cost]:
-    """Every layer that has parameters, in order, for images of (C, H, W)."""
+    """Return the costs of all layers with parameters, in order, for images of (C, H, W).
+
+    Raises:
+        InputError: the network cannot be traced.
+    """
     places = positions(net, shape)
-    widths = {name: FLOAT if quantiser is None else quantiser.bits for name, _, quantiser in deployed(net)}
+    widths = {
+        name: FLOAT if quantiser is None else quantiser.bits
+        for name, _, quantiser in deployed_parameters(net)
+    }
     zeros = zero_fractions(net)
-    found = []
+    rows = []
     for path, module in net.named_modules():
         start = f"{path}." if path else ""
         own = {start + kind: values for kind, values in module.named_parameters(recurse=False)}
@@ -60,7 +67,7 @@ def costs(net: nn.Module, shape: tuple[int, int, int]) -> list[Cost]:
         counts = {name: values.numel() for name, values in own.items()}
         empty = {name: round(zeros[name] * count) for name, count in counts.items()}
         times = places[path]
-        found.append(
+        rows.append(
             Cost(
                 name=path,
                 kind=type(module).__name__,
@@ -74,13 +81,13 @@ def costs(net: nn.Module, shape: tuple[int, int, int]) -> list[Cost]:
                 used_macs=times * (counts.get(kernel, 0) - empty.get(kernel, 0)),
             )
         )
-    return found
+    return rows
 
 
 def positions(net: nn.Module, shape: tuple[int, int, int]) -> Counter[str]:
-    """How often every number of a kernel is used for one image of (C, H, W), by the name of its layer."""
-    found: Counter[str] = Counter()
+    """Count how often each number of a kernel is used for one image of (C, H, W), by the name of the layer."""
+    counts: Counter[str] = Counter()
     for layer in probe(net, shape):
         if layer.kind in PRODUCTS and layer.module and layer.shape:
-            found[layer.path] += math.prod(layer.shape) // len(layer.module.weight)
-    return found
+            counts[layer.path] += math.prod(layer.shape) // len(layer.module.weight)
+    return counts

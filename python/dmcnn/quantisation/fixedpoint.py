@@ -1,4 +1,4 @@
-"""A quantised pixel network in integers: what the chip computes, on a CPU, faster than any float network."""
+"""Fixed-point arithmetic of a quantised pixel network on a CPU: the numbers of the chip, faster than float32."""
 
 from __future__ import annotations
 
@@ -21,45 +21,48 @@ CONVOLUTIONS: dict[str, tuple[str, tuple[int, ...]]] = {
     "conv": ("conv.weight", (2, 3)),
     "conv_bias": ("conv.bias", ()),
 }
-"""Arguments of the core: the parameter of a network that each is, and its axes of length 1, which are left out."""
+"""Argument of the core -> parameter of the network, and its axes of length 1, which are removed."""
 
 DENSE = {"dense_1": "act_3", "dense_2": "act_4", "output": None}
-"""Dense layers in order, and their activations."""
+"""Dense layer -> its activation, in order."""
 
-ROUNDED = {"act_1_bits": "act_1", "act_2_bits": "act_2", "pool_bits": "pool_quantiser"}
-"""Other arguments of the core: the step whose bits each is."""
+ROUNDING_STEPS = {"act_1_bits": "act_1", "act_2_bits": "act_2", "pool_bits": "pool_quantiser"}
+"""Other argument of the core -> the step whose number of bits it is."""
 
 PARAMETERS = (
     *(name for name, _ in CONVOLUTIONS.values()),
     *(f"{layer}.{kind}" for layer in DENSE for kind in ("weight", "bias")),
 )
-STEPS = ("input", *ROUNDED.values(), "act_3", "act_4")
+"""Names of the parameters of a network."""
+
+STEPS = ("input", *ROUNDING_STEPS.values(), "act_3", "act_4")
+"""Steps of a network whose results are rounded."""
 
 
 class Codes(NamedTuple):
-    """A weight or bias: integers (int8) in units of 2^(1 - bits)."""
+    """Weight or bias as int8 integers in units of 2^(1 - bits)."""
 
     integers: NDArray[np.int8]
     bits: int
 
 
 class FixedPoint:
-    """The ``smartpixel`` network in fixed-point arithmetic; outputs are those of QKeras and of torch, bit for bit.
+    """Network ``smartpixel`` in fixed-point arithmetic; outputs equal those of QKeras and of torch bit for bit.
 
-    Pixels are rounded to ``bits["input"]`` bits, half to even, as in training. Frames with a NaN that is read have
-    outputs NaN; infinite pixels are those of largest charge. It takes any windows, slices, filters, kernels, pools
-    and layer sizes, within the limits of ``_core.Network``.
+    Pixels are rounded to ``bits["input"]`` bits, half to even, as in training. A frame with a NaN among the pixels
+    that reach the outputs has NaN outputs; infinite pixels have the largest charge. Windows, slices, filters,
+    kernels, pools and layer sizes may be any within the limits of ``_core.Network``.
 
     Args:
         layers: integers and bits (2 to 8) of every parameter, by its name (see ``PARAMETERS``), in the shapes of
             torch: (C, 1, k, k), (F, C, 1, 1), (F,), (F, F, 1, 1), (out, in). Inputs of dense_1 are (maps, rows,
             columns).
         shape: (C, H, W) of a frame: time slices, rows (y), columns (x).
-        pool: [pixels] side of the squares that are averaged.
-        bits: 2 to 12, of what comes out of every step (see ``STEPS``).
+        pool: side of the pooling window [pixels].
+        bits: bits (2 to 12) of the result of every step (see ``STEPS``).
 
     Raises:
-        InputError: a parameter or step that is missing, and what the core refuses.
+        InputError: a missing parameter or step, or values that the core does not accept.
     """
 
     def __init__(
@@ -70,13 +73,13 @@ class FixedPoint:
         pool: int,
         bits: Mapping[str, int],
     ) -> None:
-        for found, wanted in ((layers, PARAMETERS), (bits, STEPS)):
-            missing = [name for name in wanted if name not in found]
+        for values, names in ((layers, PARAMETERS), (bits, STEPS)):
+            missing = [name for name in names if name not in values]
             if missing:
-                raise InputError(f"nothing given for {', '.join(missing)}; expected {', '.join(wanted)}")
+                raise InputError(f"no values for {', '.join(missing)}; expected {', '.join(names)}")
         self.shape = shape
-        core: dict[str, Any] = {word: _tensor(layers, *which) for word, which in CONVOLUTIONS.items()}
-        core |= {word: bits[step] for word, step in ROUNDED.items()}
+        core: dict[str, Any] = {word: _tensor(layers, *source) for word, source in CONVOLUTIONS.items()}
+        core |= {word: bits[step] for word, step in ROUNDING_STEPS.items()}
         dense = [
             (
                 _tensor(layers, f"{layer}.weight"),
@@ -91,16 +94,16 @@ class FixedPoint:
             raise InputError(str(error)) from None
 
     @classmethod
-    def of(cls, net: nn.Module, shape: tuple[int, int, int], *, input_bits: int = 4) -> FixedPoint:
-        """The fixed-point twin of a ``smartpixel`` network.
+    def from_network(cls, net: nn.Module, shape: tuple[int, int, int], *, input_bits: int = 4) -> FixedPoint:
+        """Convert a ``smartpixel`` network to fixed-point arithmetic.
 
         Args:
-            net: with quantisers for every weight, bias and activation (bits_1 and bits_2 not 0).
+            net: network with quantisers for every weight, bias and activation (bits_1 and bits_2 not 0).
             shape: (C, H, W) of the frames.
-            input_bits: of the grid that the pixels are rounded to.
+            input_bits: bits to which the pixels are rounded.
 
         Raises:
-            InputError: something is not quantised, or has too many bits, or does not fit the shape.
+            InputError: a parameter or step that is not quantised or has too many bits, or another shape of frames.
         """
         layers = {name: _codes(net, name) for name in PARAMETERS}
         bits = {step: _bits(net.get_submodule(step), step) for step in STEPS if step != "input"}
@@ -110,11 +113,11 @@ class FixedPoint:
     def __call__(
         self, images: SparseImages | NDArray[np.float32], *, n_threads: int | None = None
     ) -> NDArray[np.float32]:
-        """(n, m) float32 outputs.
+        """Compute the (n, m) float32 outputs of frames.
 
         Args:
-            images: n frames, or the same as (n, C, H, W) float32; standardised charge.
-            n_threads: None for $DMCNN_NUM_THREADS, or every core; the result does not depend on it.
+            images: n frames of standardised charge, sparse or as (n, C, H, W) float32.
+            n_threads: number of threads; None takes $DMCNN_NUM_THREADS, or all cores. Outputs do not depend on it.
 
         Raises:
             InputError: frames of another shape or dtype.
@@ -135,7 +138,7 @@ class FixedPoint:
 def _tensor(
     layers: Mapping[str, Codes], name: str, ones: tuple[int, ...] = ()
 ) -> tuple[NDArray[np.int8], int]:
-    """A parameter as the core takes it, without its axes ``ones``."""
+    """Return integers and bits of a parameter for the core, without the axes ``ones`` of length 1."""
     integers, bits = layers[name]
     if integers.dtype != np.int8:
         raise InputError(f"{name} is {integers.dtype}, expected int8")
@@ -145,7 +148,7 @@ def _tensor(
 
 
 def _codes(net: nn.Module, name: str) -> Codes:
-    """A parameter as integers."""
+    """Return a parameter of a network as integers."""
     path, _, kind = name.rpartition(".")
     layer = net.get_submodule(path)
     quantiser: Any = getattr(layer, f"{kind}_quantiser", None)
@@ -156,7 +159,8 @@ def _codes(net: nn.Module, name: str) -> Codes:
 
 
 def _bits(quantiser: object, name: str) -> int:
+    """Return the bits of a quantiser; InputError if there is none."""
     bits = getattr(quantiser, "bits", None)
     if not isinstance(bits, int):
-        raise InputError(f"{name} is not rounded to a number of bits: it has no fixed-point twin")
+        raise InputError(f"{name} is not rounded to a number of bits, as fixed-point arithmetic needs")
     return bits

@@ -1,7 +1,7 @@
-"""Numbers of a few bits inside a network, with gradients that pass straight through, and what of it is deployed.
+"""Quantisers: rounding to a few bits inside a network with straight-through gradients, and the deployed parameters.
 
-Formulas and gradients are those of QKeras 0.9 (``alpha=1``, no integer bits, rounding half to even), as tables of its
-outputs show. A network keeps and trains float weights; every forward pass sees them rounded.
+Formulas and gradients are those of QKeras 0.9 (``alpha=1``, no integer bits, rounding half to even), compared with
+tables of its outputs. A network keeps and trains float weights; every forward pass uses them rounded.
 """
 
 from __future__ import annotations
@@ -15,45 +15,50 @@ import torch.nn.functional as F
 from torch import nn
 
 ZERO = 1e-3
-"""Largest absolute value of a weight that counts as zero where nothing rounds it."""
+"""Largest absolute value of a weight that counts as zero, if no quantiser rounds it."""
 
 
-class _Straight(torch.autograd.Function):
-    """Round, and let the gradient pass as it is."""
+class _StraightThrough(torch.autograd.Function):
+    """Rounding whose gradient is that of the identity."""
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, quantiser: Quantiser) -> torch.Tensor:
-        return quantiser.rounded(x)
+        """Round ``x``."""
+        return quantiser.round(x)
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, None]:
+        """Return the gradient unchanged."""
         return grads[0], None
 
 
 class _Tanh(torch.autograd.Function):
-    """Round ``x`` in -1 .. 1, and let the gradient pass where rounding alone stays inside the limits."""
+    """Rounded hard tanh whose gradient is 1 where rounding alone stays inside the limits, else 0."""
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, quantiser: QuantisedTanh) -> torch.Tensor:
+        """Clip ``x`` to -1 .. 1 and round it."""
         half = torch.mul(x, 0.5).add_(0.5)
         ctx.save_for_backward(half)
         ctx.margin = quantiser.step / 4
-        return quantiser.from_half(half * (2 / quantiser.step))
+        return quantiser.round_half(half * (2 / quantiser.step))
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, None]:
+        """Return the gradient where |x| < 1 - step / 2, else 0."""
         (half,) = ctx.saved_tensors
         grad: torch.Tensor = torch.ops.aten.hardtanh_backward(grads[0], half, ctx.margin, 1 - ctx.margin)
         return grad, None
 
 
 class Quantiser(nn.Module):
-    """Rounds to multiples of ``step`` between the integers ``low`` and ``high``, half to even.
+    """Rounding to multiples of ``step``, half to even, between ``low`` and ``high`` steps.
 
     Attributes:
-        bits: of a number, sign included.
+        bits: bits of a number, sign included, 2 to 16.
         step: value of the last bit, 2^-(bits - 1): numbers lie in -1 .. 1.
-        low, high: limits, in steps.
+        low, high: limits [steps].
+        function: autograd function that rounds with a gradient.
     """
 
     layer_kind = "quantiser"
@@ -66,32 +71,33 @@ class Quantiser(nn.Module):
         self.step = 2.0 ** (1 - bits)
 
     def codes(self, x: torch.Tensor) -> torch.Tensor:
-        """int32 numbers of steps of any float tensor; NaN is not allowed."""
-        return (self.rounded(x.detach()) / self.step).to(torch.int32)
+        """Convert a float tensor of any shape, without NaN, to int32 numbers of steps."""
+        return (self.round(x.detach()) / self.step).to(torch.int32)
 
-    def rounded(self, x: torch.Tensor) -> torch.Tensor:
-        """The rounded values alone, without a gradient of their own."""
+    def round(self, x: torch.Tensor) -> torch.Tensor:
+        """Round a float tensor of any shape; the gradient of this operation is 0, see ``forward``."""
         return torch.mul(x, 1 / self.step).round_().clamp_(self.low, self.high).mul_(self.step)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Rounded values of a float tensor of any shape."""
+        """Round a float tensor of any shape, with the gradient of ``function``."""
         if torch.is_grad_enabled() and x.requires_grad:
-            out: torch.Tensor = self.straight.apply(x, self)  # type: ignore[no-untyped-call]
+            out: torch.Tensor = self.function.apply(x, self)  # type: ignore[no-untyped-call]
             return out
-        return self.rounded(x)
+        return self.round(x)
 
-    straight: type[torch.autograd.Function] = _Straight
+    function: type[torch.autograd.Function] = _StraightThrough
 
     def extra_repr(self) -> str:
+        """Return bits and limits, for the repr of the module."""
         return f"{self.bits} bits, {self.low} .. {self.high}"
 
 
 class QuantisedBits(Quantiser):
-    """QKeras' ``quantized_bits(bits, 0, symmetric, alpha=1)``; its gradient is 1 everywhere, also beyond the limits.
+    """Quantiser ``quantized_bits(bits, 0, symmetric, alpha=1)`` of QKeras; its gradient is 1 everywhere.
 
     Args:
-        bits: of a number, sign included.
-        symmetric: leave out the lowest number, -1, so that both signs reach equally far.
+        bits: bits of a number, sign included.
+        symmetric: leave out the lowest number, -1, so that the limits are symmetric.
     """
 
     def __init__(self, bits: int, symmetric: bool = False) -> None:
@@ -100,72 +106,73 @@ class QuantisedBits(Quantiser):
 
 
 class QuantisedTanh(Quantiser):
-    """QKeras' ``quantized_tanh(bits)``, an activation: the hard tanh clip(x, -1, 1), rounded, symmetric.
+    """Activation ``quantized_tanh(bits)`` of QKeras: the hard tanh clip(x, -1, 1), rounded, with symmetric limits.
 
-    It is computed as 2 clip(x/2 + 1/2, 0, 1) - 1, as QKeras does: the sum rounds off the last bit of x, which decides
+    It is computed as 2 clip(x/2 + 1/2, 0, 1) - 1, as in QKeras: the sum loses the last bit of x, which decides
     whether numbers beside a tie are rounded up or down. The gradient is 1 where |x| < 1 - step/2, else 0.
     """
 
-    straight = _Tanh
+    function = _Tanh
 
     def __init__(self, bits: int) -> None:
         high = 2 ** (bits - 1) - 1
         super().__init__(bits, -high, high)
 
-    def rounded(self, x: torch.Tensor) -> torch.Tensor:
-        return self.from_half(torch.mul(x, 0.5).add_(0.5).mul_(2 / self.step))
+    def round(self, x: torch.Tensor) -> torch.Tensor:
+        """Clip a float tensor of any shape to -1 .. 1 and round it."""
+        return self.round_half(torch.mul(x, 0.5).add_(0.5).mul_(2 / self.step))
 
-    def from_half(self, scaled: torch.Tensor) -> torch.Tensor:
-        """Values of (x/2 + 1/2) * 2/step, which is changed in place.
+    def round_half(self, scaled: torch.Tensor) -> torch.Tensor:
+        """Return the rounded x of ``scaled`` = (x/2 + 1/2) * 2/step, which is changed in place.
 
-        The difference of 1/step to x/step is an even number, so that ties are still rounded to even.
+        The offset 1/step is an even number, so that ties are still rounded to even.
         """
         zero = self.high + 1
         return scaled.round_().clamp_(1, zero + self.high).sub_(zero).mul_(self.step)
 
 
 class QConv2d(nn.Conv2d):
-    """A convolution with rounded weights; None instead of a quantiser leaves them as they are.
+    """Convolution with rounded weights.
 
     Args:
-        weight_quantiser, bias_quantiser: of the kernel and of the bias.
-        others: those of ``nn.Conv2d``.
+        args, kwargs: arguments of ``nn.Conv2d``.
+        weight_quantiser, bias_quantiser: quantisers of kernel and bias; None leaves them float.
     """
 
     def __init__(
-        self, *others: Any, weight_quantiser: Quantiser | None = None, bias_quantiser: Quantiser | None = None,
-        **more: Any,
+        self, *args: Any, weight_quantiser: Quantiser | None = None, bias_quantiser: Quantiser | None = None,
+        **kwargs: Any,
     ) -> None:  # fmt: skip
-        super().__init__(*others, **more)
+        super().__init__(*args, **kwargs)
         self.weight_quantiser, self.bias_quantiser = weight_quantiser, bias_quantiser
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(B, in, H, W) -> (B, out, H', W')."""
-        return product(self, images, *rounded(self))
+        """Compute (B, out, H', W') maps of (B, in, H, W) images."""
+        return apply_layer(self, images, *deployed_weights(self))
 
 
 class QLinear(nn.Linear):
-    """A dense layer with rounded weights; None instead of a quantiser leaves them as they are.
+    """Dense layer with rounded weights.
 
     Args:
-        weight_quantiser, bias_quantiser: of the kernel and of the bias.
-        others: those of ``nn.Linear``.
+        args, kwargs: arguments of ``nn.Linear``.
+        weight_quantiser, bias_quantiser: quantisers of kernel and bias; None leaves them float.
     """
 
     def __init__(
-        self, *others: Any, weight_quantiser: Quantiser | None = None, bias_quantiser: Quantiser | None = None,
-        **more: Any,
+        self, *args: Any, weight_quantiser: Quantiser | None = None, bias_quantiser: Quantiser | None = None,
+        **kwargs: Any,
     ) -> None:  # fmt: skip
-        super().__init__(*others, **more)
+        super().__init__(*args, **kwargs)
         self.weight_quantiser, self.bias_quantiser = weight_quantiser, bias_quantiser
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
-        """(B, in) -> (B, out)."""
-        return product(self, values, *rounded(self))
+        """Compute (B, out) values of (B, in) values."""
+        return apply_layer(self, values, *deployed_weights(self))
 
 
-def rounded(layer: QConv2d | QLinear) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Kernel and bias of a layer as they are deployed, with gradients to the float ones."""
+def deployed_weights(layer: QConv2d | QLinear) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Return kernel and bias of a layer as deployed, with gradients with respect to the float ones."""
     weight, bias = layer.weight, layer.bias
     if layer.weight_quantiser is not None:
         weight = layer.weight_quantiser(weight)
@@ -174,56 +181,60 @@ def rounded(layer: QConv2d | QLinear) -> tuple[torch.Tensor, torch.Tensor | None
     return weight, bias
 
 
-def product(
+def apply_layer(
     layer: QConv2d | QLinear, values: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
 ) -> torch.Tensor:
-    """What a layer gives with another kernel and bias than its own."""
+    """Compute the output of a layer with another kernel and bias than its own."""
     if isinstance(layer, QLinear):
         return F.linear(values, weight, bias)
     out: torch.Tensor = layer._conv_forward(values, weight, bias)
     return out
 
 
-def deployed(net: nn.Module) -> Iterator[tuple[str, nn.Parameter, Quantiser | None]]:
-    """(name, parameter, quantiser) of every parameter of any network, in order; None where nothing rounds it."""
+def deployed_parameters(net: nn.Module) -> Iterator[tuple[str, nn.Parameter, Quantiser | None]]:
+    """Yield (name, parameter, quantiser) of every parameter of a network, in order; the quantiser may be None."""
     for name, parameter in net.named_parameters():
         path, _, kind = name.rpartition(".")
         quantiser = getattr(net.get_submodule(path), f"{kind}_quantiser", None)
         yield name, parameter, quantiser if isinstance(quantiser, Quantiser) else None
 
 
-def rounds(net: nn.Module) -> bool:
-    """Whether a network rounds any number."""
+def has_quantisers(net: nn.Module) -> bool:
+    """Return whether a network rounds any number."""
     return any(isinstance(module, Quantiser) for module in net.modules())
 
 
 def is_quantised(net: nn.Module) -> bool:
-    """Whether a network rounds all its parameters."""
-    return all(quantiser is not None for _, _, quantiser in deployed(net))
+    """Return whether a network rounds all its parameters."""
+    return all(quantiser is not None for _, _, quantiser in deployed_parameters(net))
 
 
-def frozen(net: nn.Module) -> nn.Module:
-    """A copy of a network, in evaluation mode, whose parameters are as deployed and need no rounding any more."""
+def freeze(net: nn.Module) -> nn.Module:
+    """Return a copy of a network in evaluation mode whose parameters are rounded and have no quantisers."""
     copy = deepcopy(net).eval().requires_grad_(False)
-    for name, parameter, quantiser in [*deployed(copy)]:
+    for name, parameter, quantiser in [*deployed_parameters(copy)]:
         if quantiser is not None:
             path, _, kind = name.rpartition(".")
-            parameter.copy_(quantiser.rounded(parameter))
+            parameter.copy_(quantiser.round(parameter))
             setattr(copy.get_submodule(path), f"{kind}_quantiser", None)
     return copy
 
 
 def zero_fractions(net: nn.Module) -> dict[str, float]:
-    """Share of every parameter that is zero once rounded; at most ``ZERO`` in size where nothing rounds it."""
-    return {name: _zeros(values, by) / values.numel() for name, values, by in deployed(net)}
+    """Return the share of zeros of every parameter as deployed; without a quantiser, of values up to ``ZERO``."""
+    return {
+        name: _zeros(values, quantiser) / values.numel()
+        for name, values, quantiser in deployed_parameters(net)
+    }
 
 
 def zero_fraction(net: nn.Module) -> float:
-    """Share of all parameters of a network, kernels and biases alike, that is zero once rounded."""
-    zeros = sum(_zeros(values, by) for _, values, by in deployed(net))
+    """Return the share of zeros of all parameters of a network, kernels and biases alike, as deployed."""
+    zeros = sum(_zeros(values, quantiser) for _, values, quantiser in deployed_parameters(net))
     return zeros / sum(values.numel() for values in net.parameters())
 
 
 def _zeros(parameter: torch.Tensor, quantiser: Quantiser | None) -> int:
+    """Count the zeros of a parameter as deployed."""
     values = parameter.detach()
     return int((values.abs() <= ZERO if quantiser is None else quantiser.codes(values) == 0).sum())

@@ -1,4 +1,4 @@
-"""What the readers of LArCV files share: the choice of images, their window, threshold and clip, the report."""
+"""Images fitted to one window by a centred pad or crop, with threshold and clip: LArCV files and .npy folders."""
 
 from __future__ import annotations
 
@@ -6,42 +6,44 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dmcnn._common.columns import join_offsets
 from dmcnn._common.errors import InputError
-from dmcnn.formats.source import existing
+from dmcnn.formats.source import existing_file
 from dmcnn.images.sparse import SparseImages
 from dmcnn.readers.base import EventFile, Particles
-from dmcnn.readers.image_choice import Choice, ImageTable, choose, fitted, window
+from dmcnn.readers.image_choice import ImageTable, choose, fitted_meta, window
+from dmcnn.readers.options import FitOptions, LArCVOptions
 
 Decoded = tuple[
     NDArray[np.int64], NDArray[np.int32], NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]
 ]
-"""offsets (n+1,), index (nnz,), value (nnz,), NaN or infinite pixels (n,), active pixels cut away (n,)."""
+"""offsets (n+1,), index (nnz,), value (nnz,), NaN or infinite pixels (n,), active pixels cropped away (n,)."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What became of the entries read so far; an entry read twice counts once."""
+    """Counts of the entries read so far; an entry read twice counts once."""
 
     path: Path
     entries: int
     read: int
     without_image: int
     resized: dict[tuple[int, int], int]
-    """(rows, columns) of images that were padded or cropped -> how many"""
+    """(rows, columns) of images that were padded or cropped -> number of images"""
     window: tuple[int, int]
-    """(H, W) they were fitted to"""
+    """(H, W) that all images are fitted to"""
     lost_pixels: int
     """active pixels cropped away"""
     bad_pixels: int
     """NaN or infinite pixels, set to zero"""
 
     def lines(self) -> list[str]:
-        """For people: one line on the coverage, and one for everything that was not plain sailing."""
+        """Return log lines: coverage, then one per anomaly."""
         lines = [f"{self.path}: {self.read} of {self.entries} entries read"]
         if self.without_image:
             lines.append(f"{self.path}: {self.without_image} entries lack an image that was asked for")
@@ -60,54 +62,27 @@ class Report:
 
 
 class FittedFile(EventFile):
-    """Images that are centred in one window, cut below a threshold and clipped above another.
+    """File of images that are centred in one window, cut below a threshold and clipped above another.
 
-    A subclass calls ``_fit`` once it knows its images, and decodes them in ``_pixels``.
-
-    Args:
-        path: the file or folder.
-        xdim, ydim: columns W (wires) and rows H (ticks) that every image is centred in, padded with zeros or
-            cropped; None = as stored, which must then be the same everywhere.
-        adc_lo, adc_hi: pixels below adc_lo are dropped, those above adc_hi are set to adc_hi [ADC].
-        bad_pixels: NaN and infinite pixels are counted and set to "zero", or "stop" the reading.
-
-    Raises:
-        InputError: one line naming the file, what was found and what was expected.
+    A subclass calls ``_fit`` in its constructor and decodes pixels in ``_pixels``.
     """
 
-    def __init__(
-        self,
-        path: str | Path,
-        *,
-        xdim: int | None = None,
-        ydim: int | None = None,
-        adc_lo: float | None = None,
-        adc_hi: float | None = None,
-        bad_pixels: Literal["zero", "stop"] = "zero",
-    ) -> None:
-        if adc_lo is not None and adc_hi is not None and not adc_lo <= adc_hi:
-            raise InputError(f"adc_lo = {adc_lo} is above adc_hi = {adc_hi}")
-        if bad_pixels not in ("zero", "stop"):
-            raise InputError(f"bad_pixels = {bad_pixels!r}, expected 'zero' or 'stop'")
-        if any(size is not None and size < 1 for size in (xdim, ydim)):
-            raise InputError(f"xdim = {xdim}, ydim = {ydim}: expected at least 1")
-        self.path = Path(path)
-        self.xdim, self.ydim = xdim, ydim
-        self.adc_lo, self.adc_hi, self.bad_pixels = adc_lo, adc_hi, bad_pixels
+    options_class: ClassVar[type[FitOptions]] = FitOptions
+    options: FitOptions
 
     def _fit(self, where: str, table: ImageTable, image: NDArray[np.int64]) -> None:
-        """Set ``shape`` and the place of every image: row ``image`` (n, C) of ``table`` is channel C of entry n.
+        """Set ``shape``, sizes and meta of every image; row ``image[n, c]`` of ``table`` is channel c of entry n.
 
-        If every entry has the same images, both may be those of one entry.
+        If every entry has the same images, ``table`` and ``image`` may be those of one entry.
         """
-        height, width = window(where, table, image, self.ydim, self.xdim)
+        height, width = window(where, table, image, self.options.ydim, self.options.xdim)
         self.shape = (image.shape[1], height, width)
-        there = image >= 0
+        present = image >= 0
         columns = [
-            np.where(there, column[image], missing)
+            np.where(present, column[image], missing)
             for column, missing in ((table.position, -1), (table.rows, 0), (table.cols, 0))
         ]
-        columns += [image, fitted(table, image, height, width)]
+        columns += [image, fitted_meta(table, image, height, width)]
         size = len(self.events), image.shape[1]
         self._position, self._rows, self._cols, self._image, self.meta = (
             np.broadcast_to(column, size) for column in columns
@@ -116,28 +91,22 @@ class FittedFile(EventFile):
         self._bad, self._cut = np.zeros((2, len(self.events)), np.int64)
 
     def read(self, start: int = 0, stop: int | None = None) -> SparseImages:
-        stop = len(self) if stop is None else stop
-        if not 0 <= start <= stop <= len(self):
-            raise ValueError(f"{self.path}: entries {start}..{stop} asked for, it has {len(self)}")
+        stop = self._until(start, stop)
         offsets, index, value, bad, cut = self._pixels(start, stop)
-        if self.bad_pixels == "stop" and bad.any():
-            first = int(np.flatnonzero(bad)[0])
-            name = "" if self.names is None else f" ({self.names[start + first]})"
-            raise InputError(
-                f"{self.path}: entry {start + first}{name}: {bad[first]} pixels are NaN or infinite "
-                "(bad_pixels='zero' sets them to zero)"
-            )
+        if self.options.bad_pixels == "stop":
+            self._stop_at(bad, start)
         self._read[start:stop], self._bad[start:stop], self._cut[start:stop] = True, bad, cut
         return SparseImages(
-            offsets, index, value, self.shape, self.events[start:stop].copy(), self.meta[start:stop].copy()
-        )
+            offsets, index, value, self.shape, self.events[start:stop].copy(), self.meta[start:stop].copy(),
+            axis0=self.axis0,
+        )  # fmt: skip
 
     @property
     def report(self) -> Report:
-        """What became of the entries read so far."""
-        there = (self._position >= 0) & self._read[:, None]
-        resized = there & ((self._rows != self.shape[1]) | (self._cols != self.shape[2]))
-        found, n = np.unique(
+        """Counts of the entries read so far."""
+        present = (self._position >= 0) & self._read[:, None]
+        resized = present & ((self._rows != self.shape[1]) | (self._cols != self.shape[2]))
+        sizes, n = np.unique(
             np.stack([self._rows[resized], self._cols[resized]], axis=1), axis=0, return_counts=True
         )
         return Report(
@@ -145,7 +114,7 @@ class FittedFile(EventFile):
             entries=len(self),
             read=int(self._read.sum()),
             without_image=int((self._read & (self._position < 0).any(axis=1)).sum()),
-            resized={(int(r), int(c)): int(k) for (r, c), k in zip(found, n, strict=True)},
+            resized={(int(r), int(c)): int(k) for (r, c), k in zip(sizes, n, strict=True)},
             window=self.shape[1:],
             lost_pixels=int(self._cut.sum()),
             bad_pixels=int(self._bad.sum()),
@@ -154,42 +123,29 @@ class FittedFile(EventFile):
     def report_lines(self) -> list[str]:
         return self.report.lines()
 
+    @property
+    def size_options(self) -> dict[str, int]:
+        return {"ydim": self.shape[1], "xdim": self.shape[2]}
+
     @abstractmethod
     def _pixels(self, start: int, stop: int) -> Decoded:
-        """Pixels of the wanted images (``_position``, ``_rows``, ``_cols``) of entries start..stop-1."""
+        """Decode the pixels of the chosen images (``_position``, ``_rows``, ``_cols``) of entries start..stop-1."""
 
 
 class ImageFile(FittedFile):
-    """One LArCV file of detector images. Objects can be pickled for worker processes.
+    """LArCV file of detector images."""
 
-    Args:
-        path: the file.
-        producer: which producer's images; None = the only one.
-        plane: projection id, or a tuple of them: one channel each, in that order.
-        image_index: position in the event (or a tuple), for files whose planes are not enough to choose by.
-            With neither, every event must hold at most one image.
-        particles: producer of the particle table that ``pdg`` reads; None = the only one.
-        fit: the arguments of FittedFile.
-    """
+    options_class: ClassVar[type[LArCVOptions]]
+    options: LArCVOptions
 
     magic: ClassVar[bytes]
-    """The first bytes of every file of this format."""
+    """First bytes of every file of this format."""
 
-    def __init__(
-        self,
-        path: str | Path,
-        *,
-        producer: str | None = None,
-        plane: Choice = None,
-        image_index: Choice = None,
-        particles: str | None = None,
-        **fit: Any,
-    ) -> None:
-        super().__init__(existing(path), **fit)
-        self.particles = particles
-        self.producer, self.events, table = self._tables(producer)
+    def __init__(self, path: str | Path, options: LArCVOptions | None = None, **given: Any) -> None:
+        super().__init__(existing_file(path), options, **given)
+        self.producer, self.events, table = self._tables(self.options.producer)
         where = f"{self.path}: producer {self.producer!r}"
-        self._fit(where, table, choose(where, table, plane, image_index))
+        self._fit(where, table, choose(where, table, self.options.plane, self.options.image_index))
 
     @classmethod
     def reads(cls, path: Path, head: bytes) -> bool:
@@ -197,63 +153,62 @@ class ImageFile(FittedFile):
 
     @abstractmethod
     def _tables(self, producer: str | None) -> tuple[str, NDArray[Any], ImageTable]:
-        """The producer, the identity of every entry, and the table of all its images.
+        """Return the producer, the (n,) EVENT of all entries, and the table of all their images.
 
-        If every entry has the same images the table may be that of one entry.
+        If every entry has the same images, the table may be that of one entry.
         """
 
     @abstractmethod
     def pdg(self) -> Particles:
-        """Primary particles of every entry, from the particle table of the same file."""
+        """Return the primary particles of every entry, from the particle table of the same file."""
 
 
-def bounds(adc_lo: float | None, adc_hi: float | None) -> tuple[float, float]:
-    """Threshold and clip as the kernels take them: no limit is an infinite one."""
-    return -np.inf if adc_lo is None else adc_lo, np.inf if adc_hi is None else adc_hi
-
-
-def joined(parts: Sequence[Decoded]) -> Decoded:
-    """Decoded entries one after another."""
+def join_decoded(parts: Sequence[Decoded]) -> Decoded:
+    """Concatenate decoded entries."""
     if len(parts) == 1:
         return parts[0]
     if not parts:
         none = np.zeros(0, np.int64)
         return np.zeros(1, np.int64), none.astype(np.int32), none.astype(np.float32), none, none
-    ends = np.cumsum([0] + [len(part[1]) for part in parts])
-    offsets = [part[0][1:] + end for part, end in zip(parts, ends, strict=False)]
-    index, value, bad, cut = (np.concatenate([part[i] for part in parts]) for i in (1, 2, 3, 4))
-    return np.concatenate([[0], *offsets]).astype(np.int64), index, value, bad, cut
+    offsets, *rest = zip(*parts, strict=True)
+    index, value, bad, cut = map(np.concatenate, rest)
+    return join_offsets(offsets), index, value, bad, cut
 
 
-def same_ids(where: str, found: NDArray[Any], expected: NDArray[Any]) -> None:
-    """InputError unless another table's EVENT ids are those of the images, entry by entry."""
-    if len(found) != len(expected):
-        raise InputError(f"{where}: {len(found)} entries, expected {len(expected)} as the images have")
+def check_ids(where: str, events: NDArray[Any], expected: NDArray[Any]) -> None:
+    """Raise InputError unless the ids of another table (n,) EVENT are those of the images, entry by entry."""
+    if len(events) != len(expected):
+        raise InputError(f"{where}: {len(events)} entries, expected {len(expected)} as the images have")
     ids = ["run", "subrun", "event"]
-    other = np.flatnonzero(found[ids] != expected[ids])
+    other = np.flatnonzero(events[ids] != expected[ids])
     if len(other):
         entry = int(other[0])
         raise InputError(
-            f"{where}: entry {entry}: (run, subrun, event) = {found[ids][entry]}, "
+            f"{where}: entry {entry}: (run, subrun, event) = {events[ids][entry]}, "
             f"expected {expected[ids][entry]} as the images have"
         )
 
 
-def primary(
+def select_primaries(
     counts: NDArray[np.int64],
     codes: NDArray[Any],
     process: NDArray[Any] | None,
     track: NDArray[Any] | None,
     parent: NDArray[Any] | None,
 ) -> Particles:
-    """The particles that the generator made, as far as the file says.
+    """Select the primary particles.
 
-    Where the creation process is given it must be "primary"; where it is blank, a primary is its own parent
-    (both ids are unset in single-particle files); a file without these columns lists primaries only.
+    A creation process, if stored, must be "primary". Where it is blank, a primary is its own parent (both ids are
+    unset in single-particle files). A file without these columns lists primaries only.
+
+    Args:
+        counts: (n,) particles of each entry.
+        codes: (m,) PDG codes.
+        process, track, parent: (m,) creation process, track id and parent's track id; None = not stored.
     """
-    kept = np.ones(len(codes), bool) if track is None or parent is None else track == parent
+    primary = np.ones(len(codes), bool) if track is None or parent is None else track == parent
     if process is not None:
         text = process if process.dtype.kind == "S" else np.char.encode(process.astype(str), "utf-8")
-        kept = np.where(text == b"", kept, text == b"primary")
+        primary = np.where(text == b"", primary, text == b"primary")
     entry = np.repeat(np.arange(len(counts)), counts)
-    return np.bincount(entry[kept], minlength=len(counts)), codes[kept].astype(np.int64)
+    return np.bincount(entry[primary], minlength=len(counts)), codes[primary].astype(np.int64)

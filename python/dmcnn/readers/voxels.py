@@ -1,4 +1,4 @@
-"""Voxels (id, value) of the sparse products to sparse images."""
+"""Conversion of voxels (id, value) of the sparse products into sparse images."""
 
 from __future__ import annotations
 
@@ -24,16 +24,19 @@ def place(
     bounds: tuple[float, float],
     rows_first: bool,
 ) -> Decoded:
-    """Threshold, clip and centre voxels exactly as the kernels do with dense images.
+    """Apply threshold and clip to voxels and centre them in the window, as the kernels do for dense images.
 
     Args:
-        where, entry: names the file and the first entry in an error.
-        ids, values: (m,) pixel number in the image as stored, and what is there.
-        starts, counts: (n, C) int64, each image's slice of ``ids``; starts is -1 where there is none.
+        where, entry: file and first entry, for messages.
+        ids, values: (m,) pixel number in the image as stored, and its value.
+        starts, counts: (n, C) int64, each image's slice of ``ids``; starts is -1 where there is no image.
         rows, cols: (n, C) int64, size of each image.
         shape: (C, H, W) of the result.
-        bounds: lowest value kept, value above which it is clipped.
-        rows_first: ids count along a row first (row * cols + col), else along a column.
+        bounds: threshold and clip.
+        rows_first: id = row * cols + col; else col * rows + row.
+
+    Raises:
+        InputError: an id outside its image, or one that occurs twice.
     """
     n, channels = starts.shape
     image = np.repeat(np.arange(n * channels), counts.ravel())
@@ -61,7 +64,7 @@ def place(
     pixels = shape[0] * shape[1] * shape[2]
     key = ((image * shape[1] + row) * shape[2] + col)[kept]  # image counts channels: event * pixels + index
     value = np.minimum(value[kept], np.float32(bounds[1]))
-    if np.any(np.diff(key) <= 0):  # never in files of larcv or dmcnn, whose voxels are sorted
+    if np.any(np.diff(key) <= 0):  # never in files of larcv or dmcnn, which sort voxels
         order = np.argsort(key)
         key, value = key[order], value[order]
     twice = np.flatnonzero(np.diff(key) == 0)
@@ -74,5 +77,5 @@ def place(
 
 
 def _shift(size: int, n: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How far a centred image of n rows (or columns) moves in ``size``, truncated toward zero."""
+    """Return the shift of a centred image of n rows (or columns) in ``size``, truncated toward zero."""
     return np.where(size >= n, (size - n) // 2, -((n - size) // 2))

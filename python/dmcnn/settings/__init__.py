@@ -1,4 +1,4 @@
-"""The settings of every command: typed, described, validated, frozen."""
+"""Settings of every command: typed, described, validated, frozen."""
 
 from dmcnn.settings.attribute import AttributeSettings
 from dmcnn.settings.base import Settings
@@ -6,7 +6,7 @@ from dmcnn.settings.display import DisplaySettings
 from dmcnn.settings.evaluate import EvaluateSettings
 from dmcnn.settings.export import ExportSettings
 from dmcnn.settings.infer import InferSettings
-from dmcnn.settings.network import Network
+from dmcnn.settings.network import NetworkSettings
 from dmcnn.settings.occlude import OccludeSettings
 from dmcnn.settings.reading import Reading
 from dmcnn.settings.simulate import SimulateSettings
@@ -14,8 +14,8 @@ from dmcnn.settings.train import TrainSettings
 from dmcnn.settings.tune import TuneSettings
 
 __all__ = ["COMMANDS", "AttributeSettings", "DisplaySettings", "EvaluateSettings", "ExportSettings",
-           "InferSettings", "Network", "OccludeSettings", "Reading", "Settings", "SimulateSettings", "TrainSettings",
-           "TuneSettings"]  # fmt: skip
+           "InferSettings", "NetworkSettings", "OccludeSettings", "Reading", "Settings", "SimulateSettings",
+           "TrainSettings", "TuneSettings"]  # fmt: skip
 
 COMMANDS: dict[str, type[Settings]] = {
     "train": TrainSettings,

@@ -6,73 +6,83 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
 from dmcnn.settings.base import Conflict, Label, Paths, setting
-from dmcnn.settings.choice import Choosing
+from dmcnn.settings.choice import SelectionSettings
 
-Format = Literal["png", "pdf", "html"]
+PictureFormat = Literal["png", "pdf", "html"]
 
 
-class AttributeSettings(Choosing):
-    """Explain what the network looks at: attribution maps, judged and drawn; resumes where it stopped."""
+class AttributeSettings(SelectionSettings):
+    """Explain the decisions of a network: attribution maps, their quality and figures; resumes where it stopped."""
 
     weight_file: str = setting(
         example="outputs/DM-CNN_model_best.ckpt",
         section="input files",
-        description="checkpoint of dmcnn, a .pwf of DM-CNN, or Keras' .h5",
+        description="checkpoint of dmcnn, a .pwf of DM-CNN, or a .h5 of Keras",
     )
     disagree: int | None = setting(
         None,
         ge=1,
         section="events to look at",
-        description="so many events on which two networks differ most",
+        description="number of events with the largest difference of the scores of two networks",
     )
     other_weight_file: str | None = setting(
-        None, section="events to look at", description="the other network, for disagree"
+        None, section="events to look at", description="checkpoint of the other network, for disagree"
     )
     other_score_csv: Paths | None = setting(
-        None, section="events to look at", description="or its scores, one CSV per input file"
+        None,
+        section="events to look at",
+        description="scores of the other network instead of its checkpoint, one CSV per input file",
     )
     methods: str | list[str] = setting(
         "lariat",
         section="methods",
-        description='names of methods; "lariat" is eight of them, "all" every one',
+        description='names of methods; "lariat" = the eight of LArIAT, "all" = every method',
     )
     target: str | int = setting(
         "predicted",
         section="methods",
-        description='what is explained: a class by name or number, or "predicted"',
+        description='output that is explained: a class by name or number, or "predicted"',
     )
     output: Literal["logit", "score"] = setting(
-        "logit", section="methods", description="its logit, or its score after the activation"
+        "logit", section="methods", description="explain the logit, or the score after the activation"
     )
     layer: str | None = setting(
         None,
         section="methods",
-        description="layer of the CAMs by name or grid (32x32); default: the deepest of 1/16 of the image",
+        description="layer of the CAMs by name or grid (32x32); default: the deepest at 1/16 of the image size",
     )
     list_layers: bool = setting(
         False,
         section="methods",
-        description="show name, grid and channels of every layer; also --list-layers",
+        description="print name, grid and channels of every layer; also --list-layers",
     )
     smooth_of: str = setting(
-        "saliency", section="methods", description="the method inside smooth_grad and var_grad"
+        "saliency", section="methods", description="method that smooth_grad and var_grad average"
     )
     n_samples: int | None = setting(
-        None, ge=1, section="methods", description="noisy copies, or samples of the path (default: theirs)"
+        None,
+        ge=1,
+        section="methods",
+        description="noisy copies, or samples of the path (default: that of the method)",
     )
     noise: float | None = setting(
-        None, ge=0, section="methods", description="noise of these copies, share of the image's range"
+        None,
+        ge=0,
+        section="methods",
+        description="rms of the noise of the copies, as a share of the range of the image",
     )
     where: Literal["active", "all"] | None = setting(
-        None, section="methods", description="the pixels that get this noise"
+        None, section="methods", description="pixels that receive the noise"
     )
     n_steps: int | None = setting(
-        None, ge=1, section="methods", description="gradients of integrated gradients"
+        None, ge=1, section="methods", description="number of gradients of integrated gradients"
     )
     baseline: float | None = setting(
-        None, section="methods", description="value of every pixel where integrated gradients begin"
+        None, section="methods", description="pixel value of the image at which integrated gradients begin"
     )
-    percentile: float | None = setting(None, ge=0, lt=100, section="methods", description="[%] of RectGrad")
+    percentile: float | None = setting(
+        None, ge=0, lt=100, section="methods", description="[%] threshold of RectGrad"
+    )
     occlusion_size: int | None = setting(
         None, ge=0, section="occlusion windows", description="[pixels] k of the (2k+1) x (2k+1) window"
     )
@@ -80,10 +90,10 @@ class AttributeSettings(Choosing):
         None,
         ge=0,
         section="occlusion windows",
-        description="[frames] half depth of the window of time frames (default: all of them)",
+        description="[frames] half depth of the window in time frames (default: all frames)",
     )
     fill: Literal["zero", "mean", "noise"] | None = setting(
-        None, section="occlusion windows", description="charge under such a window"
+        None, section="occlusion windows", description="charge under an occlusion window"
     )
     stride: int | None = setting(
         None,
@@ -92,31 +102,37 @@ class AttributeSettings(Choosing):
         description="[pixels] one window per stride x stride cell with charge",
     )
     judge: bool = setting(
-        True, section="quality", description="measure every map, beside random maps and the charge itself"
+        True,
+        section="quality",
+        description="measure the quality of every map, of random maps and of the charge",
     )
     steps: int = setting(
         24, ge=1, section="quality", description="points of the deletion and insertion curves"
     )
-    n_random: int = setting(8, ge=1, section="quality", description="random orders to compare these with")
+    n_random: int = setting(
+        8, ge=1, section="quality", description="random orders for comparison with these curves"
+    )
     n_noise: int = setting(
-        3, ge=0, section="quality", description="noisy copies of the sensitivity; 0 = none"
+        3, ge=0, section="quality", description="noisy copies for the sensitivity to noise; 0 = none"
     )
     redraw: bool = setting(
-        True, section="quality", description="compare with maps of the network with random parameters"
+        True, section="quality", description="compare with maps of the same network with random parameters"
     )
     seed_number: int = setting(
-        1, ge=0, le=2**32 - 1, section="machine", description="seed of all that is random"
+        1, ge=0, le=2**32 - 1, section="machine", description="seed of all random numbers"
     )
     label: Label | None = setting(
-        None, section="classes and labels", description="as in training (default: the checkpoint's rule)"
+        None,
+        section="classes and labels",
+        description="class of an event, as in training (default: the rule of the checkpoint)",
     )
-    format: Format | list[Format] = setting(
+    format: PictureFormat | list[PictureFormat] = setting(
         ["png", "pdf", "html"],
         section="pictures",
-        description="of the pictures; html: interactive pages, and one of all events",
+        description="formats of the pictures; html: interactive pages, and a page of all events",
     )
     each: bool = setting(
-        False, section="pictures", description="a figure of every map, beside the overview of all"
+        False, section="pictures", description="draw a figure of every map, besides the overview of all"
     )
     signed_cmap: str = setting(
         "seismic", section="pictures", description="matplotlib colour map of signed maps"
@@ -126,25 +142,27 @@ class AttributeSettings(Choosing):
         gt=0,
         le=100,
         section="pictures",
-        description="[%] of the active pixels inside the colour scale of a map",
+        description="[%] share of the active pixels within the colour scale of a map",
     )
     zoom: bool = setting(
         True, section="pictures", description="draw only the part of the image that holds charge"
     )
 
-    inputs: ClassVar[tuple[str, ...]] = (*Choosing.inputs, "other_weight_file", "other_score_csv")
+    inputs: ClassVar[tuple[str, ...]] = (*SelectionSettings.inputs, "other_weight_file", "other_score_csv")
 
     @property
     def order(self) -> str:
+        """Order of the selected events, for the page of all events."""
         kinds = [super().order, "disagreement" if self.disagree is not None else ""]
         return ", then ".join(filter(None, kinds))
 
     @property
-    def ranks(self) -> bool:
-        return super().ranks or self.disagree is not None
+    def needs_scores(self) -> bool:
+        """Whether the selection needs the scores of all events."""
+        return super().needs_scores or self.disagree is not None
 
     def options(self) -> dict[str, Any]:
-        """Options of methods that the cfg gives."""
+        """Return the options of attribution methods that the cfg gives."""
         names = (
             "layer",
             "n_samples",
@@ -160,8 +178,17 @@ class AttributeSettings(Choosing):
         window = {"k": self.occlusion_size, "depth": self.occlusion_depth}
         return given | {name: size for name, size in window.items() if size is not None}
 
-    def judging(self) -> dict[str, Any]:
-        """Arguments of the measures."""
+    def report(self) -> dict[str, Any]:
+        """Return the contents and looks of the report of an event, see attribution.report.ReportOptions."""
+        return {
+            **self.model_dump(include={"target", "output", "redraw", "each", "zoom", "signed_cmap"}),
+            "percentile": self.percentile_shown,
+            "formats": self.formats,
+            "judging": self.quality_options() if self.judge else None,
+        }
+
+    def quality_options(self) -> dict[str, Any]:
+        """Return the arguments of the quality measures."""
         return {
             "steps": self.steps,
             "n_random": self.n_random,
@@ -170,6 +197,7 @@ class AttributeSettings(Choosing):
         }
 
     def conflicts(self) -> Iterator[Conflict]:
+        """Yield contradictions between keys that are each valid alone."""
         if not self.list_layers:
             yield from super().conflicts()
         others = (self.other_weight_file, self.other_score_csv)
@@ -177,7 +205,10 @@ class AttributeSettings(Choosing):
             keys = "disagree", "other_weight_file", "other_score_csv"
             yield (
                 keys,
-                "disagree needs the other network: other_weight_file or other_score_csv, and they need it",
+                "disagree and other_weight_file or other_score_csv go together: give both or neither",
             )
         if all(other is not None for other in others):
-            yield ("other_weight_file", "other_score_csv"), "other_weight_file and other_score_csv: give one"
+            yield (
+                ("other_weight_file", "other_score_csv"),
+                "other_weight_file and other_score_csv exclude each other: give one",
+            )

@@ -1,22 +1,25 @@
-"""Settings as every command has them: declared, described and validated key by key."""
+"""Base of the settings: declaration of keys, conflicts between them, and the saved cfg."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, JsonValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 import dmcnn
+from dmcnn._common import plugins
 from dmcnn._common.errors import InputError
-from dmcnn._common.files import expand, replacing
+from dmcnn._common.files import atomic_file, expand
 from dmcnn.settings.cfg import write_cfg
 
 Paths = str | list[str]
 Label = str | dict[str | int, str | int]
 Conflict = tuple[tuple[str, ...], str]
-"""The keys that contradict each other (or the world), and what is wrong."""
+"""Keys that contradict each other or a file, and the message."""
 
 
 def setting(
@@ -55,13 +58,40 @@ def setting(
     return Field(default, description=description, examples=examples, json_schema_extra=marks, **bounds)
 
 
+OWN = "module:Name"
+"""Form of the name of a plug-in, see dmcnn._common.plugins."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """Valid words of a setting: built-in names, names of entry points, and ``module:Name``.
+
+    Attributes:
+        group: group of the entry points.
+        known: built-in names. A check imports none of them.
+    """
+
+    group: str
+    known: tuple[str, ...]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Add the check to the schema of pydantic."""
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def _check(self, word: str) -> str:
+        """Return a valid word; raise the error of pydantic for any other."""
+        if word in self.known or plugins.is_own(word) or word in plugins.names(self.group):
+            return word
+        raise PydanticCustomError("literal_error", "Input should be one of the known words")
+
+
 class Settings(BaseModel):
     """Values of the keys of one command, frozen."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     retired: ClassVar[dict[str, str]] = {}
-    """Keys of DM-CNN's cfg files that nothing uses any more, and why."""
+    """Keys of cfg files of DM-CNN that have no effect any more -> reason."""
 
     name: str = setting(
         "",
@@ -73,14 +103,14 @@ class Settings(BaseModel):
     )
 
     inputs: ClassVar[tuple[str, ...]] = ()
-    """Keys that name files which must exist."""
+    """Keys that name files, which must exist."""
 
     @classmethod
     def keys(cls, **marks: Any) -> set[str]:
         """Return the keys whose declaration has these marks, such as ``resume="free"``."""
-        found = {key: field.json_schema_extra for key, field in cls.model_fields.items()}
+        declared = {key: field.json_schema_extra for key, field in cls.model_fields.items()}
         return {
-            key for key, mark in found.items() if isinstance(mark, dict) and marks.items() <= mark.items()
+            key for key, mark in declared.items() if isinstance(mark, dict) and marks.items() <= mark.items()
         }
 
     @classmethod
@@ -90,7 +120,7 @@ class Settings(BaseModel):
         return str(marks["section"]) if isinstance(marks, dict) else "files"
 
     def conflicts(self) -> Iterator[Conflict]:
-        """Yield contradictions between keys that are each fine alone."""
+        """Yield contradictions between keys that are each valid alone."""
         for key in self.inputs:
             value = getattr(self, key)
             if value is not None:
@@ -101,14 +131,14 @@ class Settings(BaseModel):
 
     @property
     def tag(self) -> str:
-        """What the name adds to the names of output files: ``_name``, or nothing."""
+        """Addition to the names of output files: ``_name``, or an empty text."""
         return f"_{self.name}" if self.name else ""
 
     def save(self, stem: Path, more: str = "") -> None:
-        """Leave the used cfg as ``<stem>.cfg``, whole or not at all; ``more`` goes into its comment."""
-        with replacing(stem.with_name(stem.name + ".cfg")) as temporary:
+        """Write the settings as ``<stem>.cfg``, whole or not at all; ``more`` is added to its comment."""
+        with atomic_file(stem.with_name(stem.name + ".cfg")) as temporary:
             temporary.write_text(self.text(f"dmcnn {dmcnn.__version__}{more}"))
 
     def text(self, comment: str) -> str:
-        """The cfg that makes these settings again."""
+        """Return the text of a cfg that reads back as these settings."""
         return write_cfg(self.model_dump(exclude_none=True), comment)

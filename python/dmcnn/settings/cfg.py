@@ -1,4 +1,4 @@
-"""Read .cfg text: ``key = value`` lines whose values are literals. Nothing in a cfg is ever executed."""
+"""Text of cfg files and command lines: ``key = value`` with literals, which are parsed and never executed."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ from typing import Any
 from dmcnn._common.errors import InputError, nearest
 
 CASTS = {"int": int, "float": float, "str": str, "bool": bool}
-"""DM-CNN's cfg files wrap literals in these: ``adc_lo=float(10)``, ``GPUID=str("9")``."""
+"""Casts around literals in cfg files of DM-CNN: ``adc_lo=float(10)``, ``GPUID=str("9")``."""
 
 
 COMMAND_LINE = "command line"
 
+PACKAGE = Path(__file__).parents[1]
+SHIPPED = PACKAGE / "cfg" if (PACKAGE / "cfg").is_dir() else PACKAGE.parents[1] / "cfg"
+"""Folder of the cfg files that come with dmcnn: inside an installed package, beside the sources otherwise."""
+
 
 @dataclass(frozen=True)
 class Entry:
-    """One setting as written: its value, its text, and the place to name in an error."""
+    """Setting in a cfg or on the command line: key, value, text, and place for messages."""
 
     key: str
     value: Any
@@ -30,7 +34,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong, the key it is about, and where it stands."""
+    """Fault in a cfg or on the command line: message, key, and place."""
 
     place: str
     text: str
@@ -42,10 +46,13 @@ class Fault:
 
 
 def literal(text: str) -> Any:
-    """The Python literal that ``text`` spells (a trailing comment is ignored).
+    """Return the Python literal of ``text``; a trailing comment is ignored.
 
-    Numbers, strings, lists, dicts, True, False and None, each also inside int(), float(), str() or bool();
-    tuples become lists. ValueError for anything else.
+    Numbers, strings, lists, dicts, True, False and None are literals, also inside int(), float(), str() or bool();
+    tuples become lists.
+
+    Raises:
+        ValueError: any other text.
     """
     try:
         node = ast.parse(text.strip(), mode="eval").body
@@ -62,15 +69,25 @@ def literal(text: str) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
+def find_cfg(path: str | Path) -> Path:
+    """Return ``path``, or the shipped cfg file where only that exists: of ``NAME.cfg`` and ``cfg/NAME.cfg``."""
+    path = Path(path)
+    shipped = SHIPPED / path.name
+    if not path.exists() and path.parent in (Path(), Path("cfg")) and shipped.is_file():
+        return shipped
+    return path
+
+
 def read_cfg(path: str | Path) -> tuple[list[Entry], list[Fault]]:
-    """(entries, faults) of a cfg file; InputError if there is no such text file."""
+    """Read the entries and faults of a cfg file; InputError if there is no such text file."""
     path = Path(path)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         folder = path.parent
-        there = [p.name for p in folder.glob("*.cfg")] if folder.is_dir() else []
-        raise InputError(f"{path}: no such file{nearest(path.name, there)}") from None
+        folders = [folder, SHIPPED] if folder in (Path(), Path("cfg")) else [folder]
+        names = [p.name for where in folders if where.is_dir() for p in where.glob("*.cfg")]
+        raise InputError(f"{path}: no such file{nearest(path.name, names)}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a text file that can be read ({type(error).__name__})") from None
     entries: list[Entry] = []
@@ -87,13 +104,13 @@ def read_cfg(path: str | Path) -> tuple[list[Entry], list[Fault]]:
         try:
             entries.append(Entry(key, literal(value), value, place, number))
         except ValueError:
-            wrong = f"{key} = {value!r} is not a number, string, list or True/False"
-            faults.append(Fault(place, wrong, key, number))
+            message = f"{key} = {value!r} is not a number, string, list or True/False"
+            faults.append(Fault(place, message, key, number))
     return entries, faults
 
 
 def read_overrides(words: Sequence[str]) -> tuple[list[Entry], list[Fault]]:
-    """(entries, faults) of ``key=value`` command-line words; a value that is no literal is taken as text."""
+    """Read the entries and faults of ``key=value`` words; a value that is no literal is text."""
     entries: list[Entry] = []
     faults: list[Fault] = []
     for word in words:
@@ -110,6 +127,6 @@ def read_overrides(words: Sequence[str]) -> tuple[list[Entry], list[Fault]]:
 
 
 def write_cfg(values: dict[str, Any], comment: str) -> str:
-    """Text of a cfg file that reads back as ``values``."""
+    """Return the text of a cfg file that reads back as ``values``."""
     lines = [f"# {line}" for line in comment.splitlines()]
     return "\n".join([*lines, *(f"{key} = {value!r}" for key, value in values.items())]) + "\n"

@@ -1,4 +1,4 @@
-"""Choice of the events to look at: the keys that ``display`` and ``attribute`` share."""
+"""Settings of the selection of events, which ``display`` and ``attribute`` share."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from dmcnn.settings.base import Conflict, Paths, setting
-from dmcnn.settings.network import Network
+from dmcnn.settings.network import NetworkSettings
 
 
-class Choosing(Network):
-    """Which events to look at, and in which format."""
+class SelectionSettings(NetworkSettings):
+    """Keys that select events, by number or by score."""
 
     format: Any
 
@@ -18,35 +18,43 @@ class Choosing(Network):
         None, section="events to look at", description="entry number(s); also -n ENTRY"
     )
     top: int | None = setting(
-        None, ge=1, section="events to look at", description="so many events of highest score; also --top K"
+        None,
+        ge=1,
+        section="events to look at",
+        description="number of events with the highest scores; also --top K",
     )
     bottom: int | None = setting(
-        None, ge=1, section="events to look at", description="so many events of lowest score"
+        None, ge=1, section="events to look at", description="number of events with the lowest scores"
     )
     border: int | None = setting(
         None,
         ge=1,
         section="events to look at",
-        description="so many events whose score is nearest to border_score",
+        description="number of events with the scores nearest to border_score",
     )
-    border_score: float = setting(0.5, section="events to look at", description="the score that border means")
+    border_score: float = setting(
+        0.5, section="events to look at", description="score to which border refers"
+    )
     per_file: int | None = setting(
-        None, ge=1, section="events to look at", description="at most so many of each of these from one file"
+        None,
+        ge=1,
+        section="events to look at",
+        description="largest number of events of each kind (top, bottom, …) from one file",
     )
     score_csv: Paths | None = setting(
         None,
         section="events to look at",
-        description="scores from these CSVs, one per input file, instead of the network",
+        description="CSVs with the scores, one per input file, instead of the network",
     )
     score_column: str = setting(
-        "signal_score", section="events to look at", description="column of score_csv"
+        "signal_score", section="events to look at", description="column of the score in score_csv"
     )
 
     inputs: ClassVar[tuple[str, ...]] = ("input_file", "weight_file", "score_csv")
 
     @property
-    def by_score(self) -> dict[str, Any]:
-        """How many events of which kind of score."""
+    def score_options(self) -> dict[str, Any]:
+        """Arguments of the selection by score."""
         return {
             "top": self.top,
             "bottom": self.bottom,
@@ -57,12 +65,12 @@ class Choosing(Network):
 
     @property
     def formats(self) -> list[str]:
-        """The formats as a list."""
+        """Formats of the pictures as a list."""
         return [self.format] if isinstance(self.format, str) else list(self.format)
 
     @property
     def order(self) -> str:
-        """How the chosen events are ordered, for people."""
+        """Order of the selected events, for the page of all events."""
         kinds = {
             "entry number": self.entries,
             "highest score": self.top,
@@ -72,18 +80,22 @@ class Choosing(Network):
         return ", then ".join(kind for kind, count in kinds.items() if count is not None)
 
     @property
-    def ranks(self) -> bool:
-        """Whether the choice needs the scores of all events."""
+    def needs_scores(self) -> bool:
+        """Whether the selection needs the scores of all events."""
         return any(kind is not None for kind in (self.top, self.bottom, self.border))
 
     @property
-    def chooses(self) -> bool:
-        """Whether there is anything to do."""
-        return self.entries is not None or self.ranks
+    def selects(self) -> bool:
+        """Whether the settings select any event."""
+        return self.entries is not None or self.needs_scores
 
     def conflicts(self) -> Iterator[Conflict]:
+        """Yield contradictions between keys that are each valid alone."""
         yield from super().conflicts()
-        if not self.chooses:
-            yield ("entries", "top"), "which events? give entries (-n ENTRY), top (--top K), bottom or border"
-        if self.weight_file is None and self.score_csv is None and self.ranks:
+        if not self.selects:
+            yield (
+                ("entries", "top"),
+                "no events selected: give entries (-n ENTRY), top (--top K), bottom or border",
+            )
+        if self.weight_file is None and self.score_csv is None and self.needs_scores:
             yield ("weight_file",), "scores need weight_file or score_csv"

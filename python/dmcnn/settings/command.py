@@ -1,4 +1,4 @@
-"""From the command line to validated settings, and from faults to an exit status."""
+"""Command lines: words to validated settings, faults to an exit status."""
 
 from __future__ import annotations
 
@@ -6,34 +6,38 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
+from dmcnn._common import plugins
 from dmcnn._common.errors import InputError, nearest
 from dmcnn.settings import COMMANDS, Settings
-from dmcnn.settings.cfg import COMMAND_LINE, Entry, Fault, read_cfg, read_overrides
-from dmcnn.settings.help import SHORT, SWITCHES, describe, type_name
+from dmcnn.settings.cfg import COMMAND_LINE, Entry, Fault, find_cfg, read_cfg, read_overrides
+from dmcnn.settings.help import SHORT, SWITCHES, describe, field_type
 
 log = logging.getLogger("dmcnn")
 S = TypeVar("S", bound=Settings)
 
 
 def run(command: str, work: Callable[[S], None], argv: Sequence[str] | None = None) -> int:
-    """Run ``work`` on the settings that ``argv`` spells; the exit status (2 for bad input)."""
+    """Run ``work`` on the settings of the command line ``argv`` and return the exit status: 2 for bad input."""
     words = list(sys.argv[1:] if argv is None else argv)
-    # Before torch is imported: threads that spin while they wait halve the speed of a machine shared with others.
+    # Set before torch is imported: threads that spin while they wait halve the speed of a shared machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(format="%(message)s", stream=sys.stdout, level=logging.INFO)
-    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it tells how it makes animations
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it logs how it makes animations
     if {"-h", "--help"} & set(words):
         sys.stdout.write(describe(command))
         return 0
     try:
-        settings, warnings = load(command, words)
-        for warning in warnings:
-            log.warning("warning: %s", warning)
-        work(settings)  # type: ignore[arg-type]  # COMMANDS pairs the command with its settings class
+        with plugins.own_modules():
+            settings, warnings = load(command, words)
+            for warning in warnings:
+                log.warning("warning: %s", warning)
+            work(settings)  # type: ignore[arg-type]  # COMMANDS pairs the command with its settings class
     except InputError as error:
         sys.stdout.flush()
         sys.stderr.write(f"{error}\n")
@@ -45,15 +49,30 @@ def run(command: str, work: Callable[[S], None], argv: Sequence[str] | None = No
 
 
 def load(command: str, words: Sequence[str]) -> tuple[Settings, list[str]]:
-    """Settings from ``[cfg file] [key=value …]``, and warnings; InputError with every fault at once."""
+    """Load the settings of a command from ``[cfg file] [key=value …]``.
+
+    A cfg file that does not exist is looked up among those that come with dmcnn, see ``find_cfg``.
+
+    Returns:
+        The settings, and warnings.
+
+    Raises:
+        InputError: all faults at once, in the order of the lines.
+    """
     words = _long(words)
     has_cfg = bool(words) and "=" not in words[0]
-    source = words[0] if has_cfg else COMMAND_LINE
-    entries, faults = read_cfg(words[0]) if has_cfg else ([], [])
+    source = str(find_cfg(words[0])) if has_cfg else COMMAND_LINE
+    if has_cfg:
+        plugins.look_in(Path(words[0]).parent)
+    entries, faults = read_cfg(source) if has_cfg else ([], [])
     more, more_faults = read_overrides(words[1:] if has_cfg else words)
     faults = faults + more_faults
     given, warnings, unknown = _sort(command, [*entries, *more], source)
     settings, invalid = _build(COMMANDS[command], given, source, {fault.key for fault in faults})
+    if has_cfg and Path(source) != Path(words[0]):
+        warnings.insert(
+            0, f"{words[0]}: no such file here, so this is the one that comes with dmcnn: {source}"
+        )
     faults += unknown + invalid
     if settings is None or faults:
         raise InputError(*map(str, sorted(faults, key=lambda fault: (fault.line is None, fault.line or 0))))
@@ -61,7 +80,7 @@ def load(command: str, words: Sequence[str]) -> tuple[Settings, list[str]]:
 
 
 def _long(words: Sequence[str]) -> list[str]:
-    """``-n 3`` and ``--top 5`` as ``entries=3`` and ``top=5``, ``--list-layers`` as ``list_layers=True``."""
+    """Return the words with ``-n 3`` as ``entries=3`` and ``--list-layers`` as ``list_layers=True``."""
     rest = iter(words)
     return [f"{SHORT[word]}={next(rest, '')}" if word in SHORT else SWITCHES.get(word, word) for word in rest]
 
@@ -69,7 +88,7 @@ def _long(words: Sequence[str]) -> list[str]:
 def _sort(
     command: str, entries: Sequence[Entry], source: str
 ) -> tuple[dict[str, Entry], list[str], list[Fault]]:
-    """The entries that are keys of the command, warnings about harmless others, faults for unknown ones."""
+    """Return the entries that are keys of the command, warnings about keys without effect, faults of unknown keys."""
     cls = COMMANDS[command]
     given: dict[str, Entry] = {}
     warnings: list[str] = []
@@ -82,7 +101,7 @@ def _sort(
                 warnings.append(f"{place}: {key} again: this line replaces line {given[key].line}")
             given[key] = entry
         elif key in cls.retired:
-            warnings.append(f"{place}: {key} is not used any more: {cls.retired[key]}")
+            warnings.append(f"{place}: {key} has no effect any more: {cls.retired[key]}")
         elif entry.line and any(
             key in other.model_fields or key in other.retired for other in COMMANDS.values()
         ):
@@ -99,8 +118,8 @@ def _sort(
 def _build(
     cls: type[Settings], given: dict[str, Entry], source: str, broken: set[str]
 ) -> tuple[Settings | None, list[Fault]]:
-    """The settings, or what is wrong with the values, one by one and together."""
-    values = {key: _value(entry, cls.model_fields[key].annotation) for key, entry in given.items()}
+    """Return the settings, or None, and the faults of the values, alone and together."""
+    values = {key: _value(entry, cls.model_fields[key]) for key, entry in given.items()}
     faults: list[Fault] = []
     try:
         settings: Settings | None = cls(**values)
@@ -126,9 +145,9 @@ def _build(
 
 
 def _fault(error: Any, cls: type[Settings], given: dict[str, Entry], source: str) -> Fault:
-    """One line for one of pydantic's errors."""
+    """Return the fault of one error of pydantic."""
     key = str(error["loc"][0])
-    kind = type_name(cls.model_fields[key].annotation)
+    kind = field_type(cls.model_fields[key])
     if error["type"] == "missing":
         return Fault(source, f"missing key {key!r} ({kind})", key)
     entry = given[key]
@@ -144,9 +163,9 @@ def _fault(error: Any, cls: type[Settings], given: dict[str, Entry], source: str
     return Fault(entry.place, text, key, entry.line)
 
 
-def _value(entry: Entry, annotation: Any) -> Any:
-    """A number given for a text is that text: ``GPUID=0`` is ``"0"``."""
-    kinds = type_name(annotation).split(" or ")
+def _value(entry: Entry, field: FieldInfo) -> Any:
+    """Return the value of an entry; a number for a key of texts becomes a text: ``GPUID=0`` is ``"0"``."""
+    kinds = field_type(field).split(" or ")
     number = isinstance(entry.value, int | float) and not isinstance(entry.value, bool)
     texts = "str" in kinds or all(kind.startswith("'") for kind in kinds)
     if number and texts and not {"int", "float"} & set(kinds):

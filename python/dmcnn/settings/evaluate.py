@@ -1,4 +1,4 @@
-"""The settings of ``evaluate``."""
+"""Settings of ``evaluate``."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dmcnn._common.files import expand
 from dmcnn.settings.base import Conflict, Paths, Settings, setting
 
 Seeds = str | list[str | list[str]]
-"""Of one network: a path or glob, or a list of them, an item for each seed; an inner list holds parts of a sample."""
+"""Score tables of a network: a path or glob, or a list with an item per seed; an inner list is a sample in parts."""
 
 
 class EvaluateSettings(Settings):
-    """Judge score CSVs: ROC and AUC of a signal, accuracy of classes, residuals and pulls of regression networks."""
+    """Evaluate score CSVs: ROC and AUC of a signal, accuracy of classes, residuals and pulls of regression."""
 
     signal: Paths | None = setting(
         None, section="score tables", description="score CSVs of signal events: path, list, globs"
@@ -25,64 +25,70 @@ class EvaluateSettings(Settings):
     scores: Paths | dict[str, Seeds] | None = setting(
         None,
         section="score tables",
-        description="score CSVs of both, told apart by their label column; of regression one CSV per network, or "
-        '{"network": [CSV of each seed, …]}, [part, part, …] for a seed\'s sample in several CSVs',
+        description="score CSVs of signal and background with a label column; for regression one CSV per network, or "
+        '{"network": [CSV of each seed, …]}, where [part, part, …] is the sample of a seed in several CSVs',
     )
     signal_label: str = setting(
-        "signal", section="classes", description="value of the label column that is signal"
+        "signal", section="classes", description="value of the label column for signal events"
     )
     score_column: str = setting("signal_score", section="classes", description="column of the score")
-    cut: float = setting(0.5, section="classes", description="score from which an event is called signal")
+    cut: float = setting(
+        0.5, section="classes", description="lowest score of an event that is classified as signal"
+    )
     confidence: float = setting(
         0.95, gt=0, lt=1, section="classes", description="confidence level of all intervals"
     )
     names: list[str] | None = setting(
         None,
         section="regression",
-        description="regression: what to call the network of each CSV; a name again is another seed of it",
+        description="name of the network of each CSV; the same name again means another seed",
     )
     weights: Paths | dict[str, Paths] | None = setting(
         None,
         section="regression",
-        description="regression: weight files of the networks, paired with scores, to draw their weights and zeros",
+        description="weight files of the networks, in the order of scores, to draw their weights and zeros",
     )
     fit_range: float = setting(
         2.0,
         gt=0.5,
         le=10,
         section="regression",
-        description="regression: Gaussians are fitted this many sigma around the peak",
+        description="[sigma] half width of the range of Gaussian fits around the peak",
     )
     profile_bins: int = setting(
         12,
         ge=1,
         le=1000,
         section="regression",
-        description="regression: bins of resolution and bias against true parameters",
+        description="bins of resolution and bias against true parameters",
     )
     output_dir: str = setting(
-        "outputs", section="outputs", description="folder of the figures and of the JSON"
+        "outputs", section="outputs", description="folder of the figures, tables and the JSON"
     )
 
     inputs: ClassVar[tuple[str, ...]] = ("signal", "background")
 
     def conflicts(self) -> Iterator[Conflict]:
+        """Yield contradictions between keys that are each valid alone."""
         yield from super().conflicts()
         for key in ("scores", "weights"):
-            yield from _missing(key, getattr(self, key))
+            yield from _missing_files(key, getattr(self, key))
         pair = (self.signal is not None, self.background is not None)
         if self.scores is not None and any(pair):
             yield ("scores",), "scores replaces signal and background: give one or the other"
         if self.scores is None and not all(pair):
             yield ("signal", "background"), "give signal and background, or scores"
         if self.names is not None and isinstance(self.scores, dict):
-            yield ("names", "scores"), "names belongs to a list of scores: here scores names the networks"
+            yield (
+                ("names", "scores"),
+                "names goes with a list of scores; scores = {network: …} already names the networks",
+            )
         if isinstance(self.weights, dict) != isinstance(self.scores, dict) and self.weights is not None:
-            yield ("weights", "scores"), "weights and scores must both be lists, or both be by network"
+            yield ("weights", "scores"), "weights and scores must both be lists, or both be {network: …}"
 
 
-def _missing(key: str, value: Paths | dict[str, Seeds] | dict[str, Paths] | None) -> Iterator[Conflict]:
-    """What names no file."""
+def _missing_files(key: str, value: Paths | dict[str, Seeds] | dict[str, Paths] | None) -> Iterator[Conflict]:
+    """Yield the texts of one key that name no file."""
     groups = list(value.values()) if isinstance(value, dict) else [] if value is None else [value]
     if isinstance(value, dict) and not groups:
         yield (key,), f"{key} names no network"

@@ -1,10 +1,11 @@
-"""The settings of ``export``."""
+"""Settings of ``export``."""
 
 from __future__ import annotations
 
 from typing import ClassVar, Literal
 
 from dmcnn.settings.base import Paths, setting
+from dmcnn.settings.network import OWN_MODEL, OwnModel
 from dmcnn.settings.reading import Reading
 
 FileFormat = Literal["onnx", "torch", "qonnx", "json", "table"]
@@ -16,22 +17,23 @@ class ExportSettings(Reading):
     weight_file: str = setting(
         example="outputs/DM-CNN_model_best.ckpt",
         section="input files",
-        description="checkpoint of dmcnn, a .pwf of DM-CNN, or Keras' .h5 or .hdf5",
+        description="checkpoint of dmcnn, a .pwf of DM-CNN, or a .h5 or .hdf5 of Keras",
     )
+    model: OwnModel = setting(None, section="input files", description=OWN_MODEL)
     format: FileFormat | list[FileFormat] | None = setting(
         None,
         section="outputs",
-        description="onnx: float operators; torch: a program of torch.export; qonnx: operators that round (hls4ml); "
-        "json: weights as integers; table: bits, multiplications and zeros of every layer (default: all that the "
-        "network can be)",
+        description="onnx: float operators; torch: a program of torch.export; qonnx: rounding operators (hls4ml); "
+        "json: weights as integers; table: bits, multiplications and zeros of every layer (default: all formats that "
+        "are possible for the network)",
     )
     input_file: Paths | None = setting(
         None,
         section="checks",
-        description="image files to check with, beside random images: path, list, globs",
+        description="image files for the check, in addition to random images: path, list, globs",
     )
     events: int = setting(
-        64, ge=1, section="checks", description="images of each kind to check with, at most"
+        64, ge=1, section="checks", description="largest number of images of each kind in the check"
     )
     seed_number: int = setting(
         1, ge=0, le=2**32 - 1, section="checks", description="seed of the random images"
@@ -40,7 +42,7 @@ class ExportSettings(Reading):
 
     @property
     def formats(self) -> list[str]:
-        """The formats as a list; empty if none is asked for."""
+        """Formats as a list; empty if the cfg gives none."""
         return [self.format] if isinstance(self.format, str) else [*(self.format or ())]
 
     inputs: ClassVar[tuple[str, ...]] = ("weight_file", "input_file")

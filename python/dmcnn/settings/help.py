@@ -7,19 +7,21 @@ import textwrap
 import types
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from pydantic.fields import FieldInfo
+
 from dmcnn.settings import COMMANDS
-from dmcnn.settings.base import Settings
+from dmcnn.settings.base import OWN, Names, Settings
 
 SHORT = {"-n": "entries", "--top": "top"}
-"""Options that DM-CNN users type, and the keys they stand for."""
+"""Options of DM-CNN -> key."""
 
 SWITCHES = {"--list-layers": "list_layers=True"}
-"""Options without a value, and what they stand for."""
+"""Options without a value -> ``key=value``."""
 
 REQUIRED = "required"
 INDENT = 6 * " "
 LAST = ("outputs", "machine")
-"""Headings that close every help text."""
+"""Headings at the end of every help text."""
 
 
 def type_name(annotation: Any) -> str:
@@ -34,10 +36,20 @@ def type_name(annotation: Any) -> str:
     return str(getattr(get_origin(annotation) or annotation, "__name__", annotation))
 
 
-def choices(annotation: Any) -> list[str]:
-    """Return the words that a key may be, or an empty list if it may be others."""
-    words = [word.strip("'") for word in type_name(annotation).split(" or ") if word.startswith("'")]
-    return ["True", "False"] if type_name(annotation) == "bool" else words
+def field_type(field: FieldInfo) -> str:
+    """Return the type or the valid words of a key, for errors and help."""
+    words = [word for names in field.metadata if isinstance(names, Names) for word in names.known]
+    return " or ".join([*map(repr, words), OWN]) if words else type_name(field.annotation)
+
+
+def choices(field: FieldInfo) -> list[str]:
+    """Return the built-in words of a key, or an empty list if any value of its type is valid."""
+    kinds = field_type(field).split(" or ")
+    return (
+        ["True", "False"]
+        if kinds == ["bool"]
+        else [kind.strip("'") for kind in kinds if kind.startswith("'")]
+    )
 
 
 def sections(cls: type[Settings]) -> dict[str, list[str]]:
@@ -81,10 +93,16 @@ def _paragraph(cls: type[Settings], key: str, width: int) -> list[str]:
     """Return the lines about one key."""
     field = cls.model_fields[key]
     value = "" if field.is_required() else f" = {field.default!r}"
-    head = f"  {key}{value}   ({type_name(field.annotation)})"
+    head = f"  {key}{value}   ({field_type(field)})"
     return [
         head,
-        *textwrap.wrap(str(field.description), width, initial_indent=INDENT, subsequent_indent=INDENT),
+        *textwrap.wrap(
+            str(field.description),
+            width,
+            initial_indent=INDENT,
+            subsequent_indent=INDENT,
+            break_on_hyphens=False,  # dark-trident is one word
+        ),
     ]
 
 
@@ -101,7 +119,7 @@ def example_cfg(command: str) -> str:
                 example = (field.examples or [""])[0]
                 lines.append(f"{key} = {example!r}")
             else:
-                lines.append(f"# {key} = {field.default!r}   # {type_name(field.annotation)}")
+                lines.append(f"# {key} = {field.default!r}   # {field_type(field)}")
     return "\n".join(lines) + "\n"
 
 
@@ -110,7 +128,7 @@ def completion(shell: str) -> str:
     words = {name: [f"{key}=" for key in cls.model_fields] for name, cls in COMMANDS.items()}
     for name, cls in COMMANDS.items():
         for key, field in cls.model_fields.items():
-            words[name] += [f"{key}={choice}" for choice in choices(field.annotation)]
+            words[name] += [f"{key}={choice}" for choice in choices(field)]
     names = " ".join([*COMMANDS, "cfg", "completion", "help"])
     if shell == "fish":
         lines = [f"complete -c dmcnn -n __fish_use_subcommand -a '{names}'"]

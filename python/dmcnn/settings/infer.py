@@ -7,11 +7,11 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator
 
 from dmcnn.settings.base import Label, Paths, setting
-from dmcnn.settings.network import Network, quarter_turn
+from dmcnn.settings.network import NetworkSettings, quarter_turn
 
 
-class InferSettings(Network):
-    """Score every entry of every file, into one CSV per file."""
+class InferSettings(NetworkSettings):
+    """Score every entry of every file; writes one CSV per file."""
 
     weight_file: str = setting(
         example="outputs/DM-CNN_model_best.ckpt",
@@ -21,13 +21,15 @@ class InferSettings(Network):
     input_csv: Paths | None = setting(
         None,
         section="input files",
-        description="analysis CSV joined on run, subrun, event; one per input file",
+        description="analysis CSV to join on run, subrun, event; one per input file",
     )
     rotation: Annotated[Literal[0, 90, 180, 270], BeforeValidator(quarter_turn)] = setting(
-        0, section="robustness", description="[degrees] turn every image first, a test of robustness"
+        0, section="robustness", description="[degrees] rotate every image first, as a test of robustness"
     )
     label: Label | None = setting(
-        None, section="classes and labels", description="as in training (default: the checkpoint's rule)"
+        None,
+        section="classes and labels",
+        description="class of an event, as in training (default: the rule of the checkpoint)",
     )
 
     inputs: ClassVar[tuple[str, ...]] = ("input_file", "weight_file", "input_csv")

@@ -1,4 +1,4 @@
-"""The settings of the commands that use a trained network."""
+"""Settings that all commands with a trained network share."""
 
 from __future__ import annotations
 
@@ -9,14 +9,20 @@ from dmcnn.settings.reading import Reading
 
 
 def quarter_turn(value: Any) -> Any:
-    """DM-CNN wrote ``rotation = False``; its True never worked, for the angle was undefined."""
+    """Return 0 for False, which cfg files of DM-CNN hold; ValueError for True, whose angle DM-CNN never defined."""
     if value is True:
-        raise ValueError("give the angle in degrees (90, 180 or 270): DM-CNN's True never named one")
+        raise ValueError("expected the angle in degrees (90, 180 or 270): True has no angle")
     return 0 if value is False else value
 
 
-class Network(Reading):
-    """How a trained network is used; what is not given here comes from its checkpoint."""
+OwnModel = str | list[str] | None
+OWN_MODEL = (
+    "network in the weight file if it is a plug-in, module:Name as in training; no other module is imported"
+)
+
+
+class NetworkSettings(Reading):
+    """Keys of the use of a trained network; preprocessing that is not given comes from its checkpoint."""
 
     input_file: Paths = setting(
         example="*.root",
@@ -26,18 +32,18 @@ class Network(Reading):
     weight_file: str | None = setting(
         None, section="input files", description="checkpoint of dmcnn or a .pwf of DM-CNN"
     )
-    output_dir: str = setting(
-        "outputs", section="outputs", description="folder of everything that is written"
-    )
+    model: OwnModel = setting(None, section="input files", description=OWN_MODEL)
+    output_dir: str = setting("outputs", section="outputs", description="folder of all output files")
     batch_size: int = setting(8, ge=1, section="machine", description="images per forward pass")
     precision: Literal["32", "bf16"] = setting(
-        "32", section="machine", description="bf16 is faster and wrong by up to 0.02 in the logit"
+        "32", section="machine", description="bf16 is faster, with errors of up to 0.02 in the logit"
     )
 
     def network(self) -> dict[str, Any]:
-        """How to open the weight file."""
+        """Return the arguments with which the weight file is opened."""
         return {
-            "asked": self.reading(),
+            "model": self.model,
+            "overrides": self.reading(),
             "gpuid": self.GPUID,
             "precision": self.precision,
             "batch_size": self.batch_size,

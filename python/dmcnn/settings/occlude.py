@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from dmcnn.settings.base import setting
-from dmcnn.settings.network import Network
+from dmcnn.settings.network import NetworkSettings
 
 
-class OccludeSettings(Network):
-    """Score an event again with every charged pixel's surroundings blanked; resumes where it stopped."""
+class OccludeSettings(NetworkSettings):
+    """Score an event again for every charged pixel, with a window around it blanked; resumes where it stopped."""
 
     weight_file: str = setting(
         example="outputs/DM-CNN_model_best.ckpt",
@@ -26,7 +26,7 @@ class OccludeSettings(Network):
         None,
         ge=0,
         section="occlusion windows",
-        description="[frames] half depth of the window of time frames (default: all of them)",
+        description="[frames] half depth of the window in time frames (default: all frames)",
     )
     normalization: bool = setting(
         True, section="pictures", description="draw the maps scaled to 0..1 instead of raw scores"
@@ -34,18 +34,18 @@ class OccludeSettings(Network):
     border: Literal["clip", "skip"] = setting(
         "clip",
         section="occlusion windows",
-        description="windows over the border: clipped to the image, or skipped as DM-CNN does",
+        description="windows across the border of the image: clipped, or skipped as in DM-CNN",
     )
     fill: Literal["zero", "mean", "noise"] = setting(
         "zero",
         section="occlusion windows",
-        description="charge under a window: none, the mean of the plane's charged pixels, or drawn from them",
+        description="charge under a window: zero, the mean of the charged pixels of the plane, or values of them",
     )
     stride: int = setting(
         1,
         ge=1,
         section="occlusion windows",
-        description="[pixels] 1 = a window around every charged pixel; s = one per s x s cell with charge",
+        description="[pixels] 1 = one window per charged pixel; s = one window per s x s cell with charge",
     )
     seed_number: int = setting(1, ge=0, le=2**32 - 1, section="machine", description="seed of fill = noise")
     zoom: bool = setting(

@@ -1,21 +1,23 @@
-"""What is trained, and how: the keys of the network, the loss, the optimiser and the constraints."""
+"""Settings of network, loss, targets, optimiser and constraints of a training."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from dmcnn.settings.base import Conflict, setting
+from dmcnn.settings.base import Conflict, Names, setting
 from dmcnn.settings.reading import Reading
 
 ARCHITECTURE = (
     "drop_out", "filters_1", "filters_2", "kernel_1", "kernel_2", "pool", "dense_1", "dense_2", "activation", "l2",
     "bits_1", "bits_2",
 )  # fmt: skip
-"""Keys that go to the network as they are, if they are given; which of them it takes is its own affair."""
+"""Keys that are arguments of the network where the cfg gives them; the network checks which of them it takes."""
 
+LOSSES = ("bce", "cross_entropy", "focal", "gaussian_nll", "clipped_nll")
+OPTIMIZERS = ("adam", "nadam")
 REGRESSION = ("gaussian_nll", "clipped_nll")
-"""Losses of networks that estimate numbers."""
+"""Losses of networks that estimate targets."""
 
 FOR_REGRESSION = (
     "target_scales", "pitch", "diagonal", "covariance", "constraints", "constraint_rate", "constraint_damping",
@@ -23,8 +25,8 @@ FOR_REGRESSION = (
 )  # fmt: skip
 
 
-class Recipe(Reading):
-    """The network and how its weights are found."""
+class RecipeSettings(Reading):
+    """Keys of the network and of the optimisation of its weights."""
 
     learning_rate: float = setting(
         gt=0, example=0.0005, section="optimisation", description="step size of the optimiser"
@@ -33,12 +35,19 @@ class Recipe(Reading):
         ge=1, example=4, section="optimisation", resume="free", description="passes over the training set"
     )
 
-    model: str = setting("mpid", section="network", description="network")
+    model: str = setting(
+        "mpid",
+        section="network",
+        description="network, or module:Name of your own in the folder of the cfg or the working directory",
+    )
     drop_out: float | None = setting(
         None, ge=0, lt=1, section="network", description="dropout probability (default: the model's)"
     )
     filters_1: int | None = setting(
-        None, ge=1, section="network", description="filters of the first convolution (models that say so)"
+        None,
+        ge=1,
+        section="network",
+        description="filters of the first convolution (models with this argument)",
     )
     filters_2: int | None = setting(
         None, ge=1, section="network", description="filters of the second convolution"
@@ -70,13 +79,18 @@ class Recipe(Reading):
         description="bits of weights and activations of the convolutions; 0 = not quantised",
     )
     bits_2: int | None = setting(
-        None, ge=0, le=8, section="network", description="likewise of the dense layers"
+        None,
+        ge=0,
+        le=8,
+        section="network",
+        description="bits of weights and activations of the dense layers; 0 = not quantised",
     )
 
-    loss: Literal["bce", "cross_entropy", "focal", "gaussian_nll", "clipped_nll"] = setting(
+    loss: Annotated[str, Names("dmcnn.losses", LOSSES)] = setting(
         "bce",
         section="loss and targets",
-        description="loss function on the logits; of targets gaussian_nll, or clipped_nll as SmartPixels' first one",
+        description="loss on the logits; for targets gaussian_nll, or clipped_nll, the first loss of SmartPixels; or "
+        "module:Name of your own, see model",
     )
     focal_gamma: float | None = setting(
         None, ge=0, section="loss and targets", description="focusing exponent of loss = focal (default 2)"
@@ -85,56 +99,58 @@ class Recipe(Reading):
         None,
         min_length=1,
         section="loss and targets",
-        description="what to estimate, as the files call it; then there are no classes",
+        description="numbers to estimate, by their names in the files; a network with targets has no classes",
     )
     target_scales: list[float] | Literal["fixed", "percentile", "pitch"] = setting(
         "fixed",
         section="loss and targets",
-        description="the network sees target / scale: numbers; fixed = 75, 18.75 um, 8, 0.5 of the midplanes and "
-        "cotangents; percentile = the 99th of the training files; pitch = 1.5 pitches",
+        description="the network estimates target / scale: numbers; fixed = 75, 18.75 um, 8, 0.5 for mid-planes and "
+        "cotangents; percentile = the 99th of the absolute values in training files; pitch = 1.5 pitches",
     )
     pitch: list[float] | None = setting(
         None,
         min_length=2,
         max_length=2,
         section="loss and targets",
-        description="[um] of the pixels along x and y, for target_scales = pitch",
+        description="[um] pixel pitch along x and y, for target_scales = pitch",
     )
     diagonal: Literal["softplus", "relu"] = setting(
         "softplus",
         section="loss and targets",
-        description="how outputs become the positive diagonal of the covariance's factor",
+        description="function that makes the diagonal of the factor of the covariance positive",
     )
     covariance: Literal["full", "diagonal"] = setting(
-        "full", section="loss and targets", description="of the estimates"
+        "full", section="loss and targets", description="covariance of the estimates"
     )
 
-    optimizer: Literal["adam", "nadam"] = setting(
-        "adam", section="optimisation", description="nadam: as in Keras"
+    optimizer: Annotated[str, Names("dmcnn.optimizers", OPTIMIZERS)] = setting(
+        "adam",
+        section="optimisation",
+        description="optimiser; nadam as in Keras; or module:Name of your own or of torch, such as torch.optim:AdamW",
     )
     schedule: Literal["constant", "cosine"] = setting(
         "constant",
         section="optimisation",
-        description="of the step size; cosine: down to 0 at the end of the training",
+        description="schedule of the step size; cosine: falls to 0 at the end of the training",
     )
     schedule_start: float = setting(
         0.0,
         ge=0,
         lt=1,
         section="optimisation",
-        description="share of the training after which it begins, or constraint_warmup if longer",
+        description="share of the training before the step size falls, or constraint_warmup if that is longer",
     )
     weight_limit: float | None = setting(
         None,
         gt=0,
         section="optimisation",
-        description="weights and biases are kept within plus and minus this (quantised networks: 1)",
+        description="limit of the absolute value of weights and biases (quantised networks: 1)",
     )
     gradient_limit: float | None = setting(
         None,
         gt=0,
         section="optimisation",
-        description="longer gradients are shortened to this norm: single events cannot upset a training",
+        description="gradients with a larger norm are scaled to this norm, which limits the effect of single events",
     )
     l1_weights: float = setting(
         0.0, ge=0, section="optimisation", description="penalty per absolute weight of all kernels"
@@ -146,18 +162,18 @@ class Recipe(Reading):
         0.0,
         ge=0,
         section="optimisation",
-        description="penalty per squared input of the hidden activations, mean over the events",
+        description="penalty per squared input of the hidden activations, mean over events",
     )
     patience: int = setting(
         0,
         ge=0,
         section="optimisation",
-        description="training ends after so many evaluations without a better one; 0 = never",
+        description="number of evaluations without improvement after which the training ends; 0 = never",
     )
     constraints: list[str] | None = setting(
         None,
         section="constraints",
-        description='what the weights or outputs must obey (MDMM), such as ["zeros >= 0.75", "pull_width == 1"]',
+        description='constraints on weights or outputs (MDMM), such as ["zeros >= 0.75", "pull_width == 1"]',
     )
     constraint_rate: float | None = setting(
         None,
@@ -173,18 +189,19 @@ class Recipe(Reading):
         ge=0,
         le=1,
         section="constraints",
-        description="share of the training over which the constraints come into force",
+        description="share of the training over which the constraints rise to their full strength",
     )
 
     def conflicts(self) -> Iterator[Conflict]:
+        """Yield contradictions between keys that are each valid alone."""
         yield from super().conflicts()
         if self.focal_gamma is not None and self.loss != "focal":
             yield ("focal_gamma", "loss"), f"focal_gamma needs loss = 'focal', not {self.loss!r}"
-        if (self.targets is None) == (self.loss in REGRESSION):
+        if self.loss in LOSSES and (self.targets is None) == (self.loss in REGRESSION):
             losses = " and ".join(map(repr, REGRESSION))
             yield (
                 ("targets", "loss"),
-                f"loss = {self.loss!r} with targets = {self.targets}: {losses} go with targets",
+                f"loss = {self.loss!r} with targets = {self.targets}: {losses} need targets, others classes",
             )
         if self.targets is not None and len(set(self.targets)) != len(self.targets):
             yield ("targets",), f"targets = {self.targets} names one twice"
@@ -197,12 +214,12 @@ class Recipe(Reading):
         ):
             yield (
                 ("target_scales",),
-                f"target_scales = {self.target_scales}: one above 0 for each of {self.targets}",
+                f"target_scales = {self.target_scales}: expected a number above 0 for each of {self.targets}",
             )
         if (self.pitch is not None) != (self.target_scales == "pitch"):
             yield ("pitch", "target_scales"), "pitch and target_scales = 'pitch' go together"
         if self.loss == "clipped_nll" and (self.diagonal, self.covariance) != ("relu", "full"):
-            yield ("loss", "diagonal"), "loss = 'clipped_nll' has diagonal = 'relu' and covariance = 'full'"
+            yield ("loss", "diagonal"), "loss = 'clipped_nll' needs diagonal = 'relu' and covariance = 'full'"
         if self.schedule_start and self.schedule == "constant":
             yield ("schedule_start", "schedule"), "schedule_start needs schedule = 'cosine'"
         for key in ("constraint_rate", "constraint_damping", "constraint_warmup"):
@@ -210,5 +227,28 @@ class Recipe(Reading):
                 yield (key,), f"{key} needs constraints"
 
     def architecture(self) -> dict[str, Any]:
-        """The arguments of the network that the cfg gives."""
+        """Return the arguments of the network that the cfg gives."""
         return self.model_dump(include=set(ARCHITECTURE), exclude_none=True)
+
+    def recipe(self) -> dict[str, Any]:
+        """Return what every step does to the weights, see training.optimiser.Recipe."""
+        return {
+            **self.model_dump(
+                include={"learning_rate", "optimizer", "schedule", "weight_limit", "gradient_limit"}
+            ),
+            "l1": self.l1_weights,
+            "l2": self.l2_weights,
+            "activity_l2": self.l2_activity,
+        }
+
+    def multipliers(self) -> dict[str, Any]:
+        """Return how the constraints are enforced, see training.setup.ConstraintOptions."""
+        given = {
+            "rate": self.constraint_rate,
+            "damping": self.constraint_damping,
+            "warmup": self.constraint_warmup,
+        }
+        return {
+            "texts": self.constraints,
+            **{what: value for what, value in given.items() if value is not None},
+        }

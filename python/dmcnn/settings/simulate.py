@@ -1,4 +1,4 @@
-"""The settings of ``simulate``."""
+"""Settings of ``simulate``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dmcnn.settings.base import Settings, setting
 
 
 class SimulateSettings(Settings):
-    """Write a simulated sample; what is not given is as the sample has it (in brackets below)."""
+    """Write a simulated sample; defaults depend on the sample and are given in brackets."""
 
     output: str = setting(
         example="sample.h5",
@@ -30,7 +30,7 @@ class SimulateSettings(Settings):
         le=2**32 - 1,
         section="sample",
         sample=False,
-        description="seed; event i depends on it and on i alone",
+        description="seed; event i depends on the seed and on i alone",
     )
     product: Literal["sparse2d", "image2d"] | None = setting(
         None,
@@ -61,7 +61,7 @@ class SimulateSettings(Settings):
     dark_photon_mass: float | None = setting(
         None,
         section="dark-trident",
-        description="[MeV] with the energy it sets the e+e- opening angle (dark-trident 50.0)",
+        description="[MeV] mass; with the energy it determines the opening angle of the pair (dark-trident 50.0)",
     )
     dark_photon_energy: float | None = setting(
         None, section="dark-trident", description="[MeV] mean kinetic energy (dark-trident 400.0)"
@@ -74,7 +74,7 @@ class SimulateSettings(Settings):
     cosmic_fraction: float | None = setting(
         None,
         section="dark-trident",
-        description="share of cosmic muons in the background; the rest: neutrinos (dark-trident 0.3)",
+        description="share of cosmic muons in the background; the rest are neutrinos (dark-trident 0.3)",
     )
     stopping_fraction: float | None = setting(
         None,
@@ -94,12 +94,12 @@ class SimulateSettings(Settings):
     cosmic_flux: float | None = setting(
         None,
         section="dark-trident",
-        description="[1/(cm^2 min)] muons laid over every event (dark-trident 1.0)",
+        description="[1/(cm^2 min)] flux of cosmic muons overlaid on every event (dark-trident 1.0)",
     )
     fractions: list[float] | None = setting(
         None,
         section="lariat",
-        description="share of electron, kaon, muon, photon, pion, pion_zero (lariat None, which is equal, in turn)",
+        description="shares of electron, kaon, muon, photon, pion, pion_zero (lariat None: equal, in turn)",
     )
     momentum_lo: float | None = setting(
         None, section="lariat", description="[MeV/c] lowest momentum of the beam (lariat 200.0)"
@@ -118,12 +118,12 @@ class SimulateSettings(Settings):
     gain: float | None = setting(
         None,
         section="detector and readout",
-        description="[ADC/MeV] per ionisation energy that escapes recombination (dark-trident 220.0, lariat 220.0)",
+        description="[ADC/MeV] charge per ionisation energy after recombination (dark-trident 220.0, lariat 220.0)",
     )
     lifetime: float | None = setting(
         None,
         section="detector and readout",
-        description="[us] of drifting electrons (dark-trident 18000.0, lariat 1000.0)",
+        description="[us] lifetime of drifting electrons (dark-trident 18000.0, lariat 1000.0)",
     )
     shaping: float | None = setting(
         None,
@@ -133,33 +133,39 @@ class SimulateSettings(Settings):
     noise: float | None = setting(
         None,
         section="detector and readout",
-        description="rms of a pixel: [ADC] (dark-trident 2.8, lariat 6.0), [GeV] (calorimeter 0.045)",
+        description="rms noise of a pixel: [ADC] (dark-trident 2.8, lariat 6.0), [GeV] (calorimeter 0.045)",
     )
     zero_suppression: float | None = setting(
         None,
         section="detector and readout",
-        description="pixels below are not stored: [ADC] (dark-trident 7.0, lariat 20.0), [GeV] (calorimeter 0.1), "
+        description="threshold of stored pixels: [ADC] (dark-trident 7.0, lariat 20.0), [GeV] (calorimeter 0.1), "
         "[electrons] (smartpixel 25.0)",
     )
     electron_fraction: float | None = setting(
         None, section="calorimeter", description="share of electrons (calorimeter 0.5)"
     )
     transverse_momentum: float | None = setting(
-        None, section="calorimeter", description="[GeV] of the particles (calorimeter 50.0)"
+        None,
+        section="calorimeter",
+        description="[GeV] transverse momentum of the particles (calorimeter 50.0)",
     )
     field: float | None = setting(
-        None, section="calorimeter", description="[T] of the solenoid (calorimeter 3.8)"
+        None, section="calorimeter", description="[T] magnetic field of the solenoid (calorimeter 3.8)"
     )
     material: float | None = setting(
         None,
         section="calorimeter",
-        description="[radiation lengths] before the crystals at eta = 0 (calorimeter 0.4)",
+        description="[radiation lengths] material in front of the crystals at eta = 0 (calorimeter 0.4)",
     )
     conversions: float | None = setting(
-        None, section="calorimeter", description="share of converted photons that are kept (calorimeter 0.45)"
+        None,
+        section="calorimeter",
+        description="share of converted photons that stay in the sample (calorimeter 0.45)",
     )
     stochastic: float | None = setting(
-        None, section="calorimeter", description="[sqrt(GeV)] energy resolution (calorimeter 0.028)"
+        None,
+        section="calorimeter",
+        description="[sqrt(GeV)] stochastic term of the energy resolution (calorimeter 0.028)",
     )
     constant: float | None = setting(
         None, section="calorimeter", description="constant term of the energy resolution (calorimeter 0.003)"
@@ -167,7 +173,7 @@ class SimulateSettings(Settings):
     geometry: str | None = setting(
         None,
         section="smartpixel",
-        description="pixels: t1 to t5 50 um wide and 10 to 25 um high, t6 and t7 100 x 25 um (smartpixel t2)",
+        description="pixel size: t1 to t5 50 um wide and 10 to 25 um high, t6 and t7 100 x 25 um (smartpixel t2)",
     )
     rows_per_file: int | None = setting(
         None,

@@ -1,16 +1,17 @@
-"""The settings of ``train``."""
+"""Settings of ``train``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from dmcnn._common.errors import nearest
+from dmcnn.detectors.lartpc import CLASSES
 from dmcnn.settings.base import Conflict, Label, Paths, setting
-from dmcnn.settings.recipe import Recipe
+from dmcnn.settings.recipe import RecipeSettings
 
 
-class TrainSettings(Recipe):
+class TrainSettings(RecipeSettings):
     """Train a network; resumes where an interrupted run of the same name stopped."""
 
     input_train: Paths = setting(
@@ -20,50 +21,57 @@ class TrainSettings(Recipe):
         description="training files: path, list, globs, or sample://name/split?events=N",
     )
     input_test: Paths | None = setting(
-        None, section="input files", resume="free", description="test files, likewise; or give test_fraction"
+        None,
+        section="input files",
+        resume="free",
+        description="test files: path, list, globs; or give test_fraction",
     )
     input_validation: Paths | None = setting(
         None,
         section="input files",
-        description="files to choose the best weights by (default: the test files, as DM-CNN does)",
+        description="validation files, which determine the best weights (default: the test files, as in DM-CNN)",
     )
     test_fraction: float | None = setting(
         None,
         gt=0,
         lt=1,
         section="input files",
-        description="share of every class of input_train kept for the test, instead of input_test",
+        description="share of every class of input_train that is used for the test, instead of input_test",
     )
     validation_fraction: float | None = setting(
         None,
         gt=0,
         lt=1,
         section="input files",
-        description="share of every class of input_train kept to choose the best weights by",
+        description="share of every class of input_train that is used for validation, instead of input_validation",
     )
     events_train: list[int] | None = setting(
         None,
         min_length=2,
         max_length=2,
         section="input files",
-        description="[first, end] entries to take of every training file",
+        description="[first, end] range of the entries of every training file",
     )
     events_validation: list[int] | None = setting(
         None,
         min_length=2,
         max_length=2,
         section="input files",
-        description="likewise of every validation file",
+        description="[first, end] range of the entries of every validation file",
     )
     events_test: list[int] | None = setting(
-        None, min_length=2, max_length=2, section="input files", description="likewise of every test file"
+        None,
+        min_length=2,
+        max_length=2,
+        section="input files",
+        description="[first, end] range of the entries of every test file",
     )
 
     num_class: int | None = setting(
         None,
         ge=2,
         section="classes and labels",
-        description="number of classes (default: as many as classes names)",
+        description="number of classes (default: the number of names in classes)",
     )
     classes: list[str] | None = setting(
         None, section="classes and labels", description="class names in the order of the logits"
@@ -75,13 +83,13 @@ class TrainSettings(Recipe):
         "run == 100",
         section="classes and labels",
         description="class of an event: a condition on run/subrun/event (true = signal), "
-        '{"file pattern": class} or {PDG code: class}; "prefix": the class that the file name begins with; '
-        '"y": the number that the file stores',
+        '{"file pattern": class} or {PDG code: class}; "prefix": the class name at the beginning of the file name; '
+        '"y": the class number in the file',
     )
     scaling: Literal["none", "minmax"] = setting(
         "none",
         section="classes and labels",
-        description="minmax: every image is scaled to 0.1 .. 1.1 as (x - min) / (max - min) + 0.1",
+        description="scaling of pixel values; minmax: every image to 0.1 .. 1.1 as (x - min) / (max - min) + 0.1",
     )
     augment: bool = setting(
         True, section="augmentation", description="random flips and transposition of training images"
@@ -91,23 +99,27 @@ class TrainSettings(Recipe):
         ge=0,
         lt=1,
         section="augmentation",
-        description="move training images by up to this share of either side, both ways",
+        description="random shifts of training images, up to this share of either side",
     )
     augment_rotation: float = setting(
         0.0,
         ge=0,
         le=180,
         section="augmentation",
-        description="[degrees] turn training images by up to this angle, both ways",
+        description="[degrees] random rotations of training images, up to this angle both ways",
     )
     augment_noise: float = setting(
         0.0,
         ge=0,
         section="augmentation",
-        description="rms of what is added to active pixels of training images",
+        description="rms of the noise that is added to active pixels of training images",
     )
     augment_mask: float = setting(
-        0.0, ge=0, lt=1, section="augmentation", description="probability to leave out an active pixel"
+        0.0,
+        ge=0,
+        lt=1,
+        section="augmentation",
+        description="probability that an active pixel of a training image is removed",
     )
     batch_size_train: int = setting(32, ge=1, section="optimisation", description="training images per step")
     batch_size_test: int = setting(
@@ -152,10 +164,10 @@ class TrainSettings(Recipe):
         section="evaluation and checkpoints",
         resume="free",
         trials="free",
-        description="steps between checkpoints to resume from",
+        description="steps between the checkpoints from which a training resumes",
     )
     seed: bool = setting(
-        True, section="machine", description="use seed_number; False draws a seed and records it"
+        True, section="machine", description="use seed_number; False draws a random seed and records it"
     )
     seed_number: int = setting(
         1, ge=0, le=2**32 - 1, section="machine", description="seed of Python, NumPy, torch and the loader"
@@ -165,10 +177,10 @@ class TrainSettings(Recipe):
         section="machine",
         resume="free",
         trials="free",
-        description='where read images are kept: "memory", or a folder for files mapped into memory',
+        description='cache of the images: "memory", or a folder for memory-mapped files',
     )
     precision: Literal["auto", "32", "bf16"] = setting(
-        "auto", section="machine", description="auto = bf16 where the hardware has it"
+        "auto", section="machine", description="auto = bf16 where the hardware supports it"
     )
     resume: bool = setting(
         True,
@@ -176,7 +188,7 @@ class TrainSettings(Recipe):
         resume="free",
         trials="free",
         tune=False,
-        description="continue from the last checkpoint of this name; False starts anew",
+        description="continue from the last checkpoint with this name; False starts anew",
     )
     weights_directory: str = setting(
         "outputs",
@@ -192,7 +204,7 @@ class TrainSettings(Recipe):
         resume="free",
         trials="free",
         tune=False,
-        description="folder of metrics, figures and the used cfg",
+        description="folder of metrics, figures and the cfg of the run",
     )
 
     retired: ClassVar[dict[str, str]] = {
@@ -205,21 +217,22 @@ class TrainSettings(Recipe):
     inputs: ClassVar[tuple[str, ...]] = ("input_train", "input_test", "input_validation")
 
     def conflicts(self) -> Iterator[Conflict]:
+        """Yield contradictions between keys that are each valid alone."""
         yield from super().conflicts()
         yield from self._parts()
         yield from self._classes() if self.targets is None else self._targets()
 
     def _targets(self) -> Iterator[Conflict]:
-        """What targets do not go with."""
+        """Yield keys that contradict targets."""
         for key in ("classes", "signal", "num_class", "label"):
             if getattr(self, key) != TrainSettings.model_fields[key].default:
-                yield (key, "targets"), f"{key} is of classes: a network with targets has none"
+                yield (key, "targets"), f"{key} is a key of classes, and a network with targets has none"
         for key in ("augment", "augment_shift", "augment_rotation"):
             if getattr(self, key):
-                yield (key, "targets"), f"{key} = {getattr(self, key)} moves images but not their targets"
+                yield (key, "targets"), f"{key} = {getattr(self, key)} changes images but not their targets"
 
     def _classes(self) -> Iterator[Conflict]:
-        """What is wrong with the classes."""
+        """Yield contradictions between classes, signal and label."""
         names = self.class_names
         by_condition = isinstance(self.label, str) and self.label not in ("prefix", "y")
         if self.classes is None and (self.num_class not in (None, 2) or not by_condition):
@@ -241,43 +254,82 @@ class TrainSettings(Recipe):
                 yield ("label",), str(error)
 
     def _parts(self) -> Iterator[Conflict]:
-        """What is wrong with the choice of the events to train, validate and test on."""
-        for what, files, share in (
+        """Yield contradictions between the keys that select training, validation and test events."""
+        for name, files, share in (
             ("test", self.input_test, self.test_fraction),
             ("validation", self.input_validation, self.validation_fraction),
         ):
-            keys = f"input_{what}", f"{what}_fraction"
+            keys = f"input_{name}", f"{name}_fraction"
             if files is not None and share is not None:
-                yield keys, f"{' and '.join(keys)} both choose the {what} events: give one"
-            if files is None and getattr(self, f"events_{what}") is not None:
-                yield (f"events_{what}",), f"events_{what} needs input_{what}"
+                yield keys, f"{' and '.join(keys)} both select the {name} events: give one"
+            if files is None and getattr(self, f"events_{name}") is not None:
+                yield (f"events_{name}",), f"events_{name} needs input_{name}"
         if self.input_test is None and self.test_fraction is None:
-            yield ("input_test", "test_fraction"), "which test events? give input_test or test_fraction"
+            yield ("input_test", "test_fraction"), "no test events: give input_test or test_fraction"
         if (self.test_fraction or 0) + (self.validation_fraction or 0) >= 1:
             keys = "test_fraction", "validation_fraction"
             yield keys, f"{' and '.join(keys)} leave nothing to train on"
 
-    def part(self, what: str) -> tuple[Paths, list[int] | None] | None:
-        """Files of the "train", "validation" or "test" events and the entries of each, if files are given."""
-        files, entries = {
+    @property
+    def sources(self) -> dict[str, tuple[Paths, list[int] | None]]:
+        """Files of the "train", "validation" and "test" events that are given, and the entries of each."""
+        files = {
             "train": (self.input_train, self.events_train),
             "validation": (self.input_validation, self.events_validation),
             "test": (self.input_test, self.events_test),
-        }[what]
-        return None if files is None else (files, entries)
+        }
+        return {what: (inputs, entries) for what, (inputs, entries) in files.items() if inputs is not None}
 
     @property
     def shares(self) -> dict[str, float]:
-        """Shares of the training events that are kept for validation and test."""
-        found = {"validation": self.validation_fraction, "test": self.test_fraction}
-        return {what: share for what, share in found.items() if share is not None}
+        """Shares of the training events that are used for validation and test."""
+        shares = {"validation": self.validation_fraction, "test": self.test_fraction}
+        return {name: share for name, share in shares.items() if share is not None}
 
     @property
     def class_names(self) -> list[str]:
-        """The classes in the order of the logits; DM-CNN's are signal, background. None with targets."""
-        return [] if self.targets else self.classes or ["signal", "background"]
+        """Class names in the order of the logits, by default signal, background; empty with targets."""
+        return [] if self.targets else self.classes or list(CLASSES)
 
     @property
     def signal_class(self) -> str | None:
-        """The class whose score is the signal score, if any is named."""
+        """Class whose score is the signal score; None if there is no signal class."""
         return self.signal or ("signal" if "signal" in self.class_names else None)
+
+    def network(self, cfg: str) -> dict[str, Any]:
+        """Return what the user says of the network, see training.setup.NetworkOptions."""
+        keys = {"model", "scaling", "label", "loss", "diagonal", "covariance"}
+        gamma = {} if self.focal_gamma is None else {"focal_gamma": self.focal_gamma}
+        return {
+            **self.model_dump(include=keys),
+            **gamma,
+            "architecture": self.architecture(),
+            "classes": self.class_names,
+            "signal": self.signal_class,
+            "cfg": cfg,
+        }
+
+    def session(self) -> dict[str, Any]:
+        """Return the course of the training, see training.setup.SessionOptions."""
+        may_change = self.keys(resume="free")
+        if self.schedule != "constant" or self.constraints:
+            may_change.remove("EPOCHS")
+        return {
+            **self.model_dump(
+                include={
+                    "batch_size_train",
+                    "batch_size_test",
+                    "patience",
+                    "schedule_start",
+                    "precision",
+                    "resume",
+                }
+            ),
+            "epochs": self.EPOCHS,
+            "test_every_step": self.test_every_step if self.run_test else None,
+            "test_events": self.test_events_nums,
+            "save_every_step": self.save_every_step if self.save_weights else 0,
+            "seed": self.seed_number if self.seed else None,
+            "gpuid": self.GPUID,
+            "may_change": may_change,
+        }

@@ -1,4 +1,4 @@
-"""The settings of ``tune``."""
+"""Settings of ``tune``."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from dmcnn.settings.base import Conflict, Settings, setting
 from dmcnn.settings.train import TrainSettings
 
 MOST_VALUES = 1000
-"""Of a range with a step."""
+"""Largest number of values of a range with a step."""
 
 
 class TuneSettings(Settings):
-    """Search the settings of ``train`` for the best network; goes on where it stopped, on any number of machines."""
+    """Search the settings of ``train`` for the best network; resumes where it stopped, on any number of machines."""
 
     base: str = setting(
-        example="training.cfg", section="search", description="cfg of train that every trial begins with"
+        example="training.cfg", section="search", description="cfg of train that all trials share"
     )
     space: dict[str, Any] = setting(
         example={"learning_rate": [0.0003, 0.001]},
@@ -26,28 +26,28 @@ class TuneSettings(Settings):
         description='key of train -> list of choices, or {"low": a, "high": b} with "log": True or "step": s',
     )
     trials: int | None = setting(
-        None, ge=1, section="search", description="trials in all (default: the whole grid)"
+        None, ge=1, section="search", description="number of trials (default: the whole grid)"
     )
     fraction_limit: float | None = setting(
         None,
         gt=0,
         le=1,
         section="search",
-        description="so many trials as this share of all combinations, instead of trials",
+        description="number of trials as a share of all combinations, instead of trials",
     )
     sampler: Literal["tpe", "random", "grid"] = setting(
         "tpe",
         section="search",
-        description="how values are drawn: tree of Parzen estimators, or at random; random and grid draw each "
-        "combination once",
+        description="method that draws values: tpe = tree of Parzen estimators; random and grid draw each "
+        "combination once, in random order",
     )
     objective: Literal["val_loss", "val_accuracy", "val_auc"] = setting(
-        "val_loss", section="search", description="what is optimised"
+        "val_loss", section="search", description="quantity that is optimised"
     )
     pruner: Literal["none", "median", "hyperband"] = setting(
         "median",
         section="search",
-        description="stops trials that do worse than others did at the same evaluation",
+        description="rule that stops trials with worse results than others at the same evaluation",
     )
     storage: str | None = setting(
         None,
@@ -56,10 +56,10 @@ class TuneSettings(Settings):
         "(default: an SQLite file in output_dir)",
     )
     workers: int = setting(
-        1, ge=1, section="machine", description="trials at a time, each in a process of its own"
+        1, ge=1, section="machine", description="trials at the same time, each in its own process"
     )
     keep_checkpoints: bool = setting(
-        False, section="search", description="keep those of all trials, not of the best alone"
+        False, section="search", description="keep the checkpoints of all trials, not only of the best"
     )
     seed_number: int = setting(1, ge=0, le=2**32 - 1, section="search", description="seed of the sampler")
     output_dir: str = setting(
@@ -69,9 +69,10 @@ class TuneSettings(Settings):
     inputs: ClassVar[tuple[str, ...]] = ("base",)
 
     def conflicts(self) -> Iterator[Conflict]:
+        """Yield contradictions between keys that are each valid alone."""
         yield from super().conflicts()
         drawable = set(TrainSettings.model_fields) - TrainSettings.keys(tune=False)
-        space = self.space or {}  # None if what was given is no dict
+        space = self.space or {}  # None if the cfg gives another type
         for key, choice in space.items():
             if key not in drawable:
                 hint = nearest(key, drawable)
@@ -79,9 +80,12 @@ class TuneSettings(Settings):
             elif fault := _fault(choice):
                 yield ("space",), f"space: {key!r}: {fault}"
         if not space:
-            yield ("space",), "space is empty: which settings are to be searched?"
+            yield ("space",), "space is empty: expected at least one key of train"
         if self.trials is not None and self.fraction_limit is not None:
-            yield ("trials", "fraction_limit"), "trials and fraction_limit both say how many: give one"
+            yield (
+                ("trials", "fraction_limit"),
+                "trials and fraction_limit both give the number of trials: give one",
+            )
         ranges = [
             key for key, choice in space.items() if isinstance(choice, dict) and choice.get("step") is None
         ]
@@ -91,11 +95,11 @@ class TuneSettings(Settings):
         if ranges and self.fraction_limit is not None:
             yield ("fraction_limit", "space"), f"fraction_limit {listed}"
         if self.trials is None and self.fraction_limit is None and self.sampler != "grid":
-            yield ("trials",), "trials is missing: how many? (or fraction_limit, or sampler = 'grid')"
+            yield ("trials",), "trials is missing: give trials, fraction_limit, or sampler = 'grid'"
 
 
 def _fault(choice: Any) -> str:
-    """What is wrong with the values of one key, or an empty text."""
+    """Return the fault of the values of one key, or an empty text."""
     if isinstance(choice, list):
         return "" if choice else "an empty list"
     if not isinstance(choice, dict):
@@ -113,9 +117,10 @@ def _fault(choice: Any) -> str:
     if step is not None and not (high - low) / MOST_VALUES <= step <= high - low:
         return f"step = {step}, expected one that gives 2 to {MOST_VALUES} values"
     if choice.get("log") and (low <= 0 or step is not None):
-        return "log needs low above 0, and goes with no step"
+        return "log needs low above 0 and no step"
     return ""
 
 
 def _number(value: Any) -> bool:
+    """Return whether a value is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)

@@ -1,4 +1,4 @@
-"""Built-in samples: simulated detector images that need no file, reproducible from a seed."""
+"""Simulation of built-in samples: detector images that need no file, reproducible from a seed."""
 
 from collections.abc import Callable, Iterator
 
@@ -12,7 +12,7 @@ SAMPLES: dict[str, Callable[..., Iterator[SparseImages]]] = {
     "calorimeter": calorimeter.calorimeter,
     "smartpixel": smartpixel.smartpixel,
 }
-"""Name of a sample and what makes it: called with events, seed and optionally the sample's own arguments."""
+"""Name -> simulation of a sample, called with events, seed and the sample's own arguments."""
 
 VERSION = 1
-"""Raised whenever a change of the simulation changes its events, so that cached samples are made anew."""
+"""Version of the events, part of the names of cached files: increase it with any change of simulated events."""

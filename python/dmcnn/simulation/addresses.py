@@ -1,4 +1,4 @@
-"""Simulated samples by address: made once, kept in a cache, then files like any other."""
+"""Addresses of simulated samples (``sample://``): each is simulated once and cached as a file."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from tqdm import tqdm
 
 from dmcnn import __version__, simulation
 from dmcnn._common.errors import InputError, nearest
-from dmcnn._common.files import writable
+from dmcnn._common.files import output_folder
+from dmcnn.detectors.lariat import CLASSES
+from dmcnn.detectors.smartpixel import GEOMETRIES
 from dmcnn.images.sparse import SparseImages
-from dmcnn.simulation.lartpc.lariat import CLASSES
-from dmcnn.simulation.smartpixel import GEOMETRIES, LABELS
+from dmcnn.simulation.smartpixel import LABELS
 from dmcnn.writers import calorimeter, larcv3, npy, smartpixel
 
 SCHEME = "sample://"
@@ -29,13 +30,13 @@ DEFAULTS = {"events": 1000, "seed": 1}
 
 
 @dataclass(frozen=True)
-class Format:
-    """How samples are stored.
+class SampleFormat:
+    """File format of a sample.
 
     Attributes:
-        suffixes: what the names of files may end in, that of cached ones first; "" for a folder.
-        write: called with path, batches, ``attributes`` and the options.
-        options: further arguments of ``write`` that a user may choose, and their defaults.
+        suffixes: suffixes of file names, that of cached files first; "" for a folder.
+        write: writer, called with path, batches, ``attributes`` and the options.
+        options: name -> default of further arguments of ``write`` that a user may choose.
     """
 
     suffixes: tuple[str, ...]
@@ -43,55 +44,58 @@ class Format:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-LARCV3 = Format((".h5", ".hdf5"), larcv3.write, {"producer": PRODUCER, "product": "sparse2d"})
+LARCV3 = SampleFormat((".h5", ".hdf5"), larcv3.write, {"producer": PRODUCER, "product": "sparse2d"})
 
 FORMATS = {
-    "lariat": Format(("",), partial(npy.write, classes=CLASSES)),
-    "calorimeter": Format((*calorimeter.SUFFIXES, ""), calorimeter.write),
-    "smartpixel": Format(
+    "lariat": SampleFormat(("",), partial(npy.write, classes=CLASSES)),
+    "calorimeter": SampleFormat((*calorimeter.SUFFIXES, ""), calorimeter.write),
+    "smartpixel": SampleFormat(
         (smartpixel.SUFFIX, ""), partial(smartpixel.write, columns=LABELS), {"rows_per_file": 5000}
     ),
 }
-"""Formats of the samples that are not stored as LArCV3, by the name of the sample."""
+"""Sample -> format, for samples that are not stored as LArCV3."""
 
 CHOICES: dict[str, dict[str, Sequence[str]]] = {"smartpixel": {"geometry": tuple(GEOMETRIES)}}
-"""Arguments of a sample that its address may give beside the numbers, and their values."""
+"""Sample -> name -> allowed words of the arguments that its address may have, beside the numbers."""
 
 
-def format_of(sample: str) -> Format:
-    """How a sample is stored."""
+def format_of(sample: str) -> SampleFormat:
+    """Return the file format of a sample."""
     return FORMATS.get(sample, LARCV3)
 
 
 def sample_path(url: str) -> Path:
-    """The file, or folder, of ``sample://name/split?events=1000&seed=1``, simulated if the cache lacks it.
+    """Return the file or folder of ``sample://name/split?events=1000&seed=1``; simulate it unless it is cached.
 
-    That of ``smartpixel`` may choose a ``geometry`` too. The splits of one seed are independent. The same address
-    gives the same images wherever it is asked for.
-    The cache is $DMCNN_CACHE, else $XDG_CACHE_HOME/dmcnn, else ~/.cache/dmcnn.
+    ``smartpixel`` also has ``geometry``. The splits of one seed are independent. The same address gives the same
+    images on every machine. The cache is $DMCNN_CACHE, else $XDG_CACHE_HOME/dmcnn, else ~/.cache/dmcnn.
+
+    Raises:
+        InputError: an invalid address.
     """
-    name, split, numbers, chosen = parse(url)
+    name, split, numbers, arguments = parse(url)
     events, seed = numbers["events"], numbers["seed"]
-    form = format_of(name)
-    words = [name, *chosen.values(), split, events, seed, simulation.VERSION]
-    path = cache() / ("-".join(map(str, words)) + form.suffixes[0])
+    sample_format = format_of(name)
+    words = [name, *arguments.values(), split, events, seed, simulation.VERSION]
+    path = cache() / ("-".join(map(str, words)) + sample_format.suffixes[0])
     if not path.exists():
-        writable(path.parent)
+        output_folder(path.parent)
         attributes: dict[str, str | int | float] = {
             "sample": name,
             "split": split,
             "events": events,
             "seed": seed,
             "dmcnn": __version__,
-            **chosen,
+            **arguments,
         }
-        batches = simulation.SAMPLES[name](events=events, seed=split_seed(seed, split), **chosen)
-        form.write(path, counted(batches, events, url), attributes=attributes, **form.options)
+        batches = simulation.SAMPLES[name](events=events, seed=split_seed(seed, split), **arguments)
+        batches = with_progress_bar(batches, events, url)
+        sample_format.write(path, batches, attributes=attributes, **sample_format.options)
     return path
 
 
 def parse(url: str) -> tuple[str, str, dict[str, int], dict[str, str]]:
-    """Name, split, numbers (events, seed) and choices of a sample's address; InputError for anything unknown."""
+    """Parse an address into name, split, numbers (events, seed) and words; InputError for anything unknown."""
     parts = urlsplit(url)
     name, split = parts.netloc, parts.path.strip("/")
     if not url.startswith(SCHEME) or parts.fragment:
@@ -100,12 +104,12 @@ def parse(url: str) -> tuple[str, str, dict[str, int], dict[str, str]]:
         if word not in known:
             hint = nearest(word, known)
             raise InputError(f"{url}: unknown {what} {word!r}{hint}, there is {', '.join(known)}")
-    numbers, chosen, choices = dict(DEFAULTS), {}, CHOICES.get(name, {})
+    numbers, arguments, choices = dict(DEFAULTS), {}, CHOICES.get(name, {})
     for key, text in parse_qsl(parts.query, keep_blank_values=True):
         if key in choices:
             if text not in choices[key]:
                 raise InputError(f"{url}: {key} = {text!r}, expected one of {', '.join(choices[key])}")
-            chosen[key] = text
+            arguments[key] = text
             continue
         if key not in DEFAULTS:
             known = [*DEFAULTS, *choices]
@@ -115,22 +119,22 @@ def parse(url: str) -> tuple[str, str, dict[str, int], dict[str, str]]:
         if not (text.isascii() and text.isdigit() and int(text[:20]) >= (key == "events") and len(text) < 10):
             raise InputError(f"{url}: {key} = {text!r}, expected a whole number")
         numbers[key] = int(text)
-    return name, split, numbers, chosen
+    return name, split, numbers, arguments
 
 
 def split_seed(seed: int, split: str) -> int:
-    """A seed of its own for each split."""
+    """Return the seed of a split, which differs from those of the other splits."""
     return int(np.random.SeedSequence([seed, zlib.crc32(split.encode())]).generate_state(1)[0])
 
 
 def cache() -> Path:
-    """Folder of simulated samples."""
+    """Return the folder of cached samples."""
     own, xdg = os.environ.get("DMCNN_CACHE"), os.environ.get("XDG_CACHE_HOME")
     return Path(own) if own else (Path(xdg) if xdg else Path.home() / ".cache") / "dmcnn"
 
 
-def counted(batches: Iterator[SparseImages], events: int, what: str) -> Iterator[SparseImages]:
-    """The batches, with a progress bar of ``events`` events."""
+def with_progress_bar(batches: Iterator[SparseImages], events: int, what: str) -> Iterator[SparseImages]:
+    """Yield the batches and show a progress bar of ``events`` events, titled ``what``."""
     with tqdm(total=events, unit="event", desc=what) as bar:
         for batch in batches:
             yield batch

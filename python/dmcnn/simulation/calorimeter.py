@@ -17,43 +17,37 @@ from math import inf
 import numpy as np
 from numpy.typing import NDArray
 
-from dmcnn._common.errors import InputError
-from dmcnn.images.sparse import EVENT, META, UNIT_CELL, UNSET, SparseImages
-from dmcnn.simulation.blocks import Columns, in_batches
+from dmcnn.detectors.calorimeter import ENERGY_UNIT, TIME_UNIT
+from dmcnn.images.sparse import UNIT_CELL, SparseImages, sparse, unset_events
+from dmcnn.simulation.blocks import Columns, simulate_batches
+from dmcnn.simulation.ranges import check
 
 Floats = NDArray[np.float64]
 
 PHOTON, ELECTRON = 0, 1
-"""Class numbers, as published."""
-CLASSES = ("photon", "electron")
-"""Their names, in that order."""
-
-ENERGY_UNIT = 50.0
-"""[GeV] energies are stored in."""
-TIME_UNIT = 50.0
-"""[ns] times are stored in: the usual window |t| < 0.1 is 5 ns."""
+"""Class numbers, as in the published files."""
 TIME_RANGE = 0.3
-"""[TIME_UNIT] fits of a pulse that end further from 0 find any time in between."""
+"""[TIME_UNIT] largest |t|: a pulse fit that ends beyond it gets a uniform random time within."""
 
 BLOCK = 256
-"""Events that share a generator; always simulated together, so that an event does not depend on their number."""
+"""Events per generator, always simulated together, so that an event does not depend on the number of events."""
 
 RADIUS = 1.29
-"""[m] from the beam to the crystals' front."""
+"""[m] distance from the beam to the front of the crystals."""
 TRACKER = 0.04, 1.1
-"""[m] radii between which the material is."""
+"""[m] inner and outer radius of the material."""
 MATERIAL_SLOPE = 1.8
-"""Power of cosh(eta) that the material grows with, to 1.6 radiation lengths at the end of the barrel."""
+"""Power of cosh(eta) with which the material grows, to 1.6 radiation lengths at the end of the barrel."""
 BARREL = 1.4
 """Largest |eta|."""
 CRYSTAL = 0.022
 """[m] side of a crystal's front, which is also the Moliere radius of lead tungstate."""
 SOFTEST = 0.005
-"""Energy share of the softest radiated photon: softer ones go unseen."""
+"""Energy share of the softest radiated photon; softer ones are neglected."""
 RADIATIONS = 6
-"""Most photons that a charged particle radiates."""
+"""Largest number of photons that a charged particle radiates."""
 SPOTS = 1200
-"""Energy deposits per event; they carry the fluctuations of a shower's shape."""
+"""Energy deposits per event; their number sets the fluctuations of the shower shape."""
 CORE, TAIL, CORE_SHARE = 0.14, 1.0, 0.85
 """Radial profile: median radii of core and tail [Moliere radii], and the energy share of the core."""
 TIMING = 35.0, 0.15
@@ -62,9 +56,9 @@ TIMING = 35.0, 0.15
 
 @dataclass(frozen=True)
 class Detector:
-    """What the events meet: image size [crystals], field [T], material at eta = 0 [radiation lengths], share of the
-    converted photons that remain, noise and zero suppression [GeV], stochastic [sqrt(GeV)] and constant term of the
-    energy resolution."""
+    """Detector of the simulation: image size [crystals], field [T], material at eta = 0 [radiation lengths], share of
+    the converted photons that remain, noise and zero suppression [GeV], stochastic [sqrt(GeV)] and constant term of
+    the energy resolution."""
 
     shape: tuple[int, int]
     field: float
@@ -93,7 +87,7 @@ def calorimeter(
     stochastic: float = 0.028,
     constant: float = 0.003,
 ) -> Iterator[SparseImages]:
-    """Images of energy [50 GeV] and time [50 ns] around the crystal of most energy, labelled 1 electron, 0 photon.
+    """Simulate images of energy [50 GeV] and time [50 ns] around the hottest crystal; labels: 1 electron, 0 photon.
 
     Event i of a seed is the same whatever the number of events and the batch size. A crystal without energy has
     energy and time 0.
@@ -101,21 +95,22 @@ def calorimeter(
     Args:
         events: number of events.
         seed: not negative.
-        batch: images a batch.
+        batch: images per batch.
         xdim, ydim: width (azimuth) and height (pseudorapidity) of an image [crystals].
         electron_fraction: probability of an event to be an electron.
-        transverse_momentum: [GeV].
-        field: of the solenoid [T].
-        material: in front of the crystals at eta = 0 [radiation lengths]; four times as much at the barrel's end.
-        conversions: share of the converted photons that remain in the sample; the tracker finds the others.
+        transverse_momentum: transverse momentum [GeV].
+        field: magnetic field of the solenoid [T].
+        material: material in front of the crystals at eta = 0 [radiation lengths]; four times that at the barrel's
+            end.
+        conversions: share of the converted photons that remain in the sample; the tracker identifies the others.
         noise: rms of a crystal [GeV].
-        zero_suppression: crystals below hold nothing [GeV].
+        zero_suppression: crystals below are set to 0 [GeV].
         stochastic, constant: terms of the energy resolution [sqrt(GeV)], [1].
 
     Raises:
-        InputError: one line for every argument outside its range.
+        InputError: arguments outside their ranges, one line each.
     """
-    _check(dict(locals()))
+    check(locals(), _RANGES)
     detector = Detector(
         (ydim, xdim), field, material, conversions, noise, zero_suppression, stochastic, constant
     )
@@ -125,20 +120,21 @@ def calorimeter(
 def _batches(
     detector: Detector, events: int, seed: int, batch: int, electron_fraction: float, momentum: float
 ) -> Iterator[SparseImages]:
-    """Blocks, cut and joined to batches."""
+    """Yield batches of simulated images."""
 
     def block(rng: np.random.Generator) -> Columns:
+        """Simulate a block of images and labels."""
         label = (rng.random(BLOCK) < electron_fraction).astype(np.int64)
         return simulate(detector, label, momentum, rng), label
 
-    for first, (pictures, label) in in_batches(block, events, seed, batch, BLOCK):
+    for first, (pictures, label) in simulate_batches(block, events, seed, batch, BLOCK):
         yield images(pictures, label, first)
 
 
 def simulate(
     detector: Detector, label: NDArray[np.int64], momentum: float, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """(n, 2, H, W) float32 images of energy and time of the particles ``label`` (n,)."""
+    """Simulate (n, 2, H, W) float32 images of energy and time of particles with class ``label`` (n,)."""
     eta = rng.uniform(-BARREL, BARREL, len(label))
     energy, place = particles(detector, label, eta, momentum, rng)
     deposit = shower(detector, energy, place, rng)
@@ -148,17 +144,17 @@ def simulate(
 def particles(
     detector: Detector, label: NDArray[np.int64], eta: Floats, momentum: float, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
-    """Energies [GeV] and azimuthal places [m] at the crystals of what an electron or photon became (n, k).
+    """Return energies [GeV] and azimuthal positions [m] at the crystals, both (n, k), of all particles of each event.
 
-    Both legs of a pair take the same way as an electron: they bend, and radiate what material is left. An electron is
-    a pair whose second leg has no energy; so is a photon that does not convert, whose first leg does not bend.
+    Both legs of a pair are propagated as an electron is: they bend and radiate in the remaining material. An electron
+    is a pair whose second leg has no energy; so is an unconverted photon, whose first leg does not bend.
     """
     n = len(label)
     depth = detector.material * np.cosh(eta) ** MATERIAL_SLOPE
     electron = label == ELECTRON
     start = np.where(
         electron, 0, rng.exponential(9 / 7, n) / depth
-    )  # where it begins, as a share of the material
+    )  # fraction of the material before the charged leg
     charged = electron | (start < 1) & (rng.random(n) < detector.conversions)
     share = np.where(electron | ~charged, 1, rng.random(n))
     sign = np.where(rng.random(n) < 0.5, -1, 1)
@@ -166,8 +162,8 @@ def particles(
         _leg(detector, momentum * part, np.where(charged, start, 1), depth, np.where(charged, q, 0), rng)
         for part, q in ((share, sign), (1 - share, -sign))
     ]
-    found, place = (np.concatenate(column, axis=1) for column in zip(*legs, strict=True))
-    return found * np.cosh(eta)[:, None], place
+    transverse, place = (np.concatenate(column, axis=1) for column in zip(*legs, strict=True))
+    return transverse * np.cosh(eta)[:, None], place
 
 
 def _leg(
@@ -178,18 +174,19 @@ def _leg(
     charge: Floats,
     rng: np.random.Generator,
 ) -> tuple[Floats, Floats]:
-    """Transverse momenta [GeV] and places [m] of one charged particle and its radiation at the crystals.
+    """Return transverse momenta [GeV] and positions [m] at the crystals of charged particles and their radiation.
 
     Args:
-        momentum, charge: (n,) transverse momentum [GeV], and charge; 0 neither bends nor radiates.
-        start: (n,) share of the ``depth`` [radiation lengths] that lies before it.
+        momentum, charge: (n,) transverse momentum [GeV], and charge; a charge of 0 neither bends nor radiates.
+        start: (n,) fraction of the ``depth`` [radiation lengths] before the particle begins.
+        depth: (n,) material between the two radii of the tracker [radiation lengths].
     """
     n, (inner, outer) = len(momentum), TRACKER
     curvature = 0.3 * detector.field * charge
     radius, slope, place = inner + start * (outer - inner), np.zeros(n), np.zeros(n)
     left, at, photons = momentum.copy(), start.copy(), []
     for _ in range(RADIATIONS):
-        # photons above a share k of the energy: -4/3 ln k in a radiation length, each of 1/k spectrum
+        # -4/3 ln k photons above a fraction k of the energy per radiation length, with spectrum 1/k
         at = at + rng.exponential(1, n) / (-4 / 3 * np.log(SOFTEST) * depth)
         share = np.where((at < 1) & (charge != 0), SOFTEST ** rng.random(n), 0)
         step = np.where(at < 1, inner + at * (outer - inner), radius) - radius
@@ -205,9 +202,9 @@ def _leg(
 
 
 def shower(detector: Detector, energy: Floats, place: Floats, rng: np.random.Generator) -> Floats:
-    """(n, H, W) energy [GeV] that the crystals see of particles of ``energy`` (n, k) [GeV] at ``place`` (n, k) [m].
+    """Return the (n, H, W) energies [GeV] in the crystals of particles of ``energy`` [GeV] at ``place`` [m], (n, k).
 
-    The crystal of most energy becomes the middle one; what falls outside the image is lost.
+    The hottest crystal is centred in the image; energy outside the image is lost.
     """
     n, (height, width) = len(energy), detector.shape
     total = energy.sum(axis=1)
@@ -223,18 +220,18 @@ def shower(detector: Detector, energy: Floats, place: Floats, rng: np.random.Gen
     across = np.take_along_axis(place, which, axis=1) / CRYSTAL + rng.random(n)[:, None]
     column = np.floor(across + radius * np.cos(angle)).astype(np.int64)
     row = np.floor(rng.random(n)[:, None] + radius * np.sin(angle)).astype(np.int64)
-    row, column = _centred(row, column, weight)
+    row, column = _centre_on_hottest(row, column, weight)
     row, column = row + height // 2, column + width // 2
     inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
     cell = (np.arange(n)[:, None] * height + row) * width + column
-    seen_by: Floats = np.bincount(cell[inside], weight[inside], n * height * width).astype(np.float64)
-    return seen_by.reshape(n, height, width)
+    deposit: Floats = np.bincount(cell[inside], weight[inside], n * height * width).astype(np.float64)
+    return deposit.reshape(n, height, width)
 
 
-def _centred(
+def _centre_on_hottest(
     row: NDArray[np.int64], column: NDArray[np.int64], weight: Floats
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows and columns (n, SPOTS), counted from the crystal of most energy of each event."""
+    """Return rows and columns (n, SPOTS) relative to the hottest crystal of each event."""
     n, reach = len(row), 32
     near = (np.abs(row) < reach) & (np.abs(column) < reach)
     cell = (row + reach) * 2 * reach + column + reach + np.arange(n)[:, None] * 4 * reach**2
@@ -243,40 +240,23 @@ def _centred(
 
 
 def digitise(detector: Detector, deposit: Floats, rng: np.random.Generator) -> NDArray[np.float32]:
-    """(n, 2, H, W) float32 energy [ENERGY_UNIT] and time [TIME_UNIT] of (n, H, W) energies [GeV]."""
+    """Convert energies (n, H, W) [GeV] into (n, 2, H, W) float32 energy [ENERGY_UNIT] and time [TIME_UNIT]."""
     out = np.zeros((len(deposit), 2, *detector.shape), np.float32)
-    found = deposit + detector.noise * rng.standard_normal(deposit.shape, np.float32)
-    kept = found > detector.zero_suppression
-    energy = found[kept]
+    measured = deposit + detector.noise * rng.standard_normal(deposit.shape, np.float32)
+    above = measured > detector.zero_suppression
+    energy = measured[above]
     term, floor = TIMING
     spread = np.hypot(term * detector.noise / energy, floor) / TIME_UNIT
     time = spread * rng.standard_normal(len(energy))
     time = np.where(np.abs(time) < TIME_RANGE, time, rng.uniform(-TIME_RANGE, TIME_RANGE, len(energy)))
-    out[:, 0][kept], out[:, 1][kept] = energy / ENERGY_UNIT, time
+    out[:, 0][above], out[:, 1][above] = energy / ENERGY_UNIT, time
     return out
 
 
 def images(pictures: NDArray[np.float32], label: NDArray[np.int64], first: int) -> SparseImages:
-    """(n, 2, H, W) images as SparseImages whose entries count from ``first``."""
-    n, channels, height, width = pictures.shape
-    events, meta = np.zeros(n, EVENT), np.zeros((n, channels), META)
-    for field in ("run", "subrun", "event"):
-        events[field] = UNSET
-    events["entry"] = first + np.arange(n)
-    meta["plane"], meta["unit"] = np.arange(channels), UNIT_CELL
-    meta["x_max"], meta["y_max"] = width, height
-    flat = pictures.reshape(n, -1)
-    found = np.flatnonzero(flat)
-    size = channels * height * width
-    return SparseImages(
-        offsets=np.searchsorted(found, np.arange(n + 1) * size).astype(np.int64),
-        index=(found % size).astype(np.int32),
-        value=flat.ravel()[found],
-        shape=(channels, height, width),
-        events=events,
-        meta=meta,
-        label=label,
-    )
+    """Convert (n, 2, H, W) images into SparseImages with entries from ``first`` on."""
+    events = unset_events(len(pictures), first)
+    return sparse(pictures, events, label=label, unit=UNIT_CELL, axis0="channel")
 
 
 _RANGES = {
@@ -291,16 +271,4 @@ _RANGES = {
     "field": (0, 100),
     "material": (1e-9, 100),
 }
-"""Least and largest value of an argument; the others only have to be finite and not negative."""
-
-
-def _check(arguments: dict[str, float]) -> None:
-    """InputError unless every argument is in its range."""
-    faults = []
-    for name, value in arguments.items():
-        least, most = _RANGES.get(name, (0, inf))
-        if not least <= value <= most or value == inf:
-            expected = f"at least {least:g}" if most == inf else f"{least:g} to {most:g}"
-            faults.append(f"{name} = {value}, expected {expected}")
-    if faults:
-        raise InputError(*faults)
+"""Argument -> smallest and largest value; the others must be finite and not negative."""

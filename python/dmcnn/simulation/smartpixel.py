@@ -12,89 +12,67 @@ Assoc. 71 (1976) 340 (sampling of stable distributions, such as Landau's); C. Ja
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import erf, inf, pi, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dmcnn._common.errors import InputError, nearest
-from dmcnn.images.sparse import EVENT, META, UNIT_PIXEL, UNSET, SparseImages
-from dmcnn.simulation.blocks import Columns, in_batches
+from dmcnn._common.errors import nearest
+from dmcnn.detectors.smartpixel import GEOMETRIES, SLICES, STEP, WINDOWS, Geometry
+from dmcnn.images.sparse import UNIT_PIXEL, SparseImages, sparse, unset_events
+from dmcnn.simulation.blocks import Columns, simulate_batches
+from dmcnn.simulation.ranges import check
 
 Floats = NDArray[np.float64]
 
-SLICES, ROWS, COLUMNS = 20, 13, 21
-"""Shape of a cluster."""
-STEP = 200.0
-"""[ps] between slices; the first is at the end of the first step."""
+ROWS, COLUMNS = WINDOWS[0]
+"""Size of a cluster's window."""
 
 LABELS = ("x-entry", "y-entry", "z-entry", "n_x", "n_y", "n_z", "number_eh_pairs", "y-local", "pt", "cotAlpha",
           "cotBeta", "y-midplane", "x-midplane")  # fmt: skip
-"""What is known of a track: entry point and mid-plane [µm], direction, pairs, place on the module [mm], momentum
-across the beam signed by the charge [GeV], and the slopes n_x / n_z and n_y / n_z."""
+"""Labels of a track: entry point and mid-plane [µm], direction, pairs, position on the module [mm], transverse
+momentum with the sign of the charge [GeV], and the slopes n_x / n_z and n_y / n_z."""
 
 SLABS = 24
-"""Layers of the sensor, in each of which a track leaves its charge at one depth."""
+"""Number of layers of the sensor; a track deposits its charge at the centre of each."""
 STRAGGLING, OFFSET = 4.9, 11.8
-"""[1/µm] width of the Landau distribution of the pairs, and what is added to its variable in a slab, such that 72
-pairs are the most probable in each µm of a track through 100 µm."""
+"""[1/µm] width of the Landau distribution of the pairs, and the offset of its variable in a slab: together they give
+a most probable value of 72 pairs per µm for a track through 100 µm."""
 HARDEST = 15_000.0
-"""Pairs in a slab at most: electrons that would make more leave it."""
+"""Largest number of pairs in a slab: electrons of more energy leave it."""
 CLOUD = 1.0
-"""[µm] width of the charge before it drifts."""
+"""[µm] width of the charge cloud before the drift."""
 THERMAL = 0.0253
 """[V] kT/e at room temperature."""
 MOBILITY, FASTEST = 1.4e-1, 0.107
-"""Of electrons at low field [µm^2/(ps V)], and their velocity at the highest [µm/ps]."""
+"""Mobility of electrons at low field [µm^2/(ps V)], and their saturation velocity [µm/ps]."""
 INDUCTION = 1.5
-"""Power of the share of its way that a charge has gone, with which the charge of its pixel rises."""
+"""Exponent of the induced charge: a pixel sees (drifted fraction)^INDUCTION of a charge that drifts to it."""
 TRANSIENT = 0.03
-"""Largest share of a charge under way that its neighbours along y see, with the other sign."""
+"""Largest fraction of a drifting charge that the neighbours along y see, with opposite sign."""
 
 ALPHA_SPREAD = 2.0
 """rms of cotAlpha."""
 RADIUS, HALF_WIDTH, FIELD = 30.0, 8.0, 3.8
-"""[mm] from the beam to the module, [mm] half of its width, [T]: slope and momentum of a track belong together."""
+"""[mm] distance from the beam to the module, [mm] half of its width, [T] field: slope and momentum depend on them."""
 SOFTEST, SOFTNESS = 0.1, 1.0
-"""[GeV] least momentum across the beam, and mean above it."""
+"""[GeV] smallest transverse momentum, and mean excess above it."""
 REACH = 1.5
-"""[pitches] mid-points of tracks are at most so far from the middle, each way."""
+"""[pitches] largest distance of mid-points of tracks from the centre, along each axis."""
 GRAIN = 8
-"""Charges are multiples of 1/8 electron, which float32 holds."""
+"""Charges are multiples of 1/8 electron, which float32 represents exactly."""
 
 BLOCK = 256
-"""Events that share a generator; always simulated together, so that an event does not depend on their number."""
+"""Events per generator, always simulated together, so that an event does not depend on the number of events."""
 
 _SIGMAS = np.linspace(-6, 6, 2401)
 _BELOW = np.array([(1 + erf(z / sqrt(2))) / 2 for z in _SIGMAS])
 
 
-@dataclass(frozen=True)
-class Geometry:
-    """A sensor: pitch along x and y [µm], thickness [µm], bias [V]."""
-
-    pitch: tuple[float, float]
-    thickness: float
-    bias: float
-
-
-GEOMETRIES = {
-    "t1": Geometry((50, 10), 100, 100),
-    "t2": Geometry((50, 12.5), 100, 100),
-    "t3": Geometry((50, 15), 100, 100),
-    "t4": Geometry((50, 20), 100, 100),
-    "t5": Geometry((50, 25), 100, 100),
-    "t6": Geometry((100, 25), 100, 100),
-    "t7": Geometry((100, 25), 150, 175),
-}
-"""The sensors whose clusters have been published."""
-
-
 def smartpixel(
     events: int, seed: int, batch: int = BLOCK, *, geometry: str = "t2", zero_suppression: float = 25.0
 ) -> Iterator[SparseImages]:
-    """Clusters (20, 13, 21): charge [electrons] collected and induced until 200 ps, 400 ps … 4 ns.
+    """Simulate clusters (20, 13, 21): charge [electrons] collected and induced until 200 ps, 400 ps … 4 ns.
 
     Event i of a seed is the same whatever the number of events and the batch size. Labels are (n, 13) float64, the
     columns ``LABELS``.
@@ -102,45 +80,40 @@ def smartpixel(
     Args:
         events: number of events.
         seed: not negative.
-        batch: images a batch.
+        batch: images per batch.
         geometry: t1 to t7, see ``GEOMETRIES``.
-        zero_suppression: smaller charges are not stored, negative ones if smaller than half of it [electrons].
+        zero_suppression: smaller charges are set to 0, negative ones if smaller than half of it [electrons].
 
     Raises:
-        InputError: one line for every argument that is not valid.
+        InputError: invalid arguments, one line each.
     """
-    faults = []
-    if geometry not in GEOMETRIES:
-        faults.append(
-            f"geometry = {geometry!r}, expected one of {', '.join(GEOMETRIES)}{nearest(geometry, GEOMETRIES)}"
-        )
-    for name, value, least in (("events", events, 0), ("seed", seed, 0), ("batch", batch, 1),
-                               ("zero_suppression", zero_suppression, 0)):  # fmt: skip
-        if not least <= value < inf:
-            faults.append(f"{name} = {value}, expected at least {least}")
-    if faults:
-        raise InputError(*faults)
+    arguments = {"events": events, "seed": seed, "batch": batch, "zero_suppression": zero_suppression}
+    unknown = (
+        f"geometry = {geometry!r}, expected one of {', '.join(GEOMETRIES)}{nearest(geometry, GEOMETRIES)}"
+    )
+    check(arguments, {"batch": (1, inf)}, [] if geometry in GEOMETRIES else [unknown])
     return _batches(GEOMETRIES[geometry], events, seed, batch, zero_suppression)
 
 
 def _batches(
     sensor: Geometry, events: int, seed: int, batch: int, zero_suppression: float
 ) -> Iterator[SparseImages]:
-    """Blocks, cut and joined to batches."""
+    """Yield batches of simulated images."""
 
     def block(rng: np.random.Generator) -> Columns:
+        """Simulate a block of clusters and labels."""
         pairs, label = tracks(sensor, BLOCK, rng)
-        return stored(clusters(sensor, pairs, label), zero_suppression), label
+        return suppress_and_round(clusters(sensor, pairs, label), zero_suppression), label
 
-    for first, (charge, label) in in_batches(block, events, seed, batch, BLOCK):
+    for first, (charge, label) in simulate_batches(block, events, seed, batch, BLOCK):
         yield images(charge, label, first)
 
 
 def tracks(sensor: Geometry, n: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Pairs (n, SLABS) that n tracks leave in the slabs, the pixels' side first, and their labels (n, 13).
+    """Draw n tracks: pairs (n, SLABS) in the slabs, the pixels' side first, and labels (n, 13).
 
-    The module is tangent to a cylinder around the beam: a track's slope along y is that of its place on the module
-    and of its bending on the way there.
+    The module is tangent to a cylinder around the beam: a track's slope along y follows from its position on the
+    module and its curvature.
     """
     middle = rng.uniform(-REACH, REACH, (n, 2)) * sensor.pitch
     local = rng.uniform(-HALF_WIDTH, HALF_WIDTH, n)
@@ -159,44 +132,49 @@ def tracks(sensor: Geometry, n: int, rng: np.random.Generator) -> tuple[Floats, 
 
 
 def landau(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
-    """Numbers of Landau's distribution in its own variable: most probable -0.22, median 1.36."""
+    """Draw from the Landau distribution in its reduced variable: most probable value -0.22, median 1.36."""
     angle, waiting = rng.uniform(-pi / 2, pi / 2, shape), rng.exponential(1, shape)
-    turned = pi / 2 + angle
-    found: Floats = turned * np.tan(angle) - np.log(waiting * np.cos(angle) / turned)
-    return found
+    shifted = pi / 2 + angle
+    variates: Floats = shifted * np.tan(angle) - np.log(waiting * np.cos(angle) / shifted)
+    return variates
 
 
 def clusters(sensor: Geometry, pairs: Floats, label: Floats) -> Floats:
-    """(n, SLICES, ROWS, COLUMNS) charge [electrons] of tracks, see ``tracks``."""
+    """Return the (n, SLICES, ROWS, COLUMNS) charges [electrons] of tracks, see ``tracks``."""
     n, cells = len(pairs), ROWS * COLUMNS
     known = dict(zip(LABELS, label.T, strict=True))
     slab = sensor.thickness / SLABS
     depth: Floats = (np.arange(SLABS, dtype=np.float64) + 0.5) * slab
     diffused = CLOUD**2 + 2 * THERMAL / sensor.bias * sensor.thickness * depth
-    column, across = _shared(known["x-midplane"], known["cotAlpha"], depth, diffused, sensor.pitch[0], slab)
-    row, along = _shared(known["y-midplane"], known["cotBeta"], depth, diffused, sensor.pitch[1], slab)
+    column, across = _pixel_shares(
+        known["x-midplane"], known["cotAlpha"], depth, diffused, sensor.pitch[0], slab
+    )
+    row, along = _pixel_shares(known["y-midplane"], known["cotBeta"], depth, diffused, sensor.pitch[1], slab)
     row, column = row[..., :, None] + ROWS // 2, column[..., None, :] + COLUMNS // 2
     inside = (row >= 0) & (row < ROWS) & (column >= 0) & (column < COLUMNS)
     place = np.arange(n * SLABS).reshape(n, SLABS, 1, 1) * cells + row * COLUMNS + column
     charge = pairs[..., None, None] * along[..., :, None] * across[..., None, :]
     arriving = np.bincount(place[inside], charge[inside], n * SLABS * cells).reshape(n, SLABS, cells)
-    own, other = induced(sensor, depth)
+    own, neighbour = induced_shares(sensor, depth)
     shape = n, SLICES, ROWS, COLUMNS
     seen: Floats = (own @ arriving).reshape(shape)
-    beside = (other @ arriving).reshape(shape)
+    beside = (neighbour @ arriving).reshape(shape)
     seen[:, :, 1:] += beside[:, :, :-1]
     seen[:, :, :-1] += beside[:, :, 1:]
     return seen
 
 
-def _shared(
+def _pixel_shares(
     middle: Floats, slope: Floats, depth: Floats, diffused: Floats, pitch: float, slab: float
 ) -> tuple[NDArray[np.int64], Floats]:
-    """Pixels (n, SLABS, 3) along one axis, from the central one, and the share of the charge that reaches each.
+    """Return pixel numbers (n, SLABS, 3) along one axis, from the central pixel, and the charge fraction of each.
 
     Args:
-        middle, slope: (n,) of the tracks along the axis.
-        diffused: (SLABS,) variance of the charge of a depth [µm^2]; the way through the slab adds to it.
+        middle, slope: (n,) position at the mid-plane [µm] and slope of the tracks along the axis.
+        depth: (SLABS,) distance of the slabs from the pixels [µm].
+        diffused: (SLABS,) variance of the charge of a slab [µm^2]; the path in the slab adds to it.
+        pitch: pixel size along the axis [µm].
+        slab: thickness of a slab [µm].
     """
     place = middle[:, None] + slope[:, None] * (depth - SLABS * slab / 2)
     width = np.sqrt(diffused + (slope[:, None] * slab) ** 2 / 12)
@@ -208,37 +186,21 @@ def _shared(
     )
 
 
-def induced(sensor: Geometry, depth: Floats) -> tuple[Floats, Floats]:
-    """(SLICES, k) share of a charge from ``depth`` (k,) [µm] that its pixel, and each neighbour along y, has seen."""
+def induced_shares(sensor: Geometry, depth: Floats) -> tuple[Floats, Floats]:
+    """Return the fractions (SLICES, k) of a charge from ``depth`` (k,) [µm] induced in its pixel and a neighbour."""
     drifting = MOBILITY * sensor.bias / sensor.thickness
     velocity = drifting / (1 + drifting / FASTEST)
-    way = np.minimum(STEP * np.arange(1, SLICES + 1)[:, None] * velocity / depth, 1)
-    return way**INDUCTION, -4 * TRANSIENT * way * (1 - way)
+    drifted = np.minimum(STEP * np.arange(1, SLICES + 1)[:, None] * velocity / depth, 1)
+    return drifted**INDUCTION, -4 * TRANSIENT * drifted * (1 - drifted)
 
 
-def stored(charge: Floats, zero_suppression: float) -> Floats:
-    """Charges as files have them: small ones 0, the others rounded to ``1 / GRAIN`` electron."""
-    kept = (charge >= zero_suppression) | (charge <= -zero_suppression / 2)
-    return np.where(kept, np.rint(charge * GRAIN) / GRAIN, 0)
+def suppress_and_round(charge: Floats, zero_suppression: float) -> Floats:
+    """Set small charges to 0 and round the others to ``1 / GRAIN`` electron, as in the published files."""
+    above = (charge >= zero_suppression) | (charge <= -zero_suppression / 2)
+    return np.where(above, np.rint(charge * GRAIN) / GRAIN, 0)
 
 
 def images(charge: Floats, label: Floats, first: int) -> SparseImages:
-    """(n, SLICES, ROWS, COLUMNS) charges as SparseImages whose entries count from ``first``."""
-    n, size = len(charge), SLICES * ROWS * COLUMNS
-    events, meta = np.zeros(n, EVENT), np.zeros((n, SLICES), META)
-    for field in ("run", "subrun", "event"):
-        events[field] = UNSET
-    events["entry"] = first + np.arange(n)
-    meta["plane"], meta["unit"] = np.arange(SLICES), UNIT_PIXEL
-    meta["x_max"], meta["y_max"] = COLUMNS, ROWS
-    flat = charge.ravel()
-    found = np.flatnonzero(flat)
-    return SparseImages(
-        offsets=np.searchsorted(found, np.arange(n + 1) * size).astype(np.int64),
-        index=(found % size).astype(np.int32),
-        value=flat[found].astype(np.float32),
-        shape=(SLICES, ROWS, COLUMNS),
-        events=events,
-        meta=meta,
-        label=label,
-    )
+    """Convert (n, SLICES, ROWS, COLUMNS) charges into SparseImages with entries from ``first`` on."""
+    events = unset_events(len(charge), first)
+    return sparse(charge.astype(np.float32), events, label=label, unit=UNIT_PIXEL, axis0="time")

@@ -1,1 +1,1 @@
-"""Tables: scores of events as text and columns, joined to analysis tables."""
+"""Tables of scores: CSV, parquet, and joins to analysis tables."""

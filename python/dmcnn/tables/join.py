@@ -1,4 +1,4 @@
-"""Scored entries beside the rows of an analysis table: no entry and no row is lost."""
+"""Joins of scored entries to the rows of an analysis table by run, subrun and event; no entry or row is lost."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from dmcnn._common.errors import InputError
 from dmcnn.tables.table import IDS, SCORE_COLUMNS, Table
 
 MATCHED, NOT_IN_CSV, NO_ENTRY, NO_IMAGE = "matched", "not in csv", "no entry", "no image"
-"""What the status column of a joined row says."""
+"""Values of the status column of a joined row."""
 
 Pair = tuple[int | None, int | None]
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """What a join found. Duplicates are those that share their ids with another on their own side."""
+    """Counts of a join. Duplicates share their ids with another entry, or another row, of their own table."""
 
     entries: int
     entries_matched: int
@@ -28,7 +28,7 @@ class Coverage:
     rows_duplicate: int
 
     def lines(self) -> list[str]:
-        """One line for the entries of the files, one for the rows of the table."""
+        """Return log lines: one on the entries of the files, one on the rows of the table."""
         return [
             f"entries: {self.entries}, matched {self.entries_matched}, {NOT_IN_CSV}"
             f" {self.entries - self.entries_matched}, sharing their ids {self.entries_duplicate}",
@@ -38,15 +38,18 @@ class Coverage:
 
 
 def join_by_ids(entries: Table, analysis: Table) -> tuple[Table, Coverage]:
-    """The scored ``entries`` beside the rows of an ``analysis`` table with the same run, subrun and event.
+    """Join scored ``entries`` to the rows of an ``analysis`` table with the same run, subrun and event.
 
-    ``pair`` says who goes with whom: each entry and each row appears at least once. The columns are those of
-    SCORE_COLUMNS, the others of ``entries``, ``status`` unless it is one of them, and those of ``analysis``
-    but its ids, renamed ``<name>_csv`` where the name is one of ours. An entry's own status, if not empty
-    (NO_IMAGE), stands; else it is MATCHED, NOT_IN_CSV or, for a row without entry, NO_ENTRY.
+    ``pair`` decides which entry and row belong together; each entry and each row appears at least once. The
+    columns are SCORE_COLUMNS, the others of ``entries``, ``status`` unless it is one of them, then those of
+    ``analysis`` without its ids, renamed ``<name>_csv`` where ``entries`` has the name. A status of an entry that
+    is not empty (NO_IMAGE) is kept; else it is MATCHED, NOT_IN_CSV or, for a row without entry, NO_ENTRY.
+
+    Returns:
+        The joined table, and the counts of the join.
 
     Raises:
-        InputError: a table lacks a column, or an id is no integer in 0..2**64-1.
+        InputError: a table lacks a column, or an id is not an integer in 0..2**64-1.
     """
     entries.need(SCORE_COLUMNS)
     entry_ids, row_ids = _ids(entries, -1), _ids(analysis, -2)
@@ -69,23 +72,27 @@ def join_by_ids(entries: Table, analysis: Table) -> tuple[Table, Coverage]:
             left[status] = left[status] or (NOT_IN_CSV if row is None else MATCHED)
         right = blank if row is None else (analysis.rows[row][at] for at in theirs)
         joined.append((*left, *right))
-    return Table((*ours, *_renamed(analysis.columns, ours)), joined), _coverage(entry_ids, row_ids, pairs)
+    return Table((*ours, *_csv_names(analysis.columns, ours)), joined), _coverage(entry_ids, row_ids, pairs)
 
 
 def pair(entry_ids: Sequence[tuple[int, ...]], row_ids: Sequence[tuple[int, ...]]) -> list[Pair]:
-    """(entry, row) numbers that belong together, by their ids; None where there is no partner.
+    """Return pairs (entry number, row number) with the same ids; None where there is no partner.
 
-    Among entries and rows with the same ids, a single entry serves all rows and a single row all entries;
-    otherwise they pair in order of occurrence and the surplus stays alone. Rows come first, in their order
-    (one that serves several entries is repeated in place), then the entries without a row, in theirs.
+    Among entries and rows with the same ids, a single entry pairs with all rows and a single row with all
+    entries; otherwise they pair in order of occurrence and the surplus has no partner. Rows come first, in their
+    order (a row with several entries is repeated in place), then the entries without a row, in their order.
+
+    Args:
+        entry_ids: (run, subrun, event) of each entry.
+        row_ids: (run, subrun, event) of each row.
     """
-    waiting: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    by_ids: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for entry, ids in enumerate(entry_ids):
-        waiting[ids].append(entry)
+        by_ids[ids].append(entry)
     n_rows, seen = Counter(row_ids), Counter[tuple[int, ...]]()
     pairs: list[Pair] = []
     for row, ids in enumerate(row_ids):
-        same = waiting.get(ids, [])
+        same = by_ids.get(ids, [])
         nth = 0 if len(same) == 1 else seen[ids]
         partners: list[int | None] = list(same) if n_rows[ids] == 1 else list(same[nth : nth + 1])
         pairs += [(entry, row) for entry in partners or [None]]
@@ -95,9 +102,9 @@ def pair(entry_ids: Sequence[tuple[int, ...]], row_ids: Sequence[tuple[int, ...]
 
 
 def _ids(table: Table, unset: int) -> list[tuple[int, ...]]:
-    """The (run, subrun, event) of every row, exact up to 2**64-1, however the numbers are written.
+    """Return (run, subrun, event) of every row, exact up to 2**64-1, however the numbers are written.
 
-    Ids that were never set (all empty) become (``unset``, row), which are those of no other event.
+    Ids that were never set (all empty) become (``unset``, row), which no other event has.
     """
     table.need(IDS)
     at = [table.columns.index(name) for name in IDS]
@@ -117,7 +124,7 @@ def _ids(table: Table, unset: int) -> list[tuple[int, ...]]:
 
 
 def _id(word: str) -> int | None:
-    """7001 for ``7001``, ``7001.0`` or ``7.001e+03``; None for what is no integer in 0..2**64-1."""
+    """Return 7001 for ``7001``, ``7001.0`` or ``7.001e+03``; None for a text that is no integer in 0..2**64-1."""
     try:
         number = Decimal(word.strip())
     except InvalidOperation:
@@ -127,8 +134,8 @@ def _id(word: str) -> int | None:
     return int(number)
 
 
-def _renamed(columns: Sequence[str], ours: list[str]) -> list[str]:
-    """``columns`` but the ids; a name that is one of ``ours`` gets ``_csv`` added until it is free."""
+def _csv_names(columns: Sequence[str], ours: list[str]) -> list[str]:
+    """Return ``columns`` without the ids; ``_csv`` is added to a name of ``ours`` until no column has it."""
     names: list[str] = []
     for name in columns:
         if name in IDS:
@@ -143,6 +150,7 @@ def _renamed(columns: Sequence[str], ours: list[str]) -> list[str]:
 def _coverage(
     entry_ids: list[tuple[int, ...]], row_ids: list[tuple[int, ...]], pairs: list[Pair]
 ) -> Coverage:
+    """Count entries and rows, those with a partner, and those that share their ids."""
     both = [(entry, row) for entry, row in pairs if entry is not None and row is not None]
     return Coverage(
         entries=len(entry_ids),

@@ -1,4 +1,4 @@
-"""Tables as parquet files, for those who have pyarrow: typed columns, read by pandas in one line."""
+"""Parquet files of typed columns; they need pyarrow."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
 from dmcnn._common.extras import need
-from dmcnn._common.files import replacing
+from dmcnn._common.files import atomic_file
 
 
 def write(path: str | Path, columns: Mapping[str, Sequence[Any] | NDArray[Any]]) -> None:
-    """Write columns of one length at ``path``, whole or not at all; None is null, NaN stays NaN.
+    """Write columns of one length to ``path``, whole or not at all; None is null, NaN stays NaN.
 
     Raises:
         InputError: pyarrow is not installed, columns differ in length, or one mixes values of different kinds.
@@ -29,5 +29,5 @@ def write(path: str | Path, columns: Mapping[str, Sequence[Any] | NDArray[Any]])
             arrays[name] = arrow.array(values)
         except (arrow.ArrowInvalid, arrow.ArrowTypeError) as error:
             raise InputError(f"{path}: column {name!r} cannot be stored ({error})") from None
-    with replacing(path) as temporary:
+    with atomic_file(path) as temporary:
         parquet.write_table(arrow.table(arrays), temporary)

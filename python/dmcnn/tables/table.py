@@ -1,4 +1,4 @@
-"""Score tables as CSV: text is kept exactly, and missing is empty."""
+"""Score tables as CSV: text is kept exactly, and a missing value is empty."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError, nearest
-from dmcnn._common.files import replacing
+from dmcnn._common.files import atomic_file
 
 IDS = ("run_number", "subrun_number", "event_number")
 SCORE_COLUMNS = (*IDS, "signal_score", "entry_number", "n_pixels")
-"""The columns that existing notebooks read, in their order."""
+"""Columns that existing notebooks read, in their order."""
 
 UNSCORED = -999999.0
-"""A score at or below this stands for "no score" in tables of older programs (they write -999999.9)."""
+"""A score at or below this means "no score" in tables of older programs, which write -999999.9."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Columns of text.
+    """Table of texts.
 
     Attributes:
         columns: k distinct names.
         rows: n tuples of k texts, exactly as in the file (quotes and line ends apart).
-        path: the file they come from, for messages.
-        lines: n line numbers in that file, each that of the row's last line.
+        path: file of the table, for messages.
+        lines: n line numbers in that file, of the last line of each row.
     """
 
     columns: tuple[str, ...]
@@ -40,33 +40,33 @@ class Table:
     lines: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, columns: Mapping[str, Iterable[Any]]) -> Table:
-        """A table of arrays or lists of one length, made text by ``text``."""
+    def from_columns(cls, columns: Mapping[str, Iterable[Any]]) -> Table:
+        """Make a table of arrays or lists of one length; ``text`` converts the values."""
         words = [text(values) for values in columns.values()]
         return cls(tuple(columns), list(zip(*words, strict=True)))
 
     def column(self, name: str) -> list[str]:
-        """The n texts of one column."""
+        """Return the n texts of one column; InputError if there is none of this name."""
         self.need([name])
         at = self.columns.index(name)
         return [row[at] for row in self.rows]
 
     def need(self, names: Iterable[str]) -> None:
-        """InputError naming the first column that is missing, and the nearest one that is there."""
+        """Raise InputError for the first of ``names`` that the table lacks, with its nearest column."""
         for name in names:
             if name not in self.columns:
-                found = ", ".join(map(repr, self.columns[:12])) + (", …" if len(self.columns) > 12 else "")
+                listed = ", ".join(map(repr, self.columns[:12])) + (", …" if len(self.columns) > 12 else "")
                 raise InputError(
-                    f"{self.path or 'table'}: no column {name!r}{nearest(name, self.columns)}; found {found}"
+                    f"{self.path or 'table'}: no column {name!r}{nearest(name, self.columns)}; found {listed}"
                 )
 
     def place(self, row: int) -> str:
-        """``file:line`` of a row, for messages."""
+        """Return ``file:line`` of a row, for messages."""
         return f"{self.path}:{self.lines[row]}" if self.lines else f"row {row}"
 
 
 def read(path: str | Path, needed: Iterable[str] = ()) -> Table:
-    """The CSV file at ``path``; blank lines are passed over, bytes that are no UTF-8 survive a rewrite.
+    """Read the CSV file at ``path``; blank lines are skipped, and bytes that are not UTF-8 survive a rewrite.
 
     Raises:
         InputError: unreadable or empty file, repeated column, ragged row, or a ``needed`` column is missing.
@@ -99,9 +99,9 @@ def read(path: str | Path, needed: Iterable[str] = ()) -> Table:
 
 
 def write(path: str | Path, table: Table) -> None:
-    """Write ``table`` as CSV at ``path``, whole or not at all; lines end with a newline alone."""
+    """Write ``table`` as CSV to ``path``, whole or not at all; lines end with a newline alone."""
     with (
-        replacing(path) as temporary,
+        atomic_file(path) as temporary,
         temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
     ):
         file.write(_line(table.columns))
@@ -109,18 +109,22 @@ def write(path: str | Path, table: Table) -> None:
 
 
 def _line(row: Sequence[str]) -> str:
-    """A line of CSV. The csv module of older Pythons leaves a carriage return unquoted: it ends the row."""
-    return (",".join(map(_quoted, row)) or '""') + "\n"
+    """Return a line of CSV.
+
+    The csv module of older Pythons does not quote a carriage return, which then ends the row.
+    """
+    return (",".join(map(_quote, row)) or '""') + "\n"
 
 
-def _quoted(word: str) -> str:
+def _quote(word: str) -> str:
+    """Return a text in quotes if it holds a comma, a quote or a line end."""
     return '"' + word.replace('"', '""') + '"' if set(word) & set(',"\r\n') else word
 
 
 def text(values: Iterable[Any]) -> list[str]:
-    """Each value as the shortest text that reads back to it: None and NaN are empty, integers have no point.
+    """Return the shortest text of each value that reads back to it; None and NaN are empty, integers have no point.
 
-    A float32 is written with the digits a float32 needs (read it back as float32), a float64 likewise.
+    A float32 has the digits that a float32 needs, to be read back as float32; a float64 likewise.
     """
     if isinstance(values, np.ndarray) and values.dtype == np.float32:
         return ["" if np.isnan(value) else str(value) for value in values]
@@ -129,29 +133,32 @@ def text(values: Iterable[Any]) -> list[str]:
 
 
 def _word(value: Any) -> str:
+    """Return the shortest text of one value."""
     if value is None or (isinstance(value, float | np.floating) and value != value):
         return ""
     return repr(value) if type(value) is float else str(value)
 
 
 @dataclass(frozen=True)
-class Scored:
-    """How many rows of a table hold a score."""
+class ScoreCounts:
+    """Numbers of rows of a table: all, with score, without score."""
 
     rows: int
     scored: int
 
     @property
     def unscored(self) -> int:
-        """Rows without a score: lost or image-less events."""
+        """Number of rows without a score: events that were lost or have no image."""
         return self.rows - self.scored
 
 
-def scores(path: str | Path, column: str = "signal_score") -> tuple[NDArray[np.float64], Scored]:
-    """(n,) float64: the scores in the CSV file at ``path``, NaN where empty, nan or <= -999999; their counts.
+def scores(path: str | Path, column: str = "signal_score") -> tuple[NDArray[np.float64], ScoreCounts]:
+    """Return the (n,) float64 scores of the CSV file at ``path``, and the counts of its rows.
+
+    The score is NaN where the text is empty, nan or a number <= UNSCORED.
 
     Raises:
-        InputError: as ``read`` does, and for a text that is no number.
+        InputError: as in ``read``, and for a text that is no number.
     """
     table = read(path, [column])
     values = np.empty(len(table.rows), np.float64)
@@ -161,4 +168,4 @@ def scores(path: str | Path, column: str = "signal_score") -> tuple[NDArray[np.f
         except ValueError:
             raise InputError(f"{table.place(row)}: {column} is {word!r}, expected a number") from None
     values[values <= UNSCORED] = np.nan
-    return values, Scored(len(values), int((~np.isnan(values)).sum()))
+    return values, ScoreCounts(len(values), int((~np.isnan(values)).sum()))

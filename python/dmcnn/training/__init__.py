@@ -1,1 +1,1 @@
-"""Training: batches, losses, the loop, and what it leaves on disk."""
+"""Training: images, batches, optimiser, loop, constraints, checkpoints and metrics table."""

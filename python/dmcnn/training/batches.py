@@ -1,4 +1,4 @@
-"""The batches of a whole training, each a function of the seed and its step alone."""
+"""Batches of a whole training, each a function of the seed and its step alone, with augmentation."""
 
 from __future__ import annotations
 
@@ -17,29 +17,35 @@ from dmcnn.images.sparse import SparseImages
 from dmcnn.training.loader import Buffers
 
 SHUFFLE, AUGMENT, SHIFT, ROTATE = 1, 2, 3, 5
-"""Random streams: the order of an epoch; orientation, shift and angle of the images of a step. (4 splits sets.)"""
+"""Second words of the seeds of independent random streams: the order of the images in an epoch; orientation, shift
+and angle of the images of a step. 4 is taken by dmcnn.training.split."""
 
 
 class Batches:
     """Batches of ``size`` images from step ``first`` on, reshuffled every epoch.
 
-    Yields ((B, C, H, W) float32 images, (B,) int64 class numbers or (B, k) float32 targets). Because nothing carries
-    over from one step to the next, a run that starts at step s sees what the uninterrupted run would have seen, and
-    threads may make several batches at once.
+    Iteration yields ((B, C, H, W) float32 images, (B,) int64 class numbers or (B, k) float32 targets). No state
+    carries over from one step to the next: a training that resumes at step s gets the same batches as one without a
+    break, and several threads may make batches at the same time.
 
     Args:
-        images: labelled; in memory or memory-mapped.
-        size: images per batch; the last of an epoch may be smaller.
+        images: labelled images, in memory or memory-mapped.
+        size: images per batch; the last batch of an epoch may be smaller.
         epochs: passes over the images.
-        seed: of order and augmentation.
-        augment: flip every image along wire and tick and (if it is square) transpose it, each with probability 1/2.
-        shift: [pixels] move every image by up to so many rows and columns either way; what leaves it is lost.
-        rotation: [degrees] turn every image about its middle by up to this angle either way, between its pixels
-            bilinearly; what leaves it is lost.
-        noise: [ADC] rms of what is added to every active pixel.
-        mask: probability to leave out an active pixel.
-        scaling: of the finished images, one of dmcnn.images.scaling.SCALINGS.
-        first: step to begin with.
+        seed: seed of order and augmentation.
+        augment: flip every image along rows and along columns and, if it is square, transpose it, each with
+            probability 1/2.
+        shift: [pixels] largest shift of an image along rows and along columns, in either direction; pixels that leave
+            the image are lost.
+        rotation: [degrees] largest rotation of an image about its centre, in either direction, with bilinear
+            interpolation; pixels that leave the image are lost.
+        noise: [ADC] standard deviation of the Gaussian noise on every active pixel.
+        mask: probability to set an active pixel to zero.
+        scaling: one of dmcnn.images.scaling.SCALINGS, applied after augmentation.
+        first: first step.
+
+    Raises:
+        ValueError: images without labels.
     """
 
     def __init__(
@@ -64,8 +70,8 @@ class Batches:
         self.per_epoch = -(-len(images) // size)
         self.total = epochs * self.per_epoch
         self._labels = np.asarray(images.label, np.float32 if images.label.ndim == 2 else np.int64)
-        # threads may be at work on both sides of an epoch's end
-        self._order = lru_cache(maxsize=2)(self._shuffled)
+        # at the end of an epoch some threads still make its batches while others begin the next one
+        self._order = lru_cache(maxsize=2)(self._shuffle)
         self._buffers = Buffers()
 
     def __len__(self) -> int:
@@ -75,48 +81,49 @@ class Batches:
         return map(self.batch, range(self.first, self.total))
 
     def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """The batch of one step, counted from 0 over all epochs."""
+        """Return (images, labels) of one step, counted from 0 over all epochs; shapes as of the iteration."""
         epoch, position = divmod(step, self.per_epoch)
         which = self._order(epoch)[position * self.size : (position + 1) * self.size]
         out = self._buffers.tensor((len(which), *self.images.shape))
         to_tensor(self.images, which=which, out=out, **self._augmentation(step, len(which)))
         if self.rotation:
             random = np.random.default_rng([self.seed, ROTATE, step])
-            out = rotated(out, random.uniform(-self.rotation, self.rotation, len(which)))
+            out = rotate(out, random.uniform(-self.rotation, self.rotation, len(which)))
         scale_(out, self.scaling)
         return out, torch.from_numpy(self._labels[which])
 
     def _augmentation(self, step: int, count: int) -> dict[str, Any]:
-        """Arguments of to_tensor for the ``count`` images of a step."""
-        chosen: dict[str, Any] = {"orientation": None}
+        """Draw the arguments of ``to_tensor`` for the ``count`` images of a step."""
+        arguments: dict[str, Any] = {"orientation": None}
         if self.augment:
             turns = np.random.default_rng([self.seed, AUGMENT, step]).integers(0, 8, count, np.uint8)
             if self.images.shape[1] != self.images.shape[2]:
-                turns &= 0b110
-            chosen["orientation"] = turns
+                turns &= 0b110  # without the bit of the transposition
+            arguments["orientation"] = turns
         if any(self.shift):
             random, reach = np.random.default_rng([self.seed, SHIFT, step]), np.array(self.shift)
-            chosen["shift"] = random.integers(-reach, reach, (count, 2), np.int64, endpoint=True)
+            arguments["shift"] = random.integers(-reach, reach, (count, 2), np.int64, endpoint=True)
         if self.noise or self.mask:
-            # an image meets other noise in every epoch: its key is its place in the training
+            # the key is the image's place in the training, so that the noise differs between epochs
             key = step * self.size + np.arange(count, dtype=np.uint64)
-            chosen |= {"noise": self.noise, "mask": self.mask, "seed": self.seed, "key": key}
-        return chosen
+            arguments |= {"noise": self.noise, "mask": self.mask, "seed": self.seed, "key": key}
+        return arguments
 
-    def _shuffled(self, epoch: int) -> NDArray[np.int64]:
+    def _shuffle(self, epoch: int) -> NDArray[np.int64]:
+        """Return the numbers of all images in the order of an epoch."""
         return np.random.default_rng([self.seed, SHUFFLE, epoch]).permutation(len(self.images))
 
 
-def rotated(images: torch.Tensor, degrees: NDArray[np.float64]) -> torch.Tensor:
-    """(B, C, H, W) images, each turned about its middle by one of the (B,) angles, as ``TURNS`` turns by 90.
+def rotate(images: torch.Tensor, degrees: NDArray[np.float64]) -> torch.Tensor:
+    """Return (B, C, H, W) images, each rotated about its centre by one of the (B,) angles [degrees].
 
-    A pixel is taken bilinearly from where it was; what was outside is empty. The pixels are squares, whatever they
-    are in the detector.
+    The sense of rotation is that of dmcnn.engines.dense.TURNS. Pixels count as squares, whatever their size in the
+    detector; values are interpolated bilinearly, and pixels from outside the image are 0.
     """
     height, width = images.shape[2:]
     angle = torch.from_numpy(np.deg2rad(degrees)).to(images)
     cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
-    # affine_grid measures either axis in half its own length
+    # affine_grid takes (B, 2, 3) matrices in coordinates that run from -1 to 1 along each axis
     rows = [
         torch.stack([cos, -sin * height / width, zero], 1),
         torch.stack([sin * width / height, cos, zero], 1),

@@ -1,11 +1,11 @@
-"""Images to train and to judge on, read as the settings say, and what training files teach their reader."""
+"""Data of a training: labelled images of all parts, fitted reader options, and target scales."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,22 +16,54 @@ from dmcnn.datasets.dataset import Dataset, expand
 from dmcnn.datasets.labels import LabelRule
 from dmcnn.datasets.targets import Targets, fit_scales
 from dmcnn.images.sparse import SparseImages
-from dmcnn.readers.smartpixel.reader import fit_charge
-from dmcnn.settings import TrainSettings
+from dmcnn.readers import CHOICE, chosen_reader
 from dmcnn.training import parts
 
 log = logging.getLogger("dmcnn")
 
 
 @dataclass(frozen=True)
-class Data:
-    """What a training learns from.
+class Source:
+    """Files of one sample, and the range [first, end) of entries of each file (None = all)."""
+
+    inputs: str | Sequence[str]
+    between: Sequence[int] | None = None
+
+
+@dataclass(frozen=True)
+class TargetOptions:
+    """Targets of a regression network and their scales.
 
     Attributes:
-        images: labelled, "train", "test" and maybe "validation", in memory or mapped.
-        reading: arguments of their reader, with what was fitted to the training files.
-        targets: what is estimated, for regression.
-        record: fingerprint and number of events of each source, for the checkpoint.
+        names: names of the targets in the files.
+        scales: divisors of the targets, or the rule that fits them, see dmcnn.datasets.targets.fit_scales.
+        pitch: [um] pixel pitch along x and y, for the rule "pitch".
+    """
+
+    names: Sequence[str]
+    scales: Sequence[float] | Literal["fixed", "percentile", "pitch"] = "fixed"
+    pitch: Sequence[float] | None = None
+
+    def to_targets(self, training: Source, options: Mapping[str, Any]) -> Targets:
+        """Return the targets with their scales, fitted to the training files if the rule needs them."""
+
+        def read_targets(names: Sequence[str]) -> list[NDArray[np.float64]]:
+            """Return the targets in the training files, one array per file; most rules never call it."""
+            dataset = Dataset(training.inputs, between=training.between, **options)
+            return dataset.targets_by_file(names)
+
+        return fit_scales(self.scales, self.names, read_targets, self.pitch)
+
+
+@dataclass(frozen=True)
+class Data:
+    """Images of a training, and how they were read.
+
+    Attributes:
+        images: labelled images of the parts "train", "test" and, if there is one, "validation", in memory or mapped.
+        reading: options of the reader, with those fitted to the training files.
+        targets: targets with their scales; None for classification.
+        record: fingerprint and number of events of each sample, for the checkpoint.
     """
 
     images: dict[str, SparseImages]
@@ -45,70 +77,72 @@ class Data:
         return self.images["train"].shape
 
 
-def load(settings: TrainSettings) -> Data:
-    """All of it; InputError for images that do not go together."""
-    reading, targets = _fitted(settings)
+def load(
+    sources: Mapping[str, Source],
+    *,
+    reading: Mapping[str, Any],
+    label: LabelRule | None = None,
+    targets: TargetOptions | None = None,
+    shares: Mapping[str, float] | None = None,
+    seed: int = 1,
+    cache: str = "memory",
+) -> Data:
+    """Read the images of a training.
+
+    Args:
+        sources: files of the parts "train", "validation" and "test".
+        reading: options of the reader.
+        label: rule that gives events their class, for classification.
+        targets: targets and scales, for regression.
+        shares: shares of the training events that become the parts "validation" and "test".
+        seed: seed of the draw of these events.
+        cache: "memory", or the folder of files that are mapped into memory.
+
+    Raises:
+        InputError: a part without a usable image, or images whose shape differs from that of the training images.
+    """
+    training = sources["train"]
+    options = _fit_reader(training, reading)
+    scales = None if targets is None else targets.to_targets(training, options)
     datasets = {
-        what: _labelled(settings, *part, reading, targets)
-        for what in ("train", "validation", "test")
-        if (part := settings.part(what)) is not None
+        part: Dataset(source.inputs, label, targets=scales, between=source.between, **options)
+        for part, source in sources.items()
     }
     images = {
-        what: parts.usable(_read(settings, dataset, reading), what) for what, dataset in datasets.items()
+        part: parts.drop_unusable(_read(dataset, cache, options), part) for part, dataset in datasets.items()
     }
     record: dict[str, dict[str, object]] = {
-        "training" if what == "train" else what: {
+        "training" if part == "train" else part: {
             "fingerprint": dataset.fingerprint(),
-            "events": len(images[what]),
+            "events": len(images[part]),
         }
-        for what, dataset in datasets.items()
+        for part, dataset in datasets.items()
     }
-    images = parts.split(images, settings.shares, settings.seed_number)
-    for what, batch in images.items():
+    images = parts.split(images, shares or {}, seed)
+    for part, batch in images.items():
         if batch.shape != images["train"].shape:
-            shapes = f"{images['train'].shape}, {what} images {batch.shape}"
+            shapes = f"{images['train'].shape}, {part} images {batch.shape}"
             raise InputError(f"training images are {shapes} (planes, rows, columns): set xdim and ydim")
-    if datasets["train"].takes("xdim"):
-        reading |= dict(zip(("ydim", "xdim"), datasets["train"].shape[1:], strict=True))
-    return Data(images, reading, targets, record)
+    return Data(images, options | datasets["train"].first.size_options, scales, record)
 
 
-def _fitted(settings: TrainSettings) -> tuple[dict[str, Any], Targets | None]:
-    """The arguments of the reader and the targets, with what is learned from the training files filled in."""
-    reading = settings.reading()
-    if reading.get("charge") == "standardised":
-        fitted = fit_charge(expand(settings.input_train), between=settings.events_train, **reading)
-        reading |= fitted
+def _fit_reader(training: Source, reading: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of the reader, including those fitted to the training files."""
+    files = expand(training.inputs)
+    options = {key: value for key, value in reading.items() if key not in CHOICE}
+    reader = chosen_reader(files[0], reading.get("reader"))
+    fitted = reader.fit(files, between=training.between, **options, **(reading.get("reader_options") or {}))
+    if fitted:
         log.info("%s", ", ".join(f"{key} = {value}" for key, value in fitted.items()))
-    if settings.targets is None:
-        return reading, None
-
-    def stored(names: Sequence[str]) -> list[NDArray[np.float64]]:  # most scales need no file
-        dataset = Dataset(settings.input_train, between=settings.events_train, **reading)
-        return dataset.targets_by_file(names)
-
-    return reading, fit_scales(settings.target_scales, settings.targets, stored, settings.pitch)
+    return {**reading, **fitted}
 
 
-def _labelled(
-    settings: TrainSettings,
-    inputs: str | list[str],
-    between: list[int] | None,
-    reading: dict[str, Any],
-    targets: Targets | None,
-) -> Dataset:
-    if targets is not None:
-        return Dataset(inputs, targets=targets, between=between, **reading)
-    rule = LabelRule.parse(settings.label, tuple(settings.class_names), settings.signal_class)
-    return Dataset(inputs, label=rule, between=between, **reading)
-
-
-def _read(settings: TrainSettings, dataset: Dataset, reading: dict[str, Any]) -> SparseImages:
-    """All images of a dataset, in memory or mapped."""
-    if settings.cache == "memory":
+def _read(dataset: Dataset, cache: str, options: dict[str, Any]) -> SparseImages:
+    """Return all images of a dataset, in memory or mapped, and log what was read."""
+    if cache == "memory":
         images, report = dataset.load(), dataset.report_lines()
     else:
-        images, report = disk_cache.load(dataset, settings.cache, reading)
+        images, report = disk_cache.load(dataset, cache, options)
     for line in report:
         log.info("%s", line)
     return images

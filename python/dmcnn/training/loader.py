@@ -1,4 +1,4 @@
-"""Batches made ahead of the network, in memory that is used again."""
+"""Loader: threads that make batches ahead of the network, in memory that is used again."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ Batch = TypeVar("Batch", covariant=True)
 
 
 class Steps(Protocol[Batch]):
-    """Batches that can be asked for by step, from several threads at once."""
+    """Batches by step, which several threads may make at the same time."""
 
     first: int
     total: int
 
     def batch(self, step: int) -> Batch:
-        """The batch of a step."""
+        """Return the batch of a step."""
 
 
 class Buffers:
-    """float32 tensors on the host in memory that is used again once nobody holds the tensor any more.
+    """Pool of memory for float32 tensors on the host.
 
-    The first touch of fresh memory costs ten times what filling it costs. A tensor lends its memory until torch
-    frees its storage, views and graphs included; a tensor that is kept therefore keeps its content.
+    The first write to fresh memory takes ten times as long as the next. A tensor's memory returns to the pool when
+    torch frees its storage, that is when no view and no graph refers to it any more.
     """
 
     def __init__(self) -> None:
         self._free: deque[NDArray[np.float32]] = deque()
 
     def tensor(self, shape: tuple[int, ...]) -> torch.Tensor:
-        """A contiguous tensor of this shape; its content is arbitrary."""
+        """Return a contiguous float32 tensor of this shape with arbitrary content."""
         size = math.prod(shape)
         try:
             memory = self._free.pop()
@@ -49,22 +49,23 @@ class Buffers:
             memory = np.empty(size, np.float32)
         if len(memory) < size:
             memory = np.empty(size, np.float32)
-        lent = memory[:size].reshape(shape)
-        weakref.finalize(lent, self._free.append, memory).atexit = False
-        return torch.from_numpy(lent)  # its storage holds ``lent``
+        view = memory[:size].reshape(shape)
+        weakref.finalize(view, self._free.append, memory).atexit = False
+        return torch.from_numpy(view)  # its storage refers to ``view``
 
 
 class Loader(Generic[Batch]):
-    """The batches of ``steps`` in their order, made by threads while the network works.
+    """Iterable over the batches of ``steps`` in order; threads make them while the network works.
 
-    A batch is a function of its step alone, so threads change nothing but the time. At most ``ahead`` batches are
-    made or being made beside the one handed out. An error in a step is raised when that step's turn comes. Threads
-    end with the iteration: when it is through, fails, is closed or is dropped; and with ``close``.
+    A batch is a function of its step alone, so that its content does not depend on the threads. At most ``ahead``
+    batches are finished or in work besides the one that the network uses. An error in a step is raised when the
+    iteration reaches that step. The threads end when the iteration ends, fails, is closed or is deleted, and at
+    ``close``.
 
     Args:
-        steps: has batches ``first`` to ``total - 1``.
-        n_threads: that make batches, each one at a time; default: all that dmcnn may use, at most 4.
-        ahead: default: two per thread.
+        steps: batches ``steps.first`` to ``steps.total - 1``.
+        n_threads: number of threads; None = all that dmcnn may use, at most 4.
+        ahead: number of batches made ahead; None = two per thread.
     """
 
     def __init__(
@@ -81,20 +82,20 @@ class Loader(Generic[Batch]):
     def __iter__(self) -> Iterator[Batch]:
         pool = ThreadPoolExecutor(self.n_threads, "dmcnn-loader")
         self._pools.add(pool)
-        todo = iter(range(self.steps.first, self.steps.total))
-        made: deque[Future[Batch]] = deque()
+        numbers = iter(range(self.steps.first, self.steps.total))
+        queue: deque[Future[Batch]] = deque()
         try:
-            made.extend(pool.submit(self.steps.batch, step) for step in islice(todo, self.ahead))
-            while made:
-                batch = made.popleft().result()
-                made.extend(pool.submit(self.steps.batch, step) for step in islice(todo, 1))
+            queue.extend(pool.submit(self.steps.batch, step) for step in islice(numbers, self.ahead))
+            while queue:
+                batch = queue.popleft().result()
+                queue.extend(pool.submit(self.steps.batch, step) for step in islice(numbers, 1))
                 yield batch
-                del batch  # so that its memory can be used again
+                del batch  # returns its memory to the pool
         finally:
             pool.shutdown(cancel_futures=True)
 
     def close(self) -> None:
-        """End the threads of every iteration that was left before its end."""
+        """End the threads of all iterations that did not reach their end."""
         for pool in list(self._pools):
             pool.shutdown(cancel_futures=True)
 

@@ -1,26 +1,28 @@
-"""The training loop: Lightning steps the network; what must survive a crash is kept here."""
+"""Training loop: optimiser steps on batches, and the state from which a later process goes on."""
 
 from __future__ import annotations
 
 import logging
+import os
+import random
 import signal
-import warnings
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 from torch import nn
+from torch.utils import deterministic
+from tqdm import tqdm
 
+from dmcnn.tasks import Task
 from dmcnn.training.batches import Batches
 from dmcnn.training.loader import Loader
-from dmcnn.training.optimiser import Activity, Recipe, activity
-from dmcnn.training.tasks import Task
+from dmcnn.training.optimiser import Activity, Recipe, record_activity
 
 if TYPE_CHECKING:
     from dmcnn.training.constraints.multipliers import Constraints
@@ -28,108 +30,107 @@ if TYPE_CHECKING:
 log = logging.getLogger("dmcnn")
 
 
+class Stateful(Protocol):
+    """Part of a training whose state is stored with the progress."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the current state."""
+
+
 @dataclass
 class Progress:
-    """Where a training stands: everything a later process needs to go on as if nothing had happened."""
+    """State of a training, from which a later process continues with the same result as without a break."""
 
     step: int = 0
-    """Finished optimiser steps, over all epochs."""
+    """Number of finished optimiser steps, over all epochs."""
     optimizer: dict[str, Any] | None = None
+    """State of the optimiser at the start of this process."""
     rows: list[dict[str, float]] = field(default_factory=list)
-    """The metrics table so far, one row per evaluation."""
+    """Rows of the metrics table, one per evaluation."""
     best: int | None = None
-    """The step whose weights did best in the tests so far."""
-    loss_sum: float = 0.0
-    correct: int = 0
+    """Step with the best evaluation so far."""
+    loss_sum: torch.Tensor | float = 0.0
+    correct: torch.Tensor | int = 0
     seen: int = 0
-    """Training loss times images, right answers, and images since the last evaluation."""
+    """Sum of the training loss over images, number of correct classifications, and number of images since the last
+    evaluation. The first two are scalars on the device of the network, so that no step waits for the device."""
     constraints: dict[str, Any] | None = None
-    """State of the multipliers."""
+    """State of the multipliers at the start of this process."""
+
+    def __post_init__(self) -> None:
+        self.parts: dict[str, Stateful] = {}
+        """Optimiser and multipliers in use, by the name of the field that stores their state."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all fields by name, with the current states of the parts, as numbers and tensors."""
+        state = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        state |= {name: part.state_dict() for name, part in self.parts.items()}
+        return {**state, "loss_sum": float(self.loss_sum), "correct": int(self.correct)}
 
 
 @runtime_checkable
-class Penalised(Protocol):
-    """A network with a penalty on its weights, which training adds to the loss."""
+class NetworkWithPenalty(Protocol):
+    """Network with a penalty on its weights, which the loop adds to the loss."""
 
     def penalty(self) -> torch.Tensor:
-        """What to add to the loss."""
+        """Return the scalar penalty."""
 
 
 @dataclass
 class _Step:
-    """What one optimiser step is made of."""
+    """Optimiser step of a network; its random numbers depend only on the seed and the number of the step."""
 
+    net: nn.Module
     task: Task
     recipe: Recipe
     seed: int
+    device: torch.device
+    precision: str
     progress: Progress
+    optimizer: torch.optim.Optimizer
     activity: Activity
     constraints: Constraints | None
 
+    def __call__(self, images: torch.Tensor, labels: torch.Tensor) -> None:
+        """Update the weights with the gradient of a batch, apply the limits, and count the step.
 
-class _Learner(lightning.LightningModule):
-    """One optimiser step; its random numbers depend on the seed and the step alone."""
-
-    def __init__(self, net: nn.Module, step: _Step) -> None:
-        super().__init__()
-        self.net, self.step = net, step
-        self.optimizer: torch.optim.Optimizer | None = None
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        self.optimizer = self.step.recipe.optimizer_of(self.net)
-        if self.step.progress.optimizer is not None:
-            self.optimizer.load_state_dict(self.step.progress.optimizer)
-        return self.optimizer
-
-    def on_train_start(self) -> None:
-        if self.step.constraints is not None:
-            self.step.constraints.to(self.device)
-
-    def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], _: int) -> torch.Tensor:
-        images, labels = batch
-        step, progress = self.step, self.step.progress
-        lightning.seed_everything(
-            int(np.random.SeedSequence([step.seed, progress.step]).generate_state(1)[0]), verbose=False
-        )
-        assert self.optimizer is not None
+        Args:
+            images: (B, C, H, W) float32.
+            labels: (B,) int64 class numbers, or (B, k) float32 targets.
+        """
+        recipe, progress = self.recipe, self.progress
+        seed_generators(int(np.random.SeedSequence([self.seed, progress.step]).generate_state(1)[0]))
         for group in self.optimizer.param_groups:
-            group["lr"] = step.recipe.rate(progress.step)
+            group["lr"] = recipe.rate(progress.step)
+        self.optimizer.zero_grad()
+        images, labels = (part.to(self.device, non_blocking=True) for part in (images, labels))
+        # each weight is used once per step: a cache of the cast weights would only need memory
+        with torch.autocast(
+            self.device.type, torch.bfloat16, enabled=self.precision == "bf16", cache_enabled=False
+        ):
+            loss = self._loss(images, labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if recipe.gradient_limit is not None:
+            nn.utils.clip_grad_norm_(self.net.parameters(), recipe.gradient_limit)
+        self.optimizer.step()
+        recipe.limit_(self.net)
+        if self.constraints is not None:
+            self.constraints.ascend()
+        progress.step += 1
+
+    def _loss(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Return the mean loss of a batch with all penalties; add the loss without penalties to the progress."""
+        progress = self.progress
         outputs = self.net(images).float()
-        loss = step.task.loss(outputs, labels)
-        progress.loss_sum += float(loss.detach()) * len(labels)
-        progress.correct += step.task.right(outputs, labels)
+        loss = self.task.loss(outputs, labels)
+        # summed in float64, as Python floats are
+        progress.loss_sum = progress.loss_sum + loss.detach().double() * len(labels)
+        progress.correct = progress.correct + self.task.right(outputs.detach(), labels)
         progress.seen += len(labels)
-        loss = loss + step.recipe.penalty(self.net) + step.activity.take()
-        if step.constraints is not None:
-            loss = loss + step.constraints.penalty(self.net, outputs, labels)
-        return loss + self.net.penalty() if isinstance(self.net, Penalised) else loss
-
-
-class _Keeper(Callback):
-    """After every step: keep to the limits, count it, and evaluate, save or stop when it is time."""
-
-    def __init__(self, after_step: AfterStep, stop: list[int]) -> None:
-        self.after_step, self.stop, self.enough = after_step, stop, False
-
-    def on_train_batch_end(self, trainer: lightning.Trainer, learner: Any, *_: Any) -> None:
-        step: _Step = learner.step
-        step.recipe.limit_(learner.net)
-        if step.constraints is not None:
-            step.constraints.ascend()
-            step.progress.constraints = step.constraints.state_dict()
-        step.progress.step += 1
-        step.progress.optimizer = learner.optimizer.state_dict()
-        self.enough = self.after_step(step.progress)
-        if self.stop or self.enough:
-            trainer.should_stop = True
-
-
-class _Bar(TQDMProgressBar):
-    """Lightning's bar, which here spans all epochs."""
-
-    def on_train_epoch_start(self, trainer: lightning.Trainer, *_: Any) -> None:
-        super().on_train_epoch_start(trainer)
-        self.train_progress_bar.set_description("training")
+        loss = loss + self.recipe.penalty(self.net) + self.activity.penalty()
+        if self.constraints is not None:
+            loss = loss + self.constraints.penalty(self.net, outputs, labels)
+        return loss + self.net.penalty() if isinstance(self.net, NetworkWithPenalty) else loss
 
 
 AfterStep = Callable[[Progress], bool]
@@ -149,73 +150,103 @@ def fit(
     after_step: AfterStep,
     constraints: Constraints | None = None,
 ) -> bool:
-    """Train ``net`` on ``batches``; False if a signal stopped it after some whole step.
+    """Train ``net`` on ``batches``; return False if a signal stopped the training between two steps, else True.
 
     Args:
-        net: changed in place; must hold the weights that belong to ``progress``.
-        batches: from step ``progress.step`` on; threads make them while the network works.
-        task: gives the loss of (B, m) outputs and the labels of the batch.
+        net: network with the weights that belong to ``progress``; changed in place.
+        batches: batches from step ``progress.step`` on; threads make them while the network works.
+        task: its loss takes the (B, m) outputs and the labels of a batch.
         recipe: optimiser, step size, limits and penalties.
-        seed: the random numbers of step s depend on (seed, s) alone.
-        device: where to train.
+        seed: the random numbers of step s depend only on (seed, s).
+        device: device of the training.
         precision: "32" or "bf16" (autocast).
-        progress: updated after every step.
-        after_step: called after every step, with ``net`` in training mode; evaluates and saves, and says whether it
-            is enough.
-        constraints: what the weights or outputs must obey; must hold the multipliers that belong to ``progress``.
+        progress: state of the training, updated after every step.
+        after_step: called after every step, with ``net`` in training mode, to evaluate and save; True ends the
+            training.
+        constraints: constraints with the multipliers that belong to ``progress``.
     """
     if not len(batches):
         return True
+    net.to(device).train()
+    optimizer = recipe.make_optimizer(net)
+    if progress.optimizer is not None:
+        optimizer.load_state_dict(progress.optimizer)
+    progress.parts = {"optimizer": optimizer}
+    if constraints is not None:
+        progress.parts["constraints"] = constraints.to(device)
+    enough = False
     with (
         _stop_after_step() as stop,
-        _quiet(),
+        reproducible(),
         Loader(batches) as loader,
-        activity(net, recipe.activity_l2) as seen,
+        record_activity(net, recipe.activity_l2) as activity,
+        _progress_bar(len(loader)) as bar,
     ):
-        learner = _Learner(net.train(), _Step(task, recipe, seed, progress, seen, constraints))
-        keeper = _Keeper(after_step, stop)
-        trainer = lightning.Trainer(
-            accelerator="gpu" if device.type == "cuda" else "cpu",
-            devices=[device.index] if device.type == "cuda" else 1,
-            precision="bf16-mixed" if precision == "bf16" else "32-true",
-            max_epochs=1,
-            gradient_clip_val=recipe.gradient_limit,
-            callbacks=[keeper, _Bar()],
-            logger=False,
-            enable_checkpointing=False,
-            enable_model_summary=False,
-            deterministic="warn",
-        )
-        trainer.fit(learner, train_dataloaders=loader)
-    return keeper.enough or not stop
+        step = _Step(net, task, recipe, seed, device, precision, progress, optimizer, activity, constraints)
+        for images, labels in loader:
+            step(images, labels)
+            bar.update()
+            enough = after_step(progress)
+            if stop or enough:
+                break
+    return enough or not stop
+
+
+def seed_generators(seed: int) -> None:
+    """Seed the generators of Python, NumPy and torch (CPU, and GPUs in use) with 0 <= seed < 2^32.
+
+    ``torch.manual_seed`` would also queue a call for every device that is not in use, with a formatted stack that
+    stays in memory.
+    """
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002  # networks of users may draw from it
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.manual_seed_all(seed)
+
+
+@contextmanager
+def reproducible() -> Iterator[None]:
+    """Let torch use deterministic algorithms within the block; torch warns where it has none."""
+    os.environ.setdefault(
+        "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+    )  # cuBLAS needs a fixed workspace to be deterministic
+    memory: Any = deterministic  # mypy does not know its attribute
+    mode, fill = torch.get_deterministic_debug_mode(), memory.fill_uninitialized_memory
+    torch.set_deterministic_debug_mode("warn")  # use_deterministic_algorithms would import the compiler
+    memory.fill_uninitialized_memory = (
+        False  # no code reads such memory, and to fill it costs a pass over every tensor
+    )
+    try:
+        yield
+    finally:
+        torch.set_deterministic_debug_mode(mode)
+        memory.fill_uninitialized_memory = fill
+
+
+def _progress_bar(steps: int) -> tqdm:
+    """Return the progress bar of a training, which shows the mean rate of all steps so far."""
+    return tqdm(total=steps, desc="training", file=sys.stdout, dynamic_ncols=True, smoothing=0)
 
 
 @contextmanager
 def _stop_after_step() -> Iterator[list[int]]:
-    """Ctrl-C and SIGTERM fill the list, so that training stops between two steps; a second one acts at once."""
+    """Yield a list to which Ctrl-C and SIGTERM append, so that training stops between two steps.
+
+    A second signal raises KeyboardInterrupt at once.
+    """
     stop: list[int] = []
 
-    def note(number: int, _: FrameType | None) -> None:
+    def handle(number: int, _: FrameType | None) -> None:
+        """Note the first signal; raise KeyboardInterrupt at the second."""
         if stop:
             raise KeyboardInterrupt
         stop.append(number)
         log.info("\nstopping after this step")
 
-    old = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    old = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Lightning's remarks on workers, tips and hardware are no news to the user of a command."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="lightning")
-        yield
-    logger.setLevel(level)

@@ -1,4 +1,4 @@
-"""The images to train, validate and test on."""
+"""Parts of a training: images for training, validation and test."""
 
 from __future__ import annotations
 
@@ -9,41 +9,47 @@ import numpy as np
 
 from dmcnn._common.errors import InputError
 from dmcnn.images.sparse import SparseImages
-from dmcnn.training.split import stratified
+from dmcnn.training.split import stratified_split
 
 log = logging.getLogger("dmcnn")
 
 
-def usable(images: SparseImages, what: str) -> SparseImages:
-    """The images that can be used: events without one, or with a target that is no number, are left out and counted.
+def drop_unusable(images: SparseImages, part: str) -> SparseImages:
+    """Return the images without events that hold no image or a target that is no number; log their numbers.
 
     Args:
-        images: labelled.
-        what: "train", "validation" or "test", for people.
+        images: labelled images.
+        part: "train", "validation" or "test", for messages.
+
+    Raises:
+        InputError: no image is left.
     """
-    left_out = ~images.has_image, "hold no image"
+    empty = ~images.has_image
     unknown = np.zeros(len(images), bool)
     if images.label is not None and images.label.ndim == 2:
-        unknown = ~left_out[0] & ~np.isfinite(images.label).all(axis=1)
-    for which, why in (left_out, (unknown, "have a target that is no number")):
+        unknown = ~empty & ~np.isfinite(images.label).all(axis=1)
+    for which, why in ((empty, "hold no image"), (unknown, "have a target that is no number")):
         if which.any():
-            log.warning("warning: %d of %d %s events %s: left out", which.sum(), len(which), what, why)
-    if (left_out[0] | unknown).any():
-        images = images.take(~(left_out[0] | unknown))
+            log.warning("warning: %d of %d %s events %s: left out", which.sum(), len(which), part, why)
+    if (empty | unknown).any():
+        images = images.take(~(empty | unknown))
     if not len(images):
-        raise InputError(f"no {what} event holds an image")
+        raise InputError(f"no {part} event holds an image")
     return images
 
 
 def split(
     images: Mapping[str, SparseImages], shares: Mapping[str, float], seed: int
 ) -> dict[str, SparseImages]:
-    """The images with parts of the training images taken away for validation and test.
+    """Return the images of all parts, with shares of the training images moved to validation and test.
 
     Args:
-        images: "train" and others, labelled.
-        shares: of the training images, by the name of the part; of every class, where there are classes.
+        images: labelled images by part, among them "train".
+        shares: share of the training images of each new part; for classification, of every class.
         seed: the same images, shares and seed give the same parts.
+
+    Raises:
+        InputError: a part without images.
     """
     if not shares:
         return dict(images)
@@ -51,10 +57,10 @@ def split(
     label = np.asarray(whole.label)
     if label.ndim == 2:
         label = np.zeros(len(whole), np.int64)
-    *parts, rest = stratified(label, list(shares.values()), seed)
-    found = {**images, "train": whole.take(rest)}
-    found |= {what: whole.take(part) for what, part in zip(shares, parts, strict=True)}
-    for what, part in found.items():
+    *chosen, rest = stratified_split(label, list(shares.values()), seed)
+    parts = {**images, "train": whole.take(rest)}
+    parts |= {name: whole.take(numbers) for name, numbers in zip(shares, chosen, strict=True)}
+    for name, part in parts.items():
         if not len(part):
-            raise InputError(f"{len(whole)} events are too few: none is left for {what}")
-    return found
+            raise InputError(f"{len(whole)} training events are too few: none is left for {name}")
+    return parts

@@ -1,102 +1,115 @@
-"""What a training leaves on disk, when, and how a later process goes on from it."""
+"""Session of a training: evaluations, checkpoints, metrics table, and resuming from the last checkpoint."""
 
 from __future__ import annotations
 
 import csv
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from dmcnn._common.errors import InputError
-from dmcnn._common.files import replacing
+from dmcnn._common.files import atomic_file
 from dmcnn.checkpoints.card import KEY, Card
 from dmcnn.checkpoints.load import load, read
 from dmcnn.checkpoints.save import save
+from dmcnn.engines.dense import all_logits
 from dmcnn.images.sparse import SparseImages
-from dmcnn.training.loop import Progress
+from dmcnn.tasks import Result, Task
+from dmcnn.training.loop import Progress, reproducible
 from dmcnn.training.optimiser import Recipe
-from dmcnn.training.regression import Residuals
-from dmcnn.training.tasks import Result, Task
 
 if TYPE_CHECKING:
     from dmcnn.training.constraints.multipliers import Constraints
 
 Watch = Callable[[Sequence[dict[str, float]]], None]
+"""Called with the rows of the metrics table after every evaluation."""
 
 
 @dataclass(frozen=True)
-class Outputs:
-    """The names of all files of the training called ``name``."""
+class OutputFiles:
+    """Paths of all files of the training called ``name``.
+
+    Attributes:
+        weights: folder of the checkpoints.
+        tables: folder of the tables and figures.
+        name: name of the training; empty = none.
+    """
 
     weights: Path
     tables: Path
     name: str
 
     def _path(self, folder: Path, what: str, end: str) -> Path:
+        """Return the path ``folder/DM-CNN_what_name`` + ``end``."""
         return folder / ("_".join(filter(None, [f"DM-CNN_{what}", self.name])) + end)
 
     @property
     def last(self) -> Path:
-        """Weights, optimiser and place in the training: what a resumed run starts from."""
+        """Checkpoint with weights, optimiser and progress, from which a training resumes."""
         return self._path(self.weights, "model", "_last.ckpt")
 
     @property
     def best(self) -> Path:
-        """Weights with the best test result so far: what inference should use."""
+        """Checkpoint with the best evaluation so far, for inference."""
         return self._path(self.weights, "model", "_best.ckpt")
 
     @property
     def metrics(self) -> Path:
-        """The metrics table (CSV); its figure and the used cfg stand beside it."""
+        """Metrics table (CSV)."""
         return self._path(self.tables, "training_metrics", ".csv")
 
     @property
     def curves(self) -> Path:
-        """The training curves, without suffix."""
+        """Figure of the training curves, without suffix."""
         return self._path(self.tables, "training_curves", "")
 
     def figure(self, what: str) -> Path:
-        """A figure of the result on the test events, without suffix."""
+        """Return the path of a figure of the test result, without suffix."""
         return self._path(self.tables, f"training_{what}", "")
 
     @property
     def cfg(self) -> Path:
-        """The settings that were used."""
+        """Settings of the training (cfg)."""
         return self._path(self.tables, "training_config", ".cfg")
 
     @property
     def summary(self) -> Path:
-        """The final test result (JSON)."""
+        """Final test result (JSON)."""
         return self._path(self.tables, "training_summary", ".json")
 
 
 @dataclass
 class Run:
-    """One training: evaluates and saves at the steps that were asked for.
+    """One training with its evaluations and checkpoints.
 
     Attributes:
-        net: the network in training.
-        card: its description, without results.
-        outputs: where everything goes.
-        test: labelled test events of an evaluation.
-        steps_per_epoch: steps of one pass over the training set.
-        total: steps of the whole training.
-        test_every_step: steps between evaluations, or 0 for none.
-        save_every_step: steps between resumable checkpoints, or 0 for none.
-        patience: evaluations without a better one after which training ends, or 0: it never does.
-        constraints: what the weights or outputs must obey.
-        watch: called with the metrics table so far after every evaluation; what it raises ends the training.
+        net: network in training.
+        card: card of the network, without results.
+        files: paths of all output files.
+        test: labelled events of an evaluation.
+        task: task of the network, with its loss.
+        recipe: optimiser, step size, limits and penalties.
+        device, precision: device of the network, and "32" or "bf16".
+        batch_size_test: images per forward pass of an evaluation.
+        steps_per_epoch: number of steps of one pass over the training images.
+        total: number of steps of the whole training.
+        test_every_step: steps between evaluations; 0 = none.
+        save_every_step: steps between checkpoints to resume from; 0 = none.
+        patience: evaluations without improvement after which the training ends; 0 = never.
+        constraints: constraints on the weights or estimates.
+        watch: called with the rows of the metrics table after every evaluation; its exceptions end the training.
     """
 
     net: nn.Module
     card: Card
-    outputs: Outputs
+    files: OutputFiles
     test: SparseImages
     task: Task
     recipe: Recipe
@@ -112,123 +125,147 @@ class Run:
     watch: Watch | None = None
 
     def after_step(self, progress: Progress) -> bool:
-        """Evaluate and save if this step is one to do so; True when it is time to end."""
+        """Evaluate and save if they are due at this step; return True if the training ends here."""
         end_of_epoch = progress.step % self.steps_per_epoch == 0 or progress.step == self.total
         if self.test_every_step and (
             progress.step % self.test_every_step == 0 or progress.step == self.total
         ):
             self.evaluate(progress)
-        enough = self.enough(progress)
-        if self.save_every_step and (progress.step % self.save_every_step == 0 or end_of_epoch or enough):
+        ends = self.out_of_patience(progress)
+        if self.save_every_step and (progress.step % self.save_every_step == 0 or end_of_epoch or ends):
             self.save_last(progress)
-        return enough
+        return ends
 
-    def enough(self, progress: Progress) -> bool:
-        """Whether the last ``patience`` evaluations brought nothing better."""
+    def out_of_patience(self, progress: Progress) -> bool:
+        """Return whether none of the last ``patience`` evaluations was better than those before."""
+        if not self.patience:
+            return False
         ranks = [self.task.rank(row) for row in progress.rows]
-        return bool(self.patience and ranks and len(ranks) - 1 - ranks.index(max(ranks)) >= self.patience)
+        return bool(ranks and len(ranks) - 1 - ranks.index(max(ranks)) >= self.patience)
 
     def evaluate(self, progress: Progress) -> None:
-        """Add a row to the metrics table; keep the weights if they are the best so far."""
-        result = self.result(self.test, self.precision)
+        """Add a row to the metrics table, and save the weights if they are the best so far."""
+        outputs = self.network_outputs(self.test, self.precision)
+        result = self.task.evaluate(self.net, outputs, self.test)
         best = max(map(self.task.rank, progress.rows), default=(-np.inf,))
-        seen = max(1, progress.seen)
+        images = max(1, progress.seen)
         values = {
-            "train_accu": progress.correct / seen,
-            "train_loss": progress.loss_sum / seen,
+            "train_accu": int(progress.correct) / images,
+            "train_loss": float(progress.loss_sum) / images,
             "test_loss": result.numbers["loss"],
             "epoch": (progress.step - 1) // self.steps_per_epoch,
             "step": progress.step,
             "test_events": result.numbers["events"],
             "learning_rate": self.recipe.rate(progress.step - 1),
             **self.task.row(result),
-            **self._obedience(result),
+            **self._violations(outputs),
         }
-        row = {column: values[column] for column in self.task.columns}
+        row = {column: values[column] for column in self.task.metrics}
         progress.rows.append(row)
         progress.loss_sum, progress.correct, progress.seen = 0.0, 0, 0
-        write_metrics(self.outputs.metrics, progress.rows, self.task.columns)
+        write_metrics(self.files.metrics, progress.rows, self.task.metrics)
         if self.save_every_step and self.task.rank(row) > best:
             progress.best = progress.step
             self._save_best(progress, result)
         if self.watch is not None:
             self.watch(progress.rows)
 
-    def _obedience(self, result: Result) -> dict[str, float]:
-        """Distance of every constraint from what is wanted, and of the worst of them."""
-        if self.constraints is None or not isinstance(result, Residuals):
+    def _violations(self, outputs: NDArray[np.float64]) -> dict[str, float]:
+        """Return the signed distance of every constraint on the test events, and the largest violation."""
+        if self.constraints is None:
             return {}
-        about = self.net, result.outputs, result.truth
-        return {**self.constraints.violations(*about), "violation": self.constraints.owed(*about)}
+        truth = torch.from_numpy(np.asarray(self.test.label, np.float64))
+        arguments = self.net, torch.from_numpy(outputs), truth
+        distances = self.constraints.distances(*arguments)
+        return {**distances, "violation": self.constraints.violation(*arguments)}
 
+    @reproducible()
     def finish(self, progress: Progress, test: SparseImages) -> Result:
-        """The best weights (without evaluations on the way: the last) on the whole test set, kept as JSON.
+        """Evaluate the best weights (without evaluations: the last) on all test events; write the summary (JSON).
 
-        In float32, as inference scores, whatever the precision of the training.
+        The precision is float32, as in inference, whatever the precision of the training.
         """
         if progress.best is not None:
-            best, _ = load(self.outputs.best)
+            reader = self.card.reading.get("reader")
+            best, _ = load(self.files.best, [self.card.model, *filter(None, [reader])])
             self.net.load_state_dict(best.state_dict())
-        result = self.result(test, "32")
+        result = self.task.evaluate(self.net, self.network_outputs(test, "32"), test)
         if progress.best is None and self.save_every_step:
             self._save_best(progress, result)
         step = progress.step if progress.best is None else progress.best
         numbers = {key: None if np.isnan(value) else value for key, value in result.numbers.items()}
-        with replacing(self.outputs.summary) as temporary:
-            content = {"step": step, **numbers, **self.task.more(result)}
+        with atomic_file(self.files.summary) as temporary:
+            content = {"step": step, **numbers, **self.task.summary(result)}
             temporary.write_text(json.dumps(content, indent=1) + "\n")
         return result
 
-    def result(self, test: SparseImages, precision: str) -> Result:
-        """The network on ``test`` as it is now."""
-        return self.task.evaluate(
-            self.net, test, device=self.device, batch_size=self.batch_size_test, precision=precision
+    def network_outputs(self, test: SparseImages, precision: str) -> NDArray[np.float64]:
+        """Return the (n, m) outputs of the network with its current weights; the network keeps its mode."""
+        training = self.net.training
+        outputs = all_logits(
+            self.net,
+            test,
+            device=self.device,
+            batch_size=self.batch_size_test,
+            precision=precision,
+            scaling=self.card.scaling,
         )
+        self.net.train(training)
+        return outputs
 
     def save_last(self, progress: Progress) -> None:
-        """Store everything that a later process needs to go on."""
+        """Write the checkpoint from which a training resumes."""
         content = {
             KEY: self._card(progress, {}).as_dict(),
             "state_dict": self.net.state_dict(),
-            "progress": {entry.name: getattr(progress, entry.name) for entry in fields(progress)},
+            "progress": progress.state_dict(),
         }
-        save(self.outputs.last, content)
+        save(self.files.last, content)
 
     def _save_best(self, progress: Progress, result: Result) -> None:
+        """Write the checkpoint for inference, with the numbers of its evaluation."""
         card = self._card(progress, {key: float(value) for key, value in result.numbers.items()})
-        save(self.outputs.best, {KEY: card.as_dict(), "state_dict": self.net.state_dict()})
+        save(self.files.best, {KEY: card.as_dict(), "state_dict": self.net.state_dict()})
 
     def _card(self, progress: Progress, results: dict[str, float]) -> Card:
+        """Return the card with epoch, step and results."""
         epoch = (progress.step - 1) // self.steps_per_epoch if progress.step else 0
         return replace(self.card, epoch=epoch, step=progress.step, metrics=results)
 
 
 def write_metrics(path: Path, rows: list[dict[str, float]], columns: Sequence[str]) -> None:
-    """The metrics table as CSV, whole or not at all; what does not exist is an empty cell."""
-    with replacing(path) as temporary, temporary.open("w", newline="") as file:
+    """Write the metrics table as CSV, in one piece; NaN becomes an empty cell."""
+    with atomic_file(path) as temporary, temporary.open("w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(columns)
         table.writerows([["" if np.isnan(row[name]) else row[name] for name in columns] for row in rows])
 
 
 def restore(path: Path, net: nn.Module, card: Card, free: set[str]) -> tuple[Progress, int]:
-    """Fill ``net`` from the last checkpoint and return where that training stood, and its seed.
+    """Load the weights of the last checkpoint into ``net``; return the progress of that training, and its seed.
 
-    InputError if it was another training: other settings (those in ``free`` may change) or other data.
+    Args:
+        path: last checkpoint.
+        net: network of the same model and arguments.
+        card: card of the training that resumes.
+        free: keys of the cfg whose values may differ.
+
+    Raises:
+        InputError: a file that is no such checkpoint, or that of a training with other settings or other data.
     """
     content = read(path)
     if KEY not in content or "progress" not in content:
         raise InputError(
-            f"{path}: not a checkpoint that training can resume from; resume = False starts anew"
+            f"{path}: not a checkpoint from which training can resume; resume = False starts anew"
         )
     old = Card(**content[KEY])
-    was, now = _lines(old.cfg, free), _lines(card.cfg, free)
-    changed = [key for key in sorted(was.keys() | now.keys()) if was.get(key) != now.get(key)]
+    before, now = _values(old.cfg, free), _values(card.cfg, free)
+    changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
     if changed:
         key = changed[0]
         more = f" (and {len(changed) - 1} more: {', '.join(changed[1:])})" if changed[1:] else ""
         raise InputError(
-            f"{path}: made with {key} = {was.get(key, 'its default')}, now {now.get(key, 'its default')}{more}; "
+            f"{path}: made with {key} = {before.get(key, 'its default')}, now {now.get(key, 'its default')}{more}; "
             "choose another name, or resume = False to start anew"
         )
     if old.data != card.data:
@@ -239,6 +276,7 @@ def restore(path: Path, net: nn.Module, card: Card, free: set[str]) -> tuple[Pro
     return Progress(**content["progress"]), old.seed or 0
 
 
-def _lines(cfg: str, free: set[str]) -> dict[str, str]:
+def _values(cfg: str, free: set[str]) -> dict[str, str]:
+    """Return the text of every value of a cfg by key, without comments and without the keys in ``free``."""
     pairs = (line.partition(" = ") for line in cfg.splitlines() if not line.startswith("#"))
     return {key: value for key, _, value in pairs if key not in free}

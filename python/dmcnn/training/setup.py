@@ -1,164 +1,273 @@
-"""The network of a training, new or resumed, and everything around it, as the settings say."""
+"""Set-up of a training from named options: network, card, constraints and progress, new or resumed."""
 
 from __future__ import annotations
 
 import inspect
 import logging
 import platform
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-import lightning
 import numpy as np
 import torch
 from torch import nn
 
 import dmcnn
+from dmcnn._common import plugins
 from dmcnn._common.errors import InputError, nearest
 from dmcnn.checkpoints.card import Card
 from dmcnn.inference import devices
-from dmcnn.losses.classification import ACTIVATION, loss_function
-from dmcnn.metrics.gaussian import Gaussian
-from dmcnn.models import MODELS
-from dmcnn.settings import TrainSettings
-from dmcnn.training.constraints.multipliers import DAMPING, RATE, WARMUP, Constraints, faults_in
+from dmcnn.losses import LIKELIHOODS
+from dmcnn.losses.classification import activation_of, loss_function
+from dmcnn.models import MODELS, accepts, find_model
+from dmcnn.tasks import Task, task_of
+from dmcnn.training.constraints.multipliers import DAMPING, RATE, WARMUP, Constraints, find_faults
 from dmcnn.training.data import Data
-from dmcnn.training.loop import Progress
+from dmcnn.training.loop import Progress, seed_generators
 from dmcnn.training.optimiser import Recipe
-from dmcnn.training.session import Outputs, Run, Watch, restore
-from dmcnn.training.tasks import Classification, Regression, Task
+from dmcnn.training.session import OutputFiles, Run, Watch, restore
 
 log = logging.getLogger("dmcnn")
 
 
-def check(settings: TrainSettings) -> None:
-    """InputError for an unknown model, a key of the cfg that it does not take, or constraints that are none."""
-    if settings.model not in MODELS:
-        known = ", ".join(MODELS)
-        raise InputError(f"model = {settings.model!r}: known are {known}{nearest(settings.model, MODELS)}")
-    taken = inspect.signature(MODELS[settings.model]).parameters
-    faults = [f"model {settings.model} takes no {key}" for key in settings.architecture() if key not in taken]
-    if settings.constraints:
-        faults += faults_in(settings.constraints, settings.targets or [])
+@dataclass(frozen=True, kw_only=True)
+class NetworkOptions:
+    """Options of the network and its outputs.
+
+    Attributes:
+        model: name of the model, or ``module:Name``.
+        architecture: arguments of the model that differ from its defaults.
+        classes: names of the classes in the order of the logits; empty for regression.
+        signal: name of the signal class.
+        label: rule that gave the events their class, as the card stores it.
+        scaling: one of dmcnn.images.scaling.SCALINGS.
+        loss: name of the loss.
+        focal_gamma: exponent of the focal loss.
+        diagonal, covariance: how outputs become a covariance, see dmcnn.metrics.gaussian.Gaussian.
+        cfg: text of the cfg, as the card stores it.
+    """
+
+    model: str = "mpid"
+    architecture: Mapping[str, Any] = field(default_factory=dict)
+    classes: Sequence[str] = ()
+    signal: str | None = None
+    label: Any = "run == 100"
+    scaling: str = "none"
+    loss: str = "bce"
+    focal_gamma: float = 2.0
+    diagonal: str = "softplus"
+    covariance: str = "full"
+    cfg: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConstraintOptions:
+    """Options of the constraints, see dmcnn.training.constraints.multipliers.
+
+    Attributes:
+        texts: texts of the constraints, such as "zeros >= 0.75".
+        rate: step size of the multipliers, summed over the whole training.
+        damping: factor of the squared violations.
+        warmup: share of the training over which the bounds move to their final values.
+    """
+
+    texts: Sequence[str]
+    rate: float = RATE
+    damping: float = DAMPING
+    warmup: float = WARMUP
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionOptions:
+    """Options of the session: length, device, evaluations and checkpoints.
+
+    Attributes:
+        epochs: number of passes over the training images.
+        batch_size_train, batch_size_test: images per step, and per forward pass of an evaluation.
+        test_every_step: steps between evaluations; 0 = once per epoch, None = never.
+        test_events: number of events of an evaluation; None = all.
+        save_every_step: steps between checkpoints to resume from; 0 = none.
+        patience: evaluations without improvement after which the training ends; 0 = never.
+        schedule_start: share of the training after which the step size begins to fall.
+        seed: seed of all random numbers; None draws one.
+        gpuid: device, see dmcnn.inference.devices.device.
+        precision: "32", "bf16", or "auto": bf16 for classification on a device where it is fast, else 32.
+        resume: whether a training of the same name continues.
+        may_change: keys of the cfg whose values may differ from those of the training that continues.
+    """
+
+    epochs: int
+    batch_size_train: int = 32
+    batch_size_test: int = 16
+    test_every_step: int | None = 0
+    test_events: int | None = None
+    save_every_step: int = 200
+    patience: int = 0
+    schedule_start: float = 0.0
+    seed: int | None = 1
+    gpuid: str = ""
+    precision: str = "auto"
+    resume: bool = True
+    may_change: Collection[str] = ()
+
+
+def check(
+    model: str, architecture: Mapping[str, Any], constraints: Sequence[str], targets: Sequence[str]
+) -> None:
+    """Raise InputError for an unknown model, an argument that it does not take, or an invalid constraint."""
+    maker = find_model(model)
+    if maker is None:
+        known = [*MODELS, *plugins.names("dmcnn.models")]
+        raise InputError(f"model = {model!r}: known are {', '.join(known)}{nearest(model, known)}")
+    faults = [f"model {model} takes no {key}" for key in architecture if not accepts(maker, key)]
+    if constraints:
+        faults += find_faults(constraints, targets)
     if faults:
         raise InputError(*faults)
 
 
 def prepare(
-    settings: TrainSettings, outputs: Outputs, data: Data, watch: Watch | None
+    files: OutputFiles,
+    data: Data,
+    network: NetworkOptions,
+    recipe: Recipe,
+    session: SessionOptions,
+    constraints: ConstraintOptions | None = None,
+    watch: Watch | None = None,
 ) -> tuple[Run, Progress]:
-    """The network, new or from the last checkpoint of this name, and everything around it."""
+    """Return a training and its progress, new or from the last checkpoint of the same name.
+
+    Args:
+        files: paths of all output files.
+        data: images of the training.
+        network: model, classes and loss.
+        recipe: optimiser, step size, limits and penalties.
+        session: length, device, evaluations and checkpoints.
+        constraints: options of the constraints; None = no constraints.
+        watch: called with the rows of the metrics table after every evaluation.
+
+    Raises:
+        InputError: a device that does not exist, a checkpoint of another training, or a network of one's own with
+            outputs of the wrong shape.
+    """
     devices.use_whole_cpu()
-    device = devices.device(settings.GPUID)
-    precision = settings.precision
-    if precision == "auto":  # estimates, and quantised weights, need every bit
+    device = devices.device(session.gpuid)
+    precision = session.precision
+    if precision == "auto":  # estimates and quantised weights need float32
         precision = "bf16" if data.targets is None and devices.bf16_is_fast(device) else "32"
-    seed = settings.seed_number if settings.seed else int(np.random.SeedSequence().generate_state(1)[0])
-    card = _card(settings, data, f"{device}", precision)
-    lightning.seed_everything(seed, verbose=False)
-    net, progress = card.build(), Progress()
-    if settings.resume and outputs.last.exists():
-        free = settings.keys(resume="free")
-        if settings.schedule != "constant" or settings.constraints:
-            free.remove("EPOCHS")
-        progress, seed = restore(outputs.last, net, card, free)
-        log.info("%s: resuming after step %d", outputs.last, progress.step)
+    seed = int(np.random.SeedSequence().generate_state(1)[0]) if session.seed is None else session.seed
+    card = _card(network, data, f"{device}", precision)
+    seed_generators(seed)
+    net, progress = card.build(network.model), Progress()
+    if session.resume and files.last.exists():
+        progress, seed = restore(files.last, net, card, set(session.may_change))
+        log.info("%s: resuming after step %d", files.last, progress.step)
+    if network.model not in MODELS:
+        _check_outputs(net, card)
     images = data.images
     watched = images.get("validation", images["test"])
-    chosen = np.random.default_rng(seed).permutation(len(watched))[: settings.test_events_nums]
-    per_epoch = -(-len(images["train"]) // settings.batch_size_train)
-    total = settings.EPOCHS * per_epoch
-    constraints = _constraints(settings, net, data.shape, total, progress)
-    job = Run(
+    chosen = np.random.default_rng(seed).permutation(len(watched))[: session.test_events]
+    per_epoch = -(-len(images["train"]) // session.batch_size_train)
+    total = session.epochs * per_epoch
+    multipliers = None if constraints is None else _multipliers(constraints, net, card, total, progress)
+    hold = max(round(session.schedule_start * total), 0 if multipliers is None else multipliers.warmup)
+    every = session.test_every_step
+    run = Run(
         net=net,
         card=replace(card, seed=seed),
-        outputs=outputs,
+        files=files,
         test=watched.take(np.sort(chosen)),
-        task=_task(settings, card, constraints),
-        recipe=_recipe(settings, total, constraints),
+        task=_task(network, card, multipliers),
+        recipe=replace(recipe, total=total, hold=hold),
         device=device,
         precision=precision,
-        batch_size_test=settings.batch_size_test,
+        batch_size_test=session.batch_size_test,
         steps_per_epoch=per_epoch,
         total=total,
-        test_every_step=(settings.test_every_step or per_epoch) if settings.run_test else 0,
-        save_every_step=settings.save_every_step if settings.save_weights else 0,
-        patience=settings.patience,
-        constraints=constraints,
+        test_every_step=0 if every is None else every or per_epoch,
+        save_every_step=session.save_every_step,
+        patience=session.patience,
+        constraints=multipliers,
         watch=watch,
     )
-    return job, progress
+    return run, progress
 
 
-def _recipe(settings: TrainSettings, total: int, constraints: Constraints | None) -> Recipe:
-    return Recipe(
-        learning_rate=settings.learning_rate,
-        optimizer=settings.optimizer,
-        schedule=settings.schedule,
-        total=total,
-        hold=max(round(settings.schedule_start * total), 0 if constraints is None else constraints.warmup),
-        weight_limit=settings.weight_limit,
-        gradient_limit=settings.gradient_limit,
-        l1=settings.l1_weights,
-        l2=settings.l2_weights,
-        activity_l2=settings.l2_activity,
-    )
+@torch.inference_mode()
+def _check_outputs(net: nn.Module, card: Card) -> None:
+    """Raise InputError unless a network of one's own returns (B, num_class) outputs for (B, C, H, W) images."""
+    expected, images = (2, task_of(card).outputs), torch.zeros(2, *card.shape)
+    try:
+        outputs = net.eval()(images)
+    except (TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(
+            f"model {card.model}: fails on images of shape {tuple(images.shape)}: {reason}"
+        ) from None
+    finally:
+        net.train()
+    shape = tuple(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs).__name__
+    if shape != expected:
+        raise InputError(
+            f"model {card.model}: gives {shape} for images of shape {tuple(images.shape)}, expected {expected}"
+        )
 
 
-def _task(settings: TrainSettings, card: Card, constraints: Constraints | None) -> Task:
-    if card.targets:
-        return Regression(card, [] if constraints is None else constraints.names)
-    gamma = 2.0 if settings.focal_gamma is None else settings.focal_gamma
-    return Classification(card, loss_function(settings.loss, gamma))
+def _task(network: NetworkOptions, card: Card, multipliers: Constraints | None) -> Task:
+    """Return the task of the network with its loss and the names of its constraints."""
+    training: dict[str, Any] = {} if multipliers is None else {"constraints": multipliers.names}
+    if network.loss not in LIKELIHOODS:
+        training["loss"] = loss_function(network.loss, network.focal_gamma)
+    return task_of(card, **training)
 
 
-def _constraints(
-    settings: TrainSettings, net: nn.Module, shape: tuple[int, int, int], total: int, progress: Progress
-) -> Constraints | None:
-    """The constraints with their multipliers, from where a resumed training stopped."""
-    if not settings.constraints:
-        return None
-    share = WARMUP if settings.constraint_warmup is None else settings.constraint_warmup
-    damping = DAMPING if settings.constraint_damping is None else settings.constraint_damping
-    found = Constraints(
-        settings.constraints,
+def _multipliers(
+    constraints: ConstraintOptions, net: nn.Module, card: Card, total: int, progress: Progress
+) -> Constraints:
+    """Return the constraints with their multipliers, restored if the training resumes."""
+    multipliers = Constraints(
+        constraints.texts,
         net,
-        targets=settings.targets or [],
-        gaussian=Gaussian(settings.covariance, settings.diagonal),
-        shape=shape,
-        rate=(settings.constraint_rate or RATE) / total,
-        damping=damping,
-        warmup=round(share * total),
+        targets=card.targets,
+        gaussian=card.gaussian,
+        shape=card.shape,
+        rate=constraints.rate / total,
+        damping=constraints.damping,
+        warmup=round(constraints.warmup * total),
     )
     if progress.constraints is not None:
-        found.load_state_dict(progress.constraints)
-    return found
+        multipliers.load_state_dict(progress.constraints)
+    return multipliers
 
 
-def _card(settings: TrainSettings, data: Data, device: str, precision: str) -> Card:
-    """How the network is made, and all that makes it."""
+def _card(network: NetworkOptions, data: Data, device: str, precision: str) -> Card:
+    """Return the card of a new network, without results."""
     channels, height, width = data.shape
-    taken = inspect.signature(MODELS[settings.model]).parameters
+    maker = find_model(network.model)
+    drop_out = inspect.signature(maker).parameters.get("drop_out") if maker is not None else None
+    has_default = drop_out is not None and drop_out.default is not drop_out.empty
     card = Card(
-        model=settings.model,
+        model=network.model,
         arguments={
-            **({"drop_out": taken["drop_out"].default} if "drop_out" in taken else {}),
+            **({"drop_out": drop_out.default} if drop_out is not None and has_default else {}),
             "channels": channels,
             "height": height,
             "width": width,
-            **settings.architecture(),
+            **network.architecture,
         },
-        classes=settings.class_names,
-        signal=settings.signal_class,
-        activation=ACTIVATION.get(settings.loss, "none"),
+        classes=list(network.classes),
+        signal=network.signal,
+        activation="none" if data.targets else activation_of(network.loss),
         targets=list(data.targets.names) if data.targets else [],
         target_scales=list(data.targets.scales) if data.targets else [],
-        diagonal=settings.diagonal,
-        covariance=settings.covariance,
+        diagonal=network.diagonal,
+        covariance=network.covariance,
         reading=data.reading,
-        scaling=settings.scaling,
-        label=settings.label,
-        loss=settings.loss,
-        cfg=settings.text(f"dmcnn {dmcnn.__version__}"),
+        scaling=network.scaling,
+        label=network.label,
+        loss=network.loss,
+        cfg=network.cfg,
         environment={
             "dmcnn": dmcnn.__version__,
             "python": platform.python_version(),
@@ -169,4 +278,4 @@ def _card(settings: TrainSettings, data: Data, device: str, precision: str) -> C
         },
         data=data.record,
     )
-    return replace(card, arguments={"num_class": card.outputs, **card.arguments})
+    return replace(card, arguments={"num_class": task_of(card).outputs, **card.arguments})

@@ -1,4 +1,4 @@
-"""Parts of a labelled set that all hold the classes in the same shares."""
+"""Stratified split: parts of a labelled set with the same shares of every class."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 SPLIT = 4
-"""Random stream: who goes to which part."""
+"""Second word of the seed of the random stream of the split."""
 
 
-def stratified(label: NDArray[np.int64], fractions: Sequence[float], seed: int) -> list[NDArray[np.int64]]:
-    """Event numbers, rising, of one part per fraction, and last of the rest; drawn class by class.
+def stratified_split(
+    label: NDArray[np.int64], fractions: Sequence[float], seed: int
+) -> list[NDArray[np.int64]]:
+    """Draw one part per fraction, class by class; return their event numbers in ascending order, and last the rest.
 
     Args:
         label: (n,) class numbers.
@@ -25,6 +27,6 @@ def stratified(label: NDArray[np.int64], fractions: Sequence[float], seed: int) 
             np.flatnonzero(label == number)
         )
         ends = np.rint(np.cumsum(fractions) * len(events)).astype(int)
-        for part, found in zip(parts, np.split(events, ends), strict=True):
-            part.append(found)
+        for part, numbers in zip(parts, np.split(events, ends), strict=True):
+            part.append(numbers)
     return [np.sort(np.concatenate([np.zeros(0, np.int64), *part])) for part in parts]

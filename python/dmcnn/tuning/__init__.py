@@ -1,1 +1,1 @@
-"""Searches for the best settings: what is drawn, which trial is whose, and what came of them."""
+"""Searches for the best settings: space, sampler, trials, worker processes and results."""

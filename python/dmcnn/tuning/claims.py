@@ -1,9 +1,9 @@
-"""Which process runs which trial: every trial once, also when processes die and machines share a study.
+"""Claims of trials by processes: each trial runs once, also when processes die or several machines share a study.
 
-A search for n trials is a row of n places, the trials 0 .. n - 1 of an Optuna study. A process claims a place,
-runs it and tells the result; nothing else starts a trial, so that never more than n are run. The database settles
-who gets a place that nobody had. Whether the owner of one that was begun still lives is told by a lock on its
-folder, which the system frees when a process dies, or, if the owner is on another machine, by its last sign of life.
+A search for n trials consists of the trials 0 .. n - 1 of an Optuna study. A process claims a trial, runs it and
+stores its result; no other code starts a trial, so that at most n run. The database decides which process gets a new
+trial. A trial that has begun is taken over if its owner has died: on the same machine the system then frees the lock
+on the trial's folder, and on another machine the owner stores no more signs of life.
 """
 
 from __future__ import annotations
@@ -19,63 +19,68 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmcnn._common.errors import InputError
-from dmcnn._common.files import writable
+from dmcnn._common.files import output_folder
 
 if TYPE_CHECKING:
     import optuna
 
 BEAT, SILENCE = 20.0, 180.0
-"""[s] Between signs of life of a trial, and after how long without one another machine takes it over."""
+"""[s] Interval of the signs of life of a trial, and silence after which another machine takes the trial over."""
 
 OWNER = "owner"
-"""User attribute of a trial: who runs it, and when there was a sign of life."""
+"""User attribute of a trial: its owner, and the time of the last sign of life."""
 
 
-def folder_of(folder: Path, number: int) -> Path:
-    """Where a trial keeps its files."""
+def trial_folder(folder: Path, number: int) -> Path:
+    """Return the folder of the files of a trial."""
     return folder / f"trial_{number}"
 
 
 @contextmanager
 def claim(
-    study: optuna.Study, storage: optuna.storages.BaseStorage, folder: Path, wanted: int
+    study: optuna.Study, storage: optuna.storages.BaseStorage, folder: Path, n_trials: int
 ) -> Iterator[int | None]:
-    """Number of a trial, of the first ``wanted``, that nobody runs; None if there is none.
+    """Yield the number of a trial below ``n_trials`` that no process runs; None if there is none.
 
-    It is this process' own for the block. It may have been begun: what it drew and reported is then still there.
+    The trial belongs to this process until the block ends. If it has begun before, its settings and reports are
+    still in the study.
     """
-    with ExitStack() as held:
-        number = _next(study, storage, folder, wanted, held)
+    with ExitStack() as locks:
+        number = _next(study, storage, folder, n_trials, locks)
         if number is None:
             yield None
             return
         owner = _owner(_lock(folder, number))
-        held.enter_context(_signs_of_life(storage, id_of(study, storage, number), owner))
+        locks.enter_context(_signs_of_life(storage, database_id(study, storage, number), owner))
         yield number
 
 
 def _next(
-    study: optuna.Study, storage: optuna.storages.BaseStorage, folder: Path, wanted: int, held: ExitStack
+    study: optuna.Study, storage: optuna.storages.BaseStorage, folder: Path, n_trials: int, locks: ExitStack
 ) -> int | None:
+    """Return the number of a free trial, whose lock is added to ``locks``; None if there is none."""
     while True:
         trials = study.get_trials(deepcopy=False)
         for trial in trials:
-            if trial.number >= wanted or trial.state.is_finished():
+            if trial.number >= n_trials or trial.state.is_finished():
                 continue
             with ExitStack() as lock:
                 path = _lock(folder, trial.number)
-                if lock.enter_context(locked(path)) and _take(
-                    storage, id_of(study, storage, trial.number), path
+                if lock.enter_context(file_lock(path)) and _take(
+                    storage, database_id(study, storage, trial.number), path
                 ):
-                    held.push(lock.pop_all())
+                    locks.push(lock.pop_all())
                     return trial.number
-        if len(trials) >= wanted:
+        if len(trials) >= n_trials:
             return None
         study.enqueue_trial({})
 
 
 def _take(storage: optuna.storages.BaseStorage, trial_id: int, lock: Path) -> bool:
-    """Whether a trial is free for us, who hold its lock: asked for anew, for much happens between two looks."""
+    """Return whether this process, which holds the lock, may run the trial.
+
+    The state is read again, because another process may have changed it since the list of trials was read.
+    """
     from optuna.trial import TrialState
 
     trial = storage.get_trial(trial_id)
@@ -90,24 +95,29 @@ def _take(storage: optuna.storages.BaseStorage, trial_id: int, lock: Path) -> bo
     return time.time() - float(owner.get("alive", begun)) > SILENCE
 
 
-def id_of(study: optuna.Study, storage: optuna.storages.BaseStorage, number: int) -> int:
-    """The database's own number of a trial."""
+def database_id(study: optuna.Study, storage: optuna.storages.BaseStorage, number: int) -> int:
+    """Return the id of trial ``number`` in the database."""
     study_id = storage.get_study_id_from_name(study.study_name)
     return storage.get_trial_id_from_study_id_trial_number(study_id, number)
 
 
 def _lock(folder: Path, number: int) -> Path:
-    return writable(folder_of(folder, number)) / ".lock"
+    """Return the lock file of a trial, whose folder is created."""
+    return output_folder(trial_folder(folder, number)) / ".lock"
 
 
 def _owner(lock: Path) -> str:
-    """This machine and this very file: locks say nothing about processes that look at another one."""
+    """Return machine and inode of the lock: a lock tells nothing about processes that use another file."""
     return f"{platform.node()} {lock.stat().st_ino}"
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[bool]:
-    """Whether this process, and no other, holds the lock ``path``, to the end of the block or of the process."""
+def file_lock(path: Path) -> Iterator[bool]:
+    """Yield whether this process holds the lock ``path``; it is freed when the block or the process ends.
+
+    Raises:
+        InputError: the file system has no locks.
+    """
     with path.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -121,18 +131,18 @@ def locked(path: Path) -> Iterator[bool]:
 
 @contextmanager
 def _signs_of_life(storage: optuna.storages.BaseStorage, trial_id: int, lock: str) -> Iterator[None]:
-    """A note in the database every now and then that the trial is being run."""
+    """Store a sign of life of the trial in the database every BEAT seconds while the block runs."""
     done = threading.Event()
 
     def note() -> None:
+        """Store one sign of life."""
         about: dict[str, Any] = {"lock": lock, "alive": time.time()}
         storage.set_trial_user_attr(trial_id, OWNER, about)
 
     def beat() -> None:
+        """Store signs of life until the block ends."""
         while not done.wait(BEAT):
-            with suppress(
-                Exception
-            ):  # one that is missed does no harm, and trouble meets the trial itself too
+            with suppress(Exception):  # a missed sign does no harm, and the trial itself meets the same error
                 note()
 
     note()

@@ -1,4 +1,4 @@
-"""Spaces of settings: what a search draws from."""
+"""Spaces of settings, and the draw of one combination."""
 
 from __future__ import annotations
 
@@ -14,26 +14,27 @@ if TYPE_CHECKING:
     import optuna
 
 Space = Mapping[str, Any]
-"""Key -> list of choices, or {"low", "high"} with "log" or "step"; whole numbers draw whole numbers."""
+"""Key -> list of choices, or {"low", "high"} with "log" or "step"; integer limits draw integers."""
 
-LISTED = 100_000
-"""Spaces with more combinations are drawn from as if they had no end: two draws are hardly ever the same."""
+MAX_LISTED = 100_000
+"""Combinations above which draws are independent: two of them are hardly ever equal."""
 
 
-def usable(space: Space) -> dict[str, Any]:
-    """The space as it is drawn from: ranges of a real setting are real, those with a step end on a step."""
+def normalise(space: Space) -> dict[str, Any]:
+    """Return the space with float limits for real settings and ranges with a step that end on a step."""
     return {key: choice if isinstance(choice, list) else _range(key, choice) for key, choice in space.items()}
 
 
 def _range(key: str, choice: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the normalised range of one key."""
     annotation = TrainSettings.model_fields[key].annotation
     kind = float if float in (annotation, *get_args(annotation)) else (lambda number: number)
-    found = {word: value if word == "log" else kind(value) for word, value in choice.items()}
-    return found if found.get("step") is None else {**found, "high": values(found)[-1]}
+    limits = {word: value if word == "log" else kind(value) for word, value in choice.items()}
+    return limits if limits.get("step") is None else {**limits, "high": values(limits)[-1]}
 
 
 def values(choice: Any) -> list[Any]:
-    """All values of a list, or of a range with a step (exact decimals: 0.1, 0.2, 0.3)."""
+    """Return all values of a list, or of a range with a step (exact decimals: 0.1, 0.2, 0.3)."""
     if isinstance(choice, list):
         return choice
     low, high, step = (Decimal(str(choice[word])) for word in ("low", "high", "step"))
@@ -42,41 +43,48 @@ def values(choice: Any) -> list[Any]:
 
 
 def _whole(choice: Mapping[str, Any]) -> bool:
+    """Return whether all limits of a range are integers."""
     return all(isinstance(choice.get(word) or 1, int) for word in ("low", "high", "step"))
 
 
 def combinations(space: Space) -> int | None:
-    """How many combinations there are; None with a continuous range."""
+    """Return the number of combinations; None if a range is continuous."""
     if any(isinstance(choice, dict) and choice.get("step") is None for choice in space.values()):
         return None
     return prod(len(values(choice)) for choice in space.values())
 
 
-def point(space: Space, number: int) -> dict[str, Any]:
-    """Combination ``number`` of a space without continuous ranges."""
-    found = {}
+def combination(space: Space, number: int) -> dict[str, Any]:
+    """Return combination ``number`` of a space without continuous ranges."""
+    drawn = {}
     for key, choice in space.items():
         listed = values(choice)
-        number, at = divmod(number, len(listed))
-        found[key] = listed[at]
-    return found
+        number, position = divmod(number, len(listed))
+        drawn[key] = listed[position]
+    return drawn
 
 
-def shuffled(space: Space, seed: int, number: int) -> dict[str, Any] | None:
-    """The ``number``-th combination in random order, each once; None if they cannot be listed."""
+def random_combination(space: Space, seed: int, number: int) -> dict[str, Any] | None:
+    """Return combination ``number`` of a random order without repetition.
+
+    None if a range is continuous, the space has more than MAX_LISTED combinations, or ``number`` is beyond the last.
+    """
     count = combinations(space)
-    if count is None or count > LISTED or number >= count:
+    if count is None or count > MAX_LISTED or number >= count:
         return None
     order = list(range(count))
     random.Random(seed).shuffle(order)
-    return point(space, order[number])
+    return combination(space, order[number])
 
 
 def samples(space: Space, most: int = 200) -> Iterator[dict[str, Any]]:
-    """Settings that together hold every choice and both ends of every range: all combinations, if they are few."""
+    """Yield settings that together hold every choice and both ends of every range.
+
+    These are all combinations of a space that has at most ``most``.
+    """
     count = combinations(space)
     if count is not None and count <= most:
-        yield from (point(space, number) for number in range(count))
+        yield from (combination(space, number) for number in range(count))
         return
     columns = [choice if isinstance(choice, list) else _ends(choice) for choice in space.values()]
     for i in range(max(map(len, columns))):
@@ -84,27 +92,29 @@ def samples(space: Space, most: int = 200) -> Iterator[dict[str, Any]]:
 
 
 def _ends(choice: Mapping[str, Any]) -> list[Any]:
+    """Return low and high of a range, and the first step."""
     if choice.get("step") is None:
         return [choice["low"], choice["high"]]
     return [choice["low"], choice["low"] + choice["step"], choice["high"]]
 
 
 def draw(trial: optuna.Trial, space: Space) -> dict[str, Any]:
-    """The settings of a trial, drawn by its study's sampler or as they were drawn before."""
+    """Draw the settings of a trial with the sampler of its study; a trial that has begun keeps its settings."""
     return {key: _draw(trial, key, choice) for key, choice in space.items()}
 
 
 def _draw(trial: optuna.Trial, key: str, choice: Any) -> Any:
+    """Draw the value of one key."""
     if isinstance(choice, list):
-        names = list(map(stored, choice))
+        names = list(map(storable, choice))
         return choice[names.index(trial.suggest_categorical(key, names))]
     low, high, step, log = choice["low"], choice["high"], choice.get("step"), bool(choice.get("log"))
     if _whole(choice):
         return trial.suggest_int(key, low, high, step=step or 1, log=log)
-    found = trial.suggest_float(key, low, high, step=step, log=log)
-    return found if step is None else min(values(choice), key=lambda value: abs(value - found))
+    number = trial.suggest_float(key, low, high, step=step, log=log)
+    return number if step is None else min(values(choice), key=lambda value: abs(value - number))
 
 
-def stored(value: Any) -> Any:
-    """A choice as Optuna stores it: numbers and texts as they are, lists and dicts as their text."""
+def storable(value: Any) -> Any:
+    """Return a choice in the form that Optuna stores: numbers and texts unchanged, lists and dicts as text."""
     return value if isinstance(value, str | int | float | bool) else repr(value)

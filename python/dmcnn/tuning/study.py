@@ -1,4 +1,4 @@
-"""Optuna's study: where its trials are kept, how they are drawn, and when one is stopped early."""
+"""Optuna's study: its database, its sampler, and its pruner."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dmcnn._common.errors import InputError
-from dmcnn.tuning.space import Space, shuffled, stored
+from dmcnn.tuning.space import Space, random_combination, storable
 
 if TYPE_CHECKING:
     import optuna
@@ -21,24 +21,28 @@ if TYPE_CHECKING:
 log = logging.getLogger("dmcnn")
 
 NETWORK_DISKS = ("nfs", "cifs", "smb", "lustre", "gpfs", "beegfs", "ceph", "afs", "fuse.sshfs", "9p")
-"""File systems that several machines see, by the beginning of their names."""
+"""Beginnings of the names of file systems that several machines share."""
 
 
 def connect(address: str) -> optuna.storages.RDBStorage:
-    """The database at an SQL address; InputError, without its password, if there is none."""
+    """Connect to the database at an SQL address.
+
+    Raises:
+        InputError: no driver, no such database, or one of another schema; the message hides the password.
+    """
     import optuna
 
-    waits = {"connect_args": {"timeout": 120}} if address.startswith("sqlite") else {}
+    arguments = {"connect_args": {"timeout": 120}} if address.startswith("sqlite") else {}
     with database(address):
         try:
-            return optuna.storages.RDBStorage(address, engine_kwargs=waits)
+            return optuna.storages.RDBStorage(address, engine_kwargs=arguments)
         except (ImportError, ValueError, RuntimeError) as error:  # no driver, no address, another schema
             raise InputError(_fault(address, error)) from None
 
 
 @contextmanager
 def database(address: str) -> Iterator[None]:
-    """Trouble with the database is an InputError of one line."""
+    """Turn errors of the database in the block into an InputError of one line."""
     import optuna
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -49,18 +53,19 @@ def database(address: str) -> Iterator[None]:
 
 
 def _fault(address: str, error: BaseException) -> str:
+    """Return the line on an error of the database at ``address``, without its password."""
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
     try:
-        shown = make_url(address).render_as_string(hide_password=True)
+        public = make_url(address).render_as_string(hide_password=True)
     except ArgumentError:
-        shown = "?"
-    return f"storage {shown}: {' '.join(str(error).split())[:160]}"
+        public = "?"
+    return f"storage {public}: {' '.join(str(error).split())[:160]}"
 
 
 def warn_of_network_disk(path: Path) -> None:
-    """One line if ``path`` is on a disk of another machine, where SQLite's locks are not to be relied on."""
+    """Log a warning if ``path`` is on a network disk, where SQLite's locks are not reliable."""
     if sys.platform != "linux":
         return
     mounts = [line.split()[1:3] for line in Path("/proc/self/mounts").read_text().splitlines()]
@@ -83,12 +88,15 @@ def open_study(
     higher: bool,
     pruner: str,
 ) -> optuna.Study:
-    """The study called ``name``, new or as it was left.
+    """Open the study called ``name``, or create it.
 
     Args:
-        about: what all its trials have in common; InputError if it was made with anything else.
+        about: settings that all its trials share, as text.
         higher: whether a higher objective is better.
         pruner: "none", "median" or "hyperband".
+
+    Raises:
+        InputError: trials of the study have results with another ``about``.
     """
     import optuna
 
@@ -117,35 +125,39 @@ def open_study(
             raise InputError(
                 f"study {name!r} was made with {key} = {was}, now {now}{more}: choose another name"
             )
-        optuna.delete_study(study_name=name, storage=storage)  # nothing came of it yet
+        optuna.delete_study(study_name=name, storage=storage)  # no trial has a result yet
     study.set_user_attr("about", dict(about))
     return study
 
 
-def sampler(kind: str, space: Space, *, seed: int, number: int, wanted: int) -> optuna.samplers.BaseSampler:
-    """What draws trial ``number``.
+def sampler(kind: str, space: Space, *, seed: int, number: int, n_trials: int) -> optuna.samplers.BaseSampler:
+    """Return the sampler of trial ``number``.
 
-    Its random numbers depend on seed and number alone: the same settings are drawn however the trials are spread
-    over processes and however often the search was interrupted (for "tpe", as far as its results were known).
+    Its random numbers depend on seed and number alone: the settings do not depend on how the trials are spread
+    over processes or how often the search was interrupted ("tpe" also depends on the results at that time).
 
     Args:
         kind: "random" and "grid" draw every combination once, in random order, where they can be listed;
             "tpe" is the tree of Parzen estimators (arXiv:2304.11127), random for the first third.
+        space: the normalised space.
+        seed: seed of the search.
+        number: number of the trial.
+        n_trials: number of trials of the search.
     """
     import optuna
 
-    own = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+    trial_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         if kind == "tpe":
-            first = min(10, max(4, wanted // 3))
-            # a trial that others are running counts as a bad one: two do not try the same
-            return optuna.samplers.TPESampler(seed=own, n_startup_trials=first, constant_liar=True)
-        base = optuna.samplers.RandomSampler(seed=own)
-        fixed = shuffled(space, seed, number)
+            first = min(10, max(4, n_trials // 3))
+            # constant liar: a running trial counts as bad, so that two processes do not try the same settings
+            return optuna.samplers.TPESampler(seed=trial_seed, n_startup_trials=first, constant_liar=True)
+        base = optuna.samplers.RandomSampler(seed=trial_seed)
+        fixed = random_combination(space, seed, number)
         if fixed is None:
             return base
-        as_stored = {
-            key: stored(value) if isinstance(space[key], list) else value for key, value in fixed.items()
+        storable_values = {
+            key: storable(value) if isinstance(space[key], list) else value for key, value in fixed.items()
         }
-        return optuna.samplers.PartialFixedSampler(as_stored, base)
+        return optuna.samplers.PartialFixedSampler(storable_values, base)

@@ -1,4 +1,4 @@
-"""Processes that work side by side, stop together, and keep their talk to themselves."""
+"""Worker processes of a search: start, common stop, and log files."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ from dmcnn._common.errors import InputError
 log = logging.getLogger("dmcnn.tune")
 
 
-def side_by_side(work: Callable[..., None], arguments: tuple[Any, ...], count: int, folder: Path) -> None:
+def run_workers(work: Callable[..., None], arguments: tuple[Any, ...], count: int, folder: Path) -> None:
     """Run ``work(*arguments, number)`` in ``count`` new processes, which share the cores, and wait for all.
 
-    What they write goes to ``folder/worker_<number>.log``; only what the logger "dmcnn.tune" says is shown here too.
-    An interrupt is passed on, so that every one can save what it does, and raised when all have ended. InputError
-    with the faults that stopped any of them.
+    Their output goes to ``folder/worker_<number>.log``; lines of the logger "dmcnn.tune" appear here too. An
+    interrupt is passed on, so that every process can save its state, and raised when all have ended.
+
+    Raises:
+        InputError: the faults that stopped any of them.
     """
     context = multiprocessing.get_context("spawn")
     reader, writer = context.Pipe(duplex=False)
@@ -34,9 +36,11 @@ def side_by_side(work: Callable[..., None], arguments: tuple[Any, ...], count: i
         )
         for number in range(count)
     ]
-    log.info("%d workers: what they say is in %s", count, folder / "worker_*.log")
-    resource_tracker.ensure_running()  # at its start it would unblock what is blocked here
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # inherited, until a worker can obey
+    log.info("%d workers: their output is in %s", count, folder / "worker_*.log")
+    resource_tracker.ensure_running()  # its start would unblock the signal that is blocked below
+    signal.pthread_sigmask(
+        signal.SIG_BLOCK, [signal.SIGINT]
+    )  # inherited by a worker until it can handle the signal
     for process in processes:
         process.start()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
@@ -53,22 +57,23 @@ def side_by_side(work: Callable[..., None], arguments: tuple[Any, ...], count: i
                     os.kill(process.pid, signal.SIGINT)
     if interrupted:
         raise KeyboardInterrupt
-    said: list[str] = []
+    faults: list[str] = []
     with reader, writer:
         while reader.poll():
-            said += reader.recv()
+            faults += reader.recv()
     for number, process in enumerate(processes):
-        if process.exitcode and not said:
-            said.append(
+        if process.exitcode and not faults:
+            faults.append(
                 f"worker {number} ended with status {process.exitcode}: see {folder / f'worker_{number}.log'}"
             )
-    if said:
-        raise InputError(*dict.fromkeys(said))
+    if faults:
+        raise InputError(*dict.fromkeys(faults))
 
 
 def _run(
     work: Callable[..., None], arguments: tuple[Any, ...], count: int, faults: Connection, path: Path
 ) -> None:
+    """Run the work in a new process and send its faults through the pipe."""
     os.setpgid(0, 0)  # Ctrl-C reaches the first process alone, which passes it on once
     _share_cores(count)
     _redirect(path)
@@ -83,14 +88,14 @@ def _run(
 
 
 def _share_cores(count: int) -> None:
-    """Before torch is imported, which looks at these variables then."""
+    """Set the number of threads per process; torch reads these variables when it is imported."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     for name in ("OMP_NUM_THREADS", "DMCNN_NUM_THREADS"):
         os.environ.setdefault(name, str(max(1, cores // count)))
 
 
 def _redirect(path: Path) -> None:
-    """From here on, this process writes to a file; the logger of the search to the terminal too."""
+    """Send the output of this process to a file, and the logger of the search also to the terminal."""
     sys.stdout.flush()
     sys.stderr.flush()
     terminal = os.fdopen(os.dup(1), "w", buffering=1)
@@ -102,7 +107,7 @@ def _redirect(path: Path) -> None:
 
 
 def _stop_when_orphaned() -> None:
-    """If the first process is killed, save and stop as if the signal had come here."""
+    """Send SIGTERM to this process when the first process has died, so that it saves its state and stops."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -1,1 +1,1 @@
-"""Sparse images out to files that other software reads."""
+"""Writers of sparse images to files that other software reads."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
-from dmcnn._common.files import replacing
+from dmcnn._common.files import atomic_file
 from dmcnn.images.sparse import SparseImages
 
 SUFFIXES = (".h5", ".hdf5")
@@ -25,22 +25,22 @@ def write(
     classes: Sequence[str] = ("photon", "electron"),
     attributes: Mapping[str, str | int | float] | None = None,
 ) -> int:
-    """Write batches of labelled images, one after another; return how many there are.
+    """Write batches of labelled images one after another and return the number of images.
 
     A file holds ``X`` (n, H, W, 2) float32, energy and time, zeros included, and ``y`` (n,) float32, the class
-    number. Ids and places in the detector are not stored.
+    number. Ids and positions in the detector are not stored.
 
     Args:
-        path: a name that ends in .h5 or .hdf5 for one file of all images; else a folder for one file a class,
+        path: a name that ends in .h5 or .hdf5 for one file of all images; else a folder with one file per class,
             ``electron.hdf5`` and ``photon.hdf5``, as published. The files are whole or absent; other files in the
             folder stay.
         batches: images of two channels, energy and time, with class numbers.
         classes: name of each class number.
-        attributes: plain values that say where the images come from.
+        attributes: numbers and texts that describe the origin of the images.
 
     Raises:
-        InputError: ``path`` is of the other kind than its name says.
-        ValueError: images of another number of channels, or without class numbers.
+        InputError: ``path`` is a folder where its name means a file, or the other way round.
+        ValueError: images with another number of channels, or without class numbers.
     """
     path = Path(path)
     single = path.suffix in SUFFIXES
@@ -50,13 +50,15 @@ def write(
     names = [path] if single else [path / f"{name}.hdf5" for name in classes]
     events = 0
     with ExitStack() as stack:
-        temporary = [stack.enter_context(replacing(name)) for name in names]
+        temporary = [stack.enter_context(atomic_file(name)) for name in names]
         files = [stack.enter_context(h5py.File(name, "w")) for name in temporary]
         for file in files:
             file.attrs.update(attributes or {})
         for batch in batches:
             if batch.shape[0] != 2 or batch.label is None:
-                raise ValueError(f"images of shape {batch.shape}, expected labelled ones of energy and time")
+                raise ValueError(
+                    f"images of shape {batch.shape}, expected labelled images of energy and time"
+                )
             if not events:
                 _create(files, batch.shape[1:])
             for number, file in enumerate(files):
@@ -66,6 +68,7 @@ def write(
 
 
 def _create(files: Sequence[h5py.File], size: tuple[int, ...]) -> None:
+    """Create empty, extendable datasets X and y for images of ``size`` (H, W)."""
     for file in files:
         for name, shape in (("X", (*size, 2)), ("y", ())):
             file.create_dataset(
@@ -80,6 +83,7 @@ def _create(files: Sequence[h5py.File], size: tuple[int, ...]) -> None:
 
 
 def _append(file: h5py.File, batch: SparseImages) -> None:
+    """Append the images and labels of a batch."""
     columns: dict[str, NDArray[np.float32]] = {
         "X": np.moveaxis(batch.dense(), 1, -1),
         "y": np.asarray(batch.label, np.float32),

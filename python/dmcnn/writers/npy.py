@@ -1,4 +1,4 @@
-"""Folders of .npy files, one image each, whose names begin with the class."""
+"""Folders of .npy files, one image per file, whose names begin with the class."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from dmcnn._common.errors import InputError
-from dmcnn._common.files import writable
+from dmcnn._common.files import output_folder
 from dmcnn.images.sparse import SparseImages
 
 ABOUT = ".dmcnn.json"
-"""Hidden file that tells where the images of a folder come from, and that the folder is ours to replace."""
+"""Hidden file that describes the origin of a folder's images and marks the folder as one that may be replaced."""
 
 
 def write(
@@ -27,25 +27,25 @@ def write(
     classes: Sequence[str],
     attributes: Mapping[str, Any] | None = None,
 ) -> int:
-    """Write batches of labelled images as ``<class>_<entry>.npy``; return how many there are.
+    """Write batches of labelled images as ``<class>_<entry>.npy`` and return the number of images.
 
-    A file is one (H, W) float32 array, zeros included. Ids and places in the detector are not stored.
+    A file is one (H, W) float32 array, zeros included. Ids and positions in the detector are not stored.
 
     Args:
-        folder: whole or absent; an earlier one is replaced.
+        folder: output folder, whole or absent; an earlier one is replaced.
         batches: images of one channel, with class numbers.
         classes: name of each class number.
-        attributes: plain values that say where the images come from.
+        attributes: numbers and texts that describe the origin of the images.
 
     Raises:
-        InputError: ``folder`` is something that this function has not written.
-        ValueError: images of several channels, or without class numbers.
+        InputError: ``folder`` exists and was not written by this function.
+        ValueError: images with several channels, or without class numbers.
     """
     events = 0
-    with replacing_folder(folder) as temporary:
+    with atomic_folder(folder) as temporary:
         for batch in batches:
             if batch.shape[0] != 1 or batch.label is None:
-                raise ValueError(f"images of shape {batch.shape}, expected labelled ones of one channel")
+                raise ValueError(f"images of shape {batch.shape}, expected labelled images of one channel")
             names = [
                 f"{classes[label]}_{entry:06d}.npy"
                 for label, entry in zip(batch.label.tolist(), batch.events["entry"].tolist(), strict=True)
@@ -60,21 +60,24 @@ def write(
 
 
 @contextmanager
-def replacing_folder(folder: str | Path, suffix: str = ".npy") -> Iterator[Path]:
-    """Give a temporary folder beside ``folder`` to fill; rename it to ``folder`` only if nothing failed.
+def atomic_folder(folder: str | Path, suffix: str = ".npy") -> Iterator[Path]:
+    """Yield a temporary folder beside ``folder`` to fill; rename it to ``folder`` if the block raises nothing.
 
     Args:
-        folder: absent, empty, or an earlier one.
-        suffix: what the names of all files in it end in, except that of ``ABOUT``, which says how many ``files``.
+        folder: absent, empty, or an earlier output of this function, which is replaced.
+        suffix: ending of the names of all files in it, except ``ABOUT``, which holds their number as ``files``.
+
+    Raises:
+        InputError: ``folder`` exists and holds anything else.
     """
     folder = Path(folder)
-    check_ours(folder, suffix)
-    writable(folder.parent)
+    check_replaceable(folder, suffix)
+    output_folder(folder.parent)
     temporary, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{end}") for end in ("part", "old"))
     try:
         temporary.mkdir()
         yield temporary
-        check_ours(folder, suffix)
+        check_replaceable(folder, suffix)
         if folder.exists():
             folder.replace(old)
         temporary.replace(folder)
@@ -85,20 +88,22 @@ def replacing_folder(folder: str | Path, suffix: str = ".npy") -> Iterator[Path]
             shutil.rmtree(left, ignore_errors=True)
 
 
-def check_ours(folder: Path, suffix: str) -> None:
-    """InputError unless ``folder`` is absent, empty, or as ``replacing_folder`` has left it."""
+def check_replaceable(folder: Path, suffix: str) -> None:
+    """Raise InputError unless ``folder`` is absent, empty, or unchanged since ``atomic_folder`` wrote it."""
     if not folder.exists():
         return
     if not folder.is_dir():
         raise InputError(f"{folder}: is a file, expected a folder or a new name")
-    there = list(folder.rglob("*"))
-    if not there:
+    content = list(folder.rglob("*"))
+    if not content:
         return
     try:
         files = json.loads((folder / ABOUT).read_text())["files"]
     except (OSError, ValueError, TypeError, KeyError):
         files = None
-    written = [path.is_file() and path.name.endswith(suffix) for path in there]
-    folders = [path.is_dir() and any(path.iterdir()) for path in there]
-    if files != sum(written) or sum(written) + sum(folders) + 1 != len(there):
-        raise InputError(f"{folder}: holds files that dmcnn has not written there, give another name")
+    written = [path.is_file() and path.name.endswith(suffix) for path in content]
+    folders = [path.is_dir() and any(path.iterdir()) for path in content]
+    if files != sum(written) or sum(written) + sum(folders) + 1 != len(content):
+        raise InputError(
+            f"{folder}: holds files that dmcnn has not written, expected an empty folder or a new name"
+        )

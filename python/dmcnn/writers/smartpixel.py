@@ -11,9 +11,9 @@ import numpy as np
 
 from dmcnn._common.errors import InputError
 from dmcnn._common.extras import need
-from dmcnn._common.files import replacing
+from dmcnn._common.files import atomic_file
 from dmcnn.images.sparse import SparseImages, join
-from dmcnn.writers.npy import ABOUT, replacing_folder
+from dmcnn.writers.npy import ABOUT, atomic_folder
 
 SUFFIX = ".parquet"
 
@@ -26,33 +26,33 @@ def write(
     rows_per_file: int = 5000,
     attributes: Mapping[str, str | int | float] | None = None,
 ) -> int:
-    """Write batches of charges with labels, one after another; return how many frames there are.
+    """Write batches of charges with labels one after another and return the number of frames.
 
-    A row is a frame. Its charges [electrons] are float64 columns named by the number of the pixel, t * H * W +
-    y * W + x, zeros included; its labels are more columns. Ids are not stored.
+    A row holds one frame: the charges [electrons], zeros included, as float64 columns named by the pixel number
+    t * H * W + y * W + x, then the labels as further columns. Ids are not stored.
 
     Args:
         path: a name that ends in .parquet for one table of both; else a folder for pairs of files
             ``recon3D/recon3D_d1.parquet`` and ``labels/labels_d1.parquet``, … (recon2D if the frames have one slice),
             whole or absent; an earlier one is replaced.
-        batches: all of one shape, with labels (n, k).
+        batches: frames of one shape, with labels (n, k).
         columns: names of the k labels.
-        rows_per_file: frames in each pair, or in each row group of the table: so many are in memory, zeros included.
-        attributes: plain values that say where the frames come from.
+        rows_per_file: frames in each pair, or in each row group of the table; so many dense frames are in memory.
+        attributes: numbers and texts that describe the origin of the frames.
 
     Raises:
-        InputError: ``path`` is of the other kind than its name says, or is a folder that this function has not
-            written; or pyarrow is not installed.
-        ValueError: images without labels, or with others than ``columns``.
+        InputError: ``path`` is a folder where its name means a file, or a folder that this function has not written;
+            or pyarrow is not installed.
+        ValueError: images without labels, or with another number of labels than ``columns``.
     """
     parquet, path = need("pyarrow.parquet"), Path(path)
     if path.suffix == SUFFIX:
         if path.is_dir():
             raise InputError(f"{path}: is a folder, expected a file or a new name")
-        return _one_table(parquet, path, _of(batches, rows_per_file), columns, attributes)
+        return _write_table(parquet, path, _regroup(batches, rows_per_file), columns, attributes)
     events = number = 0
-    with replacing_folder(path, SUFFIX) as folder:
-        for number, batch in enumerate(_of(batches, rows_per_file), 1):
+    with atomic_folder(path, SUFFIX) as folder:
+        for number, batch in enumerate(_regroup(batches, rows_per_file), 1):
             recon = "recon2D" if batch.shape[0] == 1 else "recon3D"
             for word, table in ((recon, _charges(batch)), ("labels", _labels(batch, columns))):
                 (folder / word).mkdir(exist_ok=True)
@@ -62,16 +62,16 @@ def write(
     return events
 
 
-def _one_table(
+def _write_table(
     parquet: Any,
     path: Path,
     batches: Iterator[SparseImages],
     columns: Sequence[str],
     attributes: Mapping[str, str | int | float] | None,
 ) -> int:
-    """Charges and labels in one file, a row group for each batch."""
+    """Write charges and labels to one file, a row group for each batch, and return the number of frames."""
     events, writer = 0, None
-    with replacing(path) as temporary:
+    with atomic_file(path) as temporary:
         try:
             for batch in batches:
                 table = _charges(batch)
@@ -90,21 +90,21 @@ def _one_table(
     return events
 
 
-def _of(batches: Iterable[SparseImages], count: int) -> Iterator[SparseImages]:
-    """The same frames in batches of ``count``, the last one of what remains."""
-    held: list[SparseImages] = []
+def _regroup(batches: Iterable[SparseImages], count: int) -> Iterator[SparseImages]:
+    """Yield the same frames in batches of ``count``, the last with the rest."""
+    pending: list[SparseImages] = []
     for batch in batches:
-        held.append(batch)
-        while sum(map(len, held)) >= count:
-            whole = join(held)
+        pending.append(batch)
+        while sum(map(len, pending)) >= count:
+            whole = join(pending)
             yield whole.take(slice(0, count))
-            held = [whole.take(slice(count, len(whole)))]
-    if sum(map(len, held)):
-        yield join(held)
+            pending = [whole.take(slice(count, len(whole)))]
+    if sum(map(len, pending)):
+        yield join(pending)
 
 
 def _charges(batch: SparseImages) -> Any:
-    """A table of the charges."""
+    """Return a pyarrow table of the charges, a column for each pixel."""
     arrow = need("pyarrow")
     pixels = np.zeros((int(np.prod(batch.shape)), len(batch)))
     pixels[batch.index, np.repeat(np.arange(len(batch)), batch.n_pixels)] = batch.value
@@ -112,7 +112,7 @@ def _charges(batch: SparseImages) -> Any:
 
 
 def _labels(batch: SparseImages, columns: Sequence[str]) -> Any:
-    """A table of the labels."""
+    """Return a pyarrow table of the labels, a column for each name in ``columns``."""
     shape = None if batch.label is None else batch.label.shape
     if batch.label is None or shape != (len(batch), len(columns)):
         raise ValueError(

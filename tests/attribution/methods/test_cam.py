@@ -1,4 +1,4 @@
-"""Class activation maps against the formulas of their papers, written out, and against captum."""
+"""Class activation maps against the formulas of their papers and against captum."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from dmcnn.attribution.methods.cam import (
     GuidedGradCam,
     LayerCam,
     ScoreCam,
-    as_images,
+    enlarge_to_images,
 )
 from dmcnn.attribution.methods.relu import GuidedBackprop
 
 
 def head() -> nn.Sequential:
-    """A layer of 3 maps as large as the image, and weighted sums of it: its gradients are the weights."""
+    """Return a network with a layer of 3 maps as large as the image; their gradients are the weights."""
     torch.manual_seed(7)
     return nn.Sequential(
         nn.Conv2d(2, 3, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(3 * 12 * 16, 2)
@@ -35,7 +35,7 @@ def head() -> nn.Sequential:
 
 
 def known(inputs: torch.Tensor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(n, 3, 12, 16) activations and (3, 12, 16) gradients of ``head``."""
+    """Return the (n, 3, 12, 16) activations and (3, 12, 16) gradients of ``head``."""
     net = head()
     with torch.no_grad():
         activations = net[:2](inputs).double().numpy()
@@ -88,6 +88,7 @@ def test_score_cam_sees_the_image_through_every_map() -> None:
         np.testing.assert_allclose(found[0].numpy(), expected, atol=1e-4 * expected.max(), rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("net", "shape", "layer", "mode"),
     [(plain(), SHAPE, "4", "bilinear"), (Frames(), FRAMES, "activation", "trilinear")],
@@ -126,11 +127,11 @@ def test_guided_grad_cam_is_the_product_of_both() -> None:
 
 def test_maps_are_enlarged_linearly() -> None:
     columns = torch.arange(4.0).expand(1, 1, 3, 4)
-    large = as_images(columns, torch.Size((1, 2, 6, 8)))
+    large = enlarge_to_images(columns, torch.Size((1, 2, 6, 8)))
     assert large.shape == (1, 2, 6, 8)
     assert large[0, 1, 3].tolist() == [0, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3]
     frames = torch.arange(2.0).view(1, 1, 2, 1, 1).expand(1, 1, 2, 3, 4)
-    large = as_images(frames, torch.Size((1, 4, 6, 8)))
+    large = enlarge_to_images(frames, torch.Size((1, 4, 6, 8)))
     assert large.shape == (1, 4, 6, 8)
     assert large[0, :, 2, 5].tolist() == [0, 0.25, 0.75, 1]
 

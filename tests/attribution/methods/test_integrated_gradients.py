@@ -68,10 +68,12 @@ def assert_converges(net: MPID, inputs: torch.Tensor) -> None:
         assert error < 0.8 * off(by_captum(net, inputs, TARGET, rule), expected)
 
 
+@pytest.mark.slow
 def test_converges_when_trained(trained: MPID) -> None:
     assert_converges(trained, to_tensor(toy_images(1, seed=9)))
 
 
+@pytest.mark.slow
 def test_converges_on_real_images(shared_data: Path) -> None:
     net = recipe(MPID(height=128, width=128))
     file = shared_data / "larcv" / "electron.root"
@@ -82,6 +84,7 @@ def test_converges_on_real_images(shared_data: Path) -> None:
     assert_converges(net, inputs)
 
 
+@pytest.mark.slow
 def test_a_map_of_mpid_does_not_depend_on_its_batch(trained: MPID) -> None:
     """MPID multiplies rounding by 1e5 near the empty image; that must stay far below what the map is off by."""
     inputs = to_tensor(toy_images(2, seed=9))[:1]

@@ -1,4 +1,4 @@
-"""SmoothGrad and VarGrad: what noise they put where, and what they make of the maps."""
+"""SmoothGrad and VarGrad: the noise, and mean and variance of the maps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dmcnn.attribution.methods.noise import Noisy, SmoothGrad, VarGrad
 
 @dataclass(kw_only=True, eq=False)
 class Echo(Method):
-    """The map is the image that it is asked to explain; keeps a list of them."""
+    """Method whose map is the image; it stores all images."""
 
     name = "echo"
     title = "Echo"
@@ -30,7 +30,7 @@ class Echo(Method):
 
 
 def copies(where: str, noise: float = 0.1, seed: int = 1, count: int = 500) -> torch.Tensor:
-    """(count, C, H, W) noisy copies of the first test image."""
+    """Return (count, C, H, W) noisy copies of the first test image."""
     echo = Echo()
     SmoothGrad(method=echo, n_samples=count, noise=noise, where=where, seed=seed, internal_batch=4)(
         linear(), images(1), TARGET

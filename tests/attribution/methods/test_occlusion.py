@@ -1,4 +1,4 @@
-"""Occlusion as a method against one forward pass per pixel, written out."""
+"""Occlusion as a method against one forward pass per pixel."""
 
 from __future__ import annotations
 

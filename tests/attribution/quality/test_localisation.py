@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from dmcnn.attribution.quality.localisation import (
     agreement,
@@ -65,9 +66,9 @@ def test_rank_correlation_with_ties(levels):
     assert spearman(a + 1, 1 / (a + 1)) == pytest.approx(-1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("levels", [1000, 4])
 def test_rank_correlation_agrees_with_scipy(levels):
-    stats = pytest.importorskip("scipy.stats")
     a, b = RNG.integers(0, levels, (2, 300)).astype(float)
     assert spearman(a, b) == pytest.approx(stats.spearmanr(a, b).statistic, abs=1e-12)
     np.testing.assert_array_equal(ranks(a), stats.rankdata(a))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from dmcnn._common.errors import InputError
 from dmcnn.attribution.quality.summary import UNPAIRED, bootstrap, summary
@@ -126,7 +127,6 @@ def test_skewed_samples_reach_further_to_their_tail():
 
 
 def test_interval_agrees_with_scipy():
-    stats = pytest.importorskip("scipy.stats")
     sample = RNG.exponential(size=60)
     theirs = stats.bootstrap((sample,), np.mean, method="BCa", n_resamples=50000, rng=1).confidence_interval
     found = bootstrap(sample, n_resamples=50000)

@@ -200,7 +200,7 @@ def test_ids_and_columns_become_a_table():
     assert tuple(found) == IDS
     assert [*found.values()] == ["a.root", 0, 7, None, 2**40]
     rows = judge(curved(), image(4), {}, TARGET, ids=found, n_random=1)
-    written = table.Table.of(columns(rows))
+    written = table.Table.from_columns(columns(rows))
     assert written.columns == (*IDS, "method", "target", "target_kind", *VALUES)
     assert written.column("method") == ["random", "charge"]
     assert written.column("subrun_number") == ["", ""]

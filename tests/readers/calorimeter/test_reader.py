@@ -14,7 +14,8 @@ from dmcnn.datasets.dataset import Dataset
 from dmcnn.datasets.labels import LabelRule
 from dmcnn.images.frames import ECAL
 from dmcnn.images.sparse import UNIT_CELL, UNSET
-from dmcnn.readers import Calorimeter, open_images
+from dmcnn.readers import open_images
+from dmcnn.readers.calorimeter.reader import Calorimeter
 
 LAYOUTS = {
     "in one piece": {},
@@ -29,7 +30,7 @@ LAYOUTS = {
 
 
 def pictures(n: int = 37, height: int = 12, width: int = 10, seed: int = 1) -> np.ndarray:
-    """(n, H, W, 2): a third of the cells have energy, some of it negative, and some of the others a time."""
+    """Return (n, H, W, 2): a third of the cells have energy, some of it negative; some empty cells have a time."""
     random = np.random.default_rng(seed)
     found = np.zeros((n, height, width, 2), np.float32)
     hit = random.random((n, height, width)) < 0.3
@@ -48,14 +49,14 @@ def written(path: Path, pictures: np.ndarray, y: object = None, **layout: object
 
 
 def selected(pictures: np.ndarray, energy_min: float, low: float, high: float) -> np.ndarray:
-    """(n, H, W, 2) with every cell outside the limits emptied; float32 compared as float64."""
+    """Return (n, H, W, 2) with every cell outside the limits set to 0; float32 is compared as float64."""
     energy, time = np.moveaxis(pictures.astype(np.float64), -1, 0)
     kept = (energy != 0) & (energy > energy_min) & (time > low) & (time < high)
     return np.where(kept[..., None], pictures, 0).astype(np.float32)
 
 
 def framed(pictures: np.ndarray, edges: np.ndarray, cumulative: bool) -> np.ndarray:
-    """(n, edges, H, W): the frames of cells that have been selected."""
+    """Return (n, edges, H, W), the frames of the selected cells."""
     energy, time = pictures[..., 0], pictures[..., 1].astype(np.float64)
     out = np.zeros((len(pictures), len(edges), *energy.shape[1:]), np.float32)
     for k in range(len(edges) - 1):
@@ -268,7 +269,7 @@ def test_truncated_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("layout", ["gzip", "lzf"])
 def test_random_damage_never_crashes(tmp_path: Path, layout: str) -> None:
-    """Some wrong bytes anywhere: images, or an InputError of one line; nothing else."""
+    """Wrong bytes anywhere give images, or an InputError of one line; nothing else."""
     random = np.random.default_rng(6)
     whole = written(tmp_path / "x.h5", pictures(), np.zeros(37), **LAYOUTS[layout]).read_bytes()
     path, outcomes = tmp_path / "noise.h5", set()

@@ -1,4 +1,4 @@
-"""Compressed blocks and basket records: every method of ROOT, several blocks, and bytes nobody wrote."""
+"""Compressed blocks and basket records: every method of ROOT, several blocks, and damaged bytes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import xxhash
 
 from dmcnn._common.errors import InputError
 from dmcnn.readers.larcv2 import baskets
-from dmcnn.readers.larcv2.compression import unpacked
+from dmcnn.readers.larcv2.compression import decompress
 from dmcnn.readers.larcv2.reader import LArCV2
 
 CONTENT = np.random.default_rng(3).integers(0, 9, 5000).astype(np.uint8).tobytes()
@@ -47,7 +47,7 @@ def block(tag: bytes, packed: bytes, size: int) -> bytes:
 
 
 def unpack(stored: bytes, size: int = len(CONTENT)) -> bytes:
-    return unpacked("file: entry 3", memoryview(stored), size).tobytes()
+    return decompress("file: entry 3", memoryview(stored), size).tobytes()
 
 
 @pytest.mark.parametrize("tag", METHODS)
@@ -74,7 +74,7 @@ def test_blocks_that_inflate_to_another_size(tag: bytes, size: int) -> None:
 
 @pytest.mark.parametrize("tag", METHODS)
 def test_wrong_bytes_inside_a_block(tag: bytes) -> None:
-    """Every method but raw deflate and ROOT's ZSTD has a checksum; those two may inflate to other bytes."""
+    """Every method but raw deflate and ROOT's ZSTD has a checksum; those two may decompress to other bytes."""
     random = np.random.default_rng(4)
     whole = block(tag, METHODS[tag](CONTENT), len(CONTENT))
     refused = 0
@@ -119,7 +119,7 @@ def electron(shared_data: Path) -> Path:
 
 
 def changed(source: Path, target: Path, at: int, text: bytes) -> Path:
-    """A copy of ``source`` whose pixels' basket 4 has ``text`` at place ``at`` of its record."""
+    """Copy ``source`` with ``text`` at byte ``at`` of the record of the pixels' basket 4."""
     data = bytearray(source.read_bytes())
     with uproot.open(source) as root:
         seek = int(root["image2d_data_tree"]["_image_v._img"].member("fBasketSeek")[4])
@@ -198,7 +198,7 @@ def test_baskets_are_read_without_uproot_and_travel(electron: Path, monkeypatch:
 def test_baskets_inside_the_tree_come_through_uproot(
     shared_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A branch that says it has embedded baskets: no position is looked at."""
+    """A branch that states embedded baskets needs no position of a basket."""
     path = shared_data / "larcv" / "larcv2_v200_root640_c404.root"
     expected = LArCV2(path, producer="image2d_binary").read()
     reader = LArCV2(path, producer="image2d_binary")

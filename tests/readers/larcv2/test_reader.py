@@ -1,4 +1,4 @@
-"""LArCV2 and LArCV1 files against reference figures of three readers and uproot's own slow reading."""
+"""LArCV2 and LArCV1 files against reference numbers of three readers and uproot's own interpretation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COMPRESSIONS = ("c101", "c404", "c505")
 
 
 def slow(path: Path, producer: str) -> list[list[dict[str, Any]]]:
-    """Every image of a file through uproot's interpretation of the branches: a[r, c] = flat[c * rows + r]."""
+    """Read every image of a file with uproot's interpretation of the branches: a[r, c] = flat[c * rows + r]."""
     with uproot.open(path) as root:
         tree = root[f"image2d_{producer}_tree"]
         names = ("_img", "_meta._id", "_meta._row_count", "_meta._col_count")
@@ -38,7 +38,7 @@ def slow(path: Path, producer: str) -> list[list[dict[str, Any]]]:
 
 
 def centred(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """An image in the middle of (height, width): padded with zeros or cropped, odd differences to the end."""
+    """Centre an image in (height, width) by padding with zeros or cropping; odd differences go to the end."""
     out = np.zeros((height, width), image.dtype)
     where = []
     for size, n in ((height, image.shape[0]), (width, image.shape[1])):
@@ -199,7 +199,7 @@ def test_a_reader_travels_to_worker_processes_and_reopens(shared_data: Path) -> 
     ("name", "arguments", "words"),
     [
         ("elektron.root", {}, "no such file (did you mean 'electron.root'?)"),
-        ("electron.root", {}, "several images in an event, say which with plane (there are 0, 1, 2)"),
+        ("electron.root", {}, "several images in an event, choose one with plane (there are 0, 1, 2)"),
         ("electron.root", {"plane": 3}, "no image of plane 3, the planes there are 0, 1, 2"),
         ("electron.root", {"image_index": 3}, "no entry has an image at image_index 3 (at most 3 images)"),
         (

@@ -26,7 +26,7 @@ def fixture(shared_data: Path, compression: str) -> Path:
 
 
 def entry_bytes(path: Path, tree: str, branch: str) -> list[bytes]:
-    """Every entry of a branch as uproot cuts it out of its baskets."""
+    """Return the bytes of every entry of a branch, through uproot."""
     entries = []
     with uproot.open(path) as root:
         for number in range(root[tree][branch].num_baskets):
@@ -37,7 +37,7 @@ def entry_bytes(path: Path, tree: str, branch: str) -> list[bytes]:
 
 
 def voxels(raw: bytes, at: int) -> tuple[list[tuple[int, float]], int]:
-    """One set of voxels at ``at``, and where it ends."""
+    """Parse a set of voxels at byte ``at``; return it and the byte where it ends."""
     (n,) = struct.unpack_from(">i", raw, at)
     ids = struct.unpack_from(f">{n}Q", raw, at + 4)
     values = struct.unpack_from(f">{n}f", raw, at + 4 + 8 * n)
@@ -188,7 +188,7 @@ def test_hostile_sparse3d(shared_data: Path, tmp_path: Path, branch: str, text: 
 
 
 def test_volumes_never_set_are_passed_over(shared_data: Path, tmp_path: Path) -> None:
-    """Entry 3 has no voxels; larcv leaves the volume of such an event as it was constructed."""
+    """Entry 3 has no voxels; larcv leaves the volume of such an event unset."""
 
     def change(content: bytearray) -> None:
         content[24:32] = bytes(8)
@@ -222,7 +222,7 @@ def test_hostile_cluster2d(shared_data: Path, tmp_path: Path, at: int, text: byt
     ("name", "choice", "said"),
     [
         ("electron.root", {"product": "sparse2d"}, "no sparse2d tree, the file holds image2d_data_tree"),
-        ("electron.root", {"product": "cluster2d"}, "expected one of 'image2d', 'sparse2d', 'sparse3d'"),
+        ("electron.root", {"product": "cluster2d"}, "expected 'image2d', 'sparse2d' or 'sparse3d'"),
         ("larcv2_v200_root640_c101.root", {"product": "sparse2d"}, "several images in an event"),
         ("larcv2_v200_root640_c101.root", {"product": "sparse3d", "plane": 30}, "no image of plane 30"),
         ("larcv2_v200_root640_c101.root", {"product": "sparse3d", "producer": "pt"}, "did you mean 'pts'?"),
@@ -237,14 +237,14 @@ def test_what_is_wrong_with_a_choice(
 
 
 def test_the_product_is_image2d_or_the_only_other(shared_data: Path, tmp_path: Path) -> None:
-    """The same file with its trees renamed: names of equal length, in the directory only."""
+    """The same file with its trees renamed in the directory, to names of equal length."""
     raw = fixture(shared_data, "c404").read_bytes()
     without_images = raw.replace(b"image2d_wire_tree", b"bmage2d_wire_tree").replace(
         b"image2d_image2d_binary_tree", b"bmage2d_image2d_binary_tree"
     )
     path = tmp_path / "x.root"
     path.write_bytes(without_images)
-    with pytest.raises(InputError, match="holds sparse2d and sparse3d, say which with product"):
+    with pytest.raises(InputError, match="holds sparse2d and sparse3d, choose one with product"):
         LArCV2(path)
     path.write_bytes(without_images.replace(b"sparse3d_pts_tree", b"bparse3d_pts_tree"))
     assert LArCV2(path, plane=0).shape == (1, 16, 12)

@@ -1,4 +1,4 @@
-"""LArCV3 files: the real one against h5py, and the two products against each other."""
+"""LArCV3 files: a real one against h5py, and the two products against each other."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ import pytest
 
 from dmcnn._common.errors import InputError
 from dmcnn.images.sparse import NO_IMAGE, UNIT_UNKNOWN, sparse
-from dmcnn.readers import READERS, LArCV2, LArCV3, open_images, reader_of
+from dmcnn.readers import open_images, reader_class, reader_of
+from dmcnn.readers.larcv2.reader import LArCV2
+from dmcnn.readers.larcv3.reader import LArCV3
 from dmcnn.writers import larcv3
 
 
 @pytest.fixture
 def real(shared_data: Path) -> Path:
-    """4 events of 3 planes of 8..10 x 6 pixels, both products; event 2 has no dense image."""
+    """Return a file of 4 events, 3 planes of 8..10 x 6 pixels, both products; event 2 has no dense image."""
     return shared_data / "larcv" / "larcv3_351.h5"
 
 
@@ -68,7 +70,7 @@ def test_voxels_as_h5py_reads_them(real: Path) -> None:
 def test_voxels_are_treated_as_dense_pixels_are(
     tmp_path: Path, axis0: str, ydim: int | None, xdim: int | None
 ) -> None:
-    """Threshold, clip, NaN, padding and cropping: the NumPy path against the C++ kernel."""
+    """Threshold, clip, NaN, padding and cropping in NumPy agree with the C++ kernel."""
     random = np.random.default_rng(1)
     dense = np.where(random.random((7, 2, 13, 18)) < 0.3, random.normal(20, 30, (7, 2, 13, 18)), 0)
     dense = dense.astype(np.float32)
@@ -109,7 +111,7 @@ def test_slices_and_pickling(real: Path) -> None:
 
 
 def test_images_that_lie_far_apart_or_backwards(tmp_path: Path) -> None:
-    """Valid by the format, though no writer does it: the entries' images in reverse order."""
+    """Images in reverse order of the entries are valid, though no writer stores them so."""
     dense = np.random.default_rng(2).random((20, 1, 4, 5)).astype(np.float32)
     path = tmp_path / "x.h5"
     larcv3.write(path, [sparse(dense)], producer="x", product="image2d")
@@ -131,11 +133,11 @@ def test_particles(real: Path) -> None:
 
 def test_what_is_wrong_is_said(real: Path, tmp_path: Path) -> None:
     for arguments, words in (
-        ({}, "holds both image2d and sparse2d, say which with product"),
+        ({}, "holds both image2d and sparse2d, choose one with product"),
         ({"product": "sparse3d"}, "expected 'image2d' or 'sparse2d'"),
         ({"product": "image2d", "axis0": "wire"}, "axis0 = 'wire', expected 'row' or 'col'"),
         ({"product": "image2d", "producer": "wires"}, "no producer 'wires' (did you mean 'wire'?)"),
-        ({"product": "image2d"}, "several images in an event, say which with plane (there are 0, 1, 2)"),
+        ({"product": "image2d"}, "several images in an event, choose one with plane (there are 0, 1, 2)"),
     ):
         with pytest.raises(InputError) as error:
             LArCV3(real, **arguments)
@@ -148,8 +150,8 @@ def test_what_is_wrong_is_said(real: Path, tmp_path: Path) -> None:
 def test_the_reader_is_chosen_by_the_first_bytes(shared_data: Path, tmp_path: Path, real: Path) -> None:
     disguised = tmp_path / "electron.h5"
     disguised.write_bytes((shared_data / "larcv" / "electron.root").read_bytes())
-    assert reader_of(disguised) is LArCV2 is READERS["larcv2"]
-    assert reader_of(real) is LArCV3 is READERS["larcv3"]
+    assert reader_of(disguised) is LArCV2 is reader_class("larcv2")
+    assert reader_of(real) is LArCV3 is reader_class("larcv3")
     assert len(open_images(disguised, plane=1, axis0="col")) == 10  # axis0 is for other files
     assert len(open_images(real, plane=1, product="sparse2d", tick_order="auto")) == 4
     with pytest.raises(InputError, match=r"no reader has an argument 'plan' \(did you mean 'plane'\?\)"):

@@ -1,9 +1,10 @@
-"""Pixel frames against the original generator's output and NumPy; hostile files end in one clear line."""
+"""Pixel frames against the output of the original generator and NumPy; hostile files end in one clear line."""
 
 from __future__ import annotations
 
 import math
 import pickle
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +17,23 @@ from dmcnn._common.errors import InputError
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.datasets.targets import Targets
 from dmcnn.images.sparse import NO_IMAGE, UNIT_PIXEL, UNSET, SparseImages, join
-from dmcnn.readers import SmartPixel, fit_charge, open_images
+from dmcnn.readers import open_images
 from dmcnn.readers.smartpixel import columns, frames
 from dmcnn.readers.smartpixel.columns import open_columns
+from dmcnn.readers.smartpixel.reader import SmartPixelFile
 
 USUAL = ("x-midplane", "y-midplane", "cotAlpha", "cotBeta")
 SCALES = (75.0, 18.75, 8.0, 0.5)
+fit_charge = partial(SmartPixelFile.fit, charge="standardised")
 
 
 @pytest.fixture(autouse=True)
-def _nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frames.KEPT, "_found", {})
+def _empty_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames.CHARGE_CACHE, "_stored", {})
 
 
 def charges(rows: int, columns: int, seed: int = 1) -> np.ndarray:
-    """(rows, columns): a tenth of the pixels hold charge, some of it negative."""
+    """Return (rows, columns): a tenth of the pixels hold charge, some of it negative."""
     random = np.random.default_rng(seed)
     found = np.zeros((rows, columns))
     hit = random.random(found.shape) < 0.1
@@ -39,7 +42,7 @@ def charges(rows: int, columns: int, seed: int = 1) -> np.ndarray:
 
 
 def table(pixels: np.ndarray, **more: np.ndarray) -> pa.Table:
-    """Columns named by number, and others."""
+    """Return a table of columns named by number, and others."""
     columns = {str(number): column for number, column in enumerate(np.ascontiguousarray(pixels.T))}
     return pa.table({name: pa.array(column) for name, column in (columns | more).items()})
 
@@ -65,7 +68,7 @@ def oracle(shared_data: Path) -> Any:
 
 @pytest.fixture(scope="module")
 def original(oracle: Any, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """The files that the original generator was given."""
+    """Write the input files of the original generator."""
     folder, paths = tmp_path_factory.mktemp("original"), []
     for number in (0, 1):
         pixels = np.zeros((300, 5460))
@@ -80,14 +83,14 @@ def original(oracle: Any, tmp_path_factory: pytest.TempPathFactory) -> list[Path
 
 @pytest.mark.parametrize("slices", ["2", "20"])
 def test_standardised_as_by_the_original_generator(oracle: Any, original: list[Path], slices: str) -> None:
-    """Its batches lost rows where a file began: those it kept are the same to the last bit."""
+    """The generator lost rows where a file began; the other rows are equal to the last bit."""
     how = {"slices": [0, 19] if slices == "2" else None, "charge": "standardised"}
     fitted = fit_charge(original, **how)
     assert set(fitted) == {"charge_mean", "charge_std"}
     mean, std = oracle[f"stats{slices}"][:2]
     if slices == "2":
         assert (fitted["charge_mean"], fitted["charge_std"]) == (mean, std)
-    # NumPy 1.26 rounded the last bit of the sum of 53,000 logarithms otherwise than NumPy 2 does
+    # NumPy 1.26 and NumPy 2 round the last bit of the sum of 53,000 logarithms differently
     np.testing.assert_array_max_ulp(np.array([mean, std]), np.array([*fitted.values()]), 1)
     data = Dataset([str(path) for path in original], targets=Targets(USUAL, SCALES), **how, **fitted)
     images = data.load(progress=False)
@@ -102,8 +105,8 @@ def test_standardised_as_by_the_original_generator(oracle: Any, original: list[P
 
 
 def test_statistics_come_from_the_slices_that_are_used(oracle: Any, original: list[Path]) -> None:
-    """A charge that is NaN elsewhere costs no frame."""
-    data = SmartPixel(original[0], slices=[5])
+    """A NaN in another slice removes no frame."""
+    data = SmartPixelFile(original[0], slices=[5])
     nan = oracle["raw0_nan"]
     used = nan[(nan[:, 1] // 273) == 5]
     assert np.flatnonzero(~data.read().has_image).tolist() == used[:, 0].tolist()
@@ -112,7 +115,7 @@ def test_statistics_come_from_the_slices_that_are_used(oracle: Any, original: li
 def twin(
     pixels: np.ndarray, files: list[np.ndarray], percentile: float | None = None, bits: int | None = None
 ) -> np.ndarray:
-    """Standardised charges of ``pixels``, the statistics being those of ``files``."""
+    """Standardise the charges of ``pixels`` with the statistics of ``files``."""
 
     def u(x: np.ndarray) -> np.ndarray:
         return np.sign(x) * np.log1p(np.abs(x)) / math.log(2)
@@ -154,13 +157,13 @@ def test_variants_of_the_standardisation(tmp_path: Path, percentile: float | Non
 
 
 def test_the_grid_rounds_half_to_even(tmp_path: Path) -> None:
-    """With mean 0, spread 16 and divisors 1, a charge of 2^k - 1 electrons becomes k / 16: every other is a tie."""
+    """With mean 0, spread 16 and divisors 1, a charge of 2^k - 1 electrons becomes k / 16, every second a tie."""
     ties = np.array([[2.0**k - 1 for k in range(1, 24)]])
     wide = np.zeros((1, 273))
     wide[:, :23], wide[:, 30:53] = ties, -ties
     path = written(tmp_path / "x.parquet", table(wide))
     how = {"charge_mean": 0.0, "charge_std": 16.0, "charge_high": 1.0, "charge_low": 1.0}
-    found = SmartPixel(path, charge="standardised", charge_bits=4, **how).read().dense().ravel()
+    found = SmartPixelFile(path, charge="standardised", charge_bits=4, **how).read().dense().ravel()
     assert (found[:23] * 8).tolist() == [0, 1, 2, 2, 2, 3, 4, 4, 4, 5, 6, 6, 6, 7, *[7] * 9]
     assert (found[30:53] * 8).tolist() == [0, -1, -2, -2, -2, -3, -4, -4, -4, -5, -6, -6, -6, -7, *[-8] * 9]
 
@@ -200,7 +203,7 @@ def test_any_slices_of_any_window(tmp_path: Path, suffix: str, window: tuple[int
 ])  # fmt: skip
 def test_any_way_to_store_parquet(tmp_path: Path, layout: dict[str, Any]) -> None:
     every = charges(100, 273)
-    reader = SmartPixel(written(tmp_path / "x.parquet", table(every), **layout))
+    reader = SmartPixelFile(written(tmp_path / "x.parquet", table(every), **layout))
     expected = every.reshape(-1, 1, 13, 21).astype(np.float32)
     for start, stop in ((0, 100), (5, 90), (16, 18), (99, 100)):
         np.testing.assert_array_equal(reader.read(start, stop).dense(), expected[start:stop])
@@ -210,12 +213,12 @@ def test_any_way_to_store_parquet(tmp_path: Path, layout: dict[str, Any]) -> Non
     "layout", [{}, {"use_dictionary": False}, {"row_group_size": 400}, {"compression": "zstd"}]
 )
 def test_pixels_that_never_see_charge(tmp_path: Path, layout: dict[str, Any]) -> None:
-    """Columns of one number are passed over where it is 0, and only there: NaN is in no statistics."""
+    """The reader skips a column only if all its numbers are 0: statistics do not count NaN."""
     every = np.zeros((1000, 546))
     every[7, 3], every[:, 5], every[11, 6], every[12:15, 8] = 5.0, 7.0, np.nan, -0.0
     every[:, 9], every[:, 10], every[900, 11] = -0.0, np.nan, np.inf
     path = written(tmp_path / "x.parquet", table(every), **layout)
-    assert not SmartPixel(path, slices=[0]).read().has_image.any()
+    assert not SmartPixelFile(path, slices=[0]).read().has_image.any()
     looked_at = [
         n for piece in open_columns(path).pieces(0, [str(n) for n in range(273)]) for n in piece.columns
     ]
@@ -224,7 +227,7 @@ def test_pixels_that_never_see_charge(tmp_path: Path, layout: dict[str, Any]) ->
     every[:, 10] = 0
     holed = table(every)
     holed = holed.set_column(20, "20", pa.array([None] * 3 + [0.0] * 997))
-    found = SmartPixel(written(tmp_path / "y.parquet", holed, **layout), slices=[0]).read()
+    found = SmartPixelFile(written(tmp_path / "y.parquet", holed, **layout), slices=[0]).read()
     assert np.flatnonzero(~found.has_image).tolist() == [0, 1, 2, 11, 900]
     every[~found.has_image] = 0
     np.testing.assert_array_equal(found.dense().reshape(1000, -1), every[:, :273])
@@ -233,7 +236,7 @@ def test_pixels_that_never_see_charge(tmp_path: Path, layout: dict[str, Any]) ->
 def test_more_rows_than_are_made_at_a_time(tmp_path: Path) -> None:
     every = charges(70_000, 20)
     path = written(tmp_path / "x.parquet", table(every), row_group_size=66_000)
-    reader = SmartPixel(path, window=[4, 5])
+    reader = SmartPixelFile(path, window=[4, 5])
     expected = every.reshape(-1, 1, 4, 5).astype(np.float32)
     np.testing.assert_array_equal(reader.read().dense(), expected)
     np.testing.assert_array_equal(reader.read(65_000, 68_001).dense(), expected[65_000:68_001])
@@ -250,14 +253,14 @@ def test_columns_in_another_order_of_other_types_and_only_those_needed(tmp_path:
         some = some.set_column(number, names[number], some.column(number).cast(pa.float32()))
     some = some.append_column("__index_level_0__", pa.array(np.arange(20) * 7))
     path = written(tmp_path / "x.parquet", some)
-    found = SmartPixel(path, slices=[2, 0]).read()
+    found = SmartPixelFile(path, slices=[2, 0]).read()
     np.testing.assert_array_equal(found.dense(), every.reshape(20, 3, 13, 21)[:, [2, 0]])
     with pytest.raises(InputError, match="no column '273', expected floating-point columns"):
-        SmartPixel(path)
+        SmartPixelFile(path)
 
 
 def test_labels_of_the_same_rows(tmp_path: Path) -> None:
-    """In the file beside it, in the folder labels, in the same table; an index column counts for nothing."""
+    """Labels may be in a file in the same folder, in the folder labels, or in the same table; an index is ignored."""
     known = labels(30)
     stored = np.stack([known[name] for name in USUAL], axis=1)
     pixels = charges(30, 273)
@@ -268,11 +271,11 @@ def test_labels_of_the_same_rows(tmp_path: Path) -> None:
     ):
         path = written(tmp_path / recon, table(pixels))
         with pytest.raises(InputError, match=f"holds no targets, and there is no .*labels_{path.stem[8:]}"):
-            SmartPixel(path).targets(USUAL)
+            SmartPixelFile(path).targets(USUAL)
         written(tmp_path / name, beside)
-        np.testing.assert_array_equal(SmartPixel(path).targets(USUAL), stored)
+        np.testing.assert_array_equal(SmartPixelFile(path).targets(USUAL), stored)
     path = written(tmp_path / "part.0.parquet", table(pixels, **known))
-    reader = SmartPixel(path)
+    reader = SmartPixelFile(path)
     assert reader.shape == (1, 13, 21)
     np.testing.assert_array_equal(reader.targets(["cotBeta", "x-midplane"]), stored[:, [3, 0]])
     assert reader.target_units(["x-midplane", "cotBeta", "pt"]) == ["µm", "", "GeV"]
@@ -305,7 +308,7 @@ def test_rows_without_a_charge_or_a_label_stay_in_their_place(tmp_path: Path) ->
         f"{path}: 40 of 40 entries read",
         f"{path}: 4 entries hold a charge that is NaN or infinite: no image",
     ]
-    assert np.flatnonzero(~SmartPixel(path, slices=[1]).read().has_image).tolist() == [8, 9]
+    assert np.flatnonzero(~SmartPixelFile(path, slices=[1]).read().has_image).tolist() == [8, 9]
 
 
 def test_a_charge_that_is_missing_is_nan(tmp_path: Path) -> None:
@@ -313,7 +316,7 @@ def test_a_charge_that_is_missing_is_nan(tmp_path: Path) -> None:
     pixels = table(charges(10, 273)).to_pydict()
     pixels["7"][4] = None
     for name in ("recon2D.parquet", "recon2D.csv"):
-        reader = SmartPixel(written(tmp_path / name, pa.table(pixels)))
+        reader = SmartPixelFile(written(tmp_path / name, pa.table(pixels)))
         assert np.flatnonzero(~reader.read().has_image).tolist() == [4]
 
 
@@ -322,7 +325,7 @@ def test_contained_clusters(tmp_path: Path) -> None:
     edge = np.linspace(0, 98, 50)
     edge[2] = np.nan
     path = written(tmp_path / "x.parquet", table(pixels, chargeOriginal_atEdge=edge))
-    reader = SmartPixel(path, contained=50.0)
+    reader = SmartPixelFile(path, contained=50.0)
     images = reader.read()
     wanted = edge < 50
     assert images.has_image.tolist() == wanted.tolist()
@@ -338,17 +341,17 @@ def test_contained_clusters(tmp_path: Path) -> None:
         [written(tmp_path / "y.parquet", table(pixels[wanted]))], charge="standardised"
     )
     with pytest.raises(InputError, match="'chargeOriginal_atEdge'"):
-        SmartPixel(written(tmp_path / "z.parquet", table(pixels, pt=edge)), contained=50.0)
+        SmartPixelFile(written(tmp_path / "z.parquet", table(pixels, pt=edge)), contained=50.0)
 
 
 def test_levels(tmp_path: Path) -> None:
     pixels = np.zeros((1, 273))
     pixels[0, :8] = [399.9, 400, 999, 1000, 1999.9, 2000, 9000, -5000]
     path = written(tmp_path / "x.parquet", table(pixels))
-    found = SmartPixel(path, charge="digitised").read()
+    found = SmartPixelFile(path, charge="digitised").read()
     assert found.dense().ravel()[:8].tolist() == [0, 1, 1, 2, 2, 3, 3, 0]
     assert len(found.value) == 6
-    found = SmartPixel(path, charge="digitised", charge_thresholds=[1000.0]).read()
+    found = SmartPixelFile(path, charge="digitised", charge_thresholds=[1000.0]).read()
     assert found.dense().ravel()[:8].tolist() == [0, 0, 0, 1, 1, 1, 1, 0]
 
 
@@ -356,14 +359,14 @@ def test_noise_is_fixed_by_seed_and_row(tmp_path: Path) -> None:
     pixels = charges(1600, 2 * 273)
     pixels[5, 0] = np.nan
     path = written(tmp_path / "x.parquet", table(pixels), row_group_size=1300)
-    reader = SmartPixel(path, charge_noise=80.0)
+    reader = SmartPixelFile(path, charge_noise=80.0)
     whole = reader.read()
     np.testing.assert_array_equal(reader.read(1000, 1400).dense(), whole.dense()[1000:1400])
     np.testing.assert_array_equal(
-        SmartPixel(path, charge_noise=80.0).read(40, 41).dense(), whole.dense()[40:41]
+        SmartPixelFile(path, charge_noise=80.0).read(40, 41).dense(), whole.dense()[40:41]
     )
     assert not np.array_equal(
-        SmartPixel(path, charge_noise=80.0, charge_seed=1).read(0, 1).value, whole.take([0]).value
+        SmartPixelFile(path, charge_noise=80.0, charge_seed=1).read(0, 1).value, whole.take([0]).value
     )
     assert not whole.dense()[5].any()
     pixels[5] = 0
@@ -371,12 +374,12 @@ def test_noise_is_fixed_by_seed_and_row(tmp_path: Path) -> None:
     assert noise.std() == pytest.approx(80, rel=0.005)
     assert abs(noise.mean()) < 0.5
     assert abs(np.corrcoef(noise[:300].ravel(), noise[1299:].ravel())[0, 1]) < 0.01
-    levels = SmartPixel(path, charge="digitised", charge_noise=80.0).read().dense()
+    levels = SmartPixelFile(path, charge="digitised", charge_noise=80.0).read().dense()
     np.testing.assert_array_equal(levels, np.digitize(whole.dense(), [400, 1000, 2000]))
 
 
 def test_fitted_charges_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They stay in memory as far as there is room; the next reader of the same pixels takes them."""
+    """Charges stay in memory as far as there is room; the next reader of the same pixels takes them."""
     paths = [
         written(tmp_path / f"x{n}.parquet", table(charges(50, 546, n)), row_group_size=30) for n in range(3)
     ]
@@ -395,14 +398,14 @@ def test_fitted_charges_are_read_once(tmp_path: Path, monkeypatch: pytest.Monkey
 
     first = loaded()
     assert decoded == [path for path in paths for _ in (0, 1)]
-    assert not frames.KEPT._found
-    monkeypatch.setattr(frames.KEPT, "budget", 5_000)
+    assert not frames.CHARGE_CACHE._stored
+    monkeypatch.setattr(frames.CHARGE_CACHE, "budget", 5_000)
     again = loaded()
     assert 6 + 6 < len(decoded) <= 6 + 12
     np.testing.assert_array_equal(again.value, first.value)
     fit_charge(paths, **how)
     parquet.write_table(table(2 * charges(50, 546, 9)), paths[0])
-    changed = SmartPixel(paths[0], slices=[1]).read()
+    changed = SmartPixelFile(paths[0], slices=[1]).read()
     np.testing.assert_array_equal(
         changed.dense().reshape(50, -1), 2 * charges(50, 546, 9)[:, 273:].astype(np.float32)
     )
@@ -424,10 +427,10 @@ def test_entries_to_fit_to(tmp_path: Path) -> None:
 
 def test_times_of_the_slices(tmp_path: Path) -> None:
     path = written(tmp_path / "recon3D_1.parquet", table(charges(2, 5460)))
-    np.testing.assert_array_equal(SmartPixel(path).frame_edges, np.arange(21) * 200)
-    assert SmartPixel(path, slices=[0, 19]).frame_edges.tolist() == [0, 200, 4000]
-    assert SmartPixel(path, slices=[19, 0]).frame_edges is None
-    assert SmartPixel(written(tmp_path / "recon2D_1.parquet", table(charges(2, 273)))).frame_edges is None
+    np.testing.assert_array_equal(SmartPixelFile(path).frame_edges, np.arange(21) * 200)
+    assert SmartPixelFile(path, slices=[0, 19]).frame_edges.tolist() == [0, 200, 4000]
+    assert SmartPixelFile(path, slices=[19, 0]).frame_edges is None
+    assert SmartPixelFile(written(tmp_path / "recon2D_1.parquet", table(charges(2, 273)))).frame_edges is None
 
 
 @pytest.mark.parametrize(
@@ -463,11 +466,11 @@ def test_arguments_that_mean_nothing(tmp_path: Path, arguments: dict[str, Any], 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
     path = written(tmp_path / "x.parquet", table(charges(5, 546)))
-    with pytest.raises(InputError, match="charge = 'standardised' needs charge_mean, charge_std: give"):
-        SmartPixel(path, charge="standardised").read()
+    with pytest.raises(InputError, match="charge = 'standardised' needs charge_mean, charge_std, see Smart"):
+        SmartPixelFile(path, charge="standardised").read()
     how = {"charge": "standardised", "charge_mean": 1.0, "charge_std": 1.0, "charge_percentile": 99.0}
     with pytest.raises(InputError, match="needs charge_clip"):
-        SmartPixel(path, **how).read()
+        SmartPixelFile(path, **how).read()
 
 
 def renamed(name: str, number: int) -> pa.Table:
@@ -518,7 +521,7 @@ def test_labels_that_are_no_numbers(tmp_path: Path) -> None:
         "inside": pa.array([True, None, False]),
         "PID": pa.array([1, None, 3]),
     }
-    reader = SmartPixel(written(tmp_path / "x.parquet", table(charges(3, 273), **known)))
+    reader = SmartPixelFile(written(tmp_path / "x.parquet", table(charges(3, 273), **known)))
     with pytest.raises(InputError, match="column 'cotAlpha' holds string, expected numbers"):
         reader.targets(["cotAlpha"])
     np.testing.assert_array_equal(reader.targets(["inside", "PID"]), [[1, 1], [np.nan, np.nan], [0, 3]])

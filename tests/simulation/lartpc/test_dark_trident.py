@@ -1,4 +1,4 @@
-"""The sample as its users see it: reproducible, of the published size, on a real ADC scale, not trivial."""
+"""Dark-trident sample: reproducibility, image size, ADC scale, and classes that are hard to separate."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def images() -> SparseImages:
 
 @pytest.fixture(scope="module")
 def active(images):
-    """Pixels of at least 10 ADC in every image."""
+    """Return the number of pixels of at least 10 ADC in every image."""
     return np.add.reduceat(images.value >= 10, images.offsets[:-1])
 
 

@@ -5,7 +5,15 @@ import pytest
 
 from dmcnn.simulation.lartpc import generators
 from dmcnn.simulation.lartpc.argon import ELECTRON, MASS, MUON
-from dmcnn.simulation.lartpc.detector import DRIFT_LENGTH, HALF_HEIGHT, READOUT, ROWS, WIRES, Window, place
+from dmcnn.simulation.lartpc.detector import (
+    DRIFT_LENGTH,
+    HALF_HEIGHT,
+    READOUT,
+    ROWS,
+    WIRES,
+    Window,
+    place_window,
+)
 
 WINDOW = Window(1000, READOUT[0] + 6 * 200, 512, 512)
 PION = generators.NEUTRAL_PION_MASS
@@ -62,7 +70,7 @@ def test_a_stopping_muon_stops_at_the_vertex(rng):
     from dmcnn.simulation.lartpc.argon import csda_range
 
     for _ in range(20):
-        vertex, window = place(512, 512, 0.0, rng)
+        vertex, window = place_window(512, 512, 0.0, rng)
         muon = generators.cosmic_muon(vertex, window, rng, stopping=1.0)
         end = muon.position + csda_range(muon.kinetic, MASS[MUON])[:, None] * muon.direction
         assert end[0] == pytest.approx(vertex, abs=0.5)
@@ -71,7 +79,7 @@ def test_a_stopping_muon_stops_at_the_vertex(rng):
 @pytest.mark.parametrize(("rows", "columns"), [(512, 512), (64, 300), (ROWS, WIRES)])
 def test_windows_lie_in_the_readout_around_the_vertex(rows, columns, rng):
     for _ in range(50):
-        vertex, window = place(rows, columns, 5.0, rng)
+        vertex, window = place_window(rows, columns, 5.0, rng)
         wire, tick, last_wire, last_tick = window.edges
         assert 0 <= wire < last_wire <= WIRES
         assert READOUT[0] <= tick < last_tick <= READOUT[1]

@@ -1,4 +1,4 @@
-"""Kaons and pions: decay kinematics, ranges, energy balance, and how often they meet which fate."""
+"""Kaons and pions: decay kinematics, ranges, energy balance, and fractions of decays and interactions."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def beam(code, kinetic):
 def test_decay_in_flight_conserves_energy_and_momentum(daughters, rng):
     mass, masses = MASS[KAON], np.array(daughters)
     for energy in (mass, 1.3 * mass, 10 * mass):
-        kinetic, direction = hadrons.unequal(energy, mass, daughters, BEAM, rng)
+        kinetic, direction = hadrons.two_body_unequal(energy, mass, daughters, BEAM, rng)
         momentum = np.sqrt(kinetic * (kinetic + 2 * masses))
         assert (kinetic + masses).sum() == pytest.approx(energy)
         assert momentum @ direction == pytest.approx([0, 0, np.sqrt(energy**2 - mass**2)], abs=1e-6 * energy)
@@ -29,7 +29,7 @@ def test_decay_in_flight_conserves_energy_and_momentum(daughters, rng):
     ("daughters", "expected"), [((MASS[MUON], 0.0), 235.5), ((MASS[PION], NEUTRAL_PION_MASS), 205.1)]
 )
 def test_kaons_at_rest_decay_with_the_published_momenta(daughters, expected, rng):
-    kinetic, direction = hadrons.unequal(MASS[KAON], MASS[KAON], daughters, BEAM, rng)
+    kinetic, direction = hadrons.two_body_unequal(MASS[KAON], MASS[KAON], daughters, BEAM, rng)
     assert np.sqrt(kinetic * (kinetic + 2 * np.array(daughters))) == pytest.approx(expected, abs=0.2)
     assert direction[0] == pytest.approx(-direction[1])
 
@@ -37,7 +37,7 @@ def test_kaons_at_rest_decay_with_the_published_momenta(daughters, expected, rng
 def test_most_kaons_decay_to_muons(rng):
     made = [hadrons.decay(KAON, MASS[KAON], ORIGIN, BEAM, rng) for _ in range(1000)]
     muons = [products for products in made if products.code[0] == MUON]
-    assert len(muons) / 1000 == pytest.approx(hadrons.TO_MUON, abs=0.05)
+    assert len(muons) / 1000 == pytest.approx(hadrons.MUON_DECAY_FRACTION, abs=0.05)
     assert np.unique([p.kinetic[0] for p in muons]) == pytest.approx(152.5, abs=0.2)
     others = [products for products in made if products.code[0] != MUON]
     assert all(p.code.tolist() == [PION, PHOTON, PHOTON] for p in others)
@@ -55,7 +55,7 @@ def test_a_slow_kaon_stops_at_its_range_and_decays_there(rng):
             products += made.code[made.code != ELECTRON].tolist()
     assert len(ends) > 200  # the others interact or decay on the way
     assert np.mean(ends) == pytest.approx(80.0, rel=0.02)
-    assert products.count(MUON) / len(ends) == pytest.approx(hadrons.TO_MUON, abs=0.08)
+    assert products.count(MUON) / len(ends) == pytest.approx(hadrons.MUON_DECAY_FRACTION, abs=0.08)
 
 
 def test_kaons_decay_in_flight_after_their_decay_length(rng):
@@ -72,7 +72,7 @@ def test_kaons_decay_in_flight_after_their_decay_length(rng):
     length, other = 600 / mass * 371.1, hadrons.INTERACTION_LENGTH[KAON]
     both = 1 / (1 / length + 1 / other)
     end = min(reach, hadrons.REACH)
-    expected = both / length * (1 - np.exp(-end / both)) * hadrons.TO_MUON
+    expected = both / length * (1 - np.exp(-end / both)) * hadrons.MUON_DECAY_FRACTION
     assert flown.sum() / 600 == pytest.approx(expected, abs=0.05)
 
 
@@ -93,7 +93,9 @@ def test_an_interaction_makes_no_energy(code, rng):
         assert visible <= energy + 1e-9
         kinds.append((code in made.code, PHOTON in made.code))
     charged, neutral = np.mean(kinds, axis=0)
-    absorbed, exchanged = (hadrons.ABSORBED, hadrons.EXCHANGED) if code == PION else (hadrons.LOST, 0.0)
+    absorbed, exchanged = (
+        (hadrons.ABSORPTION, hadrons.CHARGE_EXCHANGE) if code == PION else (hadrons.KAON_CHARGE_EXCHANGE, 0.0)
+    )
     assert neutral == pytest.approx(exchanged, abs=0.06)
     assert charged == pytest.approx(1 - absorbed - exchanged, abs=0.06)
 

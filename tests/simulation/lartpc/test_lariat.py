@@ -1,4 +1,4 @@
-"""The test-beam sample: reproducible, six kinds in equal shares, each as physics has it, none given away."""
+"""Test-beam sample: reproducibility, equal fractions of six particles, their physics, no trivial separation."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def images() -> SparseImages:
 
 
 def of(kind: str, events: int, **arguments: float) -> SparseImages:
-    """Images of one kind of particle, without noise."""
+    """Return images of one kind of particle, without noise."""
     fractions = [float(name == kind) for name in CLASSES]
     return join(list(sample(events=events, seed=3, fractions=fractions, noise=0.0, **arguments)))
 
@@ -59,7 +59,7 @@ def test_pixels_ids_and_place(images):
 
 
 def test_charges_are_those_of_the_published_arrays(images, shared_data):
-    """Zeros and values up to a few hundred; the median is that of minimum ionising tracks."""
+    """Pixels are 0 or up to a few hundred ADC; the median is that of minimum ionising tracks."""
     with np.load(shared_data / "keras" / "lariat_oracle.npz") as oracle:
         real = oracle["images"]
     assert real.shape[1:] == images.shape[1:]
@@ -95,7 +95,7 @@ def test_the_whole_drift_lies_in_the_readout():
 
 
 def rows(images: SparseImages) -> np.ndarray:
-    """(n, wires): charge on each wire."""
+    """Return the charge on each wire, (n, wires)."""
     return images.dense()[:, 0].sum(axis=2)
 
 
@@ -143,7 +143,7 @@ def test_pions_end_early_more_often_than_muons():
 
 
 def test_no_class_is_given_away_by_its_number_of_pixels(images):
-    """The best cut on the number of pixels alone: a histogram, judged on the events that made it."""
+    """A histogram of the number of pixels alone, evaluated on the same events, does not separate the classes."""
     bins = np.quantile(images.n_pixels, np.linspace(0, 1, 9))
     place = np.digitize(images.n_pixels, bins[1:-1])
     table = np.zeros((8, 6))

@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dmcnn.detectors.lartpc import FIELD, READOUT
 from dmcnn.simulation.lartpc.argon import surviving_charge
-from dmcnn.simulation.lartpc.detector import FIELD, READOUT, Window
+from dmcnn.simulation.lartpc.detector import Window
 from dmcnn.simulation.lartpc.particles import Deposits
 from dmcnn.simulation.lartpc.response import Response, charge_image, digitise
 
@@ -17,7 +18,7 @@ NOTHING = Deposits(np.zeros(0), np.zeros(0), np.zeros((0, 3)), np.zeros(0))
 
 
 def point(row, column, energy=1.0):
-    """One deposit at the pixel position (row, column) of ``WINDOW``."""
+    """Return one deposit at the pixel position (row, column) of ``WINDOW``."""
     tick = WINDOW.first_tick + 6 * row
     position = [[(tick - 3200) * 0.5 * 0.11, 0.0, (WINDOW.first_wire + column) * 0.3]]
     return Deposits(np.array([energy]), np.array([0.3]), np.array(position), np.zeros(1))

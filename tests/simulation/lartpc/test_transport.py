@@ -7,7 +7,13 @@ import pytest
 
 from dmcnn.simulation.lartpc import argon
 from dmcnn.simulation.lartpc.argon import ELECTRON, MASS, MUON, PHOTON, PROTON
-from dmcnn.simulation.lartpc.particles import frame, isotropic, particles, running, walk
+from dmcnn.simulation.lartpc.particles import (
+    isotropic_directions,
+    particles,
+    running_sum,
+    transverse_axes,
+    walk,
+)
 from dmcnn.simulation.lartpc.showers import IONISATION, interact, shower
 from dmcnn.simulation.lartpc.tracks import STEP, track
 
@@ -21,12 +27,12 @@ def beam(code, kinetic, n=1, path=np.inf):
 
 def test_running_sums_begin_anew():
     counts = np.array([3, 1, 2])
-    assert running(np.array([1.0, 2, 3, 10, 5, 5]), counts).tolist() == [1, 3, 6, 10, 5, 10]
+    assert running_sum(np.array([1.0, 2, 3, 10, 5, 5]), counts).tolist() == [1, 3, 6, 10, 5, 10]
 
 
 def test_frames_are_orthonormal(rng):
-    direction = np.concatenate([isotropic(200, rng), AHEAD, -AHEAD])
-    u, v = frame(direction)
+    direction = np.concatenate([isotropic_directions(200, rng), AHEAD, -AHEAD])
+    u, v = transverse_axes(direction)
     whole = np.stack([u, v, direction], axis=1)
     assert whole @ whole.transpose(0, 2, 1) == pytest.approx(
         np.broadcast_to(np.eye(3), (202, 3, 3)), abs=1e-12

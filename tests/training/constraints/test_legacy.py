@@ -1,4 +1,4 @@
-"""The original's method against its own first eight steps, taken by TensorFlow and QKeras."""
+"""Legacy multiplier method against the first eight steps of the original, made with TensorFlow and QKeras."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dmcnn.checkpoints import load
 from dmcnn.losses.gaussian import nll
 from dmcnn.models.smartpixel import SmartPixel
-from dmcnn.training.constraints.legacy import LegacySparsity, constrained
+from dmcnn.training.constraints.legacy import LegacySparsity, constrained_kernels
 from exports.own_network import OwnNetwork
 
 STEPS = 8
@@ -31,8 +31,8 @@ KERAS = {
 }
 
 
-def in_torchs_order(name: str, value: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A Keras tensor as torch keeps it; the first dense layer reads 3 x 6 places of 5 maps."""
+def torch_order(name: str, value: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a Keras tensor with the axes of torch; the first dense layer reads 3 x 6 pixels of 5 maps."""
     if name == "depthwise.weight":
         return value.transpose(2, 3, 0, 1)
     if value.ndim == 4:
@@ -45,18 +45,18 @@ def in_torchs_order(name: str, value: NDArray[np.float32]) -> NDArray[np.float32
 def trained(
     data: Path, optimizer: str, variant: str
 ) -> tuple[SmartPixel, list[tuple[float, ...]], dict[int, dict[str, NDArray[np.float32]]]]:
-    """The network, (total, NLL, penalty, multiplier after it) of every step, and the weights after some."""
+    """Train; return the network, and (total, NLL, penalty, multiplier) and weights after every step."""
     net, _ = load.load(data / "keras_636eb1c6.hdf5")
     assert isinstance(net, SmartPixel)
     with np.load(data / "qkeras_oracle_2t_baseline_636eb1c6.npz") as oracle:
         frames = torch.from_numpy(oracle["Xq"].transpose(0, 3, 1, 2).copy())
         truth = torch.from_numpy(oracle["y_near"])
-    sparsity = LegacySparsity(constrained(net), variant)
+    sparsity = LegacySparsity(constrained_kernels(net), variant)
     both = [*net.parameters(), sparsity.multiplier]
     moves: torch.optim.Optimizer = torch.optim.SGD(both, lr=1e-6)
     if optimizer == "nadameager":
         moves = torch.optim.NAdam(both, lr=1e-3, betas=(0.9, 0.999), eps=1e-7, momentum_decay=1.0)
-    log, kept = [], {}
+    log, weights = [], {}
     for step in range(1, STEPS + 1):
         loss, penalty = nll(net(frames), truth, legacy=True).sum(), sparsity()
         moves.zero_grad()
@@ -67,38 +67,40 @@ def trained(
                 weight.clamp_(-1, 1)
         parts = (loss + penalty, loss, penalty, sparsity.multiplier)
         log.append(tuple(part.item() for part in parts))
-        kept[step] = {name: value.detach().numpy().copy() for name, value in net.named_parameters()}
-    return net, log, kept
+        weights[step] = {name: value.detach().numpy().copy() for name, value in net.named_parameters()}
+    return net, log, weights
 
 
 @pytest.mark.parametrize("variant", ["file", "notebook"])
 @pytest.mark.parametrize(("optimizer", "tolerance"), [("sgd", 1e-7), ("nadameager", 1e-6)])
 def test_follows_the_original(optimizer: str, variant: str, tolerance: float, shared_data: Path) -> None:
     data = shared_data / "smartpixels"
-    _, log, kept = trained(data, optimizer, variant)
+    _, log, weights = trained(data, optimizer, variant)
     with np.load(data / "qkeras_mdmm_oracle.npz") as oracle:
         expected = oracle[f"{optimizer}_{variant}/log"]
         for step in (1, 2, STEPS):
             for name, keras in KERAS.items():
-                there = in_torchs_order(name, oracle[f"{optimizer}_{variant}/step{step}/{keras}"])
+                original = torch_order(name, oracle[f"{optimizer}_{variant}/step{step}/{keras}"])
                 np.testing.assert_allclose(
-                    kept[step][name], there, rtol=0, atol=tolerance, err_msg=f"{step} {name}"
+                    weights[step][name], original, rtol=0, atol=tolerance, err_msg=f"{step} {name}"
                 )
-    found = np.array(log)
-    np.testing.assert_allclose(found[:, :2], expected[:, :2], rtol=2e-6)
-    # the original's log has the small penalty as a difference of two large float32 numbers
-    np.testing.assert_allclose(found[:, 2], expected[:, 2], rtol=2e-6, atol=1e-4 if variant == "file" else 0)
-    np.testing.assert_allclose(found[:, 3], expected[:, 3], rtol=1e-4)
+    numbers = np.array(log)
+    np.testing.assert_allclose(numbers[:, :2], expected[:, :2], rtol=2e-6)
+    # in the original's log the small penalty is a difference of two large float32 numbers
+    np.testing.assert_allclose(
+        numbers[:, 2], expected[:, 2], rtol=2e-6, atol=1e-4 if variant == "file" else 0
+    )
+    np.testing.assert_allclose(numbers[:, 3], expected[:, 3], rtol=1e-4)
 
 
-def test_which_kernels_were_constrained() -> None:
-    """Those of any network, the pointwise part of a separable convolution apart; of one slice too."""
+def test_constrained_kernels() -> None:
+    """They are all kernels of any network except pointwise kernels of separable convolutions."""
     for channels in (1, 2):
         net = SmartPixel(channels=channels)
         layers = (net.depthwise, net.conv, net.dense_1, net.dense_2, net.output)
-        assert [*map(id, constrained(net))] == [id(layer.weight) for layer in layers]
+        assert [*map(id, constrained_kernels(net))] == [id(layer.weight) for layer in layers]
     own = OwnNetwork()
-    assert [*map(id, constrained(own))] == [
+    assert [*map(id, constrained_kernels(own))] == [
         id(one.weight) for one in (own.stem, own.mix, own.dense, own.output)
     ]
 

@@ -1,1 +1,1 @@
-"""Attribution methods: one module for each idea of which pixels count."""
+"""Attribution methods, one module per principle."""

@@ -1,4 +1,4 @@
-"""Methods made of plain gradients: saliency, input x gradient, expected gradients, DeepLIFT."""
+"""Gradient methods: saliency, input x gradient, expected gradients, DeepLIFT."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dmcnn.attribution.methods.path_integral import PathMethod
 
 
 def reference(baseline: float | torch.Tensor | str, images: torch.Tensor) -> torch.Tensor:
-    """(n, C, H, W) baselines of (n, C, H, W) images from a number, "zero", or a (C, H, W) tensor."""
+    """Return (n, C, H, W) baselines of (n, C, H, W) images from a number, "zero", or a (C, H, W) tensor."""
     if isinstance(baseline, str):
         if baseline != "zero":
             raise InputError(f'baseline = {baseline!r}, expected a number, "zero" or an image')
@@ -36,7 +36,7 @@ class Saliency(Method):
     signed = False
 
     def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
-        """(n, C, H, W) |gradients|."""
+        """Return the (n, C, H, W) |gradients|."""
         found: torch.Tensor = need("captum.attr").Saliency(explained).attribute(images.requires_grad_())
         return found.detach()
 
@@ -49,7 +49,7 @@ class InputXGradient(Method):
     signed = True
 
     def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
-        """(n, C, H, W) products."""
+        """Return the (n, C, H, W) products."""
         found: torch.Tensor = need("captum.attr").InputXGradient(explained).attribute(images.requires_grad_())
         return found.detach()
 
@@ -139,7 +139,7 @@ class DeepLift(Method):
     baseline: float | torch.Tensor | str = 0.0
 
     def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
-        """(n, C, H, W) contributions."""
+        """Return the (n, C, H, W) contributions."""
         parts = torch.split(images, max(1, self.at_once(images) // 2))
         return torch.cat([self._part(explained, part) for part in parts])
 

@@ -12,7 +12,7 @@ from dmcnn.attribution.base import Explained
 from dmcnn.attribution.methods.gradients import reference
 from dmcnn.attribution.methods.path_integral import PathMethod
 from dmcnn.attribution.target import Target
-from dmcnn.layers import undisturbed
+from dmcnn.layers import evaluation_mode
 
 
 @dataclass(kw_only=True, eq=False)
@@ -65,8 +65,8 @@ class IntegratedGradients(PathMethod):
     def completeness(
         self, net: nn.Module, inputs: torch.Tensor, maps: torch.Tensor, target: Target
     ) -> torch.Tensor:
-        """Return (B,) |sum of the map - change of the explained number| / |that change|, from baseline to image."""
-        with undisturbed(net):
+        """Return the (B,) |sum of the map - change of the explained number| / |that change|."""
+        with evaluation_mode(net):
             explained = Explained(net, target, self.precision)
             ends = [
                 explained.values(images) - explained.values(reference(self.baseline, images))

@@ -1,4 +1,4 @@
-"""Any method on noisy copies of an image: SmoothGrad is the mean of the maps, VarGrad their variance."""
+"""Methods on noisy copies of an image: SmoothGrad, the mean of the maps, and VarGrad, their variance."""
 
 from __future__ import annotations
 
@@ -17,17 +17,20 @@ WHERE = ("active", "all")
 
 @dataclass(kw_only=True, eq=False)
 class Noisy(Method):
-    """A method on noisy copies.
+    """Attribution method on noisy copies of an image.
 
-    The noise of an image depends on the seed and on that image alone: every image has a generator of its own.
+    The noise of an image depends only on the seed and on that image: every image has a generator of its own.
 
     Attributes:
-        method: what makes the maps.
-        n_samples: noisy copies per image.
+        method: method of the maps.
+        n_samples: number of noisy copies per image.
         noise: standard deviation as a share of the image's range of values (largest - smallest).
-        where: "active" puts noise on pixels that are not 0, "all" on every one, as the paper does. On a sparse image
-            the latter makes an image of another kind, of noise all over, and explains that.
-        seed: of the noise.
+        where: "active" adds noise to pixels that are not 0, "all" to all pixels, as in the paper. The noise on the
+            empty pixels of a sparse image gives an image unlike those of the training.
+        seed: seed of the noise.
+
+    Raises:
+        InputError: ``n_samples`` below 1, negative noise, or an unknown ``where``.
     """
 
     method: Method = field(default_factory=Saliency)
@@ -44,16 +47,16 @@ class Noisy(Method):
             )
         if self.where not in WHERE:
             raise InputError(
-                f"where = {self.where!r}{nearest(self.where, WHERE)}, there is {', '.join(WHERE)}"
+                f"where = {self.where!r}{nearest(self.where, WHERE)}, expected one of {', '.join(WHERE)}"
             )
 
     @property
     def revision(self) -> int:
-        """That of the method inside."""
+        """Return that of the method inside."""
         return self.method.revision
 
     def maps(self, explained: Explained, images: torch.Tensor) -> Iterator[torch.Tensor]:
-        """The (n, C, H, W) maps of one noisy copy of every image after the other."""
+        """Yield the (n, C, H, W) maps of one noisy copy of every image, ``n_samples`` times."""
         draws = [self._draws(image) for image in images]
         at_once = max(1, self.at_once(images) // len(images))
         for start in range(0, self.n_samples, at_once):
@@ -62,7 +65,7 @@ class Noisy(Method):
             yield from torch.split(self.method.explain(explained, copies), len(images))
 
     def _draws(self, image: torch.Tensor) -> Iterator[torch.Tensor]:
-        """Noisy copies of one (C, H, W) image, the same on every device."""
+        """Yield noisy copies of one (C, H, W) image, equal on every device."""
         random = torch.Generator().manual_seed(self.seed)
         spread = self.noise * (image.max() - image.min())
         noisy = torch.ones_like(image, dtype=torch.bool) if self.where == "all" else image != 0
@@ -74,9 +77,9 @@ class Noisy(Method):
 
 
 class SmoothGrad(Noisy):
-    """SmoothGrad (arXiv:1706.03825): the mean of the maps of noisy copies; of saliency unless told otherwise.
+    """SmoothGrad (arXiv:1706.03825): mean of the maps of noisy copies, by default of saliency.
 
-    The mean of |gradient|, then, as of captum's NoiseTunnel; the paper averages gradients with their signs first.
+    With saliency it is the mean of |gradient|, as in captum's NoiseTunnel; the paper takes the mean of the gradients.
     """
 
     name = "smooth_grad"
@@ -86,7 +89,7 @@ class SmoothGrad(Noisy):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not isinstance(self.method, Saliency):
-            # the wrapped method is part of what this is called, and has the signs
+            # name, title and sign depend on the method inside
             vars(self).update(
                 name=f"smooth_{self.method.name}",
                 title=f"SmoothGrad of {self.method.title}",
@@ -94,16 +97,16 @@ class SmoothGrad(Noisy):
             )
 
     def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
-        """(n, C, H, W) means."""
+        """Return the (n, C, H, W) means."""
         total = torch.zeros_like(images)
-        for found in self.maps(explained, images):
-            total += found
+        for values in self.maps(explained, images):
+            total += values
         return total / self.n_samples
 
 
 @dataclass(kw_only=True, eq=False)
 class SmoothRectGrad(SmoothGrad):
-    """RectGrad inside SmoothGrad."""
+    """SmoothGrad of RectGrad."""
 
     name = "smooth_rect_grad"
     title = "SmoothGrad of RectGrad"
@@ -113,7 +116,7 @@ class SmoothRectGrad(SmoothGrad):
 
 
 class VarGrad(Noisy):
-    """VarGrad (arXiv:1810.03292): the variance of the maps of noisy copies; of saliency unless told otherwise."""
+    """VarGrad (arXiv:1810.03292): variance of the maps of noisy copies, by default of saliency."""
 
     name = "var_grad"
     title = "VarGrad"
@@ -125,10 +128,10 @@ class VarGrad(Noisy):
             vars(self).update(name=f"var_{self.method.name}", title=f"VarGrad of {self.method.title}")
 
     def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
-        """(n, C, H, W) variances, summed as deviations from the running mean, which cancels nothing."""
+        """Return the (n, C, H, W) variances, by Welford's algorithm, which avoids cancellation."""
         mean, total = torch.zeros_like(images), torch.zeros_like(images)
-        for count, found in enumerate(self.maps(explained, images), start=1):
-            step = found - mean
+        for count, values in enumerate(self.maps(explained, images), start=1):
+            step = values - mean
             mean += step / count
-            total += step * (found - mean)
+            total += step * (values - mean)
         return total / self.n_samples

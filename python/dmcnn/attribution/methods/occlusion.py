@@ -1,4 +1,4 @@
-"""Occlusion as an attribution method: dmcnn's own scan of windows, on dense images."""
+"""Occlusion as an attribution method, by the scan of windows of dmcnn.occlusion."""
 
 from __future__ import annotations
 
@@ -16,19 +16,22 @@ from dmcnn.occlusion.result import Scan
 
 @dataclass(kw_only=True, eq=False)
 class Occlusion(Method):
-    """What the explained number loses when the charge around a pixel is blanked (arXiv:1311.2901, section 4.2).
+    """Occlusion: decrease of the explained number under a window (arXiv:1311.2901, section 4.2).
 
-    The map of an active pixel is the number of the untouched image less that under a window of (2k+1) x (2k+1) pixels
-    around it, over all channels or as many frames as ``depth`` says; empty ones have none. captum's occlusion slides
-    over every pixel, and 99 % of the windows of a sparse image cover nothing.
+    The value of an active pixel is the number of the untouched image minus that with a window of (2k+1) x (2k+1)
+    pixels around it filled; empty pixels have the value 0. captum's occlusion moves over all pixels, and 99 % of the
+    windows of a sparse image are empty.
 
     Attributes:
-        k: [pixels] reach of a window to every side.
-        depth: [frames] reach of a window to earlier and later channels, which makes a map per frame; None = through
-            all of them, which is right for planes.
-        fill, seed: what covered pixels become, see dmcnn.occlusion.fills.
+        k: [pixels] half width of a window, without its centre.
+        depth: [frames] half width of a window along time, without its centre, for a map per frame; None = through all
+            channels, for planes.
+        fill, seed: charge of covered pixels, see dmcnn.occlusion.fills.
         border: "clip" or "skip" windows that cross the border of the image.
-        stride: 1 for a window around every active pixel, s for one per s x s cell with charge.
+        stride: 1 = a window around every active pixel; s = one for every s x s cell with charge.
+
+    Raises:
+        InputError: options that dmcnn.occlusion.result.Scan refuses.
     """
 
     name = "occlusion"
@@ -45,36 +48,38 @@ class Occlusion(Method):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._scan()  # refuses what is no scan
+        self._scan()  # checks the options
 
     def _scan(self) -> Scan:
+        """Return the options of the scan."""
         return Scan(self.k, self.depth, self.border, self.stride, self.fill, self.seed)
 
     def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
-        """(n, C, H, W) maps; without a depth the same in every channel."""
+        """Return the (n, C, H, W) maps, without a depth equal in all channels."""
         events = sparse(images.float().cpu().numpy())
         at_once = self.at_once(images)
         maps = np.stack([self._map(explained, events.take([i]), at_once) for i in range(len(events))])
-        made = torch.from_numpy(maps).to(images)
-        return made[:, None].expand(images.shape).clone() if self.depth is None else made
+        values = torch.from_numpy(maps).to(images)
+        return values[:, None].expand(images.shape).clone() if self.depth is None else values
 
     def _map(self, explained: Explained, event: SparseImages, batch_size: int) -> NDArray[np.float64]:
-        """(H, W) losses of one event, or (C, H, W) with a depth, by passes of ``batch_size`` windows."""
-        found = self._scan().windows(event)
+        """Return the (H, W) map of one event, with a depth (C, H, W), by passes of ``batch_size`` windows."""
+        windows = self._scan().windows(event)
         base = self._numbers(explained, forward(explained.net, _dense(event), explained.precision))[0]
-        losses = np.zeros(len(found.rows))
-        if len(found):
+        decrease = np.zeros(len(windows.rows))
+        if len(windows):
             engine = self._scan().dense(batch_size, explained.precision)
-            parts = np.concatenate(list(engine.scores(explained.net, event, found)))
-            losses = base - self._numbers(explained, parts)[found.number]
-        return found.score_map(losses, 0.0)
+            parts = np.concatenate(list(engine.scores(explained.net, event, windows)))
+            decrease = base - self._numbers(explained, parts)[windows.number]
+        return windows.score_map(decrease, 0.0)
 
     @staticmethod
     def _numbers(explained: Explained, logits: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(n,) explained numbers of (n, classes) logits."""
-        found: NDArray[np.float64] = explained.target(torch.from_numpy(logits)).numpy()
-        return found
+        """Return the (n,) explained numbers of (n, classes) logits."""
+        numbers: NDArray[np.float64] = explained.target(torch.from_numpy(logits)).numpy()
+        return numbers
 
 
 def _dense(event: SparseImages) -> torch.Tensor:
+    """Return the dense (1, C, H, W) image of an event."""
     return torch.from_numpy(event.dense())

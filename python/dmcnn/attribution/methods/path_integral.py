@@ -13,7 +13,7 @@ from torch import nn
 
 from dmcnn.attribution.base import Explained, Method, gradient
 from dmcnn.attribution.target import Target
-from dmcnn.layers import undisturbed
+from dmcnn.layers import evaluation_mode
 
 Floats = NDArray[np.float64]
 
@@ -133,7 +133,7 @@ class PathMethod(Method):
 
     @property
     def revision(self) -> int:
-        """2: revision 1 chose nodes and weights by the change of the explained number, or at random."""
+        """Return 2; revision 1 chose nodes and weights by the change of the explained number, or at random."""
         return 2
 
     @abstractmethod
@@ -148,7 +148,7 @@ class PathMethod(Method):
         It estimates the error of the map: where integrals with thousands of gradients told the error, it was 1 to 5
         times that. Completeness is no such estimate, for errors of pixels cancel in the sum.
         """
-        with undisturbed(net):
+        with evaluation_mode(net):
             explained = Explained(net, target, self.precision)
             parts = torch.split(inputs.detach(), self.at_once(inputs)) if len(inputs) else ()
             halves = [self.half_maps(explained, images.clone()) for images in parts]

@@ -1,4 +1,4 @@
-"""Methods that let only some gradients back through a ReLU: guided backpropagation, deconvolution, RectGrad."""
+"""Methods with other gradients of ReLUs: guided backpropagation, deconvolution, RectGrad."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Rule = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 class _Ruled(torch.autograd.Function):
-    """A ReLU that passes gradients back by a rule."""
+    """ReLU whose gradient follows a rule."""
 
     @staticmethod
     def forward(ctx: Any, inputs: torch.Tensor, rule: Rule) -> torch.Tensor:
@@ -41,7 +41,7 @@ class _Ruled(torch.autograd.Function):
 
 @contextmanager
 def ruled(net: nn.Module, rule: Rule) -> Iterator[None]:
-    """Every call of an ``nn.ReLU`` in ``net`` passes gradients back by ``rule``, also of one that is called twice.
+    """Replace the gradient of every call of an ``nn.ReLU`` in ``net`` by ``rule`` within the block.
 
     InputError if there is no such module: the map would be the plain gradient.
     """
@@ -60,7 +60,7 @@ def ruled(net: nn.Module, rule: Rule) -> Iterator[None]:
 
 
 class _Rectified(Method):
-    """The gradient with another rule at every ReLU.
+    """Gradient with another rule at every ReLU.
 
     captum's guided backpropagation and deconvolution act on the gradient of the tensor that a ReLU reads. Where that
     tensor also feeds a skip connection its gradient is the sum of both, so these two are not taken from there.
@@ -71,35 +71,35 @@ class _Rectified(Method):
     @staticmethod
     @abstractmethod
     def rule(output: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
-        """See ``Rule``."""
+        """Return the gradient that a ReLU passes on, see ``Rule``."""
 
     def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
-        """(n, C, H, W) gradients by the rule."""
+        """Return the (n, C, H, W) gradients by the rule."""
         with ruled(explained.net, self.rule):
             return gradient(explained, images)
 
 
 class GuidedBackprop(_Rectified):
-    """The gradient, of which every ReLU passes the positive part where it is active itself (arXiv:1412.6806)."""
+    """Guided backpropagation (arXiv:1412.6806): every active ReLU passes positive gradients only."""
 
     name = "guided_backprop"
     title = "Guided backpropagation"
 
     @staticmethod
     def rule(output: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
-        """The positive gradients of active units."""
+        """Return the positive gradients of active units."""
         return gradients.relu().mul_(output > 0)
 
 
 class Deconvolution(_Rectified):
-    """The gradient, of which every ReLU passes the positive part, active or not (arXiv:1311.2901)."""
+    """Deconvolution (arXiv:1311.2901): every ReLU, active or not, passes positive gradients only."""
 
     name = "deconvolution"
     title = "Deconvolution"
 
     @staticmethod
     def rule(output: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
-        """The positive gradients."""
+        """Return the positive gradients."""
         return gradients.relu()
 
 
@@ -146,7 +146,7 @@ class RectGrad(Method):
         return round(self.percentile / 100 * (units - 1)) + 1
 
     def rule(self, output: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
-        """The gradients of units whose output x gradient lies above the percentile (of nearest rank)."""
+        """Return the gradients of units whose output x gradient lies above the percentile (of nearest rank)."""
         importance = (output.float() * gradients).flatten(1)
         rank = self.rank(importance.shape[1])
         threshold = importance.kthvalue(rank, dim=1, keepdim=True).values

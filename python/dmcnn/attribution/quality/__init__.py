@@ -1,1 +1,1 @@
-"""Quality of attribution maps: how far a map can be trusted, and how alike maps are."""
+"""Quality of attribution maps: deletion, localisation, robustness, agreement, and their tables."""

@@ -1,4 +1,4 @@
-"""How the target falls as charge is taken away, most attributed first, and rises as it is put back.
+"""Deletion and insertion: the target while active pixels are removed or inserted, highest attribution first.
 
 V. Petsiuk, A. Das, K. Saenko, "RISE: Randomized Input Sampling for Explanation of Black-box Models",
 arXiv:1806.07421. Only active (non-zero) pixels are removed and inserted: on a sparse image 99 % of the steps of
@@ -19,7 +19,7 @@ from torch import nn
 from dmcnn._common.errors import InputError
 from dmcnn.attribution.target import Target
 from dmcnn.engines.dense import forward
-from dmcnn.layers import undisturbed
+from dmcnn.layers import evaluation_mode
 
 Floats = NDArray[np.float64]
 
@@ -29,7 +29,7 @@ RANDOM, CHARGE = "random", "charge"
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """The target of one event against the fraction of its active pixels that are removed or inserted.
+    """Target of one event against the fraction of its active pixels that are removed or inserted.
 
     Attributes:
         fraction: (s+1,) float64 rising from 0 to 1.
@@ -49,7 +49,7 @@ class Curves:
     removed: float
 
     def share(self, curve: Floats) -> Floats:
-        """The curve (or an area below one) between 0 = all removed and 1 = untouched.
+        """Return the curve (or an area below one) on a scale of 0 = all removed to 1 = untouched.
 
         NaN where the charge does not raise the target: lower and higher would change places. Where it hardly does,
         the share is large and tells little.
@@ -59,12 +59,12 @@ class Curves:
 
 
 def area(fraction: Floats, curve: Floats) -> Floats:
-    """Area under (..., s+1) curves over the (s+1,) fractions, by trapezoids."""
+    """Return the area under (..., s+1) curves over the (s+1,) fractions, by trapezoids."""
     return np.asarray(((curve[..., 1:] + curve[..., :-1]) / 2 * np.diff(fraction)).sum(axis=-1))
 
 
 def order(values: NDArray[Any], seed: int) -> NDArray[np.int64]:
-    """(n,) places of the (n,) values, highest first; ties in a random order.
+    """Return the (n,) places of the (n,) values, highest first, ties in a random order.
 
     In the order of the pixels, the ties of a map that is zero almost everywhere would sweep the image row by row.
     """
@@ -84,7 +84,7 @@ def measure(
     internal_batch: int = 8,
     precision: str = "32",
 ) -> Curves:
-    """Deletion and insertion curves of every map of one event, of its charge, and of random orders.
+    """Measure deletion and insertion curves of every map of one event, of its charge, and of random orders.
 
     Args:
         net: runs in evaluation mode, and is left as it was.
@@ -129,14 +129,14 @@ def measure(
 
 
 def _late(places: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """(s-1, n) bool: the pixels that are not among the first k of (n,) ``places``, for each k strictly inside."""
+    """Return (s-1, n) bool: pixels that are not among the first k of (n,) ``places``, for each k strictly inside."""
     rank = np.empty_like(places)
     rank[places] = np.arange(len(places))
     return np.asarray(rank >= counts[1:-1, np.newaxis])
 
 
 class _Remover:
-    """Scores an image without some of its active pixels."""
+    """Image of which some active pixels are removed, with its target."""
 
     def __init__(
         self,
@@ -155,13 +155,13 @@ class _Remover:
         self.empty = self.image.index_fill(0, self.place, baseline)
 
     def targets(self, kept: NDArray[np.bool_]) -> Floats:
-        """(m,) float64 target of the image with only the ``kept`` (m, n) of its n active pixels."""
+        """Return the (m,) float64 target of the image with only the ``kept`` (m, n) of its n active pixels."""
         found = []
         for start in range(0, len(kept), self.batch):
             part = torch.from_numpy(kept[start : start + self.batch]).to(self.image.device)
             images = self.empty.repeat(len(part), 1)
             images[:, self.place] = torch.where(part, self.image[self.place], self.empty[self.place])
-            with undisturbed(self.net):
+            with evaluation_mode(self.net):
                 outputs = forward(self.net, images.view(-1, *self.shape), self.precision)
             found.append(self.target(torch.from_numpy(outputs)).double().numpy())
         return np.concatenate([np.zeros(0), *found])

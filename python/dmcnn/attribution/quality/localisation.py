@@ -1,4 +1,4 @@
-"""Where a map lies: on the charge or beside it, and where other maps lie.
+"""Localisation: share of a map on the charge, and agreement with other maps.
 
 Maps of any shape are compared by |attribution|: what matters, for or against. Of tied pixels that would only in
 part belong to the strongest k, each belongs by that part, so that no order of the pixels decides.
@@ -19,7 +19,7 @@ Mask = NDArray[np.bool_]
 
 
 def enrichment(values: NDArray[Any], active: Mask) -> float:
-    """Share of the |attribution| that lies on active pixels, over the share of the pixels that are active.
+    """Return the share of the |attribution| that lies on active pixels, over the share of the pixels that are active.
 
     1 is what a uniform map reaches, and 1 / occupancy a map that is zero on all empty pixels.
     """
@@ -31,7 +31,7 @@ def enrichment(values: NDArray[Any], active: Mask) -> float:
 
 
 def top_overlap(values: NDArray[Any], active: Mask) -> float:
-    """Share of the k strongest pixels of the whole map that are active, k being the number of active pixels.
+    """Return the share of the k strongest pixels of the map that are active, k being the number of active pixels.
 
     A uniform map reaches the occupancy, and a map that is zero on all empty pixels 1.
     """
@@ -41,7 +41,7 @@ def top_overlap(values: NDArray[Any], active: Mask) -> float:
 
 
 def top(values: Floats, k: int) -> Floats:
-    """(n,) float64: how much of each of the (n,) values is among the k highest; sums to k. NaN if any value is."""
+    """Return the (n,) float64 share of each value among the k highest, with sum k; NaN if any value is NaN."""
     if np.isnan(values).any():
         return np.full(len(values), np.nan)
     last = np.partition(values, -k)[-k]
@@ -50,13 +50,13 @@ def top(values: Floats, k: int) -> Floats:
 
 
 def ranks(values: NDArray[Any]) -> Floats:
-    """(n,) float64 ranks 1..n of (n,) values; ties share the mean of their ranks."""
+    """Return the (n,) float64 ranks 1..n of (n,) values; ties share the mean of their ranks."""
     _, number, count = np.unique(values, return_inverse=True, return_counts=True)
     return np.asarray((np.cumsum(count) - (count - 1) / 2)[number.reshape(-1)])
 
 
 def spearman(one: NDArray[Any], other: NDArray[Any]) -> float:
-    """Rank correlation of the strengths of two maps of one shape; NaN where a map has no order."""
+    """Return the rank correlation of the strengths of two maps of one shape; NaN where a map has no order."""
     a, b = _strength(one), _strength(other)
     if not a.size or np.isnan(a).any() or np.isnan(b).any():
         return float("nan")
@@ -67,7 +67,7 @@ def spearman(one: NDArray[Any], other: NDArray[Any]) -> float:
 
 
 def jaccard(one: NDArray[Any], other: NDArray[Any], k: int) -> float:
-    """Pixels that are among the k strongest of both maps, over those that are among them in either."""
+    """Return the number of pixels among the k strongest of both maps over that of either map."""
     a, b = _strength(one), _strength(other)
     if not (k and a.any() and b.any()):
         return float("nan")
@@ -77,7 +77,7 @@ def jaccard(one: NDArray[Any], other: NDArray[Any], k: int) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Agreement:
-    """How alike the maps of one event are on its active pixels.
+    """Agreement of the maps of one event on its active pixels.
 
     Attributes:
         names: of the n maps.
@@ -93,7 +93,7 @@ class Agreement:
 
 
 def agreement(maps: Mapping[str, NDArray[Any]], active: Mask, share: float = 0.1) -> Agreement:
-    """Agreement between (C, H, W) maps by name on the (C, H, W) active pixels."""
+    """Compare (C, H, W) maps by name on the (C, H, W) active pixels."""
     here = [values[active] for values in maps.values()]
     k = int(np.ceil(share * np.count_nonzero(active)))
     correlation, overlap = np.full((2, len(here), len(here)), np.nan)
@@ -105,7 +105,7 @@ def agreement(maps: Mapping[str, NDArray[Any]], active: Mask, share: float = 0.1
 
 
 def _strength(values: NDArray[Any]) -> Floats:
-    """(n,) float64 |attribution| over its highest value, so that sums neither overflow nor vanish.
+    """Return the (n,) float64 |attribution| over its highest value, so that sums neither overflow nor vanish.
 
     NaN throughout if the map is not finite; a map of zeros stays one.
     """

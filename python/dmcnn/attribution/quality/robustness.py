@@ -1,4 +1,4 @@
-"""What a map depends on: not on a little noise, but on what the network has learned; and that it adds up."""
+"""Robustness: sensitivity to noise, completeness, and dependence on the parameters of the network."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from torch import nn
 from dmcnn.attribution.quality.localisation import spearman
 from dmcnn.attribution.target import Target
 from dmcnn.engines.dense import forward
-from dmcnn.layers import undisturbed
+from dmcnn.layers import evaluation_mode
 
 Maker = Callable[[nn.Module, torch.Tensor, Target], torch.Tensor]
-"""What a Method is: (network, (B, C, H, W) images, target) -> (B, C, H, W) maps."""
+"""Function that makes maps, such as a Method: (network, (B, C, H, W) images, target) -> (B, C, H, W) maps."""
 
 REDRAWN = ("last_layer", "all_layers")
-"""What ``redrawn`` draws anew: the last layer that holds parameters, or every one."""
+"""Layers whose parameters ``redrawn`` replaces: the last layer with parameters, or all."""
 
 
 def sensitivity(
@@ -34,7 +34,7 @@ def sensitivity(
     n_noise: int = 10,
     seed: int = 1,
 ) -> float:
-    """Largest ||map(x + e) - map(x)|| / ||map(x)|| over draws of noise e: lower is better.
+    """Return the largest ||map(x + e) - map(x)|| / ||map(x)|| over draws of noise e: lower is better.
 
     C.-K. Yeh et al., "On the (in)fidelity and sensitivity of explanations", arXiv:1901.09392 (max-sensitivity).
     Every active pixel is scaled by its own uniform factor in 1 +- radius; empty pixels stay empty, for noise there
@@ -63,7 +63,7 @@ def completeness_error(
     baseline: torch.Tensor | float = 0.0,
     precision: str = "32",
 ) -> float:
-    """|sum of the map - (f(x) - f(baseline))| / |f(x) - f(baseline)|: lower is better, 0 adds up exactly.
+    """Return |sum of the map - (f(x) - f(baseline))| / |f(x) - f(baseline)|: lower is better, 0 adds up exactly.
 
     M. Sundararajan, A. Taly, Q. Yan, "Axiomatic attribution for deep networks", arXiv:1703.01365 (completeness).
 
@@ -73,7 +73,7 @@ def completeness_error(
         precision: of the forward pass, "32" or "bf16".
     """
     start = torch.zeros_like(inputs) + baseline
-    with undisturbed(net):
+    with evaluation_mode(net):
         outputs = forward(net, torch.stack([start, inputs]), precision)
     there, here = target(torch.from_numpy(outputs)).tolist()
     gap = here - there
@@ -81,7 +81,7 @@ def completeness_error(
 
 
 def redrawn(net: nn.Module, inputs: torch.Tensor, seed: int = 1) -> dict[str, nn.Module]:
-    """Copies of the network with new random parameters: in its last layer, and in all of them.
+    """Return copies of the network with new random parameters: in its last layer, and in all layers.
 
     J. Adebayo et al., "Sanity checks for saliency maps", arXiv:1810.03292 (model parameter randomisation). A map
     that hardly changes does not depend on what the network has learned.
@@ -114,7 +114,7 @@ def correlations(
     target: Target,
     values: NDArray[Any],
 ) -> dict[str, tuple[float, float]]:
-    """Rank correlation of |map| with the map of each redrawn network, on the active pixels and on all pixels.
+    """Return the rank correlation of |map| with the map of each redrawn network, on active and on all pixels.
 
     Args:
         copies: as ``redrawn`` makes them.
@@ -129,7 +129,7 @@ def correlations(
 
 
 def _order(net: nn.Module, inputs: torch.Tensor) -> list[nn.Module]:
-    """The modules with parameters of their own as they are first called; those that are not called come first."""
+    """Return the modules with parameters in the order of their first calls; modules without a call come first."""
     layers = [module for module in net.modules() if [*module.parameters(recurse=False)]]
     called: list[nn.Module] = []
     hooks = [layer.register_forward_pre_hook(lambda module, _: called.append(module)) for layer in layers]

@@ -1,4 +1,4 @@
-"""The quality table of many events, in numbers per method and measure, all with intervals."""
+"""Summary of the quality table: means over events per method and measure, with intervals."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Key = tuple[Any, ...]
 def summary(
     rows: Sequence[Mapping[str, Any]], *, level: float = 0.95, n_resamples: int = 2000, seed: int = 1
 ) -> list[dict[str, Any]]:
-    """One row per method and measure, over all events (and targets) that have such a number.
+    """Return one row per method and measure, over all events (and targets) that have such a number.
 
     A row holds which direction is ``better``, ``n`` events, ``mean`` with its ``standard_error`` and bootstrap
     interval ``low`` to ``high``, and ``median``. Where random maps are a floor, it holds also, over the ``n_pairs``
@@ -61,11 +61,11 @@ UNPAIRED = dict.fromkeys(
     ("n_pairs", "difference", "difference_low", "difference_high",
      "n_better", "better_share", "better_share_low", "better_share_high")
 )  # fmt: skip
-"""What a row has no comparison with random maps for."""
+"""Columns of a row without a comparison with random maps."""
 
 
 def bootstrap(values: ArrayLike, *, level: float = 0.95, n_resamples: int = 2000, seed: int = 1) -> Interval:
-    """The mean of (n,) values and its bias-corrected and accelerated bootstrap interval.
+    """Compute the mean of (n,) values and its bias-corrected and accelerated bootstrap interval.
 
     B. Efron, "Better bootstrap confidence intervals", J. Am. Stat. Assoc. 82 (1987) 171. One value tells nothing of
     the spread: its limits are NaN.
@@ -88,7 +88,7 @@ def bootstrap(values: ArrayLike, *, level: float = 0.95, n_resamples: int = 2000
 
 
 def _resampled(x: Floats, n_resamples: int, seed: int) -> Floats:
-    """(n_resamples,) means of n values drawn from the n with replacement, in parts that fit the memory."""
+    """Return the (n_resamples,) means of n values drawn from the n with replacement, in parts that fit the memory."""
     random = np.random.default_rng(seed)
     part = max(1, 2_000_000 // len(x))
     return np.concatenate(
@@ -100,7 +100,7 @@ def _resampled(x: Floats, n_resamples: int, seed: int) -> Floats:
 
 
 def _finite(rows: Mapping[Key, Mapping[str, Any]], measure: Measure) -> dict[Key, float]:
-    """The numbers of one measure, by event, where there are any."""
+    """Return the finite values of one measure by event."""
     found = {event: row.get(measure.column) for event, row in rows.items()}
     return {event: float(value) for event, value in found.items() if value is not None and np.isfinite(value)}
 

@@ -1,8 +1,8 @@
-"""How far an attribution map can be trusted: one row of numbers per event and method.
+"""Quality table: one row of numbers per event and method.
 
     rows += judge(net, inputs, maps, target, methods=methods, ids=ids(event, file))    # event by event
-    table.write("quality.csv", Table.of(columns(rows)))
-    table.write("quality_summary.csv", Table.of(columns(summary(rows))))               # summary.py
+    table.write("quality.csv", Table.from_columns(columns(rows)))
+    table.write("quality_summary.csv", Table.from_columns(columns(summary(rows))))               # summary.py
 
 Two maps that know nothing of the network are judged beside the others: ``random``, the floor, and ``charge``, the
 image itself. Whatever a measure says of them it may say of any map by chance, or because there is charge.
@@ -34,7 +34,7 @@ Map = NDArray[Any]
 
 @dataclass(frozen=True)
 class Measure:
-    """A number about one map.
+    """Quality measure of one map.
 
     Attributes:
         name: such as "deletion_auc".
@@ -51,7 +51,7 @@ class Measure:
 
     @property
     def column(self) -> str:
-        """Its column in tables, which tells the direction, such as "deletion_auc_lower_better"."""
+        """Column in tables, with the direction, such as "deletion_auc_lower_better"."""
         return f"{self.name}_{self.better}_better"
 
 
@@ -103,7 +103,7 @@ VALUES = (*EVENT_VALUES, *(measure.column for measure in MEASURES))
 
 
 class Random:
-    """A map of uniform random numbers from ``seed``, the same for every image and network."""
+    """Map of uniform random numbers from ``seed``, the same for every image and network."""
 
     name: ClassVar[str] = RANDOM
     signed: ClassVar[bool] = False
@@ -112,27 +112,27 @@ class Random:
         self.seed = seed
 
     def __call__(self, net: nn.Module, inputs: torch.Tensor, target: Target) -> torch.Tensor:
-        """(B, C, H, W) attribution in 0..1, the same for all B images."""
+        """Return (B, C, H, W) attributions in 0..1, the same for all B images."""
         return torch.from_numpy(self.map(inputs.shape[1:])).to(inputs.device).expand(inputs.shape)
 
     def map(self, shape: Sequence[int]) -> NDArray[np.float32]:
-        """(C, H, W) float32 of that shape."""
+        """Draw the (C, H, W) float32 map."""
         return np.random.default_rng(self.seed).random(tuple(shape), np.float32)
 
 
 class Charge:
-    """The image as its own map: brightest first."""
+    """Map that is the image itself: brightest pixels first."""
 
     name: ClassVar[str] = CHARGE
     signed: ClassVar[bool] = False
 
     def __call__(self, net: nn.Module, inputs: torch.Tensor, target: Target) -> torch.Tensor:
-        """(B, C, H, W): the inputs."""
+        """Return the (B, C, H, W) inputs."""
         return inputs
 
 
 def ids(event: Any, file: str) -> dict[str, Any]:
-    """The columns that tell which event a row is about; an id that its producer never set is None.
+    """Return the columns that identify an event; an id that its producer never set is None.
 
     Args:
         event: EVENT record.
@@ -160,7 +160,7 @@ def judge(
     seed: int = 1,
     **removing: Any,
 ) -> list[dict[str, Any]]:
-    """Rows of one event: one per map, then ``random`` (the mean over random maps) and ``charge``.
+    """Return the rows of one event: one per map, then ``random`` (the mean over random maps) and ``charge``.
 
     Args:
         net: runs in evaluation mode, and is left as it was.
@@ -206,7 +206,7 @@ def judge(
 
 
 def columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Rows as columns, for ``Table.of`` and ``parquet.write``; None where a row has no such column."""
+    """Return rows as columns, for ``Table.from_columns`` and ``parquet.write``; None for missing values."""
     names = dict.fromkeys(name for row in rows for name in row)
     return {name: [row.get(name) for row in rows] for name in names}
 
@@ -226,7 +226,7 @@ ARROWS = {"lower": "↓", "higher": "↑"}
 
 
 def page_columns(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of one event for people: method, then the measures of SHOWN that any map has, with their direction."""
+    """Return the rows of one event for its page: method, and the measures of SHOWN that any map has."""
     shown = [measure for measure in MEASURES if measure.name in SHOWN]
     shown = [
         measure for measure in shown if any(np.isfinite(row.get(measure.column, np.nan)) for row in rows)
@@ -234,19 +234,22 @@ def page_columns(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     method = "method (↓ lower, ↑ higher is better)"
     return [
         {method: row["method"]}
-        | {f"{SHOWN[measure.name]} {ARROWS[measure.better]}": row[measure.column] for measure in shown}
+        | {
+            f"{SHOWN[measure.name]} {ARROWS[measure.better]}": row.get(measure.column, np.nan)
+            for measure in shown
+        }
         for row in rows
     ]
 
 
 def _event(curves: Curves, active: NDArray[np.bool_], areas: Floats) -> dict[str, float]:
-    """The numbers that all rows of an event share."""
+    """Return the numbers that all rows of an event share."""
     numbers = curves.base, curves.removed, active.sum(), active.mean(), areas.mean(), areas.std()
     return dict(zip(EVENT_VALUES, map(float, numbers), strict=True))
 
 
 def _placed(curves: Curves, name: str, drawn: list[Map], active: NDArray[np.bool_]) -> dict[str, float]:
-    """What the map alone decides: its curves, and where it lies; of several ``drawn`` maps the mean."""
+    """Return the measures of a map alone: areas of its curves and localisation; of several maps their mean."""
     if name == RANDOM:
         deletion = insertion = removal.area(curves.fraction, curves.random).mean()
     else:
@@ -271,7 +274,7 @@ def _depending(
     copies: Mapping[str, nn.Module],
     **noise: Any,
 ) -> dict[str, float]:
-    """What needs the network: whether the map adds up, how stable it is, and whether it heeds the parameters."""
+    """Return the measures that need the network: completeness, sensitivity, dependence on the parameters."""
     found = {"max_sensitivity": robustness.sensitivity(maker, net, inputs, target, values, **noise)}
     if getattr(maker, "complete", False):
         start = reference(getattr(maker, "baseline", 0.0), inputs[None])[0]

@@ -1,1 +1,1 @@
-"""Regression networks judged by their residuals, pulls and uncertainties, side by side."""
+"""Evaluation of regression networks: residuals, pulls, uncertainties, and their comparison."""

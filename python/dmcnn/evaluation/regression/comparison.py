@@ -1,4 +1,4 @@
-"""Regression networks by their residuals and uncertainties, one or several side by side, each with its seeds."""
+"""Comparison of regression networks, each with its seeds: numbers, tables and figures."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from dmcnn.evaluation import Evaluation
+from dmcnn.evaluation import EvaluationResult
 from dmcnn.evaluation.regression import quantities as q
 from dmcnn.evaluation.regression import report, sparsity
 from dmcnn.evaluation.regression.networks import (
     ALL,
     Networks,
     Profiles,
-    bar,
-    comparable,
+    common_likelihood,
+    error_bar,
     open_networks,
     profile_all,
-    targets_of,
+    target_names,
 )
 from dmcnn.evaluation.regression.predictions import SIZE, unit
 from dmcnn.figures import calibration, regression
@@ -33,26 +33,26 @@ def judge(
     level: float = 0.95,
     reach: float = 2.0,
     bins: int = 12,
-) -> Evaluation:
-    """Numbers, tables and figures of networks.
+) -> EvaluationResult:
+    """Evaluate and compare networks.
 
     Args:
-        scores: by network and seed, the paths of its score tables, which are parts of one sample.
-        weights: by network, the weight file of each seed.
+        scores: paths of the score tables by network and seed; those of one seed are parts of one sample.
+        weights: weight file of each seed, by network.
         level: confidence level of intervals.
-        reach: Gaussian fits go this many sigma to either side of the peak.
-        bins: of profiles.
+        reach: [sigma] half width of the range of Gaussian fits around the peak.
+        bins: number of bins of profiles.
 
     Raises:
-        InputError: a table that is not of regression, networks of different targets, or a file that is no weights.
+        InputError: a table that is not of regression, networks of different targets, or a file without weights.
     """
     deployed = {name: [sparsity.read(path) for path in paths] for name, paths in (weights or {}).items()}
     zeros = {name: [sparsity.share(tensors) for tensors in seeds] for name, seeds in deployed.items()}
     networks = open_networks(scores, zeros, reach)
-    likelihood, profiles = comparable(networks), profile_all(networks, bins)
-    return Evaluation(
+    likelihood, profiles = common_likelihood(networks), profile_all(networks, bins)
+    return EvaluationResult(
         report.numbers(networks, profiles, level, reach),
-        {**_figures(networks, profiles, likelihood, level, reach), **sparsity.drawn(deployed)},
+        {**_figures(networks, profiles, likelihood, level, reach), **sparsity.draw(deployed)},
         report.lines(networks, likelihood),
         {"targets": report.table(networks)} | ({"weights": sparsity.table(deployed)} if deployed else {}),
     )
@@ -61,8 +61,8 @@ def judge(
 def _figures(
     networks: Networks, profiles: Profiles, likelihood: str, level: float, reach: float
 ) -> dict[str, Figure]:
-    """Every figure but those of weights."""
-    targets = targets_of(networks)
+    """Return all figures except those of weights."""
+    targets = target_names(networks)
     units = [unit(target) for target in targets]
     residuals = {name: network.events.residual for name, network in networks.items()}
     pulls = {name: network.events.pull for name, network in networks.items()}
@@ -78,56 +78,65 @@ def _figures(
         "correlation": calibration.correlations(matrices, targets),
         "comparison": _comparison(networks, likelihood),
     }
-    for name, (variable, of) in zip([*targets, SIZE], profiles.items(), strict=False):
-        figures[f"profile_{sparsity.file_name(name)}"] = regression.profiles(of, variable, targets, units)
+    for name, (variable, by_network) in zip([*targets, SIZE], profiles.items(), strict=False):
+        figures[f"profile_{sparsity.file_name(name)}"] = regression.profiles(
+            by_network, variable, targets, units
+        )
     if sum(len(network.zeros) for network in networks.values()) > 1:
         figures["front"] = front(networks, likelihood)
     return figures
 
 
 def _comparison(networks: Networks, likelihood: str) -> Figure:
-    """Bias, width and pulls of every target, a row each, with a number of all targets at the end of the row."""
-    targets = targets_of(networks)
+    """Return a figure with rows of bias, width and pull width of every target, and a joint number at the end."""
+    targets = target_names(networks)
     rows = {"bias": "bias", "half_width": "68 % half width", "pull_width": "pull width"}
     last = {
         likelihood: LIKELIHOODS[likelihood],
         "chi2_mean": "mean χ²",
         "calibration_error": "calibration error",
     }
-    shown: dict[str, tuple[str, str]] = {}
-    for (what, words), (together, more) in zip(rows.items(), last.items(), strict=True):
+    panels: dict[str, tuple[str, str]] = {}
+    for (quantity, title), (joint, joint_title) in zip(rows.items(), last.items(), strict=True):
         for target in targets:
-            shown[label(f"{target}\n{words}", "" if what == "pull_width" else unit(target))] = (target, what)
-        shown[f"all targets\n{more}"] = (ALL, together)
+            panels[label(f"{target}\n{title}", "" if quantity == "pull_width" else unit(target))] = (
+                target,
+                quantity,
+            )
+        panels[f"all targets\n{joint_title}"] = (ALL, joint)
     ideal = {"bias": 0.0, "pull_width": 1.0, "chi2_mean": float(len(targets))}
     return regression.comparison(
         list(networks),
         {
-            words: [[seed[of][what].value for seed in network.each] for network in networks.values()]
-            for words, (of, what) in shown.items()
+            title: [
+                [seed[target][quantity].value for seed in network.per_seed] for network in networks.values()
+            ]
+            for title, (target, quantity) in panels.items()
         },
         {
-            words: [bar(network.found[of][what]) for network in networks.values()]
-            for words, (of, what) in shown.items()
+            title: [error_bar(network.combined[target][quantity]) for network in networks.values()]
+            for title, (target, quantity) in panels.items()
         },
         columns=len(targets) + 1,
-        ideal={words: ideal[what] for words, (_, what) in shown.items() if what in ideal},
+        ideal={title: ideal[quantity] for title, (_, quantity) in panels.items() if quantity in ideal},
     )
 
 
 def front(networks: Networks, likelihood: str) -> Figure:
-    """What zeros cost, one point per training."""
-    each = [
+    """Return a figure of likelihood and widths against the share of zero weights, one point per training."""
+    trainings = [
         (name, share, seed)
         for name, network in networks.items()
-        for share, seed in zip(network.zeros, network.each, strict=False)  # none where they are not known
+        for share, seed in zip(
+            network.zeros, network.per_seed, strict=False
+        )  # no training where the zeros are unknown
     ]
-    targets = targets_of(networks)
+    targets = target_names(networks)
     return regression.front(
-        [share for _, share, _ in each],
-        [seed[ALL][likelihood].value for _, _, seed in each],
-        {target: [seed[target]["half_width"].value for _, _, seed in each] for target in targets},
-        [name for name, _, _ in each],
+        [share for _, share, _ in trainings],
+        [seed[ALL][likelihood].value for _, _, seed in trainings],
+        {target: [seed[target]["half_width"].value for _, _, seed in trainings] for target in targets},
+        [name for name, _, _ in trainings],
         units={target: unit(target) for target in targets},
         likelihood=LIKELIHOODS[likelihood],
     )

@@ -1,4 +1,4 @@
-"""Networks that are judged, each with its seeds and all its numbers."""
+"""Regression networks with their seeds, numbers and profiles."""
 
 from __future__ import annotations
 
@@ -15,110 +15,116 @@ from dmcnn.metrics import distributions
 from dmcnn.metrics.distributions import Estimate, Profile
 
 ALL = "all"
-"""Beside the names of targets: all of them together."""
+"""Key of joint quantities of all targets, beside the names of targets."""
 
 SAME_SCALES = 0.01
-"""Difference [nats] of likelihoods in and out of scaled units up to which networks scale their targets alike."""
+"""[nats] Largest spread of the offset between scaled and unscaled likelihood of networks with equal scales."""
 
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A network trained once, or with several seeds.
+    """Network that was trained once, or with several seeds.
 
     Attributes:
         seeds: events of each training.
-        events: those of all trainings.
-        each: per training, by target or ALL, the numbers.
-        found: the same over the trainings.
-        zeros: share of zero weights of each training; empty if not known.
+        events: events of all trainings.
+        per_seed: quantities of each training, by target or ALL.
+        combined: quantities over all trainings, by target or ALL.
+        zeros: share of zero weights of each training; empty if unknown.
     """
 
     seeds: list[Predictions]
     events: Predictions
-    each: list[dict[str, dict[str, Estimate]]]
-    found: dict[str, dict[str, Combined]]
+    per_seed: list[dict[str, dict[str, Estimate]]]
+    combined: dict[str, dict[str, Combined]]
     zeros: list[float]
 
     @classmethod
-    def of(cls, seeds: list[Predictions], zeros: list[float], reach: float) -> Network:
-        """All numbers of a network; Gaussian fits go ``reach`` sigma to either side of the peak."""
-        each = [
-            {name: q.of_target(seed, j, reach) for j, name in enumerate(seed.targets)} | {ALL: q.of_all(seed)}
+    def from_seeds(cls, seeds: list[Predictions], zeros: list[float], reach: float) -> Network:
+        """Compute all quantities of a network; Gaussian fits extend ``reach`` sigma around the peak."""
+        per_seed = [
+            {name: q.target_quantities(seed, j, reach) for j, name in enumerate(seed.targets)}
+            | {ALL: q.joint_quantities(seed)}
             for seed in seeds
         ]
-        found = {name: q.combine([seed[name] for seed in each]) for name in each[0]}
-        return cls(seeds, join(seeds), each, found, zeros)
+        combined = {name: q.combine([seed[name] for seed in per_seed]) for name in per_seed[0]}
+        return cls(seeds, join(seeds), per_seed, combined, zeros)
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Their names."""
+        """Names of the targets."""
         return self.events.targets
 
 
 Networks = Mapping[str, Network]
 Profiles = dict[str, dict[str, list[tuple[Profile, Profile]]]]
-"""By variable, network and target: residuals and pulls."""
+"""Profiles of residuals and pulls by variable, network and target."""
 
 
 def open_networks(
     scores: Mapping[str, Sequence[Sequence[str]]], zeros: Mapping[str, list[float]], reach: float
 ) -> Networks:
-    """The networks of score tables (by network, seed and part of a sample), and what is known of their zeros.
+    """Read the score tables of networks and compute their numbers.
+
+    Args:
+        scores: paths by network, seed and part of a sample.
+        zeros: share of zero weights of each seed, by network; empty if unknown.
+        reach: [sigma] half width of the range of Gaussian fits around the peak.
 
     Raises:
         InputError: a table that is not of regression, or that estimates other targets than the first.
     """
-    found: dict[str, Network] = {}
+    networks: dict[str, Network] = {}
     targets: tuple[str, ...] = ()
     for name, samples in scores.items():
         seeds = []
         for paths in samples:
             seeds.append(read(paths, targets))
             targets = targets or seeds[0].targets
-        found[name] = Network.of(seeds, zeros.get(name, []), reach)
-    return found
+        networks[name] = Network.from_seeds(seeds, zeros.get(name, []), reach)
+    return networks
 
 
-def targets_of(networks: Networks) -> tuple[str, ...]:
-    """The targets, the same of all networks."""
+def target_names(networks: Networks) -> tuple[str, ...]:
+    """Return the names of the targets, which are those of all networks."""
     return next(iter(networks.values())).targets
 
 
-def comparable(networks: Networks) -> str:
-    """The likelihood that networks are compared by: ``nll``, unless they scale their targets differently."""
+def common_likelihood(networks: Networks) -> str:
+    """Return the likelihood for comparisons: ``nll``, or ``nll_unscaled`` if networks scale targets differently."""
     seeds = [seed for network in networks.values() for seed in network.seeds]
     offsets = q.finite(np.array([q.scale_offset(seed) for seed in seeds]))
     known = all(np.isfinite(seed.nll).any() for seed in seeds)
-    alike = not len(offsets) or float(np.ptp(offsets)) < SAME_SCALES
-    return "nll" if known and alike else "nll_unscaled"
+    equal = not len(offsets) or float(np.ptp(offsets)) < SAME_SCALES
+    return "nll" if known and equal else "nll_unscaled"
 
 
 def profile_all(networks: Networks, bins: int) -> Profiles:
-    """Residuals and pulls of every target against each true parameter and, where known, the cluster size.
+    """Return residuals and pulls of every target against each true parameter and, where known, the cluster size.
 
-    The bins, at most ``bins``, hold about as many events each and are the same for all networks.
+    At most ``bins`` bins hold about the same number of events each; they are the same for all networks.
     """
     events = {name: network.events for name, network in networks.items()}
     variables = {
-        label(f"True {target}", unit(target)): {name: of.truth[:, j] for name, of in events.items()}
-        for j, target in enumerate(targets_of(networks))
+        label(f"True {target}", unit(target)): {name: sample.truth[:, j] for name, sample in events.items()}
+        for j, target in enumerate(target_names(networks))
     }
-    sizes = {name: of.size for name, of in events.items() if of.size is not None}
+    sizes = {name: sample.size for name, sample in events.items() if sample.size is not None}
     if len(sizes) == len(events):
         variables["Cluster size [pixels]"] = sizes
-    found: Profiles = {}
+    profiles: Profiles = {}
     for variable, values in variables.items():
         edges = distributions.quantile_edges(q.finite(np.concatenate(list(values.values()))), bins)
-        found[variable] = {
+        profiles[variable] = {
             name: [
                 (distributions.profile(x, residual, edges), distributions.profile(x, pull, edges))
                 for residual, pull in zip(events[name].residual.T, events[name].pull.T, strict=True)
             ]
             for name, x in values.items()
         }
-    return found
+    return profiles
 
 
-def bar(found: Combined) -> float:
-    """Half the length of an error bar: the statistical error, or the spread of the seeds where that is larger."""
-    return float(np.fmax(found.error, found.spread))
+def error_bar(quantity: Combined) -> float:
+    """Return half the length of an error bar: the larger of the statistical error and the spread of the seeds."""
+    return float(np.fmax(quantity.error, quantity.spread))

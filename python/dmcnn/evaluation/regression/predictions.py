@@ -1,4 +1,4 @@
-"""The score tables of regression: estimates, covariances and truth of every event."""
+"""Predictions from score tables of regression: estimates, covariances and truth of every event."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
+from dmcnn.detectors.smartpixel import UNITS
 from dmcnn.metrics import gaussian
 from dmcnn.metrics.gaussian import Floats
-from dmcnn.readers.smartpixel.reader import UNITS
 from dmcnn.tables import table
 from dmcnn.tables.table import Table
 
 SIGMA, CORRELATION, TRUE = "sigma_", "corr_", "true_"
-"""What begins the columns of uncertainties, correlations (``corr_<a>_<b>``) and truth; ``<a>`` alone is estimated."""
+"""Prefixes of the columns of uncertainties, correlations (``corr_<a>_<b>``) and truth; ``<a>`` is the estimate."""
 
 SIZE = "cluster_size"
 
 
 def unit(target: str) -> str:
-    """The unit of a target of pixel frames, or an empty text."""
+    """Return the unit of a target of pixel frames, or an empty text."""
     return UNITS.get(target, "")
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Events with estimate and truth, n of them, for k targets in their units.
+    """Estimates and truth of n events for k targets, in the units of the targets.
 
     Attributes:
         targets: k names.
@@ -38,8 +38,8 @@ class Predictions:
         factor: (n, k, k) Cholesky factors of the covariances; NaN where one is not positive definite.
         sigma: (n, k) uncertainties; never NaN.
         nll: (n,) negative log likelihood of the scaled truth [nats]; NaN where the table has none.
-        size: (n,) pixels with charge; None if the tables do not tell.
-        files: per table its path, and how its rows were used.
+        size: (n,) number of pixels with charge; None if the tables lack it.
+        files: path of each table, and counts of its rows by their use.
     """
 
     targets: tuple[str, ...]
@@ -58,41 +58,46 @@ class Predictions:
 
     @property
     def chi2(self) -> Floats:
-        """(n,) of all targets together."""
+        """(n,) chi2 of all targets together."""
         return gaussian.chi2(self.residual, self.factor)
 
 
-def targets_of(columns: Sequence[str]) -> tuple[str, ...]:
-    """The targets that a table estimates: those with a column of uncertainties; none in tables of another kind."""
+def estimated_targets(columns: Sequence[str]) -> tuple[str, ...]:
+    """Return the targets with columns of estimate and uncertainty; none in tables of another kind."""
     names = (name.removeprefix(SIGMA) for name in columns if name.startswith(SIGMA))
     return tuple(name for name in names if name in columns)
 
 
 def read(paths: Sequence[str], targets: Sequence[str] = ()) -> Predictions:
-    """The events of tables one after another, which must estimate the same ``targets`` (default: of the first).
+    """Read the events of tables one after another.
 
-    Rows without estimate, without truth, and with a covariance that is not positive definite are counted in
-    ``files``; the last are kept, for what needs the uncertainties alone.
+    Rows without estimate or without truth are left out. Rows whose covariance is not positive definite stay, because
+    some quantities need the uncertainties alone. ``files`` holds the counts of all three.
+
+    Args:
+        paths: score tables of one sample.
+        targets: targets that every table must have; default: those of the first.
 
     Raises:
-        InputError: a table of another kind or of other targets, a text that is no number, or no usable event.
+        InputError: a table of another kind or with other targets, a text that is no number, or no event with truth.
     """
     parts = []
     for path in paths:
         rows = table.read(path)
-        targets = targets or targets_of(rows.columns)
+        targets = targets or estimated_targets(rows.columns)
         _check(rows, targets)
         parts.append(_predictions(rows, tuple(targets)))
-    found = join(parts)
-    if not len(found.truth):
+    events = join(parts)
+    if not len(events.truth):
         raise InputError(f"no event with estimate and truth in {', '.join(paths)}")
-    return found
+    return events
 
 
 def join(parts: Sequence[Predictions]) -> Predictions:
-    """All events of ``parts``, which have the same targets."""
+    """Concatenate events with the same targets."""
 
     def all_of(name: str) -> Floats:
+        """Concatenate one array of all parts."""
         return np.concatenate([getattr(part, name) for part in parts])
 
     return Predictions(
@@ -108,19 +113,19 @@ def join(parts: Sequence[Predictions]) -> Predictions:
 
 
 def _check(rows: Table, targets: Sequence[str]) -> None:
-    """InputError if a table does not estimate exactly ``targets``."""
-    here = targets_of(rows.columns)
-    if not here:
-        raise InputError(f"{rows.path}: no column {SIGMA}<target>: not a table of infer for regression")
-    if set(here) != set(targets):
+    """Raise InputError unless a table estimates exactly ``targets`` and holds their truth."""
+    estimates = estimated_targets(rows.columns)
+    if not estimates:
+        raise InputError(f"{rows.path}: no column {SIGMA}<target>, expected a table of infer for regression")
+    if set(estimates) != set(targets):
         raise InputError(
-            f"{rows.path}: estimates {', '.join(here)}; expected {', '.join(targets)} as in the first table"
+            f"{rows.path}: estimates {', '.join(estimates)}; expected {', '.join(targets)} as in the first table"
         )
     rows.need(f"{TRUE}{name}" for name in targets)
 
 
 def _predictions(rows: Table, targets: tuple[str, ...]) -> Predictions:
-    """The events of one table."""
+    """Return the events of one table."""
     k = len(targets)
     mean, sigma, truth = (
         np.stack([_numbers(rows, prefix + name) for name in targets], axis=1) for prefix in ("", SIGMA, TRUE)
@@ -155,7 +160,7 @@ def _predictions(rows: Table, targets: tuple[str, ...]) -> Predictions:
 
 
 def _correlation(rows: Table, a: str, b: str) -> Floats | float:
-    """The column of two targets, whichever is named first; 0 in tables without correlations."""
+    """Return the (n,) correlation of two targets in either order; 0 in tables without correlations."""
     for name in (f"{CORRELATION}{a}_{b}", f"{CORRELATION}{b}_{a}"):
         if name in rows.columns:
             return _numbers(rows, name)
@@ -165,7 +170,7 @@ def _correlation(rows: Table, a: str, b: str) -> Floats | float:
 
 
 def _numbers(rows: Table, name: str) -> NDArray[np.float64]:
-    """(n,) a column; NaN where it is empty."""
+    """Return a column as (n,) float64; NaN where it is empty."""
     words = rows.column(name)
     try:
         return np.array([float(word) if word else np.nan for word in words], np.float64)

@@ -1,4 +1,4 @@
-"""The numbers that tell how good estimates and their uncertainties are, and their spread over seeds."""
+"""Quantities of regression: bias, widths, pulls, coverage, likelihood, and their spread over seeds."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 from dmcnn.evaluation.regression.predictions import Predictions
 from dmcnn.metrics import distributions, gaussian
 from dmcnn.metrics.classification import Interval
-from dmcnn.metrics.distributions import NOTHING, Estimate, Floats
+from dmcnn.metrics.distributions import NO_ESTIMATE, Estimate, Floats
 
 CONFIDENCE = np.linspace(0, 1, 101)
-"""Where expected and observed confidence are compared."""
+"""Confidence levels at which expected and observed confidence are compared."""
 
-ONE = 2 * distributions.ONE_SIGMA - 1
-"""Confidence level of an error of one standard deviation."""
+ONE_SIGMA_LEVEL = 2 * distributions.ONE_SIGMA - 1
+"""Confidence level of one standard deviation, 0.6827."""
 
 MEANING = {
     "bias": "mean of estimate - truth",
@@ -35,14 +35,15 @@ MEANING = {
     "nll_unscaled": "mean -log p of the truth in the units of the targets [nats per event]",
     "calibration_error": "mean difference of expected and observed confidence",
 }
-"""What the numbers are, for the JSON and for whoever reads the table."""
+"""Quantity -> definition, as it appears in the JSON."""
 
 WITHOUT_ERROR = ("uncertainty", "calibration_error")
+"""Quantities without a statistical error."""
 
 
 @dataclass(frozen=True)
 class Combined:
-    """A number of one network: mean over its seeds, mean of their errors, and their standard deviation if several."""
+    """Quantity of a network: mean over its seeds, mean of their errors, and their standard deviation if several."""
 
     value: float
     error: float
@@ -50,30 +51,33 @@ class Combined:
 
 
 def combine(seeds: Sequence[Mapping[str, Estimate]]) -> dict[str, Combined]:
-    """Each number over the seeds of a network; judged by the same events, their errors do not shrink together."""
-    found = {}
+    """Combine each quantity over the seeds of a network.
+
+    The errors are averaged, because the seeds share the same events: their errors are correlated.
+    """
+    combined = {}
     for name in seeds[0]:
         values = np.array([seed[name].value for seed in seeds])
         errors = np.array([seed[name].error for seed in seeds])
         spread = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
-        found[name] = Combined(float(values.mean()), float(errors.mean()), spread)
-    return found
+        combined[name] = Combined(float(values.mean()), float(errors.mean()), spread)
+    return combined
 
 
-def of_target(events: Predictions, j: int, reach: float) -> dict[str, Estimate]:
-    """The numbers of target ``j``; Gaussian fits go ``reach`` sigma to either side of the peak."""
+def target_quantities(events: Predictions, j: int, reach: float) -> dict[str, Estimate]:
+    """Compute the quantities of target ``j``; Gaussian fits extend ``reach`` sigma around the peak."""
     residual, pull = events.residual[:, j], events.pull[:, j]
-    core, pulled = distributions.fit_core(residual, reach), distributions.fit_core(pull, reach)
-    one, two = _shares(gaussian.coverage(pull**2, level=ONE))
+    core, pull_core = distributions.fit_core(residual, reach), distributions.fit_core(pull, reach)
+    one, two = _shares(gaussian.coverage(pull**2, level=ONE_SIGMA_LEVEL))
     return {
         "bias": distributions.mean(residual),
         "rms": distributions.deviation(residual),
         "half_width": distributions.half_width(residual),
-        "fit_mean": core.mean if core else NOTHING,
-        "fit_sigma": core.sigma if core else NOTHING,
+        "fit_mean": core.mean if core else NO_ESTIMATE,
+        "fit_sigma": core.sigma if core else NO_ESTIMATE,
         "uncertainty": Estimate(float(np.sqrt((events.sigma[:, j] ** 2).mean())), float("nan")),
-        "pull_mean": pulled.mean if pulled else NOTHING,
-        "pull_width": pulled.sigma if pulled else NOTHING,
+        "pull_mean": pull_core.mean if pull_core else NO_ESTIMATE,
+        "pull_width": pull_core.sigma if pull_core else NO_ESTIMATE,
         "pull_rms": distributions.deviation(pull),
         "coverage_1": one,
         "coverage_2": two,
@@ -82,10 +86,10 @@ def of_target(events: Predictions, j: int, reach: float) -> dict[str, Estimate]:
     }
 
 
-def of_all(events: Predictions) -> dict[str, Estimate]:
-    """The numbers of all targets together."""
+def joint_quantities(events: Predictions) -> dict[str, Estimate]:
+    """Compute the joint quantities of all targets."""
     k, chi2 = len(events.targets), finite(events.chi2)
-    one, two = _shares(gaussian.coverage(chi2, level=ONE))
+    one, two = _shares(gaussian.coverage(chi2, level=ONE_SIGMA_LEVEL))
     return {
         "coverage_1": one,
         "coverage_2": two,
@@ -96,16 +100,21 @@ def of_all(events: Predictions) -> dict[str, Estimate]:
     }
 
 
-def of_pair(events: Predictions, a: int, b: int) -> dict[str, Estimate]:
-    """Coverage of the ellipses of two targets."""
+def pair_coverage(events: Predictions, a: int, b: int) -> dict[str, Estimate]:
+    """Compute the coverage of the 1 and 2 sigma ellipses of two targets."""
     rows = events.factor[:, [a, b]]
     factor = gaussian.factorise(rows @ rows.transpose(0, 2, 1))
-    one, two = _shares(gaussian.coverage(gaussian.chi2(events.residual[:, [a, b]], factor), level=ONE))
+    one, two = _shares(
+        gaussian.coverage(gaussian.chi2(events.residual[:, [a, b]], factor), level=ONE_SIGMA_LEVEL)
+    )
     return {"coverage_1": one, "coverage_2": two}
 
 
 def correlations(events: Predictions) -> dict[str, Floats]:
-    """(k, k) correlations: mean of those estimated, of the residuals, and of L^-1 r, which should have none."""
+    """Return (k, k) correlations: mean of the estimates, of residuals r, and of L^-1 r (ideally 0).
+
+    L is the Cholesky factor of the covariance. Events whose covariance is not positive definite are left out.
+    """
     whole = np.isfinite(events.factor[:, 0, 0])
     factor, residual = events.factor[whole], events.residual[whole]
     k = len(events.targets)
@@ -113,11 +122,12 @@ def correlations(events: Predictions) -> dict[str, Floats]:
     return {
         "estimated": estimated,
         "observed": _observed(residual),
-        "whitened": _observed(gaussian.whitened(residual, factor)),
+        "whitened": _observed(gaussian.whiten(residual, factor)),
     }
 
 
 def _observed(values: Floats) -> Floats:
+    """Return (k, k) correlations of (n, k) values; NaN for fewer than two events."""
     k = values.shape[1]
     if len(values) < 2:
         return np.full((k, k), np.nan)
@@ -126,24 +136,26 @@ def _observed(values: Floats) -> Floats:
 
 
 def finite(values: Floats) -> Floats:
-    """Those that are numbers."""
+    """Return the finite values."""
     return np.asarray(values[np.isfinite(values)])
 
 
 def scale_offset(events: Predictions) -> float:
-    """log of the product of the target scales, from the likelihoods in and out of scaled units; NaN if not known.
+    """Return the log of the product of the target scales, from scaled and unscaled likelihood; NaN if unknown.
 
-    Networks are compared by the likelihood of scaled targets only if they scale alike.
+    The likelihood of scaled targets compares networks only if their scales are equal.
     """
     offset = finite(gaussian.nll(events.residual, events.factor) - events.nll)
     return float(np.median(offset)) if len(offset) else float("nan")
 
 
-def _shares(found: Interval) -> list[Estimate]:
-    half = (found.high - found.low) / 2
-    return [Estimate(float(value), float(error)) for value, error in zip(found.value, half, strict=True)]
+def _shares(interval: Interval) -> list[Estimate]:
+    """Return shares with half their intervals as errors."""
+    half = (interval.high - interval.low) / 2
+    return [Estimate(float(value), float(error)) for value, error in zip(interval.value, half, strict=True)]
 
 
 def _miscalibration(distance2: Floats, k: int) -> Estimate:
+    """Return the mean difference of expected and observed confidence of (n,) chi2 with k degrees of freedom."""
     observed = gaussian.calibration(distance2, k, CONFIDENCE).value
     return Estimate(float(np.abs(observed - CONFIDENCE).mean()), float("nan"))

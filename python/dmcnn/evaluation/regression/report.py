@@ -1,4 +1,4 @@
-"""What was found of regression networks, as JSON, as a table, and in words."""
+"""Report on regression networks: JSON, table, and log lines."""
 
 from __future__ import annotations
 
@@ -9,25 +9,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dmcnn.evaluation import plain
+from dmcnn.evaluation import json_number
 from dmcnn.evaluation.regression import quantities as q
-from dmcnn.evaluation.regression.networks import ALL, Network, Networks, Profiles, bar, targets_of
+from dmcnn.evaluation.regression.networks import ALL, Network, Networks, Profiles, error_bar, target_names
 from dmcnn.evaluation.regression.predictions import unit
 from dmcnn.evaluation.regression.quantities import Combined
-from dmcnn.figures.style import rounded
 from dmcnn.metrics import gaussian
-from dmcnn.metrics.distributions import Estimate, Profile
+from dmcnn.metrics.distributions import Estimate, Profile, format_estimate
 from dmcnn.tables.table import Table
 
 
 def numbers(networks: Networks, profiles: Profiles, level: float, reach: float) -> dict[str, Any]:
-    """Every number, for JSON.
+    """Return all numbers for JSON.
 
     Args:
+        networks: networks by name.
+        profiles: residuals and pulls against variables.
         level: confidence level of intervals.
-        reach: of the Gaussian fits [sigma].
+        reach: [sigma] half width of the range of Gaussian fits.
     """
-    targets = targets_of(networks)
+    targets = target_names(networks)
     expected = {
         name: gaussian.content(np.square(gaussian.RADII), k).tolist()
         for name, k in (("target", 1), ("pair", 2), (ALL, len(targets)))
@@ -50,7 +51,7 @@ def numbers(networks: Networks, profiles: Profiles, level: float, reach: float) 
 
 
 def _network(name: str, network: Network, profiles: Profiles) -> dict[str, Any]:
-    """The numbers of one network."""
+    """Return the numbers of one network."""
     events, targets = network.events, network.targets
     confidence = {ALL: gaussian.calibration(events.chi2, len(targets), q.CONFIDENCE)}
     confidence |= {
@@ -62,58 +63,59 @@ def _network(name: str, network: Network, profiles: Profiles) -> dict[str, Any]:
         "events": len(events.truth),
         "zeros": network.zeros,
         "mean": {
-            of: {what: _named(one) for what, one in found.items()} for of, found in network.found.items()
+            target: {name: _combined(value) for name, value in group.items()}
+            for target, group in network.combined.items()
         },
-        "each_seed": [{of: _pairs(found) for of, found in seed.items()} for seed in network.each],
+        "each_seed": [{target: _pairs(group) for target, group in seed.items()} for seed in network.per_seed],
         "pairs": {
-            f"{targets[a]}, {targets[b]}": _pairs(q.of_pair(events, a, b))
+            f"{targets[a]}, {targets[b]}": _pairs(q.pair_coverage(events, a, b))
             for a, b in combinations(range(len(targets)), 2)
         },
         "correlation": {kind: _list(matrix) for kind, matrix in q.correlations(events).items()},
         "calibration": {
             "expected": _list(q.CONFIDENCE),
-            **{of: _list(found.value) for of, found in confidence.items()},
+            **{target: _list(interval.value) for target, interval in confidence.items()},
         },
         "profiles": {
             variable: {
                 target: {"residual": _profile(residual), "pull": _profile(pull)}
-                for target, (residual, pull) in zip(targets, found[name], strict=True)
+                for target, (residual, pull) in zip(targets, by_network[name], strict=True)
             }
-            for variable, found in profiles.items()
+            for variable, by_network in profiles.items()
         },
     }
 
 
-def _named(found: Combined) -> dict[str, float | None]:
-    return {name: plain(value) for name, value in asdict(found).items()}
+def _combined(quantity: Combined) -> dict[str, float | None]:
+    """Return value, error and spread for JSON."""
+    return {name: json_number(value) for name, value in asdict(quantity).items()}
 
 
-def _pairs(found: dict[str, Estimate]) -> dict[str, list[float | None]]:
-    return {what: [plain(one.value), plain(one.error)] for what, one in found.items()}
+def _pairs(quantities: dict[str, Estimate]) -> dict[str, list[float | None]]:
+    """Return [value, error] of each quantity for JSON."""
+    return {name: [json_number(one.value), json_number(one.error)] for name, one in quantities.items()}
 
 
-def _profile(found: Profile) -> dict[str, list[Any]]:
-    return {name: _list(values) for name, values in vars(found).items()}
+def _profile(profile: Profile) -> dict[str, list[Any]]:
+    """Return the arrays of a profile for JSON."""
+    return {name: _list(values) for name, values in vars(profile).items()}
 
 
 def _list(values: NDArray[Any]) -> list[Any]:
-    """An array for JSON, which has no NaN."""
+    """Return an array for JSON; NaN becomes None."""
     if values.ndim > 1:
         return [_list(row) for row in values]
-    return [value if isinstance(value, int) else plain(value) for value in values.tolist()]
+    return [value if isinstance(value, int) else json_number(value) for value in values.tolist()]
 
 
 def table(networks: Networks) -> Table:
-    """One row per network and target, and one for all targets together; what is not defined is empty."""
+    """Return a table with a row per network and target, and a row for all targets; undefined values are empty."""
     rows: list[dict[str, Any]] = []
-    ends = (
-        ("value", "error", "spread")
-        if any(len(one.seeds) > 1 for one in networks.values())
-        else ("value", "error")
-    )
+    several = any(len(network.seeds) > 1 for network in networks.values())
+    parts = ["value", "error", *(["spread"] if several else [])]
     for name, network in networks.items():
         zeros = float(np.mean(network.zeros)) if network.zeros else None
-        for target, found in network.found.items():
+        for target, quantities in network.combined.items():
             row = {
                 "network": name,
                 "seeds": len(network.seeds),
@@ -121,56 +123,64 @@ def table(networks: Networks) -> Table:
                 "zeros": zeros,
             }
             row |= {"target": target, "unit": "" if target == ALL else unit(target)}
-            for what in q.MEANING:
-                for end in ends:
-                    if end == "error" and what in q.WITHOUT_ERROR:
+            for quantity in q.MEANING:
+                for part in parts:
+                    if part == "error" and quantity in q.WITHOUT_ERROR:
                         continue
-                    column = what if end == "value" else f"{what}_{end}"
-                    row[column] = getattr(found[what], end) if what in found else None
+                    column = quantity if part == "value" else f"{quantity}_{part}"
+                    row[column] = getattr(quantities[quantity], part) if quantity in quantities else None
             rows.append(row)
-    return Table.of({column: [row[column] for row in rows] for column in rows[0]})
+    return Table.from_columns({column: [row[column] for row in rows] for column in rows[0]})
 
 
 def lines(networks: Networks, likelihood: str) -> list[str]:
-    """For people: what was read, then what was found; ``likelihood`` is the one that networks are compared by."""
+    """Return log lines: rows of the score tables, anomalies, then the results of each network.
+
+    Args:
+        networks: networks by name.
+        likelihood: "nll" or "nll_unscaled", which compares the networks.
+    """
     counts = (
         "{file}: {rows} rows, {used} used, {without_estimate} without estimate, {without_truth} without truth"
     )
-    told = []
+    text = []
     for name, network in networks.items():
-        told += [counts.format(**file) for file in network.events.files]
-        lost = sum(file["not_positive_definite"] for file in network.events.files)
-        if lost:
-            told.append(
-                f"{name}: {lost} covariances are not positive definite: no chi2, no joint coverage of those"
+        text += [counts.format(**file) for file in network.events.files]
+        singular = sum(file["not_positive_definite"] for file in network.events.files)
+        if singular:
+            text.append(
+                f"{name}: {singular} covariances are not positive definite: no chi2, no joint coverage of these"
             )
     if likelihood == "nll_unscaled":
-        told.append(
+        text.append(
             "NLL of the truth in the units of the targets: networks scale differently, or tables have no nll"
         )
     for name, network in networks.items():
-        told += _told(name, network, likelihood)
-    return told
+        text += _network_lines(name, network, likelihood)
+    return text
 
 
-def _told(name: str, network: Network, likelihood: str) -> list[str]:
-    """A network in a line, and one per target."""
-    together = network.found[ALL]
-    of = f"{len(network.seeds)} seeds, " if len(network.seeds) > 1 else ""
+def _network_lines(name: str, network: Network, likelihood: str) -> list[str]:
+    """Return a log line on a network, and a line per target."""
+    joint = network.combined[ALL]
+    seeds = f"{len(network.seeds)} seeds, " if len(network.seeds) > 1 else ""
     zeros = f", {100 * np.mean(network.zeros):.1f} % of the weights 0" if network.zeros else ""
-    found = [
-        f"{name} ({of}{len(network.events.truth)} events{zeros}): NLL {_told_one(together[likelihood])} nats per "
-        f"event, chi2 {_told_one(together['chi2_mean'])} (expected {len(network.targets)})"
+    text = [
+        f"{name} ({seeds}{len(network.events.truth)} events{zeros}): NLL {_rounded(joint[likelihood])} nats per "
+        f"event, chi2 {_rounded(joint['chi2_mean'])} (expected {len(network.targets)})"
     ]
     for target in network.targets:
-        one, symbol = network.found[target], f" {unit(target)}" if unit(target) else ""
+        numbers, symbol = network.combined[target], f" {unit(target)}" if unit(target) else ""
         widths = {"bias": "bias", "rms": "rms", "half_width": "68 % half width"}
-        parts = [f"{words} {_told_one(one[what])}{symbol}" for what, words in widths.items()]
-        shares = ", ".join(f"{100 * one[what].value:.1f}" for what in ("coverage_1", "coverage_2"))
-        parts += [f"pull width {_told_one(one['pull_width'])}", f"within 1, 2 sigma {shares} %"]
-        found.append(f"  {target}: {', '.join(parts)}")
-    return found
+        parts = [f"{words} {_rounded(numbers[quantity])}{symbol}" for quantity, words in widths.items()]
+        shares = ", ".join(
+            f"{100 * numbers[quantity].value:.1f}" for quantity in ("coverage_1", "coverage_2")
+        )
+        parts += [f"pull width {_rounded(numbers['pull_width'])}", f"within 1, 2 sigma {shares} %"]
+        text.append(f"  {target}: {', '.join(parts)}")
+    return text
 
 
-def _told_one(found: Combined) -> str:
-    return rounded(found.value, bar(found))
+def _rounded(quantity: Combined) -> str:
+    """Return value and error of a quantity, rounded to the digits of the error."""
+    return format_estimate(quantity.value, error_bar(quantity))

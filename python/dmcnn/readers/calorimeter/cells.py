@@ -1,8 +1,7 @@
-"""The cells of calorimeter images that hold something, from the pieces in which an HDF5 file stores them."""
+"""Active cells of calorimeter images, read from the pieces in which an HDF5 file stores them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,27 +14,27 @@ from numpy.typing import NDArray
 from dmcnn import _core
 from dmcnn._common.errors import InputError
 from dmcnn.formats import hdf5
-from dmcnn.formats.source import reading
+from dmcnn.formats.source import decoding_errors
 
 NAME = "X"
-"""The dataset (n, H, W, 2): energy and time of every cell."""
+"""Name of the dataset (n, H, W, 2): energy and time of every cell."""
 
 PIECE = 2**22
-"""Bytes read at a time from a dataset that is stored in one piece."""
+"""Bytes read at a time from a dataset that is not chunked."""
 
 DEFLATE = 1032
-"""Bytes that one byte of a deflate stream makes at most."""
+"""Largest ratio of decompressed to compressed bytes of deflate."""
 
 
 @dataclass(frozen=True)
-class Cells:
-    """Cells with energy of n images.
+class ActiveCells:
+    """Active cells of n images.
 
     Attributes:
         offsets: (n+1,) int64. Image i owns ``cell[offsets[i]:offsets[i+1]]``.
         cell: (m,) int32 number of the cell, row-major, increasing in an image.
-        energy, time: (m,) float32.
-        bad: (n,) int64 cells whose energy or time was NaN or infinite; they are left out.
+        energy, time: (m,) float32 [unit of the file].
+        bad: (n,) int64 number of cells with NaN or infinite energy or time, which are left out.
     """
 
     offsets: NDArray[np.int64]
@@ -44,10 +43,10 @@ class Cells:
     time: NDArray[np.float32]
     bad: NDArray[np.int64]
 
-    def take(self, start: int, stop: int) -> Cells:
-        """Images start..stop-1."""
+    def take(self, start: int, stop: int) -> ActiveCells:
+        """Return the cells of images start..stop-1."""
         first, last = self.offsets[start], self.offsets[stop]
-        return Cells(
+        return ActiveCells(
             offsets=self.offsets[start : stop + 1] - first,
             cell=self.cell[first:last],
             energy=self.energy[first:last],
@@ -56,30 +55,22 @@ class Cells:
         )
 
 
-def joined(parts: Sequence[Cells]) -> Cells:
-    """Cells of images one after another."""
-    if len(parts) == 1:
-        return parts[0]
-    if not parts:
-        none = np.zeros(0, np.float32)
-        return Cells(np.zeros(1, np.int64), none.astype(np.int32), none, none, none.astype(np.int64))
-    ends = np.cumsum([0] + [len(part.cell) for part in parts])
-    offsets = [part.offsets[1:] + end for part, end in zip(parts, ends, strict=False)]
-    return Cells(
-        offsets=np.concatenate([[0], *offsets]),
-        cell=np.concatenate([part.cell for part in parts]),
-        energy=np.concatenate([part.energy for part in parts]),
-        time=np.concatenate([part.time for part in parts]),
-        bad=np.concatenate([part.bad for part in parts]),
-    )
+NO_CELLS = ActiveCells(
+    offsets=np.zeros(1, np.int64),
+    cell=np.zeros(0, np.int32),
+    energy=np.zeros(0, np.float32),
+    time=np.zeros(0, np.float32),
+    bad=np.zeros(0, np.int64),
+)
+"""Cells of zero images."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which cells count.
+    """Selection of cells by place, energy and time.
 
     Attributes:
-        corner: (row, column) of the first cell of the window that is kept.
+        corner: (row, column) of the first cell of the window.
         size: (rows, columns) of the window, in which cells are numbered.
         energy_min: only cells with more energy; float32 is compared as float64.
         time_lo, time_hi: only times strictly between.
@@ -91,24 +82,24 @@ class Selection:
     time_lo: float
     time_hi: float
 
-    def of(self, block: NDArray[np.float32]) -> Cells:
-        """The cells of a contiguous (n, H, W, 2) float32 block of energies and times."""
+    def apply(self, block: NDArray[np.float32]) -> ActiveCells:
+        """Select cells of a contiguous (n, H, W, 2) float32 block of energies and times."""
         limits = self.energy_min, self.time_lo, self.time_hi
-        return Cells(*_core.select(block, self.corner, self.size, *limits))
+        return ActiveCells(*_core.select(block, self.corner, self.size, *limits))
 
 
 @dataclass(frozen=True)
 class Pieces:
-    """Where the rows of the dataset lie; nothing is kept open, so it travels to worker processes as it is.
+    """Pieces in which the rows of the dataset are stored; no file stays open, so that it can be pickled.
 
     Attributes:
         path: the file.
         shape: (H, W).
         edges: (k+1,) int64, the row where each piece begins and the last one ends.
-        rows: rows of a piece as stored; the last one may reach beyond the dataset.
-        chunks: (k, 2) int64, byte where each piece begins in the file, and its bytes, where they can be inflated
-            without libhdf5: three times as fast, and several at a time. Nothing is stored of a piece of no bytes.
-            Else None.
+        rows: rows of a stored piece; the last one may reach beyond the dataset.
+        chunks: (k, 2) int64, position and size [bytes] of each piece in the file, if they can be decompressed without
+            libhdf5, which is three times as fast and works in several threads; else None. A piece of size 0 is not
+            stored and holds zeros.
     """
 
     path: Path
@@ -118,11 +109,11 @@ class Pieces:
     chunks: NDArray[np.int64] | None
 
     @classmethod
-    def of(cls, path: Path, data: h5py.Dataset) -> Pieces:
-        """The pieces of a dataset (n, H, W, 2)."""
+    def from_dataset(cls, path: Path, data: h5py.Dataset) -> Pieces:
+        """Return the pieces of a dataset (n, H, W, 2)."""
         n, height, width, _ = data.shape
-        with reading(f"{path}: {NAME}"):
-            chunks = _deflated(data) if _plain(data) else None
+        with decoding_errors(f"{path}: {NAME}"):
+            chunks = _chunk_places(data) if _has_plain_chunks(data) else None
             rows = data.chunks[0] if data.chunks else 1
             if chunks is None:  # whole chunks, several at a time
                 rows *= max(1, PIECE // (8 * height * width * rows))
@@ -133,23 +124,24 @@ class Pieces:
         return int(self.edges[-1])
 
     def between(self, start: int, stop: int) -> list[int]:
-        """Numbers of the pieces that hold rows start..stop-1."""
+        """Return the numbers of the pieces that hold rows start..stop-1."""
         if start == stop:
             return []
         first, last = np.searchsorted(self.edges, (start, stop - 1), side="right") - 1
         return list(range(int(first), int(last) + 1))
 
-    def read(self, number: int, selection: Selection) -> Cells:
-        """The cells that count, of all rows of a piece."""
+    def read(self, number: int, selection: Selection) -> ActiveCells:
+        """Read all rows of a piece and return the selected cells."""
         first, last = self.edges[number : number + 2].tolist()
         where = f"{self.path}: entries {first}..{last - 1}"
         if self.chunks is not None:
-            return selection.of(self._inflated(where, number)[: last - first])
-        with hdf5.opened(self.path) as file, reading(where):
+            return selection.apply(self._inflate(where, number)[: last - first])
+        with hdf5.open_file(self.path) as file, decoding_errors(where):
             block = file[NAME][first:last].astype(np.float32, copy=False)
-        return selection.of(np.ascontiguousarray(block))
+        return selection.apply(np.ascontiguousarray(block))
 
-    def _inflated(self, where: str, number: int) -> NDArray[np.float32]:
+    def _inflate(self, where: str, number: int) -> NDArray[np.float32]:
+        """Decompress a piece: (rows, H, W, 2) float32."""
         assert self.chunks is not None
         start, size = self.chunks[number].tolist()
         shape = (self.rows, *self.shape, 2)
@@ -157,32 +149,33 @@ class Pieces:
         if not size:
             return np.zeros(shape, np.float32)
         if wanted > DEFLATE * size:
-            raise InputError(f"{where}: {size} bytes that should make {wanted}, damaged file")
-        with self.path.open("rb", buffering=0) as file, reading(where):
+            raise InputError(f"{where}: {size} bytes cannot hold the expected {wanted}, damaged file")
+        with self.path.open("rb", buffering=0) as file, decoding_errors(where):
             file.seek(start)
-            made = np.frombuffer(deflate.zlib_decompress(file.read(size), wanted), np.float32)
-        if made.nbytes != wanted:
-            raise InputError(f"{where}: {made.nbytes} bytes, expected {wanted}; damaged file")
-        return made.reshape(shape)
+            values = np.frombuffer(deflate.zlib_decompress(file.read(size), wanted), np.float32)
+        if values.nbytes != wanted:
+            raise InputError(f"{where}: {values.nbytes} bytes, expected {wanted}; damaged file")
+        return values.reshape(shape)
 
 
-def _plain(data: h5py.Dataset) -> bool:
-    """Whether whole images of float32 are stored with deflate and nothing else."""
+def _has_plain_chunks(data: h5py.Dataset) -> bool:
+    """Return whether each chunk holds whole float32 images, compressed with deflate and nothing else."""
     creation = data.id.get_create_plist()
     if data.chunks is None or data.chunks[1:] != data.shape[1:] or data.dtype != np.float32:
         return False
-    if data.file.userblock_size:  # which the places of chunks do not count
+    if data.file.userblock_size:  # positions of chunks do not include it
         return False
     return bool(creation.get_nfilters() == 1 and creation.get_filter(0)[0] == h5py.h5z.FILTER_DEFLATE)
 
 
-def _deflated(data: h5py.Dataset) -> NDArray[np.int64] | None:
-    """Place and size of every chunk; None if one of them was stored without deflate."""
+def _chunk_places(data: h5py.Dataset) -> NDArray[np.int64] | None:
+    """Return (k, 2) int64 position and size of every chunk; None if one of them is stored without deflate."""
     n, rows = len(data), data.chunks[0]
     table = np.zeros((-(-n // rows), 2), np.int64)
     masks: list[int] = []
 
     def note(chunk: Any) -> None:
+        """Enter one chunk into the table."""
         table[chunk.chunk_offset[0] // rows] = chunk.byte_offset, chunk.size
         masks.append(chunk.filter_mask)
 
@@ -190,10 +183,10 @@ def _deflated(data: h5py.Dataset) -> NDArray[np.int64] | None:
     return None if any(masks) else table
 
 
-def dataset(file: h5py.File) -> h5py.Dataset:
-    """The images, once their layout and size have been checked."""
+def image_dataset(file: h5py.File) -> h5py.Dataset:
+    """Return the dataset of images; InputError unless its shape, type and size are valid."""
     where = f"{file.filename}: {NAME}"
-    with reading(where):
+    with decoding_errors(where):
         data = file.get(NAME)
         if not isinstance(data, h5py.Dataset):
             raise InputError(f"{where}: no such dataset, expected images (n, H, W, 2) of energy and time")
@@ -209,9 +202,9 @@ def dataset(file: h5py.File) -> h5py.Dataset:
 
 
 def classes(file: h5py.File, n: int) -> NDArray[np.int64] | None:
-    """(n,) class numbers; None if the file holds none."""
+    """Return the (n,) class numbers; None if the file holds none."""
     where = f"{file.filename}: y"
-    with reading(where):
+    with decoding_errors(where):
         data = file.get("y")
         if data is None:
             return None

@@ -1,4 +1,4 @@
-"""Calorimeter images of energy and time in HDF5 files, as published for the electron/photon challenge of ML4SCI.
+"""Reader of calorimeter images of energy and time in HDF5 files, as published for ML4SCI's electron/photon challenge.
 
 A file holds ``X`` (n, H, W, 2), energy and time of every cell, and often ``y`` (n,), the class of every image.
 """
@@ -10,103 +10,84 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from dmcnn._common.errors import InputError, nearest
+from dmcnn._common.columns import join
+from dmcnn._common.errors import InputError
 from dmcnn._common.threads import threads
+from dmcnn.detectors.calorimeter import FRAME_ENERGY
 from dmcnn.formats import hdf5
-from dmcnn.formats.source import existing, reading
-from dmcnn.images.frames import Frames, of_cells
-from dmcnn.images.sparse import EVENT, META, UNIT_CELL, UNIT_X_FRAME, UNIT_Y_FRAME, UNSET, SparseImages
+from dmcnn.formats.source import decoding_errors, existing_file
+from dmcnn.images.frames import Frames, cells_to_voxels
+from dmcnn.images.sparse import (
+    META,
+    UNIT_CELL,
+    UNIT_X_FRAME,
+    UNIT_Y_FRAME,
+    Axis,
+    SparseImages,
+    unset_events,
+)
 from dmcnn.readers.base import EventFile
-from dmcnn.readers.calorimeter.cells import Cells, Pieces, Selection, classes, dataset, joined
+from dmcnn.readers.calorimeter.cells import (
+    NO_CELLS,
+    ActiveCells,
+    Pieces,
+    Selection,
+    classes,
+    image_dataset,
+)
+from dmcnn.readers.calorimeter.options import CalorimeterOptions, View
 
-View = Literal["frames", "energy_time", "projections"]
-VIEWS = ("frames", "energy_time", "projections")
-
-FRAME_ENERGY = 0.005
-"""Threshold of frames by default [unit of the energies]: above the noise of the published images."""
+AXES: dict[View, Axis] = {"frames": "time", "energy_time": "channel", "projections": "plane"}
 
 
 class Calorimeter(EventFile):
-    """One file of energy and time images. Objects can be pickled for worker processes.
+    """File of energy and time images.
 
     Events have no ids: ``entry`` is the row. The unit of the axes is the cell, row 0 at the bottom, column 0 at the
-    left; they keep their numbers when the image is cropped.
-
-    Args:
-        path: the file.
-        crop: side of the central square that is kept [cells], as even or odd as the image; None = all.
-        energy_min: only cells with more energy; None = 0.005 for frames and projections, no limit else. A cell
-            without energy is empty whatever its time.
-        time_lo, time_hi: only times strictly between; None = no limit.
-        view: what an image is. "frames": (T, H, W), the energies in frames of time, ``time_edges`` apart.
-            "energy_time": (2, H, W), energy and time. "projections": (3, S, S), the energies in their frames summed
-            along t, y and x: rows y and columns x, rows t and columns x, rows t and columns y; each centred in a
-            square of S = max(H, W, T).
-        time_edges: (first, end, step) of the edges, those of ``np.arange``. There are as many frames as edges: frame
-            k holds edge k < t <= edge k+1, the last one nothing.
-        cumulative: of the view "frames": a cell is in its frame and all later ones (in all, if it comes before the
-            first edge), else in its frame alone.
-        bad_pixels: cells whose energy or time is NaN or infinite are counted and emptied ("zero"), or "stop" the
-            reading.
-
-    Raises:
-        InputError: one line naming the file, what was found and what was expected.
+    left; a crop keeps their numbers. A cell without energy is empty whatever its time. Without ``energy_min`` the
+    threshold is 0.005 for frames and projections, and there is none for energy_time.
     """
 
-    def __init__(
-        self,
-        path: str | Path,
-        *,
-        crop: int | None = None,
-        energy_min: float | None = None,
-        time_lo: float | None = None,
-        time_hi: float | None = None,
-        view: View = "frames",
-        time_edges: Sequence[float] = (-0.1, 0.1, 0.0099),
-        cumulative: bool = True,
-        bad_pixels: Literal["zero", "stop"] = "zero",
-    ) -> None:
-        if view not in VIEWS:
-            raise InputError(f"view = {view!r}, expected one of {', '.join(VIEWS)}{nearest(view, VIEWS)}")
-        if bad_pixels not in ("zero", "stop"):
-            raise InputError(f"bad_pixels = {bad_pixels!r}, expected 'zero' or 'stop'")
-        self.path, self.view, self.bad_pixels = existing(path), view, bad_pixels
-        with hdf5.opened(self.path) as file:
-            data = dataset(file)
-            self._pieces = Pieces.of(self.path, data)
+    options_class = CalorimeterOptions
+    options: CalorimeterOptions
+
+    def __init__(self, path: str | Path, options: CalorimeterOptions | None = None, **given: Any) -> None:
+        super().__init__(existing_file(path), options, **given)
+        options, view = self.options, self.options.view
+        with hdf5.open_file(self.path) as file:
+            data = image_dataset(file)
+            self._pieces = Pieces.from_dataset(self.path, data)
             self._classes = classes(file, len(data))
             height, width = data.shape[1:3]
-        size, corner = _cropped(self.path, height, width, crop)
+        size, corner = _central_square(self.path, height, width, options.crop)
+        energy_min = options.energy_min
         if energy_min is None:
             energy_min = -math.inf if view == "energy_time" else FRAME_ENERGY
-        self._selection = Selection(corner, size, *_limits(energy_min, time_lo, time_hi))
-        self._frames = _frames(time_edges, cumulative and view == "frames")
-        self.shape = self._shape()
+        self._selection = Selection(corner, size, *_limits(energy_min, options.time_lo, options.time_hi))
+        self._frames = _frames(options.time_edges, options.cumulative and view == "frames")
+        self.shape, self.axis0 = self._shape(), AXES[view]
         if math.prod(self.shape) >= 2**31:
             raise InputError(f"{self.path}: images of {self.shape} cells are too large")
-        self.events = np.zeros(len(self._pieces), EVENT)
-        for field in ("run", "subrun", "event"):
-            self.events[field] = UNSET
-        self.events["entry"] = np.arange(len(self.events))
+        self.events = unset_events(len(self._pieces))
         self._read, self._empty = np.zeros((2, len(self.events)), bool)
         self._bad = np.zeros(len(self.events), np.int64)
-        self._last: tuple[int, Cells] | None = None
+        self._last: tuple[int, ActiveCells] | None = None
 
     @classmethod
     def reads(cls, path: Path, head: bytes) -> bool:
         if not head.startswith(hdf5.MAGIC):
             return False
         try:
-            with hdf5.opened(path) as file, reading(str(path)):
+            with hdf5.open_file(path) as file, decoding_errors(str(path)):
                 return isinstance(file.get("X"), h5py.Dataset)
         except InputError:
-            return False  # the reader of other HDF5 files says what is wrong
+            return False  # the reader of other HDF5 files raises the error
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_last": None}
@@ -114,60 +95,70 @@ class Calorimeter(EventFile):
     def close(self) -> None:
         self._last = None
 
+    def as_drawn(self) -> Calorimeter:
+        """Return a reader of energy and time of all cells of the crop."""
+        if self.options.view == "energy_time":
+            return self
+        crop, bad_pixels = self.options.crop, self.options.bad_pixels
+        return Calorimeter(self.path, view="energy_time", crop=crop, bad_pixels=bad_pixels)
+
+    @property
+    def cuts(self) -> tuple[float, tuple[float, ...]]:
+        if self.options.view == "energy_time":
+            return super().cuts
+        ends = (self.options.time_lo, self.options.time_hi)
+        return self._selection.energy_min, tuple(end for end in ends if end is not None)
+
     @property
     def stored_classes(self) -> NDArray[np.int64] | None:
         return self._classes
 
     @property
     def frame_edges(self) -> NDArray[np.float64] | None:
-        return self._frames.edges if self.view == "frames" else None
+        return self._frames.edges if self.options.view == "frames" else None
 
     def read(self, start: int = 0, stop: int | None = None) -> SparseImages:
-        stop = len(self) if stop is None else stop
-        if not 0 <= start <= stop <= len(self):
-            raise ValueError(f"{self.path}: entries {start}..{stop} asked for, it has {len(self)}")
+        stop = self._until(start, stop)
         cells = self._cells(start, stop)
-        if self.bad_pixels == "stop" and cells.bad.any():
-            first = int(np.flatnonzero(cells.bad)[0])
-            raise InputError(
-                f"{self.path}: entry {start + first}: {cells.bad[first]} pixels are NaN or infinite "
-                "(bad_pixels='zero' sets them to zero)"
-            )
+        if self.options.bad_pixels == "stop":
+            self._stop_at(cells.bad, start)
         self._read[start:stop], self._bad[start:stop] = True, cells.bad
         self._empty[start:stop] = np.diff(cells.offsets) == 0
-        return self._viewed(cells, self.events[start:stop].copy())
+        return self._make_view(cells, self.events[start:stop].copy())
 
-    def _cells(self, start: int, stop: int) -> Cells:
-        """The cells of entries start..stop-1 within the limits, numbered in the crop.
+    def _cells(self, start: int, stop: int) -> ActiveCells:
+        """Read the selected cells of entries start..stop-1, numbered in the crop.
 
-        Whole pieces of the file are read, several at a time; the last one is kept, for the next entries begin in it.
+        Whole pieces of the file are read, several at a time; the last one stays in memory, as the next entries begin
+        in it.
         """
         numbers = self._pieces.between(start, stop)
         last = self._last
 
-        def work(number: int) -> Cells:
+        def work(number: int) -> ActiveCells:
             return last[1] if last and last[0] == number else self._pieces.read(number, self._selection)
 
         workers = min(threads(), len(numbers))
         if workers < 2:
-            found = [work(number) for number in numbers]
+            pieces = [work(number) for number in numbers]
         else:
             with ThreadPoolExecutor(workers) as pool:
-                found = list(pool.map(work, numbers))
-        if found:
-            self._last = numbers[-1], found[-1]
+                pieces = list(pool.map(work, numbers))
+        if pieces:
+            self._last = numbers[-1], pieces[-1]
         first = int(self._pieces.edges[numbers[0]]) if numbers else start
-        return joined(found).take(start - first, stop - first)
+        return join(pieces, NO_CELLS).take(start - first, stop - first)
 
     def _shape(self) -> tuple[int, int, int]:
+        """Return (C, H, W) of the view."""
         height, width = self._selection.size
-        if self.view == "frames":
+        if self.options.view == "frames":
             return self._frames.count, height, width
         side = max(height, width, self._frames.count)
-        return (2, height, width) if self.view == "energy_time" else (3, side, side)
+        return (2, height, width) if self.options.view == "energy_time" else (3, side, side)
 
-    def _energy_time(self, cells: Cells, events: NDArray[Any]) -> SparseImages:
-        """(2, H, W) images; a time of exactly 0 is a zero and left out."""
+    def _energy_time(self, cells: ActiveCells, events: NDArray[Any]) -> SparseImages:
+        """Convert cells into (2, H, W) images; a time of exactly 0 is not stored."""
         height, width = self._selection.size
         counts = np.diff(cells.offsets)
         at = np.arange(len(cells.cell)) + np.repeat(
@@ -184,10 +175,12 @@ class Calorimeter(EventFile):
             index, value = index[stored], value[stored]
         meta = np.repeat(self._meta(len(events))[:, None], 2, axis=1)
         meta["plane"] = np.arange(2)
-        return SparseImages(offsets.astype(np.int64), index, value, (2, height, width), events, meta)
+        return SparseImages(
+            offsets.astype(np.int64), index, value, self.shape, events, meta, axis0=self.axis0
+        )
 
     def _meta(self, n: int) -> NDArray[Any]:
-        """(n,) META of the window."""
+        """Return the (n,) META of the crop."""
         (top, left), (height, width) = self._selection.corner, self._selection.size
         meta = np.zeros(n, META)
         meta["unit"] = UNIT_CELL
@@ -195,14 +188,15 @@ class Calorimeter(EventFile):
         meta["x_min"], meta["x_max"] = left, left + width
         return meta
 
-    def _viewed(self, cells: Cells, events: NDArray[Any]) -> SparseImages:
-        if self.view == "energy_time":
+    def _make_view(self, cells: ActiveCells, events: NDArray[Any]) -> SparseImages:
+        """Convert cells into images of the view."""
+        if self.options.view == "energy_time":
             return self._energy_time(cells, events)
-        frames = of_cells(
+        frames = cells_to_voxels(
             cells.offsets, cells.cell, cells.energy, cells.time, self._frames, self._selection.size,
             events=events, meta=self._meta(len(events)),
         )  # fmt: skip
-        return frames if self.view == "frames" else projections(frames, self.shape[1])
+        return frames if self.options.view == "frames" else projections(frames, self.shape[1])
 
     def report_lines(self) -> list[str]:
         lines = [f"{self.path}: {int(self._read.sum())} of {len(self)} entries read"]
@@ -214,10 +208,10 @@ class Calorimeter(EventFile):
         return lines
 
 
-def _cropped(
+def _central_square(
     path: Path, height: int, width: int, crop: int | None
 ) -> tuple[tuple[int, int], tuple[int, int]]:
-    """(rows, columns) of the central square, and (row, column) of its first cell."""
+    """Return (rows, columns) of the central square, and (row, column) of its first cell."""
     if crop is None:
         return (height, width), (0, 0)
     if not 1 <= crop <= min(height, width) or (height - crop) % 2 or (width - crop) % 2:
@@ -229,7 +223,7 @@ def _cropped(
 
 
 def _limits(energy_min: float, time_lo: float | None, time_hi: float | None) -> tuple[float, float, float]:
-    """Lowest energy and both ends of the times; no limit is an infinite one."""
+    """Return the lowest energy and both limits of the times; infinite where there is no limit."""
     low, high = -math.inf if time_lo is None else time_lo, math.inf if time_hi is None else time_hi
     if math.isnan(energy_min) or not low < high:
         raise InputError(f"energy_min = {energy_min}, time_lo = {time_lo}, time_hi = {time_hi}: expected numbers, "
@@ -238,7 +232,7 @@ def _limits(energy_min: float, time_lo: float | None, time_hi: float | None) -> 
 
 
 def _frames(time_edges: Sequence[float], cumulative: bool) -> Frames:
-    """As many frames as edges; the energies have been selected before."""
+    """Return as many frames as edges; ``Selection`` has applied the energy threshold already."""
     if len(time_edges) != 3 or not all(map(math.isfinite, time_edges)):
         raise InputError(f"time_edges = {list(time_edges)}, expected (first, end, step)")
     first, end, step = time_edges
@@ -251,9 +245,9 @@ def _frames(time_edges: Sequence[float], cumulative: bool) -> Frames:
 
 
 def projections(frames: SparseImages, side: int) -> SparseImages:
-    """(3, side, side) sums of (T, H, W) images along t, y and x, each centred in its square.
+    """Return (3, side, side) sums of (T, H, W) images along t, y and x, each centred in its square.
 
-    Sums are made in float64. The rows of the second and third are frames.
+    Sums are computed in float64. The rows of the second and third are frames.
     """
     n, (count, height, width) = len(frames), frames.shape
     t, cell = np.divmod(frames.index, height * width)
@@ -266,7 +260,7 @@ def projections(frames: SparseImages, side: int) -> SparseImages:
     ]
     size = 3 * side * side
     summed = np.bincount(np.concatenate(flat), np.tile(frames.value.astype(np.float64), 3), n * size)
-    found = np.flatnonzero(summed)
+    filled = np.flatnonzero(summed)
     meta = np.repeat(frames.meta[:, :1], 3, axis=1)
     meta["plane"], meta["unit"] = np.arange(3), (UNIT_CELL, UNIT_X_FRAME, UNIT_Y_FRAME)
     meta["x_min"][:, 2] = meta["y_min"][:, 0]  # y runs along the columns
@@ -277,9 +271,10 @@ def projections(frames: SparseImages, side: int) -> SparseImages:
         meta[high] = meta[low] + side
     return replace(
         frames,
-        offsets=np.searchsorted(found, np.arange(n + 1) * size).astype(np.int64),
-        index=(found % size).astype(np.int32),
-        value=summed[found].astype(np.float32),
+        offsets=np.searchsorted(filled, np.arange(n + 1) * size).astype(np.int64),
+        index=(filled % size).astype(np.int32),
+        value=summed[filled].astype(np.float32),
         shape=(3, side, side),
         meta=meta,
+        axis0="plane",
     )

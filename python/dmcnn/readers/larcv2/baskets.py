@@ -1,4 +1,4 @@
-"""The baskets of one branch of a ROOT file: read by position, several at a time, checked against the tree."""
+"""Baskets of one branch of a ROOT file: read by position, several at a time, checked against the tree."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
-from dmcnn._common.threads import shared
-from dmcnn.formats.source import reading
-from dmcnn.readers.larcv2.compression import unpacked
+from dmcnn._common.threads import map_in_threads
+from dmcnn.formats.source import decoding_errors
+from dmcnn.readers.larcv2.compression import decompress
 
 KEY = struct.Struct(">ihiIhh")
 """fNbytes, version, fObjlen, fDatime, fKeylen, fCycle; then fSeekKey and fSeekPdir, of 8 bytes if version > 1000."""
 BASKET = struct.Struct(">hiiiiB")
-"""Version, fBufferSize, fNevBufSize, fNevBuf, fLast, flag: the last bytes of a basket's key."""
+"""version, fBufferSize, fNevBufSize, fNevBuf, fLast, flag: the last bytes of a basket's key."""
 
 NARROW, WIDE = struct.Struct(">i"), struct.Struct(">q")
 OFFSET = np.dtype(">i4")
 
 WORTH_A_THREAD = 32_768
-"""Stored bytes of baskets that are worth one thread more."""
+"""Stored bytes per thread at least: with fewer, starting the thread costs more than it saves."""
 
 Entries = tuple[NDArray[np.uint8], NDArray[np.int64]]
-"""Decompressed bytes, and where each entry begins in them and the last one ends (n+1,)."""
+"""Decompressed bytes, and the (n+1,) positions in them where each entry begins and the last one ends."""
 Result = TypeVar("Result")
 
 
 class Baskets:
-    """Where the baskets of a branch lie; no uproot, so it travels to worker processes as it is.
+    """Positions of the baskets of a branch; it holds no uproot object, so that it can be pickled.
 
     Args:
         path: the file.
-        name: of the branch.
+        name: name of the branch.
         edges: (n+1,) int64, the entry where each basket begins and the last one ends.
-        seek, nbytes: (n,) where each basket lies in the file.
-        item: bytes of an entry if all are of one size and the baskets do not list them, else None.
-        fetch: reads one basket in another way, for branches whose last baskets lie inside the tree's record.
+        seek, nbytes: (n,) position and size of each basket in the file.
+        item: bytes of an entry if all have the same size and the baskets do not list their positions, else None.
+        fetch: reads one basket through uproot, for branches whose last baskets lie inside the tree's record.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Baskets:
         return self.__dict__ | {"_last": None}
 
     def close(self) -> None:
-        """Let go of the basket kept from the last read."""
+        """Free the last basket, which ``read`` keeps in memory."""
         self._last = None
 
     def read(
@@ -74,9 +74,9 @@ class Baskets:
         decode: Callable[[NDArray[np.uint8], NDArray[np.int64], int], Result],
         n_threads: int,
     ) -> list[Result]:
-        """``decode(data, at, first)`` of every basket that holds some of the entries start..stop-1, in order.
+        """Return ``decode(data, at, first)`` of every basket that holds some of the entries start..stop-1, in order.
 
-        ``data[at[i]:at[i+1]]`` are the bytes of entry first + i; only entries that are asked for are in ``at``.
+        ``data[at[i]:at[i+1]]`` are the bytes of entry first + i; ``at`` has the entries start..stop-1 only.
         A damaged basket may have any numbers in ``at``: ``decode`` checks them, as the kernels do.
         With several threads the error raised is still that of the first faulty basket.
         """
@@ -90,59 +90,61 @@ class Baskets:
                 for number in numbers:
                     yield decode(*self._entries(file, buffer, number, start, stop))
 
-        return shared(work, numbers.tolist(), min(n_threads, len(numbers), stored // WORTH_A_THREAD))
+        return map_in_threads(work, numbers.tolist(), min(n_threads, len(numbers), stored // WORTH_A_THREAD))
 
     def _entries(
         self, file: FileIO, buffer: memoryview, number: int, start: int, stop: int
     ) -> tuple[NDArray[np.uint8], NDArray[np.int64], int]:
+        """Return the arguments of ``decode`` for the wanted entries of a basket."""
         begin, end = int(self.edges[number]), int(self.edges[number + 1])
         last = self._last
         data, at = last[1] if last is not None and last[0] == number else self._basket(file, buffer, number)
-        if stop < end:  # small images share a basket, and the next chunk of entries goes on inside it
+        if stop < end:  # small images share a basket, in which the next chunk of entries begins
             self._last = number, (data, at)
         first = max(start, begin)
         return data, at[first - begin : min(stop, end) - begin + 1], first
 
     def _basket(self, file: FileIO, buffer: memoryview, number: int) -> Entries:
-        """The entries of one basket, whose record passes through ``buffer``."""
+        """Read the entries of one basket; ``buffer`` takes its record."""
         begin, end = int(self.edges[number]), int(self.edges[number + 1])
         where = f"{self.path}: branch {self.name}: entries {begin}..{end - 1}"
         if self._fetch is not None:
-            with reading(where):
+            with decoding_errors(where):
                 data, at = self._fetch(number)
         else:
             seek, nbytes = int(self._seek[number]), int(self._nbytes[number])
-            with reading(where):
+            with decoding_errors(where):
                 file.seek(seek)
                 record = buffer[: max(nbytes, 0)]
                 record = record[: file.readinto(record)]
             if len(record) < nbytes or nbytes < KEY.size:
                 raise InputError(f"{where}: {len(record)} bytes at {seek}, expected {nbytes}; truncated")
-            data, at = self._parsed(where, record, seek, end - begin)
+            data, at = self._parse(where, record, seek, end - begin)
         if len(at) != end - begin + 1:
             raise InputError(f"{where}: the basket does not say where its entries begin, damaged file")
         return data, at
 
-    def _parsed(self, where: str, record: memoryview, seek: int, entries: int) -> Entries:
-        """A basket's record as it lies in the file: its key, then its compressed blocks."""
+    def _parse(self, where: str, record: memoryview, seek: int, entries: int) -> Entries:
+        """Check and decompress the record of a basket: its key, then its compressed blocks."""
         nbytes, version, size, _, keylen, _ = KEY.unpack_from(record)
         place, title = (WIDE, KEY.size + 16) if version > 1000 else (NARROW, KEY.size + 8)
         if not title + len(self._title) + BASKET.size <= keylen <= len(record) or size < 0:
             raise InputError(f"{where}: no basket at {seek}, damaged file")
         _, _, _, n, last, flag = BASKET.unpack_from(record, keylen - BASKET.size)
-        found = (nbytes, bytes(record[title : title + len(self._title)]), *place.unpack_from(record, KEY.size),
-                 n, flag)  # fmt: skip
+        stated = (nbytes, bytes(record[title : title + len(self._title)]), *place.unpack_from(record, KEY.size),
+                  n, flag)  # fmt: skip
         expected = len(record), self._title, seek, entries, 0
-        if found != expected or not keylen <= last <= keylen + size:
+        if stated != expected or not keylen <= last <= keylen + size:
             raise InputError(f"{where}: not the basket that the tree describes at {seek} (length, name, position, "
-                             f"entries, flag {found}, expected {expected}), damaged file")  # fmt: skip
-        data = unpacked(where, record[keylen:], size)
+                             f"entries, flag {stated}, expected {expected}), damaged file")  # fmt: skip
+        data = decompress(where, record[keylen:], size)
         return data, self._ends(data, last - keylen, keylen, entries)
 
     def _ends(self, data: NDArray[np.uint8], length: int, keylen: int, entries: int) -> NDArray[np.int64]:
-        """Where the entries begin in a basket whose last one ends at ``length``; empty if it does not say.
+        """Return the (n+1,) positions of the entries of a basket, the last of which ends at ``length``.
 
-        After the entries: i32 number of entries + 1, then where each begins counted from the key, i32 0.
+        Empty if the basket does not state them. After the entries it holds i32 number of entries + 1, the i32
+        position of each counted from the key, i32 0.
         """
         table = data[length + 4 : length + 4 + 4 * entries]
         if len(table) == 4 * entries and self._item is None:
@@ -156,6 +158,6 @@ class Baskets:
 
 
 def _text(name: str) -> bytes:
-    """A TString as ROOT writes it: its length in one byte, or 255 and then in four."""
+    """Return a TString as ROOT writes it: its length in one byte, or 255 and then the length in four bytes."""
     raw = name.encode()
     return (bytes([len(raw)]) if len(raw) < 255 else b"\xff" + struct.pack(">i", len(raw))) + raw

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn import _core
+from dmcnn._common.columns import join_offsets
 from dmcnn._common.errors import InputError
 from dmcnn._common.threads import threads
-from dmcnn.formats.source import choose_producer, damaged, existing
+from dmcnn.formats.source import choose_producer, existing_file, kernel_errors
 from dmcnn.readers.larcv2.root import RootFile
 from dmcnn.readers.larcv2.tensors import images
 
@@ -21,15 +22,15 @@ VOXELS = "_cluster_v._voxel_vv"
 
 @dataclass(frozen=True, eq=False)
 class Clusters:
-    """The clusters of n entries, p projections (planes), k clusters and v voxels in all.
+    """Clusters of n entries: p projections (planes), k clusters and v voxels in all.
 
     Attributes:
         events: (n,) EVENT.
-        counts: (n,) int64, projections of each entry; those of one entry follow those of the one before.
+        counts: (n,) int64, number of projections of each entry; projections are in the order of the entries.
         rows, cols: (p,) int64, size of each projection's image along H (tick) and W (wire).
-        meta: (p,) META, its plane and edges.
+        meta: (p,) META, plane and edges of each projection.
         offsets: (p+1,) int64. Projection i owns the clusters ``offsets[i]:offsets[i+1]``.
-        id: (k,) uint64, id of each cluster; unset is 65535, from larcv2 v2_2_0 on 2**64 - 1.
+        id: (k,) uint64, id of each cluster; unset: 65535, from larcv2 v2_2_0 on 2**64 - 1.
         voxel_offsets: (k+1,) int64. Cluster c owns the voxels ``voxel_offsets[c]:voxel_offsets[c+1]``.
         voxel_id: (v,) uint64, col * rows + row in the projection's image.
         value: (v,) float32, as stored.
@@ -48,17 +49,17 @@ class Clusters:
 
 
 def read_clusters(path: str | Path, producer: str | None = None, n_threads: int | None = None) -> Clusters:
-    """All clusters of a cluster2d tree.
+    """Read all clusters of a cluster2d tree.
 
     Args:
         path: the LArCV2 file.
-        producer: which producer's clusters; None = the only one.
+        producer: producer of the clusters; None = the only one.
         n_threads: baskets read at a time, see dmcnn._common.threads; the result does not depend on it.
 
     Raises:
-        InputError: one line naming the file, what was found and what was expected.
+        InputError: no such tree, or a damaged file; the message names the entry.
     """
-    file = RootFile(existing(path))
+    file = RootFile(existing_file(path))
     try:
         trees = file.trees("cluster2d")
         tree = file.tree(trees[choose_producer(f"{file.path}: cluster2d", trees, producer, "producer")])
@@ -74,31 +75,32 @@ def read_clusters(path: str | Path, producer: str | None = None, n_threads: int 
         file.close()
 
     def decode(data: NDArray[np.uint8], at: NDArray[np.int64], first: int) -> tuple[NDArray[Any], ...]:
-        with damaged(file.path, first, "clusters"):
+        with kernel_errors(file.path, first, "clusters"):
             columns: tuple[NDArray[Any], ...] = _core.decode_clusters(data, at)
         return columns
 
     parts = baskets.read(0, len(events), decode, threads(n_threads))
     counts, offsets, ids, voxel_offsets, voxel_id, value = zip(*parts, strict=True)
-    _same_projections(where, np.concatenate(counts), table.counts)
+    _check_projections(where, np.concatenate(counts), table.counts)
     clusters = Clusters(
-        events, table.counts, table.rows, table.cols, table.meta, _chained(offsets), np.concatenate(ids),
-        _chained(voxel_offsets), np.concatenate(voxel_id), np.concatenate(value),
+        events, table.counts, table.rows, table.cols, table.meta, join_offsets(offsets), np.concatenate(ids),
+        join_offsets(voxel_offsets), np.concatenate(voxel_id), np.concatenate(value),
     )  # fmt: skip
-    _inside(where, clusters)
+    _check_voxels(where, clusters)
     return clusters
 
 
-def _same_projections(where: str, found: NDArray[np.int64], expected: NDArray[np.int64]) -> None:
-    other = np.flatnonzero(found != expected)
+def _check_projections(where: str, counts: NDArray[np.int64], expected: NDArray[np.int64]) -> None:
+    """Raise InputError unless every entry has clusters of as many projections as it has images (n,)."""
+    other = np.flatnonzero(counts != expected)
     if len(other):
         entry = other[0]
-        raise InputError(f"{where}: entry {entry}: clusters of {found[entry]} projections, expected "
+        raise InputError(f"{where}: entry {entry}: clusters of {counts[entry]} projections, expected "
                          f"{expected[entry]} as it has images; damaged file")  # fmt: skip
 
 
-def _inside(where: str, clusters: Clusters) -> None:
-    """InputError unless every voxel lies in its projection's image."""
+def _check_voxels(where: str, clusters: Clusters) -> None:
+    """Raise InputError unless every voxel lies in its projection's image."""
     projection = np.repeat(np.arange(len(clusters.rows)), np.diff(clusters.voxel_offsets[clusters.offsets]))
     pixels = (clusters.rows * clusters.cols).astype(np.uint64)[projection]
     outside = np.flatnonzero(clusters.voxel_id >= pixels)
@@ -107,11 +109,3 @@ def _inside(where: str, clusters: Clusters) -> None:
         entry = int(np.searchsorted(np.cumsum(clusters.counts), projection[first], side="right"))
         raise InputError(f"{where}: entry {entry}: voxel id {clusters.voxel_id[first]} in an image of "
                          f"{pixels[first]} pixels, damaged file")  # fmt: skip
-
-
-def _chained(parts: tuple[NDArray[np.int64], ...]) -> NDArray[np.int64]:
-    """Offsets of several baskets as those of one."""
-    ends = np.cumsum([0] + [part[-1] for part in parts])
-    return np.concatenate([[0], *(part[1:] + end for part, end in zip(parts, ends, strict=False))]).astype(
-        np.int64
-    )

@@ -1,4 +1,4 @@
-"""The compressed blocks that ROOT stores, inflated by the fastest library for each method; all let go of the GIL."""
+"""Decompression of the blocks of ROOT files, with the fastest library for each method; all release the GIL."""
 
 from __future__ import annotations
 
@@ -14,29 +14,32 @@ import xxhash
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
-from dmcnn.formats.source import reading
+from dmcnn.formats.source import decoding_errors
 
 HEADER = 9
 """Bytes before each block: 2 of the method's tag, 1 of its variant, 3 little-endian of the compressed size, 3 of
-the size it inflates to (so that a block holds less than 16 MiB)."""
+the decompressed size (so that a block holds less than 16 MiB)."""
 
 
 def _xz(data: memoryview, size: int) -> bytes:
+    """Decompress one xz block; one byte more than ``size`` shows that the size is wrong."""
     return lzma.LZMADecompressor().decompress(data, max_length=size + 1)
 
 
 def _lz4(data: memoryview, size: int) -> NDArray[np.uint8]:
-    """LZ4 blocks begin with the 64-bit xxHash of the rest: LZ4 itself would not notice a wrong byte."""
+    """Decompress one LZ4 block and check the 64-bit xxHash before it: LZ4 itself would not notice a wrong byte."""
     if struct.unpack(">Q", data[:8])[0] != xxhash.xxh64(data[8:]).intdigest():
-        raise ValueError("its checksum is another")
+        raise ValueError("wrong checksum")
     return _into(cramjam.lz4.decompress_block_into, data[8:], size)
 
 
 def _zstd(data: memoryview, size: int) -> NDArray[np.uint8]:
+    """Decompress one Zstandard block."""
     return _into(cramjam.zstd.decompress_into, data, size)
 
 
 def _into(inflate: Callable[..., int], data: memoryview, size: int) -> NDArray[np.uint8]:
+    """Decompress with a function that writes into an array and returns the number of bytes."""
     out = np.empty(size, np.uint8)
     return out[: inflate(data, out)]
 
@@ -50,17 +53,17 @@ METHODS: dict[bytes, Callable[[memoryview, int], Any]] = {
 }
 
 
-def unpacked(where: str, stored: memoryview, size: int) -> NDArray[np.uint8]:
-    """(size,) uint8: what was stored, inflated unless it is as long as it should become.
+def decompress(where: str, stored: memoryview, size: int) -> NDArray[np.uint8]:
+    """Return (size,) uint8: the decompressed bytes; ROOT stores them plain if that is shorter.
 
     Raises:
-        InputError: naming ``where``, for blocks that do not fill ``stored`` and ``size`` to the last byte, a method
-            ROOT does not have, or bytes that do not inflate.
+        InputError: naming ``where``; blocks that do not fill ``stored`` and ``size`` to the last byte, an unknown
+            method, or bytes that cannot be decompressed.
     """
     if len(stored) == size:
         return np.frombuffer(bytes(stored), np.uint8)  # a copy: the caller reads the next basket over it
-    blocks = _blocks(where, stored, size)  # all of their sizes are checked before any is believed
-    with reading(where):
+    blocks = _blocks(where, stored, size)  # all sizes are checked before memory is allocated
+    with decoding_errors(where):
         parts = [np.frombuffer(METHODS[tag](block, length), np.uint8) for tag, block, length in blocks]
     for part, (_, _, length) in zip(parts, blocks, strict=True):
         if len(part) != length:
@@ -69,7 +72,7 @@ def unpacked(where: str, stored: memoryview, size: int) -> NDArray[np.uint8]:
 
 
 def _blocks(where: str, stored: memoryview, size: int) -> list[tuple[bytes, memoryview, int]]:
-    """Tag, compressed bytes and inflated size of each block."""
+    """Return tag, compressed bytes and decompressed size of each block."""
     blocks = []
     at = total = 0
     while at < len(stored):

@@ -1,4 +1,4 @@
-"""One ROOT file of LArCV trees through uproot: names, columns and places of baskets, checked on the way in."""
+"""ROOT files of LArCV trees, opened with uproot: names, columns and positions of baskets, all checked."""
 
 from __future__ import annotations
 
@@ -8,26 +8,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import awkward as ak
 import numpy as np
-import uproot
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
-from dmcnn.formats.source import reading, split_name
+from dmcnn.formats.source import decoding_errors, split_name
 from dmcnn.images.sparse import EVENT
 from dmcnn.readers.larcv2.baskets import Baskets, Entries
 
 MAGIC = b"root"
 ONE, SEVERAL = 0, 41
-"""TBranchElement's fType: a number to an entry, or a number for each object of a vector."""
+"""TBranchElement's fType: one number per entry, or one number for each object of a vector."""
 NUMBERS = {2: ">i2", 3: ">i4", 4: ">i8", 5: ">f4", 8: ">f8", 12: ">u2", 13: ">u4", 14: ">u8", 16: ">i8", 17: ">u8",
            18: "?"}  # fmt: skip
 """TBranchElement's fStreamerType (ROOT's EDataType) -> dtype as stored."""
 
 
 class RootFile:
-    """An open ROOT file, memory-mapped; it opens itself again after ``close`` or in another process."""
+    """ROOT file, memory-mapped; it opens itself again after ``close`` or in another process."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -37,43 +35,47 @@ class RootFile:
         return self.__dict__ | {"_root": None}
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._root is not None:
             self._root.close()
         self._root = None
 
     def _open(self) -> Any:
+        """Return the open uproot file."""
         if self._root is None:
+            import uproot  # takes 0.3 s with awkward: readers of other files need neither
+
             check_whole(self.path)
-            with reading(str(self.path)):
+            with decoding_errors(str(self.path)):
                 self._root = uproot.open(self.path, handler=uproot.MemmapSource, array_cache=None)
         return self._root
 
     def products(self) -> set[str]:
-        """Products that the file has trees of."""
+        """Return the products of which the file has trees."""
         names = [split_name(name, "tree") for name, kind in self._kinds().items() if kind == "TTree"]
         return {parts[0] for parts in names if parts}
 
     def _kinds(self) -> dict[str, str]:
+        """Return name -> class of the objects in the root directory."""
         root = self._open()
-        with reading(str(self.path)):
+        with decoding_errors(str(self.path)):
             kinds: dict[str, str] = root.classnames(recursive=False, cycle=False)
         return kinds
 
     def trees(self, product: str) -> dict[str, str]:
-        """Producer -> name of its tree of ``product``, without cycle: uproot then takes the highest."""
+        """Return producer -> name of its tree of ``product``, without cycle: uproot then opens the highest."""
         kinds = self._kinds()
         names = {name: split_name(name, "tree") for name, kind in kinds.items() if kind == "TTree"}
-        found = {parts[1]: name for name, parts in names.items() if parts and parts[0] == product}
-        if not found:
-            there = ", ".join(sorted(kinds)) or "nothing (was it closed properly?)"
-            raise InputError(f"{self.path}: no {product} tree, the file holds {there}")
-        return found
+        by_producer = {parts[1]: name for name, parts in names.items() if parts and parts[0] == product}
+        if not by_producer:
+            content = ", ".join(sorted(kinds)) or "nothing (was it closed properly?)"
+            raise InputError(f"{self.path}: no {product} tree, the file holds {content}")
+        return by_producer
 
     def tree(self, name: str) -> Any:
-        """A tree that has entries."""
+        """Return a tree; InputError if it has no entries."""
         root = self._open()
-        with reading(f"{self.path}: tree {name}"):
+        with decoding_errors(f"{self.path}: tree {name}"):
             tree = root[name]
             entries = int(tree.num_entries)
         if entries <= 0:
@@ -81,12 +83,12 @@ class RootFile:
         return tree
 
     def branches(self, tree: Any) -> set[str]:
-        """Last parts of the names of all branches."""
-        with reading(f"{self.path}: tree {tree.name}"):
+        """Return the last parts of the names of all branches."""
+        with decoding_errors(f"{self.path}: tree {tree.name}"):
             return {name.rpartition("/")[2] for name in tree.keys()}  # noqa: SIM118 - a tree is no dict
 
     def columns(self, tree: Any, names: Sequence[str]) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:
-        """Branches as flat arrays (m,) by name, and how many values each entry has (n,), equal in all."""
+        """Return name -> flat array (m,) of each branch, and the (n,) numbers of values per entry, equal in all."""
         columns: dict[str, NDArray[Any]] = {}
         counts = np.zeros(0, np.int64)
         for name in names:
@@ -100,10 +102,12 @@ class RootFile:
         return columns, counts
 
     def _column(self, where: str, tree: Any, name: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """Values (m,) of a branch, and how many each entry has (n,): numbers directly, the rest through uproot."""
-        with reading(where):
+        """Return the values (m,) of a branch and their numbers per entry (n,); uproot decodes other types."""
+        with decoding_errors(where):
             dtype = number_type(tree[name])
             if dtype is None:
+                import awkward as ak
+
                 array = tree[name].array(array_cache=None)
                 flat = array if array.ndim == 1 else ak.flatten(array)
                 n = np.ones(len(array)) if array.ndim == 1 else ak.to_numpy(ak.num(array))
@@ -111,7 +115,7 @@ class RootFile:
         return numbers(self.baskets(tree, name), 0, tree.num_entries, dtype)
 
     def events(self, tree: Any) -> NDArray[Any]:
-        """(n,) EVENT: the identity of every entry of a tree."""
+        """Return the (n,) EVENT of all entries of a tree."""
         events = np.zeros(tree.num_entries, EVENT)
         for name, ids in self.columns(tree, ["_run", "_subrun", "_event"])[0].items():
             events[name[1:]] = ids
@@ -119,9 +123,9 @@ class RootFile:
         return events
 
     def baskets(self, tree: Any, name: str) -> Baskets:
-        """Where the baskets of a branch lie."""
+        """Return the positions of the baskets of a branch; InputError if they do not cover all entries."""
         where = f"{self.path}: tree {tree.name}: branch {name}"
-        with reading(where):
+        with decoding_errors(where):
             branch = tree[name]
             edges = np.asarray(branch.entry_offsets, np.int64)
             seek = np.asarray(branch.member("fBasketSeek"), np.int64)
@@ -136,7 +140,7 @@ class RootFile:
         return Baskets(self.path, branch.name, edges, seek, nbytes, item, fetch)
 
     def _fetch(self, tree: str, name: str, number: int) -> Entries:
-        """A basket through uproot, which alone knows how to take it out of the tree's own record."""
+        """Read a basket through uproot, as those inside the tree's own record need."""
         branch = self.tree(tree)[name]
         basket = branch.basket(number)
         data = np.ascontiguousarray(basket.data, np.uint8)
@@ -147,9 +151,9 @@ class RootFile:
 
 
 def number_type(branch: Any) -> np.dtype[Any] | None:
-    """The dtype as stored of a branch of plain numbers, one or several to an entry; None for any other.
+    """Return the stored dtype of a branch of plain numbers, one or several per entry; None for any other.
 
-    uproot's own interpretation of a branch costs more than all columns: it reads every class of the file.
+    uproot's own interpretation of a branch takes longer than reading all columns: it parses every class of the file.
     """
     if not branch.has_member("fStreamerType") or branch.member("fType") not in (ONE, SEVERAL):
         return None
@@ -160,7 +164,7 @@ def number_type(branch: Any) -> np.dtype[Any] | None:
 def numbers(
     baskets: Baskets, start: int, stop: int, dtype: np.dtype[Any], n_threads: int = 1
 ) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Values (m,) of the entries start..stop-1 in native byte order, and how many each has (n,)."""
+    """Return the values (m,) of entries start..stop-1 in native byte order, and their numbers per entry (n,)."""
 
     def decode(
         data: NDArray[np.uint8], at: NDArray[np.int64], first: int
@@ -179,7 +183,7 @@ def numbers(
 
 
 def check_whole(path: Path) -> None:
-    """InputError unless ``path`` begins as a ROOT file and is as long as its header says."""
+    """Raise InputError unless ``path`` begins as a ROOT file and is as long as its header says."""
     with path.open("rb") as file:
         head = file.read(20)
     size = path.stat().st_size

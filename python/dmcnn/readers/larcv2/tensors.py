@@ -1,33 +1,35 @@
-"""What the trees of LArCV2 say about images and volumes, and the sets of voxels of its sparse products."""
+"""Images and volumes in the trees of LArCV2, and the sets of voxels of its sparse products."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn import _core
+from dmcnn._common.columns import join
 from dmcnn._common.errors import InputError
-from dmcnn.formats.source import damaged
+from dmcnn.formats.source import kernel_errors
 from dmcnn.images.sparse import META
 from dmcnn.readers.image_choice import LARGEST, ImageTable, sizes
 from dmcnn.readers.larcv2.baskets import Baskets
 from dmcnn.readers.larcv2.root import RootFile, numbers
 
 MOST_SLICES = 2**14
-"""Slices of the longest volume: a damaged file must not ask for more memory than there is."""
+"""Slices of a volume at most, so that a damaged file cannot make the reader exhaust the memory."""
 
 
-class Sets(NamedTuple):
+@dataclass(frozen=True)
+class Sets:
     """Sets of voxels of some entries: one for each image, or for each slice of a volume.
 
     Set s owns the voxels ``offsets[s]:offsets[s+1]``.
     """
 
     counts: NDArray[np.int64]
-    """(n,) sets of each entry"""
+    """(n,) number of sets of each entry"""
     offsets: NDArray[np.int64]
     """(sum of counts + 1,)"""
     id: NDArray[np.uint64]
@@ -36,16 +38,20 @@ class Sets(NamedTuple):
     """(v,) as stored"""
 
 
+NO_SETS = Sets(np.zeros(0, np.int64), np.zeros(1, np.int64), np.zeros(0, np.uint64), np.zeros(0, np.float32))
+"""Sets of zero entries."""
+
+
 def members(
     file: RootFile, tree: Any, vector: str, *names: str
 ) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:
-    """Members of every image's meta by name (m,), and how many images each entry has (n,)."""
+    """Return name -> member (m,) of every image's meta, and the (n,) numbers of images per entry."""
     columns, counts = file.columns(tree, [f"{vector}._meta.{name}" for name in names])
     return dict(zip(names, columns.values(), strict=True)), counts
 
 
 def images(file: RootFile, tree: Any, vector: str) -> ImageTable:
-    """All images of a tree, from the LArCV2 ImageMeta in ``vector`` (``_image_v``, ``_tensor_v``, ``_cluster_v``)."""
+    """Return the table of all images of a tree, from the LArCV2 ImageMeta in ``vector`` (such as ``_image_v``)."""
     image, counts = members(
         file, tree, vector, "_row_count", "_col_count", "_id", "_unit", "_p1.x", "_p1.y", "_p2.x", "_p2.y"
     )
@@ -58,24 +64,27 @@ def images(file: RootFile, tree: Any, vector: str) -> ImageTable:
 
 
 def volume(file: RootFile, tree: Any) -> ImageTable:
-    """The slices along z of the volume that all entries of a sparse3d tree share, as the images of one entry.
+    """Return the table of the slices along z of the volume that all entries of a sparse3d tree share.
 
-    Entries whose volume was never set are passed over; volumes that differ are an InputError.
+    It is that of one entry. Entries whose volume is not set are ignored.
+
+    Raises:
+        InputError: no entry has a volume, volumes differ, or a volume is too large.
     """
     names = "_xnum", "_ynum", "_znum", "_p1.x", "_p1.y", "_p1.z", "_p2.x", "_p2.y", "_p2.z", "_unit"
     columns, _ = file.columns(tree, [f"_meta.{name}" for name in names])
     table = np.stack([column.astype(np.float64) for column in columns.values()], axis=1)
     where = f"{file.path}: tree {tree.name}"
-    there = np.flatnonzero((table[:, :3] > 0).all(axis=1))
-    if not len(there):
+    set_entries = np.flatnonzero((table[:, :3] > 0).all(axis=1))
+    if not len(set_entries):
         raise InputError(f"{where}: none of the {len(table)} entries has a volume")
-    first = int(there[0])
+    first = int(set_entries[0])
     nx, ny, nz = table[first, :3]
     if nx * ny * nz > LARGEST or nz > MOST_SLICES:
         raise InputError(
             f"{where}: entry {first}: volume of {nx:.0f}x{ny:.0f}x{nz:.0f} (x, y, z) is too large"
         )
-    other = there[(table[there] != table[first]).any(axis=1)]
+    other = set_entries[(table[set_entries] != table[first]).any(axis=1)]
     if len(other):
         raise InputError(f"{where}: entry {other[0]}: volume {tuple(table[other[0]].tolist())} ({', '.join(names)}), "
                          f"expected {tuple(table[first].tolist())} as entry {first} has")  # fmt: skip
@@ -84,17 +93,17 @@ def volume(file: RootFile, tree: Any) -> ImageTable:
     for edge, number in (("x_min", 3), ("y_min", 4), ("x_max", 6), ("y_max", 7)):
         meta[edge] = table[first, number]
     rows, cols = np.full(int(nz), ny, np.int64), np.full(int(nz), nx, np.int64)
-    return ImageTable(np.array([nz], np.int64), rows, cols, meta, every=True)
+    return ImageTable(np.array([nz], np.int64), rows, cols, meta, all_by_default=True)
 
 
 def sets2d(baskets: Baskets, start: int, stop: int, expected: NDArray[np.int64], n_threads: int) -> Sets:
-    """Sets of voxels of the entries start..stop-1 of a sparse2d tree, which must be as many as ``expected``."""
+    """Read the sets of voxels of entries start..stop-1 of a sparse2d tree; each entry has ``expected`` (n,)."""
 
     def decode(data: NDArray[np.uint8], at: NDArray[np.int64], first: int) -> Sets:
-        with damaged(baskets.path, first, "voxels"):
+        with kernel_errors(baskets.path, first, "voxels"):
             return Sets(*_core.decode_voxels(data, at))
 
-    sets = _joined(baskets.read(start, stop, decode, n_threads))
+    sets = join(baskets.read(start, stop, decode, n_threads), NO_SETS)
     other = np.flatnonzero(sets.counts != expected)
     if len(other):
         entry = other[0]
@@ -106,7 +115,7 @@ def sets2d(baskets: Baskets, start: int, stop: int, expected: NDArray[np.int64],
 def sets3d(
     ids: Baskets, values: Baskets, start: int, stop: int, shape: tuple[int, int, int], n_threads: int
 ) -> Sets:
-    """Sets of voxels of the entries start..stop-1 of a sparse3d tree: one for each slice of (nz, ny, nx)."""
+    """Read the sets of voxels of entries start..stop-1 of a sparse3d tree, one per slice of ``shape`` (z, y, x)."""
     number, counts = numbers(ids, start, stop, np.dtype(">u8"), n_threads)
     value, n_values = numbers(values, start, stop, np.dtype(">f4"), n_threads)
     entry = np.repeat(np.arange(len(counts)), counts)
@@ -118,20 +127,8 @@ def sets3d(
             raise InputError(f"{ids.path}: entry {start + int(np.argmax(wrong))}: {what}, damaged file")
     z, number = np.divmod(number, np.uint64(area))
     owner = entry * slices + z.astype(np.int64)
-    if np.any(np.diff(owner) < 0):  # never in files of larcv, whose voxels are sorted
+    if np.any(np.diff(owner) < 0):  # never in files of larcv, which sorts voxels
         order = np.argsort(owner, kind="stable")
         owner, number, value = owner[order], number[order], value[order]
     offsets = np.searchsorted(owner, np.arange(len(counts) * slices + 1)).astype(np.int64)
     return Sets(np.full(len(counts), slices), offsets, number, value)
-
-
-def _joined(parts: Sequence[Sets]) -> Sets:
-    """Sets of entries one after another."""
-    ends = np.cumsum([0] + [len(part.id) for part in parts])
-    offsets = [part.offsets[1:] + end for part, end in zip(parts, ends, strict=False)]
-    return Sets(
-        np.concatenate([np.zeros(0, np.int64), *(part.counts for part in parts)]),
-        np.concatenate([np.zeros(1, np.int64), *offsets]),
-        np.concatenate([np.zeros(0, np.uint64), *(part.id for part in parts)]),
-        np.concatenate([np.zeros(0, np.float32), *(part.value for part in parts)]),
-    )

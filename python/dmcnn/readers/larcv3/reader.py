@@ -1,9 +1,8 @@
-"""LArCV3 HDF5 files: image2d (dense) and sparse2d (voxels) groups."""
+"""Reader of LArCV3 HDF5 files: image2d (dense) and sparse2d (voxels) groups, without LArCV."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import h5py
 import numpy as np
@@ -12,52 +11,38 @@ from numpy.typing import NDArray
 from dmcnn import _core
 from dmcnn._common.errors import InputError
 from dmcnn.formats import hdf5
-from dmcnn.formats.source import choose_producer, reading, split_name
+from dmcnn.formats.source import choose_producer, decoding_errors, split_name
 from dmcnn.images.sparse import EVENT, META, UNIT_CM, UNIT_UNKNOWN, UNIT_WIRE_TICK, UNSET
 from dmcnn.readers.base import Particles
-from dmcnn.readers.fit_to_window import Decoded, ImageFile, bounds, primary
+from dmcnn.readers.fit_to_window import Decoded, ImageFile, select_primaries
 from dmcnn.readers.image_choice import ImageTable, sizes
+from dmcnn.readers.larcv3.options import LArCV3Options, Product
 from dmcnn.readers.voxels import place
 
 UNSET_INT64 = 2**63 - 1
 EXTENTS = {"image2d": "image_extents", "sparse2d": "voxel_extents"}
 IMAGE_META = ("valid", "projection_id", "number_of_voxels", "origin", "image_sizes")
 ORIGIN = ("process", "trackid", "parent_trackid")
-CONTENT = {"image2d": "images", "sparse2d": "voxels"}
+CONTENT: dict[Product, str] = {"image2d": "images", "sparse2d": "voxels"}
 
 
 class LArCV3(ImageFile):
-    """One LArCV3 file; the arguments are those of ImageFile, ``product`` and ``axis0``.
+    """LArCV3 file.
 
-    A LArCV3 file does not say which of its axes is wire. dmcnn and the larcv2_to_larcv3 converter store axis
+    The file does not say which of its axes is wire. dmcnn and the larcv2_to_larcv3 converter store axis
     0 = row (tick); a file made with axis 0 = column (wire) needs ``axis0="col"``. The unit of the edges is an
     attribute ``unit`` of the group where dmcnn wrote the file, else unknown.
-
-    Args:
-        product: "image2d" or "sparse2d"; None = whichever the file holds, if it is only one.
-        axis0: what the first stored axis is.
     """
+
+    options_class = LArCV3Options
+    options: LArCV3Options
 
     magic = hdf5.MAGIC
 
-    def __init__(
-        self,
-        path: str | Path,
-        *,
-        product: Literal["image2d", "sparse2d"] | None = None,
-        axis0: Literal["row", "col"] = "row",
-        **choice: Any,
-    ) -> None:
-        if axis0 not in ("row", "col"):
-            raise InputError(f"axis0 = {axis0!r}, expected 'row' or 'col'")
-        if product is not None and product not in CONTENT:
-            raise InputError(f"product = {product!r}, expected 'image2d' or 'sparse2d'")
-        self._product, self._rows_first = product, axis0 == "row"
-        super().__init__(path, **choice)
-
     def _tables(self, producer: str | None) -> tuple[str, NDArray[Any], ImageTable]:
-        with hdf5.opened(self.path) as file:
-            self._product = product = self._product or self._only_product(file)
+        self._rows_first = self.options.axis0 == "row"
+        with hdf5.open_file(self.path) as file:
+            self._product = product = self.options.product or self._only_product(file)
             groups = hdf5.groups(file, product)
             producer = choose_producer(f"{self.path}: {product}", groups, producer, "producer")
             self._group = groups[producer]
@@ -67,7 +52,7 @@ class LArCV3(ImageFile):
             images = hdf5.table(file, f"{self._group}/{EXTENTS[product]}", "first", "N")
             meta = hdf5.table(file, f"{self._group}/image_meta", *IMAGE_META)
             length = len(hdf5.content(file, self._content))
-            with reading(f"{self.path}: {self._group}"):
+            with decoding_errors(f"{self.path}: {self._group}"):
                 stored = file[self._group].attrs.get("unit")
                 unit = next((unit for unit in (UNIT_CM, UNIT_WIRE_TICK) if stored == unit), UNIT_UNKNOWN)
         where = f"{self.path}: {self._group}"
@@ -75,14 +60,14 @@ class LArCV3(ImageFile):
             raise InputError(f"{where}: {len(extents)} entries, expected {len(events)} as /Events has")
         if len(meta) != len(images):
             raise InputError(f"{where}: {len(images)} images but {len(meta)} rows of image_meta")
-        hdf5.inside(f"{where}/extents", extents, len(images))
-        hdf5.inside(f"{where}/{EXTENTS[product]}", images, length)
-        order = hdf5.rows_of(extents)
+        hdf5.check_extents(f"{where}/extents", extents, len(images))
+        hdf5.check_extents(f"{where}/{EXTENTS[product]}", images, length)
+        order = hdf5.row_numbers(extents)
         images, meta = images[order], meta[order]
         counts = extents["N"].astype(np.int64)
         table = self._image_table(where, counts, meta, unit)
         self._first, self._n = images["first"].astype(np.int64), images["N"].astype(np.int64)
-        wrong = np.flatnonzero(table.there & (self._n != table.rows * table.cols))
+        wrong = np.flatnonzero(table.has_pixels & (self._n != table.rows * table.cols))
         if product == "image2d" and len(wrong):
             first = wrong[0]
             raise InputError(
@@ -91,15 +76,17 @@ class LArCV3(ImageFile):
             )
         return producer, events, table
 
-    def _only_product(self, file: h5py.File) -> Literal["image2d", "sparse2d"]:
-        with reading(str(self.path)):
+    def _only_product(self, file: h5py.File) -> Product:
+        """Return the only product of the file, image2d if it has none; InputError if it has both."""
+        with decoding_errors(str(self.path)):
             names = [split_name(name, "group") for name in file.get("Data", ())]
-        there = sorted({parts[0] for parts in names if parts and parts[0] in CONTENT})
-        if len(there) > 1:
-            raise InputError(f"{self.path}: holds both {' and '.join(there)}, say which with product")
-        return "sparse2d" if there == ["sparse2d"] else "image2d"
+        products = sorted({parts[0] for parts in names if parts and parts[0] in CONTENT})
+        if len(products) > 1:
+            raise InputError(f"{self.path}: holds both {' and '.join(products)}, choose one with product")
+        return "sparse2d" if products == ["sparse2d"] else "image2d"
 
     def _events(self, file: h5py.File) -> NDArray[Any]:
+        """Return the (n,) EVENT of all entries."""
         ids = hdf5.table(file, "Events/event_id", "run", "subrun", "event")
         if not len(ids):
             raise InputError(f"{self.path}: no entries")
@@ -113,11 +100,11 @@ class LArCV3(ImageFile):
     def _image_table(
         self, where: str, counts: NDArray[np.int64], stored: NDArray[Any], unit: int
     ) -> ImageTable:
-        """Rows and columns, and the edges, from image_meta whose arrays are (m, 2) in stored axis order."""
+        """Return the table of all images from the rows of image_meta (m,), whose axes are in stored order."""
         if stored["number_of_voxels"].shape[1:] != (2,) or stored["origin"].shape[1:] != (2,):
-            raise InputError(f"{where}/image_meta: images have not two axes")
+            raise InputError(f"{where}/image_meta: expected images of two axes")
         row, col = (0, 1) if self._rows_first else (1, 0)
-        valid = stored["valid"] != 0  # an image whose meta was never set is a shell
+        valid = stored["valid"] != 0  # an image whose meta is not set has no pixels
         number = np.where(valid[:, None], stored["number_of_voxels"], 0)
         rows, cols = sizes(where, number[:, row], number[:, col], counts)
         meta = np.zeros(len(stored), META)
@@ -130,19 +117,19 @@ class LArCV3(ImageFile):
 
     def _pixels(self, start: int, stop: int) -> Decoded:
         image = self._image[start:stop]
-        there = image >= 0
-        first, n = self._first[image[there]], self._n[image[there]]
-        with hdf5.opened(self.path) as file:
+        present = image >= 0
+        first, n = self._first[image[present]], self._n[image[present]]
+        with hdf5.open_file(self.path) as file:
             content = hdf5.content(file, self._content)
-            with reading(f"{self.path}: {self._group}: entries {start}..{stop - 1}"):
+            with decoding_errors(f"{self.path}: {self._group}: entries {start}..{stop - 1}"):
                 pixels, first = content.slices(first, n)
         starts = np.full(image.shape, -1, np.int64)
-        starts[there] = first
+        starts[present] = first
         rows, cols = self._rows[start:stop], self._cols[start:stop]
-        limits = bounds(self.adc_lo, self.adc_hi)
+        limits = self.options.limits
         if self._product == "sparse2d":
             counts = np.zeros(image.shape, np.int64)
-            counts[there] = n
+            counts[present] = n
             where = f"{self.path}: {self._group}"
             return place(
                 where,
@@ -164,16 +151,18 @@ class LArCV3(ImageFile):
         return decoded
 
     def pdg(self) -> Particles:
-        with hdf5.opened(self.path) as file:
+        with hdf5.open_file(self.path) as file:
             groups = hdf5.groups(file, "particle")
-            group = groups[choose_producer(f"{self.path}: particle", groups, self.particles, "particles")]
+            group = groups[
+                choose_producer(f"{self.path}: particle", groups, self.options.particles, "particles")
+            ]
             extents = hdf5.table(file, f"{group}/extents", "first", "N")
             table = hdf5.table(file, f"{group}/particles", "pdg", optional=ORIGIN)
         where = f"{self.path}: {group}"
         if len(extents) != len(self):
             raise InputError(f"{where}: {len(extents)} entries, expected {len(self)} as the images have")
-        hdf5.inside(f"{where}/extents", extents, len(table))
-        table = table[hdf5.rows_of(extents)]
-        there = table.dtype.names or ()
-        origin = (table[name] if name in there else None for name in ORIGIN)
-        return primary(extents["N"].astype(np.int64), table["pdg"], *origin)
+        hdf5.check_extents(f"{where}/extents", extents, len(table))
+        table = table[hdf5.row_numbers(extents)]
+        stored = table.dtype.names or ()
+        origin = (table[name] if name in stored else None for name in ORIGIN)
+        return select_primaries(extents["N"].astype(np.int64), table["pdg"], *origin)

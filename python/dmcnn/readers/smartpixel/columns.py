@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError, nearest
 from dmcnn._common.extras import need
-from dmcnn.formats.source import reading
+from dmcnn.formats.source import decoding_errors
 
 MAGIC = b"PAR1"
 CSV = ".csv"
@@ -25,27 +25,27 @@ CSV = ".csv"
 DECODED = 2**22
 """Bytes of columns decoded at a time."""
 MOST_ROWS = 2**27
-"""Rows of a file: more are a damaged number."""
+"""Rows of a file at most: a larger number is damaged."""
 HEADER = 2**20
 """Bytes of the first line of a csv file at most."""
 
 ONE_NUMBER = bytes([0x15, 4, 0x15, 16])
-"""Begin of the page of a dictionary of one float64: Thrift's compact form of page type 2 and of a size of 8 bytes."""
+"""First bytes of the page of a dictionary of one float64: page type 2 and size 8 bytes in Thrift's compact form."""
 SHORT = 128
-"""Bytes of the pages of a column that is nothing but one number."""
+"""Bytes of all pages of a column at most, if it repeats one number."""
 
 FLOATS = ("halffloat", "float", "double")
 INTEGERS = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 
 
 @dataclass(frozen=True)
-class Layout:
-    """What columns a file has, and how its rows can be read.
+class TableLayout:
+    """Columns of a file, and the blocks in which its rows are read.
 
     Attributes:
-        rows: of every block, which is read as a whole.
-        numbered: (k,) int64, increasing: the columns whose names are numbers, and which hold floating-point numbers.
-        others: type of every other column by its name.
+        rows: number of rows of every block.
+        numbered: (k,) int64, increasing: names of the columns of floating-point numbers whose names are numbers.
+        others: name -> type of every other column.
     """
 
     rows: tuple[int, ...]
@@ -53,8 +53,8 @@ class Layout:
     others: Mapping[str, str]
 
     @classmethod
-    def of(cls, where: str, rows: Sequence[int], columns: Sequence[tuple[str, str]]) -> Layout:
-        """Of a file of these columns (name, type); InputError if a name comes twice or there are no rows."""
+    def from_columns(cls, where: str, rows: Sequence[int], columns: Sequence[tuple[str, str]]) -> TableLayout:
+        """Return the layout of a file of these columns (name, type); InputError if a name occurs twice or no row."""
         numbered, others = [], {}
         for name, kind in columns:
             if kind in FLOATS and name.isdecimal() and name.isascii() and str(int(name)) == name:
@@ -73,7 +73,7 @@ class Layout:
 
 
 class Piece(NamedTuple):
-    """Some rows of some columns: the first row, the numbers of the columns, and the numbers in them."""
+    """Some rows of some columns: number of the first row, numbers of the columns, and their contents."""
 
     row: int
     columns: Sequence[int]
@@ -81,7 +81,7 @@ class Piece(NamedTuple):
 
 
 class Columns(ABC):
-    """One file; nothing of it is in memory but its layout. Objects can be pickled.
+    """File of columns; only its layout is in memory. Objects can be pickled.
 
     Attributes:
         path: the file.
@@ -89,29 +89,29 @@ class Columns(ABC):
     """
 
     path: Path
-    layout: Layout
+    layout: TableLayout
 
     @abstractmethod
     def pieces(self, block: int, names: Sequence[str]) -> Iterator[Piece]:
-        """A block of rows, the columns ``names``: each number once, those of a row in that order.
+        """Yield the columns ``names`` of a block of rows in pieces; within a row, columns are in that order.
 
-        A missing number is NaN. Columns that hold nothing but zeros in all rows may be left out.
+        A missing number is NaN. Columns that hold only zeros may be left out.
         """
 
     @abstractmethod
     def numbers(self, names: Sequence[str]) -> NDArray[np.float64]:
-        """(n, k) the columns ``names`` in all rows; a missing number is NaN."""
+        """Return (n, k) float64, the columns ``names`` in all rows; a missing number is NaN."""
 
     def close(self) -> None:  # noqa: B027 - a csv file is open only while it is read
-        """Let go of the open file."""
+        """Close the file."""
 
     @property
     def rows(self) -> int:
-        """Of all blocks."""
+        """Number of rows of all blocks."""
         return sum(self.layout.rows)
 
-    def missing(self, names: Sequence[str]) -> str:
-        """What is wrong with the first of ``names`` that is no column of numbers; else nothing."""
+    def fault(self, names: Sequence[str]) -> str:
+        """Return why the first of ``names`` that is no column of numbers cannot be read; "" if all can."""
         for name in names:
             kind = self.layout.others.get(name)
             if kind is None:
@@ -121,18 +121,19 @@ class Columns(ABC):
         return ""
 
 
-_LAYOUTS: dict[tuple[str, int, int], Layout] = {}
-"""By path, size and time of change, for the header of a parquet file of thousands of columns takes long."""
+_LAYOUTS: dict[tuple[str, int, int], TableLayout] = {}
+"""(path, size, time of change) -> layout: the header of a parquet file of thousands of columns takes long to read."""
 
 
 def open_columns(path: Path) -> Columns:
-    """The columns of a parquet or csv file; InputError if it is neither or damaged."""
+    """Open a parquet or csv file; InputError if it is neither or damaged."""
     with path.open("rb") as file:
         head = file.read(len(MAGIC))
     return Parquet(path) if head == MAGIC else Csv(path)
 
 
-def _layout(path: Path, make: Any) -> Layout:
+def _layout(path: Path, make: Any) -> TableLayout:
+    """Return the layout of a file, from memory or from ``make()``."""
     about = path.stat()
     key = str(path.resolve()), about.st_size, about.st_mtime_ns
     if key not in _LAYOUTS:
@@ -143,13 +144,13 @@ def _layout(path: Path, make: Any) -> Layout:
 
 
 class Parquet(Columns):
-    """A parquet file; its blocks are its row groups."""
+    """Parquet file; its blocks are its row groups."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._open: Any = None
         self._places: dict[str, int] = {}
-        self.layout = _layout(path, self._described)
+        self.layout = _layout(path, self._read_layout)
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_open": None, "_places": {}}
@@ -158,35 +159,37 @@ class Parquet(Columns):
         self._open, self._places = None, {}
 
     def _file(self) -> Any:
+        """Return the open pyarrow file."""
         if self._open is None:
             need("pyarrow.parquet")
-            with reading(str(self.path)), _no_collection():
+            with decoding_errors(str(self.path)), _no_collection():
                 self._open = _flat_file()(self.path, memory_map=True)
         return self._open
 
-    def _described(self) -> Layout:
+    def _read_layout(self) -> TableLayout:
+        """Read the layout from the metadata of the file."""
         file = self._file()
-        with reading(str(self.path)):
+        with decoding_errors(str(self.path)):
             about, schema = file.metadata, file.schema_arrow
             rows = [about.row_group(number).num_rows for number in range(about.num_row_groups)]
             kinds = [str(kind) for kind in schema.types]
-        return Layout.of(str(self.path), rows, list(zip(schema.names, kinds, strict=True)))
+        return TableLayout.from_columns(str(self.path), rows, list(zip(schema.names, kinds, strict=True)))
 
     def pieces(self, block: int, names: Sequence[str]) -> Iterator[Piece]:
         count = self.layout.rows[block]
         step = max(1, DECODED // (8 * max(count, 1)))
         where = f"{self.path}: row group {block}"
-        with reading(where):
-            filled = self._filled(block, names)
+        with decoding_errors(where):
+            filled = self._nonzero_columns(block, names)
         for first in range(0, len(filled), step):
             numbers = filled[first : first + step]
             wanted = [names[number] for number in numbers]
-            with reading(where):
+            with decoding_errors(where):
                 table = self._file().read_row_group(block, columns=wanted, use_threads=False)
             yield Piece(0, numbers, self._arrays(table, wanted, count))
 
-    def _filled(self, block: int, names: Sequence[str]) -> list[int]:
-        """Which of the columns may hold anything but zeros in a block."""
+    def _nonzero_columns(self, block: int, names: Sequence[str]) -> list[int]:
+        """Return the numbers of the columns that may hold anything but zeros in a block."""
         about = self._file().metadata.row_group(block)
         place = self._places = self._places or {name: n for n, name in enumerate(self._file().schema.names)}
         with self.path.open("rb", buffering=0) as file:
@@ -197,9 +200,9 @@ class Parquet(Columns):
             ]
 
     def _arrays(self, table: Any, names: Sequence[str], count: int) -> list[NDArray[np.float64]]:
-        """The columns of a table, which come in the order of the file."""
-        found = dict(zip(table.column_names, table.columns, strict=True))
-        arrays = [_array(found[name]) for name in names]
+        """Return the columns ``names`` of a table in this order; InputError if one has not ``count`` rows."""
+        columns = dict(zip(table.column_names, table.columns, strict=True))
+        arrays = [_array(columns[name]) for name in names]
         for name, array in zip(names, arrays, strict=True):
             if len(array) != count:
                 raise InputError(
@@ -208,19 +211,20 @@ class Parquet(Columns):
         return arrays
 
     def numbers(self, names: Sequence[str]) -> NDArray[np.float64]:
-        with reading(str(self.path)):
+        with decoding_errors(str(self.path)):
             table = self._file().read(columns=list(names), use_threads=False)
         return np.stack(self._arrays(table, names, self.rows), axis=1)
 
 
 class Csv(Columns):
-    """A csv file with the names in its first line; it is one block."""
+    """Csv file with the names in its first line; it is one block."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.layout = _layout(path, self._described)
+        self.layout = _layout(path, self._read_layout)
 
-    def _described(self) -> Layout:
+    def _read_layout(self) -> TableLayout:
+        """Read the names of the columns and count the rows."""
         with self.path.open("rb") as file:
             line = file.readline(HEADER)
             rows = sum(not line.isspace() for line in file)
@@ -230,14 +234,14 @@ class Csv(Columns):
             raise InputError(
                 f"{self.path}: begins with {line[:8]!r}, expected a parquet or csv file"
             ) from None
-        return Layout.of(str(self.path), [rows], [(name, "double") for name in names])
+        return TableLayout.from_columns(str(self.path), [rows], [(name, "double") for name in names])
 
     def pieces(self, block: int, names: Sequence[str]) -> Iterator[Piece]:
         arrow, csv = need("pyarrow"), need("pyarrow.csv")
         row = 0
         batches = self._batches(arrow, csv, names)
         while True:
-            with reading(str(self.path)):
+            with decoding_errors(str(self.path)):
                 batch = next(batches, None)
             if batch is None:
                 break
@@ -247,6 +251,7 @@ class Csv(Columns):
             raise InputError(f"{self.path}: {row} rows, expected {self.rows}, damaged file")
 
     def _batches(self, arrow: Any, csv: Any, names: Sequence[str]) -> Iterator[Any]:
+        """Yield pyarrow batches of the columns ``names``."""
         with csv.open_csv(
             self.path,
             csv.ReadOptions(use_threads=False, block_size=DECODED),
@@ -262,9 +267,9 @@ class Csv(Columns):
 
 @cache
 def _flat_file() -> Any:
-    """The type of open files: pyarrow's, quicker to open where thousands of columns are not nested.
+    """Return a subclass of pyarrow's ParquetFile that opens files of thousands of flat columns faster.
 
-    Without the method that this one stands in for, pyarrow would only be slower.
+    It overrides a private method; if pyarrow drops that method, files only open more slowly.
     """
     from pyarrow.parquet import ParquetFile
 
@@ -280,10 +285,10 @@ def _flat_file() -> Any:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Python's search for unused cycles waits.
+    """Suspend Python's cyclic garbage collection within the block.
 
-    The thousands of lists that describe the columns of a file would set it off, over all objects that there are; it
-    took a quarter of the time that small files take.
+    The thousands of lists that describe the columns of a file would trigger it; it took a quarter of the time of
+    reading small files.
     """
     was_on = gc.isenabled()
     gc.disable()
@@ -295,10 +300,10 @@ def _no_collection() -> Iterator[None]:
 
 
 def _all_zero(chunk: Any, file: int) -> bool:
-    """Whether the pages of a column in a row group surely hold zeros only; half of the pixels never see any charge.
+    """Return whether a column of a row group surely holds only zeros, as half of the pixels do.
 
-    Its statistics say nothing of NaN, so the dictionary of its numbers has to be of one; there is room for one page
-    besides, of 8 bytes a number if it does without the dictionary.
+    Statistics do not count NaN, so the column's dictionary must hold exactly one number. Within ``SHORT`` bytes there
+    is room for one more page, which without the dictionary would need 8 bytes per number.
     """
     if (
         not 0 < chunk.total_uncompressed_size <= SHORT
@@ -306,19 +311,23 @@ def _all_zero(chunk: Any, file: int) -> bool:
         or chunk.num_values < SHORT
     ):
         return False
-    found = chunk.statistics
-    if found is None or not (found.has_min_max and found.has_null_count) or found.null_count:
+    statistics = chunk.statistics
+    if (
+        statistics is None
+        or not (statistics.has_min_max and statistics.has_null_count)
+        or statistics.null_count
+    ):
         return False
-    if not found.min == 0 == found.max:
+    if not statistics.min == 0 == statistics.max:
         return False
     return os.pread(file, len(ONE_NUMBER), chunk.dictionary_page_offset) == ONE_NUMBER
 
 
 def _array(column: Any) -> NDArray[np.float64]:
-    """A pyarrow column, or a batch's array, as float64."""
+    """Convert a pyarrow column, or a batch's array, to float64; a missing number is NaN."""
     chunks = getattr(column, "chunks", None)
     array = column if chunks is None else chunks[0] if len(chunks) == 1 else column.combine_chunks()
-    found = array.to_numpy(zero_copy_only=False)
-    if found.dtype == object:  # of booleans or integers some of which are missing
-        found = np.array([np.nan if value is None else value for value in found], np.float64)
-    return np.asarray(found, np.float64)
+    values = array.to_numpy(zero_copy_only=False)
+    if values.dtype == object:  # booleans or integers, some of them missing
+        values = np.array([np.nan if value is None else value for value in values], np.float64)
+    return np.asarray(values, np.float64)

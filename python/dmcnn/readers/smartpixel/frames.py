@@ -1,4 +1,4 @@
-"""Charges of pixel frames in memory: only those that are not zero."""
+"""Charges of pixel frames as sparse columns in memory."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 from dmcnn.readers.smartpixel.columns import Piece
 
 LARGEST = float(np.finfo(np.float32).max)
-"""Charge [electrons]: what float32 cannot hold is as good as infinite."""
+"""Charge [electrons]: larger ones do not fit into float32 and count as infinite."""
 
 
 @dataclass(frozen=True)
 class Charges:
-    """Charges of n frames, zeros left out.
+    """Non-zero charges of n frames.
 
     Attributes:
         offsets: (n+1,) int64. Frame i owns ``index[offsets[i]:offsets[i+1]]`` and the same slice of value.
         index: (nnz,) number of the pixel, increasing in a frame; uint16 if that holds all, else int32.
-        value: (nnz,) charge: float64 [electrons], or float32, what has become of it.
-        bad: (n,) bool, frames with a charge that is NaN or infinite; they have no pixels here.
+        value: (nnz,) charge as float64 [electrons], or pixel value as float32.
+        bad: (n,) bool, True for frames with a NaN or infinite charge; they have no pixels here.
     """
 
     offsets: NDArray[np.int64]
@@ -36,74 +36,70 @@ class Charges:
 
     @property
     def nbytes(self) -> int:
-        """In memory."""
+        """Bytes in memory."""
         return self.offsets.nbytes + self.index.nbytes + self.value.nbytes + self.bad.nbytes
 
     def take(self, start: int, stop: int) -> Charges:
-        """Frames start..stop-1."""
+        """Return frames start..stop-1."""
         first, last = self.offsets[start], self.offsets[stop]
         offsets = self.offsets[start : stop + 1] - first
         return Charges(offsets, self.index[first:last], self.value[first:last], self.bad[start:stop])
 
-    def where(self, kept: NDArray[np.bool_]) -> Charges:
-        """Without the pixels that are not ``kept`` (nnz,)."""
-        if kept.all():
+    def select_pixels(self, mask: NDArray[np.bool_]) -> Charges:
+        """Return the pixels for which ``mask`` (nnz,) is True."""
+        if mask.all():
             return self
-        offsets = np.concatenate([[0], np.cumsum(kept)])[self.offsets]
-        return Charges(offsets, self.index[kept], self.value[kept], self.bad)
+        offsets = np.concatenate([[0], np.cumsum(mask)])[self.offsets]
+        return Charges(offsets, self.index[mask], self.value[mask], self.bad)
 
-    def of_frames(self, kept: NDArray[np.bool_]) -> Charges:
-        """Without the pixels of the frames that are not ``kept`` (n,)."""
-        if kept.all():
+    def select_frames(self, mask: NDArray[np.bool_]) -> Charges:
+        """Return all n frames, without pixels where ``mask`` (n,) is False."""
+        if mask.all():
             return self
-        return self.where(np.repeat(kept, np.diff(self.offsets)))
+        return self.select_pixels(np.repeat(mask, np.diff(self.offsets)))
 
 
-def joined(parts: Sequence[Charges]) -> Charges:
-    """Frames one after another."""
-    if len(parts) == 1:
-        return parts[0]
-    ends = np.cumsum([0] + [len(part.index) for part in parts])
-    offsets = [part.offsets[1:] + end for part, end in zip(parts, ends, strict=False)]
-    return Charges(
-        offsets=np.concatenate([np.zeros(1, np.int64), *offsets]),
-        index=np.concatenate([np.zeros(0, np.uint16), *(part.index for part in parts)]),
-        value=np.concatenate([np.zeros(0, np.float32), *(part.value for part in parts)]),
-        bad=np.concatenate([np.zeros(0, bool), *(part.bad for part in parts)]),
-    )
+NO_CHARGES = Charges(
+    np.zeros(1, np.int64), np.zeros(0, np.uint16), np.zeros(0, np.float32), np.zeros(0, bool)
+)
+"""Charges of zero frames."""
 
 
-def sparsified(pieces: Iterable[Piece], rows: int, columns: int) -> Charges:
-    """The charges of frames that are the rows of a table, and whose pixels are its columns.
+def charges_from_table(pieces: Iterable[Piece], rows: int, columns: int) -> Charges:
+    """Return the charges of frames stored as rows of a table whose columns are pixels.
 
     Args:
-        pieces: of the table, each of its numbers that is not zero once; the columns of a row in order.
-        rows, columns: of the table.
+        pieces: pieces of the table with all numbers that are not zero; within a row, columns are in order.
+        rows, columns: size of the table.
     """
     narrow = np.uint16 if columns <= 2**16 else np.int32
     short = (
         np.uint16 if rows <= 2**16 else np.int64
-    )  # numbers of 16 bits are sorted digit by digit: ten times as fast
+    )  # NumPy sorts 16-bit integers by radix: ten times as fast
     frames, indices, values = [np.zeros(0, short)], [np.zeros(0, narrow)], [np.zeros(0)]
     bad = np.zeros(rows, bool)
     for piece in pieces:
         hits = [(array != 0).nonzero()[0] for array in piece.arrays]
-        frame: NDArray[Any] = np.concatenate(hits, dtype=short, casting="unsafe")  # none is beyond the rows
+        frame: NDArray[Any] = np.concatenate(
+            hits, dtype=short, casting="unsafe"
+        )  # every number fits: it is below rows
         frame += np.int64(piece.row).astype(short)
-        value = np.concatenate([array.take(found) for array, found in zip(piece.arrays, hits, strict=True)])
+        value = np.concatenate(
+            [array.take(rows_hit) for array, rows_hit in zip(piece.arrays, hits, strict=True)]
+        )
         bad[frame[~(np.abs(value) <= LARGEST)]] = True
         frames.append(frame)
-        indices.append(np.repeat(np.array(piece.columns, narrow), [len(found) for found in hits]))
+        indices.append(np.repeat(np.array(piece.columns, narrow), [len(rows_hit) for rows_hit in hits]))
         values.append(value)
     frame = np.concatenate(frames)
     order = np.argsort(frame, kind="stable")
     offsets = np.concatenate([[0], np.cumsum(np.bincount(frame, minlength=rows))])
     index, value = (np.concatenate(parts).take(order) for parts in (indices, values))
-    return Charges(offsets, index, value, bad).of_frames(~bad)
+    return Charges(offsets, index, value, bad).select_frames(~bad)
 
 
-def noisy(charges: Charges, rms: float, size: int, seed: Sequence[int]) -> Charges:
-    """Charges with Gaussian noise [electrons] on each of ``size`` pixels of every frame that is not bad."""
+def add_noise(charges: Charges, rms: float, size: int, seed: Sequence[int]) -> Charges:
+    """Add Gaussian noise of ``rms`` [electrons] to each of ``size`` pixels of every frame that is not bad."""
     noise = np.random.default_rng(seed).standard_normal((len(charges), size), np.float32)
     dense = noise.astype(np.float64) * rms
     frame = np.repeat(np.arange(len(charges)), np.diff(charges.offsets))
@@ -115,29 +111,29 @@ def noisy(charges: Charges, rms: float, size: int, seed: Sequence[int]) -> Charg
     return Charges(offsets, index.astype(np.int32), dense[frame, index], charges.bad)
 
 
-class Kept:
-    """Charges that have been read once and will be read once more: those that fit into a budget of memory.
+class ChargeCache:
+    """Cache of charges that are read twice, within a budget of memory [bytes].
 
-    What does not fit is left out rather than what is there already: files are read in the same order again.
+    When it is full, new charges are not stored: files are read in the same order again, so the first are used first.
     """
 
     def __init__(self, budget: int) -> None:
         self.budget = budget
-        self._found: dict[Hashable, Charges] = {}
+        self._stored: dict[Hashable, Charges] = {}
 
     def put(self, key: Hashable, charges: Charges) -> None:
-        """Keep them, if there is room."""
-        if sum(one.nbytes for one in self._found.values()) + charges.nbytes <= self.budget:
-            self._found[key] = charges
+        """Store charges, if there is room."""
+        if sum(other.nbytes for other in self._stored.values()) + charges.nbytes <= self.budget:
+            self._stored[key] = charges
 
     def take(self, key: Hashable) -> Charges | None:
-        """Those of a key, which are then no longer kept."""
-        return self._found.pop(key, None)
+        """Remove and return the charges of a key; None if they are not stored."""
+        return self._stored.pop(key, None)
 
     def clear(self) -> None:
-        """Let go of all."""
-        self._found.clear()
+        """Remove all charges."""
+        self._stored.clear()
 
 
-KEPT = Kept(2**28)
-"""Charges from which standardisation has been fitted, until they are read."""
+CHARGE_CACHE = ChargeCache(2**28)
+"""Charges that standardisation was fitted to, until they are read for training."""

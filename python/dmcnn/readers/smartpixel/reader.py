@@ -1,13 +1,12 @@
-"""Frames of the charge that a track leaves in a small window of pixels, as published for smart pixel sensors.
+"""Reader of pixel frames: charge that a track leaves in a small window of pixels, as published for smart pixels.
 
 A table has a row per track and a column per pixel and time slice, named by its number t * H * W + y * W + x: parquet
-or csv files ``recon3D*`` of all slices, ``recon2D*`` of the last one. What is known of the tracks is in files
-``labels*`` of as many rows, or in more columns of the same table. Rows belong together by their position.
+or csv files ``recon3D*`` of all slices, ``recon2D*`` of the last one. The true track parameters are in files
+``labels*`` of as many rows in the same order, or in more columns of the same table.
 """
 
 from __future__ import annotations
 
-import inspect
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -18,95 +17,41 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from dmcnn._common.columns import join
 from dmcnn._common.errors import InputError
-from dmcnn.formats.source import existing
-from dmcnn.images.sparse import EVENT, META, NO_IMAGE, UNIT_PIXEL, UNSET, SparseImages
+from dmcnn.detectors.smartpixel import AT_EDGE, UNITS
+from dmcnn.formats.source import existing_file
+from dmcnn.images.sparse import META, NO_IMAGE, UNIT_PIXEL, SparseImages, unset_events
 from dmcnn.readers.base import EventFile
-from dmcnn.readers.smartpixel.charge import Fit, Kind, Scale
+from dmcnn.readers.smartpixel.charge import Fit, image_values
 from dmcnn.readers.smartpixel.columns import CSV, MAGIC
-from dmcnn.readers.smartpixel.frames import Charges, joined, noisy
+from dmcnn.readers.smartpixel.frames import NO_CHARGES, Charges, add_noise
+from dmcnn.readers.smartpixel.options import SmartPixelOptions
 from dmcnn.readers.smartpixel.tracks import PixelTable
 
-AT_EDGE = "chargeOriginal_atEdge"
-"""The column of the charge that a cluster has at the border of its window [electrons]."""
-
-UNITS = {
-    **dict.fromkeys(("x-entry", "y-entry", "z-entry", "x-midplane", "y-midplane"), "µm"),
-    **dict.fromkeys(("y-local", "z-global"), "mm"),
-    **dict.fromkeys(("hit_time", "adjusted_hit_time"), "ns"),
-    **dict.fromkeys((AT_EDGE, "number_eh_pairs"), "electrons"),
-    "pt": "GeV",
-}
-"""Of the labels that have one."""
-
 STRIDE = 2048
-"""Frames made from charges at a time; the noise of so many comes from a generator of their own."""
+"""Frames computed at a time; each stride has its own generator of noise."""
 
 
-class SmartPixel(EventFile):
-    """One file of pixel frames. Objects can be pickled for worker processes.
+class SmartPixelFile(EventFile):
+    """File of pixel frames.
 
-    Images are (slices, rows = y, columns = x). Events have no ids: ``entry`` is the row. A row with a charge that is
-    NaN or infinite in a slice that is used, or that is not contained, is an entry without image.
-
-    Args:
-        path: a parquet or csv file.
-        slices: numbers of the time slices, in the order of the channels; None = all there are.
-        window: [rows, columns]; None = 13 x 21 or 16 x 16, whichever the number of columns is a multiple of.
-        charge: "electrons" as stored; "standardised": u = sign(x) log2(1 + |x|) becomes (u - charge_mean) /
-            charge_std, divided by ``charge_high`` above zero and by ``charge_low`` below, and no charge stays 0;
-            "digitised": how many of ``charge_thresholds`` it reaches.
-        charge_mean, charge_std: of u in training files, see ``fit_charge``.
-        charge_high, charge_low: divisors.
-        charge_percentile: these are such percentiles of the training files, and ``charge_clip`` is fitted too.
-        charge_clip: [min, max] of standardised charges; None = no limits.
-        charge_bits: standardised charges are rounded, half to even, to 2^bits steps from -1 to just below 1.
-        charge_noise: rms of Gaussian noise on every pixel and slice [electrons]; fixed by row and ``charge_seed``.
-        charge_thresholds: of the levels [electrons].
-        contained: only clusters with less charge at the border of their window [electrons].
-
-    Raises:
-        InputError: one line naming the file, what was found and what was expected.
+    Images are (slices, rows = y, columns = x). Events have no ids: ``entry`` is the row. An entry has no image if a
+    charge in one of the chosen slices is NaN or infinite, or if its cluster is not contained.
     """
 
+    options_class = SmartPixelOptions
+    options: SmartPixelOptions
+    axis0 = "time"
     keeps = False
-    """Whether charges that have been read stay in memory, if there is room, until the file is read again."""
+    """Whether charges stay in memory, if there is room, until the file is read again."""
 
-    def __init__(
-        self,
-        path: str | Path,
-        *,
-        slices: Sequence[int] | None = None,
-        window: Sequence[int] | None = None,
-        charge: Kind = "electrons",
-        charge_mean: float | None = None,
-        charge_std: float | None = None,
-        charge_high: float = 1.7,
-        charge_low: float = 2.5,
-        charge_percentile: float | None = None,
-        charge_clip: Sequence[float] | None = None,
-        charge_bits: int | None = None,
-        charge_noise: float = 0.0,
-        charge_seed: int = 0,
-        charge_thresholds: Sequence[float] = (400.0, 1000.0, 2000.0),
-        contained: float | None = None,
-    ) -> None:
-        self.path = existing(path)
-        self.scale = Scale(
-            charge, charge_mean, charge_std, charge_high, charge_low, charge_percentile, charge_clip, charge_bits,
-            charge_thresholds,
-        )  # fmt: skip
-        if not 0 <= charge_noise < np.inf or charge_seed < 0:
-            raise InputError(
-                f"charge_noise = {charge_noise}, charge_seed = {charge_seed}: expected 0 or more"
-            )
-        self._noise, self._seed, self._contained = charge_noise, charge_seed, contained
-        self._table = PixelTable.of(self.path, slices, window)
+    def __init__(self, path: str | Path, options: SmartPixelOptions | None = None, **given: Any) -> None:
+        super().__init__(existing_file(path), options, **given)
+        options, contained = self.options, self.options.contained
+        self._table = PixelTable.open(self.path, options.slices, options.window)
         self.shape = self._table.shape
-        self.events = np.zeros(self._table.charges.rows, EVENT)
-        for field in ("run", "subrun", "event"):
-            self.events[field] = UNSET
-        self.events["entry"] = np.arange(len(self.events))
+        self.events = unset_events(self._table.charges.rows)
         self._ends = np.cumsum([0, *self._table.charges.layout.rows])
         self._read, self._bad, self._left_out = np.zeros((3, len(self.events)), bool)
         if contained is not None:
@@ -124,6 +69,50 @@ class SmartPixel(EventFile):
     def close(self) -> None:
         self._forget()
         self._table.close()
+
+    @classmethod
+    def fit(
+        cls, files: Sequence[str | Path], *, between: Sequence[int] | None = None, **given: Any
+    ) -> dict[str, Any]:
+        """Return the options that standardise charges, fitted to training files; none if all are given.
+
+        Every file has the same weight: mean and variance of u are averages over the files. Charges stay in memory,
+        as far as there is room, until they are read.
+
+        Args:
+            files: the training files.
+            between: only entries ``between[0]`` to ``between[1] - 1`` of every file; None = all.
+            given: options by name; options of other formats are ignored.
+
+        Raises:
+            InputError: an invalid file or option, or a file without charge.
+        """
+        options = SmartPixelOptions(
+            **{name: given[name] for name in given.keys() & cls.options_class.names()}
+        )
+        if not options.missing:
+            return {}
+        fit = Fit(options.charge_percentile)
+        for path in tqdm(files, unit="file", desc="charges", disable=None):
+            reader = cls(path, options)
+            reader.keeps = True
+            start, stop = between or (0, len(reader))
+            parts = reader.charges(start, min(stop, len(reader)))
+            if not fit.add(part.value.astype(np.float64, copy=False) for part in parts):
+                raise InputError(f"{reader.path}: no charge in the entries that count")
+            reader.close()
+        if not files:
+            raise InputError("no training file to fit charges to")
+        return fit.options()
+
+    def as_drawn(self) -> SmartPixelFile:
+        """Return a reader of the charges in electrons."""
+        if self.options.charge == "electrons":
+            return self
+        given = self.options.given().items()
+        return SmartPixelFile(
+            self.path, **{name: value for name, value in given if not name.startswith("charge")}
+        )
 
     @property
     def modified(self) -> int:
@@ -145,33 +134,36 @@ class SmartPixel(EventFile):
 
     def read(self, start: int = 0, stop: int | None = None) -> SparseImages:
         stop = self._until(start, stop)
-        if self.scale.missing:
+        if self.options.missing:
             raise InputError(
-                f"{self.path}: charge = 'standardised' needs {', '.join(self.scale.missing)}: give what training "
-                "files have, as dmcnn.readers.smartpixel.reader.fit_charge finds it"
+                f"{self.path}: charge = 'standardised' needs {', '.join(self.options.missing)}, see "
+                "SmartPixelFile.fit(training files)"
             )
-        made = joined([self._made(block, n).take(i, j) for block, n, i, j in self._parts(start, stop)])
+        values = join(
+            [self._values(block, n).take(i, j) for block, n, i, j in self._parts(start, stop)], NO_CHARGES
+        )
         self._read[start:stop] = True
         return SparseImages(
-            offsets=made.offsets,
-            index=made.index.astype(np.int32),
-            value=made.value.astype(np.float32),
+            offsets=values.offsets,
+            index=values.index.astype(np.int32),
+            value=values.value.astype(np.float32),
             shape=self.shape,
             events=self.events[start:stop].copy(),
             meta=self._meta((self._bad | self._left_out)[start:stop]),
+            axis0=self.axis0,
         )
 
     def cluster_sizes(self, start: int = 0, stop: int | None = None) -> NDArray[np.int64]:
         stop = self._until(start, stop)
         size = self.shape[1] * self.shape[2]
-        found = np.zeros((stop - start, size), bool)
-        charges = joined(list(self.charges(start, stop)))
-        found[np.repeat(np.arange(stop - start), np.diff(charges.offsets)), charges.index % size] = True
-        sizes: NDArray[np.int64] = found.sum(axis=1, dtype=np.int64)
+        active = np.zeros((stop - start, size), bool)
+        charges = join(list(self.charges(start, stop)), NO_CHARGES)
+        active[np.repeat(np.arange(stop - start), np.diff(charges.offsets)), charges.index % size] = True
+        sizes: NDArray[np.int64] = active.sum(axis=1, dtype=np.int64)
         return sizes
 
     def charges(self, start: int, stop: int) -> Iterator[Charges]:
-        """Charges [electrons] of entries start..stop-1, noise included, in several parts."""
+        """Yield the charges [electrons] of entries start..stop-1, with noise, in several parts."""
         for block, stride, first, last in self._parts(start, stop):
             yield self._electrons(block, stride).take(first, last)
 
@@ -180,22 +172,15 @@ class SmartPixel(EventFile):
         not_contained = self._left_out & ~self._bad
         for rows, words in (
             (self._bad, "hold a charge that is NaN or infinite"),
-            (not_contained, f"are not contained ({AT_EDGE} < {self._contained})"),
+            (not_contained, f"are not contained ({AT_EDGE} < {self.options.contained})"),
         ):
             count = int((self._read & rows).sum())
             if count:
                 lines.append(f"{self.path}: {count} entries {words}: no image")
         return lines
 
-    def _until(self, start: int, stop: int | None) -> int:
-        """The end of a range of entries, once they are there."""
-        stop = len(self) if stop is None else stop
-        if not 0 <= start <= stop <= len(self):
-            raise ValueError(f"{self.path}: entries {start}..{stop} asked for, it has {len(self)}")
-        return stop
-
     def _parts(self, start: int, stop: int) -> Iterator[tuple[int, int, int, int]]:
-        """Block, stride in it, and first and last frame in that, which together are entries start..stop-1."""
+        """Yield (block, stride, first frame, end frame) of the parts that make up entries start..stop-1."""
         block = int(np.searchsorted(self._ends, start, side="right")) - 1
         while start < stop:
             begin, end = int(self._ends[block]), int(self._ends[block + 1])
@@ -208,80 +193,45 @@ class SmartPixel(EventFile):
             block += 1
 
     def _whole(self, block: int) -> Charges:
-        """All charges of a block; those of the last one stay in memory."""
+        """Return all charges of a block; the last block stays in memory."""
         if self._block is None or self._block[0] != block:
-            self._forget()  # before the next one is read
+            self._forget()  # before the next block takes memory
             self._block = block, self._table.read(block)
         return self._block[1]
 
     def _forget(self) -> None:
+        """Drop the last block and stride, or move the block to the cache."""
         if self.keeps and self._block is not None:
             self._table.keep(*self._block)
         self._block = self._stride = None
 
     def _electrons(self, block: int, stride: int) -> Charges:
-        """The charges of a stride that count, with noise if there is any."""
+        """Return the charges [electrons] of the contained clusters of a stride, with noise."""
         whole = self._whole(block)
         first = stride * STRIDE
-        found = whole.take(first, min(first + STRIDE, len(whole)))
-        rows = slice(int(self._ends[block]) + first, int(self._ends[block]) + first + len(found))
-        self._bad[rows] = found.bad
-        if self._noise:
+        charges = whole.take(first, min(first + STRIDE, len(whole)))
+        rows = slice(int(self._ends[block]) + first, int(self._ends[block]) + first + len(charges))
+        self._bad[rows] = charges.bad
+        if self.options.charge_noise:
             file = zlib.crc32(self.path.name.encode())
             size = int(np.prod(self.shape))
-            found = noisy(found, self._noise, size, [self._seed, file, block, stride])
-        return found if self._contained is None else found.of_frames(~self._left_out[rows])
+            seed = [self.options.charge_seed, file, block, stride]
+            charges = add_noise(charges, self.options.charge_noise, size, seed)
+        return charges if self.options.contained is None else charges.select_frames(~self._left_out[rows])
 
-    def _made(self, block: int, stride: int) -> Charges:
-        """What becomes of the charges of a stride; that of the last one stays in memory."""
+    def _values(self, block: int, stride: int) -> Charges:
+        """Return the pixel values of a stride; the last stride stays in memory."""
         if self._stride is None or self._stride[0] != (block, stride):
-            found = self._electrons(block, stride)
-            value = self.scale.values(found.value.astype(np.float64, copy=False))
-            self._stride = (block, stride), replace(found, value=value).where(value != 0)
+            charges = self._electrons(block, stride)
+            value = image_values(charges.value.astype(np.float64, copy=False), self.options)
+            self._stride = (block, stride), replace(charges, value=value).select_pixels(value != 0)
         return self._stride[1]
 
     def _meta(self, absent: NDArray[np.bool_]) -> NDArray[Any]:
-        """(n, C) META; the plane is the number of the slice."""
-        one = np.zeros((1, self.shape[0]), META)
-        one["unit"], one["plane"] = UNIT_PIXEL, self._table.slices
-        one["y_max"], one["x_max"] = self.shape[1:]
-        meta = np.repeat(one, len(absent), axis=0)
+        """Return (n, C) META; the plane is the number of the slice, or NO_IMAGE where ``absent`` (n,) is True."""
+        row = np.zeros((1, self.shape[0]), META)
+        row["unit"], row["plane"] = UNIT_PIXEL, self._table.slices
+        row["y_max"], row["x_max"] = self.shape[1:]
+        meta = np.repeat(row, len(absent), axis=0)
         meta["plane"][absent] = NO_IMAGE
         return meta
-
-
-_ARGUMENTS = set(inspect.signature(SmartPixel).parameters) - {"path"}
-
-
-def fit_charge(
-    paths: Sequence[str | Path], *, between: Sequence[int] | None = None, **arguments: Any
-) -> dict[str, float | list[float]]:
-    """The arguments of SmartPixel that are still missing to standardise charges, from training files.
-
-    Every file counts the same: mean and variance of u are those of each file, averaged. Charges stay in memory, as
-    far as there is room, until they are read.
-
-    Args:
-        paths: the training files.
-        between: only entries ``between[0]`` to ``between[1] - 1`` of every file; None = all.
-        arguments: those of SmartPixel; with "electrons" or "digitised" nothing is missing. What is meant for other
-            formats is left aside.
-
-    Raises:
-        InputError: as SmartPixel; or a file has no charge.
-    """
-    taken = {name: value for name, value in arguments.items() if name in _ARGUMENTS}
-    fit: Fit | None = None
-    readers = (SmartPixel(path, **{"charge": "standardised"} | taken) for path in paths)
-    for reader in tqdm(readers, total=len(paths), unit="file", desc="charges", disable=None):
-        if not reader.scale.missing:
-            return {}
-        fit, reader.keeps = fit or Fit(reader.scale.percentile), True
-        start, stop = between or (0, len(reader))
-        parts = reader.charges(start, min(stop, len(reader)))
-        if not fit.add(part.value.astype(np.float64, copy=False) for part in parts):
-            raise InputError(f"{reader.path}: no charge in the entries that count")
-        reader.close()
-    if fit is None:
-        raise InputError("no training file to fit charges to")
-    return fit.arguments()

@@ -1,4 +1,4 @@
-"""Liquid argon as charged particles and photons see it: stopping power, range, recombination, attenuation.
+"""Liquid argon: stopping power, range and scattering of charged particles, recombination, photon interactions.
 
 Units: MeV, cm, µs, kV/cm. Formulas and constants: Particle Data Group, "Passage of particles through matter"
 and "Atomic and nuclear properties of materials" (liquid argon).
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Floats: TypeAlias = NDArray[np.float64]
 
 ELECTRON, PHOTON, MUON, PION, KAON, PROTON = 11, 22, 13, 211, 321, 2212
-"""PDG codes; the sign of the charge leaves no trace without a magnetic field, so only one of each is used."""
+"""PDG codes; without a magnetic field the sign of the charge has no effect, so only one of each pair is used."""
 
 MASS = {ELECTRON: 0.51100, PHOTON: 0.0, MUON: 105.658, PION: 139.570, KAON: 493.677, PROTON: 938.272}
 """Rest mass [MeV]."""
@@ -34,27 +34,27 @@ _ELECTRON_RADIUS = 2.81794e-13  # cm
 
 
 def beta2(kinetic: Floats, mass: Floats | float) -> Floats:
-    """Squared velocity, in units of c², of particles of ``kinetic`` energy and rest ``mass`` [MeV]."""
+    """Return the squared velocity, in units of c², of particles of ``kinetic`` energy and rest ``mass`` [MeV]."""
     return 1.0 - (mass / (kinetic + mass)) ** 2
 
 
 def largest_transfer(kinetic: Floats, mass: Floats | float) -> Floats:
-    """Largest kinetic energy [MeV] that a heavy particle can hand to an atomic electron in one collision."""
+    """Return the largest kinetic energy [MeV] that a heavy particle transfers to an electron in one collision."""
     m, gamma = MASS[ELECTRON], 1.0 + kinetic / mass
     transfer: Floats = 2 * m * (gamma**2 - 1) / (1 + 2 * gamma * m / mass + (m / mass) ** 2)
     return transfer
 
 
 def transfer_rate(kinetic: Floats, mass: Floats | float, cut: float) -> Floats:
-    """Collisions above ``cut`` [MeV] per cm of track by Rutherford's 1/T² law, up to the largest transfer."""
+    """Return the collisions per cm that transfer more than ``cut`` [MeV], by Rutherford's 1/T² law."""
     most = np.maximum(largest_transfer(kinetic, mass), cut)
     return 0.5 * _K / beta2(kinetic, mass) * (1 / cut - 1 / most)
 
 
 def stopping_power(kinetic: Floats, mass: Floats | float, cut: float = np.inf) -> Floats:
-    """Mean energy loss [MeV/cm] of a heavy particle of charge 1 in collisions that transfer less than ``cut``.
+    """Return the mean energy loss [MeV/cm] of a heavy particle of charge 1.
 
-    The Bethe formula with density correction; without ``cut`` the whole mean, with it the restricted one.
+    Bethe formula with density correction; restricted to collisions that transfer less than ``cut`` [MeV].
     """
     b2 = beta2(kinetic, mass)
     bg2 = b2 / (1 - b2)
@@ -69,7 +69,7 @@ def stopping_power(kinetic: Floats, mass: Floats | float, cut: float = np.inf) -
 
 @lru_cache(maxsize=1)
 def _range_table() -> tuple[Floats, Floats]:
-    """Kinetic energy and range, both divided by the mass [1, cm/MeV]: nearly the same for all heavy particles."""
+    """Return kinetic energy and range, both divided by the mass [1, cm/MeV]: nearly equal for all heavy particles."""
     mass = MASS[PROTON]
     kinetic = mass * np.geomspace(1e-3, 300.0, 800)
     slowness = 1 / stopping_power(kinetic, mass)
@@ -79,13 +79,13 @@ def _range_table() -> tuple[Floats, Floats]:
 
 
 def csda_range(kinetic: Floats, mass: Floats | float) -> Floats:
-    """Range [cm] in the continuous-slowing-down approximation."""
+    """Return the range [cm] in the continuous-slowing-down approximation."""
     energies, ranges = _range_table()
     return np.interp(kinetic / mass, energies, ranges) * mass
 
 
 def energy_at_range(residual: Floats, mass: Floats | float) -> Floats:
-    """Kinetic energy [MeV] of a particle that will stop after ``residual`` cm; 0 at the end."""
+    """Return the kinetic energy [MeV] of a particle with ``residual`` range [cm]."""
     energies, ranges = _range_table()
     x = residual / mass
     below = energies[0] * x / ranges[0]
@@ -93,7 +93,7 @@ def energy_at_range(residual: Floats, mass: Floats | float) -> Floats:
 
 
 def moyal(shape: tuple[int, ...], rng: np.random.Generator) -> Floats:
-    """Moyal variates of unit scale and mean 0: the analytic likeness of Landau's energy-loss straggling.
+    """Draw Moyal variates of unit scale and mean 0, an analytic approximation of Landau straggling.
 
     J. E. Moyal, Phil. Mag. 46 (1955) 263: exp(-x) is chi-square distributed with one degree of freedom.
     """
@@ -104,11 +104,11 @@ def moyal(shape: tuple[int, ...], rng: np.random.Generator) -> Floats:
 def straggle(
     mean: Floats, length: Floats | float, b2: Floats, most: Floats, rng: np.random.Generator
 ) -> Floats:
-    """Energy deposits [MeV] that fluctuate about ``mean`` over ``length`` cm for particles of velocity² ``b2``.
+    """Draw energy deposits [MeV] about ``mean`` over ``length`` [cm] for particles of squared velocity ``b2``.
 
-    The Moyal scale is 1.12 ξ, which gives Landau's full width at half maximum, 4.02 ξ; where collisions of at
-    most ``most`` MeV are many, the smaller Gaussian width sqrt(ξ·most·(1 - β²/2)) takes its place. Never less
-    than a quarter of the mean.
+    The Moyal scale is 1.12 ξ, which gives Landau's full width at half maximum, 4.02 ξ. Where collisions of at most
+    ``most`` MeV are many, the Gaussian width sqrt(ξ·most·(1 - β²/2)) is smaller and replaces it. A deposit is at
+    least a quarter of the mean.
     """
     xi = 0.5 * _K * length / b2
     scale = np.minimum(1.12 * xi, np.sqrt(xi * most * (1 - b2 / 2)) / (np.pi / np.sqrt(2)))
@@ -117,16 +117,16 @@ def straggle(
 
 
 def scattering_angle(momentum: Floats, b2: Floats, length: float) -> Floats:
-    """Highland's projected multiple-scattering angle [rad] over ``length`` cm, at ``momentum`` [MeV/c].
+    """Return Highland's projected multiple-scattering angle [rad] over ``length`` [cm] at ``momentum`` [MeV/c].
 
-    The logarithmic term is left out: over many short steps it would count one by one what belongs to the sum.
+    The logarithmic term is omitted: it is for the whole path, and many short steps would each apply it.
     """
     angle: Floats = 13.6 / (np.sqrt(b2) * momentum) * np.sqrt(length / RADIATION_LENGTH)
     return np.minimum(angle, 1.0)
 
 
 def surviving_charge(loss: Floats, field: float) -> Floats:
-    """Fraction of the ionisation that escapes recombination, for dE/dx = ``loss`` [MeV/cm] in ``field`` [kV/cm].
+    """Return the fraction of ionisation that escapes recombination, for dE/dx = ``loss`` [MeV/cm], ``field`` [kV/cm].
 
     Birks' law with ICARUS' constants (S. Amoruso et al., Nucl. Instrum. Meth. A 523 (2004) 275).
     """
@@ -134,7 +134,7 @@ def surviving_charge(loss: Floats, field: float) -> Floats:
 
 
 def compton_rate(energy: Floats) -> Floats:
-    """Compton scatterings per cm of a photon of ``energy`` MeV (Klein and Nishina, free electrons)."""
+    """Return the Compton scatterings per cm of a photon of ``energy`` [MeV] (Klein and Nishina, free electrons)."""
     k = energy / MASS[ELECTRON]
     log = np.log1p(2 * k)
     first = (1 + k) / k**2 * (2 * (1 + k) / (1 + 2 * k) - log / k)
@@ -143,10 +143,10 @@ def compton_rate(energy: Floats) -> Floats:
 
 
 def pair_rate(energy: Floats) -> Floats:
-    """Pair conversions per cm of a photon of ``energy`` MeV.
+    """Return the pair conversions per cm of a photon of ``energy`` [MeV].
 
     7/9 per radiation length, times a fit to the parametrised Bethe-Heitler cross-section of Geant4's physics
-    manual in argon: 2 % off above 10 MeV; below 5 MeV, where Compton scattering rules, 0.03 too high.
+    manual in argon: within 2 % above 10 MeV; 0.03 too high below 5 MeV, where Compton scattering dominates.
     """
     threshold = 2 * MASS[ELECTRON]
     reduction = np.clip(1 - threshold / energy, 0, None) / (1 + (30 / energy) ** 0.77)

@@ -1,4 +1,4 @@
-"""The built-in sample: e+e- pairs of dark tridents among neutrino interactions and cosmic muons."""
+"""Dark-trident sample: e+e- pairs of dark tridents among neutrino interactions and cosmic muons."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from functools import partial
 from math import inf
 
-from dmcnn._common.errors import InputError
+from dmcnn.detectors.lartpc import ROWS, WIRES
 from dmcnn.images.sparse import SparseImages
 from dmcnn.simulation.lartpc import generators
 from dmcnn.simulation.lartpc.argon import ELECTRON, MASS
-from dmcnn.simulation.lartpc.detector import ROWS, WIRES
-from dmcnn.simulation.lartpc.events import Recipe, images
+from dmcnn.simulation.lartpc.events import EventModel, images
 from dmcnn.simulation.lartpc.response import Response
+from dmcnn.simulation.ranges import check
 
 SIGNAL_RUN, NEUTRINO_RUN, COSMIC_RUN = 100, 200, 300
-"""Run numbers tell the kinds of event apart: 100 is the signal, as in DM-CNN's files."""
+"""Run numbers of the kinds of event; 100 is the signal, as in DM-CNN's files."""
 
 
 def dark_trident(
@@ -41,7 +41,7 @@ def dark_trident(
     noise: float = 2.8,
     zero_suppression: float = 7.0,
 ) -> Iterator[SparseImages]:
-    """Images of the collection plane of a MicroBooNE-like detector around a vertex, in shuffled order.
+    """Simulate images of the collection plane of a MicroBooNE-like detector around a vertex, in random order.
 
     Event i of a seed is the same whatever the number of events and the batch size. The run number is
     ``SIGNAL_RUN``, ``NEUTRINO_RUN`` or ``COSMIC_RUN``; images carry no label.
@@ -49,30 +49,31 @@ def dark_trident(
     Args:
         events: number of events.
         seed: not negative.
-        batch: images a batch.
+        batch: images per batch.
         xdim, ydim: width [wires] and height [rows of 6 ticks] of an image.
-        vertex_jitter: rms distance of the vertex from the middle, on each axis [pixels].
+        vertex_jitter: rms distance of the vertex from the centre, along each axis [pixels].
         signal_fraction: probability of an event to be a dark trident.
-        dark_photon_mass: [MeV]; with the energy it sets the opening angle of the pair.
+        dark_photon_mass: mass [MeV]; with the energy it sets the opening angle of the pair.
         dark_photon_energy: mean kinetic energy [MeV].
-        angular_spread: of the dark photon's flight about the beam, rms in each projection [rad].
-        cosmic_fraction: of the background: a cosmic muon at the vertex; the rest are neutrino interactions.
-        stopping_fraction: of these muons: they stop at the vertex, and most decay there.
+        angular_spread: rms angle of the dark photon to the beam in each projection [rad].
+        cosmic_fraction: fraction of the background with a cosmic muon at the vertex; the rest are neutrino
+            interactions.
+        stopping_fraction: fraction of these muons that stop at the vertex; most decay there.
         charged_current: fraction of the neutrino interactions with a muon.
         neutral_pions: mean number of neutral pions of a neutrino interaction.
-        cosmic_flux: of the muons laid over every event, through a horizontal plane [1/(cm² min)].
+        cosmic_flux: flux through a horizontal plane of the muons that overlay every event [1/(cm² min)].
         gain: ADC counts per MeV of ionisation that escapes recombination.
-        lifetime: of drifting electrons [µs].
+        lifetime: lifetime of drifting electrons [µs].
         shaping: Gaussian width of the deconvolved pulse [ticks].
         noise: rms in a pixel [ADC].
-        zero_suppression: pixels below it are not stored [ADC].
+        zero_suppression: pixels below are set to 0 [ADC].
 
     Raises:
-        InputError: an argument is out of its range; raised at once, one line for each fault.
+        InputError: arguments outside their ranges, one line each; raised by the call, not by the first batch.
     """
-    _check(locals())
+    check(locals(), _RANGES)
     background = 1 - signal_fraction
-    recipe = Recipe(
+    model = EventModel(
         rows=ydim,
         columns=xdim,
         jitter=vertex_jitter,
@@ -92,7 +93,7 @@ def dark_trident(
         response=Response(gain, lifetime, shaping, noise, zero_suppression),
     )
     return (
-        images(recipe, seed, range(first, min(first + batch, events))) for first in range(0, events, batch)
+        images(model, seed, range(first, min(first + batch, events))) for first in range(0, events, batch)
     )
 
 
@@ -110,16 +111,4 @@ _RANGES = {
     "lifetime": (1e-9, inf),
     **dict.fromkeys(("signal_fraction", "cosmic_fraction", "stopping_fraction", "charged_current"), (0, 1)),
 }
-"""Least and largest value of an argument; the others only have to be finite and not negative."""
-
-
-def _check(arguments: dict[str, float]) -> None:
-    """InputError unless every argument is in its range."""
-    faults = []
-    for name, value in arguments.items():
-        least, most = _RANGES.get(name, (0, inf))
-        if not least <= value <= most or value == inf:
-            expected = f"at least {least:g}" if most == inf else f"{least:g} to {most:g}"
-            faults.append(f"{name} = {value}, expected {expected}")
-    if faults:
-        raise InputError(*faults)
+"""Argument -> smallest and largest value; the others must be finite and not negative."""

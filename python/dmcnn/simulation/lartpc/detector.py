@@ -1,4 +1,4 @@
-"""A MicroBooNE-like time projection chamber seen by its collection plane, and a window on its readout.
+"""Geometry of a MicroBooNE-like time projection chamber: its collection plane, and windows of its readout.
 
 Axes of positions [cm]: drift distance from the anode, height, distance along the beam. The wires of the
 collection plane are vertical, so that an image shows drift (rows) against beam (columns), seen from above.
@@ -10,24 +10,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dmcnn.detectors.lartpc import (
+    DRIFT_LENGTH,
+    DRIFT_VELOCITY,
+    HALF_HEIGHT,
+    LENGTH,
+    READOUT,
+    ROWS,
+    TICK,
+    TICKS_PER_ROW,
+    TRIGGER_TICK,
+    WIRE_PITCH,
+    WIRES,
+)  # fmt: skip
 from dmcnn.simulation.lartpc.argon import Floats
-
-DRIFT_LENGTH, HALF_HEIGHT, LENGTH = 256.35, 116.5, 1036.8  # cm
-WIRE_PITCH = 0.3  # cm
-WIRES = 3456
-TICK = 0.5  # µs
-DRIFT_VELOCITY = 0.11  # cm/µs
-FIELD = 0.273  # kV/cm
-TICKS_PER_ROW = 6
-READOUT = (2400, 8448)  # ticks
-ROWS = (READOUT[1] - READOUT[0]) // TICKS_PER_ROW
-TRIGGER_TICK = 3200
-PLANE = 2
 
 
 @dataclass(frozen=True)
 class Window:
-    """The part of the readout in one image.
+    """Part of the readout in one image. Times are relative to the trigger.
 
     Attributes:
         first_wire: wire of column 0.
@@ -43,21 +44,21 @@ class Window:
 
     @property
     def edges(self) -> tuple[int, int, int, int]:
-        """Wire and tick where the window begins, wire and tick where it ends."""
+        """(first wire, first tick, end wire, end tick) of the window."""
         last = self.first_tick + TICKS_PER_ROW * self.rows
         return self.first_wire, self.first_tick, self.first_wire + self.columns, last
 
     def column(self, position: Floats) -> Floats:
-        """Column number, with fraction, of positions (n, 3)."""
+        """Return the column numbers (n,), with fraction, of positions (n, 3) [cm]."""
         return position[:, 2] / WIRE_PITCH - self.first_wire
 
     def row(self, position: Floats, time: Floats) -> Floats:
-        """Row number, with fraction, of positions (n, 3) of ionisation ``time`` (n,) [µs] after the trigger."""
+        """Return the row numbers (n,), with fraction, of ionisation at (n, 3) [cm] and ``time`` (n,) [µs]."""
         tick = TRIGGER_TICK + (time + position[:, 0] / DRIFT_VELOCITY) / TICK
         return (tick - self.first_tick) / TICKS_PER_ROW
 
     def box(self, time: Floats) -> tuple[Floats, Floats]:
-        """Lower and upper corner, (n, 3) each, of the argon that the window sees ``time`` (n,) [µs] late."""
+        """Return both corners, (n, 3) [cm], of the argon that the window shows at ``time`` (n,) [µs]."""
         wire, tick, last_wire, last_tick = self.edges
         early, late = (
             (t - TRIGGER_TICK) * TICK * DRIFT_VELOCITY - time * DRIFT_VELOCITY for t in (tick, last_tick)
@@ -68,17 +69,17 @@ class Window:
         return np.stack(lower, axis=1), np.stack(upper, axis=1)
 
     def crossing(self, position: Floats, direction: Floats, time: Floats) -> tuple[Floats, Floats]:
-        """Distances (n,) along straight lines at which they enter and leave ``box``; enter > leave: a miss."""
+        """Return the distances (n,) [cm] at which straight lines enter and leave ``box``; enter > leave: a miss."""
         lower, upper = self.box(time)
         slope = np.where(np.abs(direction) < 1e-9, 1e-9, direction)
         first, second = (lower - position) / slope, (upper - position) / slope
         return np.minimum(first, second).max(axis=1), np.maximum(first, second).min(axis=1)
 
 
-def place(rows: int, columns: int, jitter: float, rng: np.random.Generator) -> tuple[Floats, Window]:
-    """A vertex (3,) [cm] inside the argon and a window around it, off centre by ``jitter`` pixels rms.
+def place_window(rows: int, columns: int, jitter: float, rng: np.random.Generator) -> tuple[Floats, Window]:
+    """Draw a vertex (3,) [cm] inside the argon and a window around it, off centre by ``jitter`` pixels rms.
 
-    The vertex is uniform where a centred window lies inside the readout, and at least 10 cm off the walls.
+    The vertex is uniform where a centred window lies inside the readout, at least 10 cm from the walls.
     """
     wall = 10.0
     ticks = READOUT[0] + TICKS_PER_ROW * np.array([rows / 2, ROWS - rows / 2])

@@ -1,24 +1,19 @@
-"""Who enters the argon: dark tridents, neutrino interactions, cosmic muons.
+"""Generators of primary particles: dark tridents, neutrino interactions, cosmic muons.
 
-A source takes the vertex (3,) [cm], the window of the image and a random generator, and gives the particles
-that start an event; its other arguments are the physics.
+A source takes the vertex (3,) [cm], the window of the image and a random generator, and returns the primary particles
+of an event; its other arguments are physics parameters.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from dmcnn._common.columns import join
+from dmcnn.detectors.lartpc import DRIFT_LENGTH, DRIFT_VELOCITY, HALF_HEIGHT, TICK, TRIGGER_TICK
 from dmcnn.simulation.lartpc import argon
 from dmcnn.simulation.lartpc.argon import ELECTRON, MASS, MUON, PHOTON, PION, PROTON, Floats
-from dmcnn.simulation.lartpc.detector import (
-    DRIFT_LENGTH,
-    DRIFT_VELOCITY,
-    HALF_HEIGHT,
-    TICK,
-    TRIGGER_TICK,
-    Window,
-)
-from dmcnn.simulation.lartpc.particles import Particles, deflected, joined, particles
+from dmcnn.simulation.lartpc.detector import Window
+from dmcnn.simulation.lartpc.particles import Particles, deflect, particles
 
 NEUTRAL_PION_MASS = 134.977  # MeV
 BEAM = np.array([[0.0, 0.0, 1.0]])
@@ -30,18 +25,19 @@ _SPECTRA = {
     PION: (2.0, 90.0, 0.8),
     PHOTON: (2.0, 90.0, 1.0),
 }
-"""What a neutrino makes: shape and scale [MeV] of the Gamma-distributed kinetic energy, rms angle to the beam
-[rad]. PHOTON stands for the neutral pion. Typical of interactions of the booster and NuMI beams."""
+"""Particle of a neutrino interaction -> shape and scale [MeV] of its Gamma-distributed kinetic energy, and rms angle
+to the beam [rad]. PHOTON stands for the neutral pion. Typical of the booster and NuMI beams."""
 
-_LEAST_KINETIC = 15.0  # MeV, slower products are not made
+_LEAST_KINETIC = 15.0  # MeV, smallest kinetic energy of products
 
 
 def two_body(
     energy: float, mass: float, daughter: float, direction: Floats, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
-    """Isotropic decay in flight into two of mass ``daughter``: kinetic energies (2,) [MeV], directions (2, 3).
+    """Draw an isotropic two-body decay in flight; return kinetic energies (2,) [MeV] and directions (2, 3).
 
-    ``energy`` is the parent's total energy, ``mass`` its mass [MeV], ``direction`` (1, 3) its flight.
+    ``energy`` and ``mass`` [MeV] are total energy and mass of the parent, ``direction`` (1, 3) is its direction,
+    ``daughter`` the mass of each daughter.
     """
     gamma = energy / mass
     speed = np.sqrt(1 - 1 / gamma**2)
@@ -49,7 +45,7 @@ def two_body(
     cosine = rng.uniform(-1, 1)
     along = gamma * (momentum * cosine * np.array([1.0, -1.0]) + speed * mass / 2)
     across = momentum * np.sqrt(1 - cosine**2)
-    side = deflected(direction, np.array([np.pi / 2]), rng)
+    side = deflect(direction, np.array([np.pi / 2]), rng)
     vectors = along[:, None] * direction + np.array([[across], [-across]]) * side
     size = np.linalg.norm(vectors, axis=1)
     return np.hypot(size, daughter) - daughter, vectors / size[:, None]
@@ -64,13 +60,13 @@ def dark_trident(
     mean_energy: float,
     spread: float,
 ) -> Particles:
-    """e+e- of a dark photon of ``mass`` [MeV] that dark matter radiates off an argon nucleus (arXiv:2312.13945).
+    """Generate the e+e- pair of a dark photon of ``mass`` [MeV] that dark matter radiates off an argon nucleus.
 
-    The dark photon is on its mass shell; its kinetic energy is Gamma(2)-distributed with mean ``mean_energy``
-    [MeV], its flight ``spread`` rad rms off the beam in each projection.
+    The dark photon (arXiv:2312.13945) is on its mass shell; its kinetic energy is Gamma(2)-distributed with mean
+    ``mean_energy`` [MeV], its rms angle to the beam is ``spread`` [rad] in each projection.
     """
     energy = mass + rng.gamma(2.0, mean_energy / 2)
-    flight = deflected(BEAM, spread * np.hypot(*rng.standard_normal((2, 1))), rng)
+    flight = deflect(BEAM, spread * np.hypot(*rng.standard_normal((2, 1))), rng)
     kinetic, direction = two_body(energy, mass, MASS[ELECTRON], flight, rng)
     return particles(ELECTRON, kinetic, vertex, direction)
 
@@ -83,11 +79,11 @@ def neutrino(
     charged_current: float,
     neutral_pions: float,
 ) -> Particles:
-    """Final state of a muon-neutrino interaction with argon.
+    """Generate the final state of a muon-neutrino interaction with argon.
 
-    A muon with probability ``charged_current``, one proton and on average half a one more, a charged pion in
-    one event of four, on average ``neutral_pions`` neutral ones. A neutral-current interaction without any
-    pion gets a neutral one: it would not have been selected.
+    It has a muon with probability ``charged_current``, on average 1.5 protons (at least 1), 0.25 charged pions and
+    ``neutral_pions`` neutral pions. A neutral-current interaction without any pion gets a neutral one, as it
+    would not be selected otherwise.
     """
     counts = {
         MUON: int(rng.random() < charged_current),
@@ -100,23 +96,23 @@ def neutrino(
     code = np.repeat(list(counts), list(counts.values()))
     shape, scale, spread = np.array([_SPECTRA[c] for c in code.tolist()]).T
     kinetic = _LEAST_KINETIC + rng.gamma(shape, scale)
-    direction = deflected(np.repeat(BEAM, len(code), 0), spread * np.abs(rng.standard_normal(len(code))), rng)
+    direction = deflect(np.repeat(BEAM, len(code), 0), spread * np.abs(rng.standard_normal(len(code))), rng)
     visible = window.crossing(np.broadcast_to(vertex, (len(code), 3)), direction, np.zeros(len(code)))[1]
     tracks = particles(code, kinetic, vertex, direction, 0.0, visible)
-    return joined([tracks, *(_neutral_pion(vertex, rng) for _ in range(neutral))])
+    return join([tracks, *(_neutral_pion(vertex, rng) for _ in range(neutral))])
 
 
 def _neutral_pion(vertex: Floats, rng: np.random.Generator) -> Particles:
-    """The two photons of a neutral pion, which decays where it was made."""
+    """Generate the two photons of a neutral pion, which decays at the vertex."""
     shape, scale, spread = _SPECTRA[PHOTON]
-    flight = deflected(BEAM, spread * np.abs(rng.standard_normal(1)), rng)
+    flight = deflect(BEAM, spread * np.abs(rng.standard_normal(1)), rng)
     energy = NEUTRAL_PION_MASS + _LEAST_KINETIC + rng.gamma(shape, scale)
     kinetic, direction = two_body(energy, NEUTRAL_PION_MASS, 0.0, flight, rng)
     return particles(PHOTON, kinetic, vertex, direction)
 
 
 def cosmic_muon(vertex: Floats, window: Window, rng: np.random.Generator, *, stopping: float) -> Particles:
-    """A cosmic muon through ``vertex``, which with probability ``stopping`` comes to rest there."""
+    """Generate a cosmic muon through ``vertex``, which stops there with probability ``stopping``."""
     direction = _downward(1, rng)
     enter, leave = window.crossing(vertex[None], direction, np.zeros(1))
     stops = rng.random() < stopping
@@ -125,10 +121,10 @@ def cosmic_muon(vertex: Floats, window: Window, rng: np.random.Generator, *, sto
 
 
 def cosmic_rays(window: Window, flux: float, rng: np.random.Generator) -> Particles:
-    """The cosmic muons of one readout that the window sees, where they enter its part of the argon.
+    """Generate the cosmic muons of one readout that cross the window, at their entry into its part of the argon.
 
-    ``flux`` is that through a horizontal plane [1/(cm² min)]. Arrival is uniform in time: muons early or late
-    by less than a drift time appear displaced along the drift, cut at the anode or the cathode.
+    ``flux`` is the flux through a horizontal plane [1/(cm² min)]. Arrival is uniform in time: muons early or late by
+    less than a drift time appear shifted along the drift, cut at the anode or the cathode.
     """
     margin = 2 * HALF_HEIGHT
     lower, upper = window.box(np.zeros(1))
@@ -146,10 +142,10 @@ def cosmic_rays(window: Window, flux: float, rng: np.random.Generator) -> Partic
 
 
 def _downward(n: int, rng: np.random.Generator) -> Floats:
-    """(n, 3) directions through a horizontal plane of muons whose intensity is the squared zenith cosine."""
-    return deflected(np.repeat(DOWN, n, 0), np.arccos(rng.random(n) ** 0.25), rng)
+    """Draw (n, 3) directions through a horizontal plane of muons with an intensity of squared zenith cosine."""
+    return deflect(np.repeat(DOWN, n, 0), np.arccos(rng.random(n) ** 0.25), rng)
 
 
 def _muon_energy(n: int, rng: np.random.Generator) -> Floats:
-    """Kinetic energies (n,) [MeV] of cosmic muons near the surface: log-normal about 3 GeV."""
+    """Draw kinetic energies (n,) [MeV] of cosmic muons near the surface: log-normal about 3 GeV."""
     return 3000.0 * np.exp(rng.standard_normal(n))

@@ -1,4 +1,4 @@
-"""The built-in test-beam sample: one electron, kaon, muon, photon or pion in a LArIAT-like detector.
+"""Test-beam sample: one electron, kaon, muon, photon or pion in a LArIAT-like detector.
 
 Dimensions, wires, field and sampling are those of R. Acciarri et al. (LArIAT), JINST 15 (2020) P04026. Axes of
 positions [cm]: drift distance from the anode, height above the beam, distance along the beam.
@@ -9,16 +9,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Any
 
 import numpy as np
 
-from dmcnn._common.errors import InputError
-from dmcnn.images.sparse import EVENT, META, UNIT_PIXEL, UNSET, SparseImages
+from dmcnn.detectors.lariat import (
+    BINS,
+    CLASSES,
+    DRIFT_LENGTH,
+    DRIFT_VELOCITY,
+    FIELD,
+    FIRST_BIN,
+    HALF_HEIGHT,
+    LENGTH,
+    TICK,
+    TICKS_PER_BIN,
+    WIRE_ANGLE,
+    WIRE_PITCH,
+    WIRES,
+)  # fmt: skip
+from dmcnn.images.sparse import META, UNIT_PIXEL, SparseImages, unset_events
 from dmcnn.simulation.lartpc import argon, hadrons
 from dmcnn.simulation.lartpc.argon import ELECTRON, KAON, MASS, MUON, PHOTON, PION, Floats
 from dmcnn.simulation.lartpc.generators import BEAM, NEUTRAL_PION_MASS
-from dmcnn.simulation.lartpc.particles import Deposits, Particles, deflected, particles
+from dmcnn.simulation.lartpc.particles import Deposits, Particles, deflect, particles
 from dmcnn.simulation.lartpc.response import (
     LONGITUDINAL_DIFFUSION,
     TRANSVERSE_DIFFUSION,
@@ -26,25 +39,15 @@ from dmcnn.simulation.lartpc.response import (
     add_noise,
     spread,
 )
+from dmcnn.simulation.ranges import check
 
 CODES = {"electron": ELECTRON, "kaon": KAON, "muon": MUON, "photon": PHOTON, "pion": PION, "pion_zero": None}
-"""Particles of the beam; a neutral pion is made at the entrance and decays there."""
-
-CLASSES = tuple(CODES)
-
-DRIFT_LENGTH, HALF_HEIGHT, LENGTH = 47.0, 20.0, 90.0  # cm
-WIRES, WIRE_PITCH, WIRE_ANGLE = 240, 0.4, np.pi / 3  # cm, rad to the beam: collection plane
-FIELD = 0.484  # kV/cm
-DRIFT_VELOCITY = 0.151  # cm/µs
-TICK = 0.128  # µs
-BINS, TICKS_PER_BIN, FIRST_BIN = 146, 21, 15
-"""The 3072 ticks of a readout, in bins that are as long (4 mm of drift) as the wires are apart; the bin of the
-trigger, when the beam particle leaves charge at the anode, is such that the drift lies inside."""
+"""Particle of the beam -> PDG code; None for the neutral pion, which decays at the front face."""
 
 
 @dataclass(frozen=True)
 class Beam:
-    """What enters the detector; the meaning of each field is that of the argument of ``lariat``."""
+    """Beam parameters; for each field see the argument of ``lariat``."""
 
     fractions: Sequence[float] | None
     momentum_lo: float
@@ -53,17 +56,17 @@ class Beam:
     beam_angle: float
 
     def kind(self, number: int, rng: np.random.Generator) -> int:
-        """Class number of event ``number``."""
+        """Return the class number of event ``number``."""
         if self.fractions is None:
             return number % len(CLASSES)
         edges = np.cumsum(self.fractions)
         return int(np.searchsorted(edges[:-1], rng.random() * edges[-1], side="right"))
 
     def particle(self, kind: int, rng: np.random.Generator) -> Particles:
-        """The particle, or the photons of the neutral pion, at the front face."""
+        """Draw the particle, or the photons of the neutral pion, at the front face."""
         across = self.beam_size * rng.standard_normal(2)
         place = np.array([[DRIFT_LENGTH / 2 + across[0], across[1], 0.0]])
-        direction = deflected(BEAM, self.beam_angle * np.hypot(*rng.standard_normal((2, 1))), rng)
+        direction = deflect(BEAM, self.beam_angle * np.hypot(*rng.standard_normal((2, 1))), rng)
         momentum = rng.uniform(self.momentum_lo, self.momentum_hi)
         code = CODES[CLASSES[kind]]
         if code is None:
@@ -87,29 +90,31 @@ def lariat(
     noise: float = 6.0,
     zero_suppression: float = 20.0,
 ) -> Iterator[SparseImages]:
-    """Images of the collection plane, each of one beam particle, labelled with its number in ``CLASSES``.
+    """Simulate images of the collection plane, each of one beam particle, labelled with its number in ``CLASSES``.
 
-    As in LArIAT's own arrays of 240 x 146 pixels, axis 0 (H) is the wire and axis 1 (W) the drift time, 4 mm a
+    As in LArIAT's own arrays of 240 x 146 pixels, axis 0 (H) is the wire and axis 1 (W) the drift time, 4 mm per
     pixel on both. Event i of a seed is the same whatever the number of events and the batch size. Ids are unset.
 
     Args:
         events: number of events.
         seed: not negative.
-        batch: images a batch.
-        fractions: share of each of ``CLASSES``, of any sum; None = one after another in turn.
-        momentum_lo, momentum_hi: [MeV/c] range of the momentum, uniform and the same for all particles.
-        beam_size: rms distance of the particles from the middle of the front face, on each axis [cm].
+        batch: images per batch.
+        fractions: relative frequency of each of ``CLASSES``; None = the classes in turn.
+        momentum_lo, momentum_hi: [MeV/c] range of the uniform momentum, equal for all particles.
+        beam_size: rms distance of the particles from the centre of the front face, along each axis [cm].
         beam_angle: rms angle to the beam axis in each projection [rad].
         gain: ADC counts per MeV of ionisation that escapes recombination.
-        lifetime: of drifting electrons [µs].
+        lifetime: lifetime of drifting electrons [µs].
         shaping: Gaussian width of the deconvolved pulse [ticks].
         noise: rms in a pixel [ADC].
-        zero_suppression: pixels below it are not stored [ADC].
+        zero_suppression: pixels below are set to 0 [ADC].
 
     Raises:
-        InputError: an argument is out of its range; raised at once, one line for each fault.
+        InputError: arguments outside their ranges, one line each; raised by the call, not by the first batch.
     """
-    _check(locals())
+    arguments = dict(locals())
+    del arguments["fractions"]
+    check(arguments, _RANGES, _faults(fractions, momentum_lo, momentum_hi))
     beam = Beam(fractions, momentum_lo, momentum_hi, beam_size, beam_angle)
     response = Response(gain, lifetime, shaping, noise, zero_suppression)
     return (
@@ -119,7 +124,7 @@ def lariat(
 
 
 def _images(beam: Beam, response: Response, seed: int, numbers: Sequence[int]) -> SparseImages:
-    """The events of ``numbers`` as images of one channel."""
+    """Simulate the events ``numbers`` as images of one channel."""
     kinds, indices, values = [], [], []
     for number in numbers:
         rng = np.random.default_rng([seed, number])
@@ -128,7 +133,7 @@ def _images(beam: Beam, response: Response, seed: int, numbers: Sequence[int]) -
         add_noise(image, response, rng)
         indices.append(np.flatnonzero(image).astype(np.int32))
         values.append(image[indices[-1]].astype(np.float32))
-    events = np.full(len(kinds), np.array((UNSET, UNSET, UNSET, 0, 0), EVENT))
+    events = unset_events(len(kinds))
     events["entry"] = numbers
     return SparseImages(
         offsets=np.cumsum([0, *map(len, indices)], dtype=np.int64),
@@ -142,15 +147,15 @@ def _images(beam: Beam, response: Response, seed: int, numbers: Sequence[int]) -
 
 
 def charge_image(deposits: Deposits, response: Response) -> Floats:
-    """(WIRES * BINS,) ADC counts without noise: each deposit spread as a Gaussian over 3 wires, 5 bins."""
+    """Return (WIRES * BINS,) ADC counts without noise: each deposit is a Gaussian over 3 wires, 5 bins."""
     x, y, z = deposits.position.T
-    seen = (x > 0) & (x < DRIFT_LENGTH) & (np.abs(y) < HALF_HEIGHT) & (z > 0) & (z < LENGTH)
-    x, y, z, energy = x[seen], y[seen], z[seen], deposits.energy[seen]
+    inside = (x > 0) & (x < DRIFT_LENGTH) & (np.abs(y) < HALF_HEIGHT) & (z > 0) & (z < LENGTH)
+    x, y, z, energy = x[inside], y[inside], z[inside], deposits.energy[inside]
     drift = x / DRIFT_VELOCITY
-    charge = response.gain * energy * argon.surviving_charge(energy / deposits.length[seen], FIELD)
+    charge = response.gain * energy * argon.surviving_charge(energy / deposits.length[inside], FIELD)
     charge *= np.exp(-drift / response.lifetime)
     wire = WIRES / 2 + ((z - LENGTH / 2) * np.sin(WIRE_ANGLE) + y * np.cos(WIRE_ANGLE)) / WIRE_PITCH
-    tick = (drift + deposits.time[seen]) / TICK
+    tick = (drift + deposits.time[inside]) / TICK
     across = np.sqrt(2 * TRANSVERSE_DIFFUSION * drift) / WIRE_PITCH
     along = np.hypot(np.sqrt(2 * LONGITUDINAL_DIFFUSION * drift) / DRIFT_VELOCITY / TICK, response.shaping)
     wires, on_wire = spread(wire, across, 3, WIRES)
@@ -169,25 +174,14 @@ _RANGES = {
     "gain": (1e-9, inf),
     "lifetime": (1e-9, inf),
 }
-"""Least and largest value of an argument; the others only have to be finite and not negative."""
+"""Argument -> smallest and largest value; the others must be finite and not negative."""
 
 
-def _check(arguments: dict[str, Any]) -> None:
-    """InputError unless every argument is in its range."""
-    faults = []
-    fractions = arguments.pop("fractions")
-    for name, value in arguments.items():
-        least, most = _RANGES.get(name, (0, inf))
-        if not least <= value <= most or value == inf:
-            expected = f"at least {least:g}" if most == inf else f"{least:g} to {most:g}"
-            faults.append(f"{name} = {value}, expected {expected}")
-    if arguments["momentum_lo"] > arguments["momentum_hi"]:
-        faults.append(
-            f"momentum_lo = {arguments['momentum_lo']} is above momentum_hi = {arguments['momentum_hi']}"
-        )
+def _faults(fractions: Sequence[float] | None, momentum_lo: float, momentum_hi: float) -> Iterator[str]:
+    """Yield a line for each fault of the arguments that no range describes."""
+    if momentum_lo > momentum_hi:
+        yield f"momentum_lo = {momentum_lo} is above momentum_hi = {momentum_hi}"
     if fractions is not None and (
         len(fractions) != len(CLASSES) or min(fractions) < 0 or not 0 < sum(fractions) < inf
     ):
-        faults.append(f"fractions = {fractions}, expected one number for each of {', '.join(CLASSES)}")
-    if faults:
-        raise InputError(*faults)
+        yield f"fractions = {fractions}, expected one number for each of {', '.join(CLASSES)}"

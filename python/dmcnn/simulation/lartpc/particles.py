@@ -1,30 +1,26 @@
-"""What moves through the argon and what it leaves behind, as columns; and the vectors needed to steer it."""
+"""Particles and their energy deposits as columns, and the vectors of their motion."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn.simulation.lartpc.argon import Floats
 
-_Columns = TypeVar("_Columns", "Particles", "Deposits")
-
 
 @dataclass(frozen=True, eq=False)
 class Particles:
-    """n particles about to move.
+    """Particles at the start of their tracks, n in all.
 
     Attributes:
-        code: (n,) int64, PDG code: one of those in ``argon``.
+        code: (n,) int64, PDG code, one of those in ``argon``.
         kinetic: (n,) kinetic energy [MeV].
         position: (n, 3) start [cm]: drift distance from the anode, height, along the beam.
         direction: (n, 3) unit vectors on the same axes.
-        time: (n,) delay to the trigger [µs]: it displaces what is seen along the drift.
-        path: (n,) longest path [cm] worth following: from there on nothing can be seen.
+        time: (n,) time after the trigger [µs]; it shifts the image along the drift.
+        path: (n,) longest path that is followed [cm]; beyond, nothing is visible.
     """
 
     code: NDArray[np.int64]
@@ -38,31 +34,25 @@ class Particles:
         return len(self.code)
 
     def take(self, which: NDArray[np.bool_] | slice) -> Particles:
-        """The particles where ``which`` is True, or in a slice."""
+        """Return the particles where ``which`` (n,) is True, or those of a slice."""
         return Particles(*(getattr(self, field.name)[which] for field in fields(self)))
 
 
 @dataclass(frozen=True, eq=False)
 class Deposits:
-    """m pieces of track, each short against a pixel.
+    """Energy deposits of m steps, each much shorter than a pixel.
 
     Attributes:
-        energy: (m,) deposited [MeV].
-        length: (m,) of the piece [cm].
-        position: (m, 3) middle of the piece [cm], axes as in ``Particles``.
-        time: (m,) delay to the trigger [µs].
+        energy: (m,) deposited energy [MeV].
+        length: (m,) length of the step [cm].
+        position: (m, 3) centre of the step [cm], axes as in ``Particles``.
+        time: (m,) time after the trigger [µs].
     """
 
     energy: Floats
     length: Floats
     position: Floats
     time: Floats
-
-
-def joined(parts: Sequence[_Columns]) -> _Columns:
-    """Particles, or deposits, one after another."""
-    kind = type(parts[0])
-    return kind(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(kind)))
 
 
 def particles(
@@ -73,7 +63,7 @@ def particles(
     time: Floats | float = 0.0,
     path: Floats | float = np.inf,
 ) -> Particles:
-    """Particles of ``kinetic`` energies (n,) [MeV]; everything else is one for all or one for each."""
+    """Return particles of ``kinetic`` energies (n,) [MeV]; every other argument is one for all or one for each."""
     n = len(kinetic)
     places, flights = np.empty((n, 3)), np.empty((n, 3))
     places[:], flights[:] = position, direction
@@ -82,10 +72,10 @@ def particles(
     )
 
 
-def frame(direction: Floats) -> tuple[Floats, Floats]:
-    """Two unit vectors (n, 3) that stand upright on ``direction`` (n, 3) and on each other.
+def transverse_axes(direction: Floats) -> tuple[Floats, Floats]:
+    """Return two unit vectors (n, 3) perpendicular to ``direction`` (n, 3) and to each other.
 
-    T. Duff et al., "Building an orthonormal basis, revisited", JCGT 6 (2017): no square root, no bad direction.
+    T. Duff et al., "Building an orthonormal basis, revisited", JCGT 6 (2017): stable for every direction.
     """
     x, y, z = direction.T
     sign = np.copysign(1.0, z)
@@ -97,23 +87,23 @@ def frame(direction: Floats) -> tuple[Floats, Floats]:
     return u, v
 
 
-def deflected(direction: Floats, angle: Floats, rng: np.random.Generator) -> Floats:
-    """``direction`` (n, 3) turned by ``angle`` (n,) [rad] to a random side."""
-    u, v = frame(direction)
-    around = rng.uniform(0, 2 * np.pi, len(angle))
-    side = np.cos(around)[:, None] * u + np.sin(around)[:, None] * v
+def deflect(direction: Floats, angle: Floats, rng: np.random.Generator) -> Floats:
+    """Rotate ``direction`` (n, 3) by ``angle`` (n,) [rad] at a random azimuth."""
+    u, v = transverse_axes(direction)
+    azimuth = rng.uniform(0, 2 * np.pi, len(angle))
+    side = np.cos(azimuth)[:, None] * u + np.sin(azimuth)[:, None] * v
     return np.cos(angle)[:, None] * direction + np.sin(angle)[:, None] * side
 
 
-def isotropic(n: int, rng: np.random.Generator) -> Floats:
-    """(n, 3) unit vectors without preference."""
+def isotropic_directions(n: int, rng: np.random.Generator) -> Floats:
+    """Draw (n, 3) isotropic unit vectors."""
     vectors = rng.standard_normal((n, 3))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors
 
 
-def running(values: Floats, counts: NDArray[np.int64]) -> Floats:
-    """Sums along axis 0 that begin anew after each of ``counts`` (n,) rows, all at least 1."""
+def running_sum(values: Floats, counts: NDArray[np.int64]) -> Floats:
+    """Return cumulative sums along axis 0 that restart after each of ``counts`` (n,) rows, all at least 1."""
     total: Floats = np.cumsum(values, axis=0)
     first = np.cumsum(counts) - counts
     total -= np.repeat(total[first] - values[first], counts, axis=0)
@@ -123,16 +113,17 @@ def running(values: Floats, counts: NDArray[np.int64]) -> Floats:
 def walk(
     start: Particles, counts: NDArray[np.int64], angle: Floats, step: float, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
-    """Follow n particles through ``counts`` (n,) steps of ``step`` cm each, one after another in the rows.
+    """Move n particles through ``counts`` (n,) steps of ``step`` cm each, with multiple scattering.
 
-    ``angle`` (m,) is the multiple-scattering angle of every step [rad, rms, projected], m the sum of counts.
-    Returns the middle of every step and the direction there, both (m, 3).
+    Rows are the steps of particle 0, of particle 1 and so on; m is the sum of counts. ``angle`` (m,) is the rms
+    projected scattering angle of every step [rad]. Return the centre of every step [cm] and the direction there, both
+    (m, 3).
     """
-    turned = running(angle[:, None] * rng.standard_normal((len(angle), 2)), counts)
+    turned = running_sum(angle[:, None] * rng.standard_normal((len(angle), 2)), counts)
     total = np.hypot(turned[:, 0], turned[:, 1]) + 1e-12
     turned *= (np.sin(total) / total)[:, None]
     along = np.cos(total)[:, None] * np.repeat(start.direction, counts, axis=0)
-    for side, axis in enumerate(frame(start.direction)):
+    for side, axis in enumerate(transverse_axes(start.direction)):
         along += turned[:, side, None] * np.repeat(axis, counts, axis=0)
     begin = np.repeat(start.position, counts, axis=0)
-    return begin + step * (running(along, counts) - along / 2), along
+    return begin + step * (running_sum(along, counts) - along / 2), along

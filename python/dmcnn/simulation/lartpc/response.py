@@ -1,4 +1,4 @@
-"""From ionisation to ADC counts: recombination, capture, diffusion, electronics, noise, zero suppression."""
+"""Response of the detector, ionisation to ADC counts: recombination, capture, diffusion, electronics, noise."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from math import erfc, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from dmcnn.simulation.lartpc import argon
-from dmcnn.simulation.lartpc.argon import Floats
-from dmcnn.simulation.lartpc.detector import (
+from dmcnn.detectors.lartpc import (
     DRIFT_LENGTH,
     DRIFT_VELOCITY,
     FIELD,
@@ -18,8 +16,10 @@ from dmcnn.simulation.lartpc.detector import (
     TICK,
     TICKS_PER_ROW,
     WIRE_PITCH,
-    Window,
-)
+)  # fmt: skip
+from dmcnn.simulation.lartpc import argon
+from dmcnn.simulation.lartpc.argon import Floats
+from dmcnn.simulation.lartpc.detector import Window
 from dmcnn.simulation.lartpc.particles import Deposits
 
 LONGITUDINAL_DIFFUSION, TRANSVERSE_DIFFUSION = 3.74e-6, 5.85e-6  # cm²/µs, MicroBooNE and its field
@@ -27,14 +27,14 @@ LONGITUDINAL_DIFFUSION, TRANSVERSE_DIFFUSION = 3.74e-6, 5.85e-6  # cm²/µs, Mic
 
 @dataclass(frozen=True)
 class Response:
-    """What the electronics make of charge.
+    """Response of detector and electronics to charge.
 
     Attributes:
-        gain: ADC counts per MeV of ionisation that has escaped recombination.
-        lifetime: of drifting electrons [µs].
+        gain: ADC counts per MeV of ionisation that escapes recombination.
+        lifetime: lifetime of drifting electrons [µs].
         shaping: Gaussian width of the deconvolved pulse [ticks].
         noise: rms in every pixel [ADC].
-        zero_suppression: pixels below it are not stored [ADC].
+        zero_suppression: pixels below are set to 0 [ADC].
     """
 
     gain: float
@@ -47,7 +47,7 @@ class Response:
 def digitise(
     deposits: Deposits, window: Window, response: Response, rng: np.random.Generator
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """The window's image of ``deposits``: flat row-major pixel numbers, increasing, and their charge [ADC]."""
+    """Return the image of ``deposits`` in the window: flat row-major pixel numbers, increasing, and charges [ADC]."""
     image = charge_image(deposits, window, response)
     add_noise(image, response, rng)
     index = np.flatnonzero(image)
@@ -55,19 +55,19 @@ def digitise(
 
 
 def charge_image(deposits: Deposits, window: Window, response: Response) -> Floats:
-    """(rows * columns,) ADC counts without noise: each deposit spread as a Gaussian over 5 rows, 3 columns."""
+    """Return (rows * columns,) ADC counts without noise: each deposit is a Gaussian over 5 rows, 3 columns."""
     column, row = window.column(deposits.position), window.row(deposits.position, deposits.time)
-    seen = (column >= 0) & (column < window.columns) & (row >= 0) & (row < window.rows)
-    seen &= (np.abs(deposits.position[:, 1]) < HALF_HEIGHT) & (deposits.position[:, 0] > 0)
-    seen &= deposits.position[:, 0] < DRIFT_LENGTH
-    drift = deposits.position[seen, 0] / DRIFT_VELOCITY
-    energy = deposits.energy[seen]
-    charge = response.gain * energy * argon.surviving_charge(energy / deposits.length[seen], FIELD)
+    inside = (column >= 0) & (column < window.columns) & (row >= 0) & (row < window.rows)
+    inside &= (np.abs(deposits.position[:, 1]) < HALF_HEIGHT) & (deposits.position[:, 0] > 0)
+    inside &= deposits.position[:, 0] < DRIFT_LENGTH
+    drift = deposits.position[inside, 0] / DRIFT_VELOCITY
+    energy = deposits.energy[inside]
+    charge = response.gain * energy * argon.surviving_charge(energy / deposits.length[inside], FIELD)
     charge *= np.exp(-drift / response.lifetime)
     across = np.sqrt(2 * TRANSVERSE_DIFFUSION * drift) / WIRE_PITCH
     along = np.hypot(np.sqrt(2 * LONGITUDINAL_DIFFUSION * drift) / DRIFT_VELOCITY / TICK, response.shaping)
-    columns, in_column = spread(column[seen], across, 3, window.columns)
-    rows, in_row = spread(row[seen], along / TICKS_PER_ROW, 5, window.rows)
+    columns, in_column = spread(column[inside], across, 3, window.columns)
+    rows, in_row = spread(row[inside], along / TICKS_PER_ROW, 5, window.rows)
     in_row *= charge.astype(np.float32)[:, None]
     pixel = rows[:, :, None] * window.columns + columns[:, None, :]
     weight = in_row[:, :, None] * in_column[:, None, :]
@@ -78,28 +78,28 @@ def charge_image(deposits: Deposits, window: Window, response: Response) -> Floa
 def spread(
     centre: Floats, width: Floats, pixels: int, size: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Pixel numbers and Gaussian shares, both (n, pixels), about ``centre`` (n,) on an axis of ``size`` pixels.
+    """Return pixel numbers and Gaussian fractions, both (n, pixels), on an axis of ``size`` pixels.
 
-    The shares add up to one, but what falls off the axis is lost: share 0 at pixel 0 or the last.
+    The fractions add up to one before those outside the axis are set to 0, at pixel 0 or the last.
     """
     first = np.floor(centre).astype(np.int64) - pixels // 2
     edges = np.arange(pixels + 1, dtype=np.float32) - (centre - first).astype(np.float32)[:, None]
     edges /= np.maximum(width, 1e-3).astype(np.float32)[:, None]
-    # the Gaussian integral to 3e-4, as a tanh: NumPy has no erf
+    # a tanh gives the Gaussian integral to 3e-4; NumPy has no erf
     integral = np.tanh(edges * (0.7978846 + 0.0356774 * edges**2))
     share = np.diff(integral, axis=1)
     share /= share.sum(axis=1, keepdims=True)
     number = first[:, None] + np.arange(pixels)
-    kept = np.clip(number, 0, size - 1)
-    share *= kept == number
-    return kept, share
+    clipped = np.clip(number, 0, size - 1)
+    share *= clipped == number
+    return clipped, share
 
 
 def add_noise(image: Floats, response: Response, rng: np.random.Generator) -> None:
-    """Gaussian noise in every pixel, then zero suppression, in place.
+    """Add Gaussian noise to every pixel, then apply zero suppression, in place.
 
-    Only pixels that will be stored are drawn: those with charge, and of the others the expected number in the
-    Gaussian tail above the suppression (Marsaglia's method: a Rayleigh tail, x accepted with probability cut/x).
+    Noise is drawn only for pixels with charge and for those of the others that pass the zero suppression; the number
+    of these is binomial, and their values are in the Gaussian tail (see ``_gaussian_tail``).
     """
     charged = np.flatnonzero(image > 0.01)
     values = image[charged] + response.noise * rng.standard_normal(len(charged))
@@ -112,14 +112,17 @@ def add_noise(image: Floats, response: Response, rng: np.random.Generator) -> No
 
 
 def _gaussian_tail(cut: float, n: int, rng: np.random.Generator) -> Floats:
-    """n standard normal variates, all above ``cut``, which is not negative."""
-    found = np.zeros(0)
-    while len(found) < n:
+    """Draw n standard normal variates above ``cut`` >= 0.
+
+    Marsaglia's method: a Rayleigh tail, x accepted with probability cut / x; below 1, plain rejection is faster.
+    """
+    variates = np.zeros(0)
+    while len(variates) < n:
         if cut < 1:
             x = np.abs(rng.standard_normal(2 * n))
             accepted = x > cut
         else:
             x = np.sqrt(cut**2 - 2 * np.log1p(-rng.random(2 * n)))
             accepted = rng.random(2 * n) * x < cut
-        found = np.concatenate([found, x[accepted]])
-    return found[:n]
+        variates = np.concatenate([variates, x[accepted]])
+    return variates[:n]

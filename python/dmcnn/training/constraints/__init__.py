@@ -1,1 +1,1 @@
-"""Constraints on a training: numbers that the weights or estimates must obey, and the multipliers that hold them."""
+"""Constraints of a training: quantities of the weights or estimates, their bounds, and Lagrange multipliers."""

@@ -1,7 +1,7 @@
-"""What a constraint can be about: numbers of the weights as they are deployed, or of the estimates.
+"""Quantities of constraints: numbers of the deployed weights, or of the estimates.
 
-Every measure is a scalar tensor whose value is exact, with weights rounded as in the finished network, and whose
-gradient is that of a smooth stand-in, since a number such as a count of zeros has none of its own.
+Every quantity is a scalar tensor. Its value is exact, with weights rounded as in the deployed network; its gradient
+is that of a smooth approximation, because a count of zeros, for example, has no gradient.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from torch import nn
 from dmcnn.losses.gaussian import cholesky
 from dmcnn.metrics.gaussian import FULL, Gaussian
 from dmcnn.quantisation.cost import FLOAT
-from dmcnn.quantisation.quantisers import ZERO, Quantiser, deployed
+from dmcnn.quantisation.quantisers import ZERO, Quantiser, deployed_parameters
 
 REACH = 0.05
-"""Size of a weight at which the pull that makes weights zero is a quarter of that at zero, or half a quantisation
-step if that is larger."""
+"""Absolute value a of a weight at which the gradient of |w| / (|w| + a) is a quarter of that at zero; half a
+quantisation step if that is larger."""
 
 NEIGHBOURS = 0.05
-"""Share of the weights, by rank, over which the pull on a quantile spreads (one standard deviation)."""
+"""Standard deviation, in shares of the weights by rank, of the gradient of a quantile."""
 
 NOISY = 0.1
-"""Stiffness of constraints on estimates: damping and rate, which count by its square, must not follow the noise of a
-batch."""
+"""Stiffness of constraints on estimates, which fluctuate from batch to batch. Damping and rate count by its
+square."""
 
 
 @dataclass(frozen=True)
-class Weights:
-    """All n weights of a network, kernels and biases alike, one after another.
+class FlatWeights:
+    """All n weights and biases of a network in one row.
 
     Attributes:
-        latent: (n,) as trained, with their gradient.
-        rounded: (n,) as deployed.
+        latent: (n,) values in training, with gradient.
+        rounded: (n,) deployed values.
         half: (n,) largest absolute value that is deployed as zero.
-        bits: (n,) that a number may take.
+        bits: (n,) largest number of bits of each value.
     """
 
     latent: torch.Tensor
@@ -48,60 +48,61 @@ class Weights:
     bits: torch.Tensor
 
     @classmethod
-    def of(cls, net: nn.Module) -> Weights:
-        """Those of ``net``, in order."""
-        parts = [_part(weight, quantiser) for _, weight, quantiser in deployed(net)]
+    def from_network(cls, net: nn.Module) -> FlatWeights:
+        """Return the weights of ``net``, tensor by tensor."""
+        parts = [_columns(weight, quantiser) for _, weight, quantiser in deployed_parameters(net)]
         return cls(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
     @cached_property
     def size(self) -> torch.Tensor:
-        """(n,) absolute values, as trained."""
+        """(n,) absolute values in training."""
         return self.latent.abs()
 
     @cached_property
-    def used(self) -> torch.Tensor:
-        """(n,) 1 where a weight is deployed as another number than zero, else 0.
+    def nonzero(self) -> torch.Tensor:
+        """(n,) 1 where the deployed weight is not zero, else 0.
 
-        The gradient is that of |w| / (|w| + a), a = REACH. The pull on a weight falls with its size, so that
-        training decides which ones stay; it is largest for those that are zero already, so that they do not flicker
-        but return when the loss pulls harder.
+        The gradient is that of |w| / (|w| + a), a = REACH. It falls with the size of the weight, so that training
+        decides which weights stay; it is largest for weights that are zero, so that they do not flicker and return
+        only when the gradient of the loss is larger.
         """
         reach = self.half.clamp(min=REACH)
-        return exactly((self.size > self.half).to(self.size), self.size / (self.size + reach))
+        return straight_through((self.size > self.half).to(self.size), self.size / (self.size + reach))
 
     @cached_property
     def bit_length(self) -> torch.Tensor:
-        """(n,) bits of sign and magnitude of every integer, 0 for zeros; FLOAT of a number that nothing rounds."""
+        """(n,) bits of sign and magnitude of every integer, 0 for zeros; FLOAT for values without quantiser."""
         step = 2 * self.half
         length = torch.frexp(self.rounded / step).exponent + 1
         exact = torch.minimum(length.to(self.bits), self.bits) * (self.size > self.half)
-        return exactly(
-            exact, torch.where(self.bits < FLOAT, (1 + self.size / step).log2(), FLOAT * self.used)
+        return straight_through(
+            exact, torch.where(self.bits < FLOAT, (1 + self.size / step).log2(), FLOAT * self.nonzero)
         )
 
 
-def _part(weight: torch.Tensor, quantiser: Quantiser | None) -> tuple[torch.Tensor, ...]:
+def _columns(weight: torch.Tensor, quantiser: Quantiser | None) -> tuple[torch.Tensor, ...]:
+    """Return latent, rounded, half and bits of one tensor, as of FlatWeights."""
     flat = weight.flatten()
-    rounded = flat.detach() if quantiser is None else quantiser.rounded(flat.detach())
+    rounded = flat.detach() if quantiser is None else quantiser.round(flat.detach())
     half, bits = (ZERO, FLOAT) if quantiser is None else (quantiser.step / 2, quantiser.bits)
     return flat, rounded, torch.full_like(rounded, half), torch.full_like(rounded, bits)
 
 
-def exactly(value: torch.Tensor, smooth: torch.Tensor) -> torch.Tensor:
-    """``value``, with the gradient of ``smooth``."""
+def straight_through(value: torch.Tensor, smooth: torch.Tensor) -> torch.Tensor:
+    """Return ``value`` with the gradient of ``smooth`` (straight-through estimator, arXiv:1308.3432)."""
     return value.detach() + (smooth - smooth.detach())
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is measured: a network, and its estimates of some events.
+    """Subject of the quantities: a network, and its outputs for some events.
 
     Attributes:
-        net: of any kind.
-        outputs: (B, m) of the network.
+        net: network.
+        outputs: (B, m) outputs of the network.
         targets: (B, k) true values, scaled.
-        gaussian: what the outputs mean.
-        uses: (n,) multiplications by each weight for one image.
+        gaussian: meaning of the outputs.
+        uses: (n,) number of multiplications by each weight for one image.
     """
 
     net: nn.Module
@@ -111,130 +112,132 @@ class Subject:
     uses: torch.Tensor | None = None
 
     @cached_property
-    def weights(self) -> Weights:
-        """All weights."""
-        return Weights.of(self.net)
+    def weights(self) -> FlatWeights:
+        """All weights of the network."""
+        return FlatWeights.from_network(self.net)
 
     @cached_property
     def residuals(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """(B, k) estimate minus truth and (B, k) estimated standard deviation, both scaled, float64."""
+        """(B, k) estimate - truth and (B, k) estimated standard deviation, both scaled, float64."""
         mean, factor = cholesky(self.outputs.double(), self.gaussian)
         return mean - self.targets, factor.square().sum(dim=2).sqrt()
 
 
-def zeros(of: Subject, _: float) -> torch.Tensor:
-    """Share of all weights that are deployed as zero."""
-    return 1 - of.weights.used.mean()
+def zeros(subject: Subject, _: float) -> torch.Tensor:
+    """Return the share of all weights that are deployed as zero."""
+    return 1 - subject.weights.nonzero.mean()
 
 
-def l1(of: Subject, _: float) -> torch.Tensor:
-    """Sum of the absolute values of all weights."""
-    return exactly(of.weights.rounded.abs().sum(), of.weights.size.sum())
+def l1(subject: Subject, _: float) -> torch.Tensor:
+    """Return the sum of the absolute values of all weights."""
+    return straight_through(subject.weights.rounded.abs().sum(), subject.weights.size.sum())
 
 
-def l2(of: Subject, _: float) -> torch.Tensor:
-    """Euclidean norm of all weights."""
-    return exactly(of.weights.rounded.norm(), of.weights.latent.norm())
+def l2(subject: Subject, _: float) -> torch.Tensor:
+    """Return the Euclidean norm of all weights."""
+    return straight_through(subject.weights.rounded.norm(), subject.weights.latent.norm())
 
 
-def quantile(of: Subject, share: float) -> torch.Tensor:
-    """Smallest value that a share of the weights do not exceed in size.
+def quantile(subject: Subject, share: float) -> torch.Tensor:
+    """Return the quantile of the absolute values of all weights at ``share``.
 
-    The gradient is that of an average of the sizes around the quantile, normal in their rank.
+    The gradient is that of a mean of the absolute values, with Gaussian weights in the rank around the quantile.
     """
-    size = of.weights.size
+    size = subject.weights.size
     count = max(1, round(share * len(size)))
-    exact = of.weights.rounded.abs().kthvalue(count).values
+    exact = subject.weights.rounded.abs().kthvalue(count).values
     rank = torch.empty_like(size.detach())
     rank[size.detach().argsort()] = torch.arange(len(size), device=size.device).to(rank)
     near = (-(((rank + 0.5) / len(size) - share) / NEIGHBOURS).square() / 2).exp()
-    return exactly(exact, (near / near.sum() * size).sum())
+    return straight_through(exact, (near / near.sum() * size).sum())
 
 
-def bits(of: Subject, _: float) -> torch.Tensor:
-    """Bits that all weights which are not zero take together."""
-    return of.weights.bit_length.sum()
+def bits(subject: Subject, _: float) -> torch.Tensor:
+    """Return the total number of bits of all weights that are not zero."""
+    return subject.weights.bit_length.sum()
 
 
-def macs(of: Subject, _: float) -> torch.Tensor:
-    """Multiplications by weights that are not zero, for one image."""
-    assert of.uses is not None
-    return (of.uses.to(of.weights.used) * of.weights.used).sum()
+def macs(subject: Subject, _: float) -> torch.Tensor:
+    """Return the number of multiplications by weights that are not zero, for one image."""
+    assert subject.uses is not None
+    return (subject.uses.to(subject.weights.nonzero) * subject.weights.nonzero).sum()
 
 
-def pull_width(of: Subject, target: float) -> torch.Tensor:
-    """Standard deviation of residual over estimated uncertainty of one target: 1 where that is right."""
-    residual, sigma = (part[:, int(target)] for part in of.residuals)
-    # a single event has no width, and no gradient of it either
+def pull_width(subject: Subject, target: float) -> torch.Tensor:
+    """Return the standard deviation of the pulls of one target, which is 1 for correct uncertainties."""
+    residual, sigma = (part[:, int(target)] for part in subject.residuals)
+    # without the limit, the width of a single event, 0, has an infinite gradient
     return (residual / sigma).var(correction=0).clamp(min=1e-12).sqrt()
 
 
-def bias(of: Subject, target: float) -> torch.Tensor:
-    """Mean residual of one target, scaled."""
-    return of.residuals[0][:, int(target)].mean()
+def bias(subject: Subject, target: float) -> torch.Tensor:
+    """Return the mean residual of one target, scaled."""
+    return subject.residuals[0][:, int(target)].mean()
 
 
-def exact(_: Subject, __: float) -> float:
-    """The standard error of numbers of the weights: none."""
+def no_error(_: Subject, __: float) -> float:
+    """Return 0, the standard error of quantities of the weights."""
     return 0.0
 
 
-def pull_width_error(of: Subject, target: float) -> float:
-    """The standard error of a pull width among so many events."""
-    return float(pull_width(of, target)) / math.sqrt(2 * len(of.outputs))
+def pull_width_error(subject: Subject, target: float) -> float:
+    """Return the standard error of the pull width of one target."""
+    return float(pull_width(subject, target)) / math.sqrt(2 * len(subject.outputs))
 
 
-def bias_error(of: Subject, target: float) -> float:
-    """The standard error of a mean residual."""
-    return float(of.residuals[0][:, int(target)].std(correction=0)) / math.sqrt(len(of.outputs))
+def bias_error(subject: Subject, target: float) -> float:
+    """Return the standard error of the mean residual of one target."""
+    return float(subject.residuals[0][:, int(target)].std(correction=0)) / math.sqrt(len(subject.outputs))
 
 
-def _density(value: torch.Tensor, wanted: float) -> torch.Tensor:
-    """The logarithm of what may be left of a whole over what is."""
-    return ((1 - wanted) / (1 - value).clamp(min=1e-6)).log()
+def _log_density_ratio(value: torch.Tensor, bound: float) -> torch.Tensor:
+    """Return log((1 - bound) / (1 - value)) of two shares of zeros."""
+    return ((1 - bound) / (1 - value).clamp(min=1e-6)).log()
 
 
 @dataclass(frozen=True)
-class Measure:
-    """A quantity that constraints can be about.
+class Quantity:
+    """Quantity that a constraint can bound.
 
     Attributes:
-        of: its value for a subject and the number in brackets, or that of the target there.
-        takes: what is in brackets: nothing, a "share" of the weights, or a "target".
-        lowest, highest: between which, exclusively, a wanted value can lie.
-        relative: distances are shares of the wanted value.
-        stiffness: factor of the ``drive``: small for what fluctuates from batch to batch.
-        error: standard error of the distance, with the same arguments as ``of``.
+        value: function of a subject and the argument in brackets (of a target, its number) that returns the value.
+        takes: argument in brackets: "" = none, a "share" of the weights, or a "target".
+        lowest, highest: limits, exclusive, of the bound.
+        relative: whether distances are divided by the bound.
+        stiffness: factor of ``drive``; below 1 for quantities that fluctuate from batch to batch.
+        error: standard error of the distance, with the same arguments as ``value``.
     """
 
-    of: Callable[[Subject, float], torch.Tensor]
+    value: Callable[[Subject, float], torch.Tensor]
     takes: str = ""
     lowest: float = float("-inf")
     highest: float = float("inf")
     relative: bool = False
     stiffness: float = 1.0
-    error: Callable[[Subject, float], float] = exact
+    error: Callable[[Subject, float], float] = no_error
 
-    def distance(self, value: torch.Tensor, wanted: float) -> torch.Tensor:
-        """How far a value is above what is wanted."""
-        return value / wanted - 1 if self.relative else value - wanted
+    def distance(self, value: torch.Tensor, bound: float) -> torch.Tensor:
+        """Return how far a value lies above the bound."""
+        return value / bound - 1 if self.relative else value - bound
 
-    def drive(self, value: torch.Tensor, wanted: float) -> torch.Tensor:
-        """That distance as the multipliers see it.
+    def drive(self, value: torch.Tensor, bound: float) -> torch.Tensor:
+        """Return the distance on which the multipliers act.
 
-        Of a share it is the logarithm of what may be left over what is: the last zeros are the dearest.
+        For a share of zeros it is a logarithm of the share of weights that are left, because the last zeros cost the
+        most.
         """
-        seen = _density(value, wanted) if self.of is zeros else self.distance(value, wanted)
-        return self.stiffness * seen
+        distance = _log_density_ratio if self.value is zeros else self.distance
+        return self.stiffness * distance(value, bound)
 
 
-MEASURES = {
-    "zeros": Measure(zeros, lowest=-1e-9, highest=1),
-    "l1": Measure(l1, lowest=0, relative=True),
-    "l2": Measure(l2, lowest=0, relative=True),
-    "quantile": Measure(quantile, takes="share", lowest=0, relative=True),
-    "bits": Measure(bits, lowest=0, relative=True),
-    "macs": Measure(macs, lowest=0, relative=True),
-    "pull_width": Measure(pull_width, takes="target", lowest=0, stiffness=NOISY, error=pull_width_error),
-    "bias": Measure(bias, takes="target", stiffness=NOISY, error=bias_error),
+QUANTITIES = {
+    "zeros": Quantity(zeros, lowest=-1e-9, highest=1),
+    "l1": Quantity(l1, lowest=0, relative=True),
+    "l2": Quantity(l2, lowest=0, relative=True),
+    "quantile": Quantity(quantile, takes="share", lowest=0, relative=True),
+    "bits": Quantity(bits, lowest=0, relative=True),
+    "macs": Quantity(macs, lowest=0, relative=True),
+    "pull_width": Quantity(pull_width, takes="target", lowest=0, stiffness=NOISY, error=pull_width_error),
+    "bias": Quantity(bias, takes="target", stiffness=NOISY, error=bias_error),
 }
+"""Name in the text of a constraint -> quantity."""

@@ -1,0 +1,1 @@
+"""Detectors: classes, units, windows and scales of each, as constants."""

@@ -1,0 +1,1 @@
+"""Notebook: what objects of all rooms do in one line, and the pictures that they show."""
