@@ -18,6 +18,7 @@ from pathlib import Path
 
 import batches
 import calorimeter
+import engine
 import explain
 import fixedpoint
 import frames
@@ -45,7 +46,7 @@ def rows(electron: Path | None) -> list[Timing]:
     with tempfile.TemporaryDirectory() as folder:
         timings += calorimeter.chain(Path(folder))
         timings += frames.preprocessing(Path(folder))
-    timings += steps.overhead() + smartpixel.rows() + fixedpoint.rows()
+    timings += steps.overhead() + smartpixel.rows() + fixedpoint.rows() + engine.rows(electron)
     return timings + explain.rows()
 
 

@@ -39,6 +39,9 @@ CFGS = {
 }
 MAY_USE_CORE = {
     "engines/dense.py",
+    "engines/normalise.py",
+    "engines/places.py",
+    "engines/rows.py",
     "images/crop.py",
     "images/frames.py",
     "images/sparse.py",

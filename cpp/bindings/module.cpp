@@ -8,10 +8,14 @@ PYBIND11_MODULE(_core, m) {
     bind_decode_voxels(m);
     bind_densify(m);
     bind_locate(m);
+    bind_match_windows(m);
+    bind_normalise_rows(m);
     bind_occlude(m);
     bind_predict(m);
+    bind_rows(m);
     bind_select(m);
     bind_sparsify(m);
+    bind_swap_axes(m);
     bind_voxelise(m);
     bind_voxelise_hits(m);
 }

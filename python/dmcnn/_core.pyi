@@ -5,10 +5,11 @@
 Loops over the pixels of sparse detector images. Every function releases the GIL.
 """
 from __future__ import annotations
+import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['Network', 'centroid', 'crop', 'decode_clusters', 'decode_image2d', 'decode_voxels', 'densify', 'list_boxes', 'list_windows', 'most_charge', 'occlude', 'select', 'sparsify', 'voxelise', 'voxelise_cells', 'voxelise_dense', 'voxelise_hits']
+__all__: list[str] = ['Network', 'centroid', 'crop', 'decode_clusters', 'decode_image2d', 'decode_voxels', 'densify', 'gather_rows', 'list_boxes', 'list_users', 'list_windows', 'match_windows', 'max_rows', 'most_charge', 'normalise_rows', 'normalise_slopes', 'occlude', 'scatter_rows', 'select', 'sparsify', 'swap_axes', 'voxelise', 'voxelise_cells', 'voxelise_dense', 'voxelise_hits']
 class Network:
     """
     A quantised network for pixel frames, in integers: every result is exact.
@@ -203,6 +204,82 @@ def densify(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDAr
         ValueError: the text names the place in the batch, what was found and what was expected; ``out`` is then
             unspecified.
     """
+@typing.overload
+def gather_rows(source: numpy.typing.NDArray[numpy.float32], index: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.float32], bias: numpy.typing.NDArray[numpy.float32] | None = None, positive: bool = False, first: typing.SupportsInt | typing.SupportsIndex = 0, n_threads: int = 1) -> None:
+    """
+    Sum the rows of each window: out[j] = sum over k of source[index[j, k]].
+    
+    Args:
+        source: (rows, C) float32 or float64, or uint16 for the bits of bfloat16 (out is then float32). If it is
+            (rows, k, C), the place k in the window takes ``source[index[j, k], k]``.
+        index: (n, k) int32, numbers of rows, or negative for none (zeros).
+        out: (n, C), C-contiguous; overwritten. If it is (n, k, C), nothing is summed: ``out[j, k]`` is the summand; it
+            may then be uint16 (bfloat16, rounded to nearest, ties to even) of float32.
+        bias: (C,), added to the sum.
+        positive: whether negative sums become 0.
+        first: number of the first row of source, of which it may hold a part.
+        n_threads: at most so many work on different rows; the result does not depend on it.
+    
+    Raises:
+        ValueError: the text names the row, what was found and what was expected.
+    """
+@typing.overload
+def gather_rows(source: numpy.typing.NDArray[numpy.float64], index: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.float64], bias: numpy.typing.NDArray[numpy.float64] | None = None, positive: bool = False, first: typing.SupportsInt | typing.SupportsIndex = 0, n_threads: int = 1) -> None:
+    """
+    Sum the rows of each window: out[j] = sum over k of source[index[j, k]].
+    
+    Args:
+        source: (rows, C) float32 or float64, or uint16 for the bits of bfloat16 (out is then float32). If it is
+            (rows, k, C), the place k in the window takes ``source[index[j, k], k]``.
+        index: (n, k) int32, numbers of rows, or negative for none (zeros).
+        out: (n, C), C-contiguous; overwritten. If it is (n, k, C), nothing is summed: ``out[j, k]`` is the summand; it
+            may then be uint16 (bfloat16, rounded to nearest, ties to even) of float32.
+        bias: (C,), added to the sum.
+        positive: whether negative sums become 0.
+        first: number of the first row of source, of which it may hold a part.
+        n_threads: at most so many work on different rows; the result does not depend on it.
+    
+    Raises:
+        ValueError: the text names the row, what was found and what was expected.
+    """
+@typing.overload
+def gather_rows(source: numpy.typing.NDArray[numpy.uint16], index: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.float32], bias: numpy.typing.NDArray[numpy.float32] | None = None, positive: bool = False, first: typing.SupportsInt | typing.SupportsIndex = 0, n_threads: int = 1) -> None:
+    """
+    Sum the rows of each window: out[j] = sum over k of source[index[j, k]].
+    
+    Args:
+        source: (rows, C) float32 or float64, or uint16 for the bits of bfloat16 (out is then float32). If it is
+            (rows, k, C), the place k in the window takes ``source[index[j, k], k]``.
+        index: (n, k) int32, numbers of rows, or negative for none (zeros).
+        out: (n, C), C-contiguous; overwritten. If it is (n, k, C), nothing is summed: ``out[j, k]`` is the summand; it
+            may then be uint16 (bfloat16, rounded to nearest, ties to even) of float32.
+        bias: (C,), added to the sum.
+        positive: whether negative sums become 0.
+        first: number of the first row of source, of which it may hold a part.
+        n_threads: at most so many work on different rows; the result does not depend on it.
+    
+    Raises:
+        ValueError: the text names the row, what was found and what was expected.
+    """
+@typing.overload
+def gather_rows(source: numpy.typing.NDArray[numpy.float32], index: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.uint16], bias: numpy.typing.NDArray[numpy.uint16] | None = None, positive: bool = False, first: typing.SupportsInt | typing.SupportsIndex = 0, n_threads: int = 1) -> None:
+    """
+    Sum the rows of each window: out[j] = sum over k of source[index[j, k]].
+    
+    Args:
+        source: (rows, C) float32 or float64, or uint16 for the bits of bfloat16 (out is then float32). If it is
+            (rows, k, C), the place k in the window takes ``source[index[j, k], k]``.
+        index: (n, k) int32, numbers of rows, or negative for none (zeros).
+        out: (n, C), C-contiguous; overwritten. If it is (n, k, C), nothing is summed: ``out[j, k]`` is the summand; it
+            may then be uint16 (bfloat16, rounded to nearest, ties to even) of float32.
+        bias: (C,), added to the sum.
+        positive: whether negative sums become 0.
+        first: number of the first row of source, of which it may hold a part.
+        n_threads: at most so many work on different rows; the result does not depend on it.
+    
+    Raises:
+        ValueError: the text names the row, what was found and what was expected.
+    """
 def list_boxes(index: numpy.typing.NDArray[numpy.int32], shape: tuple[int, int, int], half: int, depth: int, stride: int = 1, skip: bool = False, n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32]]:
     """
     The windows of ``list_windows`` as boxes of frames, rows and columns.
@@ -218,6 +295,21 @@ def list_boxes(index: numpy.typing.NDArray[numpy.int32], shape: tuple[int, int, 
     
     Raises:
         ValueError: as ``list_windows``.
+    """
+def list_users(index: numpy.typing.NDArray[numpy.int32], rows: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.int32]]:
+    """
+    List the rows that use each row, for every place in their windows.
+    
+    Args:
+        index: (n, k) int32, numbers of rows, or negative for none.
+        rows: how many rows there are.
+    
+    Returns:
+        (rows * k + 1,) int32: the users of row i at place k are ``user[start[i * k_max + k]:start[i * k_max + k + 1]]``.
+        (links,) int32: the users, in increasing order for each row and place.
+    
+    Raises:
+        ValueError: the text names the row, what was found and what was expected.
     """
 def list_windows(index: numpy.typing.NDArray[numpy.int32], shape: tuple[int, int, int], half: int, stride: int = 1, skip: bool = False, n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32]]:
     """
@@ -242,6 +334,63 @@ def list_windows(index: numpy.typing.NDArray[numpy.int32], shape: tuple[int, int
     Raises:
         ValueError: the text names the pixel, what was found and what was expected.
     """
+def match_windows(ids: numpy.typing.NDArray[numpy.int32], kernel: typing.Annotated[collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(3)"], stride: typing.Annotated[collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(3)"], dilation: typing.Annotated[collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(3)"], before: typing.Annotated[collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(3)"], after: typing.Annotated[collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(3)"], beyond: typing.Annotated[collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(3)"], n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.int32]]:
+    """
+    Number the distinct windows of feature maps whose places carry numbers.
+    
+    Two windows of one map share a number if and only if they hold the same numbers at the same places; rows are numbered
+    map by map, in the order of their first place (depth, height, width).
+    
+    Args:
+        ids: (n, D, H, W) int32, any numbers; D = 1 for images.
+        kernel, stride, dilation: of the window along the three axes, at least 1.
+        before, after: padding along the three axes; its places have the number -1.
+        beyond: places behind that padding, with the number -2: where a rounded-up number of windows looks past it.
+        n_threads: at most so many work on different maps; the result does not depend on it.
+    
+    Returns:
+        (n, d, h, w) int32: the row number of every window.
+        (n+1,) int64: the first row of every map, and the number of rows.
+        (rows, k) int32: the numbers in the window of a row, row-major in the kernel.
+        (rows,) int32: how many windows a row stands for.
+    
+    Raises:
+        ValueError: the text names the axis, what was given and what was expected.
+    """
+@typing.overload
+def max_rows(source: numpy.typing.NDArray[numpy.float32], index: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.float32], n_threads: int = 1) -> numpy.typing.NDArray[numpy.int32]:
+    """
+    Maximum of the rows of each window: out[j] = max over k of source[index[j, k]].
+    
+    Args:
+        source: (rows, C) float32 or float64.
+        index: (n, k) int32, numbers of rows, or negative for none.
+        out: (n, C), C-contiguous; overwritten. A NaN is the maximum; a window without rows gives -inf.
+        n_threads: at most so many work on different rows; the result does not depend on it.
+    
+    Returns:
+        (n, C) int32: the first place k that holds the maximum, or the last NaN; -1 without rows.
+    
+    Raises:
+        ValueError: the text names the row, what was found and what was expected.
+    """
+@typing.overload
+def max_rows(source: numpy.typing.NDArray[numpy.float64], index: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.float64], n_threads: int = 1) -> numpy.typing.NDArray[numpy.int32]:
+    """
+    Maximum of the rows of each window: out[j] = max over k of source[index[j, k]].
+    
+    Args:
+        source: (rows, C) float32 or float64.
+        index: (n, k) int32, numbers of rows, or negative for none.
+        out: (n, C), C-contiguous; overwritten. A NaN is the maximum; a window without rows gives -inf.
+        n_threads: at most so many work on different rows; the result does not depend on it.
+    
+    Returns:
+        (n, C) int32: the first place k that holds the maximum, or the last NaN; -1 without rows.
+    
+    Raises:
+        ValueError: the text names the row, what was found and what was expected.
+    """
 def most_charge(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray[numpy.int32], value: numpy.typing.NDArray[numpy.float32], shape: tuple[int, int, int], size: tuple[int, int], n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.float64]]:
     """
     The window with the largest sum of charge, all channels together, among all that lie inside the image.
@@ -256,6 +405,90 @@ def most_charge(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.
     
     Returns:
         top (n,) int64, left (n,) int64, charge (n,) float64 in that window.
+    
+    Raises:
+        ValueError: the text names the image, what was found and what was expected.
+    """
+@typing.overload
+def normalise_rows(rows: numpy.typing.NDArray[numpy.float32], offsets: numpy.typing.NDArray[numpy.int64], count: numpy.typing.NDArray[numpy.int32], groups: typing.SupportsInt | typing.SupportsIndex, eps: typing.SupportsFloat | typing.SupportsIndex, weight: numpy.typing.NDArray[numpy.float32] | None, bias: numpy.typing.NDArray[numpy.float32] | None, out: numpy.typing.NDArray[numpy.float32], n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
+    """
+    Normalise rows that stand for several places, over the places of each image.
+    
+    Writes (row - mean) / sqrt(variance + eps) * weight + bias, with the mean and variance of an image and group of channels.
+    They are taken in two passes in float64: neither other images nor the number of threads change a bit.
+    
+    Args:
+        rows: (rows, C) float32 or float64.
+        offsets: (n+1,) int64. Image i owns ``rows[offsets[i]:offsets[i+1]]``.
+        count: (rows,) int32, how many places of its image a row stands for.
+        groups: of neighbouring channels; divides C.
+        eps: added to the variance.
+        weight, bias: (C,), dtype of rows, or None for 1 and 0.
+        out: (rows, C), dtype of rows, C-contiguous; overwritten.
+        n_threads: at most so many work on different images, channels or rows.
+    
+    Returns:
+        (n, C) float64 means and (n, C) float64 variances; NaN for an image without rows.
+    
+    Raises:
+        ValueError: the text names the image, what was found and what was expected.
+    """
+@typing.overload
+def normalise_rows(rows: numpy.typing.NDArray[numpy.float64], offsets: numpy.typing.NDArray[numpy.int64], count: numpy.typing.NDArray[numpy.int32], groups: typing.SupportsInt | typing.SupportsIndex, eps: typing.SupportsFloat | typing.SupportsIndex, weight: numpy.typing.NDArray[numpy.float64] | None, bias: numpy.typing.NDArray[numpy.float64] | None, out: numpy.typing.NDArray[numpy.float64], n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
+    """
+    Normalise rows that stand for several places, over the places of each image.
+    
+    Writes (row - mean) / sqrt(variance + eps) * weight + bias, with the mean and variance of an image and group of channels.
+    They are taken in two passes in float64: neither other images nor the number of threads change a bit.
+    
+    Args:
+        rows: (rows, C) float32 or float64.
+        offsets: (n+1,) int64. Image i owns ``rows[offsets[i]:offsets[i+1]]``.
+        count: (rows,) int32, how many places of its image a row stands for.
+        groups: of neighbouring channels; divides C.
+        eps: added to the variance.
+        weight, bias: (C,), dtype of rows, or None for 1 and 0.
+        out: (rows, C), dtype of rows, C-contiguous; overwritten.
+        n_threads: at most so many work on different images, channels or rows.
+    
+    Returns:
+        (n, C) float64 means and (n, C) float64 variances; NaN for an image without rows.
+    
+    Raises:
+        ValueError: the text names the image, what was found and what was expected.
+    """
+@typing.overload
+def normalise_slopes(rows: numpy.typing.NDArray[numpy.float32], offsets: numpy.typing.NDArray[numpy.int64], count: numpy.typing.NDArray[numpy.int32], groups: typing.SupportsInt | typing.SupportsIndex, eps: typing.SupportsFloat | typing.SupportsIndex, weight: numpy.typing.NDArray[numpy.float32] | None, slope: numpy.typing.NDArray[numpy.float32], mean: numpy.typing.NDArray[numpy.float64], variance: numpy.typing.NDArray[numpy.float64], out: numpy.typing.NDArray[numpy.float32], n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
+    """
+    Gradient of ``normalise_rows``.
+    
+    Args:
+        rows, offsets, count, groups, eps, weight: as there.
+        slope: (rows, C), dtype of rows: gradient with respect to a row of the result, summed over its places.
+        mean, variance: (n, C) float64, what ``normalise_rows`` gave.
+        out: (rows, C), dtype of rows, C-contiguous; overwritten with the gradient with respect to the rows.
+        n_threads: at most so many work on different images, channels or rows; the result does not depend on it.
+    
+    Returns:
+        (n, C) float64 gradients of weight and (n, C) float64 gradients of bias, of each image.
+    
+    Raises:
+        ValueError: the text names the image, what was found and what was expected.
+    """
+@typing.overload
+def normalise_slopes(rows: numpy.typing.NDArray[numpy.float64], offsets: numpy.typing.NDArray[numpy.int64], count: numpy.typing.NDArray[numpy.int32], groups: typing.SupportsInt | typing.SupportsIndex, eps: typing.SupportsFloat | typing.SupportsIndex, weight: numpy.typing.NDArray[numpy.float64] | None, slope: numpy.typing.NDArray[numpy.float64], mean: numpy.typing.NDArray[numpy.float64], variance: numpy.typing.NDArray[numpy.float64], out: numpy.typing.NDArray[numpy.float64], n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
+    """
+    Gradient of ``normalise_rows``.
+    
+    Args:
+        rows, offsets, count, groups, eps, weight: as there.
+        slope: (rows, C), dtype of rows: gradient with respect to a row of the result, summed over its places.
+        mean, variance: (n, C) float64, what ``normalise_rows`` gave.
+        out: (rows, C), dtype of rows, C-contiguous; overwritten with the gradient with respect to the rows.
+        n_threads: at most so many work on different images, channels or rows; the result does not depend on it.
+    
+    Returns:
+        (n, C) float64 gradients of weight and (n, C) float64 gradients of bias, of each image.
     
     Raises:
         ValueError: the text names the image, what was found and what was expected.
@@ -278,6 +511,78 @@ def occlude(index: numpy.typing.NDArray[numpy.int32], fill: numpy.typing.NDArray
     
     Raises:
         ValueError: the text names the image, what was found and what was expected; ``out`` is then unspecified.
+    """
+@typing.overload
+def scatter_rows(source: numpy.typing.NDArray[numpy.float32], start: numpy.typing.NDArray[numpy.int32], user: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.float32], which: numpy.typing.NDArray[numpy.int32] | None = None, first: typing.SupportsInt | typing.SupportsIndex = 0, n_threads: int = 1) -> None:
+    """
+    Sum over the users of each row: out[i] = sum over k and users j of source[j].
+    
+    It is the transposed of ``gather_rows``: sums in a fixed order, without atomics.
+    
+    Args:
+        source: (n, C), or (n, k, C): the user j at place k then gives ``source[j, k]``. dtypes as in ``gather_rows``.
+        start, user: what ``list_users`` gives; start may be a part of it, for as many rows as out has.
+        out: (rows, C), C-contiguous; overwritten. If it is (rows, k, C), the places in the window stay apart.
+        which: (n, C) int32: a channel of j counts only where it is the user's place k (what ``max_rows`` gives).
+        first: number of the first user in source, of which it may hold a part.
+        n_threads: at most so many work on different rows; the result does not depend on it.
+    
+    Raises:
+        ValueError: the text names the row, what was found and what was expected.
+    """
+@typing.overload
+def scatter_rows(source: numpy.typing.NDArray[numpy.float64], start: numpy.typing.NDArray[numpy.int32], user: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.float64], which: numpy.typing.NDArray[numpy.int32] | None = None, first: typing.SupportsInt | typing.SupportsIndex = 0, n_threads: int = 1) -> None:
+    """
+    Sum over the users of each row: out[i] = sum over k and users j of source[j].
+    
+    It is the transposed of ``gather_rows``: sums in a fixed order, without atomics.
+    
+    Args:
+        source: (n, C), or (n, k, C): the user j at place k then gives ``source[j, k]``. dtypes as in ``gather_rows``.
+        start, user: what ``list_users`` gives; start may be a part of it, for as many rows as out has.
+        out: (rows, C), C-contiguous; overwritten. If it is (rows, k, C), the places in the window stay apart.
+        which: (n, C) int32: a channel of j counts only where it is the user's place k (what ``max_rows`` gives).
+        first: number of the first user in source, of which it may hold a part.
+        n_threads: at most so many work on different rows; the result does not depend on it.
+    
+    Raises:
+        ValueError: the text names the row, what was found and what was expected.
+    """
+@typing.overload
+def scatter_rows(source: numpy.typing.NDArray[numpy.uint16], start: numpy.typing.NDArray[numpy.int32], user: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.float32], which: numpy.typing.NDArray[numpy.int32] | None = None, first: typing.SupportsInt | typing.SupportsIndex = 0, n_threads: int = 1) -> None:
+    """
+    Sum over the users of each row: out[i] = sum over k and users j of source[j].
+    
+    It is the transposed of ``gather_rows``: sums in a fixed order, without atomics.
+    
+    Args:
+        source: (n, C), or (n, k, C): the user j at place k then gives ``source[j, k]``. dtypes as in ``gather_rows``.
+        start, user: what ``list_users`` gives; start may be a part of it, for as many rows as out has.
+        out: (rows, C), C-contiguous; overwritten. If it is (rows, k, C), the places in the window stay apart.
+        which: (n, C) int32: a channel of j counts only where it is the user's place k (what ``max_rows`` gives).
+        first: number of the first user in source, of which it may hold a part.
+        n_threads: at most so many work on different rows; the result does not depend on it.
+    
+    Raises:
+        ValueError: the text names the row, what was found and what was expected.
+    """
+@typing.overload
+def scatter_rows(source: numpy.typing.NDArray[numpy.float32], start: numpy.typing.NDArray[numpy.int32], user: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.uint16], which: numpy.typing.NDArray[numpy.int32] | None = None, first: typing.SupportsInt | typing.SupportsIndex = 0, n_threads: int = 1) -> None:
+    """
+    Sum over the users of each row: out[i] = sum over k and users j of source[j].
+    
+    It is the transposed of ``gather_rows``: sums in a fixed order, without atomics.
+    
+    Args:
+        source: (n, C), or (n, k, C): the user j at place k then gives ``source[j, k]``. dtypes as in ``gather_rows``.
+        start, user: what ``list_users`` gives; start may be a part of it, for as many rows as out has.
+        out: (rows, C), C-contiguous; overwritten. If it is (rows, k, C), the places in the window stay apart.
+        which: (n, C) int32: a channel of j counts only where it is the user's place k (what ``max_rows`` gives).
+        first: number of the first user in source, of which it may hold a part.
+        n_threads: at most so many work on different rows; the result does not depend on it.
+    
+    Raises:
+        ValueError: the text names the row, what was found and what was expected.
     """
 def select(pairs: numpy.typing.NDArray[numpy.float32], corner: tuple[int, int], size: tuple[int, int], energy_min: typing.SupportsFloat | typing.SupportsIndex = ..., after: typing.SupportsFloat | typing.SupportsIndex = ..., before: typing.SupportsFloat | typing.SupportsIndex = ..., n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.int64]]:
     """
@@ -320,6 +625,32 @@ def sparsify(pixels: numpy.typing.NDArray[numpy.float32], starts: numpy.typing.N
     
     Raises:
         ValueError: an image outside ``pixels``; the text names the image, what was found and what was expected.
+    """
+@typing.overload
+def swap_axes(tables: numpy.typing.NDArray[numpy.float32], out: numpy.typing.NDArray[numpy.float32], n_threads: int = 1) -> None:
+    """
+    Write the tables with rows and columns swapped: out[i, c, r] = tables[i, r, c].
+    
+    Args:
+        tables: (n, rows, columns) float32 or float64.
+        out: (n, columns, rows), dtype of tables, C-contiguous; overwritten. It must not share memory with tables.
+        n_threads: at most so many work on different parts.
+    
+    Raises:
+        ValueError: the text names the argument, what was found and what was expected.
+    """
+@typing.overload
+def swap_axes(tables: numpy.typing.NDArray[numpy.float64], out: numpy.typing.NDArray[numpy.float64], n_threads: int = 1) -> None:
+    """
+    Write the tables with rows and columns swapped: out[i, c, r] = tables[i, r, c].
+    
+    Args:
+        tables: (n, rows, columns) float32 or float64.
+        out: (n, columns, rows), dtype of tables, C-contiguous; overwritten. It must not share memory with tables.
+        n_threads: at most so many work on different parts.
+    
+    Raises:
+        ValueError: the text names the argument, what was found and what was expected.
     """
 def voxelise(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray[numpy.int32], value: numpy.typing.NDArray[numpy.float32], shape: tuple[int, int, int], energy: int, time: int, edges: numpy.typing.NDArray[numpy.float64], n_frames: int, energy_above: typing.SupportsFloat | typing.SupportsIndex = 0.0, after: typing.SupportsFloat | typing.SupportsIndex = ..., until: typing.SupportsFloat | typing.SupportsIndex = ..., cumulative: bool = False, right_closed: bool = True, n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64]]:
     """

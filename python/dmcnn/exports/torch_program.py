@@ -35,6 +35,10 @@ class Program(ExportFormat):
 
     def run(self, path: Path, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Compute the outputs with torch."""
+        with warnings.catch_warnings():
+            # torch 2.10 warns that it does not copy what it reads
+            warnings.filterwarnings("ignore", "The given buffer is not writable")
+            program = torch.export.load(path)
         with torch.inference_mode():
-            outputs: NDArray[np.float32] = torch.export.load(path).module()(torch.from_numpy(images)).numpy()
+            outputs: NDArray[np.float32] = program.module()(torch.from_numpy(images)).numpy()
         return outputs

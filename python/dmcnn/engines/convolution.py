@@ -1,0 +1,263 @@
+"""Convolution of rows, forward and backward: our kernels gather, torch multiplies matrices."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch.autograd.function import once_differentiable
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from dmcnn.engines.autograd import apply
+from dmcnn.engines.places import Links
+from dmcnn.engines.rows import gather, gather_apart, scatter
+
+BLOCK = 1 << 22
+"""Bytes of gathered rows that are multiplied at once: few enough to stay in a cache."""
+
+PRODUCTS = 1 << 26
+"""Bytes of the products of an image's rows with a kernel, above which rows are gathered before multiplying."""
+
+
+class Convolution(torch.autograd.Function):
+    """(rows, C) -> (n, filters): a convolution, its bias, and the positive part if asked for.
+
+    A kernel of k places is k matrices. Either the rows in a window are gathered and multiplied at once, or every row
+    is multiplied with the k matrices first and the products are gathered and summed. The one costs n products, the
+    other as many as there are rows before, so that the smaller number counts; likewise backwards.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        source: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        links: Links,
+        positive: bool,
+        first: bool,
+        matrix: torch.Tensor,
+    ) -> torch.Tensor:
+        """Convolve rows (rows, C); ``weight`` is (filters, C, *kernel), ``matrix`` from ``_matrix``."""
+        rows = source.detach().contiguous()
+        out = rows.new_empty((len(links.index), len(weight)))
+        forward = _products_first if first else _rows_first
+        forward(rows, matrix, bias, links, positive, out)
+        ctx.save_for_backward(rows, weight, out if positive else None)
+        ctx.links, ctx.dtype, ctx.first, ctx.bias = links, matrix.dtype, first, bias is not None
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, slope: torch.Tensor) -> tuple[Any, ...]:
+        """Return the gradients of the rows, the weight and the bias."""
+        rows, weight, out = ctx.saved_tensors
+        slope = slope.contiguous()
+        if out is not None:
+            slope = torch.ops.aten.threshold_backward(slope, out, 0)
+        kernel = weight.flatten(2).to(ctx.dtype)
+        of_rows = torch.empty_like(rows) if ctx.needs_input_grad[0] else None
+        backward = _slopes_first if ctx.first else _products_of_slopes
+        of_kernel = backward(rows, kernel, slope, ctx.links, of_rows)
+        of_bias = slope.sum(0) if ctx.bias else None
+        return of_rows, of_kernel.reshape(weight.shape).to(weight.dtype), of_bias, None, None, None, None
+
+
+def multiplies_first(links: Links, filters: int, size: int) -> bool:
+    """Return whether to multiply before gathering: where that is fewer rows, and their products fit ``PRODUCTS``."""
+    before, after = int(links.rows[-1]), len(links.index)
+    most = int(np.diff(links.rows).max(initial=0))
+    return before <= after and most * links.index.shape[1] * filters * size <= PRODUCTS
+
+
+def images_at_once(links: Links, width: int) -> list[tuple[int, int]]:
+    """Return (first, end) image numbers of blocks of consecutive images.
+
+    The source rows of a block, times ``width`` bytes, make at most BLOCK bytes, unless it is a single image.
+    """
+    blocks, first = [], 0
+    for image in range(1, len(links.rows)):
+        if image == len(links.rows) - 1 or (links.rows[image + 1] - links.rows[first]) * width > BLOCK:
+            blocks.append((first, image))
+            first = image
+    return blocks
+
+
+def blocks(n: int, width: int) -> list[tuple[int, int]]:
+    """Return (first, end) row numbers of blocks of about BLOCK bytes with ``width`` bytes a row."""
+    size = max(256, BLOCK // max(width, 1))
+    return [(at, min(n, at + size)) for at in range(0, n, size)]
+
+
+@torch.no_grad()
+def _make_matrix(weight: torch.Tensor, first: bool, dtype: torch.dtype) -> torch.Tensor:
+    kernel = weight.flatten(2).to(dtype)
+    filters, channels, length = kernel.shape
+    if first:
+        return kernel.permute(1, 2, 0).reshape(channels, length * filters)
+    return kernel.permute(2, 1, 0).reshape(length * channels, filters)
+
+
+def _matrix(weight: torch.Tensor, first: bool, dtype: torch.dtype) -> torch.Tensor:
+    """Return the kernel as (C, k * filters) if products come ``first``, else as (k * C, filters).
+
+    It is cached if gradients are off.
+    """
+    if torch.is_grad_enabled() or weight.is_inference():
+        return _make_matrix(weight, first, dtype)
+    state = first, dtype, weight.data_ptr(), weight._version
+    if weight not in _MATRICES or _MATRICES[weight][0] != state:
+        _MATRICES[weight] = state, _make_matrix(weight, first, dtype)
+    matrix: torch.Tensor = _MATRICES[weight][1]
+    return matrix
+
+
+_MATRICES = WeakTensorKeyDictionary()
+
+
+def _product(left: torch.Tensor, right: torch.Tensor, out: torch.Tensor) -> None:
+    """Compute out = left @ right; out may have more bits than the factors."""
+    if left.dtype == out.dtype:
+        torch.mm(left, right, out=out)
+    else:
+        out.copy_(torch.mm(left, right))
+
+
+def _add_product(out: torch.Tensor, left: torch.Tensor, right: torch.Tensor) -> None:
+    """Compute out += left @ right; out may have more bits than the factors."""
+    if left.dtype == out.dtype:
+        out.addmm_(left, right)
+    else:
+        out += torch.mm(left, right)
+
+
+def _products_first(
+    rows: torch.Tensor,
+    matrix: torch.Tensor,
+    bias: torch.Tensor | None,
+    links: Links,
+    positive: bool,
+    out: torch.Tensor,
+) -> None:
+    filters, length = out.shape[1], links.index.shape[1]
+    before = rows.to(matrix.dtype)
+    for first, last in images_at_once(links, length * filters * matrix.element_size()):
+        here, there = slice(*links.rows[[first, last]]), slice(*links.offsets[[first, last]])
+        products = torch.mm(before[here], matrix).view(-1, length, filters)
+        gather(
+            products, links.index[there], out=out[there], bias=bias, positive=positive, first=int(here.start)
+        )
+
+
+def _rows_first(
+    rows: torch.Tensor,
+    matrix: torch.Tensor,
+    bias: torch.Tensor | None,
+    links: Links,
+    positive: bool,
+    out: torch.Tensor,
+) -> None:
+    for first, last in blocks(len(out), len(matrix) * matrix.element_size()):
+        part = out[first:last]
+        _product(_windows(rows, links, first, last, matrix.dtype), matrix, part)
+        if bias is not None:
+            part += bias.detach()
+        if positive:
+            part.relu_()
+
+
+def _windows(rows: torch.Tensor, links: Links, first: int, last: int, dtype: torch.dtype) -> torch.Tensor:
+    """Return (last - first, k * C): the rows in the windows from ``first`` to before ``last``, side by side."""
+    if links.is_identity:
+        return rows[first:last].to(dtype)
+    taken = rows.new_empty((last - first, links.index.shape[1], rows.shape[1]), dtype=dtype)
+    return gather(rows, links.index[first:last], apart=True, out=taken).view(last - first, -1)
+
+
+def _slopes_first(
+    rows: torch.Tensor, kernel: torch.Tensor, slope: torch.Tensor, links: Links, of_rows: torch.Tensor | None
+) -> torch.Tensor:
+    """Return the (filters, C, k) gradient of the kernel; write that of the rows into ``of_rows``, unless None.
+
+    Gradients are gathered by row and place before they are multiplied.
+    """
+    filters, channels, length = kernel.shape
+    matrix = kernel.permute(2, 0, 1).reshape(length * filters, channels)
+    of_kernel = rows.new_zeros((channels, length * filters))
+    start, user = links.users
+    for first, last in blocks(len(rows), length * filters * kernel.element_size()):
+        sums = kernel.new_empty((last - first, length, filters))
+        scatter(slope, (start[first * length : last * length + 1], user), sums)
+        flat = sums.view(last - first, -1)
+        before = rows[first:last].to(kernel.dtype)
+        _add_product(of_kernel, before.t(), flat)
+        if of_rows is not None:
+            _product(flat, matrix, of_rows[first:last])
+    return of_kernel.view(channels, length, filters).permute(2, 0, 1)
+
+
+def _products_of_slopes(
+    rows: torch.Tensor, kernel: torch.Tensor, slope: torch.Tensor, links: Links, of_rows: torch.Tensor | None
+) -> torch.Tensor:
+    """Return the (filters, C, k) gradient of the kernel; write that of the rows into ``of_rows``, unless None.
+
+    Gradients are multiplied first, and the products summed by row.
+    """
+    filters, channels, length = kernel.shape
+    matrix = kernel.permute(0, 2, 1).reshape(filters, length * channels)
+    of_kernel = rows.new_zeros((length * channels, filters))
+    after = slope.to(kernel.dtype)
+    for first, last in blocks(len(slope), length * channels * kernel.element_size()):
+        taken = _windows(rows, links, first, last, kernel.dtype)
+        _add_product(of_kernel, taken.t(), after[first:last])
+    if of_rows is not None:
+        if links.is_identity:
+            _product(after, matrix, of_rows)
+        else:
+            _scatter_products(after, matrix, links, of_rows)
+    return of_kernel.view(length, channels, filters).permute(2, 1, 0)
+
+
+def _scatter_products(after: torch.Tensor, matrix: torch.Tensor, links: Links, of_rows: torch.Tensor) -> None:
+    length, channels = links.index.shape[1], of_rows.shape[1]
+    start, user = links.users
+    for image in range(len(links.rows) - 1):
+        here, there = slice(*links.rows[image : image + 2]), slice(*links.offsets[image : image + 2])
+        products = torch.mm(after[there], matrix).view(-1, length, channels)
+        own = start[here.start * length : here.stop * length + 1]
+        scatter(products, (own, user), of_rows[here], first=int(there.start))
+
+
+def matrix_dtype(rows: torch.Tensor) -> torch.dtype:
+    """Return the dtype of matrix products: that of the rows, or bfloat16 under torch.autocast with it."""
+    kind = rows.device.type
+    if rows.dtype == torch.float32 and torch.is_autocast_enabled(kind):
+        chosen: torch.dtype = torch.get_autocast_dtype(kind)
+        return chosen if chosen == torch.bfloat16 else rows.dtype
+    return rows.dtype
+
+
+def convolve(
+    rows: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    links: Links,
+    *,
+    groups: int = 1,
+    positive: bool = False,
+) -> torch.Tensor:
+    """Return (n, filters) rows of a convolution of (rows, C), with ``weight`` (filters, C / groups, *kernel)."""
+    if groups == 1:
+        first = multiplies_first(links, len(weight), rows.element_size())
+        matrix = _matrix(weight, first, matrix_dtype(rows))
+        out: torch.Tensor = apply(Convolution, rows, weight, bias, links, positive, first, matrix)
+        return out
+    taken = gather_apart(rows, links)
+    n, length, channels = taken.shape
+    taken = taken.view(n, length, groups, channels // groups).permute(2, 0, 3, 1).flatten(2)
+    matrix = weight.flatten(1).view(groups, -1, math.prod(weight.shape[1:])).transpose(1, 2)
+    out = torch.bmm(taken, matrix).transpose(0, 1).reshape(n, -1)
+    out = out if bias is None else out + bias
+    return out.relu() if positive else out

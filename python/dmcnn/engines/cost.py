@@ -1,0 +1,283 @@
+"""Cost of a network dense and sparse, predicted for given images, and the choice between the two engines.
+
+The work of both is counted: products of numbers, and numbers that are read or written. How long each takes is
+measured once per processor, number of threads and version of torch, and kept in the cache.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import platform
+import re
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from dmcnn._common.errors import InputError, nearest
+from dmcnn._common.files import atomic_file, output_folder
+from dmcnn.engines.convolution import multiplies_first
+from dmcnn.engines.maps import Maps
+from dmcnn.engines.places import input_places
+from dmcnn.engines.rows import gather
+from dmcnn.engines.sparse import SparseNet, sparse
+from dmcnn.engines.trace import Step
+from dmcnn.images.sparse import SparseImages
+from dmcnn.simulation.addresses import cache
+
+ENGINES = ("auto", "sparse", "dense")
+
+BACKWARD = 3
+"""A training step multiplies, reads and writes three times as much as a forward pass."""
+
+MARGIN = 1.1
+"""By so much the prediction must be better for auto to leave the dense network: half is for what it misses."""
+
+
+@dataclass
+class Work:
+    """What one forward pass of a batch has to do.
+
+    Attributes:
+        dense_products, products: of two numbers, dense and sparse.
+        dense_numbers, numbers: read or written by what is not a product.
+        spread: numbers of dense maps that are made of rows.
+        places: of the maps whose windows are matched.
+        steps: taken by rows.
+    """
+
+    dense_products: float = 0.0
+    products: float = 0.0
+    dense_numbers: float = 0.0
+    numbers: float = 0.0
+    spread: float = 0.0
+    places: float = 0.0
+    steps: int = 0
+
+    @property
+    def saving(self) -> float:
+        """How many times fewer products there are on rows."""
+        return self.dense_products / max(self.products, 1.0)
+
+
+@dataclass(frozen=True)
+class Rates:
+    """CPU seconds of each kind of work.
+
+    Attributes:
+        convolution, matrix: a product in a dense convolution, and of matrices.
+        number, row_number: reading or writing a number of a dense map, and of rows.
+        spread: writing a number of a dense map that is made of rows.
+        place: matching a window.
+        step: what a step costs beside its numbers.
+    """
+
+    convolution: float
+    matrix: float
+    number: float
+    row_number: float
+    spread: float
+    place: float
+    step: float
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which engine to take.
+
+    Attributes:
+        engine: "sparse" or "dense".
+        line: what to tell the user.
+        speed: predicted time of dense over sparse; 0 where it was not predicted.
+        saving: products of dense over those of sparse; 0 where they were not counted.
+    """
+
+    engine: str
+    line: str
+    speed: float = 0.0
+    saving: float = 0.0
+
+
+def count(net: nn.Module, images: SparseImages, *, training: bool) -> Work | None:
+    """Count the work of a forward pass of ``images``; return None where the network cannot be traced.
+
+    It is counted on a copy: statistics, random numbers and gradients of ``net`` stay as they are.
+    """
+    work = Work()
+    copied = sparse(
+        copy.deepcopy(net.dense if isinstance(net, SparseNet) else net).cpu().float().train(training)
+    )
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        traced = copied.watch(images, lambda step, args, result: _add(work, step, args, result))
+    return work if traced else None
+
+
+def _add(work: Work, step: Step, args: tuple[Any, ...], result: Any) -> None:
+    """Add the work of a step to ``work``; its arguments and result may be maps, tensors or neither."""
+    before = args[0] if args else None
+    if not isinstance(before, Maps | torch.Tensor) or not isinstance(result, Maps | torch.Tensor):
+        return
+    numbers = math.prod(before.shape) + math.prod(result.shape)
+    products = 0.0
+    if isinstance(step.call, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
+        products = math.prod(result.shape) * float(step.call.weight[0].numel())
+        numbers += step.call.weight.numel()
+    work.dense_products += products
+    work.dense_numbers += numbers
+    if not isinstance(before, Maps) or not isinstance(result, Maps):
+        work.products += products
+        work.numbers += numbers
+        if isinstance(before, Maps) and math.prod(result.shape) >= _places(before):
+            work.spread += math.prod(before.shape)
+        return
+    work.steps += 1
+    work.numbers += before.rows.numel() + result.rows.numel()
+    if before.places is result.places:
+        work.products += products * result.places.rows / _places(result)
+        return
+    links = before.places.links_to(result.places)
+    work.places += _places(result)
+    if products and links is not None:
+        first = multiplies_first(links, result.shape[1], 4)
+        rows = before.places.rows if first else result.places.rows
+        work.products += products * rows / _places(result)
+        width = result.shape[1] if first else before.shape[1]
+        work.numbers += (links.index.size + rows * links.index.shape[1]) * width
+
+
+def _places(maps: Maps) -> int:
+    return len(maps.places.number) * math.prod(maps.places.shape)
+
+
+def predict(work: Work, rates: Rates, *, training: bool) -> tuple[float, float]:
+    """Predict the CPU seconds of a step, dense and sparse."""
+    times = BACKWARD if training else 1
+    dense = times * (work.dense_products * rates.convolution + work.dense_numbers * rates.number)
+    moved = work.numbers * rates.row_number + work.spread * rates.spread
+    rows = times * (work.products * rates.matrix + moved + work.steps * rates.step)
+    return dense, rows + work.places * rates.place
+
+
+def choose(
+    engine: str,
+    net: nn.Module,
+    images: SparseImages,
+    *,
+    training: bool,
+    precision: str = "32",
+    batch: int = 4,
+) -> Choice:
+    """Choose the engine for ``net``, and say in one line which it is and why.
+
+    Args:
+        engine: one of ``ENGINES``.
+        images: typical images, such as the first of a file.
+        training: whether gradients are taken, too.
+        precision: "32", or "bf16" where matrices are multiplied in bfloat16.
+        batch: images of a step; the work is counted on the first ``batch`` images.
+
+    Raises:
+        InputError: ``engine`` is none of ``ENGINES``.
+    """
+    if engine not in ENGINES:
+        raise InputError(
+            f"engine = {engine!r}{nearest(engine, ENGINES)}, expected one of {', '.join(ENGINES)}"
+        )
+    if engine != "auto":
+        return Choice(engine, f"engine: {engine}, as asked for")
+    if any(parameter.device.type != "cpu" for parameter in net.parameters()):
+        return Choice("dense", "engine: dense, for its cost is known on CPUs alone")
+    work = count(net, images.take(slice(0, batch)), training=training)
+    if work is None:
+        return Choice("dense", "engine: dense, for the network cannot be traced")
+    dense, rows = predict(work, rates(precision), training=training)
+    chosen = "sparse" if dense > MARGIN * rows else "dense"
+    found = f"{work.saving:.1f}x fewer multiplications, {dense / rows:.1f}x as fast by estimate"
+    return Choice(chosen, f"engine: {chosen} (sparse: {found})", dense / rows, work.saving)
+
+
+def rates(precision: str = "32") -> Rates:
+    """Return the rates of this processor, measured in about a second if the cache has none."""
+    words = (_processor(), torch.__version__, f"{torch.get_num_threads()}-threads", precision)
+    path = cache() / f"engine-{re.sub('[^A-Za-z0-9.]+', '-', '-'.join(words))}.json"
+    try:
+        stored = json.loads(path.read_text())
+        return Rates(**{name: float(stored[name]) for name in Rates.__dataclass_fields__})
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+    ):  # absent, damaged, or of another version: measured again
+        measured = measure(torch.bfloat16 if precision == "bf16" else torch.float32)
+    try:
+        output_folder(path.parent)
+        with atomic_file(path) as temporary:
+            temporary.write_text(json.dumps(asdict(measured)) + "\n")
+    except (InputError, OSError):  # a cache that cannot be written costs a second in every run, no more
+        pass
+    return measured
+
+
+def _processor() -> str:
+    try:
+        named = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
+    except OSError:
+        named = None
+    return named.group(1) if named else platform.processor() or platform.machine()
+
+
+@torch.no_grad()
+def measure(dtype: torch.dtype = torch.float32) -> Rates:
+    """Measure the time of each kind of work on maps and rows of the size of MPID's third stage."""
+    with torch.random.fork_rng(devices=[]):
+        return _measure(dtype)
+
+
+def _measure(dtype: torch.dtype) -> Rates:
+    channels, side, rows = 128, 64, 2048
+    maps, kernel = torch.randn(1, channels, side, side), torch.randn(channels, channels, 3, 3)
+    large, bias = torch.randn(1, channels, 2 * side, 2 * side), torch.randn(channels)
+    left, right = torch.randn(rows, channels).to(dtype), torch.randn(channels, 9 * channels).to(dtype)
+    index = np.random.default_rng(0).integers(0, rows, (rows, 9)).astype(np.int32)
+    source, out = torch.randn(rows, 9, channels), torch.empty(rows, channels)
+    given, weight = maps.to(dtype), kernel.to(dtype)
+    images = SparseImages(
+        np.array([0, 1]), np.array([0], np.int32), np.ones(1, np.float32), (1, 256, 256),
+        np.zeros(1, np.int64), np.zeros((1, 1)),
+    )  # fmt: skip
+    small = sparse(nn.Sequential(nn.Conv2d(1, 1, 3, padding=1), nn.Conv2d(1, 1, 3)))
+    one = images.__class__(images.offsets, images.index, images.value, (1, 8, 8), images.events, images.meta)
+    step = _seconds(lambda: small(one)) / 2
+    active = (torch.rand(8, 2 * side, 2 * side) < 0.02).numpy()
+    places, _ = input_places(active, blank=False)
+    made = Maps(torch.randn(places.rows, channels), places)
+    convolution = _seconds(lambda: F.conv2d(given, weight, bias.to(dtype), padding=1))
+    return Rates(
+        convolution=convolution / (given.numel() * 9 * channels),
+        matrix=_seconds(lambda: torch.mm(left, right)) / (rows * 9 * channels * channels),
+        number=_seconds(lambda: F.group_norm(large, channels).relu()) / (4 * large.numel()),
+        spread=_seconds(made.dense) / math.prod(made.shape),
+        row_number=_seconds(lambda: gather(source, index, out=out)) / (source.numel() + out.numel()),
+        place=max(0.0, _seconds(lambda: small(images)) - 2 * step) / (2 * 256 * 256),
+        step=step,
+    )
+
+
+def _seconds(call: Callable[[], Any], rounds: int = 7) -> float:
+    """Return the least CPU time of a call, which other load disturbs little, after one call that is not timed."""
+    call()
+    times = []
+    for _ in range(rounds):
+        start = time.process_time()
+        call()
+        times.append(time.process_time() - start)
+    return min(times)

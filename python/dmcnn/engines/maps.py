@@ -1,0 +1,110 @@
+"""Feature maps as rows, and the images that a network begins with: the values between its steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from dmcnn.engines.places import Places, input_places
+from dmcnn.engines.rows import beside, spread
+from dmcnn.images.sparse import SparseImages
+
+SAMPLED = 1024
+"""Places at which the background of an image is looked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Maps:
+    """Feature maps (B, C, *map) of a batch, as rows (rows, C) and their places.
+
+    Attributes:
+        blank: whether the rows that ``places.blank`` leaves out are zero, as the background of images may be.
+    """
+
+    rows: torch.Tensor
+    places: Places
+    blank: bool = False
+
+    @property
+    def shape(self) -> torch.Size:
+        """Shape of the dense tensor."""
+        return torch.Size((len(self.places.number), self.rows.shape[1], *self.places.shape))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """That of the rows."""
+        return self.rows.dtype
+
+    def dense(self) -> torch.Tensor:
+        """Return the contiguous dense tensor (B, C, *map)."""
+        batch, channels, *sides = self.shape
+        return spread(self.rows, self.places.every_place).view(batch, channels, *sides)
+
+    @cached_property
+    def image(self) -> torch.Tensor:
+        """(rows,) int64: the image of every row."""
+        numbers = np.repeat(np.arange(len(self.places.number)), np.diff(self.places.offsets))
+        return beside(numbers, self.rows)
+
+    @cached_property
+    def weight(self) -> torch.Tensor:
+        """(rows, 1): how many places a row stands for, in the dtype of the rows."""
+        return beside(self.places.count, self.rows)[:, None].to(self.rows.dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """The images that a network is given, before anything is done to them: a dense tensor or sparse images.
+
+    Attributes:
+        given: what the caller gave.
+        sides: shape (C, *map) of an image, as steps that only change the shape have made it.
+        dtype, device: of the maps that sparse images become.
+    """
+
+    given: torch.Tensor | SparseImages
+    sides: tuple[int, ...]
+    dtype: torch.dtype
+    device: torch.device
+
+    @property
+    def shape(self) -> torch.Size:
+        """(B, C, *map)."""
+        return torch.Size((len(self.given), *self.sides))
+
+    def reshape(self, sides: tuple[int, ...]) -> Images:
+        """Return the same images, seen as (C, *map) = ``sides``."""
+        return replace(self, sides=sides)
+
+    def dense(self) -> torch.Tensor:
+        """Return the dense tensor (B, C, *map)."""
+        if isinstance(self.given, SparseImages):
+            return torch.from_numpy(self.given.dense()).to(self.device, self.dtype).view(self.shape)
+        return self.given.reshape(self.shape)
+
+    def maps(self) -> Maps:
+        """Return the images as rows: one per active pixel, and one for the background of an image."""
+        if isinstance(self.given, SparseImages):
+            return self._from_sparse(self.given)
+        images = self.given.reshape(*self.shape[:2], -1)  # (B, C, places)
+        sample = images[:, :, :: max(1, images.shape[2] // SAMPLED)]
+        background = sample.mode(dim=2, keepdim=True).values
+        active = (images != background).any(1).reshape(len(images), *self.sides[1:])
+        places, source = input_places(active.cpu().numpy(), blank=not bool(background.any()))
+        at = beside(source, images)
+        image, place = at // images.shape[2], at % images.shape[2]
+        return Maps(images[image, :, place], places, blank=places.blank is not None)
+
+    def _from_sparse(self, images: SparseImages) -> Maps:
+        size = int(np.prod(self.sides[1:]))
+        image = np.repeat(np.arange(len(images)), images.n_pixels)
+        pixel = images.index % size
+        active = np.zeros((len(images), size), np.bool_)
+        active[image, pixel] = True
+        places, _ = input_places(active.reshape(len(images), *self.sides[1:]), blank=True)
+        rows = np.zeros((places.rows, self.sides[0]), np.float32)
+        rows[places.number.reshape(len(images), -1)[image, pixel], images.index // size] = images.value
+        return Maps(torch.from_numpy(rows).to(self.device, self.dtype), places, blank=True)

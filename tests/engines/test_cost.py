@@ -1,0 +1,135 @@
+"""What the engines are predicted to cost, and which one is taken."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from dmcnn._common.errors import InputError
+from dmcnn.engines import cost
+from dmcnn.engines.cost import Rates, Work, choose, count, predict, rates
+from dmcnn.engines.sparse import sparse
+from dmcnn.images.sparse import sparse as sparse_images
+from engines.nets import images
+
+RATES = Rates(
+    convolution=2e-11, matrix=2e-11, number=1e-10, row_number=1e-10, spread=1e-9, place=1e-8, step=1e-4
+)
+
+
+@pytest.fixture(autouse=True)
+def _known_rates(monkeypatch):
+    monkeypatch.setattr(cost, "rates", lambda precision: RATES)
+
+
+def net():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.BatchNorm2d(4), nn.Dropout2d(0.5), nn.Conv2d(4, 8, 3),
+        nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8 * 63 * 63, 2),
+    )  # fmt: skip
+
+
+def one_pixel():
+    """Two images of 128 x 128, each with one pixel in the middle."""
+    dense = np.zeros((2, 1, 128, 128), np.float32)
+    dense[:, 0, 64, 64] = 3
+    return sparse_images(dense)
+
+
+def test_products_of_one_pixel_are_counted_by_hand():
+    work = count(net(), one_pixel(), training=False)
+    linear = 2 * 8 * 63 * 63 * 2
+    assert work.dense_products == 2 * (128 * 128 * 9 * 4 + 126 * 126 * 36 * 8) + linear
+    # one row for the pixel alone, as padding is like background: multiplied before it is gathered
+    first = 1 * 9 * 4
+    # then nine windows that see the pixel, and the background: the padding is out of sight
+    second = 10 * 36 * 8
+    assert work.products == 2 * (2 * first + second) + linear
+
+
+def test_counting_changes_nothing():
+    network = net().train()
+    state = {name: value.clone() for name, value in network.state_dict().items()}
+    random = torch.random.get_rng_state()
+    for training in (False, True):
+        count(network, one_pixel(), training=training)
+        count(sparse(network), one_pixel(), training=training)
+    assert network.training
+    assert torch.equal(random, torch.random.get_rng_state())
+    assert all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
+    assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def test_auto_takes_sparse_for_few_pixels_and_dense_for_many():
+    network = nn.Sequential(
+        nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 32, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    )
+    few = choose("auto", network, one_pixel(), training=True)
+    assert (few.engine, few.speed > 2, few.saving > 10) == ("sparse", True, True)
+    assert few.line.startswith("engine: sparse (sparse: ")
+    full = sparse_images(images("full", (2, 1, 128, 128)).float().numpy())
+    many = choose("auto", network, full, training=True)
+    assert many.engine == "dense"
+    assert many.speed < 1.1
+    assert many.saving == pytest.approx(1, abs=0.05)
+
+
+def test_dropout_of_elements_leaves_nothing_to_save_in_training():
+    network = nn.Sequential(nn.Dropout(0.5), nn.Conv2d(1, 8, 3), nn.Flatten())
+    assert count(network, one_pixel(), training=True).saving == 1
+    assert count(network, one_pixel(), training=False).saving > 10
+
+
+def test_what_is_asked_for_is_taken():
+    for engine in ("sparse", "dense"):
+        choice = choose(engine, net(), one_pixel(), training=True)
+        assert (choice.engine, choice.line) == (engine, f"engine: {engine}, as asked for")
+    with pytest.raises(
+        InputError, match=r"engine = 'spares' .did you mean 'sparse'.*expected one of auto, sparse, dense"
+    ):
+        choose("spares", net(), one_pixel(), training=True)
+
+
+def test_a_network_that_cannot_be_traced_is_dense():
+    class Branching(nn.Module):
+        def forward(self, maps: torch.Tensor) -> torch.Tensor:
+            return maps if maps.sum() > 0 else -maps
+
+    assert choose("auto", Branching(), one_pixel(), training=False).engine == "dense"
+
+
+def test_prediction_adds_what_each_kind_of_work_takes():
+    work = Work(
+        dense_products=1e9, products=1e8, dense_numbers=1e7, numbers=1e6, spread=1e5, places=1e4, steps=10
+    )
+    dense, rows = predict(work, RATES, training=False)
+    assert dense == pytest.approx(1e9 * 2e-11 + 1e7 * 1e-10)
+    assert rows == pytest.approx(1e8 * 2e-11 + 1e6 * 1e-10 + 1e5 * 1e-9 + 1e4 * 1e-8 + 10 * 1e-4)
+    assert predict(work, RATES, training=True)[0] == pytest.approx(3 * dense)
+
+
+def test_rates_are_measured_once(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setenv("DMCNN_CACHE", str(tmp_path))
+    monkeypatch.setattr(cost, "measure", lambda dtype: calls.append(dtype) or RATES)
+    assert [rates("32"), rates("32"), rates("bf16")] == [RATES] * 3
+    assert calls == [torch.float32, torch.bfloat16]
+    stored = sorted(tmp_path.iterdir())
+    assert len(stored) == 2
+    assert all(set(json.loads(path.read_text())) == set(Rates.__dataclass_fields__) for path in stored)
+    for damage in ("", "{}", "[]", '{"matrix": "x"}'):
+        stored[0].write_text(damage)
+        assert {rates("32"), rates("bf16")} == {RATES}
+    assert len(calls) == 6
+
+
+def test_measured_rates_are_numbers_of_this_world():
+    measured = cost.measure()
+    for name in Rates.__dataclass_fields__:
+        assert 0 <= getattr(measured, name) < 0.1, name
+    assert measured.matrix > 1e-13

@@ -1,0 +1,328 @@
+"""The sparse engine against the dense network: outputs, gradients, statistics, random numbers, and what it says."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from dmcnn.engines import normalise, rows
+from dmcnn.engines.sparse import SparseNet, sparse
+from dmcnn.images.sparse import sparse as sparse_images
+from dmcnn.models import MODELS
+from engines.nets import KINDS, Skip, images, random_net
+
+pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
+
+
+def run(net, given, seed=5):
+    """Outputs, gradients of all parameters and buffers of one step."""
+    torch.manual_seed(seed)
+    net.zero_grad()
+    out = net(given)
+    weight = torch.linspace(-1, 1, out.numel(), dtype=out.dtype).view(out.shape)
+    (out * weight).sum().backward()
+    gradients = {name: p.grad.clone() for name, p in net.named_parameters() if p.grad is not None}
+    return out.detach(), gradients, {name: b.clone() for name, b in net.named_buffers()}
+
+
+def flat(result):
+    """All tensors of a result by name."""
+    out, gradients, buffers = result
+    return {"output": out, **gradients, **{f"buffer {name}": b for name, b in buffers.items()}}
+
+
+def assert_close(found, expected, tolerance):
+    """Every tensor within ``tolerance`` of its largest number, but at least of a hundredth of the largest of all."""
+    assert found.keys() == expected.keys()
+    floor = max(float(value.abs().max()) for value in expected.values() if value.numel()) / 100
+    for name, value in expected.items():
+        most = max(float(value.abs().max()) if value.numel() else 0.0, floor)
+        worst = float((found[name].double() - value.double()).abs().max()) if value.numel() else 0.0
+        assert worst <= tolerance * most, f"{name}: {worst} of {most}"
+
+
+def compare(net, given):
+    """Sparse and dense in float64, in evaluation and training, from the same state."""
+    for mode in (False, True):
+        dense = copy.deepcopy(net).double().train(mode)
+        fast = sparse(copy.deepcopy(net).double().train(mode))
+        assert_close(flat(run(fast, given)), flat(run(dense, given)), 1e-9)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", range(12))
+def test_random_networks_in_two_dimensions(seed, kind, caplog):
+    net = random_net(seed, 2, (19, 22), 2)
+    with caplog.at_level(logging.INFO, "dmcnn"):
+        compare(net, images(kind, (3, 2, 19, 22), seed))
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("seed", [*range(12), 100, 101])
+def test_the_same_on_torch_operations(seed, monkeypatch):
+    """What a device without our kernels does, done on the host."""
+    monkeypatch.setattr(rows, "on_host", lambda tensor: False)
+    monkeypatch.setattr(normalise, "on_host", lambda tensor: False)
+    axes, sides, channels = (2, (19, 22), 2) if seed < 100 else (3, (9, 10, 11), 1)
+    compare(random_net(seed, axes, sides, channels), images("sparse", (3, channels, *sides), seed))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", range(100, 105))
+def test_random_networks_in_three_dimensions(seed, kind, caplog):
+    net = random_net(seed, 3, (9, 10, 11), 1)
+    with caplog.at_level(logging.INFO, "dmcnn"):
+        compare(net, images(kind, (2, 1, 9, 10, 11), seed))
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("name", ["mpid", "lariat", "cnn3d", "calorimeter_resnet"])
+@pytest.mark.parametrize("kind", ["sparse", "empty", "one pixel", "background"])
+def test_networks_of_the_package(name, kind):
+    torch.manual_seed(1)
+    shape = {"mpid": (2, 1, 128, 130), "lariat": (2, 1, 60, 62)}.get(name, (2, 7, 16, 17))
+    net = MODELS[name](channels=shape[1], height=shape[2], width=shape[3])
+    for module in net.modules():
+        if isinstance(module, nn.GroupNorm):
+            # of a constant map it multiplies rounding by 1 / sqrt(eps), and two dense runs have no digit in common
+            module.eps = 0.1
+    compare(net, images(kind, shape))
+
+
+def test_float32_is_as_near_to_float64_as_the_dense_network():
+    torch.manual_seed(2)
+    net = MODELS["mpid"](height=128, width=128).eval()
+    given = images("sparse", (2, 1, 128, 128)).float() * 50
+    exact = flat(run(copy.deepcopy(net).double(), given.double()))
+    dense = flat(run(net, given))
+    fast = flat(run(sparse(net), given))
+    for name, value in exact.items():
+        most = float(value.abs().max())
+        errors = [float((x[name].double() - value).abs().max()) for x in (fast, dense)]
+        if most > 1e-9:  # a bias before a normalisation has no gradient but rounding
+            assert errors[0] <= 3 * errors[1] + 1e-6 * most, name
+
+
+def test_sparse_images_and_dense_ones_are_the_same():
+    given = images("sparse", (3, 2, 20, 21)).float()
+    net = random_net(3, 2, (20, 21), 2).eval()
+    whole = sparse(net)(given)
+    torch.testing.assert_close(sparse(net)(sparse_images(given.numpy())), whole, rtol=0, atol=0)
+    alone = torch.cat([sparse(net)(given[i : i + 1]) for i in range(3)])
+    torch.testing.assert_close(alone, whole, rtol=1e-5, atol=1e-6)
+
+
+def test_threads_change_nothing(monkeypatch):
+    given = images("sparse", (3, 2, 30, 31)).float()
+    net = random_net(4, 2, (30, 31), 2)
+    found = []
+    for n in ("1", "2", "5"):
+        monkeypatch.setenv("DMCNN_NUM_THREADS", n)
+        found.append(flat(run(sparse(copy.deepcopy(net)), given)))
+    for other in found[1:]:
+        assert_close(other, found[0], 0)
+
+
+def test_shares_parameters_names_and_mode():
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(8, 1))
+    fast = sparse(net)
+    assert isinstance(fast, SparseNet)
+    assert sparse(fast) is fast
+    assert list(fast.state_dict()) == list(net.state_dict())
+    assert all(a is b for a, b in zip(fast.parameters(), net.parameters(), strict=True))
+    assert [name for name, _ in fast.named_parameters()] == [name for name, _ in net.named_parameters()]
+    fast.eval()
+    assert not net.training
+    assert not net[1].training
+    fast.double()
+    assert net[0].weight.dtype == torch.float64
+    given = torch.randn(2, 1, 4, 4, dtype=torch.float64)
+    for copied in (copy.deepcopy(fast), pickle.loads(pickle.dumps(fast))):
+        torch.testing.assert_close(copied(given), fast(given))
+        with torch.no_grad():
+            next(iter(copied.parameters())).zero_()
+        torch.testing.assert_close(copied(given), copied.dense(given))
+        assert not torch.equal(copied(given), fast(given))
+
+
+def test_what_a_class_adds_is_still_there():
+    net = MODELS["lariat"](height=60, width=60)
+    assert sparse(net).penalty() == net.penalty()
+    with pytest.raises(AttributeError, match="nonsense"):
+        sparse(net).nonsense  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("middle", "said"),
+    [
+        (nn.LocalResponseNorm(2), "dense from 2 (LocalResponseNorm) on"),
+        (nn.ConvTranspose2d(3, 3, 3), "dense from 2 (ConvTranspose2d) on"),
+        (nn.Conv2d(3, 3, 3, padding=1, padding_mode="reflect"), "dense from 2 (Conv2d) on"),
+        (nn.Upsample(scale_factor=2), "dense from 2 (Upsample) on"),
+    ],
+)
+def test_goes_on_dense_where_rows_cannot_follow(middle, said, caplog):
+    net = nn.Sequential(
+        nn.Conv2d(1, 3, 3), nn.ReLU(), middle, nn.Conv2d(3, 2, 3), nn.AdaptiveAvgPool2d(2), nn.Flatten()
+    )
+    with caplog.at_level(logging.INFO, "dmcnn"):
+        compare(net, images("sparse", (2, 1, 16, 16)))
+    assert {record.message for record in caplog.records} == {
+        f"sparse engine: {said}, which rows cannot follow"
+    }
+
+
+def test_element_dropout_takes_the_same_random_numbers(caplog):
+    net = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Dropout(0.5), nn.Conv2d(3, 2, 3), nn.Flatten())
+    with caplog.at_level(logging.INFO, "dmcnn"):
+        compare(net, images("sparse", (2, 1, 16, 16)))
+    assert [record.message for record in caplog.records] == [
+        "sparse engine: dense from 2 (Dropout) on, which rows cannot follow"
+    ]
+
+
+def test_hooks_see_dense_maps(caplog):
+    net = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Flatten())
+    given, seen = images("sparse", (2, 1, 8, 8)).float(), []
+    handle = net[0].register_forward_hook(lambda *args: seen.append(args[2].shape))
+    fast = sparse(net)
+    with caplog.at_level(logging.INFO, "dmcnn"):
+        fast(given), fast(given)
+    assert seen == [(2, 3, 6, 6)] * 2
+    assert [record.message for record in caplog.records] == ["sparse engine: dense, for 0 carries a hook"]
+    handle.remove()
+    fast(given)
+    assert len(seen) == 2
+
+
+def test_images_that_need_a_gradient_get_all_of_it(caplog):
+    net = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Flatten())
+    given = images("sparse", (2, 1, 8, 8)).float().requires_grad_()
+    with caplog.at_level(logging.INFO, "dmcnn"):
+        sparse(net)(given).sum().backward()
+    assert given.grad.count_nonzero() == given.numel()
+    assert "the images need a gradient" in caplog.text
+
+
+class Branching(nn.Module):
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        return maps if maps.sum() > 0 else -maps
+
+
+class Aliased(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.relu = nn.Conv2d(1, 2, 3), nn.ReLU(inplace=True)
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        maps = self.conv(maps)
+        vectors = maps.flatten(1)
+        self.relu(vectors)
+        return maps.sum(dim=(2, 3))
+
+
+class Rebound(nn.Module):
+    """What an in-place module leaves in its argument is what later steps see."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.relu = nn.Conv2d(1, 2, 3), nn.ReLU(inplace=True)
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        maps = self.conv(maps) - 0.1
+        self.relu(maps)
+        return maps.sum(dim=(2, 3))
+
+
+@pytest.mark.parametrize("net", [Branching(), Aliased()], ids=lambda net: type(net).__name__)
+def test_what_cannot_be_traced_is_dense(net, caplog):
+    with caplog.at_level(logging.INFO, "dmcnn"):
+        given = images("sparse", (2, 1, 8, 8)).float()
+        torch.testing.assert_close(sparse(net)(given), net(given), rtol=0, atol=0)
+    assert f"sparse engine: dense, for {type(net).__name__}: " in caplog.text
+
+
+def test_in_place_modules_are_followed():
+    compare(Rebound(), images("sparse", (2, 1, 8, 8)))
+
+
+class Functional(nn.Module):
+    """Functions and methods in place of modules."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(2, 4, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.conv(x.sign() * (x.abs() / 0.1).log1p()))
+        x = 1 - x * 2 + x.clamp(min=0.1)
+        x = nn.functional.leaky_relu(x, 0.1)
+        x = x / (1 + x.mean(dim=(2, 3), keepdim=True).abs())
+        return x.view(x.size(0), -1) * x.shape[1]
+
+
+def test_functions_and_methods(caplog):
+    with caplog.at_level(logging.INFO, "dmcnn"):
+        for kind in KINDS:
+            compare(Functional(), images(kind, (2, 2, 9, 8)))
+    assert not caplog.records
+
+
+def test_bfloat16_under_autocast_is_near():
+    torch.manual_seed(0)
+    net = MODELS["mpid"](height=128, width=128).eval()
+    given = images("sparse", (2, 1, 128, 128)).float() * 50
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        fast, dense = sparse(net)(given).float(), net(given).float()
+    with torch.no_grad():
+        exact = net.double()(given.double())
+    errors = [float((out - exact).abs().max() / exact.abs().max()) for out in (fast, dense)]
+    assert 0 < errors[0] < max(2 * errors[1], 0.02)
+
+
+def test_training_follows_the_dense_one():
+    given = images("sparse", (4, 1, 128, 128)).float() * 20
+    truth = torch.tensor([0, 1, 0, 1])
+    losses = []
+    for engine in (lambda net: net, sparse):
+        torch.manual_seed(7)
+        net = engine(MODELS["mpid"](height=128, width=128))
+        optimiser = torch.optim.Adam(net.parameters(), 1e-4)
+        own = []
+        for _ in range(4):
+            optimiser.zero_grad()
+            loss = nn.functional.cross_entropy(net(given), truth)
+            loss.backward()
+            optimiser.step()
+            own.append(float(loss.detach()))
+        losses.append(own)
+    np.testing.assert_allclose(losses[1], losses[0], rtol=2e-3, atol=1e-4)
+
+
+def test_linear_layers_are_one_where_nothing_is_learned():
+    layers = [nn.Linear(64, 40), nn.Dropout(0.5), nn.Linear(40, 30, bias=False), nn.Linear(30, 2)]
+    net = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), *layers, nn.Tanh(), nn.Linear(2, 2)).double().eval()
+    fast, given = sparse(net), images("sparse", (3, 1, 8, 8))
+    for mode in (torch.no_grad, torch.inference_mode):
+        with mode():
+            torch.testing.assert_close(fast(given), net(given), rtol=1e-12, atol=1e-12)
+    with torch.no_grad():
+        net[4].weight.mul_(2)
+        torch.testing.assert_close(fast(given), net(given), rtol=1e-12, atol=1e-12)
+        net[3].train()
+        torch.manual_seed(1)
+        noisy = fast(given)
+        torch.manual_seed(1)
+        torch.testing.assert_close(noisy, net(given), rtol=1e-12, atol=1e-12)
+        assert not torch.equal(noisy, fast(given))
+
+
+def test_two_images_whose_background_differs_do_not_share_rows():
+    net = nn.Sequential(Skip(nn.Conv2d(1, 1, 3, padding=1), nn.Identity(), "add"), nn.Flatten())
+    compare(net, images("backgrounds", (3, 1, 7, 9)))
