@@ -163,6 +163,7 @@ def test_wrapped_methods_say_so() -> None:
     smooth, var = SmoothGrad(method=IntegratedGradients()), VarGrad(method=IntegratedGradients())
     assert (smooth.name, smooth.signed) == ("smooth_integrated_gradients", True)
     assert (var.name, var.signed) == ("var_integrated_gradients", False)
+    assert (smooth.revision, SmoothGrad().revision) == (IntegratedGradients().revision, 1)
     assert (SmoothGrad().name, SmoothGrad.name, SmoothGrad().signed) == ("smooth_grad", "smooth_grad", False)
 
 
@@ -176,7 +177,7 @@ def test_bad_requests_are_refused_in_one_line() -> None:
     with pytest.raises(InputError, match="none of saliency takes it"):
         build(["saliency"], layer="32x32")
     for word, value in (
-        ("internal_batch", 0), ("precision", "16"), ("n_steps", 3), ("percentile", 100.0), ("n_samples", 0),
+        ("internal_batch", 0), ("precision", "16"), ("n_steps", 0), ("percentile", 100.0), ("n_samples", 0),
         ("noise", -1.0), ("where", "activ"), ("fill", "nois"), ("border", "cut"), ("k", -1), ("threshold", 1.0),
     ):  # fmt: skip
         with pytest.raises(InputError, match=word):

@@ -315,9 +315,20 @@ def assert_same_arrays(found: dict[str, NDArray[Any]], expected: dict[str, NDArr
             np.testing.assert_array_equal(found[name], array, err_msg=name)
 
 
+def of_today(archive: Path) -> None:
+    """Let the archive say that its path integrals are by today's rule: those of then are made again on purpose."""
+    arrays = arrays_of(archive)
+    key = json.loads(str(arrays["key"]))
+    key["methods"] = [text.replace(", tolerance=0.001", "") for text in key["methods"]]
+    key["revisions"] = {"integrated_gradients": 2, "expected_gradients": 2}
+    np.savez_compressed(archive, **arrays | {"key": np.array(json.dumps(key, sort_keys=True))})
+
+
 @pytest.mark.slow
 def test_finished_attributions_are_not_made_again(folder: Path) -> None:
     archives = [f"out/attribution_wires_ENTRY_{entry}_wires.npz" for entry in (3, 4)]
+    for archive in archives:
+        of_today(folder / archive)
     tables = [folder / f"out/DM-CNN_attribution_wires_{what}.csv"
               for what in ("quality", "quality_summary", "agreement")]  # fmt: skip
     expected = [rows_of(table) for table in tables]
@@ -326,12 +337,16 @@ def test_finished_attributions_are_not_made_again(folder: Path) -> None:
     rerun("attribute", "out/DM-CNN_attribution_wires.cfg")
     assert written() == []
     for table, rows in zip(tables, expected, strict=True):
-        assert_same_rows(rows_of(table), rows, rel=1e-9)
+        found = [row for row in rows_of(table) if row.get("measure") != "halving_change"]  # new since
+        assert_same_rows(found, rows, rel=1e-9)
 
 
 @pytest.mark.slow
 def test_attributions_give_the_same_maps(folder: Path) -> None:
-    """Each up to 1e-4 of its largest value, but for a few pixels where processors rank or gate another way."""
+    """Each up to 1e-4 of its largest value, but for a few pixels where processors rank or gate another way.
+
+    Path integrals have another rule since.
+    """
     archive = folder / "out/attribution_wires_ENTRY_3_wires.npz"
     expected = arrays_of(archive)
     archive.unlink()
@@ -339,7 +354,7 @@ def test_attributions_give_the_same_maps(folder: Path) -> None:
     found = arrays_of(archive)
     assert found.keys() == expected.keys()
     for name, array in expected.items():
-        if name.startswith("map_"):
+        if name.startswith("map_") and name not in ("map_integrated_gradients", "map_expected_gradients"):
             close = np.isclose(found[name], array, rtol=0, atol=1e-4 * np.abs(array).max())
             assert close.mean() > 0.99, name
 

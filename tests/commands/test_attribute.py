@@ -57,13 +57,17 @@ def test_maps_tables_and_pages(
     event = Dataset(str(toy_files["test"]), adc_lo=10, adc_hi=500).read(4, 5)
     empty = net(to_tensor(event) * 0).detach().numpy()[0, 0]
     gap = logits(net, event, device=next(net.parameters()).device)[0, 0] - empty
-    assert maps.sum(dtype=np.float64) == pytest.approx(gap, rel=0.02)
     assert about["classes"] == card.classes
     rows = rows_of(tmp_path / "DM-CNN_attribution_x_quality.csv")
     assert [row["method"] for row in rows] == [
         "saliency", "integrated_gradients", "grad_cam", "random", "charge"] * 2  # fmt: skip
     assert {row["entry_number"] for row in rows} == {"1", "4"}
     assert {row["target"] for row in rows} == {"0"}
+    integrated = rows[6]
+    error = abs(maps.sum(dtype=np.float64) - gap) / abs(gap)
+    assert float(integrated["completeness_error_lower_better"]) == pytest.approx(error, rel=1e-3)
+    assert 0 < float(integrated["halving_change_lower_better"]) < 2
+    assert {row["halving_change_lower_better"] for row in rows if row["method"] == "saliency"} == {""}
     summary = rows_of(tmp_path / "DM-CNN_attribution_x_quality_summary.csv")
     assert {row["better"] for row in summary} == {"lower", "higher"}
     assert {row["n"] for row in summary if row["measure"] == "enrichment"} == {"2"}

@@ -121,6 +121,11 @@ class Method(ABC):
                     self.progress(len(images))
         return torch.cat(maps)
 
+    @property
+    def revision(self) -> int:
+        """Return the number of the algorithm, raised where the same options give other maps than before."""
+        return 1
+
     def note(self) -> str:
         """Return the options of the method as a text for pages."""
         common = {entry.name for entry in fields(Method)}

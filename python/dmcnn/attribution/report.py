@@ -137,13 +137,14 @@ class EventReport:
 
     def _key(self, target: Target, methods: Sequence[Method]) -> dict[str, Any]:
         """Return the key that identifies an explanation."""
+        revisions = {method.name: method.revision for method in methods if method.revision > 1}
         return {
             "image": sha256(self.event.index.tobytes() + self.event.value.tobytes()).hexdigest(),
             "weights": self.predictor.sha256,
             "target": [target.number, target.kind],
             "methods": [repr(method) for method in methods],
             "judging": None if self.options.judging is None else [self.options.judging, self.options.redraw],
-        }
+        } | ({"revisions": revisions} if revisions else {})
 
     def draw(self, explanation: Explanation, methods: Sequence[Method]) -> None:
         """Write the figures of the event (overview, removal curves, single maps) and its page."""

@@ -75,7 +75,7 @@ class AttributeSettings(SelectionSettings):
         None, section="methods", description="pixels that receive the noise"
     )
     n_steps: int | None = setting(
-        None, ge=1, section="methods", description="largest number of gradients of integrated gradients"
+        None, ge=1, section="methods", description="number of gradients of integrated gradients"
     )
     baseline: float | None = setting(
         None, section="methods", description="pixel value of the image at which integrated gradients begin"

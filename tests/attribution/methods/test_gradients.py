@@ -8,10 +8,10 @@ from captum.attr import IntegratedGradients as CaptumIntegratedGradients
 from torch import nn
 
 from attribution.nets import FRAMES, SHAPE, TARGET, Frames, Twice, images, linear, plain, weights
-from dmcnn.attribution import Method, Target
+from dmcnn.attribution import Method, Target, build
 from dmcnn.attribution.base import Explained
 from dmcnn.attribution.methods.gradients import DeepLift, ExpectedGradients, InputXGradient, Saliency
-from dmcnn.attribution.methods.integrated_gradients import FIRST, IntegratedGradients
+from dmcnn.attribution.methods.integrated_gradients import IntegratedGradients
 from dmcnn.attribution.methods.noise import SmoothGrad, VarGrad
 
 BASELINE = 3 * torch.rand(SHAPE, generator=torch.Generator().manual_seed(4))
@@ -76,12 +76,12 @@ def test_integrated_gradients_of_powers(power: int) -> None:
     net, inputs = Power(power), images() / 100
     maps = IntegratedGradients()(net, inputs, TARGET)
     expected = (net.weight * inputs**power).detach()
-    assert float((maps - expected).abs().sum() / expected.abs().sum()) < 2e-3
+    assert float((maps - expected).abs().sum() / expected.abs().sum()) < 4e-3
     error = IntegratedGradients().completeness(net, inputs, maps, TARGET)
     assert error.shape == (3,)
-    assert float(error.max()) < 1e-3
+    assert float(error.max()) < 4e-3
     wrong = IntegratedGradients().completeness(net, inputs, 1.5 * maps, TARGET)
-    torch.testing.assert_close(wrong, torch.full((3,), 0.5).double(), atol=2e-3, rtol=0)
+    torch.testing.assert_close(wrong, torch.full((3,), 0.5).double(), atol=6e-3, rtol=0)
 
 
 @pytest.mark.parametrize(
@@ -91,21 +91,31 @@ def test_integrated_gradients_are_those_of_many_fixed_steps(
     net: nn.Module, shape: tuple[int, int, int]
 ) -> None:
     inputs = images(2, shape)
-    method = IntegratedGradients(tolerance=0)
+    method = IntegratedGradients()
     maps = method(net, inputs, TARGET)
     fixed = CaptumIntegratedGradients(Explained(net, TARGET)).attribute(inputs, n_steps=400)
     assert float((maps - fixed).abs().sum() / fixed.abs().sum()) < 0.02
-    assert float(method.completeness(net, inputs, maps, TARGET).max()) < 1e-3
+    assert float(method.completeness(net, inputs, maps, TARGET).max()) < 0.02
 
 
-def test_no_more_gradients_than_asked_for() -> None:
-    for n_steps in (len(FIRST), 20):
+def test_expected_gradients_without_references_are_integrated_gradients() -> None:
+    net, inputs = plain().eval(), images(2)
+    maps = ExpectedGradients(n_samples=32)(net, inputs, TARGET)
+    torch.testing.assert_close(maps, IntegratedGradients(n_steps=32)(net, inputs, TARGET), atol=0, rtol=0)
+    expected = IntegratedGradients(n_steps=500)(net, inputs, TARGET)
+    assert float((maps - expected).norm() / expected.norm()) < 0.06
+
+
+@pytest.mark.parametrize("method", [IntegratedGradients, ExpectedGradients])
+def test_as_many_gradients_as_asked_for(method: type[IntegratedGradients | ExpectedGradients]) -> None:
+    word = "n_steps" if method is IntegratedGradients else "n_samples"
+    for n_steps in (1, 2, 9, 50):
         passed: list[int] = []
         net = plain()
         hook = net[0].register_forward_hook(
             lambda module, inputs, output, note=passed: note.append(len(output))
         )
-        IntegratedGradients(n_steps=n_steps, tolerance=0, internal_batch=3)(net, images(1), TARGET)
+        build([method.name], internal_batch=3, **{word: n_steps})[0](net, images(1), TARGET)
         hook.remove()
         assert sum(passed) == n_steps
         assert max(passed) <= 3

@@ -12,7 +12,7 @@ from torch import nn
 from attribution.nets import TARGET, images, plain
 from dmcnn.attribution import Target
 from dmcnn.attribution.base import Explained
-from dmcnn.attribution.methods.relu import Deconvolution, GuidedBackprop, RectGrad
+from dmcnn.attribution.methods.relu import Deconvolution, GuidedBackprop, RectGrad, _warn
 
 IMAGE = torch.tensor([1.0, 2.0, 3.0, 4.0]).view(1, 1, 2, 2)
 
@@ -41,6 +41,33 @@ def paper() -> nn.Module:
 def test_on_paper(method: GuidedBackprop | Deconvolution | RectGrad, expected: list[float]) -> None:
     found = method(paper(), IMAGE, Target(0))
     torch.testing.assert_close(found.flatten(), torch.tensor(expected).float(), atol=0, rtol=0)
+
+
+def test_rect_grad_warns_where_nothing_passes(caplog: pytest.LogCaptureFixture) -> None:
+    _warn.cache_clear()
+    for _ in range(2):
+        assert not RectGrad()(plain(), images(1), TARGET).any()
+    (record,) = caplog.records  # once, not for every batch
+    assert record.getMessage() == (
+        "warning: RectGrad: percentile = 98 lets nothing through a ReLU layer of 8 units, and a map behind it is "
+        "zero; expected at most 92.8"
+    )
+    assert RectGrad(percentile=92.8)(plain(), images(1), TARGET).any()
+    RectGrad(percentile=93)(plain(), images(1), TARGET)
+    assert len(caplog.records) == 2
+
+
+def test_rect_grad_of_98_percent_needs_a_layer_of_26_units() -> None:
+    ranks = [RectGrad().rank(units) for units in range(1, 40)]
+    assert [rank < units for units, rank in enumerate(ranks, start=1)] == [
+        units >= 26 for units in range(1, 40)
+    ]
+    for units in range(2, 40):
+        for percentile in (98.0, 50.0, 99.9):
+            method = RectGrad(percentile=percentile)
+            assert (method.rank(units) < units) == (percentile <= 100 * (units - 1.5) / (units - 1)) or (
+                abs(percentile / 100 * (units - 1) - (units - 1.5)) < 1e-9
+            )
 
 
 def test_rect_grad_thresholds_every_layer_and_image_by_itself() -> None:

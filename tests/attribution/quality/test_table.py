@@ -53,6 +53,7 @@ def test_every_column_is_its_measure():
         COLUMN["enrichment"]: localisation.enrichment(values, active),
         COLUMN["top_overlap"]: localisation.top_overlap(values, active),
         COLUMN["completeness_error"]: robustness.completeness_error(net, x, TARGET, values),
+        COLUMN["halving_change"]: np.nan,
         COLUMN["max_sensitivity"]: robustness.sensitivity(
             method, net, x, TARGET, values, radius=0.05, seed=3
         ),
@@ -105,11 +106,15 @@ def test_references_go_through_the_same_columns():
 @pytest.mark.parametrize("baseline", ["zero", 2.0, torch.full(SHAPE, 3.0)], ids=["zero", "number", "image"])
 def test_completeness_is_that_from_the_methods_own_baseline(baseline):
     net, x, target = curved(), image(20), Target(1, "score", "softmax")
-    method = IntegratedGradients(baseline=baseline, n_steps=9)
+    method = IntegratedGradients(baseline=baseline, n_steps=100)
     maps = 1.25 * method(net, x[None], target)  # a quarter too much
     (row, *_) = judge(net, x, {"ig": maps[0].numpy()}, target, methods={"ig": method}, n_random=1)
-    assert row[COLUMN["completeness_error"]] == pytest.approx(0.25, rel=1e-3)
-    assert method.completeness(net, x[None], maps, target).item() == pytest.approx(0.25, rel=1e-3)
+    off = method.completeness(net, x[None], maps, target).item()
+    assert off == pytest.approx(0.25, abs=0.05)
+    assert row[COLUMN["completeness_error"]] == pytest.approx(off, rel=1e-3)
+    change = method.halving_change(net, x[None], maps, target).item()
+    assert row[COLUMN["halving_change"]] == pytest.approx(change, rel=1e-3)
+    assert 0.1 < change < 0.5  # a fifth of the map is too much
     assert (row["target"], row["target_kind"]) == (1, "score")
 
 

@@ -10,6 +10,7 @@ import torch
 from dmcnn._common.errors import InputError
 from dmcnn._common.extras import need
 from dmcnn.attribution.base import Explained, Method, gradient
+from dmcnn.attribution.methods.path_integral import PathMethod
 
 
 def reference(baseline: float | torch.Tensor | str, images: torch.Tensor) -> torch.Tensor:
@@ -54,12 +55,16 @@ class InputXGradient(Method):
 
 
 @dataclass(kw_only=True, eq=False)
-class ExpectedGradients(Method):
+class ExpectedGradients(PathMethod):
     """Expected gradients (arXiv:1906.10670): integrated gradients, averaged over reference images.
 
     Every sample is a reference image, in turn, and a point on the straight path from it to the image; the points are
     one in each of ``n_samples`` equal parts of the path, drawn by a generator of the image's own, so that a map
-    depends on the seed and on no other image (captum's GradientShap draws from the global generators).
+    depends on the seed and on no other image (captum's GradientShap draws from the global generators). Without
+    references there is nothing to draw: the integral from the empty image is that of integrated gradients.
+
+    32 gradients without references leave maps of small networks 0.1 to 4 % off (relative L2; 13 % after training with
+    GroupNorm). With 5 references, 32 samples are 30 % off: ``halving_change`` tells, and more samples help.
 
     Attributes:
         baselines: (m, C, H, W) reference images, e.g. some of the background; by default one empty image.
@@ -81,25 +86,38 @@ class ExpectedGradients(Method):
             raise InputError(f"n_samples = {self.n_samples}, expected at least 1")
 
     def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
-        """Return the (n, C, H, W) means of gradient x (image - reference)."""
-        return torch.stack([self._one(explained, image) for image in images])
+        """Make (n, C, H, W) means of gradient x (image - reference)."""
+        if self.baselines is None:
+            return self.integrals(explained, torch.zeros_like(images), images, self.n_samples)
+        return torch.stack([self._mean(explained, image, self.baselines, self.n_samples) for image in images])
 
-    def _one(self, explained: Explained, image: torch.Tensor) -> torch.Tensor:
-        """Return the (C, H, W) map of one image."""
-        known = torch.zeros_like(image)[None] if self.baselines is None else self.baselines.to(image)
+    def half_maps(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
+        """Make (n, C, H, W) maps of half the samples; without references with every other node left out."""
+        if self.n_samples < 2:
+            return images * float("nan")
+        if self.baselines is None:
+            return self.integrals(explained, torch.zeros_like(images), images, self.n_samples, every=2)
+        count = self.n_samples // 2
+        return torch.stack([self._mean(explained, image, self.baselines, count) for image in images])
+
+    def _mean(
+        self, explained: Explained, image: torch.Tensor, baselines: torch.Tensor, count: int
+    ) -> torch.Tensor:
+        """Return the (C, H, W) mean over ``count`` samples of one image."""
+        known = baselines.to(image)
         if known.ndim != 4 or known.shape[1:] != image.shape or not len(known):
             raise InputError(f"baselines of shape {tuple(known.shape)}, the images are {tuple(image.shape)}")
         random = torch.Generator().manual_seed(self.seed)
-        parts = torch.arange(self.n_samples)
-        points = (parts + torch.rand(self.n_samples, generator=random)) / self.n_samples
-        # shuffled, or every reference would meet the same part of the path whenever m divides n_samples
-        points = points[torch.randperm(self.n_samples, generator=random)].to(image)
+        parts = torch.arange(count)
+        points = (parts + torch.rand(count, generator=random)) / count
+        # shuffled, or every reference would meet the same part of the path whenever m divides the samples
+        points = points[torch.randperm(count, generator=random)].to(image)
         total = torch.zeros_like(image)
         for some in torch.split(parts, self.at_once(image[None])):
             away = image - known[some % len(known)]
             at = image - (1 - points[some.to(points.device)]).view(-1, 1, 1, 1) * away
             total += (gradient(explained, at) * away).sum(dim=0)
-        return total / self.n_samples
+        return total / count
 
 
 @dataclass(kw_only=True, eq=False)

@@ -50,6 +50,11 @@ class Noisy(Method):
                 f"where = {self.where!r}{nearest(self.where, WHERE)}, expected one of {', '.join(WHERE)}"
             )
 
+    @property
+    def revision(self) -> int:
+        """Return that of the method inside."""
+        return self.method.revision
+
     def maps(self, explained: Explained, images: torch.Tensor) -> Iterator[torch.Tensor]:
         """Yield the (n, C, H, W) maps of one noisy copy of every image, ``n_samples`` times."""
         draws = [self._draws(image) for image in images]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from dmcnn._common.errors import InputError
 from dmcnn.attribution.base import Explained, Method, gradient
+
+log = logging.getLogger("dmcnn")
 
 Rule = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """Output of a ReLU and the gradient that reaches it, (n, …) both -> the gradient that it passes on."""
@@ -122,13 +127,39 @@ class RectGrad(Method):
             raise InputError(f"percentile = {self.percentile}, expected at least 0 and below 100")
 
     def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
-        """Return (n, C, H, W) input x rectified gradient."""
-        with ruled(explained.net, self.rule):
-            return images * gradient(explained, images)
+        """(n, C, H, W) input x rectified gradient."""
+        blocked: list[int] = []
+
+        def rule(output: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
+            units = output[0].numel()
+            blocked.extend([units] if self.rank(units) == units else [])
+            return self.rule(output, gradients)
+
+        with ruled(explained.net, rule):
+            maps = images * gradient(explained, images)
+        if blocked:
+            _warn(self.percentile, min(blocked))
+        return maps
+
+    def rank(self, units: int) -> int:
+        """Return the rank, 1 to ``units``, of the value that is the threshold of a layer."""
+        return round(self.percentile / 100 * (units - 1)) + 1
 
     def rule(self, output: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
         """Return the gradients of units whose output x gradient lies above the percentile (of nearest rank)."""
         importance = (output.float() * gradients).flatten(1)
-        rank = round(self.percentile / 100 * (importance.shape[1] - 1)) + 1
+        rank = self.rank(importance.shape[1])
         threshold = importance.kthvalue(rank, dim=1, keepdim=True).values
         return gradients * (importance > threshold).view_as(gradients)
+
+
+@cache
+def _warn(percentile: float, units: int) -> None:
+    """Warn, once, that RectGrad ends at a layer of so many units, and say what percentile passes one of them."""
+    advice = "it cannot explain such a network"
+    if units > 1:
+        advice = f"expected at most {np.floor(1000 * (units - 1.5) / (units - 1)) / 10:g}"
+    log.warning(
+        "warning: RectGrad: percentile = %g lets nothing through a ReLU layer of %d units, and a map behind it is "
+        "zero; %s", percentile, units, advice,
+    )  # fmt: skip

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from dmcnn.attribution.methods.gradients import reference
+from dmcnn.attribution.methods.path_integral import PathMethod
 from dmcnn.attribution.quality import deletion as removal
 from dmcnn.attribution.quality import localisation, robustness
 from dmcnn.attribution.quality.deletion import CHARGE, RANDOM, Curves
@@ -77,6 +78,12 @@ MEASURES = (
     ),
     Measure(
         "completeness_error", "lower", False, "|sum of the map - target difference| / |target difference|"
+    ),
+    Measure(
+        "halving_change",
+        "lower",
+        False,
+        "relative change (L2) of the map if half its path integral is left out",
     ),
     Measure("max_sensitivity", "lower", False, "largest relative change of the map under small noise"),
     Measure("redrawn_last_layer", "lower", False, f"{_LAST}, on active pixels"),
@@ -160,8 +167,9 @@ def judge(
         inputs: (C, H, W) the image, on the device of the network.
         maps: name -> (C, H, W) attribution. A map that is not finite gets NaN in every measure.
         methods: name -> the method that made the map; a map without one gets NaN in what needs new maps
-            (completeness, sensitivity, redrawn networks). Completeness is judged of methods that promise it: they
-            have ``complete = True``, and a ``baseline`` if theirs is not an empty image.
+            (completeness, halving, sensitivity, redrawn networks). Completeness is judged of methods that promise it:
+            they have ``complete = True``, and a ``baseline`` if theirs is not an empty image. Halving is that of a
+            PathMethod.
         ids: columns that go first, such as ``ids()`` gives.
         curves: from ``curves.measure`` with this net, image and target and all of these maps; by default measured
             here.
@@ -208,6 +216,7 @@ SHOWN = {
     "insertion_auc_normalised": "insertion",
     "enrichment": "enrichment",
     "completeness_error": "completeness error",
+    "halving_change": "change at half the gradients",
     "max_sensitivity": "sensitivity",
     "redrawn_all_layers": "likeness to random network",
 }
@@ -219,11 +228,16 @@ ARROWS = {"lower": "↓", "higher": "↑"}
 def page_columns(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the rows of one event for its page: method, and the measures of SHOWN that any map has."""
     shown = [measure for measure in MEASURES if measure.name in SHOWN]
-    shown = [measure for measure in shown if any(np.isfinite(row[measure.column]) for row in rows)]
+    shown = [
+        measure for measure in shown if any(np.isfinite(row.get(measure.column, np.nan)) for row in rows)
+    ]
     method = "method (↓ lower, ↑ higher is better)"
     return [
         {method: row["method"]}
-        | {f"{SHOWN[measure.name]} {ARROWS[measure.better]}": row[measure.column] for measure in shown}
+        | {
+            f"{SHOWN[measure.name]} {ARROWS[measure.better]}": row.get(measure.column, np.nan)
+            for measure in shown
+        }
         for row in rows
     ]
 
@@ -268,6 +282,9 @@ def _depending(
         found["completeness_error"] = robustness.completeness_error(
             net, inputs, target, values, start, precision
         )
+    if isinstance(maker, PathMethod):
+        maps = torch.from_numpy(values).to(inputs)[None]
+        found["halving_change"] = maker.halving_change(net, inputs[None], maps, target).item()
     for name, pair in robustness.correlations(maker, copies, inputs, target, values).items():
         found[f"redrawn_{name}"], found[f"redrawn_{name}_all_pixels"] = pair
     return _columns(**found)
