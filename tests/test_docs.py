@@ -47,6 +47,22 @@ def test_every_file_that_a_page_names_exists() -> None:
             assert any(path.exists() for path in known), f"{page.name}: {name}"
 
 
+def test_every_kernel_is_where_the_page_says() -> None:
+    (listed,) = re.findall(r"^set\(KERNELS ([\w\s]+)\)", (ROOT / "CMakeLists.txt").read_text(), re.MULTILINE)
+    lists = [(ROOT / "cpp" / "bindings" / name).read_text() for name in ("bind.hpp", "module.cpp")]
+    tests = {
+        name: "\n".join(path.read_text() for path in (ROOT / "tests").glob(name.format("*")))
+        for name in ("kernels/test_{}.py", "reference/{}.py")
+    }
+    for verb in listed.split():
+        files = ("include/dmcnn/{}.hpp", "src/*/{}.cpp", "bindings/bind_{}.cpp", "tests/test_{}.cpp")
+        for file in files:
+            assert len(list((ROOT / "cpp").glob(file.format(verb)))) == 1, file.format(verb)
+        assert all(f"bind_{verb}(" in text for text in lists), verb
+        for name, text in tests.items():
+            assert (ROOT / "tests" / name.format(verb)).exists() or f"_core.{verb}" in text, name.format(verb)
+
+
 def test_every_link_between_pages_leads_somewhere() -> None:
     for page in [*DOCS.rglob("*.md"), ROOT / "README.md"]:
         for target in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text()):

@@ -16,9 +16,11 @@ import pytest
 
 import dmcnn
 from conftest import ROOT
-from dmcnn.settings import COMMANDS, Reading, Settings
+from dmcnn.losses import LIKELIHOODS, classification
+from dmcnn.settings import COMMANDS, Reading, Settings, recipe
 from dmcnn.settings.command import load
 from dmcnn.settings.recipe import ARCHITECTURE
+from dmcnn.training.optimiser import OPTIMIZERS
 
 PACKAGE = ROOT / "python" / "dmcnn"
 CFGS = {
@@ -113,6 +115,14 @@ def test_no_dead_settings(command: str) -> None:
         read.add("num_class")  # a second word on the number of classes, compared with their names
     dead = set(cls.model_fields) - read
     assert not dead, f"{command}: nothing reads {dead}"
+
+
+def test_names_of_the_settings_are_those_of_the_library() -> None:
+    """The settings list names, since a cfg is checked before torch is imported."""
+    assert set(recipe.LOSSES) == {*classification.LOSSES, *LIKELIHOODS}
+    assert classification.ACTIVATION.keys() == classification.LOSSES.keys()
+    assert set(recipe.REGRESSION) == set(LIKELIHOODS)
+    assert set(recipe.OPTIMIZERS) == OPTIMIZERS.keys()
 
 
 def test_every_setting_has_a_description() -> None:

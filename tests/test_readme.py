@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from conftest import ROOT
+from examples import Block, blocks, execute
 
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```(bash|python)\n(.*?)```", README, re.DOTALL)
+BLOCKS = blocks(README)
 INSTALL = "pip install -c constraints.txt ."
 
 
@@ -40,19 +38,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def execute(kind: str, block: str, folder: Path) -> str:
-    text = smaller(block).removeprefix(f"{INSTALL} && ")
-    python = f'alias python="{sys.executable}"; shopt -s expand_aliases\n'
-    words = [sys.executable, "-c", text] if kind == "python" else ["bash", "-ec", python + text]
-    env = {**os.environ, "DMCNN_CACHE": str(folder / "cache")}
-    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, env=env, check=False)
-    assert done.returncode == 0, f"{block}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-    return done.stdout
+def run(block: Block, folder: Path) -> str:
+    """Run a block with smaller samples and nothing installed anew, and return what it prints."""
+    text = smaller(block.text).removeprefix(f"{INSTALL} && ")
+    return execute(block._replace(text=text), folder, DMCNN_CACHE=str(folder / "cache"))
 
 
-def block(start: str) -> tuple[str, str]:
+def block(start: str) -> Block:
     """The block that begins with ``start``."""
-    (found,) = [(kind, text) for kind, text in BLOCKS if text.startswith(start)]
+    (found,) = [block for block in BLOCKS if block.text.startswith(start)]
     return found
 
 
@@ -68,20 +62,20 @@ def test_every_block_is_known() -> None:
 
 @pytest.mark.slow
 def test_the_sample_blocks(folder: Path) -> None:
-    printed = execute(*block(INSTALL), folder)
+    printed = run(block(INSTALL), folder)
     assert re.search(
         r"test: 6 events: accuracy 0\.\d+, loss .*AUC 0\.\d+ .*pixel count alone: AUC 0\.\d+", printed
     )
-    execute(*block("python -m dmcnn.infer cfg"), folder)
+    run(block("python -m dmcnn.infer cfg"), folder)
     outputs = {path.name for path in (folder / "outputs").iterdir()}
     assert "dark-trident-test-6-1-1_DM-CNN_scores_dark_trident.csv" in outputs
     assert "DM-CNN_evaluation.json" in outputs
     assert sum(name.endswith(".png") and "_ENTRY_" in name for name in outputs) == 3
-    assert "(1, 512, 512)" in execute(*block("import dmcnn\n"), folder)
+    assert "(1, 512, 512)" in run(block("import dmcnn\n"), folder)
     assert {"event.png", "saliency.png", "occlusion.png"} <= {path.name for path in folder.iterdir()}
-    execute(*block("import torch\n"), folder)
+    run(block("import torch\n"), folder)
     assert (folder / "mine.ckpt").exists()
-    execute(*block("python -m dmcnn.simulate"), folder)
+    run(block("python -m dmcnn.simulate"), folder)
     assert (folder / "my_sample.h5").exists()
 
 
@@ -89,7 +83,7 @@ def test_the_sample_blocks(folder: Path) -> None:
 def test_the_block_on_real_files(shared_data: Path, folder: Path) -> None:
     for name in ("electron.root", "proton.root"):
         shutil.copy(shared_data / "larcv" / name, folder)
-    execute(*block("python -m dmcnn.train input"), folder)
+    run(block("python -m dmcnn.train input"), folder)
     outputs = {path.name for path in (folder / "outputs").iterdir()}
     assert {
         "electron_DM-CNN_scores_e_p.csv",
@@ -105,7 +99,7 @@ def test_the_block_on_real_files(shared_data: Path, folder: Path) -> None:
 @pytest.mark.slow
 def test_the_block_on_attribution(shared_data: Path, folder: Path) -> None:
     assert (folder / "electron.root").exists(), "the block on real files comes first"
-    execute(*block("python -m dmcnn.attribute input"), folder)
+    run(block("python -m dmcnn.attribute input"), folder)
     outputs = {path.name for path in (folder / "outputs").iterdir()}
     for entry in (3, 6):
         ends = (".npz", ".html", "_overview.png", "_overview.pdf", "_removal.png")
@@ -115,7 +109,7 @@ def test_the_block_on_attribution(shared_data: Path, folder: Path) -> None:
 
 @pytest.mark.slow
 def test_the_lariat_block(folder: Path) -> None:
-    printed = execute(*block("python -m dmcnn.train cfg/lariat"), folder)
+    printed = run(block("python -m dmcnn.train cfg/lariat"), folder)
     assert "pion_zero:" in printed
     outputs = {path.name for path in (folder / "outputs").iterdir()}
     assert {"DM-CNN_evaluation_lariat.json", "DM-CNN_evaluation_lariat_classes.png"} <= outputs
@@ -124,7 +118,7 @@ def test_the_lariat_block(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_the_calorimeter_block(folder: Path) -> None:
-    printed = execute(*block("python -m dmcnn.train cfg/calorimeter"), folder)
+    printed = run(block("python -m dmcnn.train cfg/calorimeter"), folder)
     assert "cnn3d: 714882 parameters" in printed
     outputs = {path.name for path in (folder / "outputs").iterdir()}
     assert "DM-CNN_evaluation_calorimeter.json" in outputs
@@ -136,17 +130,17 @@ def test_the_calorimeter_block(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_the_smartpixel_blocks(folder: Path) -> None:
-    printed = execute(*block("python -m dmcnn.train cfg/smartpixel"), folder)
+    printed = run(block("python -m dmcnn.train cfg/smartpixel"), folder)
     assert "smartpixel: 2029 parameters" in printed
     outputs = {path.name for path in (folder / "outputs").iterdir()}
     assert {"DM-CNN_evaluation_smartpixel_pulls.png", "DM-CNN_evaluation_smartpixel_targets.csv"} <= outputs
     assert sum(name.endswith("_ENTRY_0_smartpixel_channel1.png") for name in outputs) == 1
-    printed = execute(*block("python -m dmcnn.tune"), folder)
+    printed = run(block("python -m dmcnn.tune"), folder)
     assert printed.count("of the weights 0, NLL") == 4
     assert (folder / "outputs" / "tune_smartpixel_sparsity" / "front.png").exists()
 
 
 def test_ci_runs_the_readmes_test_command() -> None:
-    test = block('pip install -c constraints.txt ".[test]"')[1].strip()
+    test = block('pip install -c constraints.txt ".[test]"').text.strip()
     assert f"README_TEST = '{test}'" in (ROOT / "noxfile.py").read_text()
     assert (ROOT / ".ci" / "run").read_text().rstrip().endswith("bin/nox")
