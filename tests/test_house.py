@@ -169,7 +169,11 @@ def test_docstrings_of_functions_begin_with_a_verb() -> None:
     for place, function in definitions(ast.FunctionDef):
         text = ast.get_docstring(function)
         decorators = {ast.unparse(decorator).rpartition(".")[2] for decorator in function.decorator_list}
-        if text and not decorators & {"property", "cached_property"} and text.split()[0].strip(",:").lower() not in VERBS:
+        if (
+            text
+            and not decorators & {"property", "cached_property"}
+            and text.split()[0].strip(",:").lower() not in VERBS
+        ):
             faults.append(f"{place} {function.name}: {text.splitlines()[0]}")
     assert not faults
 

@@ -127,7 +127,7 @@ class RectGrad(Method):
             raise InputError(f"percentile = {self.percentile}, expected at least 0 and below 100")
 
     def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
-        """(n, C, H, W) input x rectified gradient."""
+        """Return the (n, C, H, W) input x rectified gradient."""
         blocked: list[int] = []
 
         def rule(output: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
