@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 
 from dmcnn import display, infer, occlude, train, tune
 from dmcnn._common.errors import InputError
-from dmcnn.checkpoints.load import load, read
+from dmcnn.checkpoints.load import load
+from dmcnn.checkpoints.torch_file import read
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.datasets.targets import Targets
 from dmcnn.engines.dense import to_tensor

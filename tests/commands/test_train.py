@@ -16,7 +16,8 @@ import pytest
 import torch
 
 from dmcnn import train
-from dmcnn.checkpoints.load import load, read
+from dmcnn.checkpoints.load import load
+from dmcnn.checkpoints.torch_file import read
 from dmcnn.settings.cfg import literal
 from dmcnn.tasks import Classification
 

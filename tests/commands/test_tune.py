@@ -16,7 +16,7 @@ import torch
 from matplotlib.figure import Figure
 
 from dmcnn import train, tune
-from dmcnn.checkpoints.load import read
+from dmcnn.checkpoints.torch_file import read
 from dmcnn.figures.save import save_figure
 from dmcnn.models import MODELS
 from dmcnn.settings.command import load

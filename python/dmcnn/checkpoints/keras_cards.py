@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,22 +12,23 @@ from torch import nn
 
 from dmcnn._common.errors import InputError
 from dmcnn.checkpoints import keras_layers
-from dmcnn.checkpoints.card import Card
-from dmcnn.checkpoints.keras_file import KerasWeights
+from dmcnn.checkpoints.card import Card, Own
+from dmcnn.checkpoints.keras_file import KerasWeights, read_weights
 from dmcnn.detectors import calorimeter, lariat, smartpixel
 from dmcnn.metrics.gaussian import FULL
 
 
-def load_keras(weights: KerasWeights, where: str) -> tuple[nn.Module, Card]:
+def load_keras(path: Path, own: Own) -> tuple[nn.Module, Card]:
     """Return the network of a file of Keras in evaluation mode on the CPU, and its card.
 
     Args:
-        weights: content of the file.
-        where: path of the file, for errors.
+        path: path of the file.
+        own: user's own model: files of Keras name none.
 
     Raises:
         InputError: the weights are those of no network of dmcnn.
     """
+    weights, where = read_weights(path), str(path)
     with _config_errors(where):
         card = keras_card(weights, where)
     with torch.device("meta"):  # a damaged file may ask for more memory than there is

@@ -87,7 +87,8 @@ def logits(
             f"rotation = {rotation} needs square images, not {images.shape[1]} x {images.shape[2]}"
         )
     turns = np.full(len(images), TURNS[rotation], np.uint8)
-    return forward(net.to(device).eval(), scale_(to_tensor(images, turns), scaling), precision)
+    prepared = scale_(to_tensor(images, turns), scaling)
+    return forward(net.to(device).eval(), prepared, precision)
 
 
 def all_logits(

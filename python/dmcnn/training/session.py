@@ -17,8 +17,9 @@ from torch import nn
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import atomic_file
 from dmcnn.checkpoints.card import KEY, Card
-from dmcnn.checkpoints.load import load, read
+from dmcnn.checkpoints.load import load
 from dmcnn.checkpoints.save import save
+from dmcnn.checkpoints.torch_file import read
 from dmcnn.engines.dense import all_logits
 from dmcnn.images.sparse import SparseImages
 from dmcnn.tasks import Result, Task
