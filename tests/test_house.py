@@ -16,11 +16,15 @@ import pytest
 
 import dmcnn
 from conftest import ROOT
+from dmcnn.images.scaling import SCALINGS
 from dmcnn.losses import LIKELIHOODS, classification
+from dmcnn.occlusion.fills import FILLS
+from dmcnn.occlusion.windows import BORDERS
 from dmcnn.settings import COMMANDS, Reading, Settings, recipe
 from dmcnn.settings.command import load
+from dmcnn.settings.help import choices
 from dmcnn.settings.recipe import ARCHITECTURE
-from dmcnn.training.optimiser import OPTIMIZERS
+from dmcnn.training.optimiser import OPTIMIZERS, SCHEDULES
 
 PACKAGE = ROOT / "python" / "dmcnn"
 CFGS = {
@@ -123,6 +127,11 @@ def test_names_of_the_settings_are_those_of_the_library() -> None:
     assert classification.ACTIVATION.keys() == classification.LOSSES.keys()
     assert set(recipe.REGRESSION) == set(LIKELIHOODS)
     assert set(recipe.OPTIMIZERS) == OPTIMIZERS.keys()
+    train, occlude = COMMANDS["train"].model_fields, COMMANDS["occlude"].model_fields
+    assert set(choices(train["schedule"])) == SCHEDULES.keys()
+    assert set(choices(train["scaling"])) == SCALINGS.keys()
+    assert set(choices(occlude["fill"])) == FILLS.keys()
+    assert set(choices(occlude["border"])) == set(BORDERS)
 
 
 def test_every_setting_has_a_description() -> None:
@@ -146,7 +155,7 @@ VERBS = {
     "combine", "compare", "compute", "concatenate", "connect", "convert", "convolve", "copy", "count",
     "create", "crop", "declare", "decode", "decompress", "describe", "discard", "draw", "drop", "end",
     "enlarge", "enter", "estimate", "evaluate", "explain", "fit", "free", "generate", "import",
-    "initialise", "insert", "integrate", "join", "let", "limit", "list", "load", "log", "make", "map",
+    "initialise", "insert", "integrate", "join", "leave", "let", "limit", "list", "load", "log", "make", "map",
     "maximise", "measure", "merge", "move", "normalise", "note", "open", "pad", "parse", "place",
     "predict", "raise", "read", "reduce", "remove", "replace", "restore", "return", "rotate", "round",
     "run", "save", "scale", "scan", "score", "search", "seed", "select", "send", "set", "share", "show",

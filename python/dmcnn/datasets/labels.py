@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -52,10 +52,8 @@ class LabelRule(ABC):
             InputError: an invalid label; the message gives the nearest valid choice.
         """
         classes = tuple(classes)
-        if label == PREFIX:
-            return Prefix(classes)
-        if label == STORED:
-            return StoredClass(classes)
+        if isinstance(label, str) and label in RULES:
+            return RULES[label](classes)
         if isinstance(label, str):
             return Condition.from_text(label, classes, signal)
         if not isinstance(label, Mapping) or not label:
@@ -291,3 +289,7 @@ class Primary(LabelRule):
                 f"{pdg[event == first].tolist()}, expected one class among the PDG codes {sorted(self.codes)}"
             )
         return np.asarray(hit.argmax(axis=1), np.int64)
+
+
+RULES: dict[str, Callable[[tuple[str, ...]], LabelRule]] = {PREFIX: Prefix, STORED: StoredClass}
+"""Word of a ``label`` setting -> rule of the classes."""

@@ -43,8 +43,20 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 }
 """Name -> function of the parameters and the step size ``lr`` that returns an optimiser, as ``torch.optim:AdamW``."""
 
-SCHEDULES = ("constant", "cosine")
-"""Schedules of the step size; ``cosine`` falls from the full step size to 0 (arXiv:1608.03983, without restarts)."""
+
+def constant(share: float) -> float:
+    """Return 1: the step size stays."""
+    return 1.0
+
+
+def cosine(share: float) -> float:
+    """Return half a period of a cosine from 1 down to 0."""
+    return 0.5 * (1 + math.cos(math.pi * share))
+
+
+SCHEDULES: dict[str, Callable[[float], float]] = {"constant": constant, "cosine": cosine}
+"""Name -> factor of the step size at a share (0 to 1) of the steps in which it falls; ``cosine`` as in
+arXiv:1608.03983, without restarts."""
 
 HIDDEN = (nn.ReLU, nn.ELU, nn.Hardtanh, QuantisedTanh)
 """Activations of hidden layers; their inputs are the activities that ``activity_l2`` penalises."""
@@ -109,10 +121,8 @@ class Recipe:
 
     def rate(self, step: int) -> float:
         """Return the step size of the step with this number, from 0."""
-        if self.schedule == "constant":
-            return self.learning_rate
         share = max(0, step - self.hold) / max(1, self.total - self.hold)
-        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
+        return self.learning_rate * SCHEDULES[self.schedule](min(1.0, share))
 
     def penalty(self, net: nn.Module) -> torch.Tensor | float:
         """Return l1 sum|w| + l2 sum w^2 over the kernels; biases are free."""
