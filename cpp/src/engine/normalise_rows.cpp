@@ -1,6 +1,7 @@
 #include "dmcnn/normalise_rows.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <vector>
 
@@ -68,7 +69,8 @@ void for_each_group(const ImageRows<Number>& rows, std::int64_t groups, const Bo
 template <class Number>
 void measure(const ImageRows<Number>& rows, int threads, double* mean, double* variance) {
     for_each_share(rows, threads, [&](std::int64_t image, std::int64_t first, std::int64_t channels) {
-        double sums[kShare] = {}, means[kShare] = {}, total = 0;
+        std::array<double, kShare> sums{}, means{};
+        double total = 0;
         const std::int64_t begin = rows.offsets[image], end = rows.offsets[image + 1];
         on_this_cpu([&]() DMCNN_INLINE_BODY {
             for (std::int64_t row = begin; row < end; ++row) {
@@ -88,8 +90,8 @@ void measure(const ImageRows<Number>& rows, int threads, double* mean, double* v
             }
             for (std::int64_t c = 0; c < channels; ++c) sums[c] /= total;
         });
-        std::copy(means, means + channels, mean + image * rows.channels + first);
-        std::copy(sums, sums + channels, variance + image * rows.channels + first);
+        std::copy(means.begin(), means.begin() + channels, mean + image * rows.channels + first);
+        std::copy(sums.begin(), sums.begin() + channels, variance + image * rows.channels + first);
     });
 }
 

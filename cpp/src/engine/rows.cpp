@@ -181,6 +181,7 @@ void scatter_rows(const Rows<const From>& source, const Users& users, const std:
                     refuse("row", s / length, "user", std::to_string(users.user[e]),
                            std::to_string(first) + " to " + std::to_string(first + source.n - 1));
         }
+        // NOLINTNEXTLINE(misc-const-correctness): written to where sums are wider than what is stored
         std::vector<Wide<To>> sums(std::is_same_v<To, Wide<To>> ? 0 : channels);
         on_this_cpu([&]() DMCNN_INLINE_BODY {
             To* to = out.data + static_cast<size_t>(begin * (out.apart ? length : 1)) * channels;
