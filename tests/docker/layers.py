@@ -93,17 +93,18 @@ def build(stages: Sequence[Stage], context: Path) -> Stage:
     for stage in stages:
         for layer in ("upper", "work", "root"):
             (stage.layers / layer).mkdir(parents=True)
-        open_to_all(stage)
+        settle(stage)
         for word, text in stage.steps:
             STEPS[word](stage, text, context, by_name)
     return stages[-1]
 
 
-def open_to_all(stage: Stage) -> None:
-    """Let every user reach this machine's Python, which may lie in the home of one."""
+def settle(stage: Stage) -> None:
+    """Make of this machine what a base image is: every user reaches its Python, no installation is half done."""
     folders = [str(folder) for folder in Path(sys.base_prefix).parents if folder != Path("/")]
-    done = stage.run(["chmod", "o+x", *folders])
-    assert done.returncode == 0, done.stderr
+    for words in (["chmod", "o+x", *folders], ["dpkg", "--configure", "-a", "--force-confold"]):
+        done = stage.run(words)
+        assert done.returncode == 0, done.stderr
 
 
 def _run(stage: Stage, text: str, *_: object) -> None:
