@@ -141,6 +141,7 @@ def test_every_setting_has_a_description() -> None:
             assert field.description, key
 
 
+@pytest.mark.slow
 def test_the_core_is_used_by_few() -> None:
     users = set()
     for path in PACKAGE.rglob("*.py"):

@@ -28,6 +28,7 @@ def test_the_network_is_not_changed() -> None:
     assert state(net) == before
 
 
+@pytest.mark.slow
 def test_the_default_of_mpid_is_32_by_32() -> None:
     net = MPID()
     found = find(net, (1, 512, 512))

@@ -50,6 +50,7 @@ def test_maps_are_finite_repeatable_and_leave_no_trace(
     assert torch.equal(torch.get_rng_state(), rest)
 
 
+@pytest.mark.slow
 @TWO
 @pytest.mark.parametrize("name", METHODS)
 def test_a_map_does_not_depend_on_its_batch(name: str, net: nn.Module, shape: tuple[int, int, int]) -> None:

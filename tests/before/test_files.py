@@ -152,6 +152,7 @@ def mark_first_row(journal: Path) -> None:
     journal.write_bytes(head + end + numbers.tobytes())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cfg", ["cells.cfg", "wires.cfg", "frames20.cfg"])
 def test_a_simulation_is_repeated(cfg: str, folder: Path) -> None:
     output = {"cells.cfg": "cells.hdf5", "wires.cfg": "wires.h5", "frames20.cfg": "frames20.parquet"}[cfg]
@@ -261,6 +262,7 @@ def test_an_interrupted_inference_goes_on(name: str, first: str, folder: Path) -
 SCANS = ["cells_ENTRY_0_cells", "cells_ENTRY_7_cells", "wires_ENTRY_3_wires"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scan", SCANS)
 def test_a_finished_occlusion_is_not_repeated(scan: str, folder: Path) -> None:
     maps = f"out/occlusion_test_{scan}.npz"
@@ -272,6 +274,7 @@ def test_a_finished_occlusion_is_not_repeated(scan: str, folder: Path) -> None:
     assert maps in written()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scan", SCANS)
 def test_an_occlusion_gives_the_same_maps(scan: str, folder: Path) -> None:
     maps = folder / f"out/occlusion_test_{scan}.npz"

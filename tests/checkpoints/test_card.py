@@ -48,6 +48,7 @@ def test_own_checkpoint_round_trip(net: MPID, tmp_path: Path) -> None:
         assert torch.equal(tensor, loaded.state_dict()[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wrap", [lambda s: s, lambda s: {"state_dict": s}, lambda s: {f"module.{k}": v for k, v in s.items()}]
 )

@@ -212,6 +212,7 @@ def test_other_files(tmp_path: Path) -> None:
         load.load(tmp_path / "text.h5")
 
 
+@pytest.mark.slow
 def test_random_damage_never_crashes_nor_hangs(tmp_path: Path) -> None:
     """One wrong byte outside the arrays gives the same network or an InputError of one line."""
     whole = save(tmp_path / "x.h5", small_layers(), (38, 30, 2)).read_bytes()

@@ -112,6 +112,7 @@ def test_faults_of_an_evaluation(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "no scored event" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_attribution_of_a_scaled_image(weights: Path, folder: Path, tmp_path: Path) -> None:
     """Integrated gradients sum to the difference to the empty image, with the extremes of the image held fixed."""
     import torch
@@ -133,6 +134,7 @@ def test_attribution_of_a_scaled_image(weights: Path, folder: Path, tmp_path: Pa
     assert lost.any()
 
 
+@pytest.mark.slow
 def test_pages_of_display(weights: Path, folder: Path, tmp_path: Path) -> None:
     keys = {"input_file": folder, "weight_file": weights, "output_dir": tmp_path, "top": 2, "entries": 0}
     assert display.main(words(**keys, format=["html", "png"])) == 0

@@ -73,6 +73,7 @@ def test_every_network_as_onnx_and_as_program(name: str, tmp_path: Path) -> None
     assert about["classes"] == ["a", "b", "c"]
 
 
+@pytest.mark.slow
 def test_a_network_with_few_bits_in_all_formats(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     net, path = saved(tmp_path, "smartpixel", filters_1=4, bits_1=5, bits_2=6)
     assert export.main(words(weight_file=path, output_dir=tmp_path, name="x", events=7)) == 0

@@ -44,6 +44,7 @@ def words(**keys: Any) -> list[str]:
     return [f"{key}={value}" for key, value in {"GPUID": "cpu", **keys}.items()]
 
 
+@pytest.mark.slow
 def test_every_entry_is_scored_once(weights: Path, toy_files: dict[str, Path], tmp_path: Path) -> None:
     assert (
         infer.main(words(input_file=toy_files["test"], weight_file=weights, output_dir=tmp_path, name="x"))
@@ -67,6 +68,7 @@ def test_every_entry_is_scored_once(weights: Path, toy_files: dict[str, Path], t
     assert not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.slow
 def test_interrupted_inference_goes_on(
     weights: Path, toy_files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,6 +151,7 @@ def test_weights_of_dm_cnn_score_like_our_own(
     assert float(rows[4]["logit_signal"]) == pytest.approx(float(expected), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_rotation_changes_scores(weights: Path, toy_files: dict[str, Path], tmp_path: Path) -> None:
     asked = words(input_file=toy_files["test"], weight_file=weights, output_dir=tmp_path)
     assert infer.main([*asked, "name=0"]) == 0

@@ -126,6 +126,7 @@ def _tiny(folder: Path) -> type[torch.nn.Module]:
     return found
 
 
+@pytest.mark.slow
 def test_training_goes_on(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     assert train.main([str(folder / "train.cfg"), "EPOCHS=3"]) == 0
@@ -148,6 +149,7 @@ MORE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", MORE)
 def test_every_command_takes_the_checkpoint_if_the_user_names_the_network(
     command: str,

@@ -151,6 +151,7 @@ def test_zeros_as_asked_and_a_stopped_run_goes_on(words: list[str], tmp_path: Pa
     assert card.step == int(best["step"])
 
 
+@pytest.mark.slow
 def test_training_ends_when_nothing_gets_better(words: list[str], tmp_path: Path) -> None:
     assert train.main([*words, "learning_rate=1e-12", "schedule=constant", "EPOCHS=9", "patience=2"]) == 0
     rows = rows_of(tmp_path / "DM-CNN_training_metrics_sp.csv")
@@ -212,6 +213,7 @@ def test_one_line_for_what_does_not_fit(
     assert not list(tmp_path.glob("*.ckpt"))
 
 
+@pytest.mark.slow
 def test_targets_that_are_no_numbers_are_left_out_and_counted(
     files: dict[str, Path], words: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

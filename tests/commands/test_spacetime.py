@@ -62,6 +62,7 @@ def test_pictures_films_and_pages(words: list[str], tmp_path: Path) -> None:
         assert film.n_frames == len(np.arange(-0.1, 0.1, 0.05))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("view", "more"),
     [("energy_time", set()), ("projections", {f"_channel{plane}.png" for plane in range(3)})],
@@ -190,6 +191,7 @@ def test_occlusion_by_boxes(sample: Path, weights: Path, tmp_path: Path) -> None
     assert Path(f"{stem}.npz").stat().st_mtime_ns != written
 
 
+@pytest.mark.slow
 def test_attribution_by_boxes(sample: Path, weights: Path, tmp_path: Path) -> None:
     asked = [f"input_file={sample}", f"output_dir={tmp_path}", f"weight_file={weights}", "GPUID=cpu", "-n", "2",
              "methods=occlusion", "occlusion_size=1", "occlusion_depth=1", "format=png", "judge=False"]  # fmt: skip

@@ -229,6 +229,7 @@ def test_faults_are_told_before_any_trial(
     assert not list(tmp_path.rglob("trial*"))
 
 
+@pytest.mark.slow
 def test_faults_of_the_base_and_of_the_data_are_one_line(
     base: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

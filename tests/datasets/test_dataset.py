@@ -55,6 +55,7 @@ def test_files_follow_one_another(mixed: Dataset, larcv: Path) -> None:
         np.testing.assert_array_equal(found.events["event"], expected.events["event"])
 
 
+@pytest.mark.slow
 def test_any_piece_is_that_piece_of_the_whole(mixed: Dataset) -> None:
     whole = mixed.load(progress=False)
     for start in range(0, 31, 3):
@@ -89,6 +90,7 @@ def test_reports_and_pickling(mixed: Dataset) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_labels_by_particle(larcv: Path) -> None:
     inputs = [str(larcv / "proton.root"), str(larcv / "electron.root")]
     data = Dataset(inputs, RULE, plane=0)
@@ -185,6 +187,7 @@ def test_a_sample_cut_short_leaves_nothing(
     assert list((tmp_path / "cache").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_sample_that_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DMCNN_CACHE", str(tmp_path))
     rule = LabelRule.parse("prefix", lariat.CLASSES)

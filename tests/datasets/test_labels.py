@@ -93,6 +93,7 @@ def means(tree: Any, event: dict[str, int]) -> bool:
     return a and b if tree[1] == "and" else a or b
 
 
+@pytest.mark.slow
 @given(CONDITION, st.lists(st.tuples(*[st.integers(0, 9)] * 4), max_size=5))
 def test_any_condition_means_what_it_says(tree: Any, ids: list[tuple[int, ...]]) -> None:
     found = LabelRule.parse(spelled(tree), BINARY).apply(events([(*row, 0) for row in ids]), FILES)

@@ -41,6 +41,7 @@ def test_tensor_of_selected_images_in_given_memory() -> None:
         assert torch.equal(out, expected.to(dtype))
 
 
+@pytest.mark.slow
 def test_scores_do_not_depend_on_the_batch(net: MPID) -> None:
     images = toy_images(5, seed=1)
     together = logits(net, images, device=CPU)

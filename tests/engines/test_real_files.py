@@ -23,6 +23,7 @@ def events(folder: Path, file: str, plane: int, first: int, last: int):
     return reader.read(first, last)
 
 
+@pytest.mark.slow
 def test_reproduces_the_logits_of_dm_cnn(shared_data: Path) -> None:
     oracle = json.loads((shared_data / "mpid" / "oracle.json").read_text())
     net = sparse(recipe(MODELS["mpid"]()))

@@ -286,6 +286,7 @@ def test_bfloat16_under_autocast_is_near():
     assert 0 < errors[0] < max(2 * errors[1], 0.02)
 
 
+@pytest.mark.slow
 def test_training_follows_the_dense_one():
     given = images("sparse", (4, 1, 128, 128)).float() * 20
     truth = torch.tensor([0, 1, 0, 1])

@@ -27,6 +27,7 @@ def names(figure) -> list[str]:
     return [text.get_text() for text in legend.get_texts()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("log", [False, True])
 def test_residuals_and_their_fits(log) -> None:
     figure = regression.residuals(SAMPLES, TARGETS, UNITS, 1.5, log)

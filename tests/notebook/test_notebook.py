@@ -429,6 +429,7 @@ def test_a_network_from_a_loop_of_ones_own(
         dmcnn.save(net, path, data=data, arguments={"filters": 3}, signal="signl")
 
 
+@pytest.mark.slow
 def test_a_users_script_runs(weights: Path, files: str, tmp_path: Path) -> None:
     script = Path(__file__).with_name("user_script.py")
     words = [sys.executable, str(script), str(weights), files, str(tmp_path)]

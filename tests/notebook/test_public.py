@@ -59,6 +59,7 @@ untyped_calls_exclude = torch
 SCRIPT = Path(__file__).with_name("user_script.py")
 
 
+@pytest.mark.slow
 def test_a_users_script_is_typed(tmp_path: Path) -> None:
     shutil.copy(SCRIPT, tmp_path)
     words = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", SCRIPT.name]
@@ -67,6 +68,7 @@ def test_a_users_script_is_typed(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.slow
 def test_a_users_script_has_the_types_of_its_values(tmp_path: Path) -> None:
     """What mypy makes of the face: no value of it is Any."""
     lines = {
@@ -82,6 +84,7 @@ def test_a_users_script_has_the_types_of_its_values(tmp_path: Path) -> None:
     assert re.findall(r'Revealed type is "[\w.]*\.(\w+)"', done.stdout) == list(lines.values()), done.stdout
 
 
+@pytest.mark.slow
 def test_pyright_agrees(tmp_path: Path) -> None:
     pytest.importorskip("pyright")
     shutil.copy(SCRIPT, tmp_path)

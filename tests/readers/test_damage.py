@@ -135,6 +135,7 @@ def test_sizes_no_image_can_have(shared_data: Path, tmp_path: Path) -> None:
     fails(path, "entry 0: image of 9223372036854775808x64", producer="image2d_binary")
 
 
+@pytest.mark.slow
 def test_random_damage_to_root_never_crashes(electron: Path, tmp_path: Path) -> None:
     """A wrong byte anywhere gives the same images, other images, or an InputError; nothing else."""
     random = np.random.default_rng(5)
@@ -152,6 +153,7 @@ def test_random_damage_to_root_never_crashes(electron: Path, tmp_path: Path) -> 
     assert outcomes == {10, "error in 1 line"}
 
 
+@pytest.mark.slow
 def test_random_damage_to_hdf5_never_crashes(shared_data: Path, tmp_path: Path) -> None:
     random = np.random.default_rng(6)
     path = tmp_path / "noise.h5"

@@ -274,6 +274,7 @@ def outcome(path: Path) -> tuple[Any, str]:
         return None, str(error)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_random_bytes_end_in_an_image_or_one_line(tmp_path: Path, data: st.DataObject) -> None:

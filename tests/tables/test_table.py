@@ -55,6 +55,7 @@ def test_scores_agree_with_numpy(shared_data: Path):
         assert (counts.rows, counts.unscored) == (len(expected), np.isnan(expected).sum())
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_any_text_survives(tmp_path_factory, data):
     name = CELL.filter(lambda word: not word.startswith("\ufeff"))  # a byte order mark is not text

@@ -23,6 +23,7 @@ def study(tmp_path: Path) -> tuple[optuna.Study, optuna.storages.RDBStorage]:
 Study = tuple[optuna.Study, optuna.storages.RDBStorage]
 
 
+@pytest.mark.slow
 def test_claims_are_exclusive_and_as_many_as_wanted(study: Study, tmp_path: Path) -> None:
     with (
         claims.claim(*study, tmp_path, 2) as first,
@@ -37,6 +38,7 @@ def test_claims_are_exclusive_and_as_many_as_wanted(study: Study, tmp_path: Path
         assert (left, added) == (1, 2)
 
 
+@pytest.mark.slow
 def test_many_claim_at_once_and_every_trial_is_run_once(study: Study, tmp_path: Path) -> None:
     ran: list[int] = []
 

@@ -39,6 +39,7 @@ def test_a_file_that_is_no_database_is_one_line(tmp_path: Path) -> None:
         studies.connect(f"sqlite:///{path}")
 
 
+@pytest.mark.slow
 def test_another_study_of_that_name_is_refused_once_it_has_results(tmp_path: Path) -> None:
     storage = studies.connect(f"sqlite:///{tmp_path / 'x.db'}")
 

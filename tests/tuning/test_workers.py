@@ -54,6 +54,7 @@ def heed_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("work", "number"), [("sleeps", signal.SIGINT), ("stops_by_term", signal.SIGKILL)])
 def test_all_save_and_stop_when_the_first_process_does(work: str, number: int, tmp_path: Path) -> None:
     """Ctrl-C at the terminal reaches the group of processes; or the first process is killed."""

@@ -97,6 +97,7 @@ def test_adc_scale_reaches_from_minimum_ionising_to_clipping(images):
     assert charge.max() > 500
 
 
+@pytest.mark.slow
 def test_adc_scale_is_that_of_real_files(shared_data):
     with uproot.open(shared_data / "larcv" / "electron.root") as file:
         tree = file["image2d_data_tree"]
@@ -109,6 +110,7 @@ def test_adc_scale_is_that_of_real_files(shared_data):
     assert ours == pytest.approx(pixel * np.median(real[real >= 10]), rel=0.4)
 
 
+@pytest.mark.slow
 def test_the_vertex_is_in_the_middle_and_showers_go_forward():
     batch = next(iter(sample(events=40, seed=3, signal_fraction=1.0, cosmic_flux=0.0, noise=0.0)))
     first = [(batch.index[a:b] % 512).min() for a, b in zip(batch.offsets, batch.offsets[1:], strict=False)]

@@ -112,6 +112,7 @@ def test_muons_stop_at_their_range_with_a_bragg_peak():
     assert mean[stop + 12 : stop + 24].mean() < 0.35 * mean[60:90].mean()
 
 
+@pytest.mark.slow
 def test_photons_leave_a_gap_that_electrons_do_not():
     first = {}
     for kind in ("electron", "photon"):
@@ -123,6 +124,7 @@ def test_photons_leave_a_gap_that_electrons_do_not():
     assert np.median(gap) == pytest.approx(20 * np.log(2), rel=0.5)  # conversion length of ~20 cm
 
 
+@pytest.mark.slow
 def test_neutral_pions_look_like_two_photons():
     width = {}
     for kind in ("photon", "pion_zero"):
@@ -133,6 +135,7 @@ def test_neutral_pions_look_like_two_photons():
     assert np.median(width["pion_zero"]) > 1.25 * np.median(width["photon"])
 
 
+@pytest.mark.slow
 def test_pions_end_early_more_often_than_muons():
     length = {}
     for kind in ("muon", "pion"):
