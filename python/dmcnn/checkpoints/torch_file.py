@@ -79,6 +79,17 @@ def _card(content: Any, path: str | Path) -> Card:
         raise InputError(f"{path}: its card does not fit this version of dmcnn ({error})") from None
 
 
+def find_misfits(state: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> list[str]:
+    """Return what keeps the tensors of one state dict from those of another: names and shapes, a line each."""
+    faults = [f"no tensor {name!r}" for name in expected if name not in state]
+    faults += [f"unknown tensor {name!r}{nearest(name, expected)}" for name in state if name not in expected]
+    return faults + [
+        f"{name} has shape {tuple(state[name].shape)}, expected {tuple(tensor.shape)}"
+        for name, tensor in expected.items()
+        if name in state and state[name].shape != tensor.shape
+    ]
+
+
 def _fill(net: nn.Module, state: Mapping[str, torch.Tensor], path: str | Path) -> None:
     """Copy a state dict into a network.
 
@@ -86,13 +97,7 @@ def _fill(net: nn.Module, state: Mapping[str, torch.Tensor], path: str | Path) -
         InputError: a tensor is missing, unknown, of another shape or not finite.
     """
     expected = net.state_dict()
-    faults = [f"no tensor {name!r}" for name in expected if name not in state]
-    faults += [f"unknown tensor {name!r}{nearest(name, expected)}" for name in state if name not in expected]
-    faults += [
-        f"{name} has shape {tuple(state[name].shape)}, expected {tuple(tensor.shape)}"
-        for name, tensor in expected.items()
-        if name in state and state[name].shape != tensor.shape
-    ]
+    faults = find_misfits(state, expected)
     faults += [
         f"{name} holds NaN or Inf" for name in expected if name in state and not state[name].isfinite().all()
     ]

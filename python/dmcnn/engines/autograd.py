@@ -8,7 +8,7 @@ import torch
 
 
 class _Nothing:
-    """What a forward pass remembers where there is no backward pass."""
+    """Empty memory of a forward pass that no backward pass follows."""
 
     def save_for_backward(self, *tensors: Any) -> None:
         """Discard the tensors."""

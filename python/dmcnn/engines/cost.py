@@ -44,7 +44,7 @@ MARGIN = 1.1
 
 @dataclass
 class Work:
-    """What one forward pass of a batch has to do.
+    """Work of one forward pass of a batch.
 
     Attributes:
         dense_products, products: of two numbers, dense and sparse.
@@ -64,7 +64,7 @@ class Work:
 
     @property
     def saving(self) -> float:
-        """How many times fewer products there are on rows."""
+        """Dense products over products on rows."""
         return self.dense_products / max(self.products, 1.0)
 
 
@@ -91,7 +91,7 @@ class Rates:
 
 @dataclass(frozen=True)
 class Choice:
-    """Which engine to take.
+    """Choice of an engine.
 
     Attributes:
         engine: "sparse" or "dense".

@@ -35,7 +35,7 @@ class Maps:
 
     @property
     def dtype(self) -> torch.dtype:
-        """That of the rows."""
+        """Type of the rows."""
         return self.rows.dtype
 
     def dense(self) -> torch.Tensor:

@@ -223,16 +223,11 @@ def _check_same(net: nn.Module, card: Card) -> None:
     """Raise InputError unless the network that the card makes is this one, with these weights."""
     import torch
 
+    from dmcnn.checkpoints.torch_file import find_misfits
+
     again, made = card.build(_maker(net, card)), f"{card.model} with {card.arguments}"
-    mine, theirs = net.state_dict(), again.state_dict()
-    faults = [f"no tensor {name!r}" for name in theirs if name not in mine]
-    faults += [f"unknown tensor {name!r}" for name in mine if name not in theirs]
-    faults += [
-        f"{name} has shape {tuple(mine[name].shape)}, expected {tuple(tensor.shape)}"
-        for name, tensor in theirs.items()
-        if name in mine and mine[name].shape != tensor.shape
-    ]
-    if faults:
+    mine = net.state_dict()
+    if faults := find_misfits(mine, again.state_dict()):
         more = f" (and {len(faults) - 1} more faults)" if len(faults) > 1 else ""
         raise InputError(f"{made} is another network: {faults[0]}{more}; give its arguments")
     again.load_state_dict({name: tensor.cpu() for name, tensor in mine.items()})
