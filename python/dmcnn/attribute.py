@@ -36,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def attribute(settings: AttributeSettings) -> None:
     """Explain the selected events; write their maps, figures and pages, and the quality of all maps."""
     from dmcnn.attribution.report import EventReport, ReportOptions
-    from dmcnn.inference.predictor import load_predictor, open_dataset
+    from dmcnn.inference.inputs import open_dataset
+    from dmcnn.inference.predictor import load_predictor
 
     folder = output_folder(settings.output_dir)
     predictor = load_predictor(settings.weight_file, **settings.network())
@@ -151,7 +152,8 @@ def _select(settings: AttributeSettings, predictor: Predictor, dataset: Dataset)
 def _other_scores(settings: AttributeSettings, predictor: Predictor, dataset: Dataset) -> NDArray[np.float64]:
     """Return the (n,) scores by the other network, from its table or computed."""
     from dmcnn.datasets import selection
-    from dmcnn.inference.predictor import load_predictor, open_dataset
+    from dmcnn.inference.inputs import open_dataset
+    from dmcnn.inference.predictor import load_predictor
 
     if settings.other_score_csv is not None:
         return selection.read_scores(settings.other_score_csv, dataset, settings.score_column)

@@ -62,7 +62,7 @@ def _images(settings: ExportSettings, predictor: Predictor) -> torch.Tensor:
     from dmcnn.engines.dense import to_tensor
     from dmcnn.exports.probe_images import random_images
     from dmcnn.images.scaling import scale_
-    from dmcnn.inference.predictor import open_dataset
+    from dmcnn.inference.inputs import open_dataset
 
     count = min(settings.events, max(2, PIXELS // math.prod(predictor.card.shape)))
     images = random_images(predictor.net, predictor.card, count, settings.seed_number)

@@ -27,7 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def occlude(settings: OccludeSettings) -> None:
     """Scan the selected entries; write an npz and one figure per class for each."""
-    from dmcnn.inference.predictor import load_predictor, open_dataset
+    from dmcnn.inference.inputs import open_dataset
+    from dmcnn.inference.predictor import load_predictor
     from dmcnn.occlusion.result import Scan
 
     folder = output_folder(settings.output_dir)
