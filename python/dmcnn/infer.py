@@ -41,7 +41,8 @@ class Job:
 
 def infer(settings: InferSettings) -> None:
     """Score all image files, and write a table and a histogram for each."""
-    from dmcnn.inference.predictor import load_predictor, open_dataset
+    from dmcnn.inference.inputs import open_dataset
+    from dmcnn.inference.predictor import load_predictor
 
     jobs = _jobs(settings, output_folder(settings.output_dir))
     predictor = load_predictor(settings.weight_file, **settings.network())
