@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Mapping, Sequence
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def simulate(settings: SimulateSettings) -> None:
     """Simulate a sample, write it with a progress bar, and write the cfg of the run beside it."""
-    from dmcnn.simulation import SAMPLES
+    from dmcnn.simulation import SAMPLES, defaults
     from dmcnn.simulation.addresses import format_of, with_progress_bar
 
     settings = settings.model_copy(update={"kind": SYNONYMS.get(settings.kind, settings.kind)})
@@ -45,16 +44,29 @@ def simulate(settings: SimulateSettings) -> None:
             for end in form.suffixes
         ]
         raise InputError(f"output = {settings.output!r}: expected {' or '.join(endings)}")
-    defaults = {
-        name: p.default for name, p in signature(sample).parameters.items() if p.kind is p.KEYWORD_ONLY
-    }
-    physics, options = split_arguments(settings, defaults, form.options)
+    version = version_of(settings, defaults(settings.kind))
+    physics, options = split_arguments(settings, defaults(settings.kind, version), form.options)
     batches = sample(events=settings.events, seed=settings.seed_number, **physics)
     output_folder(output.parent)
     about = {"sample": settings.kind, "seed": settings.seed_number, "dmcnn": dmcnn.__version__, **physics}
     form.write(output, with_progress_bar(batches, settings.events, output.name), attributes=about, **options)
     settings.model_copy(update=physics | options).save(output.with_suffix(""))
     log.info("%s: %d events", output, settings.events)
+
+
+def version_of(settings: SimulateSettings, latest: Mapping[str, Any]) -> int | None:
+    """Return the version of the sample that the user asks for; None for the latest.
+
+    A cfg that gives all arguments but this one was written when there was one version, and means that one.
+
+    Args:
+        settings: settings of the user.
+        latest: arguments of the sample in its latest version.
+    """
+    needed = {name for name, default in latest.items() if default is not None} - {"version"}
+    if settings.version or not all(getattr(settings, name) is not None for name in needed):
+        return settings.version
+    return 1
 
 
 def split_arguments(

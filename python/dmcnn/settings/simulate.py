@@ -32,6 +32,12 @@ class SimulateSettings(Settings):
         sample=False,
         description="seed; event i depends on the seed and on i alone",
     )
+    version: int | None = setting(
+        None,
+        section="sample",
+        description="version of the simulation, see docs/samples.md; 1 is for comparisons (dark-trident 2, "
+        "lariat 2, smartpixel 2)",
+    )
     product: Literal["sparse2d", "image2d"] | None = setting(
         None,
         section="outputs",
@@ -53,7 +59,7 @@ class SimulateSettings(Settings):
     vertex_jitter: float | None = setting(
         None,
         section="dark-trident",
-        description="[pixels] rms distance of the vertex from the middle (dark-trident 8.0)",
+        description="[pixels] rms distance of the vertex from the middle (dark-trident 40.0; version 1: 8.0)",
     )
     signal_fraction: float | None = setting(
         None, section="dark-trident", description="share of signal events, run = 100 (dark-trident 0.5)"
@@ -133,13 +139,14 @@ class SimulateSettings(Settings):
     noise: float | None = setting(
         None,
         section="detector and readout",
-        description="rms noise of a pixel: [ADC] (dark-trident 2.8, lariat 6.0), [GeV] (calorimeter 0.045)",
+        description="rms noise of a pixel: [ADC] (dark-trident 2.2; version 1: 2.8; lariat 6.0), [GeV] (calorimeter "
+        "0.045)",
     )
     zero_suppression: float | None = setting(
         None,
         section="detector and readout",
         description="threshold of stored pixels: [ADC] (dark-trident 7.0, lariat 20.0), [GeV] (calorimeter 0.1), "
-        "[electrons] (smartpixel 25.0)",
+        "[electrons] (smartpixel 0.0; version 1: 25.0)",
     )
     electron_fraction: float | None = setting(
         None, section="calorimeter", description="share of electrons (calorimeter 0.5)"

@@ -79,6 +79,7 @@ def lariat(
     seed: int,
     batch: int = 64,
     *,
+    version: int = 2,
     fractions: Sequence[float] | None = None,
     momentum_lo: float = 200.0,
     momentum_hi: float = 1500.0,
@@ -99,6 +100,7 @@ def lariat(
         events: number of events.
         seed: not negative.
         batch: images per batch.
+        version: 1 straggles by Moyal's formula and has no annihilation photons.
         fractions: relative frequency of each of ``CLASSES``; None = the classes in turn.
         momentum_lo, momentum_hi: [MeV/c] range of the uniform momentum, equal for all particles.
         beam_size: rms distance of the particles from the centre of the front face, along each axis [cm].
@@ -118,18 +120,18 @@ def lariat(
     beam = Beam(fractions, momentum_lo, momentum_hi, beam_size, beam_angle)
     response = Response(gain, lifetime, shaping, noise, zero_suppression)
     return (
-        _images(beam, response, seed, range(first, min(first + batch, events)))
+        _images(version, beam, response, seed, range(first, min(first + batch, events)))
         for first in range(0, events, batch)
     )
 
 
-def _images(beam: Beam, response: Response, seed: int, numbers: Sequence[int]) -> SparseImages:
+def _images(version: int, beam: Beam, response: Response, seed: int, numbers: Sequence[int]) -> SparseImages:
     """Simulate the events ``numbers`` as images of one channel."""
     kinds, indices, values = [], [], []
     for number in numbers:
         rng = np.random.default_rng([seed, number])
         kinds.append(beam.kind(number, rng))
-        image = charge_image(hadrons.transport(beam.particle(kinds[-1], rng), rng), response)
+        image = charge_image(hadrons.transport(beam.particle(kinds[-1], rng), rng, version), response)
         add_noise(image, response, rng)
         indices.append(np.flatnonzero(image).astype(np.int32))
         values.append(image[indices[-1]].astype(np.float32))
@@ -168,6 +170,7 @@ def charge_image(deposits: Deposits, response: Response) -> Floats:
 
 _RANGES = {
     "batch": (1, inf),
+    "version": (1, 2),
     "momentum_lo": (10, 1e4),
     "momentum_hi": (10, 1e4),
     "beam_angle": (0, 1),
