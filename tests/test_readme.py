@@ -68,7 +68,7 @@ def test_the_sample_blocks(folder: Path) -> None:
     )
     run(block("python -m dmcnn.infer cfg"), folder)
     outputs = {path.name for path in (folder / "outputs").iterdir()}
-    assert "dark-trident-test-6-1-1_DM-CNN_scores_dark_trident.csv" in outputs
+    assert "dark-trident-test-6-1-2_DM-CNN_scores_dark_trident.csv" in outputs
     assert "DM-CNN_evaluation.json" in outputs
     assert sum(name.endswith(".png") and "_ENTRY_" in name for name in outputs) == 3
     assert "(1, 512, 512)" in run(block("import dmcnn\n"), folder)
