@@ -66,6 +66,11 @@ def version_of(settings: SimulateSettings, latest: Mapping[str, Any]) -> int | N
     needed = {name for name, default in latest.items() if default is not None} - {"version"}
     if settings.version or not all(getattr(settings, name) is not None for name in needed):
         return settings.version
+    if "version" in latest:
+        log.info(
+            "%s: all arguments but version are given, as before there were versions: version = 1",
+            settings.kind,
+        )
     return 1
 
 

@@ -34,6 +34,7 @@ class SimulateSettings(Settings):
     )
     version: int | None = setting(
         None,
+        ge=1,
         section="sample",
         description="version of the simulation, see docs/samples.md; 1 is for comparisons (dark-trident 2, "
         "lariat 2, smartpixel 2)",
