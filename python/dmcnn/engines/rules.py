@@ -39,17 +39,14 @@ from dmcnn.engines.layers import (
     maximum_pool,
 )
 
-RESHAPES: frozenset[Any] = frozenset(
-    {nn.Flatten, torch.flatten, "flatten", "view", "reshape", torch.reshape, "squeeze", torch.squeeze}
-)
+RESHAPES: frozenset[Any] = frozenset({nn.Flatten, "view", "reshape", torch.reshape, "squeeze", torch.squeeze})
 """Where maps end: what reshapes them takes dense ones, and that is as it should be."""
 
 OF_IMAGES: frozenset[Any] = frozenset({nn.Unflatten, "unsqueeze", torch.unsqueeze, "size", getattr, "dim"})
 """Steps that do not look at the numbers of the images."""
 
 _POINTWISE = (
-    "relu", "abs", "sign", "log1p", "log", "exp", "expm1", "sqrt", "tanh", "sigmoid", "square", "neg", "clamp", "pow",
-    "sin", "cos", "erf",
+    "abs", "sign", "log1p", "log", "exp", "expm1", "sqrt", "square", "neg", "clamp", "pow", "sin", "cos", "erf",
 )  # fmt: skip
 
 _METHODS = ("float", "double", "contiguous", "detach")
@@ -86,9 +83,7 @@ RULES: dict[Any, Rule] = {
     nn.Hardsigmoid: activation((), F.hardsigmoid),
     **{name: pointwise(getattr(torch.Tensor, name)) for name in (*_POINTWISE, *_METHODS)},
     **{getattr(torch, name): pointwise(getattr(torch, name)) for name in _POINTWISE},
-    **{function: pointwise(function) for function in (F.relu, F.elu, F.leaky_relu, F.gelu, F.silu, F.softplus)},
-    **{function: arithmetic(getattr(operator, word)) for word in ("add", "sub", "mul", "truediv")
-       for function in (getattr(operator, word), getattr(operator, f"i{word}"))},
+    **{getattr(operator, word): arithmetic(getattr(operator, word)) for word in ("add", "sub", "mul", "truediv")},
     **{function: arithmetic(getattr(torch, word)) for word in ("add", "sub", "mul", "div", "maximum", "minimum")
        for function in (word, getattr(torch, word))},
     operator.neg: pointwise(operator.neg),
