@@ -200,8 +200,8 @@ def choose(
         return Choice("dense", "engine: dense, for the network cannot be traced")
     dense, rows = predict(work, rates(precision), training=training)
     chosen = "sparse" if dense > MARGIN * rows else "dense"
-    found = f"{work.saving:.1f}x fewer multiplications, {dense / rows:.1f}x as fast by estimate"
-    return Choice(chosen, f"engine: {chosen} (sparse: {found})", dense / rows, work.saving)
+    gain = f"{work.saving:.1f}x fewer multiplications, {dense / rows:.1f}x as fast by estimate"
+    return Choice(chosen, f"engine: {chosen} (sparse: {gain})", dense / rows, work.saving)
 
 
 def rates(precision: str = "32") -> Rates:
