@@ -38,9 +38,9 @@ class Normalisation(torch.autograd.Function):
         rows = rows.contiguous()
         if on_host(rows):
             out = torch.empty_like(rows)
-            factors = (None if x is None else pixels(x) for x in (weight, bias))
+            factor, shift = (None if x is None else pixels(x) for x in (weight, bias))
             moments = _core.normalise_rows(
-                pixels(rows), offsets, count, groups, eps, *factors, pixels(out), n_threads=threads()
+                pixels(rows), offsets, count, groups, eps, factor, shift, pixels(out), n_threads=threads()
             )
             mean, variance = map(torch.from_numpy, moments)
         else:
@@ -57,16 +57,17 @@ class Normalisation(torch.autograd.Function):
         """Return the gradients of the rows, the weight and the bias."""
         rows, weight, mean, variance = ctx.saved_tensors
         slope = slope.contiguous()
+        offsets, count = ctx.places
         sums: Any
         if on_host(rows):
             out, factor = torch.empty_like(rows), None if weight is None else pixels(weight)
             sums = _core.normalise_slopes(
-                pixels(rows), *ctx.places, ctx.groups, ctx.eps, factor, pixels(slope), mean.numpy(),
+                pixels(rows), offsets, count, ctx.groups, ctx.eps, factor, pixels(slope), mean.numpy(),
                 variance.numpy(), pixels(out), n_threads=threads(),
             )  # fmt: skip
             sums = map(torch.from_numpy, sums)
         else:
-            places = (beside(x, rows) for x in ctx.places)
+            places = beside(offsets, rows), beside(count, rows)
             out, *sums = torch_rows.normalise_slopes(
                 rows, *places, ctx.groups, ctx.eps, weight, slope, mean, variance
             )

@@ -58,7 +58,7 @@ def module_of(target: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> nn
     kind = MODULES.get(target)
     if kind is None:
         return None
-    named = {"start_dim": 0} if kind is nn.Flatten else {}
+    named: dict[str, Any] = {"start_dim": 0} if kind is nn.Flatten else {}
     named |= arguments(target, args, kwargs)
     training = named.pop("training", True)
     named.pop("inplace", None)

@@ -148,7 +148,8 @@ class _Quantised:
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """Compute the output for (B, in, …) values, with the weights as deployed."""
-        return apply_layer(self, values, *deployed_weights(self))
+        layer: Any = self
+        return apply_layer(layer, values, *deployed_weights(layer))
 
 
 class QConv2d(_Quantised, nn.Conv2d):
