@@ -83,8 +83,9 @@ def test_an_earlier_version_has_its_own_defaults_and_says_so(tmp_path: Path) -> 
 
 
 def test_a_cfg_of_before_there_were_versions_means_the_first(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", "dmcnn")
     assert simulate.main([f"output={tmp_path}/a.parquet", "kind=smartpixel", "events=5", "version=1"]) == 0
     cfg = tmp_path / "a.cfg"
     lines = cfg.read_text().splitlines(keepends=True)
@@ -92,7 +93,7 @@ def test_a_cfg_of_before_there_were_versions_means_the_first(
     assert simulate.main([str(cfg), f"output={tmp_path}/b.parquet"]) == 0
     first, again = (open_images(tmp_path / f"{name}.parquet").read() for name in "ab")
     np.testing.assert_array_equal(first.value, again.value)
-    assert "version = 1" in capsys.readouterr().out
+    assert "version = 1" in caplog.text
 
 
 def defaults(kind: str) -> dict[str, Any]:
