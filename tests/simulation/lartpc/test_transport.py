@@ -134,6 +134,7 @@ def test_pairs_give_their_rest_energy_back(rng):
     """Both annihilation photons of a positron at rest, 0.511 MeV each, leave their energy within a few lengths."""
     left = shower(particles(POSITRON, np.full(500, 5.0), ORIGIN, AHEAD), rng)
     assert left.energy.sum() / 500 == pytest.approx(5 + 2 * 0.511, rel=0.03)
+    assert len(shower(beam(PHOTON, 1.0, 0), rng).energy) == 0
     alone = shower(beam(ELECTRON, 5.0, 500), rng)
     assert alone.energy.sum() / 500 == pytest.approx(5, rel=0.02)
 

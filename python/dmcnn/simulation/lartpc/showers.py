@@ -140,8 +140,9 @@ def brake(
     knocks &= lost > 0
     flight = deflect(along[knocks], argon.knock_on_angle(lost[knocks], energy[knocks]), rng)
     free = particles(ELECTRON, lost[knocks], points[knocks], flight, time[knocks])
-    rest = np.cumsum(counts) - counts + np.add.reduceat(alive, np.cumsum(counts) - counts, dtype=np.int64) - 1
-    rest = rest[electrons.code == POSITRON]
+    first = np.cumsum(counts) - counts
+    last = first + np.add.reduceat(alive, first, dtype=np.int64) - 1
+    rest = last[electrons.code == POSITRON]
     return steps, free, join([photons, _annihilate(points[rest], time[rest], rng)])
 
 
