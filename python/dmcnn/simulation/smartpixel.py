@@ -214,8 +214,8 @@ def induce(sensor: Geometry, pairs: Floats, x: Floats, y: Floats, carriers: tupl
         charge = moving.sign * pairs[:, slab] * (high & wide)
         charges.append((potential[layer, along, across] * charge[..., None]).ravel())
     total = np.bincount(np.concatenate(cells), np.concatenate(charges), n * SLICES * rows * columns)
-    seen: Floats = total.reshape(n, SLICES, rows, columns)[:, :, 2:-2, 2:-2]
-    return seen
+    seen: Floats = total.astype(np.float64, copy=False).reshape(n, SLICES, rows, columns)
+    return seen[:, :, 2:-2, 2:-2]
 
 
 def _pixel_and_point(
@@ -264,8 +264,8 @@ def _collect(pairs: Floats, along: Shares, across: Shares, slot: NDArray[np.int6
     inside = (row >= 0) & (row < ROWS) & (column >= 0) & (column < COLUMNS)
     place = (np.arange(n)[:, None] * slots + slot)[..., None, None] * cells + row * COLUMNS + column
     charge = pairs[..., None, None] * along[1][..., :, None] * across[1][..., None, :]
-    total: Floats = np.bincount(place[inside], charge[inside], n * slots * cells).reshape(n, slots, cells)
-    return total
+    total = np.bincount(place[inside], charge[inside], n * slots * cells)
+    return total.astype(np.float64, copy=False).reshape(n, slots, cells)
 
 
 def _pixel_shares(middle: Floats, slope: Floats, depth: Floats, diffused: Floats, pitch: float) -> Shares:
