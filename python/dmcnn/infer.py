@@ -93,10 +93,14 @@ def _jobs(settings: InferSettings, folder: Path) -> list[Job]:
 
 
 def _analysis(job: Job) -> Table | None:
-    """Read the analysis CSV of an image file; return None without one."""
-    from dmcnn.tables import table
+    """Read the analysis CSV of an image file, and check its ids before hours of scoring; return None without one."""
+    from dmcnn.tables import join, table
 
-    return None if job.analysis_csv is None else table.read(job.analysis_csv, table.IDS)
+    if job.analysis_csv is None:
+        return None
+    analysis = table.read(job.analysis_csv)
+    join.event_ids(analysis)
+    return analysis
 
 
 def _score_file(
@@ -169,8 +173,7 @@ def _coverage(dataset: Dataset, outputs: NDArray[np.float64]) -> list[str]:
 
     from dmcnn.images.sparse import UNSET
 
-    known = dataset.events[dataset.events["event"] != UNSET]
-    ids = Counter(map(tuple, known[["run", "subrun", "event"]].tolist()))
+    ids = Counter(ids for ids in dataset.events[["run", "subrun", "event"]].tolist() if UNSET not in ids)
     shared = sum(count for count in ids.values() if count > 1)
     missing = int(np.isnan(outputs[:, 0]).sum())
     return [
