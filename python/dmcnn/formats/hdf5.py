@@ -27,9 +27,9 @@ KINDS = {
 
 
 def is_hdf5(path: Path) -> bool:
-    """Return whether a file has the signature of HDF5: at its beginning, or after a user block (MATLAB 7.3 writes one).
+    """Return whether a file has the signature of HDF5, at its beginning or after a user block.
 
-    A user block has 512 bytes, or 1024, 2048, … .
+    MATLAB 7.3 writes a user block; it has 512 bytes, or 1024, 2048, … .
     """
     place, size = 0, path.stat().st_size
     with path.open("rb") as file:

@@ -30,7 +30,7 @@ def test_trees_in_folders_are_found(tmp_path: Path) -> None:
     assert file.trees("image2d") == {"wire": "larcv/image2d_wire_tree"}
     assert file.trees("particle") == {"mc": "larcv/deep/particle_mc_tree"}
     assert file.events(file.tree("larcv/image2d_wire_tree"))["event"].tolist() == [0, 1, 2]
-    with pytest.raises(InputError, match="no sparse2d tree, the file holds .*larcv/image2d_wire_tree"):
+    with pytest.raises(InputError, match=r"no sparse2d tree, the file holds .*larcv/image2d_wire_tree"):
         file.trees("sparse2d")
 
 
