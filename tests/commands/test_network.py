@@ -309,6 +309,32 @@ def test_evaluate_reproduces_published_aucs(shared_data: Path, tmp_path: Path) -
             assert (tmp_path / f"DM-CNN_evaluation_{name}_{what}.png").exists()
 
 
+@pytest.mark.slow
+def test_logits_are_no_shares(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Accuracy 0.825 at a cut of 0.5 without a word, and two warnings of Python."""
+    random = np.random.default_rng(0)
+    for name, centre in (("s", 2.0), ("b", -2.0)):
+        scores = "\n".join(map(str, random.normal(centre, 1, 40)))
+        (tmp_path / f"{name}.csv").write_text(f"signal_score\n{scores}\n")
+    tables = [f"signal={tmp_path}/s.csv", f"background={tmp_path}/b.csv", f"output_dir={tmp_path}"]
+    assert evaluate.main([*tables, "cut=0"]) == 0
+    assert "are not between 0 and 1 (logits?): is cut = 0 meant?" in capsys.readouterr().out
+    numbers = json.loads((tmp_path / "DM-CNN_evaluation.json").read_text())
+    assert numbers["cuts"][0] < -2 < 2 < numbers["cuts"][-1]
+    assert numbers["signal_efficiency_at_cuts"][0] == 1
+    assert numbers["signal_efficiency_at_cuts"][50] > 0.8
+    assert not (tmp_path / "DM-CNN_evaluation_scores_logit.png").exists()
+
+
+def test_another_spelling_of_the_signal_is_no_background(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "l.csv"
+    path.write_text("signal_score,label\n0.9,signal\n0.1,background\n0.8,Signal\n")
+    assert evaluate.main([f"scores={path}", f"output_dir={tmp_path}"]) == 2
+    assert capsys.readouterr().err == f"{path}:4: label 'Signal' (did you mean 'signal'?)\n"
+
+
 def test_evaluate_faults(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a.csv").write_text("signal_scor,label\n0.1,signal\n")
     (tmp_path / "b.csv").write_text("signal_score\n-999999.9\n\n")

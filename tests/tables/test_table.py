@@ -106,10 +106,10 @@ def test_absent_file_and_folder_are_refused(tmp_path: Path):
 
 def test_unscored_is_empty_nan_or_the_old_sentinel(tmp_path: Path):
     path = tmp_path / "a.csv"
-    path.write_text('signal_score\n0.5\n""\nnan\n-999999.9\n-999999\n-3.5\ninf\n')
+    path.write_text('signal_score\n0.5\n""\nnan\n-999999.9\n-999999\n-3.5\n')
     values, counts = table.scores(path)
-    np.testing.assert_array_equal(values, [0.5, np.nan, np.nan, np.nan, np.nan, -3.5, np.inf])
-    assert (counts.rows, counts.scored, counts.unscored) == (7, 3, 4)
+    np.testing.assert_array_equal(values, [0.5, np.nan, np.nan, np.nan, np.nan, -3.5])
+    assert (counts.rows, counts.scored, counts.unscored) == (6, 2, 4)
 
 
 @given(st.floats(width=32, allow_nan=False), st.floats(allow_nan=False), st.integers(0, 2**64 - 1))
@@ -166,6 +166,27 @@ def test_join_loses_nobody_and_pairs_only_equal_ids(entry_ids, row_ids):
     assert rows == sorted(rows)
     assert lonely == sorted(lonely)
     assert all(r is None for _, r in pairs[len(pairs) - len(lonely) :])
+
+
+@pytest.mark.parametrize("word", ["inf", "-inf", "1e400", "Infinity"])
+def test_infinite_scores_are_refused(tmp_path: Path, word: str):
+    """Forty infinite scores gave an AUC of 1, and ``-inf`` counted as no score."""
+    path = tmp_path / "s.csv"
+    path.write_text(f"signal_score\n0.5\n{word}\n")
+    with pytest.raises(InputError, match=rf"s\.csv:3: signal_score is '{word}', expected a finite number"):
+        table.scores(path)
+
+
+@pytest.mark.parametrize(
+    ("word", "label", "same"),
+    [
+        ("Signal", "signal", True), (" signal ", "signal", True), ("pion-zero", "pion_zero", True),
+        ("1.0", "1", True), ("pion", "pion_zero", False), ("signal_mc", "signal", False), ("11", "1", False),
+        ("1", "signal", False),
+    ],
+)  # fmt: skip
+def test_spellings_of_a_label(word: str, label: str, same: bool):
+    assert table.is_spelling(word, label) == same
 
 
 def test_join_of_unique_ids_is_a_dictionary_look_up():
