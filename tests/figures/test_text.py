@@ -34,7 +34,7 @@ def test_names_with_dollars_are_no_formulas(tmp_path: Path, formulas: list[str])
     """HTCondor's ``$(Cluster)_$(Process)`` ended a command with a traceback after all its work."""
     figures = {
         "roc": classification.roc({NAME: (SCORES, SCORES**2)}, 0.95),
-        "scores": classification.scores({NAME: SCORES}),
+        "scores": classification.score_histogram({NAME: SCORES}),
         "confusion": classification.confusion(np.eye(2, dtype=int), ["$\\mu$", NAME]),
         "classes": class_counts.distribution({NAME: 3, "b": 2}, {NAME: 2, "b": 3}),
     }

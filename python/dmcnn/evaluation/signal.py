@@ -47,8 +47,8 @@ def judge(
     )
     summary += "{background_events} background events"
     beyond = (
-        f"warning: scores from {reach[0]:.4g} to {reach[1]:.4g} are not between 0 and 1 (logits?): is cut = {cut:g} "
-        "meant? (give cut=0 for logits)"
+        f"warning: scores from {reach[0]:.4g} to {reach[1]:.4g} are not between 0 and 1 (logits?); "
+        f"the cut is at {cut:g}" + ", give cut=0 for logits" * (cut != 0)
     )
     lines = [
         *file_lines(files),

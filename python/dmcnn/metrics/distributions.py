@@ -234,6 +234,11 @@ def profile(x: Floats, values: Floats, edges: Floats) -> Profile:
 
 
 def format_estimate(value: float, error: float) -> str:
-    """Return ``value ± error`` with two digits of the error; three decimals if the error is zero or not finite."""
+    """Return ``value ± error`` with two digits of the error; three decimals if the error is zero or not finite.
+
+    Numbers of more than ten digits have an exponent.
+    """
+    if max(abs(value), abs(error)) >= 1e10:
+        return f"{value:.3g} ± {error:.2g}"
     digits = int(np.clip(1 - np.floor(np.log10(error)), 0, 9)) if 0 < error < np.inf else 3
     return f"{value:.{digits}f} ± {error:.{digits}f}"

@@ -8,7 +8,7 @@ from dmcnn.settings.base import Paths, setting
 from dmcnn.settings.network import OWN_MODEL, OwnModel
 from dmcnn.settings.reading import Reading
 
-FileFormat = Literal["onnx", "torch", "qonnx", "json", "table"]
+FileFormat = Literal["onnx", "torch", "qonnx", "hls4ml", "json", "table"]
 
 
 class ExportSettings(Reading):
@@ -23,7 +23,7 @@ class ExportSettings(Reading):
     format: FileFormat | list[FileFormat] | None = setting(
         None,
         section="outputs",
-        description="onnx: float operators; torch: a program of torch.export; qonnx: rounding operators (hls4ml); "
+        description="onnx: float operators; torch: a program of torch.export; qonnx: rounding operators; hls4ml: the same, channels last; "
         "json: weights as integers; table: bits, multiplications and zeros of every layer (default: all formats that "
         "are possible for the network)",
     )
