@@ -9,7 +9,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import nn
 
 from dmcnn._common.extras import need
 from dmcnn.checkpoints.card import Card
@@ -17,8 +16,8 @@ from dmcnn.exports.base import axis_pair
 from dmcnn.exports.integers import describe
 from dmcnn.exports.onnx import INPUT
 from dmcnn.exports.qonnx import OPERATORS, Graph, Qonnx, quant
-from dmcnn.layers import IMAGES, Layer, probe
-from dmcnn.quantisation.quantisers import QLinear, QuantisedBits, Quantiser
+from dmcnn.layers import Layer
+from dmcnn.quantisation.quantisers import QLinear, Quantiser
 
 CHANNELS_LAST = "qonnx.custom_op.channels_last"
 """Domain of operators on (n, rows, columns, channels)."""
@@ -33,14 +32,9 @@ class Hls4ml(Qonnx):
 
     ending = "_hls4ml.onnx"
 
-    def write(self, path: Path, net: nn.Module, card: Card) -> None:
-        """Write the layers of the network."""
-        graph, bits = ChannelsLast(card.shape), card.reading.get("charge_bits")
-        if bits:
-            graph.outputs[IMAGES] = graph.add_rounding("pixels", INPUT, QuantisedBits(bits))
-        for layer in probe(net, card.shape):
-            graph.outputs[layer.name] = graph.add_layer(layer)
-        need("onnx").save(graph.model(card), path)
+    def graph(self, card: Card) -> ChannelsLast:
+        """Return a graph without layers."""
+        return ChannelsLast(card.shape)
 
     def run(self, path: Path, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Compute the outputs with the evaluator of onnx, image by image."""
@@ -70,12 +64,9 @@ class ChannelsLast(Graph):
 
     def add_layer(self, layer: Layer) -> str:
         """Append a layer; return the name of its output."""
-        module, name, kind = layer.module, layer.name, describe(layer)["kind"]
-        inputs = [self.outputs[source] for source in layer.inputs]
-        if kind == "dense":
-            output = self._add_dense(name, inputs[0], module)
-        else:
-            output = super().add_layer(layer)
+        kind, inputs = describe(layer)["kind"], [self.outputs[source] for source in layer.inputs]
+        add = self._add_dense if kind == "dense" else super().add_layer
+        output = add(layer)
         shape = (1, *(layer.shape or ())[1:])
         self.shapes[output] = (1, *shape[2:], shape[1]) if len(shape) == 4 else shape
         if kind == "flatten":
@@ -86,18 +77,21 @@ class ChannelsLast(Graph):
             self.orders[output] = self.orders[inputs[0]]
         return output
 
-    def _add_dense(self, name: str, values: str, layer: QLinear) -> str:
+    def _add_dense(self, layer: Layer) -> str:
         """Append a dense layer as a product and a sum; return the name of its output."""
-        weight = layer.weight.detach()
+        dense, values = layer.module, self.outputs[layer.inputs[0]]
+        assert isinstance(dense, QLinear)
+        assert dense.weight_quantiser is not None
+        weight = dense.weight.detach()
         if values in self.orders:
             weight = weight[:, torch.from_numpy(self.orders[values])]
-        kernel = self.add_weight(f"{name}.weight", weight.T, layer.weight_quantiser)
-        output = self.add_node("MatMul", name, [values, kernel])
+        kernel = self.add_weight(f"{layer.name}.weight", weight.T, dense.weight_quantiser)
+        output = self.add_node("MatMul", layer.name, [values, kernel])
         self.shapes[output] = (1, len(weight))
-        if layer.bias is None:
+        if dense.bias is None or dense.bias_quantiser is None:
             return output
-        bias = self.add_weight(f"{name}.bias", layer.bias, layer.bias_quantiser)
-        return self.add_node("Add", f"{name}.sum", [output, bias])
+        bias = self.add_weight(f"{layer.name}.bias", dense.bias, dense.bias_quantiser)
+        return self.add_node("Add", f"{layer.name}.sum", [output, bias])
 
     def add_weight(self, name: str, values: torch.Tensor, quantiser: Quantiser) -> str:
         """Append a rounded kernel or bias; kernels of convolutions become (out, rows, columns, in)."""

@@ -40,12 +40,16 @@ class Qonnx(ExportFormat):
 
     def write(self, path: Path, net: nn.Module, card: Card) -> None:
         """Write the layers of the network."""
-        graph, bits = Graph(), card.reading.get("charge_bits")
+        graph, bits = self.graph(card), card.reading.get("charge_bits")
         if bits:
             graph.outputs[IMAGES] = graph.add_rounding("pixels", INPUT, QuantisedBits(bits))
         for layer in probe(net, card.shape):
             graph.outputs[layer.name] = graph.add_layer(layer)
         need("onnx").save(graph.model(card), path)
+
+    def graph(self, card: Card) -> Graph:
+        """Return a graph without layers."""
+        return Graph()
 
     def run(self, path: Path, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Compute the outputs with the evaluator of onnx, image by image."""

@@ -23,9 +23,9 @@ class ExportSettings(Reading):
     format: FileFormat | list[FileFormat] | None = setting(
         None,
         section="outputs",
-        description="onnx: float operators; torch: a program of torch.export; qonnx: rounding operators; hls4ml: the same, channels last; "
-        "json: weights as integers; table: bits, multiplications and zeros of every layer (default: all formats that "
-        "are possible for the network)",
+        description="onnx: float operators; torch: a program of torch.export; qonnx: rounding operators; hls4ml: the "
+        "same with channels last, as hls4ml takes it; json: weights as integers; table: bits, multiplications and "
+        "zeros of every layer (default: all formats that are possible for the network)",
     )
     input_file: Paths | None = setting(
         None,

@@ -142,7 +142,7 @@ class _Functions(TorchFunctionMode):
         self.inside, self.outside = 0, set[str]()
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Call a function of torch."""
+        """Evaluate a function of torch."""
         name = getattr(func, "__name__", "").strip("_")
         if not self.inside and name.startswith(BENDS):
             self.outside.add(name)

@@ -63,7 +63,7 @@ class Ruled(TorchFunctionMode):
         self.rule, self.calls, self.others = rule, 0, set[str]()
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Call a function of torch, or replace a ReLU."""
+        """Evaluate a function of torch, or replace a ReLU."""
         kwargs = kwargs or {}
         if not _is_relu(func, args, kwargs):
             name = getattr(func, "__name__", "").removesuffix("_")
