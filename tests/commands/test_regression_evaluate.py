@@ -300,6 +300,8 @@ def test_networks_that_scale_differently_are_compared_in_units(folder: Path, tmp
     assert common_likelihood(networks) == "nll_unscaled"
     without = predictions.read([str(write(tmp_path / "none.csv", shifted, without=("nll",)))])
     assert common_likelihood({"a": Network.from_seeds([without], [], 2.0)}) == "nll_unscaled"
+    half = predictions.join([same[0], without])  # a mean of the first part would be that of other events
+    assert common_likelihood({"a": Network.from_seeds([half], [], 2.0)}) == "nll_unscaled"
 
 
 def test_faults(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -91,10 +91,14 @@ def target_names(networks: Networks) -> tuple[str, ...]:
 
 
 def common_likelihood(networks: Networks) -> str:
-    """Return the likelihood for comparisons: ``nll``, or ``nll_unscaled`` if networks scale targets differently."""
+    """Return the likelihood for comparisons: ``nll``, or ``nll_unscaled``.
+
+    ``nll`` needs networks that scale targets alike, and a number for every event with a likelihood: a mean over the
+    parts of a sample that have one would be that of other events.
+    """
     seeds = [seed for network in networks.values() for seed in network.seeds]
     offsets = q.finite(np.array([q.scale_offset(seed) for seed in seeds]))
-    known = all(np.isfinite(seed.nll).any() for seed in seeds)
+    known = all(np.isfinite(seed.nll[np.isfinite(seed.factor[:, 0, 0])]).all() for seed in seeds)
     equal = not len(offsets) or float(np.ptp(offsets)) < SAME_SCALES
     return "nll" if known and equal else "nll_unscaled"
 
