@@ -160,7 +160,7 @@ class Condition(LabelRule):
                 file, entry = files[events["file"][unset[0]]], events["entry"][unset[0]]
                 raise InputError(
                     f"{file}: entry {entry} has no {name} number, so label = {self.text!r} cannot be judged: set "
-                    f"label, for example to 'prefix' or {{'{file.name}': {self.classes[self.signal]!r}}}"
+                    "label to {file pattern: class} or to 'prefix' (file names begin with the class)"
                 )
         return np.where(evaluate(self.text, events), self.signal, 1 - self.signal).astype(np.int64)
 
