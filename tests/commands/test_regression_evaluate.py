@@ -369,6 +369,14 @@ def test_panels_do_not_grow_with_the_square_of_the_targets(tmp_path: Path) -> No
     assert panels == {4: 48, 8: 24, 16: 48}
 
 
+def test_profiles_of_few_events_have_few_bins(tmp_path: Path) -> None:
+    """Of 45 events in 12 bins, no bin had enough for a width: every panel was empty."""
+    result = comparison.judge({"a": [[str(simple(tmp_path / "t.csv", 1, rows=45))]]})
+    profile = result.numbers["networks"]["a"]["profiles"]["True t0"]["t0"]["residual"]
+    assert len(profile["count"]) == 2
+    assert None not in profile["width"]
+
+
 @pytest.mark.parametrize(("mean", "sigma"), [(1e155, 1.0), (1e80, 1.0), (1.0, 1e-300)])
 def test_numbers_beyond_float32_are_no_estimates(
     mean: float, sigma: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -106,7 +106,8 @@ def common_likelihood(networks: Networks) -> str:
 def profile_all(networks: Networks, bins: int) -> Profiles:
     """Return residuals and pulls of every target against each true parameter and, where known, the cluster size.
 
-    At most ``bins`` bins hold about the same number of events each; they are the same for all networks.
+    At most ``bins`` bins hold about the same number of events each, enough for a width; they are the same for all
+    networks.
     """
     events = {name: network.events for name, network in networks.items()}
     variables = {
@@ -118,7 +119,11 @@ def profile_all(networks: Networks, bins: int) -> Profiles:
         variables["Cluster size [pixels]"] = sizes
     profiles: Profiles = {}
     for variable, values in variables.items():
-        edges = distributions.quantile_edges(q.finite(np.concatenate(list(values.values()))), bins)
+        most = min(map(len, values.values())) // (
+            distributions.MIN_ENTRIES + 1
+        )  # with fewer entries a bin is empty
+        pooled = q.finite(np.concatenate(list(values.values())))
+        edges = distributions.quantile_edges(pooled, max(1, min(bins, most)))
         profiles[variable] = {
             name: [
                 (distributions.profile(x, residual, edges), distributions.profile(x, pull, edges))
