@@ -120,6 +120,25 @@ def test_join_with_an_analysis_csv(
     assert "csv rows: 4, matched 3, no entry 1, sharing their ids 2" in caplog.text
 
 
+def test_ids_of_an_analysis_csv_are_read_before_any_event_is_scored(
+    weights: Path, toy_files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """A row with -999 stopped the command after hours, without a table; a damaged id must stop it before them."""
+    table = tmp_path / "ids.csv"
+    table.write_text("run_number,subrun_number,event_number,w\n100,1,1000,1\n-999,-999,-999,2\n")
+    asked = words(
+        input_file=toy_files["test"], weight_file=weights, output_dir=tmp_path / "o", input_csv=table
+    )
+    assert infer.main(asked) == 0
+    rows = rows_of(tmp_path / "o" / "toy_test_DM-CNN_scores.csv")
+    assert [row["status"] for row in rows[:3]] == ["matched", "no entry", "not in csv"]
+    table.write_text(table.read_text() + "7,1,9007199254740992.0,3\n")
+    monkeypatch.setattr(infer, "_score_file", lambda *_: pytest.fail("an event was scored"))
+    assert infer.main(asked) == 2
+    assert "ids.csv:4: event_number is '9007199254740992.0', which may be rounded" in capsys.readouterr().err
+
+
 def test_duplicate_ids_are_all_scored(weights: Path, tmp_path: Path) -> None:
     images = toy_images(3, seed=9)
     twice = join([images, images])
