@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
+from dmcnn.formats.origin import read_origin
 from dmcnn.formats.source import decoding_errors, split_name
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -43,6 +44,13 @@ def open_file(path: Path) -> Iterator[h5py.File]:
         file = h5py.File(path, "r")
     with file:
         yield file
+
+
+def origin(file: h5py.File) -> dict[str, str]:
+    """Return the origin that the attributes of a file state."""
+    with decoding_errors(file.filename):
+        names = [name for name in file.attrs if name in ("sample", "dmcnn", "detector")]
+        return read_origin({name: file.attrs[name] for name in names})
 
 
 def groups(file: h5py.File, product: str) -> dict[str, str]:

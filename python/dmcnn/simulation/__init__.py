@@ -14,5 +14,8 @@ SAMPLES: dict[str, Callable[..., Iterator[SparseImages]]] = {
 }
 """Name -> simulation of a sample, called with events, seed and the sample's own arguments."""
 
+LABELS = {"dark-trident": "run == 100", "lariat": "prefix", "calorimeter": "y"}
+"""Sample -> label rule that its own events follow, for samples of classes."""
+
 VERSION = 1
 """Version of the events, part of the names of cached files: increase it with any change of simulated events."""

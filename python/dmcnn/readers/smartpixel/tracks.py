@@ -16,7 +16,7 @@ from dmcnn.readers.smartpixel.columns import Columns, open_columns
 from dmcnn.readers.smartpixel.frames import CHARGE_CACHE, Charges, charges_from_table
 
 RECON, LABELS = ("recon3D", "recon2D"), "labels"
-"""Words in the names of files of charges, and the word that replaces them in the names of their labels."""
+"""Words in the names of files and folders of charges, and the word in those of their labels instead."""
 
 
 @dataclass(frozen=True)
@@ -141,9 +141,14 @@ def _shape(charges: Columns, window: Sequence[int] | None) -> tuple[int, int, in
 
 
 def _label_paths(path: Path) -> list[Path]:
-    """Return the possible paths of the labels of a file."""
+    """Return the possible paths of the labels of a file: beside it, or in the folder that goes with its folder.
+
+    The labels of a selection in ``recon3D_cut`` are in ``labels_cut``; those in ``labels`` are of other rows.
+    """
     names = [path.name.replace(word, LABELS, 1) for word in RECON if word in path.name]
-    return [place for name in names for place in (path.parent / name, path.parent.parent / LABELS / name)]
+    folder = path.absolute().parent.name
+    theirs = next((folder.replace(word, LABELS, 1) for word in RECON if word in folder), LABELS)
+    return [place for name in names for place in (path.parent / name, path.parent.parent / theirs / name)]
 
 
 def _open_labels(charges: Columns) -> Columns | None:
