@@ -56,9 +56,12 @@ def infer(settings: InferSettings) -> None:
             predictor.task.need_classes(key)
     datasets = [open_dataset(predictor.card, job.image_file) for job in jobs]
     tables = [_analysis(job) for job in jobs]
-    truths = [predictor.task.truth(dataset, settings.label) for dataset in datasets]
-    for job, dataset, analysis, truth in zip(jobs, datasets, tables, truths, strict=True):
-        _score_file(settings, predictor, job, dataset, analysis, truth)
+    for dataset in datasets:
+        if dataset.fingerprint() == predictor.card.data.get("training", {}).get("fingerprint"):
+            log.warning("warning: %s: holds the events that the network was trained on", dataset.files[0])
+    labels = [predictor.task.labels(dataset, settings.label) for dataset in datasets]
+    for job, dataset, analysis, truth in zip(jobs, datasets, tables, labels, strict=True):
+        _score_file(settings, predictor, job, dataset, analysis, *truth)
 
 
 def _jobs(settings: InferSettings, folder: Path) -> list[Job]:
@@ -106,8 +109,12 @@ def _score_file(
     dataset: Dataset,
     analysis: Table | None,
     truth: Truth,
+    rule: str,
 ) -> None:
-    """Score one file, resuming from its journal; write the table and the histogram."""
+    """Score one file, resuming from its journal; write the table and the histogram.
+
+    ``truth`` is that of every entry by the label rule ``rule``.
+    """
     import numpy as np
 
     from dmcnn._common.journal import Journal
@@ -127,7 +134,15 @@ def _score_file(
     outputs, sizes = journal.rows[:, :-2], journal.rows[:, -2:].astype(np.int64)
     status = "scored" if analysis is None else ""
     scored = score_table(
-        predictor.task, dataset.events, dataset.sources, outputs, truth, sizes, status
+        predictor.task,
+        dataset.events,
+        dataset.sources,
+        outputs,
+        truth,
+        sizes,
+        status,
+        rule=rule,
+        origins=dataset.origins,
     ).text()
     if analysis is not None:
         scored, coverage = join.join_by_ids(scored, analysis)
@@ -137,7 +152,7 @@ def _score_file(
     log.info("\n".join(coverage.lines() if analysis is not None else _coverage(dataset, outputs)))
     settings.save(job.stem, f", weights {predictor.sha256}")
     if (figure := predictor.task.histogram(outputs, dataset.files[0].stem)) is not None:
-        save_figure(figure, job.histogram)
+        save_figure(figure, job.histogram, note=dataset.file_origins[0])
     journal.close()
     log.info("scores: %s", out)
 

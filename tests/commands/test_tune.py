@@ -97,11 +97,11 @@ def test_the_best_of_the_grid_is_known_and_trained_again(
     assert [float(row["val_loss"]) for row in rows] == sorted(float(row["val_loss"]) for row in rows)
     for row in rows:
         metrics = rows_of(out / f"trial_{row['trial']}" / "DM-CNN_training_metrics.csv")
-        best = min(metrics, key=lambda line: float(line["test_loss"]))
+        best = min(metrics, key=lambda line: float(line["validation_loss"]))
         for ours, theirs in (
             ("loss", "train_loss"),
-            ("val_loss", "test_loss"),
-            ("val_accuracy", "test_accu"),
+            ("val_loss", "validation_loss"),
+            ("val_accuracy", "validation_accu"),
         ):
             assert row[ours] == best[theirs]
         assert row["round_epochs"] == "2"

@@ -30,6 +30,7 @@ from dmcnn.inference.maps import AttributionMap, OcclusionMap
 from dmcnn.inference.score_table import score_table
 from dmcnn.tables.result_table import ResultTable
 from dmcnn.tasks import task_of
+from dmcnn.tasks.base import Truth
 
 log = logging.getLogger("dmcnn")
 
@@ -123,11 +124,11 @@ class Predictor:
         if isinstance(images, Event):
             events = [images]
         sources: list[str | None] = [None] * len(batch)
-        truth = self.task.truth_of_labels(batch.label, len(batch))
+        truth, origins = self.task.truth_of_labels(batch.label, len(batch)), None
         if events is not None:
-            sources = [event.source for event in events]
+            sources, origins = [event.source for event in events], [event.origin for event in events]
             truth = self.task.truth_of_words([event.label for event in events])
-        return score_table(self.task, batch.events, sources, outputs, truth, sizes)
+        return score_table(self.task, batch.events, sources, outputs, truth, sizes, origins=origins)
 
     def explain(
         self,
@@ -244,8 +245,10 @@ class Predictor:
 
     def _score_dataset(self, dataset: Dataset, label: Any) -> ResultTable:
         """Score all events of a dataset; ``label`` as of ``scores``."""
-        has_classes = label is None and dataset.rule is not None
-        truth = dataset.class_names if has_classes else self.task.truth(dataset, label)
+        truth: Truth = dataset.class_names
+        rule = "" if dataset.rule is None else dataset.rule.text
+        if label is not None or dataset.rule is None:
+            truth, rule = self.task.labels(dataset, label)
 
         def parts() -> Iterator[tuple[SparseImages, Count]]:
             """Yield the images, EVENTS at a time, and the function that counts their pixels."""
@@ -254,7 +257,16 @@ class Predictor:
                 yield dataset.read(start, stop), partial(dataset.cluster_sizes, start, stop)
 
         outputs, sizes = self._run(parts(), len(dataset))
-        return score_table(self.task, dataset.events, dataset.sources, outputs, truth, sizes)
+        return score_table(
+            self.task,
+            dataset.events,
+            dataset.sources,
+            outputs,
+            truth,
+            sizes,
+            rule=rule,
+            origins=dataset.origins,
+        )
 
     def _run(
         self, parts: Iterable[tuple[SparseImages, Count]], total: int

@@ -40,13 +40,18 @@ class DisplaySettings(SelectionSettings):
     data: bool = setting(
         False,
         section="pictures",
-        description="detector data, not simulation; selects the text on the pictures",
+        description="detector data, not simulation; selects the text on the pictures of files that do not state "
+        "where their events come from",
     )
     data_label: str = setting(
-        "MicroBooNE NuMI Data", section="pictures", description="text on pictures of data"
+        "",
+        section="pictures",
+        description="text on pictures if data = True, such as the name of the experiment",
     )
     simulation_label: str = setting(
-        "MicroBooNE Simulation", section="pictures", description="text on pictures of simulation"
+        "",
+        section="pictures",
+        description="text on pictures if data = False; files that dmcnn simulated say so themselves",
     )
     colorbar: bool = setting(True, section="pictures", description="draw a colour bar")
     logo: bool | str = setting(False, section="pictures", description="picture file to draw in a corner")
@@ -65,8 +70,8 @@ class DisplaySettings(SelectionSettings):
     def looks(self) -> dict[str, Any]:
         """Return the looks of the pictures, see displays.event.DisplayOptions."""
         keys = {"score_label", "logit", "colorbar", "rotation", "transpose", "cmap", "gamma", "dpi"}
-        label = self.data_label if self.data else self.simulation_label
-        return {**self.model_dump(include=keys), "formats": self.formats, "label": label}
+        label = self.data_label or "Data" if self.data else self.simulation_label
+        return {**self.model_dump(include=keys), "formats": self.formats, "label": label, "data": self.data}
 
     @property
     def selects(self) -> bool:

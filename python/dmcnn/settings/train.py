@@ -10,6 +10,9 @@ from dmcnn.detectors.lartpc import CLASSES
 from dmcnn.settings.base import Conflict, Label, Paths, setting
 from dmcnn.settings.recipe import RecipeSettings
 
+VALIDATION = 0.1
+"""Share of the training events that are for validation where the user says nothing of them."""
+
 
 class TrainSettings(RecipeSettings):
     """Train a network; resumes where an interrupted run of the same name stopped."""
@@ -29,7 +32,7 @@ class TrainSettings(RecipeSettings):
     input_validation: Paths | None = setting(
         None,
         section="input files",
-        description="validation files, which determine the best weights (default: the test files, as in DM-CNN)",
+        description="validation files, on which the best weights are chosen; or give validation_fraction",
     )
     test_fraction: float | None = setting(
         None,
@@ -40,10 +43,11 @@ class TrainSettings(RecipeSettings):
     )
     validation_fraction: float | None = setting(
         None,
-        gt=0,
+        ge=0,
         lt=1,
         section="input files",
-        description="share of every class of input_train that is used for validation, instead of input_validation",
+        description="share of every class of input_train on which the best weights are chosen, instead of "
+        "input_validation (default: a tenth of what is not for the test); 0 = the test events choose, as in DM-CNN",
     )
     events_train: list[int] | None = setting(
         None,
@@ -148,7 +152,7 @@ class TrainSettings(RecipeSettings):
         None,
         ge=1,
         section="evaluation and checkpoints",
-        description="test events per evaluation (default: all)",
+        description="validation events per evaluation, or test events where those choose (default: all)",
     )
     save_weights: bool = setting(
         True,
@@ -284,7 +288,14 @@ class TrainSettings(RecipeSettings):
     def shares(self) -> dict[str, float]:
         """Shares of the training events that are used for validation and test."""
         shares = {"validation": self.validation_fraction, "test": self.test_fraction}
-        return {name: share for name, share in shares.items() if share is not None}
+        return {name: share for name, share in shares.items() if share}
+
+    def with_default_validation(self) -> TrainSettings:
+        """Return the settings with validation events, if there are evaluations and the user says nothing of them."""
+        if self.input_validation is not None or self.validation_fraction is not None or not self.run_test:
+            return self
+        share = round(VALIDATION * (1 - (self.test_fraction or 0)), 6)
+        return self.model_copy(update={"validation_fraction": share})
 
     @property
     def class_names(self) -> list[str]:
