@@ -17,6 +17,7 @@ from dmcnn.checkpoints.load import load
 from dmcnn.writers import larcv3
 
 SIMULATED = "dmcnn simulation: dark-trident"
+KIND = {"origin": "dmcnn simulation", "sample": "dark-trident"}
 MINE = ["data_label=My Data", "simulation_label=My Simulation"]
 
 
@@ -69,9 +70,9 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 
 def test_the_card_and_the_curves_say_that_the_network_saw_simulation(weights: Path) -> None:
-    assert load(weights)[1].origin == [{"sample": "dark-trident"}]
+    assert load(weights)[1].origin == [KIND]
     summary = json.loads((weights.parent / "DM-CNN_training_summary.json").read_text())
-    assert summary["origin"] == [{"sample": "dark-trident"}]
+    assert summary["origin"] == [KIND]
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from dmcnn.datasets.labels import LabelRule, check_kinds
 from dmcnn.formats.origin import common_text, origin_text, read_origin
 
 CLASSES = ("signal", "background")
+KIND = {"origin": "dmcnn simulation", "sample": "dark-trident"}
 SAMPLES = {
     "dark-trident": ("events.h5", ["xdim=64", "ydim=64"]),
     "calorimeter": ("cells.hdf5", ["xdim=12", "ydim=12"]),
@@ -42,7 +43,7 @@ def test_simulated_files_say_so(kind: str, files: dict[str, Path]) -> None:
     data = Dataset(str(files[kind]))
     assert data.first.origin == {"sample": kind, "dmcnn": dmcnn.__version__}
     assert data.origins == [f"dmcnn simulation: {kind}"] * len(data)
-    assert data.kinds == [{"sample": kind}]
+    assert data.kinds == [{"origin": "dmcnn simulation", "sample": kind}]
     assert data[0].origin == f"dmcnn simulation: {kind}"
     assert f"dmcnn simulation: {kind}" in repr(data[0])
 
@@ -93,11 +94,11 @@ def test_rules_that_fit_any_file_need_its_kind(files: dict[str, Path], toy_files
     condition = LabelRule.parse("run == 100", CLASSES)
     check_kinds(condition, toy, [{"format": "LArCV3", "producer": "image2d_binary"}])
     check_kinds(condition, simulated, [])  # the rule of the sample itself
-    for kinds in ([], [{"sample": "dark-trident"}], [{"format": "LArCV2", "producer": "image2d_binary"}]):
+    for kinds in ([], [KIND], [{"format": "LArCV2", "producer": "image2d_binary"}]):
         with pytest.raises(InputError, match="not of LArCV3 \\(producer image2d_binary\\); give label"):
             check_kinds(condition, toy, kinds)
     with pytest.raises(InputError, match="not of dmcnn simulation: dark-trident"):
-        check_kinds(LabelRule.parse("run == 7", CLASSES), simulated, [{"sample": "lariat"}])
+        check_kinds(LabelRule.parse("run == 7", CLASSES), simulated, [KIND | {"sample": "lariat"}])
     check_kinds(LabelRule.parse({"toy*": "signal"}, CLASSES), toy, [])  # says itself where it does not fit
 
 

@@ -128,7 +128,7 @@ def test_it_starts_without_network_as_an_ordinary_user(image: layers.Stage) -> N
 def test_any_user_trains_with_a_shipped_cfg_in_an_empty_folder(image: layers.Stage, tmp_path: Path) -> None:
     os.chown(tmp_path, 12345, 12345)
     sizes = [
-        "input_train=sample://dark-trident/train?events=20",
+        "input_train=sample://dark-trident/train?events=8",
         "input_test=sample://dark-trident/test?events=6",
     ]
     words = ["train", "cfg/training_config.cfg", "EPOCHS=1", "name=small", *sizes]

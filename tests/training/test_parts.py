@@ -78,8 +78,9 @@ def test_classes_without_events_and_of_wildly_different_sizes() -> None:
     assert parts.remarks({"train": labelled(62, seed=1, signal=3), "test": test}, CLASSES) == []
 
 
-def test_too_few_events_for_validation_name_the_way_out() -> None:
-    with pytest.raises(
-        InputError, match=r"none is left for validation; validation_fraction = 0 lets the test"
-    ):
-        parts.split({"train": labelled(6, seed=1)}, {"validation": 0.1}, seed=1)
+def test_a_small_sample_goes_without_validation(caplog: pytest.LogCaptureFixture) -> None:
+    split = parts.split({"train": labelled(6, seed=1)}, {"validation": 0.1, "test": 0.4}, seed=1)
+    assert {part: len(images) for part, images in split.items()} == {"train": 4, "test": 2}
+    assert "6 training events are too few to spare any for validation" in caplog.text
+    with pytest.raises(InputError, match=r"none is left for test"):
+        parts.split({"train": labelled(6, seed=1)}, {"test": 0.05}, seed=1)

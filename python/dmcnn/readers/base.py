@@ -149,7 +149,7 @@ class EventFile(ABC):
         It is the sample, for events that dmcnn simulated, else format, producer and detector as far as known.
         """
         if "sample" in self.origin:
-            return {"sample": self.origin["sample"]}
+            return {"origin": "dmcnn simulation", "sample": self.origin["sample"]}
         about = {"format": type(self).__name__, "producer": self.producer, **self.origin}
         return {name: text for name, text in about.items() if text}
 

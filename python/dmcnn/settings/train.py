@@ -86,7 +86,8 @@ class TrainSettings(RecipeSettings):
     label: Label = setting(
         "run == 100",
         section="classes and labels",
-        description="class of an event: a condition on run/subrun/event (true = signal), "
+        description="class of an event (the default is for files of DM-CNN): a condition on run/subrun/event (true = "
+        "signal), "
         '{"file pattern": class} or {PDG code: class}; "prefix": the class name at the beginning of the file name; '
         '"y": the class number in the file',
     )

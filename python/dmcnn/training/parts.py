@@ -57,7 +57,7 @@ def split(
         seed: the same images, shares and seed give the same parts.
 
     Raises:
-        InputError: a part without images.
+        InputError: a part without images, but for validation, which a small sample goes without.
     """
     if not shares:
         return dict(images)
@@ -68,12 +68,12 @@ def split(
     *chosen, rest = stratified_split(label, list(shares.values()), seed)
     parts = {**images, "train": whole.take(rest)}
     parts |= {name: whole.take(numbers) for name, numbers in zip(shares, chosen, strict=True)}
+    if "validation" in shares and not len(parts["validation"]):
+        log.warning("warning: %d training events are too few to spare any for validation", len(whole))
+        del parts["validation"]
     for name, part in parts.items():
         if not len(part):
-            hint = "; validation_fraction = 0 lets the test events choose the weights" * (
-                name == "validation"
-            )
-            raise InputError(f"{len(whole)} training events are too few: none is left for {name}{hint}")
+            raise InputError(f"{len(whole)} training events are too few: none is left for {name}")
     return parts
 
 

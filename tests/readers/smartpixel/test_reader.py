@@ -515,6 +515,22 @@ def test_labels_of_other_rows(tmp_path: Path, suffix: str) -> None:
         open_images(path)
 
 
+def test_labels_of_a_selection_are_those_of_its_folder(tmp_path: Path) -> None:
+    """A selection has rows of its own, also where it has as many as the whole."""
+    whole, chosen = labels(6), labels(6, seed=3)
+    for word, known in (("", whole), ("_cut", chosen)):
+        written(tmp_path / f"recon3D{word}" / "recon3D_1.parquet", table(charges(6, 546)))
+        written(tmp_path / f"labels{word}" / "labels_1.parquet", pa.table(known))
+    path = tmp_path / "recon3D_cut" / "recon3D_1.parquet"
+    reader = open_images(path, slices=[0, 1])
+    np.testing.assert_array_equal(reader.targets(["cotBeta"])[:, 0], chosen["cotBeta"])
+    theirs = tmp_path / "labels_cut" / "labels_1.parquet"
+    assert f"{path}: true parameters are those of {theirs}" in reader.report_lines()
+    theirs.unlink()
+    with pytest.raises(InputError, match=r"holds no targets, and there is no .*labels_cut"):
+        open_images(path, slices=[0, 1]).targets(["cotBeta"])
+
+
 def test_labels_that_are_no_numbers(tmp_path: Path) -> None:
     known = {
         "cotAlpha": pa.array(list("abc")),
