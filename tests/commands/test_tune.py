@@ -51,7 +51,7 @@ SPACE = '{"filters_1": [2, 4], "crop": [8, 12]}'
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """More would wait for each other in networks as small as these; of the figures, those of the search matter."""
 
-    def save(figure: Figure, stem: Path) -> list[Path]:
+    def save(figure: Figure, stem: Path, **_: str) -> list[Path]:
         return save_figure(figure, stem, ("png",)) if stem.parent.name == "tune" else []
 
     threads = torch.get_num_threads()
