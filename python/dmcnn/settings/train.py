@@ -10,7 +10,6 @@ from dmcnn.detectors.lartpc import CLASSES
 from dmcnn.settings.base import Conflict, Label, Paths, setting
 from dmcnn.settings.recipe import RecipeSettings
 
-
 VALIDATION = 0.1
 """Share of the training events that are for validation where the user says nothing of them."""
 
