@@ -47,7 +47,7 @@ def occlude(settings: OccludeSettings) -> None:
         file = dataset.files[int(event.events["file"][0])]
         stem = folder / f"occlusion_test_{file.stem}_ENTRY_{event.events['entry'][0]}{settings.tag}"
         result = _result(predictor, scan, event, stem)
-        _draw(settings, predictor, event, result, stem)
+        _draw(settings, predictor, event, result, stem, dataset.file_origins[int(event.events["file"][0])])
         settings.save(stem, f", weights {predictor.sha256}")
         if predictor.precision != "32":
             log.info(
@@ -77,9 +77,17 @@ def _result(predictor: Predictor, scan: Scan, event: SparseImages, stem: Path) -
 
 
 def _draw(
-    settings: OccludeSettings, predictor: Predictor, event: SparseImages, result: OcclusionResult, stem: Path
+    settings: OccludeSettings,
+    predictor: Predictor,
+    event: SparseImages,
+    result: OcclusionResult,
+    stem: Path,
+    note: str,
 ) -> None:
-    """Draw one figure per class, as PNG and PDF; of boxes the strongest frame, and all voxels in space and time."""
+    """Draw one figure per class, as PNG and PDF; of boxes the strongest frame, and all voxels in space and time.
+
+    ``note`` is the origin of the event.
+    """
     from dmcnn.figures import attribution
     from dmcnn.figures import occlusion as figures
     from dmcnn.figures.save import save_figure
@@ -96,7 +104,7 @@ def _draw(
             base_score=float(base),
             zoom_to=image.any(axis=0) if settings.zoom else None,
         )
-        save_figure(figure, stem.with_name(f"{stem.name}_{name.capitalize()}_map"))
+        save_figure(figure, stem.with_name(f"{stem.name}_{name.capitalize()}_map"), note=note)
         if has_frames:
             figure = attribution.scatter3d(
                 image,
@@ -106,7 +114,7 @@ def _draw(
                 values=scores - base,
                 signed=True,
             )
-            save_figure(figure, stem.with_name(f"{stem.name}_{name.capitalize()}_space_time"))
+            save_figure(figure, stem.with_name(f"{stem.name}_{name.capitalize()}_space_time"), note=note)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def simulate(settings: SimulateSettings) -> None:
     """Simulate a sample, write it with a progress bar, and write the cfg of the run beside it."""
+    from dmcnn.formats.origin import origin_text
     from dmcnn.simulation import SAMPLES, defaults
     from dmcnn.simulation.addresses import format_of, with_progress_bar
 
@@ -48,7 +49,13 @@ def simulate(settings: SimulateSettings) -> None:
     physics, options = split_arguments(settings, defaults(settings.kind, version), form.options)
     batches = sample(events=settings.events, seed=settings.seed_number, **physics)
     output_folder(output.parent)
-    about = {"sample": settings.kind, "seed": settings.seed_number, "dmcnn": dmcnn.__version__, **physics}
+    about = {
+        "origin": origin_text({"sample": settings.kind}),
+        "sample": settings.kind,
+        "seed": settings.seed_number,
+        "dmcnn": dmcnn.__version__,
+        **physics,
+    }
     form.write(output, with_progress_bar(batches, settings.events, output.name), attributes=about, **options)
     settings.model_copy(update=physics | options).save(output.with_suffix(""))
     log.info("%s: %d events", output, settings.events)

@@ -53,7 +53,15 @@ def test_every_entry_is_scored_once(weights: Path, toy_files: dict[str, Path], t
     )
     rows = rows_of(tmp_path / "toy_test_DM-CNN_scores_x.csv")
     first = ["run_number", "subrun_number", "event_number", "signal_score", "entry_number", "n_pixels"]
-    assert list(rows[0]) == [*first, "file", "logit_signal", "logit_background", "label", "status"]
+    assert list(rows[0]) == [
+        *first,
+        "file",
+        "logit_signal",
+        "logit_background",
+        "label",
+        "status",
+        "label_rule",
+    ]
     assert [int(row["entry_number"]) for row in rows] == list(range(11))
     net, _ = load(weights)
     images = toy_images(11, seed=2)

@@ -62,14 +62,25 @@ def test_conditions(text: str, true: list[int]) -> None:
         assert not rule.needs_particles
 
 
-def test_ids_that_were_never_set_take_part_in_no_condition() -> None:
-    """Unset ids are 2^64 - 1 in memory: ``event > 5`` made every image without ids a signal event."""
-    some = events([(1, 0, 7, 0, 0), (1, 0, UNSET, 1, 0)])
-    with pytest.raises(
-        InputError, match=r"electron_1\.root: entry 1 has no event number.*cannot be judged: set"
-    ):
-        LabelRule.parse("run == 1 or event > 5", BINARY).apply(some, FILES)
-    assert LabelRule.parse("run == 1", BINARY).apply(some, FILES).tolist() == [BINARY.index("signal")] * 2
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [
+        ("run == 100", "run"),
+        ("event > 5", None),
+        ("event > 5 and not subrun == 2", "subrun"),
+        ("entry < 2", None),
+    ],
+)
+def test_a_condition_on_an_unset_id_has_no_answer(text: str, missing: str | None) -> None:
+    rows = events([(100, 1, 6, 0, 0), (UNSET, UNSET, 7, 1, 1)])
+    rule = LabelRule.parse(text, BINARY)
+    if missing is None:
+        assert len(rule.apply(rows, FILES)) == 2
+        return
+    with pytest.raises(InputError) as error:
+        rule.apply(rows, FILES)
+    assert f"{FILES[1]}: entry 1 has no {missing} number" in str(error.value)
+    assert "cannot be judged: set label to" in str(error.value)
 
 
 OPERATORS = {"==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt,

@@ -41,9 +41,10 @@ def evaluate(text: str, events: NDArray[Any]) -> NDArray[np.bool_]:
         ) from None
 
 
-def ids_of(text: str) -> list[str]:
-    """Return the names of the ids that a valid condition compares, sorted."""
-    return sorted({node.id for node in ast.walk(_parse(text)) if isinstance(node, ast.Name)})
+def names_in(text: str) -> list[str]:
+    """Return the ids that a valid condition compares, in the order of FIELDS."""
+    used = {node.id for node in ast.walk(_parse(text)) if isinstance(node, ast.Name)}
+    return [name for name in FIELDS if name in used]
 
 
 def _parse(text: str) -> ast.expr:

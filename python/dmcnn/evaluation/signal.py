@@ -91,6 +91,12 @@ def read_labelled(
         rows = table.read(path, ["label"])
         label = np.array(rows.column("label"), str)
         scored = ~np.isnan(values)
+        for row in np.flatnonzero(scored & (label != signal_label)).tolist():
+            if _spelled_alike(label[row], signal_label):
+                raise InputError(
+                    f"{rows.place(row)}: label {str(label[row])!r} (did you mean {signal_label!r}?), expected one "
+                    "spelling of every class"
+                )
         blank = np.flatnonzero(scored & (label == ""))
         if len(blank):
             raise InputError(f"{rows.place(int(blank[0]))}: a scored event without label, expected its class")
@@ -106,6 +112,11 @@ def read_labelled(
         close = nearest(signal_label, labels)
         raise InputError(f"no event is labelled {signal_label!r}; found {', '.join(sorted(labels))}{close}")
     return {kind: np.concatenate(values) for kind, values in parts.items()}, files
+
+
+def _spelled_alike(label: str, other: str) -> bool:
+    """Return whether two labels are the same but for case and spaces."""
+    return label.strip().casefold() == other.strip().casefold()
 
 
 def _numbers(

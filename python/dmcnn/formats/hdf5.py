@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
+from dmcnn.formats.origin import read_origin
 from dmcnn.formats.source import decoding_errors, split_name
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -72,6 +73,13 @@ def content_list(file: h5py.File) -> str:
     with decoding_errors(file.filename):
         file.visititems(add)
     return ", ".join(listed) or "no dataset"
+
+
+def origin(file: h5py.File) -> dict[str, str]:
+    """Return the origin that the attributes of a file state."""
+    with decoding_errors(file.filename):
+        names = [name for name in file.attrs if name in ("sample", "dmcnn", "detector")]
+        return read_origin({name: file.attrs[name] for name in names})
 
 
 def groups(file: h5py.File, product: str) -> dict[str, str]:

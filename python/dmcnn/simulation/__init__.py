@@ -17,6 +17,9 @@ SAMPLES: dict[str, Callable[..., Iterator[SparseImages]]] = {
 }
 """Name -> simulation of a sample, called with events, seed and the sample's own arguments."""
 
+LABELS = {"dark-trident": "run == 100", "lariat": "prefix", "calorimeter": "y"}
+"""Sample -> label rule that its own events follow, for samples of classes."""
+
 EARLIER: dict[tuple[str, int], dict[str, Any]] = {
     ("dark-trident", 1): {"vertex_jitter": 8.0, "noise": 2.8},
     ("lariat", 1): {},

@@ -19,6 +19,7 @@ from dmcnn._common.errors import InputError, nearest
 from dmcnn._common.files import output_folder
 from dmcnn.detectors.lariat import CLASSES
 from dmcnn.detectors.smartpixel import GEOMETRIES
+from dmcnn.formats.origin import origin_text
 from dmcnn.images.sparse import SparseImages
 from dmcnn.simulation.smartpixel import LABELS
 from dmcnn.writers import calorimeter, larcv3, npy, smartpixel
@@ -84,6 +85,7 @@ def sample_path(url: str) -> Path:
     if not path.exists():
         output_folder(path.parent)
         attributes: dict[str, str | int | float] = {
+            "origin": origin_text({"sample": name}),
             "sample": name,
             "split": split,
             "events": events,

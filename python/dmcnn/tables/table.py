@@ -111,6 +111,15 @@ def _plain(word: str) -> str:
     return " ".join(word.casefold().replace("_", " ").replace("-", " ").split())
 
 
+def distinct(path: str | Path, column: str) -> list[str]:
+    """Return the different texts of a column, each once and none empty; nothing if the file has no such column."""
+    with Path(path).open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+        columns = next(filter(None, csv.reader([file.readline()])), [])
+    if column not in columns:
+        return []
+    return list(dict.fromkeys(filter(None, read(path).column(column))))
+
+
 def write(path: str | Path, table: Table) -> None:
     """Write ``table`` as CSV to ``path``, whole or not at all; lines end with a newline alone."""
     with (

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from dmcnn._common.columns import join
 from dmcnn._common.errors import InputError
 from dmcnn.detectors.smartpixel import AT_EDGE, UNITS
+from dmcnn.formats.origin import Origin
 from dmcnn.formats.source import existing_file
 from dmcnn.images.sparse import META, NO_IMAGE, UNIT_PIXEL, SparseImages, unset_events
 from dmcnn.readers.base import EventFile
@@ -113,6 +114,10 @@ class SmartPixelFile(EventFile):
         return SmartPixelFile(
             self.path, **{name: value for name, value in given if not name.startswith("charge")}
         )
+
+    @property
+    def origin(self) -> Origin:
+        return self._table.charges.layout.origin
 
     @property
     def modified(self) -> int:

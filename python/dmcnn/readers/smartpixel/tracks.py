@@ -16,7 +16,7 @@ from dmcnn.readers.smartpixel.columns import Columns, open_columns
 from dmcnn.readers.smartpixel.frames import CHARGE_CACHE, Charges, charges_from_table
 
 RECON, LABELS = ("recon3D", "recon2D"), "labels"
-"""Words in the names of files of charges, and the word that replaces them in the names of their labels."""
+"""Words in the names of files and folders of charges, and the word in those of their labels instead."""
 
 
 @dataclass(frozen=True)
