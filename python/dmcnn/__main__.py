@@ -9,6 +9,7 @@ from importlib import import_module
 import dmcnn
 from dmcnn._common.errors import nearest
 from dmcnn.settings import COMMANDS
+from dmcnn.settings.command import exit_status
 from dmcnn.settings.help import completion, describe, example_cfg
 
 SHELLS = ("bash", "zsh", "fish")
@@ -17,6 +18,11 @@ SHELLS = ("bash", "zsh", "fish")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that the first word names; return its exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
+    return exit_status(lambda: _run(words))
+
+
+def _run(words: Sequence[str]) -> int:
+    """Run the command that the first of the words names, or describe what there is; return the exit status."""
     if not words or words[0] in ("-h", "--help") or words == ["help"]:
         sys.stdout.write(usage())
         return 0 if words else 2

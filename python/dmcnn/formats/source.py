@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dmcnn._common.errors import InputError, nearest
+from dmcnn._common.files import home
 
 
 def existing_file(path: str | Path) -> Path:
@@ -14,7 +15,7 @@ def existing_file(path: str | Path) -> Path:
     Raises:
         InputError: it is not a file; the message gives the nearest name in its folder.
     """
-    path = Path(path).expanduser()
+    path = home(path)
     if path.is_file():
         return path
     if path.is_dir():

@@ -37,18 +37,20 @@ class SampleFormat:
         suffixes: suffixes of file names, that of cached files first; "" for a folder.
         write: writer, called with path, batches, ``attributes`` and the options.
         options: name -> default of further arguments of ``write`` that a user may choose.
+        files: function that returns the files that ``write`` would replace.
     """
 
     suffixes: tuple[str, ...]
     write: Callable[..., int]
     options: Mapping[str, Any] = field(default_factory=dict)
+    files: Callable[[Path], Sequence[Path]] = lambda path: [path]
 
 
 LARCV3 = SampleFormat((".h5", ".hdf5"), larcv3.write, {"producer": PRODUCER, "product": "sparse2d"})
 
 FORMATS = {
     "lariat": SampleFormat(("",), partial(npy.write, classes=CLASSES)),
-    "calorimeter": SampleFormat((*calorimeter.SUFFIXES, ""), calorimeter.write),
+    "calorimeter": SampleFormat((*calorimeter.SUFFIXES, ""), calorimeter.write, files=calorimeter.file_names),
     "smartpixel": SampleFormat(
         (smartpixel.SUFFIX, ""), partial(smartpixel.write, columns=LABELS), {"rows_per_file": 5000}
     ),
@@ -96,7 +98,10 @@ def sample_path(url: str) -> Path:
 
 def parse(url: str) -> tuple[str, str, dict[str, int], dict[str, str]]:
     """Parse an address into name, split, numbers (events, seed) and words; InputError for anything unknown."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise InputError(f"{url}: {error}, expected {SCHEME}name/split?events=1000&seed=1") from None
     name, split = parts.netloc, parts.path.strip("/")
     if not url.startswith(SCHEME) or parts.fragment:
         raise InputError(f"{url}: expected {SCHEME}name/split?events=1000&seed=1")
