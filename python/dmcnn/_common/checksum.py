@@ -1,4 +1,4 @@
-"""Checksum of zip files (.ckpt, .npz): xxh3 of all their bytes, in the comment at their end, which other programs skip."""
+"""Checksum of zip files (.ckpt, .npz): xxh3 of all their bytes, in the comment at their end, which others skip."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def seal(path: Path) -> None:
             raise ValueError(f"{path}: not a zip file without comment")
         file.seek(place)
         file.write(END.pack(signature, middle, len(MARK) + DIGITS) + MARK)
-    digest = _digest(path, 0)
+    digits = _digest(path, 0)
     with path.open("ab") as file:
-        file.write(digest)
+        file.write(digits)
 
 
 def check(path: Path) -> bool:
@@ -57,11 +57,23 @@ def check(path: Path) -> bool:
     return False
 
 
+def digest(path: Path) -> str:
+    """Return the digits of the xxh3 of a file, or of all files in a folder and their names."""
+    if path.is_file():
+        return _digest(path, 0).decode()
+    whole = xxhash.xxh3_64()
+    for part in sorted(part for part in path.rglob("*") if part.is_file()):
+        whole.update(os.fsencode(part.relative_to(path)) + b" " + _digest(part, 0))
+    return whole.hexdigest()
+
+
 def _digest(path: Path, rest: int) -> bytes:
     """Return the digits of the checksum of all bytes but the last ``rest``."""
+    if not path.stat().st_size:  # nothing to map
+        return xxhash.xxh3_64_hexdigest(b"").encode()
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         whole = memoryview(content)
         with whole[: len(whole) - rest] as part:
-            digest = xxhash.xxh3_64_hexdigest(part).encode()
+            digits = xxhash.xxh3_64_hexdigest(part).encode()
         whole.release()
-    return digest
+    return digits

@@ -68,7 +68,7 @@ def system_error(error: BaseException | None) -> OSError | None:
 
 
 def surroundings(error: BaseException) -> str | None:
-    """Return one line on a fault of disk, memory or threads: what, which file, what to do; None for a fault of dmcnn."""
+    """Return a line on a fault of disk, memory or threads: file, fault, what to do; None for a fault of dmcnn."""
     if isinstance(error, MemoryError) or any(
         word in str(error) for word in ("out of memory", "allocate memory")
     ):

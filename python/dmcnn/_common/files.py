@@ -57,18 +57,26 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
         path.lstat()  # raises for a name that is too long, before anything is computed
     temporary = temporary_path(path)
     try:
-        yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.replace(path)
-    except Exception as error:
-        fault = system_error(error)
-        if fault is None or fault.filename not in (None, str(temporary)):
-            raise
-        raise OSError(fault.errno, fault.strerror, str(path)) from error
+        with write_errors(path):
+            yield temporary
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+            temporary.replace(path)
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def write_errors(path: Path) -> Iterator[None]:
+    """Name ``path`` in a fault of the system that knows no file, or a temporary one, whatever library raises it."""
+    try:
+        yield
+    except Exception as error:
+        fault = system_error(error)
+        if fault is None or not (fault.filename is None or PART.search(str(fault.filename))):
+            raise
+        raise OSError(fault.errno, fault.strerror, str(path)) from error
 
 
 def sha256(path: str | Path) -> str:

@@ -1,4 +1,4 @@
-"""Files of arrays of dmcnn (npz), which say what they are the result of, and are made again where they are damaged."""
+"""Results of dmcnn as files of arrays (npz), with the work they come from; damaged ones are made again."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -25,26 +26,20 @@ def has_ended(process: str) -> bool | None:
 def _machine() -> str:
     """Return 8 digits for this start of this machine, and of the container that numbers the processes."""
     words = [platform.node()]
-    try:
-        words += [
-            Path("/proc/sys/kernel/random/boot_id").read_text(),
-            str(Path("/proc/self/ns/pid").readlink()),
-        ]
-    except OSError:  # not Linux
-        pass
+    with suppress(OSError):  # not Linux
+        words.append(Path("/proc/sys/kernel/random/boot_id").read_text())
+        words.append(str(Path("/proc/self/ns/pid").readlink()))
     return hashlib.sha256(" ".join(words).encode()).hexdigest()[:8]
 
 
 def _start(pid: int) -> str:
     """Return the time at which a process started; 0 where the system does not say, "" if there is no such process."""
-    try:
+    with suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19].decode()
-    except OSError:
-        pass
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return ""
     except (OSError, OverflowError):
-        pass
+        return "0"
     return "0"

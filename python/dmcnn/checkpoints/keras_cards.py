@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from dmcnn._common.errors import InputError
-from dmcnn.checkpoints import keras_layers
+from dmcnn.checkpoints import keras3_file, keras_layers
 from dmcnn.checkpoints.card import Card, Own
 from dmcnn.checkpoints.keras_file import KerasWeights, read_weights
 from dmcnn.detectors import calorimeter, lariat, smartpixel
@@ -28,12 +28,12 @@ def load_keras(path: Path, own: Own) -> tuple[nn.Module, Card]:
     Raises:
         InputError: the weights are those of no network of dmcnn.
     """
-    weights, where = read_weights(path), str(path)
+    weights, where = keras3_file.read(path) or read_weights(path), str(path)
     with _config_errors(where):
         card = keras_card(weights, where)
     with torch.device("meta"):  # a damaged file may ask for more memory than there is
         net = card.build()
-    keras_layers.fill(net, weights.layers, where)
+    keras_layers.fill(net, weights.layers, where, is_in_order=weights.is_in_order)
     if weights.config is not None:
         with _config_errors(where):
             keras_layers.check_steps(net, weights.config, where)

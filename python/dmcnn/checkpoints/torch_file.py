@@ -135,7 +135,7 @@ def state_of(content: Mapping[Any, Any], path: str | Path) -> dict[str, torch.Te
 
 
 def unwrap(state: Mapping[str, torch.Tensor], path: str | Path) -> dict[str, torch.Tensor]:
-    """Return a state dict without the names that torch.compile, DataParallel or Lightning added to those of tensors."""
+    """Return a state dict without what torch.compile, DataParallel or Lightning put before the names of tensors."""
     plain = {WRAPPERS.sub("", name.replace("_orig_mod.", "")): tensor for name, tensor in state.items()}
     if len(plain) != len(state):
         raise InputError(f"{path}: holds the tensors of several networks, expected those of one")
@@ -209,4 +209,4 @@ NUMPY_SCALARS: list[Any] = [
     (_Type, "numpy.dtype"),
     *((_scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
 ]
-"""Stand-ins for the objects of NumPy that make up its scalars, such as a best loss, by their names in a weight file."""
+"""Stand-ins for the objects of NumPy that make up its scalars, such as a best loss; names as in weight files."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from matplotlib.animation import Animation, FFMpegWriter, PillowWriter
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from dmcnn._common.errors import InputError, nearest
 from dmcnn._common.files import atomic_file
@@ -19,6 +20,14 @@ METADATA: dict[str, dict[str, str | None]] = {
 }
 
 
+def spell_out(figure: Figure) -> None:
+    """Let every text of a figure that holds a dollar sign stand as it is: no text of dmcnn is a formula."""
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        if "$" in text.get_text() and "mathdefault" not in text.get_text():  # of the ticks of matplotlib
+            text.set_parse_math(False)
+
+
 def save_figure(figure: Figure, stem: str | Path, formats: Iterable[str] = ("png", "pdf")) -> list[Path]:
     """Write a figure as ``<stem>.png`` and ``<stem>.pdf``, each whole or not at all; return the paths.
 
@@ -26,6 +35,7 @@ def save_figure(figure: Figure, stem: str | Path, formats: Iterable[str] = ("png
         InputError: a format other than png and pdf.
     """
     stem, paths = Path(stem), []
+    spell_out(figure)
     for kind in formats:
         if kind not in METADATA:
             known = ", ".join(METADATA)

@@ -39,10 +39,40 @@ def open_file(path: Path) -> Iterator[h5py.File]:
         head = raw.read(len(MAGIC))
     if head != MAGIC:
         raise InputError(f"{path}: not an HDF5 file (begins with {head!r})")
-    with decoding_errors(str(path)):
-        file = h5py.File(path, "r")
+    try:
+        with decoding_errors(str(path)):
+            file = h5py.File(path, "r")
+    except BlockingIOError:
+        raise InputError(
+            f"{path}: is open for writing in another program; if it is not, the file system may have no locks: "
+            "set HDF5_USE_FILE_LOCKING=FALSE"
+        ) from None
     with file:
         yield file
+
+
+def member(file: h5py.Group, address: str) -> Any:
+    """Return the group or dataset at ``address``; None if there is none.
+
+    Raises:
+        InputError: it is in another file: a link, or a dataset whose numbers are elsewhere. These are not followed.
+    """
+    found: Any = file
+    for depth, part in enumerate(address.split("/")):
+        where = f"{file.file.filename}: {'/'.join(address.split('/')[: depth + 1])}"
+        link = found.get(part, getlink=True) if isinstance(found, h5py.Group) else None
+        if link is None:
+            return None
+        if isinstance(link, h5py.ExternalLink):
+            raise InputError(f"{where}: is a link to another file ({link.filename!r}), which is not followed")
+        if isinstance(link, h5py.SoftLink):
+            start = found.file if link.path.startswith("/") else found
+            found = member(start, link.path.strip("/"))
+        else:
+            found = found[part]
+        if isinstance(found, h5py.Dataset) and (found.is_virtual or found.external):
+            raise InputError(f"{where}: its numbers are in other files, which are not read")
+    return found
 
 
 def groups(file: h5py.File, product: str) -> dict[str, str]:
@@ -52,7 +82,7 @@ def groups(file: h5py.File, product: str) -> dict[str, str]:
         InputError: no such group; the message lists those of the file.
     """
     with decoding_errors(file.filename):
-        members = sorted(file["Data"]) if "Data" in file else []
+        members = sorted(member(file, "Data") or ())
     names = {name: split_name(name, "group") for name in members}
     by_producer = {parts[1]: f"Data/{name}" for name, parts in names.items() if parts and parts[0] == product}
     if not by_producer:
@@ -69,7 +99,7 @@ def table(file: h5py.File, name: str, *columns: str, optional: Sequence[str] = (
     """
     where = f"{file.filename}: {name}"
     with decoding_errors(where):
-        data = file.get(name)
+        data = member(file, name)
         if not isinstance(data, h5py.Dataset) or data.ndim != 1:
             raise InputError(f"{where}: no such table")
         # deflate expands one byte to at most 1032
@@ -119,7 +149,7 @@ def content(file: h5py.File, name: str) -> Content:
     """Return dataset ``images`` (numbers) or ``voxels`` (id, value); empty if it is absent: no image is filled."""
     where = f"{file.filename}: {name}"
     with decoding_errors(where):
-        data = file.get(name)
+        data = member(file, name)
         if data is None:
             return Content(None, ())
         if data.dtype.names is None:

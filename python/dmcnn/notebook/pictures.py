@@ -65,6 +65,9 @@ def plot_occlusion(found: OcclusionMap, name: str, **options: Any) -> Figure:
 
 def png(figure: Figure) -> bytes:
     """Return a figure as PNG, small enough for a notebook."""
+    from dmcnn.figures.save import spell_out
+
+    spell_out(figure)
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=PNG_DPI)
     return file.getvalue()

@@ -162,7 +162,7 @@ def checksum(text: str) -> str:
 
 
 def is_own(path: Path) -> bool:
-    """Return whether dmcnn wrote the cfg file ``path``, and nobody changed it since; earlier versions had no checksum."""
+    """Return whether dmcnn wrote the cfg ``path``, and nobody changed it since; earlier versions had no checksum."""
     text = path.read_bytes().decode("utf-8", "replace")
     mark = re.match(r"# dmcnn \d\S*(?:, checksum (\w+))?\n", text)
     return mark is not None and mark[1] in (None, checksum(text))

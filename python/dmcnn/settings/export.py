@@ -8,7 +8,7 @@ from dmcnn.settings.base import Paths, setting
 from dmcnn.settings.network import OWN_MODEL, OwnModel
 from dmcnn.settings.reading import Reading
 
-FileFormat = Literal["onnx", "torch", "qonnx", "json", "table"]
+FileFormat = Literal["onnx", "torch", "qonnx", "json", "table", "safetensors"]
 
 
 class ExportSettings(Reading):
@@ -17,14 +17,15 @@ class ExportSettings(Reading):
     weight_file: str = setting(
         example="outputs/DM-CNN_model_best.ckpt",
         section="input files",
-        description="checkpoint of dmcnn, a .pwf of DM-CNN, or a .h5 or .hdf5 of Keras",
+        description="checkpoint of dmcnn, .pwf of DM-CNN, state dict of torch, .safetensors, or .h5, .hdf5, .weights.h5 "
+        "or .keras of Keras",
     )
     model: OwnModel = setting(None, section="input files", description=OWN_MODEL)
     format: FileFormat | list[FileFormat] | None = setting(
         None,
         section="outputs",
         description="onnx: float operators; torch: a program of torch.export; qonnx: rounding operators (hls4ml); "
-        "json: weights as integers; table: bits, multiplications and zeros of every layer (default: all formats that "
+        "json: weights as integers; table: bits, multiplications and zeros of every layer; safetensors: the weights alone (default: all formats that "
         "are possible for the network)",
     )
     input_file: Paths | None = setting(

@@ -30,7 +30,10 @@ class NetworkSettings(Reading):
         description="image files: path, list, globs, or sample://name/split?events=N",
     )
     weight_file: str | None = setting(
-        None, section="input files", description="checkpoint of dmcnn or a .pwf of DM-CNN"
+        None,
+        section="input files",
+        description="checkpoint of dmcnn, .pwf of DM-CNN, state dict of torch, .safetensors, or .h5, .hdf5, .weights.h5 "
+        "or .keras of Keras",
     )
     model: OwnModel = setting(None, section="input files", description=OWN_MODEL)
     output_dir: str = setting("outputs", section="outputs", description="folder of all output files")

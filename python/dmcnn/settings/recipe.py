@@ -32,7 +32,12 @@ class RecipeSettings(Reading):
         gt=0, example=0.0005, section="optimisation", description="step size of the optimiser"
     )
     EPOCHS: int = setting(
-        ge=1, example=4, section="optimisation", resume="free", description="passes over the training set"
+        ge=1,
+        le=10**6,
+        example=4,
+        section="optimisation",
+        resume="free",
+        description="passes over the training set",
     )
 
     model: str = setting(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import shutil
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,13 +18,16 @@ import numpy as np
 from tqdm import tqdm
 
 from dmcnn import __version__, simulation
+from dmcnn._common import checksum
 from dmcnn._common.errors import InputError, nearest
-from dmcnn._common.files import output_folder
+from dmcnn._common.files import atomic_file, output_folder
 from dmcnn.detectors.lariat import CLASSES
 from dmcnn.detectors.smartpixel import GEOMETRIES
 from dmcnn.images.sparse import SparseImages
 from dmcnn.simulation.smartpixel import LABELS
 from dmcnn.writers import calorimeter, larcv3, npy, smartpixel
+
+log = logging.getLogger("dmcnn")
 
 SCHEME = "sample://"
 PRODUCER = "image2d_binary"
@@ -70,7 +76,8 @@ def sample_path(url: str) -> Path:
     """Return the file or folder of ``sample://name/split?events=1000&seed=1``; simulate it unless it is cached.
 
     ``smartpixel`` also has ``geometry``. The splits of one seed are independent. The same address gives the same
-    images on every machine. The cache is $DMCNN_CACHE, else $XDG_CACHE_HOME/dmcnn, else ~/.cache/dmcnn.
+    images on every machine. The cache is $DMCNN_CACHE, else $XDG_CACHE_HOME/dmcnn, else ~/.cache/dmcnn. A sample
+    whose checksum does not fit is made again.
 
     Raises:
         InputError: an invalid address.
@@ -80,7 +87,7 @@ def sample_path(url: str) -> Path:
     sample_format = format_of(name)
     words = [name, *arguments.values(), split, events, seed, simulation.VERSION]
     path = cache() / ("-".join(map(str, words)) + sample_format.suffixes[0])
-    if not path.exists():
+    if not _is_whole(path):
         output_folder(path.parent)
         attributes: dict[str, str | int | float] = {
             "sample": name,
@@ -93,7 +100,35 @@ def sample_path(url: str) -> Path:
         batches = simulation.SAMPLES[name](events=events, seed=split_seed(seed, split), **arguments)
         batches = with_progress_bar(batches, events, url)
         sample_format.write(path, batches, attributes=attributes, **sample_format.options)
+        _note_checksum(path)
     return path
+
+
+def _is_whole(path: Path) -> bool:
+    """Return whether a sample is in the cache and as it was written; remove a damaged one."""
+    if not path.exists():
+        return False
+    note = _checksum_file(path)
+    if not note.exists():  # of an earlier version
+        with suppress(OSError):  # the cache may belong to another user
+            _note_checksum(path)
+        return True
+    if note.read_bytes().decode("ascii", "replace") == checksum.digest(path):
+        return True
+    log.warning("warning: %s: damaged: its checksum does not fit; it is made again", path)
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return False
+
+
+def _note_checksum(path: Path) -> None:
+    """Write the checksum of a sample beside it."""
+    with atomic_file(_checksum_file(path)) as temporary:
+        temporary.write_text(checksum.digest(path))
+
+
+def _checksum_file(path: Path) -> Path:
+    """Return the hidden file beside a sample that holds its checksum."""
+    return path.with_name(f".{path.name}.xxh3")
 
 
 def parse(url: str) -> tuple[str, str, dict[str, int], dict[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,9 @@ from dmcnn.formats.source import decoding_errors
 
 MAGIC = b"PAR1"
 CSV = ".csv"
+
+PIXEL = re.compile("0|[1-9][0-9]{0,9}")
+"""Name of a column of charges: the number of the pixel."""
 
 DECODED = 2**22
 """Bytes of columns decoded at a time."""
@@ -57,7 +61,7 @@ class TableLayout:
         """Return the layout of a file of these columns (name, type); InputError if a name occurs twice or no row."""
         numbered, others = [], {}
         for name, kind in columns:
-            if kind in FLOATS and name.isdecimal() and name.isascii() and str(int(name)) == name:
+            if kind in FLOATS and PIXEL.fullmatch(name):
                 numbered.append(int(name))
             elif name in others:
                 raise InputError(f"{where}: two columns {name!r}")
