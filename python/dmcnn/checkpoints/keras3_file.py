@@ -54,7 +54,7 @@ def read(path: Path) -> KerasWeights | None:
     """
     if is_archive(path):
         return read_archive(path)
-    with open_file(path) as file:
+    with open_file(path) as file, decoding_errors(str(path)):
         if "layer_names" in file.attrs or not isinstance(file.get("layers", getlink=True), h5py.HardLink):
             return None
     check_heaps(path.read_bytes(), path)

@@ -17,15 +17,16 @@ class ExportSettings(Reading):
     weight_file: str = setting(
         example="outputs/DM-CNN_model_best.ckpt",
         section="input files",
-        description="checkpoint of dmcnn, .pwf of DM-CNN, state dict of torch, .safetensors, or .h5, .hdf5, .weights.h5 "
-        "or .keras of Keras",
+        description="checkpoint of dmcnn, .pwf of DM-CNN, state dict of torch, .safetensors, or .h5, .hdf5, "
+        ".weights.h5 or .keras of Keras",
     )
     model: OwnModel = setting(None, section="input files", description=OWN_MODEL)
     format: FileFormat | list[FileFormat] | None = setting(
         None,
         section="outputs",
         description="onnx: float operators; torch: a program of torch.export; qonnx: rounding operators (hls4ml); "
-        "json: weights as integers; table: bits, multiplications and zeros of every layer; safetensors: the weights alone (default: all formats that "
+        "json: weights as integers; table: bits, multiplications and zeros of every layer; "
+        "safetensors: the weights and their card (default: all formats that "
         "are possible for the network)",
     )
     input_file: Paths | None = setting(

@@ -32,8 +32,8 @@ class NetworkSettings(Reading):
     weight_file: str | None = setting(
         None,
         section="input files",
-        description="checkpoint of dmcnn, .pwf of DM-CNN, state dict of torch, .safetensors, or .h5, .hdf5, .weights.h5 "
-        "or .keras of Keras",
+        description="checkpoint of dmcnn, .pwf of DM-CNN, state dict of torch, .safetensors, or .h5, .hdf5, "
+        ".weights.h5 or .keras of Keras",
     )
     model: OwnModel = setting(None, section="input files", description=OWN_MODEL)
     output_dir: str = setting("outputs", section="outputs", description="folder of all output files")
