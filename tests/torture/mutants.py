@@ -273,7 +273,7 @@ def digest(value: Any) -> str:
 
 
 def outcome(form: Format, path: Path, expected: str) -> tuple[str, str]:
-    """Read a mutant; return "same", "other" (content), "refused", "again" (made again), or "fault" with its traceback."""
+    """Read a mutant; return "same", "other" content, "refused", made "again", or "fault" with its traceback."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

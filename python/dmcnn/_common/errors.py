@@ -57,11 +57,13 @@ REMEDIES = {
 def system_error(error: BaseException | None) -> OSError | None:
     """Return the fault of the system that an exception of any library reports; None if it reports another.
 
-    torch, zipfile and others raise errors of their own after a write has failed: these are looked through.
+    torch, zipfile and others raise errors of their own after a write has failed: these are looked through. An
+    invalid argument (EINVAL) is what a damaged file leads to, or a fault of dmcnn.
     """
     first = error
     while error is not None and not isinstance(error, InputError):
-        if isinstance(error, OSError) and error.errno and (error is first or error.errno in DISK):
+        is_fault = isinstance(error, OSError) and error.errno not in (None, 0, errno.EINVAL)
+        if isinstance(error, OSError) and is_fault and (error is first or error.errno in DISK):
             return error
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return None

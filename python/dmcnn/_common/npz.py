@@ -38,7 +38,7 @@ def read(path: Path, key: Mapping[str, Any]) -> dict[str, NDArray[Any]] | None:
         return None
     try:
         checksum.check(path)
-        with np.load(path, allow_pickle=False) as old:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as old:
             if "key" not in old or str(old["key"]) != _text(key):
                 return None
             return {name: old[name] for name in old.files if name != "key"}

@@ -98,6 +98,12 @@ class Card:
                 raise InputError(f"its card: {axis} = {size!r:.60}, expected 1 to {LARGEST}")
         if self.signal is not None and self.signal not in self.classes:
             raise InputError(f"its card: signal = {self.signal!r}, expected one of {', '.join(self.classes)}")
+        outputs = self.gaussian.outputs(len(self.targets)) if self.targets else len(self.classes)
+        if not outputs or self.arguments.get("num_class", outputs) != outputs:
+            raise InputError(
+                f"its card: num_class = {self.arguments.get('num_class')!r:.60}, expected {outputs} for "
+                f"{len(self.classes)} classes and {len(self.targets)} targets"
+            )
         for name, value in self.reading.items():
             if name in option_types() and not fits(value, option_types()[name]):
                 raise InputError(f"its card: {name} = {value!r:.60}, expected {option_types()[name]}")

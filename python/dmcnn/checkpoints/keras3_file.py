@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import struct
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,10 +41,16 @@ VARIABLES: dict[str, tuple[str, ...]] = {
 
 def is_archive(path: Path) -> bool:
     """Return whether a file is a ``.keras`` file."""
-    if not zipfile.is_zipfile(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return WEIGHTS in archive.namelist()
+    except (
+        zipfile.BadZipFile,
+        ValueError,
+        NotImplementedError,
+        struct.error,
+    ):  # no zip file, or a damaged one
         return False
-    with decoding_errors(str(path)), zipfile.ZipFile(path) as archive:
-        return WEIGHTS in archive.namelist()
 
 
 def read(path: Path) -> KerasWeights | None:
