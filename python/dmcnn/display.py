@@ -111,9 +111,7 @@ def _dataset(settings: DisplaySettings, predictor: Predictor | None) -> Dataset:
     from dmcnn.datasets.dataset import Dataset
 
     if predictor is not None:
-        from dmcnn.inference.predictor import open_dataset
-
-        return open_dataset(predictor.card, settings.input_file)
+        return predictor.open(settings.input_file)
     return Dataset(settings.input_file, **settings.reading())
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import expand, output_folder
@@ -16,18 +16,12 @@ from dmcnn.settings import InferSettings
 from dmcnn.settings.command import run
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from dmcnn.datasets.dataset import Dataset
     from dmcnn.inference.predictor import Predictor
     from dmcnn.tables.table import Table
     from dmcnn.tasks.base import Truth
 
 log = logging.getLogger("dmcnn")
-
-CHUNK = 64
-"""Entries between two writes to the journal (at least one batch), the most that an interrupt loses."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,14 +41,14 @@ class Job:
 
 def infer(settings: InferSettings) -> None:
     """Score all image files, and write a table and a histogram for each."""
-    from dmcnn.inference.predictor import load_predictor, open_dataset
+    from dmcnn.inference.predictor import load_predictor
 
     jobs = _jobs(settings, output_folder(settings.output_dir))
     predictor = load_predictor(settings.weight_file, **settings.network())
     for key in ("rotation", "label"):
         if getattr(settings, key):
             predictor.task.need_classes(key)
-    datasets = [open_dataset(predictor.card, job.image_file) for job in jobs]
+    datasets = [predictor.open(job.image_file) for job in jobs]
     tables = [_analysis(job) for job in jobs]
     truths = [predictor.task.truth(dataset, settings.label) for dataset in datasets]
     for job, dataset, analysis, truth in zip(jobs, datasets, tables, truths, strict=True):
@@ -108,8 +102,6 @@ def _score_file(
     truth: Truth,
 ) -> None:
     """Score one file, resuming from its journal; write the table and the histogram."""
-    import numpy as np
-
     from dmcnn._common.journal import Journal
     from dmcnn.figures.save import save_figure
     from dmcnn.inference.score_table import score_table
@@ -123,60 +115,24 @@ def _score_file(
         "rotation": settings.rotation,
     }
     journal = Journal(job.stem.with_name(f".{job.stem.name}.journal"), key, predictor.task.outputs + 2)
-    _score(predictor, dataset, journal, settings.rotation)
-    outputs, sizes = journal.rows[:, :-2], journal.rows[:, -2:].astype(np.int64)
-    status = "scored" if analysis is None else ""
-    scored = score_table(
-        predictor.task, dataset.events, dataset.sources, outputs, truth, sizes, status
-    ).text()
-    if analysis is not None:
-        scored, coverage = join.join_by_ids(scored, analysis)
-    out = job.stem.with_name(job.stem.name + ".csv")
-    table.write(out, scored)
+    for rows in predictor.dataset_rows(dataset, rotation=settings.rotation, first=len(journal)):
+        journal.append(rows)
     log.info("\n".join(dataset.report_lines()))
-    log.info("\n".join(coverage.lines() if analysis is not None else _coverage(dataset, outputs)))
+    status = "scored" if analysis is None else ""
+    results = score_table(predictor.task, dataset.events, dataset.sources, journal.rows, truth, status).text()
+    if analysis is None:
+        log.info(join.describe_entries(results))
+    else:
+        results, coverage = join.join_by_ids(results, analysis)
+        log.info("\n".join(coverage.lines()))
+    out = job.stem.with_name(job.stem.name + ".csv")
+    table.write(out, results)
     settings.save(job.stem, f", weights {predictor.sha256}")
+    outputs = journal.rows[:, :-2]
     if (figure := predictor.task.histogram(outputs, dataset.files[0].stem)) is not None:
         save_figure(figure, job.histogram)
     journal.close()
     log.info("scores: %s", out)
-
-
-def _score(predictor: Predictor, dataset: Dataset, journal: Any, rotation: int) -> None:
-    """Append outputs, n_pixels and cluster size of every entry that the journal does not hold yet."""
-    from functools import partial
-
-    import numpy as np
-    from tqdm import tqdm
-
-    with tqdm(total=len(dataset), initial=len(journal), desc=dataset.files[0].name, unit="event") as bar:
-        size = max(CHUNK, predictor.batch_size)
-        for start in range(len(journal), len(dataset), size):
-            stop = min(start + size, len(dataset))
-            chunk = dataset.read(start, stop)
-            count = partial(dataset.cluster_sizes, start, stop)
-            cluster_sizes = predictor.task.cluster_sizes(chunk.n_pixels, count)
-            outputs = []
-            for part in predictor.logits([chunk], rotation):
-                outputs.append(part)
-                bar.update(len(part))
-            journal.append(np.column_stack([np.concatenate(outputs), chunk.n_pixels, cluster_sizes]))
-
-
-def _coverage(dataset: Dataset, outputs: NDArray[np.float64]) -> list[str]:
-    """Return a log line: numbers of entries, of scored ones, of those without image, and of those with shared ids."""
-    import numpy as np
-
-    from dmcnn.images.sparse import UNSET
-
-    known = dataset.events[dataset.events["event"] != UNSET]
-    ids = Counter(map(tuple, known[["run", "subrun", "event"]].tolist()))
-    shared = sum(count for count in ids.values() if count > 1)
-    missing = int(np.isnan(outputs[:, 0]).sum())
-    return [
-        f"entries: {len(outputs)}, scored {len(outputs) - missing}, without image {missing}, "
-        f"sharing their ids {shared}"
-    ]
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from dmcnn import display, evaluate, infer, occlude, train
 from dmcnn.checkpoints.load import load
 from dmcnn.engines.dense import logits
 from dmcnn.images.sparse import join
+from dmcnn.inference import predictor
 from dmcnn.models.mpid import MPID
 from dmcnn.writers import larcv3
 
@@ -76,7 +77,7 @@ def test_interrupted_inference_goes_on(
     assert infer.main(asked) == 0
     whole = (tmp_path / "toy_test_DM-CNN_scores.csv").read_text()
     (tmp_path / "toy_test_DM-CNN_scores.csv").unlink()
-    monkeypatch.setattr(infer, "CHUNK", 4)
+    monkeypatch.setattr(predictor, "EVENTS", 4)
     asked.append("batch_size=4")
     from dmcnn.datasets.dataset import Dataset
 

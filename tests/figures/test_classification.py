@@ -54,7 +54,9 @@ def test_efficiency_chooses_cuts_over_the_finite_scores():
 
 
 def test_histograms_count_every_scored_event():
-    axes = figures.scores({"Signal": [*SIGNAL, np.nan], "Background": BACKGROUND}, density=False).axes[0]
+    axes = figures.score_histogram(
+        {"Signal": [*SIGNAL, np.nan], "Background": BACKGROUND}, density=False
+    ).axes[0]
     steps = [patch.get_data() for patch in axes.patches if not patch.get_fill()]
     assert [step.values.sum() for step in steps] == [300, 500]
     np.testing.assert_allclose(steps[0].edges, np.linspace(0, 1, 41))
@@ -64,13 +66,15 @@ def test_histograms_count_every_scored_event():
 
 
 def test_fractions_of_each_sample():
-    axes = figures.scores({"a": SIGNAL, "b": BACKGROUND[:7]}, bins=11).axes[0]
+    axes = figures.score_histogram({"a": SIGNAL, "b": BACKGROUND[:7]}, bins=11).axes[0]
     assert [patch.get_data().values.sum() for patch in axes.patches] == pytest.approx([1, 1, 1, 1])
     assert axes.get_ylabel() == "Fraction of events"
 
 
 def test_logits_are_binned_with_saturated_scores_outermost():
-    axes = figures.scores({"s": [0.0, 0.25, 0.5, 0.75, 1.0, 1.0]}, bins=2, logit=True, density=False).axes[0]
+    axes = figures.score_histogram(
+        {"s": [0.0, 0.25, 0.5, 0.75, 1.0, 1.0]}, bins=2, logit=True, density=False
+    ).axes[0]
     step = axes.patches[-1].get_data()
     np.testing.assert_allclose(step.edges, [-np.log(3), 0, np.log(3)], atol=1e-12)
     assert step.values.tolist() == [2, 4]
@@ -82,11 +86,11 @@ def test_logits_are_binned_with_saturated_scores_outermost():
 @pytest.mark.parametrize("logit", [False, True])
 def test_odd_samples_are_drawn(values, logit):
     values = np.clip(values, 0, 1) if logit else values
-    figures.scores({"odd": values, "none": []}, logit=logit, log=True).draw_without_rendering()
+    figures.score_histogram({"odd": values, "none": []}, logit=logit, log=True).draw_without_rendering()
 
 
 def test_no_sample_at_all_is_drawn():
-    figures.scores({}).draw_without_rendering()
+    figures.score_histogram({}).draw_without_rendering()
 
 
 def test_confusion_cells_hold_events_and_percentages():

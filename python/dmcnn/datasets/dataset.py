@@ -397,11 +397,11 @@ class Dataset:
                     reader.close()
         return np.concatenate(sizes)
 
-    def chunks(self, size: int = CHUNK) -> Iterator[SparseImages]:
-        """Yield all events in order, ``size`` at a time."""
+    def chunks(self, size: int = CHUNK, first: int = 0) -> Iterator[SparseImages]:
+        """Yield the events from number ``first`` on, in order, ``size`` at a time."""
         if size < 1:
             raise ValueError(f"chunks of {size} events")
-        for start in range(0, len(self), size):
+        for start in range(first, len(self), size):
             yield self.read(start, min(start + size, len(self)))
 
     def load(self, progress: bool = True) -> SparseImages:

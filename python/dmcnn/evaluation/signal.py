@@ -126,7 +126,7 @@ def _figures(scores: Scores, matrix: NDArray[np.int64], level: float, name: str)
         "roc": figures.roc({name: (signal, background)}, level),
         "roc_log": figures.roc({name: (signal, background)}, level, log=True),
         "efficiency": figures.efficiency(signal, background, level=level),
-        "scores": figures.scores(scores),
-        "scores_logit": figures.scores(scores, logit=True, log=True),
+        "scores": figures.score_histogram(scores),
+        "scores_logit": figures.score_histogram(scores, logit=True, log=True),
         "confusion": figures.confusion(matrix, ["background", "signal"]),
     }

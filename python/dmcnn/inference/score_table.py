@@ -18,9 +18,8 @@ def score_table(
     task: Task,
     events: NDArray[Any],
     files: Sequence[str | None],
-    outputs: NDArray[np.float64],
+    rows: NDArray[np.float64],
     truth: Truth,
-    sizes: NDArray[np.int64],
     status: str = "scored",
 ) -> ResultTable:
     """Return one row per entry, in the order of the entries; values that do not exist are missing.
@@ -29,11 +28,12 @@ def score_table(
         task: task of the network.
         events: (n,) EVENT.
         files: (n,) file of every entry; None = no file.
-        outputs: (n, m) outputs; NaN for entries without image.
+        rows: (n, m + 2) outputs, NaN for entries without image; then the number of active pixels, summed over the
+            channels, and of pixels active in any channel.
         truth: (n,) or (n, k), see ``Task.truth``.
-        sizes: (n, 2) int64 number of active pixels, summed over the channels, and of pixels active in any channel.
         status: status of entries with an image.
     """
+    outputs, sizes = rows[:, :-2], rows[:, -2:].astype(np.int64)
     place = {
         **{
             f"{name}_number": [None if i == UNSET else int(i) for i in events[name]]

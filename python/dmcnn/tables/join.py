@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 from dmcnn._common.errors import InputError
 from dmcnn.tables.table import IDS, SCORE_COLUMNS, Table
@@ -147,6 +148,23 @@ def _csv_names(columns: Sequence[str], ours: list[str]) -> list[str]:
     return names
 
 
+def describe_entries(entries: Table) -> str:
+    """Return a log line: numbers of entries, of scored ones, of those without image, and of those with shared ids."""
+    at = [entries.columns.index(name) for name in IDS]
+    status = entries.columns.index("status")
+    ids = [words for row in entries.rows if all(words := tuple(row[i] for i in at))]
+    missing = sum(row[status] == NO_IMAGE for row in entries.rows)
+    return (
+        f"entries: {len(entries.rows)}, scored {len(entries.rows) - missing}, without image {missing}, "
+        f"sharing their ids {_shared(ids)}"
+    )
+
+
+def _shared(ids: Sequence[tuple[Any, ...]]) -> int:
+    """Return how many ids occur more than once."""
+    return sum(n for n in Counter(ids).values() if n > 1)
+
+
 def _coverage(
     entry_ids: list[tuple[int, ...]], row_ids: list[tuple[int, ...]], pairs: list[Pair]
 ) -> Coverage:
@@ -155,8 +173,8 @@ def _coverage(
     return Coverage(
         entries=len(entry_ids),
         entries_matched=len({entry for entry, _ in both}),
-        entries_duplicate=sum(n for n in Counter(entry_ids).values() if n > 1),
+        entries_duplicate=_shared(entry_ids),
         rows=len(row_ids),
         rows_matched=len({row for _, row in both}),
-        rows_duplicate=sum(n for n in Counter(row_ids).values() if n > 1),
+        rows_duplicate=_shared(row_ids),
     )

@@ -190,10 +190,10 @@ class Classification(Task):
         from dmcnn.figures import classification as figures
 
         scores = self.scores(outputs)
-        if self.has_signal:
-            return figures.scores({name: scores[:, self.signal]}, density=False)
         named = {f"score of {word}": scores[:, i] for i, word in enumerate(self.card.classes)}
-        return figures.scores(named, density=False)
+        return figures.score_histogram(
+            {name: scores[:, self.signal]} if self.has_signal else named, density=False
+        )
 
     def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         if self._loss is None:
