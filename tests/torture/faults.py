@@ -19,7 +19,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
@@ -159,10 +159,9 @@ def vanishing(path: str, seconds: float) -> Callable[[], None]:
         """Remove the file or folder."""
         for _ in range(20):
             time.sleep(seconds)
-            if Path(path).is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                Path(path).unlink(missing_ok=True)
+            shutil.rmtree(path, ignore_errors=True)
+            with suppress(OSError):
+                Path(path).unlink()
 
     return lambda: threading.Thread(target=work, daemon=True).start()
 
@@ -299,6 +298,16 @@ def warm() -> None:
     )
     for module in modules:
         import_module(f"dmcnn.{module}")
+    later = (
+        "onnx",
+        "onnxruntime",
+        "torch.export",
+        "torch.onnx",
+        "encodings.utf_8_sig",
+        "encodings.raw_unicode_escape",
+    )
+    for module in later:
+        import_module(module)
 
 
 if __name__ == "__main__":
