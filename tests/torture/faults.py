@@ -298,15 +298,8 @@ def warm() -> None:
     )
     for module in modules:
         import_module(f"dmcnn.{module}")
-    later = (
-        "onnx",
-        "onnxruntime",
-        "torch.export",
-        "torch.onnx",
-        "encodings.utf_8_sig",
-        "encodings.raw_unicode_escape",
-    )
-    for module in later:
+    encodings = ("encodings.utf_8_sig", "encodings.raw_unicode_escape")
+    for module in ("onnx", "onnxruntime", "torch.export", "torch.onnx", *encodings):
         import_module(module)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import logging
 import os
@@ -71,6 +72,7 @@ def exit_status(work: Callable[[], int | None]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that is no text must not stop a log line
             stream.reconfigure(errors="backslashreplace")
+    outer, sys.unraisablehook = sys.unraisablehook, _ignore_write_errors
     try:
         status = work() or 0
         _flush()
@@ -79,12 +81,33 @@ def exit_status(work: Callable[[], int | None]) -> int:
     except KeyboardInterrupt:
         return _stop(130, "\ninterrupted: the same command goes on from here")
     except Exception as error:
-        if (line := surroundings(error)) is not None:
-            return _stop(2, line)
-        with suppress(OSError):
-            traceback.print_exc()
-        return _stop(1, BUG)
+        return _stop(*_explain(error))
+    finally:
+        gc.collect()  # files that could not be written are closed here
+        sys.unraisablehook = outer
     return status
+
+
+def _explain(error: Exception) -> tuple[int, str]:
+    """Return the exit status and the last line for an error that is no fault of the input."""
+    if isinstance(error, OSError) and error.filename is None:  # perhaps of the terminal
+        try:
+            _flush()
+        except OSError as named:
+            error = named
+        if error.errno == errno.EPIPE:
+            return 0, ""
+    if (line := surroundings(error)) is not None:
+        return 2, line
+    with suppress(OSError):
+        traceback.print_exception(error)
+    return 1, BUG
+
+
+def _ignore_write_errors(unraisable: Any) -> None:
+    """Leave out what h5py says again when it closes a file that could not be written."""
+    if "write failed" not in str(unraisable.exc_value):
+        sys.__unraisablehook__(unraisable)
 
 
 def _flush() -> None:
@@ -103,7 +126,7 @@ def _stop(status: int, line: str) -> int:
     with suppress(OSError):
         _flush()
     with suppress(OSError):
-        sys.stderr.write(f"{line}\n")
+        sys.stderr.write(f"{line}\n" if line else "")
         sys.stderr.flush()
     return status
 
