@@ -94,7 +94,8 @@ class Card:
     def _check_arguments(self) -> None:
         """Raise InputError for a size of the images, a signal or an option of the reader that cannot be."""
         for axis in ("channels", "height", "width"):
-            if not (fits(size := self.arguments.get(axis), int) and 0 < size <= LARGEST):
+            size = self.arguments.get(axis)
+            if not (isinstance(size, int) and 0 < size <= LARGEST):
                 raise InputError(f"its card: {axis} = {size!r:.60}, expected 1 to {LARGEST}")
         if self.signal is not None and self.signal not in self.classes:
             raise InputError(f"its card: signal = {self.signal!r}, expected one of {', '.join(self.classes)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,52 @@ def open_file(path: Path) -> Iterator[h5py.File]:
         ) from None
     with file:
         yield file
+
+
+class Disk(FileIO):
+    """New file that libhdf5 writes to; after a failed write it takes no more bytes, and ``check`` raises the fault.
+
+    libhdf5 itself cannot close a file that it cannot write: it prints what fails, and may end the process.
+    """
+
+    fault: OSError | None = None
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "w+")
+
+    def write(self, data: Any) -> int:
+        """Write all bytes, or take them without writing them after a fault."""
+        view = memoryview(data).cast("B")
+        try:
+            while len(view) and self.fault is None:
+                view = view[super().write(view) :]
+        except OSError as error:
+            self.fault = error
+        return len(memoryview(data).cast("B"))
+
+    def truncate(self, size: int | None = None) -> int:
+        """Set the size of the file, unless it has a fault."""
+        try:
+            return size or 0 if self.fault else super().truncate(size)
+        except OSError as error:
+            self.fault = error
+            return size or 0
+
+    def check(self) -> None:
+        """Raise the fault of an earlier write."""
+        if self.fault is not None:
+            raise self.fault
+
+
+@contextmanager
+def create(path: Path) -> Iterator[tuple[h5py.File, Disk]]:
+    """Yield a new HDF5 file, and the disk that tells whether it could be written; OSError if it could not."""
+    with Disk(path) as disk:
+        try:
+            with h5py.File(disk, "w") as file:
+                yield file, disk
+        finally:
+            disk.check()
 
 
 def member(file: h5py.Group, address: str) -> Any:

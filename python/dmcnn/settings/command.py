@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import gc
 import io
 import logging
 import os
@@ -25,6 +23,9 @@ from dmcnn.settings.help import SHORT, SWITCHES, describe, field_type
 
 log = logging.getLogger("dmcnn")
 S = TypeVar("S", bound=Settings)
+
+TERMINAL = "standard output"
+"""Name of the terminal, or of what stands for it, in faults."""
 
 BUG = (
     "This is a fault of dmcnn, not of yours: please report the lines above, the command, and what "
@@ -52,7 +53,7 @@ def run(command: str, work: Callable[[S], None], argv: Sequence[str] | None = No
     def load_and_work() -> None:
         """Load the settings and do the work, or describe the command."""
         if {"-h", "--help"} & set(words):
-            sys.stdout.write(describe(command))
+            say(describe(command))
             return
         with plugins.own_modules():
             settings, warnings = load(command, words)
@@ -72,31 +73,22 @@ def exit_status(work: Callable[[], int | None]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that is no text must not stop a log line
             stream.reconfigure(errors="backslashreplace")
-    outer, sys.unraisablehook = sys.unraisablehook, _ignore_write_errors
     try:
         status = work() or 0
-        _flush()
+        say("")
     except InputError as error:
         return _stop(2, str(error))
     except KeyboardInterrupt:
         return _stop(130, "\ninterrupted: the same command goes on from here")
     except Exception as error:
         return _stop(*_explain(error))
-    finally:
-        gc.collect()  # files that could not be written are closed here
-        sys.unraisablehook = outer
     return status
 
 
 def _explain(error: Exception) -> tuple[int, str]:
     """Return the exit status and the last line for an error that is no fault of the input."""
-    if isinstance(error, OSError) and error.filename is None:  # perhaps of the terminal
-        try:
-            _flush()
-        except OSError as named:
-            error = named
-        if error.errno == errno.EPIPE:
-            return 0, ""
+    if isinstance(error, BrokenPipeError) and error.filename == TERMINAL:  # as of `dmcnn help | head`
+        return 0, ""
     if (line := surroundings(error)) is not None:
         return 2, line
     with suppress(OSError):
@@ -104,27 +96,21 @@ def _explain(error: Exception) -> tuple[int, str]:
     return 1, BUG
 
 
-def _ignore_write_errors(unraisable: Any) -> None:
-    """Leave out what h5py says again when it closes a file that could not be written."""
-    if "write failed" not in str(unraisable.exc_value):
-        sys.__unraisablehook__(unraisable)
-
-
-def _flush() -> None:
-    """Write what is left for the terminal; where that fails, OSError names it, and Python does not try again."""
+def say(text: str) -> None:
+    """Write a text, and all that is left, on the terminal; where that fails, OSError names it, once for all."""
     try:
+        sys.stdout.write(text)
         sys.stdout.flush()
     except OSError as error:
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if error.errno != errno.EPIPE:  # as of `dmcnn help | head`
-            raise OSError(error.errno, error.strerror, "standard output") from None
+        raise OSError(error.errno, error.strerror, TERMINAL) from None
 
 
 def _stop(status: int, line: str) -> int:
     """Write a line on standard error, if it can be written to, and return the exit status."""
     with suppress(OSError):
-        _flush()
+        say("")
     with suppress(OSError):
         sys.stderr.write(f"{line}\n" if line else "")
         sys.stderr.flush()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import atomic_file
+from dmcnn.formats.hdf5 import create
 from dmcnn.images.sparse import SparseImages
 
 SUFFIXES = (".h5", ".hdf5")
@@ -57,7 +58,7 @@ def write(
     events = 0
     with ExitStack() as stack:
         temporary = [stack.enter_context(atomic_file(name)) for name in names]
-        files = [stack.enter_context(h5py.File(name, "w")) for name in temporary]
+        files, disks = zip(*(stack.enter_context(create(name)) for name in temporary), strict=True)
         for file in files:
             file.attrs.update(attributes or {})
         for batch in batches:
@@ -69,6 +70,8 @@ def write(
                 _create(files, batch.shape[1:])
             for number, file in enumerate(files):
                 _append(file, batch if single else batch.take(batch.label == number))
+            for disk in disks:
+                disk.check()
             events += len(batch)
     return events
 
