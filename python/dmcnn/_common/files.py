@@ -69,7 +69,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def write_errors(path: Path) -> Iterator[None]:
-    """Name ``path`` in a fault of the system that knows no file, or a temporary one, whatever library raises it."""
+    """Raise faults of the system in the block, whatever library reports them, as OSError about ``path``."""
     try:
         yield
     except Exception as error:

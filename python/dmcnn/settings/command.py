@@ -37,7 +37,7 @@ class _LogLines(logging.StreamHandler[TextIO]):
     """Log on the terminal; where that cannot be written, the work goes on, and its end says so."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - a method of logging
-        """Report a fault of the message, not of the terminal."""
+        """Show a fault of the message, not of the terminal."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handleError(record)
 
@@ -65,7 +65,7 @@ def run(command: str, work: Callable[[S], None], argv: Sequence[str] | None = No
 
 
 def exit_status(work: Callable[[], int | None]) -> int:
-    """Do the work of a command and return its exit status.
+    """Run the work of a command and return its exit status.
 
     It is what ``work`` returns, else 0; 2 for bad input and for faults of disk, memory or threads, with one line
     each; 130 after an interrupt; 1 for a fault of dmcnn, with its traceback.
