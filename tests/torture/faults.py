@@ -299,7 +299,8 @@ def warm() -> None:
     for module in modules:
         import_module(f"dmcnn.{module}")
     encodings = ("encodings.utf_8_sig", "encodings.raw_unicode_escape")
-    for module in ("onnx", "onnxruntime", "torch.export", "torch.onnx", *encodings):
+    libraries = ("captum", "onnx", "onnxruntime", "optuna", "plotly", "torch.export", "torch.onnx")
+    for module in (*libraries, *encodings):
         import_module(module)
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import hashlib
 import json
 import logging
@@ -323,6 +324,7 @@ def _child(
     if not child:
         os.close(receiver)
         logging.disable()
+        faulthandler.disable()
         for number in numbers:
             signal.alarm(SECONDS)
             path.write_bytes(mutate(data, np.random.default_rng([seed, number])))
