@@ -196,4 +196,5 @@ def precision_error(
         return np.zeros(rows.shape[1])
     which = np.unique(np.linspace(0, len(windows) - 1, CHECKS).astype(np.int64))
     exact = np.concatenate(list(replace(engine, precision="32").scores(net, event, windows, which)))
-    return np.abs(rows[which] - exact).max(axis=0)
+    error: NDArray[np.float64] = np.abs(rows[which] - exact).max(axis=0)
+    return error
