@@ -9,6 +9,7 @@ from importlib import import_module
 import dmcnn
 from dmcnn._common.errors import nearest
 from dmcnn.settings import COMMANDS
+from dmcnn.settings.command import exit_status, say
 from dmcnn.settings.help import completion, describe, example_cfg
 
 SHELLS = ("bash", "zsh", "fish")
@@ -17,11 +18,16 @@ SHELLS = ("bash", "zsh", "fish")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that the first word names; return its exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
+    return exit_status(lambda: _run(words))
+
+
+def _run(words: Sequence[str]) -> int:
+    """Run the command that the first of the words names, or describe what there is; return the exit status."""
     if not words or words[0] in ("-h", "--help") or words == ["help"]:
-        sys.stdout.write(usage())
+        say(usage())
         return 0 if words else 2
     if words[0] in ("-V", "--version"):
-        sys.stdout.write(f"dmcnn {dmcnn.__version__}\n")
+        say(f"dmcnn {dmcnn.__version__}\n")
         return 0
     texts: dict[str, tuple[Callable[[str], str], Sequence[str]]] = {
         "help": (describe, tuple(COMMANDS)),
@@ -56,7 +62,7 @@ def _write(text: Callable[[str], str], known: Sequence[str], words: Sequence[str
         hint = nearest(words[1], known) if len(words) == 2 else ""
         sys.stderr.write(f"dmcnn {words[0]}: expected one of {', '.join(known)}{hint}\n")
         return 2
-    sys.stdout.write(text(words[1]))
+    say(text(words[1]))
     return 0
 
 

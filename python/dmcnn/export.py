@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dmcnn._common.errors import InputError
+from dmcnn._common.extras import is_installed
 from dmcnn._common.files import output_folder
 from dmcnn.settings import ExportSettings
 from dmcnn.settings.command import run
@@ -41,7 +42,12 @@ def export(settings: ExportSettings) -> None:
     )
     images = _images(settings, predictor)
     stem = folder / f"{Path(settings.weight_file).stem}{settings.tag}"
-    possible = [name for name, form in FORMATS.items() if is_quantised(predictor.net) or not form.quantised]
+    possible = [
+        name
+        for name, form in FORMATS.items()
+        if (is_quantised(predictor.net) or not form.quantised)
+        and (not form.library or is_installed(form.library))
+    ]
     for name in settings.formats or possible:
         path = stem.with_name(stem.name + FORMATS[name].ending)
         agreement = FORMATS[name].export(path, predictor.net, predictor.card, images)

@@ -12,6 +12,7 @@ import dmcnn
 from dmcnn._common.errors import InputError, nearest
 from dmcnn._common.files import output_folder
 from dmcnn.settings import SimulateSettings
+from dmcnn.settings.cfg import checksum, is_own
 from dmcnn.settings.command import run
 
 log = logging.getLogger("dmcnn")
@@ -30,6 +31,7 @@ def simulate(settings: SimulateSettings) -> None:
     from dmcnn.formats.origin import origin_text
     from dmcnn.simulation import SAMPLES, defaults
     from dmcnn.simulation.addresses import format_of, with_progress_bar
+    from dmcnn.writers.origin import check_own
 
     settings = settings.model_copy(update={"kind": SYNONYMS.get(settings.kind, settings.kind)})
     if settings.kind not in SAMPLES:
@@ -49,6 +51,13 @@ def simulate(settings: SimulateSettings) -> None:
     physics, options = split_arguments(settings, defaults(settings.kind, version), form.options)
     batches = sample(events=settings.events, seed=settings.seed_number, **physics)
     output_folder(output.parent)
+    cfg = output.with_suffix(".cfg")
+    for path in form.files(output):
+        check_own(path)
+    if cfg.exists() and not is_own(cfg):
+        raise InputError(
+            f"{cfg}: the settings would be written there, but it is yours: choose another output"
+        )
     about = {
         "origin": origin_text({"sample": settings.kind}),
         "sample": settings.kind,
@@ -57,7 +66,8 @@ def simulate(settings: SimulateSettings) -> None:
         **physics,
     }
     form.write(output, with_progress_bar(batches, settings.events, output.name), attributes=about, **options)
-    settings.model_copy(update=physics | options).save(output.with_suffix(""))
+    used = settings.model_copy(update=physics | options)
+    used.save(output.with_suffix(""), f", checksum {checksum(used.text(''))}")
     log.info("%s: %d events", output, settings.events)
 
 

@@ -104,7 +104,7 @@ def _fit(settings: TrainSettings, run: Run, progress: Progress, images: dict[str
         first=progress.step,
     )
     with atomic_file(run.files.cfg) as temporary:
-        temporary.write_text(run.card.cfg)
+        temporary.write_text(run.card.cfg, encoding="utf-8")
     _announce(run, images)
     if run.watch is not None and progress.rows:
         run.watch(progress.rows)

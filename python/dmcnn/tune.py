@@ -315,7 +315,7 @@ def _write_best(settings: TuneSettings, search: Search) -> None:
     named = base.model_copy(update={"name": f"{settings.name or 'tune'}_trial_{best.number}"})
     comment = f"trial {best.number} of {settings.name or 'tune'}: {settings.objective} = {best.value:.6g}"
     with atomic_file(search.folder / "best.cfg") as temporary:
-        temporary.write_text(named.text(comment))
+        temporary.write_text(named.text(comment), encoding="utf-8")
     log.info("best: %s", comment)
     log.info("train it: python -m dmcnn.train %s", search.folder / "best.cfg")
     log.info("its network: %s", trial_folder(search.folder, best.number) / "DM-CNN_model_best.ckpt")

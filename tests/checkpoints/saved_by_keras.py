@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
+import zipfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +90,33 @@ def save(path: Path, layers: list[dict[str, Any]], shape: tuple[int, ...] | None
             group.attrs["weight_names"] = names or np.zeros(0)
             for key, value in zip(names, weights.values(), strict=True):
                 group[key] = np.asarray(value, np.float32)
+    return path
+
+
+def save3(path: Path, layers: list[dict[str, Any]], shape: tuple[int, ...] | None) -> Path:
+    """Write a ``.keras`` file as Keras 3.15 does, or a ``.weights.h5`` if the shape is None."""
+    content = io.BytesIO()
+    counts: Counter[str] = Counter()
+    with h5py.File(content, "w") as file:
+        for one in layers:
+            kind = re.sub("(?<=[a-z])(?=[A-Z])", "_", one["class_name"]).lower()
+            number = counts[kind]
+            counts[kind] += 1
+            group = file.create_group(f"layers/{kind}{f'_{number}' if number else ''}/vars")
+            group.attrs["name"] = one["config"]["name"]
+            for place, value in enumerate(one["weights"].values()):
+                group[str(place)] = np.asarray(value, np.float32)
+    if shape is None:
+        path.write_bytes(content.getvalue())
+        return path
+    first = {"class_name": "InputLayer", "config": {"name": "in", "batch_shape": [None, *shape]}}
+    config = [first] + [{key: one[key] for key in ("class_name", "config")} for one in layers]
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("metadata.json", json.dumps({"keras_version": "3.15.1"}))
+        archive.writestr(
+            "config.json", json.dumps({"class_name": "Sequential", "config": {"name": "s", "layers": config}})
+        )
+        archive.writestr("model.weights.h5", content.getvalue())
     return path
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from dmcnn._common.errors import InputError
 from dmcnn.checkpoints.card import Card
 from dmcnn.checkpoints.load import load
+from dmcnn.checkpoints.save import save as save_checkpoint
+from dmcnn.checkpoints.torch_file import read
+from dmcnn.inference.predictor import Predictor, open_dataset
 from dmcnn.models.mpid import MPID
 
 
@@ -115,3 +121,135 @@ def test_faults_are_one_line_each(net: MPID, tmp_path: Path) -> None:
         with pytest.raises(InputError, match=text) as error:
             load(tmp_path / name)
         assert len(error.value.faults) == 1
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda s: {"_orig_mod." + name: value for name, value in s.items()},
+        lambda s: {"epoch": 1, "state_dict": {"model." + name: value for name, value in s.items()}},
+        lambda s: {"model_state_dict": s, "epoch": 1},
+        lambda s: {"state_dict": {"model._orig_mod.module." + name: value for name, value in s.items()}},
+        lambda s: {name.replace("features.", "features._orig_mod."): v for name, v in s.items()},
+        lambda s: {"state_dict": s, "best": np.float64(0.9), "epoch": np.int32(-3), "done": np.bool_(True)},
+    ],
+    ids=["compile", "lightning", "loop", "all", "parts", "numpy"],
+)
+def test_weights_in_the_wrapping_of_other_programs(tmp_path: Path, net: MPID, wrap: Any) -> None:
+    loaded, found = load(save(tmp_path / "x.pth", wrap(net.state_dict())))
+    assert found.arguments["num_class"] == 3
+    for name, tensor in net.state_dict().items():
+        assert torch.equal(tensor, loaded.state_dict()[name])
+
+
+def test_scalars_of_numpy_become_numbers(tmp_path: Path) -> None:
+    numbers = [
+        np.float64(0.9),
+        np.float32(1.5),
+        np.int64(-7),
+        np.uint8(200),
+        np.bool_(True),
+        np.float64("nan"),
+    ]
+    found = read(save(tmp_path / "x.pth", {"numbers": numbers}))["numbers"]
+    assert found[:5] == [0.9, 1.5, -7, 200, True]
+    assert math.isnan(found[5])
+    with pytest.raises(
+        InputError, match=r"x\.pth: refused .*numpy.*_reconstruct\), which would execute code"
+    ):
+        read(save(tmp_path / "x.pth", {"array": np.arange(3)}))
+
+
+def test_states_that_are_none_of_ours_are_one_line_each(tmp_path: Path, net: MPID) -> None:
+    state = net.state_dict()
+    weight = state["classifier.4.weight"]
+
+    def other(value: Any) -> dict[str, Any]:
+        return {**state, "classifier.4.weight": value}
+
+    sparse = other(weight.to_sparse())
+    expected: dict[str, tuple[Any, str]] = {
+        "none": ({"state_dict": None, "epoch": 1}, "state_dict: expected a dict of tensors, found NoneType"),
+        "list": ({"state_dict": [weight]}, "state_dict: expected a dict of tensors, found list"),
+        "numbers": (other(0.5), "'classifier.4.weight' is of type float"),
+        "complex": (other(weight.to(torch.complex64)), "classifier.4.weight holds complex numbers"),
+        "whole": (other(weight.to(torch.int8)), "classifier.4.weight holds whole numbers"),
+        "sparse": (sparse, "classifier.4.weight holds a sparse tensor"),
+        "two": ({**state, "model.classifier.4.weight": weight}, "holds the tensors of several networks"),
+        "empty": ({}, "expected a dict of tensors, found none"),
+        "no_state": ({"dmcnn": card().as_dict()}, "has no 'state_dict'"),
+    }
+    for name, (content, text) in expected.items():
+        with pytest.raises(InputError, match=text) as error:
+            load(save(tmp_path / f"{name}.pth", content))
+        assert len(error.value.faults) == 1
+        assert f"{name}.pth: " in str(error.value)
+
+
+def test_quantised_numbers_are_refused(tmp_path: Path, net: MPID) -> None:
+    with pytest.warns(UserWarning, match="deprecated"):
+        quantised = torch.quantize_per_tensor(net.state_dict()["classifier.4.weight"], 0.1, 0, torch.qint8)
+    save(tmp_path / "x.pth", {**net.state_dict(), "classifier.4.weight": quantised})
+    with pytest.raises(InputError, match=r"classifier\.4\.weight holds quantised numbers"):
+        load(tmp_path / "x.pth")
+
+
+@pytest.mark.slow
+def test_a_card_with_wrong_types_is_one_line(tmp_path: Path) -> None:
+    """Every field with every kind of value: a network, or one line."""
+    sizes = {"num_class": 2, "channels": 1, "height": 24, "width": 24}
+    good = card(
+        model="lariat", arguments=sizes, classes=["a", "b"], reading={"xdim": 24, "ydim": 24}
+    ).as_dict()
+    state = Card(**good).build().state_dict()
+    np.save(tmp_path / "a_1.npy", np.eye(24, dtype=np.float32))
+    values = (None, 7, -1, 1.5, math.inf, "x", [], [1], {}, {"x": 1}, [[]], 2**70, True, torch.zeros(2))
+    tried: list[dict[str, Any]] = [
+        {**good, field.name: value}
+        for field in fields(Card)
+        for value in values
+        if value is not good[field.name]
+    ]
+    tried += [{**good, "arguments": {**sizes, key: value}} for key in sizes for value in (*values, 0, 2**40)]
+    reading = ("xdim", "adc_lo", "reader")
+    tried += [{**good, "reading": {"xdim": 24, "ydim": 24, key: v}} for key in reading for v in values]
+    tried += [{**good, "reading": 7}, {**good, "classes": None}, {"model": "lariat"}, {**good, "own": 1}]
+    faults = []
+    for content in tried:
+        path = save(tmp_path / "x.ckpt", {"dmcnn": content, "state_dict": state})
+        try:
+            net, found = load(path)
+            Predictor(net, found).all_logits(open_dataset(found, str(tmp_path / "a_1.npy")))
+        except InputError as error:
+            faults.append(str(error))
+    assert len(faults) > len(tried) // 2
+    assert not any("\n" in fault for fault in faults)
+
+
+@pytest.mark.slow
+def test_every_byte_of_a_checkpoint_counts(tmp_path: Path) -> None:
+    sizes = {"num_class": 2, "channels": 1, "height": 24, "width": 24}
+    made = card(model="lariat", arguments=sizes, classes=["a", "b"], reading={})
+    path = tmp_path / "x.ckpt"
+    save_checkpoint(path, {"dmcnn": made.as_dict(), "state_dict": made.build().state_dict()})
+    whole = path.read_bytes()
+    assert b".part" not in whole  # no temporary name, and no process number in it
+    load(path)
+    for at in range(0, len(whole), len(whole) // 50):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        with pytest.raises(InputError, match=r"x\.ckpt: "):
+            load(path)
+    path.write_bytes(whole[:-27])  # without the checksum
+    with pytest.raises(InputError):
+        load(path)
+
+
+def test_an_old_checkpoint_whose_zip_is_damaged_is_refused(tmp_path: Path, net: MPID) -> None:
+    path = save(tmp_path / "x.ckpt", {"dmcnn": card().as_dict(), "state_dict": net.state_dict()})
+    data = bytearray(path.read_bytes())
+    at = data.index(net.state_dict()["classifier.4.weight"].numpy().tobytes()[:64])
+    data[at] ^= 1  # torch.load accepts it
+    path.write_bytes(data)
+    torch.load(path, weights_only=True)
+    with pytest.raises(InputError, match="damaged: the checksum of its part"):
+        load(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from checkpoints.saved_by_keras import layers_of, randomised, save
+from checkpoints.saved_by_keras import layers_of, randomised, save, save3
 from dmcnn._common.errors import InputError
 from dmcnn.checkpoints import load
 from dmcnn.checkpoints.keras_file import read_weights
@@ -24,6 +25,12 @@ from dmcnn.tasks import Classification
 
 SMALL = {"num_class": 3, "channels": 2, "height": 38, "width": 30}
 """Arguments of a LArIAT network whose 64 last maps have 3 x 2 pixels."""
+
+CNN3D_SMALL: dict[str, Any] = {
+    **{"channels": 9, "height": 8, "width": 14, "num_class": 4, "activation": "elu"},
+    **{"filters_1": 3, "kernel_1": 5, "filters_2": 4, "kernel_2": 3, "dense_1": 6, "dense_2": 5},
+}
+"""Arguments of a CNN3D network whose 4 last maps have 2 x 2 x 3 voxels."""
 
 
 def test_lariat_gives_the_outputs_of_keras(shared_data: Path) -> None:
@@ -247,3 +254,45 @@ def test_texts_whose_lengths_lead_nowhere(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(InputError, match="a text of 1099511627776 bytes, damaged file"):
         load.load(path)
+
+
+def test_files_of_keras_3(tmp_path: Path) -> None:
+    """In the layouts of Keras 3.15; those of the program itself gave outputs within 6e-7."""
+    net = randomised(LArIAT(**SMALL), 3)
+    layers = layers_of(net, (3, 2, 64))
+    for one in layers[1:2]:
+        one["config"]["name"] = "my_layer"  # a name that does not tell the kind
+    found, card = load.load(save3(tmp_path / "x.keras", layers, (38, 30, 2)))
+    assert card.environment == {"keras": "3.15.1"}
+    for name, tensor in net.state_dict().items():
+        assert torch.equal(tensor, found.state_dict()[name]), name
+    whole = randomised(LArIAT(), 3)
+    found, _ = load.load(save3(tmp_path / "x.weights.h5", layers_of(whole, (28, 16, 64)), None))
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(tensor, found.state_dict()[name]), name
+    other = save3(tmp_path / "other.weights.h5", layers, None)
+    with pytest.raises(InputError, match="weights alone do not tell the size of the images"):
+        load.load(other)
+    space_time = randomised(CNN3D(**CNN3D_SMALL), 1)
+    found, _ = load.load(save3(tmp_path / "y.keras", layers_of(space_time, (2, 2, 3, 4)), (9, 8, 14, 1)))
+    for name, tensor in space_time.state_dict().items():
+        assert torch.equal(tensor, found.state_dict()[name]), name
+
+
+def test_what_is_wrong_with_a_file_of_keras_3(tmp_path: Path) -> None:
+    layers = layers_of(randomised(LArIAT(**SMALL), 3), (3, 2, 64))
+    with pytest.raises(InputError, match=r"3 variables, expected gamma, beta"):
+        load.load(save3(tmp_path / "x.keras", _without(layers), (38, 30, 2)))
+    with zipfile.ZipFile(tmp_path / "y.keras", "w") as archive:
+        archive.writestr("model.weights.h5", b"no HDF5")
+    with pytest.raises(InputError, match=r"y\.keras: cannot be read"):
+        load.load(tmp_path / "y.keras")
+
+
+def _without(layers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the layers, the first normalisation without one of its four variables."""
+    for one in layers:
+        if one["class_name"] == "BatchNormalization":
+            one["weights"].popitem()
+            break
+    return layers

@@ -6,6 +6,7 @@ import inspect
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -135,3 +136,34 @@ def test_faults(tmp_path: Path, words: list[str], text: str, capsys: pytest.Capt
     assert simulate.main([f"output={tmp_path}/s.h5", "events=2", *words]) == 2
     assert text in capsys.readouterr().err
     assert not (tmp_path / "s.h5").exists()
+
+
+def test_what_dmcnn_has_not_made_is_never_replaced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cfg, own = tmp_path / "my.cfg", tmp_path / "my.h5"
+    cfg.write_text(f"events = 2\nxdim = 64\nydim = 64\noutput = '{own}'  # my notes\n")
+    before = cfg.read_bytes()
+    assert simulate.main([str(cfg)]) == 2
+    assert "my.cfg: the settings would be written there, but it is yours" in capsys.readouterr().err
+    assert cfg.read_bytes() == before
+    assert not own.exists()
+    assert simulate.main([str(cfg), f"output={tmp_path}/s.h5"]) == 0
+    assert simulate.main([str(tmp_path / "s.cfg"), "events=3"]) == 0  # what it wrote itself, it replaces
+    real = tmp_path / "real.h5"
+    with h5py.File(real, "w") as file:
+        file["X"] = np.zeros((1, 2))
+    for path, kind, text in (
+        (real, "dark-trident", None),
+        (tmp_path / "text.h5", "dark-trident", "my notes"),
+        (tmp_path / "cells/electron.hdf5", "calorimeter", "someone's"),
+        (tmp_path / "frames.parquet", "smartpixel", "someone's"),
+    ):
+        path.parent.mkdir(exist_ok=True)
+        if text is not None:
+            path.write_text(text)
+        before = path.read_bytes()
+        output = path.parent if path.parent != tmp_path else path
+        assert simulate.main([f"output={output}", f"kind={kind}", "events=2"]) == 2
+        assert f"{path}: was not made by dmcnn" in capsys.readouterr().err
+        assert path.read_bytes() == before

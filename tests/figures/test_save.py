@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from PIL import Image
 
 from dmcnn._common.errors import InputError
 from dmcnn.figures.event import event_display
 from dmcnn.figures.save import ANIMATIONS, save_animation, save_figure
 from dmcnn.figures.space_time import animation
+from dmcnn.figures.text import Figure
 
 
 def figure() -> Figure:
@@ -76,3 +78,17 @@ def test_animations(tmp_path, monkeypatch):
     monkeypatch.setattr(ANIMATIONS["mp4"], "isAvailable", lambda: False)
     with pytest.raises(InputError, match="mp4 needs ffmpeg, which is not installed"):
         save_animation(made, tmp_path / "a", "mp4")
+
+
+def test_a_dollar_sign_is_no_formula(tmp_path: Path) -> None:
+    """Names of jobs hold them; the ticks of matplotlib keep theirs."""
+    figure = Figure()
+    axes = figure.subplots()
+    axes.plot([1, 2], [1, 1e5], label="job_$(Cluster)_$(Process)")
+    axes.set_yscale("log")
+    axes.set_title("a_$b_$c^{")
+    axes.legend()
+    paths = save_figure(figure, tmp_path / "x")
+    assert all(path.stat().st_size for path in paths)
+    assert axes.get_legend().get_texts()[0].get_text() == "job_$(Cluster)_$(Process)"
+    assert any("mathdefault" in tick.get_text() and tick.get_parse_math() for tick in axes.get_yticklabels())

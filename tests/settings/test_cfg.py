@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dmcnn._common.errors import InputError
-from dmcnn.settings.cfg import literal, read_cfg, read_overrides, write_cfg
+from dmcnn.settings.cfg import checksum, is_own, literal, read_cfg, read_overrides, write_cfg
 
 
 @pytest.mark.parametrize(
@@ -98,3 +98,43 @@ def test_written_cfg_reads_back(tmp_path: Path) -> None:
     entries, faults = read_cfg(tmp_path / "x.cfg")
     assert {e.key: e.value for e in entries} == values
     assert not faults
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "int(1e400)",
+        "int(float('nan'))",
+        "'a\\0b'",
+        "['a', '\\0']",
+        "'\\ud800'",
+        "99999999999999999999",
+        "[2**70]",
+        "{1: b'x'}",
+    ],
+)
+def test_values_that_no_key_can_have(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x.cfg").write_text(f"a = {text}\n")
+    _, faults = read_cfg(tmp_path / "x.cfg")
+    assert len(faults) == 1
+    assert str(faults[0]).startswith(f"{tmp_path}/x.cfg:1: a = ")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path: Path) -> None:
+    (tmp_path / "x.cfg").write_bytes(b"\xef\xbb\xbfname = 'x'\n")
+    (entry,), faults = read_cfg(tmp_path / "x.cfg")
+    assert (entry.key, entry.value, faults) == ("name", "x", [])
+
+
+def test_a_changed_cfg_is_its_users(tmp_path: Path) -> None:
+    path = tmp_path / "x.cfg"
+    text = write_cfg({"name": "é", "events": 3}, "")
+    path.write_text(f"# dmcnn 0.1.0, checksum {checksum(text)}\n{text}", encoding="utf-8")
+    assert is_own(path)
+    path.write_text(path.read_text().replace("3", "4"))
+    assert not is_own(path)
+    path.write_text(f"# dmcnn 0.1.0\n{text}")  # of a version without checksums
+    assert is_own(path)
+    for mine in ("events = 3\n", "# dmcnn simulate THIS_FILE\nevents = 3\n", ""):
+        path.write_text(mine)
+        assert not is_own(path)

@@ -16,7 +16,7 @@ from conftest import ROOT
 from dmcnn._common.errors import InputError
 from dmcnn.settings import COMMANDS
 from dmcnn.settings.cfg import read_cfg
-from dmcnn.settings.command import load, run
+from dmcnn.settings.command import exit_status, load, run
 from dmcnn.settings.help import completion, describe
 
 # As shipped by DM-CNN (paths shortened), spelled exactly as its users have them.
@@ -334,12 +334,81 @@ def test_marks_of_keys_are_those_that_resuming_and_searching_obey() -> None:
     assert COMMANDS["simulate"].keys(sample=False) == {"name", "output", "kind", "seed_number", "events"}
 
 
-def test_a_cfg_may_have_an_equals_sign_in_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``mass=0.05/b.cfg`` is a file and no key."""
-    monkeypatch.chdir(tmp_path)
-    Path("mass=0.05").mkdir()
-    for name in ("npy", "a.ckpt"):
-        Path(name).touch()
-    Path("mass=0.05/b.cfg").write_text('input_file = "npy"\nweight_file = "a.ckpt"\n')
-    settings, _ = load("infer", ["mass=0.05/b.cfg", "output_dir=o"])
-    assert vars(settings)["input_file"] == "npy"
+def test_a_fault_of_dmcnn_shows_its_traceback_and_asks_for_a_report(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def work() -> None:
+        raise KeyError("x")
+
+    assert exit_status(work) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("Traceback (most recent call last)")
+    assert "please report the lines above" in said.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (
+            OSError(28, "No space left on device", "o/x.csv"),
+            "o/x.csv: No space left on device: free some space",
+        ),
+        (
+            PermissionError(13, "Permission denied", "x.root"),
+            "x.root: Permission denied: change its permissions",
+        ),
+        (
+            FileNotFoundError(2, "No such file or directory", "o"),
+            "o: No such file or directory: it, or its folder",
+        ),
+        (MemoryError(), "not enough memory: choose a smaller batch size"),
+        (RuntimeError("can't start new thread"), "no more threads: raise the limit of processes"),
+    ],
+)
+def test_faults_of_the_surroundings_are_one_line(
+    capsys: pytest.CaptureFixture[str], error: Exception, line: str
+) -> None:
+    def work() -> None:
+        raise error
+
+    assert exit_status(work) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(line)
+    assert said.count("\n") == 1
+
+
+def test_a_terminal_that_cannot_be_written_to() -> None:
+    command = [sys.executable, "-m", "dmcnn", "help", "train"]
+    if Path("/dev/full").exists():
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        assert done.stderr.startswith("standard output: No space left on device")
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()  # as head does
+        assert process.stderr.read() == ""
+    assert process.returncode == 0
+
+
+def test_a_cfg_in_a_folder_whose_name_holds_an_equals_sign(tmp_path: Path) -> None:
+    path = tmp_path / "mass=0.05" / "x.cfg"
+    path.parent.mkdir()
+    path.write_text("events = 3\noutput = 'x.h5'\n")
+    settings, _ = load("simulate", [str(path)])
+    assert settings.model_dump()["events"] == 3
+    with pytest.raises(InputError, match="unknown key 'mass'"):
+        load("simulate", ["mass=0.05", "events=3", "output=x.h5"])
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "../x", "a\nb", "a\\b", "a\tb"])
+def test_a_name_that_is_no_part_of_a_file_name(name: str) -> None:
+    with pytest.raises(InputError, match="expected a part of a file name"):
+        load("evaluate", [f"name={name!r}", "scores=pyproject.toml"])
+
+
+def test_names_that_are_one() -> None:
+    for name in ("0.001_AG_GN", "a b", "é", "job_$(Process)", "x.1"):
+        settings, _ = load("evaluate", [f"name={name!r}", f"scores={ROOT / 'pyproject.toml'}"])
+        assert settings.name == name

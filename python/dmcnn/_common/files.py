@@ -5,11 +5,41 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
+import re
+import shutil
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from dmcnn._common.errors import InputError, nearest
+from dmcnn._common import process
+from dmcnn._common.errors import InputError, nearest, system_error
+
+PART = re.compile(r"\.dmcnn-[0-9a-f]{8}-(\w+-\d+-\d*)\.(part|old)(\.\w{1,16})?")
+"""Name of an unfinished file, with the process that writes it."""
+
+DAY = 86400.0
+"""[s] Age at which an unfinished file of another machine counts as left behind."""
+
+
+def temporary_path(path: Path, kind: str = "part") -> Path:
+    """Return the path beside ``path`` of an unfinished file of this process.
+
+    The name is short, so that every name that the disk admits can be written, and ends as that of ``path``.
+    """
+    digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]
+    suffix = path.suffix if re.fullmatch(r"\.\w{1,16}", path.suffix, re.ASCII) else ""
+    return path.with_name(f".dmcnn-{digest}-{process.name()}.{kind}{suffix}")
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the unfinished files and folders of processes that have ended, here or a day ago on another machine."""
+    for path in folder.iterdir():
+        if match := PART.fullmatch(path.name):
+            with suppress(OSError):  # another process removes it too
+                ended = process.has_ended(match[1])
+                if ended if ended is not None else time.time() - path.stat().st_mtime > DAY:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -17,17 +47,36 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` to write to; rename it to ``path`` if the block raises nothing.
 
     The content is on the disk before the rename, so that a crash leaves the old file or the new one, never a part.
+
+    Raises:
+        OSError: the file cannot be written; it names ``path``, whatever the library raised.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    with suppress(FileNotFoundError):
+        path.lstat()  # raises for a name that is too long, before anything is computed
+    temporary = temporary_path(path)
     try:
-        yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.replace(path)
+        with write_errors(path):
+            yield temporary
+            with temporary.open("rb") as written:
+                os.fsync(written.fileno())
+            temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def write_errors(path: Path) -> Iterator[None]:
+    """Raise faults of the system in the block, whatever library reports them, as OSError about ``path``."""
+    try:
+        yield
+    except Exception as error:
+        fault = system_error(error)
+        if fault is None or not (fault.filename is None or PART.search(str(fault.filename))):
+            raise
+        raise OSError(fault.errno, fault.strerror, str(path)) from error
 
 
 def sha256(path: str | Path) -> str:
@@ -40,7 +89,7 @@ def sha256(path: str | Path) -> str:
 
 
 def output_folder(directory: str | Path) -> Path:
-    """Create ``directory`` if it does not exist and return its path.
+    """Create ``directory`` if it does not exist, remove what dead processes left in it, and return its path.
 
     Raises:
         InputError: the folder can be neither created nor written to.
@@ -52,14 +101,29 @@ def output_folder(directory: str | Path) -> Path:
         raise InputError(f"{path}: not a folder that can be created ({error.strerror})") from None
     if not os.access(path, os.W_OK):
         raise InputError(f"{path}: not writable")
+    remove_leftovers(path)
     return path
+
+
+def home(text: str | Path) -> Path:
+    """Return the path of a text with ``~`` as the home folder; a ``~`` that means no user stays as it is."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
+
+
+def _pattern(path: Path) -> str:
+    """Return a glob in which the folders that exist are meant as they are spelt, such as ``run[12]``."""
+    folder = next((parent for parent in path.parents if parent.is_dir()), Path())
+    return str(Path(glob.escape(str(folder))) / path.relative_to(folder))
 
 
 def expand(inputs: str | Sequence[str]) -> list[str]:
     """Return the files and folders that paths and globs name, in the given order; matches of a glob are sorted.
 
-    A glob names files only; folders that exist are meant as they are written, such as ``run[12]`` in ``run[12]/*``.
-    ``sample://…`` is returned unchanged.
+    A glob names files only; a folder whose name holds ``[``, ``*`` or ``?`` may be named. ``sample://…`` is returned
+    unchanged.
 
     Raises:
         InputError: one line for each text that names no file and for each file that is named twice.
@@ -67,7 +131,7 @@ def expand(inputs: str | Sequence[str]) -> list[str]:
     paths: list[str] = []
     faults: list[str] = []
     for text in [inputs] if isinstance(inputs, str) else inputs:
-        path = Path(text).expanduser()
+        path = home(text)
         if "://" in text or path.exists():
             matches = [text if "://" in text else str(path)]
         else:
@@ -83,11 +147,3 @@ def expand(inputs: str | Sequence[str]) -> list[str]:
     if faults:
         raise InputError(*faults)
     return paths
-
-
-def _pattern(path: Path) -> str:
-    """Return the glob of a path whose first folders, as far as they exist, stand for themselves."""
-    for folder in path.parents:
-        if folder.name and os.path.lexists(folder):
-            return str(Path(glob.escape(str(folder)), path.relative_to(folder)))
-    return str(path)

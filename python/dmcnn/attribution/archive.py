@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dmcnn._common.files import atomic_file
+from dmcnn._common import npz
 from dmcnn.attribution.explain import Explanation
 from dmcnn.attribution.quality.deletion import Curves
 from dmcnn.images.sparse import SparseImages
@@ -45,22 +44,17 @@ def write(
         arrays |= {name: curves[name] for name in CURVES}
         for kind in ("deletion", "insertion"):
             arrays |= {f"{kind}_{name}": curve for name, curve in curves[kind].items()}
-    words = {"boxes": explanation.boxes, "rows": explanation.rows, "about": about, "key": key}
-    arrays |= {name: np.array(json.dumps(word, sort_keys=name == "key")) for name, word in words.items()}
-    with atomic_file(path) as temporary:
-        np.savez_compressed(temporary, event=event.events, meta=event.meta, **arrays)
+    words = {"boxes": explanation.boxes, "rows": explanation.rows, "about": about}
+    arrays |= {name: np.array(json.dumps(word)) for name, word in words.items()}
+    npz.write(path, key, event=event.events, meta=event.meta, **arrays)
 
 
 def read(path: Path, key: Mapping[str, Any]) -> Explanation | None:
     """Return the explanation at ``path``; None if the file is absent or damaged, or has another key."""
-    try:
-        with np.load(path, allow_pickle=False) as old:
-            if "key" not in old or str(old["key"]) != json.dumps(key, sort_keys=True):
-                return None
-            words = {name: json.loads(str(old[name])) for name in ("boxes", "rows")}
-            arrays = {name: old[name] for name in old.files if name not in ("key", "boxes", "rows", "about")}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    arrays = npz.read(path, key)
+    if arrays is None or not {"boxes", "rows"} <= arrays.keys():
         return None
+    words = {name: json.loads(str(arrays.pop(name))) for name in ("boxes", "rows")}
 
     def by_name(kind: str) -> dict[str, Any]:
         """Return the arrays whose names begin with ``kind``, by the rest of the name."""

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from typing import Any, get_type_hints
 
 from torch import nn
 
 from dmcnn._common import plugins
 from dmcnn._common.errors import InputError, nearest
+from dmcnn._common.values import fits
 from dmcnn.images.scaling import check_scaling
 from dmcnn.metrics.gaussian import Gaussian
 from dmcnn.models import MODELS, Maker, find_model
+from dmcnn.readers import option_types
 
 Own = str | Maker | Sequence[str | Maker] | None
 """User's own models and readers: ``module:Name``, the class or function of a model, or several of them."""
+
+LARGEST = 2**16
+"""Largest side of an image [pixels]."""
 
 KEY = "dmcnn"
 """Key of the card in a checkpoint."""
@@ -73,6 +78,46 @@ class Card:
         if not self.task:
             object.__setattr__(self, "task", "regression" if self.targets else "classification")
 
+    @classmethod
+    def from_dict(cls, content: Any) -> Card:
+        """Return the card in a file.
+
+        Raises:
+            InputError: a field is missing, unknown or of another type.
+        """
+        known, misfit = get_type_hints(cls), "its card does not fit this version of dmcnn"
+        if not isinstance(content, dict):
+            raise InputError(f"{misfit}: found {type(content).__name__}, expected its fields")
+        for name, value in content.items():
+            if name not in known:
+                raise InputError(f"{misfit}: unknown field {name!r}")
+            if not fits(value, known[name]):
+                raise InputError(f"{misfit}: {name} = {value!r:.60}, expected {known[name]}")
+        required = [entry.name for entry in fields(cls) if entry.default is MISSING is entry.default_factory]
+        if absent := [name for name in required if name not in content]:
+            raise InputError(f"{misfit}: no field {absent[0]!r}")
+        card = cls(**content)
+        card._check_arguments()
+        return card
+
+    def _check_arguments(self) -> None:
+        """Raise InputError for a size of the images, a signal or an option of the reader that cannot be."""
+        for axis in ("channels", "height", "width"):
+            size = self.arguments.get(axis)
+            if not (isinstance(size, int) and 0 < size <= LARGEST):
+                raise InputError(f"its card: {axis} = {size!r:.60}, expected 1 to {LARGEST}")
+        if self.signal is not None and self.signal not in self.classes:
+            raise InputError(f"its card: signal = {self.signal!r}, expected one of {', '.join(self.classes)}")
+        outputs = self.gaussian.outputs(len(self.targets)) if self.targets else len(self.classes)
+        if not outputs or self.arguments.get("num_class", outputs) != outputs:
+            raise InputError(
+                f"its card: num_class = {self.arguments.get('num_class')!r:.60}, expected {outputs} for "
+                f"{len(self.classes)} classes and {len(self.targets)} targets"
+            )
+        for name, value in self.reading.items():
+            if name in option_types() and not fits(value, option_types()[name]):
+                raise InputError(f"its card: {name} = {value!r:.60}, expected {option_types()[name]}")
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """(C, H, W) of the images that the network takes."""
@@ -96,10 +141,10 @@ class Card:
         """
         try:
             return self._maker(own)(**self.arguments)
-        except (TypeError, ValueError, RuntimeError) as error:
-            if isinstance(error, InputError):
-                raise
-            reason = str(error).partition("\n")[0]
+        except InputError:
+            raise
+        except Exception as error:  # the arguments come from a file, and the model may be a user's own
+            reason = str(error).partition("\n")[0] or type(error).__name__
             raise InputError(f"model {self.model!r}: {reason}") from None
 
     def check_reader(self, own: Own) -> None:

@@ -11,11 +11,12 @@ import torch
 from torch import nn
 
 from dmcnn._common.errors import InputError
-from dmcnn.checkpoints import keras_layers
+from dmcnn.checkpoints import keras3_file, keras_layers
 from dmcnn.checkpoints.card import Card, Own
 from dmcnn.checkpoints.keras_file import KerasWeights, read_weights
 from dmcnn.detectors import calorimeter, lariat, smartpixel
 from dmcnn.metrics.gaussian import FULL
+from dmcnn.models.lariat import map_size
 
 
 def load_keras(path: Path, own: Own) -> tuple[nn.Module, Card]:
@@ -28,12 +29,12 @@ def load_keras(path: Path, own: Own) -> tuple[nn.Module, Card]:
     Raises:
         InputError: the weights are those of no network of dmcnn.
     """
-    weights, where = read_weights(path), str(path)
+    weights, where = keras3_file.read(path) or read_weights(path), str(path)
     with _config_errors(where):
         card = keras_card(weights, where)
     with torch.device("meta"):  # a damaged file may ask for more memory than there is
         net = card.build()
-    keras_layers.fill(net, weights.layers, where)
+    keras_layers.fill(net, weights.layers, where, is_in_order=weights.is_in_order)
     if weights.config is not None:
         with _config_errors(where):
             keras_layers.check_steps(net, weights.config, where)
@@ -69,17 +70,30 @@ def keras_card(weights: KerasWeights, where: str) -> Card:
         raise InputError(
             f"{where}: not the weights of a convolutional network that dmcnn has: layers with weights are {names}"
         )
-    return _lariat(weights, kernels) if axes == 2 else _cnn3d(weights, kernels)
+    return _lariat(weights, kernels, where) if axes == 2 else _cnn3d(weights, kernels)
 
 
-def _lariat(weights: KerasWeights, kernels: list[tuple[int, ...]]) -> Card:
+def _lariat(weights: KerasWeights, kernels: list[tuple[int, ...]], where: str) -> Card:
     """Return the card of a LArIAT network."""
     arguments = {"num_class": kernels[-1][-1], "channels": kernels[0][-2]}
     arguments |= {"height": lariat.WIRES, "width": lariat.BINS}
     if weights.config is not None:
         arguments["height"], arguments["width"], arguments["channels"] = _input_size(weights.config)
+    else:
+        _check_size(kernels, map_size(lariat.WIRES) * map_size(lariat.BINS), where)
     files = {"reading": {"xdim": arguments["width"], "ydim": arguments["height"]}, "label": "prefix"}
     return _card("lariat", arguments, weights, lariat.CLASSES, scaling="minmax", **files)
+
+
+def _check_size(kernels: list[tuple[int, ...]], pixels: int, where: str) -> None:
+    """Raise InputError if weights alone do not fit images of the default size, whose last maps have ``pixels``."""
+    filters = [kernel[-1] for kernel in kernels if len(kernel) == 4]
+    inputs = next((kernel[0] for kernel in kernels if len(kernel) == 2), 0)
+    if inputs != filters[-1] * pixels:
+        raise InputError(
+            f"{where}: weights alone do not tell the size of the images: the first dense layer has {inputs} inputs, "
+            f"that of the default network {filters[-1] * pixels}; save the whole model (.keras or .h5)"
+        )
 
 
 def _cnn3d(weights: KerasWeights, kernels: list[tuple[int, ...]]) -> Card:

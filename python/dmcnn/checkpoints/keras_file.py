@@ -31,11 +31,13 @@ class KerasWeights:
             without weights included; weights are called kernel, bias, gamma, beta, moving_mean, moving_variance, …
         config: the ``model_config`` (a dict from JSON); None in a file of weights alone.
         version: version of Keras that wrote the file, or "".
+        is_in_order: False if the file does not tell the order of the layers: they are sorted by kind and number.
     """
 
     layers: dict[str, dict[str, NDArray[np.float32]]]
     config: dict[str, Any] | None
     version: str
+    is_in_order: bool = True
 
 
 def read_weights(path: str | Path) -> KerasWeights:
@@ -48,12 +50,12 @@ def read_weights(path: str | Path) -> KerasWeights:
     """
     path = existing_file(path)
     where = str(path)
-    _check_heaps(path)
+    check_heaps(path.read_bytes(), path)
     with open_file(path) as file:
         with decoding_errors(where):
             listed = ", ".join(map(repr, list(file)[:4])) or "nothing"
             is_model = "model_weights" in file
-        root = _walk(file, "model_weights", where) if is_model else file
+        root = walk(file, "model_weights", where) if is_model else file
         names = _texts(root, "layer_names", where)
         if names is None:
             raise InputError(f"{path}: not weights of Keras: no attribute layer_names, it holds {listed}")
@@ -61,11 +63,11 @@ def read_weights(path: str | Path) -> KerasWeights:
         layers = {name: _layer(root, name, f"{path}: layer {name!r}") for name in names}
         version = _texts(root, "keras_version", where) or [""]
     if config is not None:
-        layers = _in_config_order(layers, config, path)
+        layers = in_config_order(layers, config, path)
     return KerasWeights(layers, config, version[0])
 
 
-def _check_heaps(path: Path) -> None:
+def check_heaps(data: bytes, path: Path) -> None:
     """Check that the lengths of the texts in every global heap of an HDF5 file lead to the end of the heap.
 
     A collection is ``GCOL``, version 1, its size in bytes, then objects of (number u16, count u16, 4 bytes, size u64)
@@ -74,7 +76,6 @@ def _check_heaps(path: Path) -> None:
     Raises:
         InputError: a length that leads past the end, or nowhere.
     """
-    data = path.read_bytes()
     for header in re.finditer(rb"GCOL\x01\0\0\0", data):
         place, end = (
             header.end() + 8,
@@ -101,7 +102,7 @@ def _config(file: h5py.File, path: Path) -> dict[str, Any] | None:
     return config
 
 
-def _in_config_order(
+def in_config_order(
     layers: dict[str, dict[str, NDArray[np.float32]]], config: dict[str, Any], path: Path
 ) -> dict[str, dict[str, NDArray[np.float32]]]:
     """Return the layers in the order of the config; InputError for a layer with weights that it does not list."""
@@ -115,7 +116,7 @@ def _in_config_order(
 
 def _layer(root: h5py.Group, name: str, where: str) -> dict[str, NDArray[np.float32]]:
     """Read {weight: array} of one layer."""
-    group = _walk(root, name, where)
+    group = walk(root, name, where)
     weights: dict[str, NDArray[np.float32]] = {}
     for address in _texts(group, "weight_names", where) or ():
         weight = address.rpartition("/")[2].partition(":")[0]
@@ -123,11 +124,11 @@ def _layer(root: h5py.Group, name: str, where: str) -> dict[str, NDArray[np.floa
             raise InputError(
                 f"{where} holds two weights called {weight!r}: models in models are not supported"
             )
-        weights[weight] = _array(_walk(group, address, where), f"{where}: {address}")
+        weights[weight] = array(walk(group, address, where), f"{where}: {address}")
     return weights
 
 
-def _array(data: h5py.Dataset, where: str) -> NDArray[np.float32]:
+def array(data: h5py.Dataset, where: str) -> NDArray[np.float32]:
     """Read an array of floating-point numbers as float32; InputError if it is larger than the file can hold."""
     with decoding_errors(where):
         if not isinstance(data, h5py.Dataset) or data.dtype.kind != "f" or data.dtype.itemsize > 8:
@@ -140,7 +141,7 @@ def _array(data: h5py.Dataset, where: str) -> NDArray[np.float32]:
     return values
 
 
-def _walk(group: h5py.Group, address: str, where: str) -> Any:
+def walk(group: h5py.Group, address: str, where: str) -> Any:
     """Return the group or dataset at ``address``, following hard links only, which stay in this file."""
     with decoding_errors(f"{where}: {address}"):
         for part in address.split("/"):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ WITHOUT_EFFECT = ("InputLayer", "Reshape", "Dropout", "SpatialDropout2D", "Spati
 """Layers that change no value in evaluation mode."""
 
 
-def fill(net: nn.Module, layers: Layers, where: str) -> None:
+def fill(net: nn.Module, layers: Layers, where: str, *, is_in_order: bool = True) -> None:
     """Copy weights of Keras into a chain of torch layers in order.
 
     Kernels of convolutions are (…, in, out) in Keras and (out, in, …) in torch. Keras flattens maps as (rows,
@@ -44,6 +45,7 @@ def fill(net: nn.Module, layers: Layers, where: str) -> None:
         net: network, perhaps on the meta device: shapes are checked before memory is allocated.
         layers: layers of Keras; those without weights are ignored.
         where: path of the file, for errors.
+        is_in_order: whether the layers are in the order in which they are applied; else in order within their kind.
 
     Raises:
         InputError: the first layer that does not fit: too many or too few, another shape, missing or not finite.
@@ -56,6 +58,8 @@ def fill(net: nn.Module, layers: Layers, where: str) -> None:
         raise InputError(
             f"{where}: {len(sources)} layers with weights ({names}), {kind} has {len(modules)} such layers"
         )
+    if not is_in_order:
+        sources = _in_order(sources, [module for _, module in modules])
     state = {name: torch.zeros((), dtype=torch.int64) for name in net.state_dict() if "num_batches" in name}
     maps = 1
     for (layer, weights), (name, module) in zip(sources, modules, strict=True):
@@ -68,6 +72,19 @@ def fill(net: nn.Module, layers: Layers, where: str) -> None:
         elif isinstance(module, nn.Linear):
             maps = 1
     net.load_state_dict(state, assign=True)
+
+
+def _in_order(
+    sources: Sequence[tuple[str, Mapping[str, NDArray[np.float32]]]], modules: Sequence[nn.Module]
+) -> list[tuple[str, Mapping[str, NDArray[np.float32]]]]:
+    """Return the layers in the order of the modules, each the next of its kind; as they are if kinds do not fit."""
+    kinds: defaultdict[int, deque[tuple[str, Mapping[str, NDArray[np.float32]]]]] = defaultdict(deque)
+    for name, weights in sources:
+        kinds[weights["kernel"].ndim if "kernel" in weights else 1].append((name, weights))
+    try:
+        return [kinds[next(module.parameters()).ndim].popleft() for module in modules]
+    except IndexError:
+        return list(sources)
 
 
 def _split_separable(layers: Layers) -> Iterator[tuple[str, Mapping[str, NDArray[np.float32]]]]:

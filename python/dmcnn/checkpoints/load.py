@@ -1,4 +1,4 @@
-"""Loading of weight files of all kinds: checkpoints of dmcnn, ``.pwf`` of DM-CNN, ``.h5`` of Keras."""
+"""Loading of weight files of all kinds: checkpoints of dmcnn, ``.pwf`` of DM-CNN, files of Keras, safetensors."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from pathlib import Path
 from torch import nn
 
 from dmcnn.checkpoints.card import Card, Own
+from dmcnn.checkpoints.keras3_file import is_archive
 from dmcnn.checkpoints.keras_cards import load_keras
+from dmcnn.checkpoints.safetensors_file import HEAD as SAFETENSORS_HEAD
+from dmcnn.checkpoints.safetensors_file import is_safetensors, load_safetensors
 from dmcnn.checkpoints.torch_file import load_torch
 from dmcnn.formats.hdf5 import is_hdf5
+from dmcnn.formats.source import existing_file
 
 Loader = Callable[[Path, Own], tuple[nn.Module, Card]]
 
-LOADERS: dict[str, Loader] = {"torch": load_torch, "hdf5": load_keras}
+LOADERS: dict[str, Loader] = {"torch": load_torch, "keras": load_keras, "safetensors": load_safetensors}
 """Kind of a weight file -> what gives its network and its card."""
 
 
@@ -28,5 +32,14 @@ def load(path: str | Path, own: Own = None) -> tuple[nn.Module, Card]:
     Raises:
         InputError: not a weight file, or its network cannot be made.
     """
-    path = Path(path)
-    return LOADERS["hdf5" if path.is_file() and is_hdf5(path) else "torch"](path, own)
+    path = existing_file(path)
+    return LOADERS[_kind(path)](path, own)
+
+
+def _kind(path: Path) -> str:
+    """Return the kind of a weight file by its content: "keras" of an HDF5 file and of a zip file of Keras."""
+    if is_hdf5(path) or is_archive(path):
+        return "keras"
+    with path.open("rb") as file:
+        head = file.read(SAFETENSORS_HEAD)
+    return "safetensors" if is_safetensors(head) else "torch"

@@ -4,33 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from dmcnn._common.errors import InputError
-from dmcnn.checkpoints.card import Card
+from dmcnn.checkpoints.card import LARGEST, Card
 from dmcnn.detectors.lartpc import CLASSES, DM_CNN_READING
 from dmcnn.models.mpid import FILTERS
-
-
-def state_of(content: Mapping[str, Any], path: str | Path) -> dict[str, torch.Tensor]:
-    """Return the state dict of a file, also if a script wrapped it in ``state_dict`` or used DataParallel.
-
-    Args:
-        content: dict in the file.
-        path: path of the file, for errors.
-
-    Raises:
-        InputError: not a dict of tensors.
-    """
-    nested = content.get("state_dict", content)
-    state = {str(name).removeprefix("module."): value for name, value in nested.items()}
-    if not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise InputError(
-            f"{path}: expected a dict of tensors, found {', '.join(map(str, list(content)[:4]))}"
-        )
-    return state
 
 
 def card_of(state: Mapping[str, torch.Tensor], path: str | Path) -> Card:
@@ -45,6 +25,8 @@ def card_of(state: Mapping[str, torch.Tensor], path: str | Path) -> Card:
         maps = state["classifier.1.weight"].shape[1] // FILTERS[-1]
     except (KeyError, IndexError):
         raise InputError(f"{path}: not weights of MPID: it holds {', '.join(list(state)[:3])}, …") from None
+    if max(num_class, maps) > LARGEST:
+        raise InputError(f"{path}: {num_class} classes and {maps} maps, damaged file")
     side = 64 * round(maps**0.5)
     classes = list(CLASSES) if num_class == 2 else [f"class{i}" for i in range(num_class)]
     return Card(

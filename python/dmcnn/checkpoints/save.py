@@ -7,10 +7,19 @@ from typing import Any
 
 import torch
 
+from dmcnn._common import checksum
 from dmcnn._common.files import atomic_file
+
+CHECKSUM = "checksum"
+"""Key of a checkpoint that ends with a checksum, see dmcnn._common.checksum."""
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
-    """Write a checkpoint with torch, whole or not at all."""
+    """Write a checkpoint with torch, whole or not at all, with a checksum.
+
+    torch gets an open file: it would write the temporary name into the checkpoint, and hide why a write fails.
+    """
     with atomic_file(path) as temporary:
-        torch.save(content, temporary)
+        with temporary.open("wb") as file:
+            torch.save({**content, CHECKSUM: "xxh3"}, file)
+        checksum.seal(temporary)

@@ -12,6 +12,7 @@ import math
 import platform
 import re
 import time
+import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -209,7 +210,10 @@ def rates(precision: str = "32") -> Rates:
     words = (_processor(), torch.__version__, f"{torch.get_num_threads()}-threads", precision)
     path = cache() / f"engine-{re.sub('[^A-Za-z0-9.]+', '-', '-'.join(words))}.json"
     try:
-        stored = json.loads(path.read_text())
+        text, _, check = path.read_text(encoding="utf-8").rpartition("\n")
+        if int(check, 16) != zlib.crc32(text.encode()):
+            raise ValueError("damaged")
+        stored = json.loads(text)
         return Rates(**{name: float(stored[name]) for name in Rates.__dataclass_fields__})
     except (
         OSError,
@@ -221,7 +225,8 @@ def rates(precision: str = "32") -> Rates:
     try:
         output_folder(path.parent)
         with atomic_file(path) as temporary:
-            temporary.write_text(json.dumps(asdict(measured)) + "\n")
+            text = json.dumps(asdict(measured))
+            temporary.write_text(f"{text}\n{zlib.crc32(text.encode()):08x}", encoding="utf-8")
     except (InputError, OSError):  # a cache that cannot be written costs a second in every run, no more
         pass
     return measured

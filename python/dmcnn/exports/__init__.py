@@ -8,6 +8,7 @@ from dmcnn.exports.integers import Integers
 from dmcnn.exports.layer_table import LayerTable
 from dmcnn.exports.onnx import Onnx
 from dmcnn.exports.qonnx import Qonnx
+from dmcnn.exports.safetensors import Safetensors
 from dmcnn.exports.torch_program import Program
 
 __all__ = ["FORMATS", "ExportFormat"]
@@ -19,4 +20,5 @@ FORMATS: dict[str, ExportFormat] = {
     "hls4ml": Hls4ml(),
     "json": Integers(),
     "table": LayerTable(),
+    "safetensors": Safetensors(),
 }

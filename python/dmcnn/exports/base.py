@@ -52,10 +52,12 @@ class ExportFormat(ABC):
     Attributes:
         ending: ending of the file names, after the stem.
         quantised: whether the format holds only networks with all parameters rounded.
+        library: library without which the format is left out by default; "" = none.
     """
 
     ending: ClassVar[str]
     quantised: ClassVar[bool] = False
+    library: ClassVar[str] = ""
 
     @abstractmethod
     def write(self, path: Path, net: nn.Module, card: Card) -> None:

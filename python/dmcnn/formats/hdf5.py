@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,76 @@ def origin(file: h5py.File) -> dict[str, str]:
         return read_origin({name: file.attrs[name] for name in names})
 
 
+class Disk(FileIO):
+    """New file that libhdf5 writes to; after a failed write it takes no more bytes, and ``check`` raises the fault.
+
+    libhdf5 itself cannot close a file that it cannot write: it prints what fails, and may end the process.
+    """
+
+    fault: OSError | None = None
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "w+")
+
+    def write(self, data: Any) -> int:
+        """Write all bytes, or take them without writing them after a fault."""
+        view = memoryview(data).cast("B")
+        try:
+            while len(view) and self.fault is None:
+                view = view[super().write(view) :]
+        except OSError as error:
+            self.fault = error
+        return len(memoryview(data).cast("B"))
+
+    def truncate(self, size: int | None = None) -> int:
+        """Set the size of the file, unless it has a fault."""
+        try:
+            return size or 0 if self.fault else super().truncate(size)
+        except OSError as error:
+            self.fault = error
+            return size or 0
+
+    def check(self) -> None:
+        """Raise the fault of an earlier write."""
+        if self.fault is not None:
+            raise self.fault
+
+
+@contextmanager
+def create(path: Path) -> Iterator[tuple[h5py.File, Disk]]:
+    """Yield a new HDF5 file, and the disk that tells whether it could be written; OSError if it could not."""
+    with Disk(path) as disk:
+        try:
+            with h5py.File(disk, "w") as file:
+                yield file, disk
+        finally:
+            disk.check()
+
+
+def member(file: h5py.Group, address: str) -> Any:
+    """Return the group or dataset at ``address``; None if there is none.
+
+    Raises:
+        InputError: it is in another file: a link, or a dataset whose numbers are elsewhere. These are not followed.
+    """
+    found: Any = file
+    for depth, part in enumerate(address.split("/")):
+        where = f"{file.file.filename}: {'/'.join(address.split('/')[: depth + 1])}"
+        link = found.get(part, getlink=True) if isinstance(found, h5py.Group) else None
+        if link is None:
+            return None
+        if isinstance(link, h5py.ExternalLink):
+            raise InputError(f"{where}: is a link to another file ({link.filename!r}), which is not followed")
+        if isinstance(link, h5py.SoftLink):
+            start = found.file if link.path.startswith("/") else found
+            found = member(start, link.path.strip("/"))
+        else:
+            found = found[part]
+        if isinstance(found, h5py.Dataset) and (found.is_virtual or found.external):
+            raise InputError(f"{where}: its numbers are in other files, which are not read")
+    return found
+
+
 def groups(file: h5py.File, product: str) -> dict[str, str]:
     """Return {producer: path of its group} of a ``product``.
 
@@ -89,7 +160,7 @@ def groups(file: h5py.File, product: str) -> dict[str, str]:
         InputError: no such group; the message lists those of the file, or what else it holds.
     """
     with decoding_errors(file.filename):
-        members = sorted(file["Data"]) if "Data" in file else None
+        members = sorted(member(file, "Data")) if "Data" in file else None
     if members is None:
         raise InputError(
             f"{file.filename}: holds {content_list(file)}; expected images X (n, H, W, 2) of energy and time, or "
@@ -111,7 +182,7 @@ def table(file: h5py.File, name: str, *columns: str, optional: Sequence[str] = (
     """
     where = f"{file.filename}: {name}"
     with decoding_errors(where):
-        data = file.get(name)
+        data = member(file, name)
         if not isinstance(data, h5py.Dataset) or data.ndim != 1:
             raise InputError(f"{where}: no such table")
         # deflate expands one byte to at most 1032
@@ -161,7 +232,7 @@ def content(file: h5py.File, name: str) -> Content:
     """Return dataset ``images`` (numbers) or ``voxels`` (id, value); empty if it is absent: no image is filled."""
     where = f"{file.filename}: {name}"
     with decoding_errors(where):
-        data = file.get(name)
+        data = member(file, name)
         if data is None:
             return Content(None, ())
         if data.dtype.names is None:

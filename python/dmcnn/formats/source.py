@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from pathlib import Path
 
 from dmcnn._common.errors import InputError, nearest
+from dmcnn._common.files import home
 
 
 def existing_file(path: str | Path) -> Path:
@@ -14,7 +16,7 @@ def existing_file(path: str | Path) -> Path:
     Raises:
         InputError: it is not a file; the message gives the nearest name in its folder.
     """
-    path = Path(path).expanduser()
+    path = home(path)
     if path.is_file():
         return path
     if path.is_dir():
@@ -24,8 +26,16 @@ def existing_file(path: str | Path) -> Path:
     raise InputError(f"{path}: no such file{nearest(path.name, (p.name for p in path.parent.iterdir()))}")
 
 
+UNREADABLE = {
+    errno.EACCES, errno.EPERM, errno.ENOENT, errno.EIO, errno.ESTALE, errno.EAGAIN, errno.EMFILE, errno.ENFILE,
+}  # fmt: skip
+"""Faults of the system that say nothing about the bytes of a file."""
+
+
 class decoding_errors:  # noqa: N801 - a context, entered once per basket: a generator takes three times as long
     """Context in which any error of uproot or h5py becomes an InputError about the place ``where``.
+
+    A file that the system does not let us read is not damaged: its OSError stays what it is.
 
     On damaged bytes they raise a dozen unrelated types (KeyError, struct.error, zlib.error, OverflowError,
     MemoryError, ...), so only calls into these libraries belong in the block.
@@ -39,6 +49,9 @@ class decoding_errors:  # noqa: N801 - a context, entered once per basket: a gen
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError) and error.errno in UNREADABLE:
+            error.filename = error.filename or self._where
+            return
         if isinstance(error, Exception) and not isinstance(error, InputError):
             message = " ".join(str(error).split())[:160] or "no message"
             if "unable to lock file" in str(error):  # of libhdf5

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -14,8 +13,8 @@ from numpy.typing import NDArray
 from torch import nn
 from tqdm import tqdm
 
+from dmcnn._common import npz
 from dmcnn._common.errors import InputError, nearest
-from dmcnn._common.files import atomic_file
 from dmcnn._common.journal import Journal
 from dmcnn.images.sparse import SparseImages
 from dmcnn.occlusion.engines import Dense
@@ -126,36 +125,33 @@ class OcclusionResult:
 
         It holds rows and cols (n,), of boxes frames (n,) and depth, scores and logits (n, classes), base, base_logits
         and error (classes,), k, maps of all classes (float32), classes, event and meta as in SparseImages, and key
-        (JSON).
+        (JSON), with a checksum.
         """
         maps, base = self.maps(activation)
-        with atomic_file(path) as temporary:
-            np.savez_compressed(
-                temporary,
-                **self.windows.centres,
-                scores=activation(self.logits),
-                base=base,
-                k=key["k"],
-                logits=self.logits,
-                base_logits=self.base,
-                error=self.error,
-                maps=maps.astype(np.float32),
-                classes=np.array(classes),
-                event=event.events,
-                meta=event.meta,
-                key=_text(key),
-            )
+        npz.write(
+            path,
+            key,
+            **self.windows.centres,
+            scores=activation(self.logits),
+            base=base,
+            k=key["k"],
+            logits=self.logits,
+            base_logits=self.base,
+            error=self.error,
+            maps=maps.astype(np.float32),
+            classes=np.array(classes),
+            event=event.events,
+            meta=event.meta,
+        )
 
 
 def read(path: Path, key: dict[str, Any], windows: Windows) -> OcclusionResult | None:
-    """Return the result in the npz, or None if the file does not exist or holds another scan."""
-    if not path.exists():
+    """Return the result in the npz; None if the file does not exist, is damaged or holds another scan."""
+    old = npz.read(path, key)
+    if old is None or not {"logits", "base_logits"} <= old.keys():
         return None
-    with np.load(path, allow_pickle=False) as old:
-        if "key" not in old or str(old["key"]) != _text(key):
-            return None
-        base = old["base_logits"]
-        return OcclusionResult(windows, old["logits"], base, old["error"] if "error" in old else 0 * base)
+    base = old["base_logits"]
+    return OcclusionResult(windows, old["logits"], base, old.get("error", 0 * base))
 
 
 def scan_event(
@@ -200,9 +196,5 @@ def precision_error(
         return np.zeros(rows.shape[1])
     which = np.unique(np.linspace(0, len(windows) - 1, CHECKS).astype(np.int64))
     exact = np.concatenate(list(replace(engine, precision="32").scores(net, event, windows, which)))
-    return np.asarray(np.abs(rows[which] - exact).max(axis=0))
-
-
-def _text(key: dict[str, Any]) -> str:
-    """Return the JSON text of a key."""
-    return json.dumps(key, sort_keys=True)
+    error: NDArray[np.float64] = np.abs(rows[which] - exact).max(axis=0)
+    return error

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from dmcnn._common import plugins
 from dmcnn._common.errors import InputError, nearest
+from dmcnn._common.files import home
 from dmcnn.formats.source import existing_file
 from dmcnn.readers.calorimeter.options import CalorimeterOptions
 from dmcnn.readers.larcv2.options import LArCV2Options
@@ -20,7 +22,7 @@ from dmcnn.readers.smartpixel.options import SmartPixelOptions
 if TYPE_CHECKING:
     from dmcnn.readers.base import EventFile
 
-__all__ = ["DEFAULTS", "READERS", "chosen_reader", "open_images", "reader_class", "reader_of"]
+__all__ = ["DEFAULTS", "READERS", "chosen_reader", "open_images", "option_types", "reader_class", "reader_of"]
 
 READERS: dict[str, tuple[str, type[Options]]] = {
     "larcv2": ("dmcnn.readers.larcv2.reader:LArCV2", LArCV2Options),
@@ -46,6 +48,12 @@ EXPECTED = (
     "a ROOT file (LArCV2, LArCV1) or an HDF5 file (LArCV3), or one with calorimeter images X, or a parquet or csv "
     "file of pixel frames, or a .npy file or a folder of them"
 )
+
+
+@cache
+def option_types() -> dict[str, Any]:
+    """Return the type of every option of the built-in readers by its name."""
+    return {name: kind for _, options in READERS.values() for name, kind in get_type_hints(options).items()}
 
 
 def reader_class(name: str) -> type[EventFile]:
@@ -75,7 +83,7 @@ def chosen_reader(path: str | Path, name: str | None = None) -> type[EventFile]:
 
 def reader_of(path: str | Path) -> type[EventFile]:
     """Return the reader of a file or folder by its content, not by its suffix; InputError if none reads it."""
-    path = Path(path).expanduser()
+    path = home(path)
     head = b""
     if not path.is_dir():
         with existing_file(path).open("rb") as file:

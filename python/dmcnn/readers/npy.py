@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from dmcnn import _core
 from dmcnn._common.errors import InputError
+from dmcnn._common.files import home
 from dmcnn.formats.origin import Origin, folder_origin
 from dmcnn.formats.source import decoding_errors, existing_file
 from dmcnn.images.sparse import META, UNIT_PIXEL, unset_events
@@ -71,7 +72,7 @@ class NpyFolder(FittedFile):
     """
 
     def __init__(self, path: str | Path, options: FitOptions | None = None, **given: Any) -> None:
-        path = Path(path).expanduser()
+        path = home(path)
         super().__init__(path if path.is_dir() else existing_file(path), options, **given)
         self._files, self._others = _list_files(self.path)
         if not self._files:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, JsonValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 import dmcnn
@@ -54,6 +54,13 @@ def setting(
     return Field(default, description=description, examples=examples, json_schema_extra=marks, **bounds)
 
 
+def _file_word(text: str) -> str:
+    """Return a text that may be a part of a file name; ValueError for any other."""
+    if {"/", "\\"} & set(text) or ".." in text or not text.isprintable():
+        raise ValueError("expected a part of a file name, without /, \\, .. and line ends")
+    return text
+
+
 OWN = "module:Name"
 """Form of the name of a plug-in, see dmcnn._common.plugins."""
 
@@ -89,7 +96,7 @@ class Settings(BaseModel):
     retired: ClassVar[dict[str, str]] = {}
     """Keys of cfg files of DM-CNN that have no effect any more -> reason."""
 
-    name: str = setting(
+    name: Annotated[str, AfterValidator(_file_word)] = setting(
         "", "outputs", "tag in the names of all output files", trials="free", tune=False, sample=False
     )
 
@@ -128,7 +135,7 @@ class Settings(BaseModel):
     def save(self, stem: Path, more: str = "") -> None:
         """Write the settings as ``<stem>.cfg``, whole or not at all; ``more`` is added to its comment."""
         with atomic_file(stem.with_name(stem.name + ".cfg")) as temporary:
-            temporary.write_text(self.text(f"dmcnn {dmcnn.__version__}{more}"))
+            temporary.write_text(self.text(f"dmcnn {dmcnn.__version__}{more}"), encoding="utf-8")
 
     def text(self, comment: str) -> str:
         """Return the text of a cfg that reads back as these settings."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,13 +62,36 @@ def literal(text: str) -> Any:
             name = node.func.id if isinstance(node.func, ast.Name) else ""
             if name not in CASTS or len(node.args) != 1 or node.keywords:
                 raise ValueError(name)
-            return CASTS[name](ast.literal_eval(node.args[0]))
-        value = ast.literal_eval(node)
-    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError) as error:
+            value = CASTS[name](ast.literal_eval(node.args[0]))
+        else:
+            value = ast.literal_eval(node)
+    except (SyntaxError, ValueError, TypeError, ArithmeticError, MemoryError, RecursionError) as error:
         raise ValueError(f"{text.strip()} is not a number, string, list or True/False") from error
-    if not isinstance(value, bool | int | float | str | list | tuple | dict | None):
+    if not _is_plain(value):
         raise ValueError(f"{text.strip()} is not a number, string, list or True/False")
     return list(value) if isinstance(value, tuple) else value
+
+
+def _is_plain(value: Any) -> bool:
+    """Return whether a literal is made of numbers of 64 bits and texts that a file may hold or be called."""
+    if isinstance(value, list | tuple | dict):
+        return all(map(_is_plain, value)) and (
+            not isinstance(value, dict) or all(map(_is_plain, value.values()))
+        )
+    if isinstance(value, str):
+        return "\0" not in value and _is_unicode(value)
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**63
+    return isinstance(value, float | None)
+
+
+def _is_unicode(text: str) -> bool:
+    """Return whether a text can be a file name: Unicode, or bytes that the system calls a name."""
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def find_cfg(path: str | Path) -> Path:
@@ -82,14 +107,18 @@ def read_cfg(path: str | Path) -> tuple[list[Entry], list[Fault]]:
     """Read the entries and faults of a cfg file; InputError if there is no such text file."""
     path = Path(path)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except FileNotFoundError:
         folder = path.parent
         folders = [folder, SHIPPED] if folder in (Path(), Path("cfg")) else [folder]
         names = [p.name for where in folders if where.is_dir() for p in where.glob("*.cfg")]
         raise InputError(f"{path}: no such file{nearest(path.name, names)}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a text file that can be read ({type(error).__name__})") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: a folder, not a text file") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not a text file in UTF-8 (byte {error.start})") from None
+    except ValueError:
+        raise InputError(f"{str(path)!r}: not a path") from None
     entries: list[Entry] = []
     faults: list[Fault] = []
     for number, line in enumerate(lines, start=1):
@@ -124,6 +153,19 @@ def read_overrides(words: Sequence[str]) -> tuple[list[Entry], list[Fault]]:
             value = text
         entries.append(Entry(key, value, text, COMMAND_LINE))
     return entries, faults
+
+
+def checksum(text: str) -> str:
+    """Return 8 digits for the settings in the text of a cfg, without its comments."""
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    return f"{zlib.crc32(chr(10).join(lines).encode('utf-8', 'surrogateescape')):08x}"
+
+
+def is_own(path: Path) -> bool:
+    """Return whether dmcnn wrote the cfg ``path``, and nobody changed it since; earlier versions had no checksum."""
+    text = path.read_bytes().decode("utf-8", "replace")
+    mark = re.match(r"# dmcnn \d\S*(?:, checksum (\w+))?\n", text)
+    return mark is not None and mark[1] in (None, checksum(text))
 
 
 def write_cfg(values: dict[str, Any], comment: str) -> str:

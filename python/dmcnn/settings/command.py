@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from dmcnn._common import plugins
-from dmcnn._common.errors import InputError, nearest
+from dmcnn._common.errors import InputError, nearest, surroundings
 from dmcnn.settings import COMMANDS, Settings
 from dmcnn.settings.cfg import COMMAND_LINE, Entry, Fault, find_cfg, read_cfg, read_overrides
 from dmcnn.settings.help import SHORT, SWITCHES, describe, field_type
@@ -21,31 +24,97 @@ from dmcnn.settings.help import SHORT, SWITCHES, describe, field_type
 log = logging.getLogger("dmcnn")
 S = TypeVar("S", bound=Settings)
 
+TERMINAL = "standard output"
+"""Name of the terminal, or of what stands for it, in faults."""
+
+BUG = (
+    "This is a fault of dmcnn, not of yours: please report the lines above, the command, and what "
+    "`dmcnn --version` says, to the developers."
+)
+
+
+class _LogLines(logging.StreamHandler[TextIO]):
+    """Log on the terminal; where that cannot be written, the work goes on, and its end says so."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - a method of logging
+        """Show a fault of the message, not of the terminal."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
 
 def run(command: str, work: Callable[[S], None], argv: Sequence[str] | None = None) -> int:
-    """Run ``work`` on the settings of the command line ``argv`` and return the exit status: 2 for bad input."""
+    """Run ``work`` on the settings of the command line ``argv`` and return the exit status, see ``exit_status``."""
     words = list(sys.argv[1:] if argv is None else argv)
     # Set before torch is imported: threads that spin while they wait halve the speed of a shared machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    logging.basicConfig(format="%(message)s", stream=sys.stdout, level=logging.INFO)
+    logging.basicConfig(format="%(message)s", handlers=[_LogLines(sys.stdout)], level=logging.INFO)
     logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it logs how it makes animations
-    if {"-h", "--help"} & set(words):
-        sys.stdout.write(describe(command))
-        return 0
-    try:
+
+    def load_and_work() -> None:
+        """Load the settings and do the work, or describe the command."""
+        if {"-h", "--help"} & set(words):
+            say(describe(command))
+            return
         with plugins.own_modules():
             settings, warnings = load(command, words)
             for warning in warnings:
                 log.warning("warning: %s", warning)
             work(settings)  # type: ignore[arg-type]  # COMMANDS pairs the command with its settings class
+
+    return exit_status(load_and_work)
+
+
+def exit_status(work: Callable[[], int | None]) -> int:
+    """Run the work of a command and return its exit status.
+
+    It is what ``work`` returns, else 0; 2 for bad input and for faults of disk, memory or threads, with one line
+    each; 130 after an interrupt; 1 for a fault of dmcnn, with its traceback.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that is no text must not stop a log line
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        status = work() or 0
+        say("")
     except InputError as error:
-        sys.stdout.flush()
-        sys.stderr.write(f"{error}\n")
-        return 2
+        return _stop(2, str(error))
     except KeyboardInterrupt:
-        sys.stderr.write("\ninterrupted: the same command goes on from here\n")
-        return 130
-    return 0
+        return _stop(130, "\ninterrupted: the same command goes on from here")
+    except Exception as error:
+        return _stop(*_explain(error))
+    return status
+
+
+def _explain(error: Exception) -> tuple[int, str]:
+    """Return the exit status and the last line for an error that is no fault of the input."""
+    if isinstance(error, BrokenPipeError) and error.filename == TERMINAL:  # as of `dmcnn help | head`
+        return 0, ""
+    if (line := surroundings(error)) is not None:
+        return 2, line
+    with suppress(OSError):
+        traceback.print_exception(error)
+    return 1, BUG
+
+
+def say(text: str) -> None:
+    """Write a text, and all that is left, on the terminal; where that fails, OSError names it, once for all."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise OSError(error.errno, error.strerror, TERMINAL) from None
+
+
+def _stop(status: int, line: str) -> int:
+    """Write a line on standard error, if it can be written to, and return the exit status."""
+    with suppress(OSError):
+        say("")
+    with suppress(OSError):
+        sys.stderr.write(f"{line}\n" if line else "")
+        sys.stderr.flush()
+    return status
 
 
 def load(command: str, words: Sequence[str]) -> tuple[Settings, list[str]]:
@@ -60,7 +129,7 @@ def load(command: str, words: Sequence[str]) -> tuple[Settings, list[str]]:
         InputError: all faults at once, in the order of the lines.
     """
     words = _long(words)
-    has_cfg = bool(words) and ("=" not in words[0] or Path(words[0]).is_file())
+    has_cfg = bool(words) and _is_cfg(words[0], COMMANDS[command])
     source = str(find_cfg(words[0])) if has_cfg else COMMAND_LINE
     if has_cfg:
         plugins.look_in(Path(words[0]).parent)
@@ -77,6 +146,12 @@ def load(command: str, words: Sequence[str]) -> tuple[Settings, list[str]]:
     if settings is None or faults:
         raise InputError(*map(str, sorted(faults, key=lambda fault: (fault.line is None, fault.line or 0))))
     return settings, warnings
+
+
+def _is_cfg(word: str, cls: type[Settings]) -> bool:
+    """Return whether the first word names a cfg file, whose path may hold an equals sign, and is no ``key=value``."""
+    key, equals, _ = word.partition("=")
+    return not equals or (key not in cls.model_fields and Path(word).is_file())
 
 
 def _long(words: Sequence[str]) -> list[str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from dmcnn.settings.base import Paths, setting
-from dmcnn.settings.network import OWN_MODEL, OwnModel
+from dmcnn.settings.network import OWN_MODEL, WEIGHT_FILE, OwnModel
 from dmcnn.settings.reading import Reading
 
-FileFormat = Literal["onnx", "torch", "qonnx", "hls4ml", "json", "table"]
+FileFormat = Literal["onnx", "torch", "qonnx", "hls4ml", "json", "table", "safetensors"]
 
 
 class ExportSettings(Reading):
@@ -17,7 +17,7 @@ class ExportSettings(Reading):
     weight_file: str = setting(
         ...,
         "input files",
-        "checkpoint of dmcnn, a .pwf of DM-CNN, or a .h5 or .hdf5 of Keras",
+        WEIGHT_FILE,
         example="outputs/DM-CNN_model_best.ckpt",
     )
     model: OwnModel = setting(None, "input files", OWN_MODEL)
@@ -26,7 +26,8 @@ class ExportSettings(Reading):
         "outputs",
         "onnx: float operators; torch: a program of torch.export; qonnx: rounding operators; hls4ml: the "
         "same with channels last, as hls4ml takes it; json: weights as integers; table: bits, multiplications and "
-        "zeros of every layer (default: all formats that are possible for the network)",
+        "zeros of every layer; safetensors: the weights and their card (default: all formats that are possible for "
+        "the network)",
     )
     input_file: Paths | None = setting(
         None, "checks", "image files for the check, in addition to random images: path, list, globs"

@@ -21,6 +21,12 @@ OWN_MODEL = (
 )
 
 
+WEIGHT_FILE = (
+    "checkpoint of dmcnn, .pwf of DM-CNN, state dict of torch, .safetensors, or .h5, .hdf5, .weights.h5 or .keras of "
+    "Keras"
+)
+
+
 class NetworkSettings(Reading):
     """Keys of the use of a trained network; preprocessing that is not given comes from its checkpoint."""
 
@@ -30,7 +36,7 @@ class NetworkSettings(Reading):
         "image files: path, list, globs, or sample://name/split?events=N",
         example="*.root",
     )
-    weight_file: str | None = setting(None, "input files", "checkpoint of dmcnn or a .pwf of DM-CNN")
+    weight_file: str | None = setting(None, "input files", WEIGHT_FILE)
     model: OwnModel = setting(None, "input files", OWN_MODEL)
     output_dir: str = setting("outputs", "outputs", "folder of all output files")
     batch_size: int = setting(8, "machine", "images per forward pass", ge=1)

@@ -29,7 +29,9 @@ class RecipeSettings(Reading):
     """Keys of the network and of the optimisation of its weights."""
 
     learning_rate: float = setting(..., "optimisation", "step size of the optimiser", gt=0, example=0.0005)
-    EPOCHS: int = setting(..., "optimisation", "passes over the training set", ge=1, example=4, resume="free")
+    EPOCHS: int = setting(
+        ..., "optimisation", "passes over the training set", ge=1, le=10**6, example=4, resume="free"
+    )
 
     model: str = setting(
         "mpid",

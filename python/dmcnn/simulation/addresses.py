@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import shutil
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,14 +18,17 @@ import numpy as np
 from tqdm import tqdm
 
 from dmcnn import __version__, simulation
+from dmcnn._common import checksum
 from dmcnn._common.errors import InputError, nearest
-from dmcnn._common.files import output_folder
+from dmcnn._common.files import atomic_file, output_folder
 from dmcnn.detectors.lariat import CLASSES
 from dmcnn.detectors.smartpixel import GEOMETRIES
 from dmcnn.formats.origin import origin_text
 from dmcnn.images.sparse import SparseImages
 from dmcnn.simulation.smartpixel import LABELS
 from dmcnn.writers import calorimeter, larcv3, npy, smartpixel
+
+log = logging.getLogger("dmcnn")
 
 SCHEME = "sample://"
 PRODUCER = "image2d_binary"
@@ -38,18 +44,20 @@ class SampleFormat:
         suffixes: suffixes of file names, that of cached files first; "" for a folder.
         write: writer, called with path, batches, ``attributes`` and the options.
         options: name -> default of further arguments of ``write`` that a user may choose.
+        files: function that returns the files that ``write`` would replace.
     """
 
     suffixes: tuple[str, ...]
     write: Callable[..., int]
     options: Mapping[str, Any] = field(default_factory=dict)
+    files: Callable[[Path], Sequence[Path]] = lambda path: [path]
 
 
 LARCV3 = SampleFormat((".h5", ".hdf5"), larcv3.write, {"producer": PRODUCER, "product": "sparse2d"})
 
 FORMATS = {
     "lariat": SampleFormat(("",), partial(npy.write, classes=CLASSES)),
-    "calorimeter": SampleFormat((*calorimeter.SUFFIXES, ""), calorimeter.write),
+    "calorimeter": SampleFormat((*calorimeter.SUFFIXES, ""), calorimeter.write, files=calorimeter.file_names),
     "smartpixel": SampleFormat(
         (smartpixel.SUFFIX, ""), partial(smartpixel.write, columns=LABELS), {"rows_per_file": 5000}
     ),
@@ -70,7 +78,7 @@ def sample_path(url: str) -> Path:
 
     ``smartpixel`` also has ``geometry``, and all but ``calorimeter`` have ``version``. The splits of one seed are
     independent. The same address with a version gives the same images on every machine and for ever. The cache is
-    $DMCNN_CACHE, else $XDG_CACHE_HOME/dmcnn, else ~/.cache/dmcnn.
+    $DMCNN_CACHE, else $XDG_CACHE_HOME/dmcnn, else ~/.cache/dmcnn. A sample whose checksum does not fit is made again.
 
     Raises:
         InputError: an invalid address.
@@ -82,7 +90,7 @@ def sample_path(url: str) -> Path:
     sample_format = format_of(name)
     words = [name, *arguments.values(), split, events, seed, version]
     path = cache() / ("-".join(map(str, words)) + sample_format.suffixes[0])
-    if not path.exists():
+    if not _is_whole(path):
         output_folder(path.parent)
         attributes: dict[str, str | int | float] = {
             "origin": origin_text({"sample": name}),
@@ -97,12 +105,43 @@ def sample_path(url: str) -> Path:
         batches = simulation.SAMPLES[name](events=events, seed=split_seed(seed, split), **physics)
         batches = with_progress_bar(batches, events, url)
         sample_format.write(path, batches, attributes=attributes, **sample_format.options)
+        _note_checksum(path)
     return path
+
+
+def _is_whole(path: Path) -> bool:
+    """Return whether a sample is in the cache and as it was written; remove a damaged one."""
+    if not path.exists():
+        return False
+    note = _checksum_file(path)
+    if not note.exists():  # of an earlier version
+        with suppress(OSError):  # the cache may belong to another user
+            _note_checksum(path)
+        return True
+    if note.read_bytes().decode("ascii", "replace") == checksum.digest(path):
+        return True
+    log.warning("warning: %s: damaged: its checksum does not fit; it is made again", path)
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return False
+
+
+def _note_checksum(path: Path) -> None:
+    """Write the checksum of a sample beside it."""
+    with atomic_file(_checksum_file(path)) as temporary:
+        temporary.write_text(checksum.digest(path))
+
+
+def _checksum_file(path: Path) -> Path:
+    """Return the hidden file beside a sample that holds its checksum."""
+    return path.with_name(f".{path.name}.xxh3")
 
 
 def parse(url: str) -> tuple[str, str, dict[str, int], dict[str, str]]:
     """Parse an address into name, split, numbers (events, seed, version) and words; InputError for the unknown."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise InputError(f"{url}: {error}, expected {SCHEME}name/split?events=1000&seed=1") from None
     name, split = parts.netloc, parts.path.strip("/")
     if not url.startswith(SCHEME) or parts.fragment:
         raise InputError(f"{url}: expected {SCHEME}name/split?events=1000&seed=1")

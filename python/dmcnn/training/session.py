@@ -19,7 +19,7 @@ from dmcnn._common.files import atomic_file
 from dmcnn.checkpoints.card import KEY, Card
 from dmcnn.checkpoints.load import load
 from dmcnn.checkpoints.save import save
-from dmcnn.checkpoints.torch_file import read
+from dmcnn.checkpoints.torch_file import read, read_card, state_for, state_of
 from dmcnn.engines.dense import all_logits
 from dmcnn.images.sparse import SparseImages
 from dmcnn.tasks import Result, Task
@@ -280,12 +280,19 @@ def restore(path: Path, net: nn.Module, card: Card, free: set[str]) -> tuple[Pro
     Raises:
         InputError: a file that is no such checkpoint, or that of a training with other settings or other data.
     """
-    content = read(path)
-    if KEY not in content or "progress" not in content:
+    anew = "resume = False starts anew"
+    try:
+        content = read(path)
+        if KEY not in content or not isinstance(content.get("progress"), dict):
+            raise InputError(f"{path}: not a checkpoint from which training can resume")
+        old, state = read_card(content[KEY], path), state_for(net, state_of(content, path), path)
+        progress = Progress(**content["progress"])
+    except TypeError as error:
         raise InputError(
-            f"{path}: not a checkpoint from which training can resume; resume = False starts anew"
-        )
-    old = Card(**content[KEY])
+            f"{path}: its progress does not fit this version of dmcnn ({error}); {anew}"
+        ) from None
+    except InputError as error:
+        raise InputError(f"{error}; {anew}") from None
     before, now = _values(old.cfg, free), _values(card.cfg, free)
     changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
     if changed:
@@ -299,8 +306,8 @@ def restore(path: Path, net: nn.Module, card: Card, free: set[str]) -> tuple[Pro
         raise InputError(
             f"{path}: made from other data; choose another name, or resume = False to start anew"
         )
-    net.load_state_dict(content["state_dict"])
-    return Progress(**content["progress"]), old.seed or 0
+    net.load_state_dict(state)
+    return progress, old.seed or 0
 
 
 def _values(cfg: str, free: set[str]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from dmcnn._common.errors import InputError
+from dmcnn._common.errors import InputError, surroundings
 
 log = logging.getLogger("dmcnn.tune")
 
@@ -85,6 +85,10 @@ def _run(
         faults.send(error.faults)
     except KeyboardInterrupt:
         pass
+    except Exception as error:
+        if (line := surroundings(error)) is None:
+            raise
+        faults.send((line,))
 
 
 def _share_cores(count: int) -> None:

@@ -12,17 +12,24 @@ from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import atomic_file
+from dmcnn.formats.hdf5 import create
 from dmcnn.images.sparse import SparseImages
 
 SUFFIXES = (".h5", ".hdf5")
+CLASSES = ("photon", "electron")
 CHUNK = 128  # images
+
+
+def file_names(path: Path, classes: Sequence[str] = CLASSES) -> list[Path]:
+    """Return the files that ``write`` makes at ``path``: that file, or one for each class in that folder."""
+    return [path] if path.suffix in SUFFIXES else [path / f"{name}.hdf5" for name in classes]
 
 
 def write(
     path: str | Path,
     batches: Iterable[SparseImages],
     *,
-    classes: Sequence[str] = ("photon", "electron"),
+    classes: Sequence[str] = CLASSES,
     attributes: Mapping[str, str | int | float] | None = None,
 ) -> int:
     """Write batches of labelled images one after another and return the number of images.
@@ -47,11 +54,11 @@ def write(
     if path.is_dir() if single else path.is_file():
         kinds = ("folder", "file") if single else ("file", "folder")
         raise InputError("{}: is a {}, expected a {} or a new name".format(path, *kinds))
-    names = [path] if single else [path / f"{name}.hdf5" for name in classes]
+    names = file_names(path, classes)
     events = 0
     with ExitStack() as stack:
         temporary = [stack.enter_context(atomic_file(name)) for name in names]
-        files = [stack.enter_context(h5py.File(name, "w")) for name in temporary]
+        files, disks = zip(*(stack.enter_context(create(name)) for name in temporary), strict=True)
         for file in files:
             file.attrs.update(attributes or {})
         for batch in batches:
@@ -63,6 +70,8 @@ def write(
                 _create(files, batch.shape[1:])
             for number, file in enumerate(files):
                 _append(file, batch if single else batch.take(batch.label == number))
+            for disk in disks:
+                disk.check()
             events += len(batch)
     return events
 

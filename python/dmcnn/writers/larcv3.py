@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn._common.files import atomic_file
+from dmcnn.formats.hdf5 import create
 from dmcnn.images.sparse import NO_IMAGE, UNIT_UNKNOWN, UNSET, SparseImages
 
 Product = Literal["sparse2d", "image2d"]
@@ -59,11 +60,12 @@ def write(
     if not producer or "/" in producer or len(group) >= 128:
         raise ValueError(f"producer {producer!r}: expected a name without '/' of 1 to 100 characters")
     events = 0
-    with atomic_file(path) as temporary, h5py.File(temporary, "w") as file:
+    with atomic_file(path) as temporary, create(temporary) as (file, disk):
         file.attrs.update(attributes or {})
         output = _Output(file, f"Data/{group}", product)
         for batch in batches:
             output.add(batch)
+            disk.check()
             events += len(batch)
         output.close()
     return events

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dmcnn._common.errors import InputError
-from dmcnn._common.files import output_folder
+from dmcnn._common.files import output_folder, temporary_path, write_errors
 from dmcnn.formats.origin import FOLDER_ORIGIN
 from dmcnn.images.sparse import SparseImages
 
@@ -71,14 +70,15 @@ def atomic_folder(folder: str | Path, suffix: str = ".npy") -> Iterator[Path]:
     folder = Path(folder)
     check_replaceable(folder, suffix)
     output_folder(folder.parent)
-    temporary, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{end}") for end in ("part", "old"))
+    temporary, old = temporary_path(folder), temporary_path(folder, "old")
     try:
-        temporary.mkdir()
-        yield temporary
-        check_replaceable(folder, suffix)
-        if folder.exists():
-            folder.replace(old)
-        temporary.replace(folder)
+        with write_errors(folder):
+            temporary.mkdir()
+            yield temporary
+            check_replaceable(folder, suffix)
+            if folder.exists():
+                folder.replace(old)
+            temporary.replace(folder)
     finally:
         if old.exists() and not folder.exists():
             old.replace(folder)

@@ -139,7 +139,7 @@ class Pieces:
         if self.chunks is not None:
             return selection.apply(self._inflate(where, number)[: last - first])
         with hdf5.open_file(self.path) as file, decoding_errors(where):
-            block = file[NAME][first:last].astype(np.float32, copy=False)
+            block = hdf5.member(file, NAME)[first:last].astype(np.float32, copy=False)
         return selection.apply(np.ascontiguousarray(block))
 
     def _inflate(self, where: str, number: int) -> NDArray[np.float32]:
@@ -195,7 +195,7 @@ def image_dataset(file: h5py.File) -> h5py.Dataset:
     """Return the dataset of images; InputError unless its shape, type and size are valid."""
     where = f"{file.filename}: {NAME}"
     with decoding_errors(where):
-        data = file.get(NAME)
+        data = hdf5.member(file, NAME)
         if not isinstance(data, h5py.Dataset):
             raise InputError(
                 f"{where}: no such dataset, expected images (n, H, W, 2) of energy and time; the file holds "
@@ -216,7 +216,7 @@ def classes(file: h5py.File, n: int) -> NDArray[np.int64] | None:
     """Return the (n,) class numbers; None if the file holds none."""
     where = f"{file.filename}: y"
     with decoding_errors(where):
-        data = file.get("y")
+        data = hdf5.member(file, "y")
         if data is None:
             return None
         if (

@@ -87,7 +87,10 @@ class Calorimeter(EventFile):
             return False
         try:
             with hdf5.open_file(path) as file, decoding_errors(str(path)):
-                return isinstance(file.get("X"), h5py.Dataset)
+                link = file.get("X", getlink=True)
+                return link is not None and (
+                    not isinstance(link, h5py.HardLink) or isinstance(file["X"], h5py.Dataset)
+                )
         except InputError:
             return False  # the reader of other HDF5 files raises the error
 

@@ -58,7 +58,7 @@ class LArCV3(ImageFile):
             length = len(hdf5.content(file, self._content))
             self._origin = hdf5.origin(file)
             with decoding_errors(f"{self.path}: {self._group}"):
-                stored = file[self._group].attrs.get("unit")
+                stored = hdf5.member(file, self._group).attrs.get("unit")
                 unit = next((unit for unit in (UNIT_CM, UNIT_WIRE_TICK) if stored == unit), UNIT_UNKNOWN)
         where = f"{self.path}: {self._group}"
         if len(extents) != len(events):
@@ -88,7 +88,7 @@ class LArCV3(ImageFile):
     def _only_product(self, file: h5py.File) -> Product:
         """Return the only product of the file, image2d if it has none; InputError if it has both."""
         with decoding_errors(str(self.path)):
-            names = [split_name(name, "group") for name in file.get("Data", ())]
+            names = [split_name(name, "group") for name in hdf5.member(file, "Data") or ()]
         products = sorted({parts[0] for parts in names if parts and parts[0] in CONTENT})
         if len(products) > 1:
             raise InputError(f"{self.path}: holds both {' and '.join(products)}, choose one with product")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,9 @@ from dmcnn.formats.source import decoding_errors
 
 MAGIC = b"PAR1"
 CSV = ".csv"
+
+PIXEL = re.compile("0|[1-9][0-9]{0,9}")
+"""Name of a column of charges: the number of the pixel."""
 
 DECODED = 2**22
 """Bytes of columns decoded at a time."""
@@ -69,7 +73,7 @@ class TableLayout:
         """Return the layout of a file of these columns (name, type); InputError if a name occurs twice or no row."""
         numbered, others = [], {}
         for name, kind in columns:
-            if kind in FLOATS + COUNTS and name.isdecimal() and name.isascii() and str(int(name)) == name:
+            if kind in FLOATS + COUNTS and PIXEL.fullmatch(name):
                 numbered.append(int(name))
             elif name in others:
                 raise InputError(f"{where}: two columns {name!r}")

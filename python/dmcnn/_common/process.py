@@ -1,0 +1,45 @@
+"""Processes: names under which they leave files, and whether they still run."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+
+def name(pid: int | None = None) -> str:
+    """Return a name of a process of this machine, by default of this process: machine, number and time of start."""
+    pid = os.getpid() if pid is None else pid
+    return f"{_machine()}-{pid}-{_start(pid)}"
+
+
+def has_ended(process: str) -> bool | None:
+    """Return whether the process called ``process`` has ended; None for a process of another machine."""
+    machine, pid, _ = process.split("-")
+    return None if machine != _machine() else process != name(int(pid))
+
+
+@cache
+def _machine() -> str:
+    """Return 8 digits for this start of this machine, and of the container that numbers the processes."""
+    words = [platform.node()]
+    with suppress(OSError):  # not Linux
+        words.append(Path("/proc/sys/kernel/random/boot_id").read_text())
+        words.append(str(Path("/proc/self/ns/pid").readlink()))
+    return hashlib.sha256(" ".join(words).encode()).hexdigest()[:8]
+
+
+def _start(pid: int) -> str:
+    """Return the time at which a process started; 0 where the system does not say, "" if there is no such process."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19].decode()
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return ""
+    except (OSError, OverflowError):
+        return "0"
+    return "0"
