@@ -9,7 +9,7 @@ from types import ModuleType
 from dmcnn._common.errors import InputError
 
 EXTRAS = {"captum": "explain", "plotly": "explain", "pyarrow": "parquet", "optuna": "tune", "onnx": "export",
-          "onnxruntime": "export", "pandas": "notebook", "scipy": "notebook"}  # fmt: skip
+          "onnxruntime": "export", "pandas": "notebook"}  # fmt: skip
 """Library -> extra of dmcnn that installs it."""
 
 
