@@ -37,6 +37,7 @@ def evaluate(settings: EvaluateSettings) -> None:
     settings.save(stem)
     for ending, rows in result.tables.items():
         table.write(stem.with_name(f"{stem.name}_{ending}.csv"), rows)
+    log.info("writing %d figures", len(result.figures))
     for ending, figure in result.figures.items():
         save_figure(figure, stem.with_name(f"{stem.name}_{ending}"))
     for line in result.lines:
@@ -52,13 +53,19 @@ def _judge(settings: EvaluateSettings) -> EvaluationResult:
     from dmcnn.tables import table
 
     level, name, column = settings.confidence, settings.name or "score", settings.score_column
+    rule = settings.event_weight
     if settings.scores is None:
         kinds = {"signal": expand(settings.signal or []), "background": expand(settings.background or [])}
-        return signal.judge(*signal.read_separate(kinds, column), cut=settings.cut, level=level, name=name)
+        scores = signal.read_separate(kinds, column, rule)
+        return signal.judge(*scores, cut=settings.cut, level=level, name=name, event_weight=rule)
     networks = naming.networks(settings.scores, settings.names)
     paths = [path for seeds in networks.values() for sample in seeds for path in sample]
     columns = table.read(paths[0]).columns
     if estimated_targets(columns):
+        if rule is not None:
+            raise InputError(
+                "event_weight goes with scores of classes; tables of regression are not weighted"
+            )
         files = settings.weights
         weights = None if files is None else naming.weights(files, networks, settings.names)
         reach, bins = settings.fit_range, settings.profile_bins
@@ -68,9 +75,9 @@ def _judge(settings: EvaluateSettings) -> EvaluationResult:
             f"{paths[0]}: no column sigma_<target>; names, weights and {{network: …}} need tables of regression"
         )
     if "predicted" in columns and column not in columns:
-        return classes.judge(paths, level=level)
-    scores = signal.read_labelled(paths, column, settings.signal_label)
-    return signal.judge(*scores, cut=settings.cut, level=level, name=name)
+        return classes.judge(paths, level=level, event_weight=rule)
+    scores = signal.read_labelled(paths, column, settings.signal_label, rule)
+    return signal.judge(*scores, cut=settings.cut, level=level, name=name, event_weight=rule)
 
 
 if __name__ == "__main__":

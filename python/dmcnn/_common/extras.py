@@ -9,8 +9,11 @@ from types import ModuleType
 from dmcnn._common.errors import InputError
 
 EXTRAS = {"captum": "explain", "plotly": "explain", "pyarrow": "parquet", "optuna": "tune", "onnx": "export",
-          "onnxruntime": "export", "pandas": "notebook"}  # fmt: skip
+          "onnxruntime": "export", "pandas": "notebook", "sklearn": "baseline"}  # fmt: skip
 """Library -> extra of dmcnn that installs it."""
+
+NAMES = {"sklearn": "scikit-learn"}
+"""Library -> its name, where it is imported by another."""
 
 
 def need(module: str) -> ModuleType:
@@ -26,7 +29,7 @@ def need(module: str) -> ModuleType:
         if error.name != library:
             raise
         raise InputError(
-            f"{library} is not installed; it comes with: pip install 'dmcnn[{EXTRAS[library]}]'"
+            f"{NAMES.get(library, library)} is not installed; it comes with: pip install 'dmcnn[{EXTRAS[library]}]'"
         ) from None
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dmcnn.figures.style import bins_for, decorate, headroom, legend, line, lines, panels
+from dmcnn.figures.style import bins_for, decorate, headroom, histogram, legend, line, lines, panels
 from dmcnn.metrics import gaussian
 from dmcnn.metrics.gaussian import Floats
 
@@ -81,11 +81,11 @@ def chi2(samples: Mapping[str, Floats], k: int) -> Figure:
     )
     for nth, (name, values) in enumerate(samples.items()):
         values = values[~np.isnan(values)]
-        counts, n = np.histogram(values, edges)[0], max(len(values), 1)
+        above, n = int((values > last).sum()), max(len(values), 1)
         text = f"{name}: mean {values.mean() if len(values) else np.nan:.2f}"
-        if counts.sum() < n:
-            text += f", {100 * (1 - counts.sum() / n):.2g} % above {last:.0f}"
-        axes.stairs(counts / n / width, edges, linewidth=1.8, label=text, **line(nth))
+        if above:
+            text += f", {100 * above / n:.2g} % above {last:.0f}"
+        histogram(axes, values, edges, {"linewidth": 1.8, **line(nth)}, 1 / n / width, label=text)
     axes.set_xlim(0, last)
     decorate(axes, f"χ² of {k} target{'s' if k > 1 else ''}", "Density")
     headroom(axes, log=True, each=0.04)

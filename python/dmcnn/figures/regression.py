@@ -19,6 +19,7 @@ from dmcnn.figures.style import (
     bins_for,
     decorate,
     headroom,
+    histogram,
     label,
     legend,
     line,
@@ -251,11 +252,11 @@ def _distributions(
     """
     edges = np.linspace(middle - (span or 1.0), middle + (span or 1.0), bins_for(samples.values()) + 1)
     for nth, values in enumerate(samples.values()):
-        counts = np.histogram(values, edges)[0]
-        density = counts / (max(len(values), 1) * (edges[1] - edges[0]))
-        axes.stairs(density, edges, linewidth=1, alpha=0.65, color=line(nth)["color"])
+        unit_weight = 1 / (max(len(values), 1) * (edges[1] - edges[0]))
+        style = {"linewidth": 1, "alpha": 0.65, "color": line(nth)["color"]}
+        density = histogram(axes, values, edges, style, unit_weight)
         fit = distributions.fit_core(values, reach)
-        outside = 1 - counts.sum() / max(len(values), 1)
+        outside = 1 - density.sum() * (edges[1] - edges[0])
         if fit is not None:
             x = np.linspace(fit.low, fit.high, 201)
             axes.plot(

@@ -3,7 +3,7 @@
 The placement of an event is the share of the other class that it outscores. DeLong's variance is that of the mean
 placements of both classes (E. DeLong, D. DeLong, D. Clarke-Pearson, Biometrics 44 (1988) 837). Near an AUC of 1 it is
 too small, for events in the tails are missing, and it vanishes for separated classes. The limits take it of the
-sample with half an event more at either end of the scale in both classes: one that may have been missed. They are
+sample with ADDED events more at either end of the scale in both classes: one that may have been missed. They are
 symmetric in the arcsine of the square root, on which the variance of a share is constant (F. Anscombe, Biometrika 35
 (1948) 246), and use Student's t with Satterthwaite's degrees of freedom (E. Brunner, U. Munzel, Biometrical J. 42
 (2000) 17). In large samples they are DeLong's. docs/metrics.md tells how well they cover.
@@ -19,10 +19,10 @@ import numpy as np
 from dmcnn.metrics.intervals import Interval, student_quantile
 from dmcnn.metrics.samples import Floats, Sample
 
-HALF_EVENT = 0.5
+ADDED = 0.45
 """Effective events that are added at each end of the scale, to either class, for the variance."""
 
-RETREAT = 0.25
+RETREAT = 0.24
 """Share of the way from the AUC to that of the sample with these events at which the limits are centred. Both numbers
 are the result of a scan over the cells of docs/metrics.md: smaller ones do not cover, larger ones only widen."""
 
@@ -69,7 +69,7 @@ def variance(sample: Placements) -> float:
 
 def interval(sample: Placements, level: float) -> Interval:
     """Return the AUC with its limits; [0, 1] where a class has fewer than two effective events."""
-    area, h = np.asarray(sample.area, np.float64), HALF_EVENT
+    area, h = np.asarray(sample.area, np.float64), ADDED
     size, other = sample.sizes, sample.sizes[::-1]
     full, all_ = other + 2 * h, size + 2 * h
     padded = (size[0] * size[1] * area + h * size.sum(axis=0) + 2 * h * h) / (all_[0] * all_[1])

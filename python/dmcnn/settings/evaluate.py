@@ -32,6 +32,12 @@ class EvaluateSettings(Settings):
         "signal", section="classes", description="value of the label column for signal events"
     )
     score_column: str = setting("signal_score", section="classes", description="column of the score")
+    event_weight: str | dict[str, float] | None = setting(
+        None,
+        section="score tables",
+        description="weights of the events: a column of the CSVs, or a number per file such as its POT scale, "
+        '{"signal*.csv": 0.02, "background.csv": 1.5}; default: every event counts 1',
+    )
     cut: float = setting(
         0.5, section="classes", description="lowest score of an event that is classified as signal"
     )

@@ -158,14 +158,20 @@ def scores(path: str | Path, column: str = "signal_score") -> tuple[NDArray[np.f
     The score is NaN where the text is empty, nan or a number <= UNSCORED.
 
     Raises:
-        InputError: as in ``read``, and for a text that is no number.
+        InputError: as in ``read``, and for a text that is no finite number.
     """
-    table = read(path, [column])
+    return scores_of(read(path, [column]), column)
+
+
+def scores_of(table: Table, column: str) -> tuple[NDArray[np.float64], ScoreCounts]:
+    """Return the scores in a column of a table, as ``scores`` of its file."""
     values = np.empty(len(table.rows), np.float64)
     for row, word in enumerate(table.column(column)):
         try:
             values[row] = float(word) if word.strip() else np.nan
         except ValueError:
             raise InputError(f"{table.place(row)}: {column} is {word!r}, expected a number") from None
+        if np.isinf(values[row]):
+            raise InputError(f"{table.place(row)}: {column} is {word!r}, expected a finite number")
     values[values <= UNSCORED] = np.nan
     return values, ScoreCounts(len(values), int((~np.isnan(values)).sum()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from dmcnn.checkpoints.torch_file import read
 from dmcnn.engines.dense import all_logits
 from dmcnn.images.sparse import SparseImages
 from dmcnn.tasks import Result, Task
+from dmcnn.training.baseline import Baseline
 from dmcnn.training.loop import Progress, reproducible
 from dmcnn.training.optimiser import Recipe
 
@@ -181,8 +182,10 @@ class Run:
         return {**distances, "violation": self.constraints.violation(*arguments)}
 
     @reproducible()
-    def finish(self, progress: Progress, test: SparseImages) -> Result:
+    def finish(self, progress: Progress, test: SparseImages, baseline: Baseline | None = None) -> Result:
         """Evaluate the best weights (without evaluations: the last) on all test events; write the summary (JSON).
+
+        The summary holds the ``baseline`` too, if there is one.
 
         The precision is float32, as in inference, whatever the precision of the training.
         """
@@ -197,6 +200,7 @@ class Run:
         numbers = {key: None if np.isnan(value) else value for key, value in result.numbers.items()}
         with atomic_file(self.files.summary) as temporary:
             content = {"step": step, **numbers, **self.task.summary(result)}
+            content |= {"baseline": asdict(baseline)} if baseline else {}
             temporary.write_text(json.dumps(content, indent=1) + "\n")
         return result
 

@@ -23,6 +23,9 @@ from dmcnn.evaluation.regression.predictions import SIZE, unit
 from dmcnn.figures import calibration, regression
 from dmcnn.figures.style import label
 
+MAX_PROFILED = 6
+"""Largest number of targets that are all drawn against the truth of each."""
+
 LIKELIHOODS = {"nll": "NLL [nats per event]", "nll_unscaled": "NLL in target units [nats per event]"}
 
 
@@ -78,9 +81,16 @@ def _figures(
         "correlation": calibration.correlations(matrices, targets),
         "comparison": _comparison(networks, likelihood),
     }
-    for name, (variable, by_network) in zip([*targets, SIZE], profiles.items(), strict=False):
+    for nth, (name, (variable, by_network)) in enumerate(
+        zip([*targets, SIZE], profiles.items(), strict=False)
+    ):
+        # Of many targets each is drawn against its own truth alone: figures would grow as the square of the number.
+        rows = range(len(targets)) if len(targets) <= MAX_PROFILED or name == SIZE else [nth]
         figures[f"profile_{sparsity.file_name(name)}"] = regression.profiles(
-            by_network, variable, targets, units
+            {network: [pairs[j] for j in rows] for network, pairs in by_network.items()},
+            variable,
+            [targets[j] for j in rows],
+            [units[j] for j in rows],
         )
     if sum(len(network.zeros) for network in networks.values()) > 1:
         figures["front"] = front(networks, likelihood)

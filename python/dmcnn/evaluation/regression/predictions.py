@@ -21,6 +21,9 @@ SIGMA, CORRELATION, TRUE = "sigma_", "corr_", "true_"
 
 SIZE = "cluster_size"
 
+LARGEST = 1e70
+"""Limit of residuals and pulls: the fourth power, which errors of widths need, is finite with room for sums."""
+
 
 def unit(target: str) -> str:
     """Return the unit of a target of pixel frames, or an empty text."""
@@ -137,6 +140,7 @@ def _predictions(rows: Table, targets: tuple[str, ...]) -> Predictions:
     estimated = (np.isfinite(mean) & np.isfinite(sigma) & (sigma > 0)).all(axis=1)
     known = np.isfinite(truth).all(axis=1)
     use = np.asarray(estimated & known)
+    _check_range(rows, targets, np.flatnonzero(use), mean[use] - truth[use], sigma[use])
     sigma = sigma[use]
     factor = gaussian.factorise(matrix[use]) * sigma[:, :, None]
     singular = int(np.isnan(factor[:, 0, 0]).sum())
@@ -157,6 +161,31 @@ def _predictions(rows: Table, targets: tuple[str, ...]) -> Predictions:
         _numbers(rows, SIZE)[use] if SIZE in rows.columns else None,
         [{"file": rows.path, **counts}],
     )
+
+
+def _check_range(
+    rows: Table, targets: Sequence[str], place: NDArray[np.int64], residual: Floats, sigma: Floats
+) -> None:
+    """Raise InputError for the first residual or pull whose fourth power is beyond float64.
+
+    Args:
+        rows: the table.
+        targets: k names.
+        place: (n,) rows of the events.
+        residual, sigma: (n, k) residuals and uncertainties.
+    """
+    with np.errstate(over="ignore"):
+        for what, values in (
+            ("estimate - truth", residual),
+            ("(estimate - truth) / uncertainty", residual / sigma),
+        ):
+            far = np.argwhere(~(np.abs(values) < LARGEST))
+            if len(far):
+                n, k = far[0]
+                raise InputError(
+                    f"{rows.place(int(place[n]))}: {what} of {targets[k]} is {values[n, k]:.3g}, expected less than "
+                    f"{LARGEST:g}: the training has diverged, or the columns are not what they seem"
+                )
 
 
 def _correlation(rows: Table, a: str, b: str) -> Floats | float:
