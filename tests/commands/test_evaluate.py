@@ -11,6 +11,7 @@ import pytest
 
 from dmcnn import evaluate
 from dmcnn.evaluation.regression import comparison
+from dmcnn.figures import save
 from dmcnn.metrics import classification
 
 RANDOM = np.random.default_rng(3)
@@ -37,6 +38,13 @@ def run(folder: Path, **keys: Any) -> dict[str, Any]:
     return found
 
 
+@pytest.fixture(autouse=True)
+def unsaved(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make empty files instead of rendered figures where a test is not marked slow."""
+    if not request.node.get_closest_marker("slow"):
+        monkeypatch.setattr(save, "save_figure", lambda figure, stem: Path(f"{stem}.png").touch())
+
+
 @pytest.fixture
 def kinds(tmp_path: Path) -> dict[str, Path]:
     return {
@@ -49,8 +57,9 @@ def kinds(tmp_path: Path) -> dict[str, Path]:
     }
 
 
+@pytest.mark.slow
 def test_separated_or_constant_scores_have_an_interval_and_raise_no_warning(tmp_path: Path) -> None:
-    """Warnings are errors here."""
+    """Warnings are errors here, and figures are rendered."""
     low = write(tmp_path / "b.csv", signal_score=0.1 + 0.001 * np.arange(8))
     found = run(
         tmp_path, signal=write(tmp_path / "s.csv", signal_score=0.9 + 0.001 * np.arange(8)), background=low

@@ -86,6 +86,7 @@ def test_foreign_bytes_byte_order_mark_and_line_ends(tmp_path: Path):
         (b'signal_score,b\n"1\n",2\n3,4,5\n', r"a.csv:4: 3 fields, expected 2"),
         (b"signal_score,signal_score\n", "column 'signal_score' appears 2 times"),
         (b"signal_score\n0.5\nhigh\n", "a.csv:3: signal_score is 'high', expected a number"),
+        (b"signal_score\n0.5\n-inf\n", "a.csv:3: signal_score is '-inf', expected a finite number"),
         (b"\xff\xfes\x00c\x00\n", "no column 'signal_score'|not CSV"),
         (b"signal_score\n" + b"9" * 200_000, "a.csv:2: not CSV"),
     ],
@@ -106,10 +107,10 @@ def test_absent_file_and_folder_are_refused(tmp_path: Path):
 
 def test_unscored_is_empty_nan_or_the_old_sentinel(tmp_path: Path):
     path = tmp_path / "a.csv"
-    path.write_text('signal_score\n0.5\n""\nnan\n-999999.9\n-999999\n-3.5\ninf\n')
+    path.write_text('signal_score\n0.5\n""\nnan\n-999999.9\n-999999\n-3.5\n')
     values, counts = table.scores(path)
-    np.testing.assert_array_equal(values, [0.5, np.nan, np.nan, np.nan, np.nan, -3.5, np.inf])
-    assert (counts.rows, counts.scored, counts.unscored) == (7, 3, 4)
+    np.testing.assert_array_equal(values, [0.5, np.nan, np.nan, np.nan, np.nan, -3.5])
+    assert (counts.rows, counts.scored, counts.unscored) == (6, 2, 4)
 
 
 @given(st.floats(width=32, allow_nan=False), st.floats(allow_nan=False), st.integers(0, 2**64 - 1))

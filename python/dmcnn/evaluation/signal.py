@@ -200,9 +200,9 @@ def _histograms(kinds: Kinds) -> dict[str, Figure]:
     """Return the histograms of the scores, of logits too if the scores lie in 0..1."""
     scores = {kind: events.score for kind, events in kinds.items()}
     weight = None if kinds["signal"].weight is None else {kind: one.weight for kind, one in kinds.items()}
-    drawings = {"scores": figures.scores(scores, weights=weight)}
+    drawings = {"scores": figures.score_histogram(scores, weights=weight)}
     if all(values.min() >= 0 and values.max() <= 1 for values in scores.values()):
-        drawings["scores_logit"] = figures.scores(scores, logit=True, log=True, weights=weight)
+        drawings["scores_logit"] = figures.score_histogram(scores, logit=True, log=True, weights=weight)
     return drawings
 
 

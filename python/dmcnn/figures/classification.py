@@ -99,7 +99,7 @@ def efficiency(
     return figure
 
 
-def scores(
+def score_histogram(
     samples: Mapping[str, ArrayLike],
     bins: int = 40,
     logit: bool = False,
