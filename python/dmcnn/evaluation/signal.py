@@ -119,9 +119,9 @@ def read_labelled(
         parts.append(None if weight is None else weight[scored])
         files.append({"file": path, "kind": "labelled", "rows": counts.rows, "unscored": counts.unscored})
     if signal_label not in labels:
-        found = sorted(set(labels))
-        close = nearest(signal_label, found)
-        raise InputError(f"no event is labelled {signal_label!r}; found {', '.join(found)}{close}")
+        names = sorted(set(labels))
+        close = nearest(signal_label, names)
+        raise InputError(f"no event is labelled {signal_label!r}; found {', '.join(names)}{close}")
     score, weight = np.concatenate(scores), weights.join(parts)
     is_signal = np.array(labels) == signal_label
     return {

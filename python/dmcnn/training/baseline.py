@@ -104,12 +104,12 @@ def measure(train: SparseImages, test: SparseImages, signal: int, seed: int = 1)
 def report(train: SparseImages, test: SparseImages, signal: int) -> Baseline | None:
     """Return the baseline and log it, or log what is missing."""
     try:
-        found = measure(train, test, signal)
+        baseline = measure(train, test, signal)
     except InputError as error:
         log.info("no baseline without a network: %s", error)
         return None
-    log.info("%s", found.line() if found else "no baseline without a network: too few events of a class")
-    return found
+    log.info("%s", baseline.line() if baseline else "no baseline without a network: too few events of a class")
+    return baseline
 
 
 def _models(seed: int) -> dict[str, Any]:
