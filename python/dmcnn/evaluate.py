@@ -62,14 +62,10 @@ def _judge(settings: EvaluateSettings) -> EvaluationResult:
     paths = [path for seeds in networks.values() for sample in seeds for path in sample]
     columns = table.read(paths[0]).columns
     if estimated_targets(columns):
-        if rule is not None:
-            raise InputError(
-                "event_weight goes with scores of classes; tables of regression are not weighted"
-            )
         files = settings.weights
         weights = None if files is None else naming.weights(files, networks, settings.names)
         reach, bins = settings.fit_range, settings.profile_bins
-        return comparison.judge(networks, weights, level=level, reach=reach, bins=bins)
+        return comparison.judge(networks, weights, level=level, reach=reach, bins=bins, event_weight=rule)
     if settings.names is not None or settings.weights is not None or isinstance(settings.scores, dict):
         raise InputError(
             f"{paths[0]}: no column sigma_<target>; names, weights and {{network: …}} need tables of regression"

@@ -194,10 +194,36 @@ def test_estimates_beyond_float64_are_one_line(
     assert "of t0 is" in line
 
 
-def test_regression_takes_no_weights_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    table = regression_table(tmp_path / "t.csv", 1)
-    assert evaluate.main([f"scores={table}", "event_weight=nll", f"output_dir={tmp_path}"]) == 2
-    assert "tables of regression are not weighted" in capsys.readouterr().err
+@pytest.mark.slow
+def test_weights_of_regression(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Events of weight 2 count as two, those of weight 0 not at all, and equal weights change nothing."""
+    weights = RANDOM.integers(0, 3, 300)
+    table = regression_table(tmp_path / "t.csv", 2, 300, w=weights, five=[5] * 300, minus=[-1] * 300)
+    plain, equal, found = (
+        run(tmp_path, scores=table, **keys)["networks"]["t.csv"]
+        for keys in ({}, {"event_weight": "five"}, {"event_weight": "w"})
+    )
+    assert equal == plain
+    lines = table.read_text().split()
+    repeated = [line for line, weight in zip(lines[1:], weights, strict=True) for _ in range(weight)]
+    (tmp_path / "r.csv").write_text("\n".join([lines[0], *repeated]) + "\n")
+    expected = run(tmp_path, scores=tmp_path / "r.csv")["networks"]["r.csv"]
+    for target in ("t0", "t1", "all"):
+        for quantity, value in expected["mean"][target].items():
+            if value["value"] is not None:
+                same = {"rms": 0.01, "pull_rms": 0.01, "half_width": 0.02}.get(quantity, 1e-9)
+                same = 0.1 if quantity.startswith(("fit", "pull_width", "pull_mean")) else same
+                assert found["mean"][target][quantity]["value"] == pytest.approx(
+                    value["value"], same, abs=same
+                )
+    assert found["mean"]["t0"]["bias"]["error"] > expected["mean"]["t0"]["bias"]["error"]
+    assert found["effective_events"] == pytest.approx(weights.sum() ** 2 / (weights**2).sum())
+    np.testing.assert_allclose(found["calibration"]["t0"], expected["calibration"]["t0"], rtol=1e-12)
+    np.testing.assert_allclose(
+        found["correlation"]["observed"], expected["correlation"]["observed"], rtol=1e-9
+    )
+    assert evaluate.main([f"scores={table}", "event_weight=minus", f"output_dir={tmp_path}"]) == 2
+    assert f"{table}:2: event weight -1, expected at least 0" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -42,17 +42,19 @@ class ClassScores:
         weight = None if self.weight is None else self.weight**power
         return metrics.confusion(self.label, self.scores.argmax(axis=1), len(self.classes), weight)
 
+    def of_class(self, i: int) -> tuple[Events, Events]:
+        """Return the scores of class ``i`` of its own events, and of those of all other classes."""
+        rows = self.label == i
+        own, rest = (
+            Events(self.scores[at, i], None if self.weight is None else self.weight[at])
+            for at in (rows, ~rows)
+        )
+        return own, rest
+
     def against_the_rest(self) -> dict[str, tuple[Events, Events]]:
         """Return the scores of every class for its events and for those of all others, where both exist."""
-        pairs = {}
-        for i, name in enumerate(self.classes):
-            here = self.label == i
-            if 0 < here.sum() < len(here):
-                pairs[name] = tuple(
-                    Events(self.scores[rows, i], None if self.weight is None else self.weight[rows])
-                    for rows in (here, ~here)
-                )
-        return pairs  # type: ignore[return-value]
+        pairs = {name: self.of_class(i) for i, name in enumerate(self.classes)}
+        return {name: (s, b) for name, (s, b) in pairs.items() if len(s.score) and len(b.score)}
 
 
 def judge(paths: Sequence[str], *, level: float, event_weight: Rule = None) -> EvaluationResult:
@@ -70,7 +72,7 @@ def judge(paths: Sequence[str], *, level: float, event_weight: Rule = None) -> E
     """
     events = read(paths, event_weight)
     names, matrix = events.classes, events.matrix()
-    kinds = {name: Events(s, w) for name, s, w in _by_class(events)}
+    kinds = {name: events.of_class(i)[0] for i, name in enumerate(names)}
     numbers: dict[str, Any] = {
         "events": len(events.label),
         "confidence": level,
@@ -113,13 +115,6 @@ def _counts(matrix: metrics.Matrix, squares: metrics.Matrix | None, names: Seque
     sums = [dict(zip(names, matrix.sum(axis=axis).tolist(), strict=True)) for axis in (1, 0)]
     scatter = None if squares is None else dict(zip(names, squares.sum(axis=0).tolist(), strict=True))
     return class_counts.distribution(*sums, squares=scatter)
-
-
-def _by_class(events: ClassScores) -> list[tuple[str, NDArray[np.float64], NDArray[np.float64] | None]]:
-    """Return name, scores and weights of the events of every class."""
-    rows = [(name, events.label == i, i) for i, name in enumerate(events.classes)]
-    weight = events.weight
-    return [(name, events.scores[at, i], None if weight is None else weight[at]) for name, at, i in rows]
 
 
 def read(paths: Sequence[str], event_weight: Rule = None) -> ClassScores:

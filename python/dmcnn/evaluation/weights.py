@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError, nearest
+from dmcnn.metrics.distributions import effective
 from dmcnn.tables.table import Table
 
 Floats = NDArray[np.float64]
@@ -72,20 +73,22 @@ def check_patterns(rule: Rule, paths: Sequence[str]) -> None:
 
 
 def join(parts: Sequence[Floats | None]) -> Floats | None:
-    """Concatenate weights of several tables; None without weights."""
-    return None if any(part is None for part in parts) else np.concatenate([np.zeros(0), *parts])  # type: ignore[list-item]
+    """Concatenate the weights of several tables; None without weights."""
+    weighted = [part for part in parts if part is not None]
+    return np.concatenate(weighted) if weighted else None
 
 
 def numbers(rule: Rule, kinds: Mapping[str, Events]) -> dict[str, Any]:
     """Return rule, sum of weights and effective number of events of every kind for JSON; nothing without weights."""
     if rule is None:
         return {}
-    sums = {kind: float(np.sum(events.weight)) for kind, events in kinds.items()}
-    squares = {kind: float(np.sum(np.square(events.weight))) for kind, events in kinds.items()}  # type: ignore[arg-type]
+    weights = {kind: events.weight for kind, events in kinds.items() if events.weight is not None}
     return {
         "event_weight": rule if isinstance(rule, str) else dict(rule),
-        "sum_of_weights": sums,
-        "effective_events": {kind: sums[kind] ** 2 / (squares[kind] or 1.0) for kind in kinds},
+        "sum_of_weights": {kind: float(weight.sum()) for kind, weight in weights.items()},
+        "effective_events": {
+            kind: effective(len(weight), weight) if weight.any() else 0.0 for kind, weight in weights.items()
+        },
     }
 
 

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from dmcnn._common.errors import InputError, nearest
-from dmcnn.metrics.intervals import Interval, wilson
+from dmcnn.metrics.intervals import Interval, weighted_share
 
 Floats = NDArray[np.float64]
 
@@ -187,7 +187,9 @@ def quantile(share: ArrayLike, k: int) -> Floats:
     return np.asarray(2 * special.gammaincinv(k / 2, shares))
 
 
-def coverage(distance2: ArrayLike, radii: ArrayLike = RADII, level: float = 0.95) -> Interval:
+def coverage(
+    distance2: ArrayLike, radii: ArrayLike = RADII, level: float = 0.95, weights: Floats | None = None
+) -> Interval:
     """Return the (r,) shares of events inside the ellipsoids of ``radii`` [sigma], with Wilson's intervals.
 
     The expected share is ``content(radius**2, k)``: for k = 1 68.3 and 95.4 %, for k = 2 (1 - exp(-r^2 / 2)) 39.3 and
@@ -197,11 +199,14 @@ def coverage(distance2: ArrayLike, radii: ArrayLike = RADII, level: float = 0.95
         distance2: (n,) chi2; NaN is left out.
         radii: (r,) Mahalanobis distances.
         level: confidence level of the intervals.
+        weights: (n,) weights of the events.
     """
-    return _share_below(distance2, np.square(np.asarray(radii, np.float64)), level)
+    return _share_below(distance2, np.square(np.asarray(radii, np.float64)), level, weights)
 
 
-def calibration(distance2: ArrayLike, k: int, confidence: ArrayLike, level: float = 0.95) -> Interval:
+def calibration(
+    distance2: ArrayLike, k: int, confidence: ArrayLike, level: float = 0.95, weights: Floats | None = None
+) -> Interval:
     """Return the (p,) shares of events inside the ellipsoids of the expected contents ``confidence``.
 
     A calibrated network has equal observed and expected shares: V. Kuleshov, N. Fenner, S. Ermon, arXiv:1807.00263.
@@ -211,12 +216,18 @@ def calibration(distance2: ArrayLike, k: int, confidence: ArrayLike, level: floa
         k: degrees of freedom.
         confidence: (p,) expected contents, 0 to 1.
         level: confidence level of Wilson's intervals.
+        weights: (n,) weights of the events.
     """
-    return _share_below(content(distance2, k), confidence, level)
+    return _share_below(content(distance2, k), confidence, level, weights)
 
 
-def _share_below(values: ArrayLike, limits: ArrayLike, level: float) -> Interval:
+def _share_below(
+    values: ArrayLike, limits: ArrayLike, level: float, weights: Floats | None = None
+) -> Interval:
     """Return the shares of values up to each limit, with Wilson's intervals; NaN is left out."""
-    ordered = np.sort(np.asarray(values, np.float64).ravel())
-    ordered = ordered[~np.isnan(ordered)]
-    return wilson(np.searchsorted(ordered, limits, side="right"), len(ordered), level)
+    numbers = np.asarray(values, np.float64).ravel()
+    weight = np.ones(len(numbers)) if weights is None else weights
+    order = np.argsort(numbers)[: int((~np.isnan(numbers)).sum())]  # NaN is sorted to the end
+    place = np.searchsorted(numbers[order], limits, side="right")
+    below, squares = (np.append(0.0, np.cumsum(weight[order] ** power)) for power in (1, 2))
+    return weighted_share(below[place], squares[place], below[-1], squares[-1], level)

@@ -108,7 +108,9 @@ def report(train: SparseImages, test: SparseImages, signal: int) -> Baseline | N
     except InputError as error:
         log.info("no baseline without a network: %s", error)
         return None
-    log.info("%s", baseline.line() if baseline else "no baseline without a network: too few events of a class")
+    log.info(
+        "%s", baseline.line() if baseline else "no baseline without a network: too few events of a class"
+    )
     return baseline
 
 
