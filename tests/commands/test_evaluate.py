@@ -200,14 +200,14 @@ def test_weights_of_regression(tmp_path: Path, capsys: pytest.CaptureFixture[str
     weights = RANDOM.integers(0, 3, 300)
     table = regression_table(tmp_path / "t.csv", 2, 300, w=weights, five=[5] * 300, minus=[-1] * 300)
     plain, equal, found = (
-        run(tmp_path, scores=table, **keys)["networks"]["t.csv"]
+        run(tmp_path, scores=table, **keys)["networks"]["t"]
         for keys in ({}, {"event_weight": "five"}, {"event_weight": "w"})
     )
     assert equal == plain
     lines = table.read_text().split()
     repeated = [line for line, weight in zip(lines[1:], weights, strict=True) for _ in range(weight)]
     (tmp_path / "r.csv").write_text("\n".join([lines[0], *repeated]) + "\n")
-    expected = run(tmp_path, scores=tmp_path / "r.csv")["networks"]["r.csv"]
+    expected = run(tmp_path, scores=tmp_path / "r.csv")["networks"]["r"]
     for target in ("t0", "t1", "all"):
         for quantity, value in expected["mean"][target].items():
             if value["value"] is not None:
