@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -38,7 +39,11 @@ def roc(
     figure, axes = single("Background efficiency", "Signal efficiency")
     lowest = 0.5  # an axis must have a width
     for nth, (name, (signal, background)) in enumerate(samples.items()):
-        given = {"signal": signal, "background": background, "weights": (weights or {}).get(name)}
+        given: dict[str, Any] = {
+            "signal": signal,
+            "background": background,
+            "weights": (weights or {}).get(name),
+        }
         curve, area = classification.roc(**given), classification.auc_interval(**given, level=level)
         label = f"{name}: {area.value:.4f} [{area.low:.4f}, {area.high:.4f}]"
         lowest = min(lowest, curve.background[curve.background > 0].min())

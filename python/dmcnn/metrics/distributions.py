@@ -87,11 +87,12 @@ def effective(count: int, weights: Floats | None) -> float:
 
 def quantiles(values: Floats, shares: ArrayLike, weights: Floats | None = None) -> Floats:
     """Return the quantiles of (n,) values for ``shares`` of their weight, interpolated between the values."""
+    at = np.asarray(shares, np.float64)
     if weights is None:
-        return np.asarray(np.quantile(values, shares))
+        return np.asarray(np.quantile(values, at))
     order = np.argsort(values)
     middle = np.cumsum(weights[order]) - weights[order] / 2
-    return np.asarray(np.interp(shares, middle / weights.sum(), values[order]))
+    return np.asarray(np.interp(at, middle / weights.sum(), values[order]))
 
 
 def _moments(values: Floats, weights: Floats | None) -> tuple[float, float, float]:
