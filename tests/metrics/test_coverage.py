@@ -70,4 +70,4 @@ def test_every_point_of_the_roc_curve_lies_in_the_band(m: int, n: int) -> None:
         above = high.signal[np.searchsorted(high.background, at, side="right") - 1]
         inside += (below <= true) & (true <= above)
     assert inside.min() / experiments >= 0.95 - 2.5 * np.sqrt(0.95 * 0.05 / experiments)
-    assert inside.mean() / experiments < 0.998  # a band that is not idle
+    assert inside.min() / experiments < 0.999  # a band that is not idle

@@ -97,7 +97,9 @@ def judge(paths: Sequence[str], *, level: float, event_weight: Rule = None) -> E
     samples = {name: (s.score, b.score) for name, (s, b) in pairs.items()}
     pair = None if events.weight is None else {name: (s.weight, b.weight) for name, (s, b) in pairs.items()}
     areas = {
-        name: metrics.auc_interval(signal=s, background=b, level=level, weights=pair and pair[name])
+        name: metrics.auc_interval(
+            signal=s, background=b, level=level, weights=None if pair is None else pair[name]
+        )
         for name, (s, b) in samples.items()
     }
     numbers["auc_one_against_the_rest"] = {name: interval_numbers(area) for name, area in areas.items()}
@@ -112,9 +114,9 @@ def judge(paths: Sequence[str], *, level: float, event_weight: Rule = None) -> E
 
 def _counts(matrix: metrics.Matrix, squares: metrics.Matrix | None, names: Sequence[str]) -> Figure:
     """Draw the number of events of each class, true beside predicted."""
-    sums = [dict(zip(names, matrix.sum(axis=axis).tolist(), strict=True)) for axis in (1, 0)]
+    true, predicted = (dict(zip(names, matrix.sum(axis=axis).tolist(), strict=True)) for axis in (1, 0))
     scatter = None if squares is None else dict(zip(names, squares.sum(axis=0).tolist(), strict=True))
-    return class_counts.distribution(*sums, squares=scatter)
+    return class_counts.distribution(true, predicted, squares=scatter)
 
 
 def read(paths: Sequence[str], event_weight: Rule = None) -> ClassScores:

@@ -87,15 +87,15 @@ def roc_band(
 ) -> tuple[Roc, Roc]:
     """Return the lower and the upper border of a band of the ROC curve, which covers every true point at ``level``.
 
-    At each cut the true point lies in the rectangle of Wilson's intervals of both efficiencies, each at the square
-    root of ``level``, for the classes are independent; the band is the union of these rectangles (joint confidence
-    rectangles: M. Pepe, The Statistical Evaluation of Medical Tests, 2003, 5.2.4).
+    It is the union over all cuts of the rectangles of Wilson's intervals of both efficiencies (confidence rectangles:
+    M. Pepe, The Statistical Evaluation of Medical Tests, 2003, 5.2.4). Across the curve, the half width of a rectangle
+    is at least that of the interval of a point, since the classes are independent.
 
     Arguments and errors are those of ``roc``, and the confidence ``level``.
     """
     s, b = samples("roc_band", unnamed, locals())
     cut = np.append(np.inf, _cuts(s, b))
-    y, x = (_share_passing(one, cut, level**0.5) for one in (s, b))
+    y, x = (_share_passing(one, cut, level) for one in (s, b))
     low = Roc(cut, np.maximum.accumulate(y.low), np.maximum.accumulate(x.high))
     high = Roc(cut, np.maximum.accumulate(y.high), np.maximum.accumulate(x.low))
     return low, high

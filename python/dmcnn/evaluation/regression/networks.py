@@ -123,10 +123,11 @@ def profile_all(networks: Networks, bins: int) -> Profiles:
         edges = distributions.quantile_edges(q.finite(np.concatenate(list(values.values()))), bins)
         profiles[variable] = {
             name: [
-                tuple(distributions.profile(x, one, edges, events[name].weight) for one in (residual, pull))
+                (distributions.profile(x, residual, edges, w), distributions.profile(x, pull, edges, w))
                 for residual, pull in zip(events[name].residual.T, events[name].pull.T, strict=True)
             ]
             for name, x in values.items()
+            for w in [events[name].weight]
         }
     return profiles
 
