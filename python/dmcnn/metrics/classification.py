@@ -88,8 +88,8 @@ def roc_band(
     """Return the lower and the upper border of a band of the ROC curve, which covers every true point at ``level``.
 
     It is the union over all cuts of the rectangles of Wilson's intervals of both efficiencies (confidence rectangles:
-    M. Pepe, The Statistical Evaluation of Medical Tests, 2003, 5.2.4). Across the curve, the half width of a rectangle
-    is at least that of the interval of a point, since the classes are independent.
+    M. Pepe, The Statistical Evaluation of Medical Tests, 2003, 5.2.4). Across the curve, the half width of a
+    rectangle is at least that of the interval of a point, since the classes are independent.
 
     Arguments and errors are those of ``roc``, and the confidence ``level``.
     """
