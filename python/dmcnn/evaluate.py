@@ -26,6 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def evaluate(settings: EvaluateSettings) -> None:
     """Write numbers as JSON and figures as PNG and PDF, for regression also tables as CSV."""
+    from tqdm import tqdm
+
     from dmcnn.figures.save import save_figure
     from dmcnn.tables import table
 
@@ -37,8 +39,7 @@ def evaluate(settings: EvaluateSettings) -> None:
     settings.save(stem)
     for ending, rows in result.tables.items():
         table.write(stem.with_name(f"{stem.name}_{ending}.csv"), rows)
-    log.info("writing %d figures", len(result.figures))
-    for ending, figure in result.figures.items():
+    for ending, figure in tqdm(result.figures.items(), desc="figures", unit="figure", disable=None):
         save_figure(figure, stem.with_name(f"{stem.name}_{ending}"))
     for line in result.lines:
         log.info("%s", line)

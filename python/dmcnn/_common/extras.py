@@ -28,8 +28,9 @@ def need(module: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name != library:
             raise
+        source = f"'dmcnn[{EXTRAS[library]}]'" if library in EXTRAS else library
         raise InputError(
-            f"{NAMES.get(library, library)} is not installed; it comes with: pip install 'dmcnn[{EXTRAS[library]}]'"
+            f"{NAMES.get(library, library)} is not installed; it comes with: pip install {source}"
         ) from None
 
 

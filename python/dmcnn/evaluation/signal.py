@@ -99,7 +99,8 @@ def read_labelled(
     """Read the scored events of tables that hold both kinds, which the label column distinguishes.
 
     Raises:
-        InputError: a scored event without label, or no event with ``signal_label``.
+        InputError: a scored event without label, no event with ``signal_label``, or one with that label in another
+            spelling, which would count as background.
     """
     weights.check_patterns(event_weight, paths)
     scores: list[NDArray[np.float64]] = []
@@ -114,6 +115,9 @@ def read_labelled(
         blank = [row for row in scored.tolist() if not words[row]]
         if blank:
             raise InputError(f"{rows.place(blank[0])}: a scored event without label, expected its class")
+        for row in scored.tolist():
+            if words[row] != signal_label and table.is_spelling(words[row], signal_label):
+                raise InputError(f"{rows.place(row)}: label {words[row]!r} (did you mean {signal_label!r}?)")
         labels += [words[row] for row in scored.tolist()]
         scores.append(values[scored])
         parts.append(None if weight is None else weight[scored])
@@ -151,8 +155,8 @@ def _cut_lines(kinds: Kinds, cut: float) -> list[str]:
     if both.min() >= 0 and both.max() <= 1:
         return []
     return [
-        f"scores from {both.min():.4g} to {both.max():.4g} are not in 0..1: for logits, cut = {cut:g} is a score of "
-        f"{1 / (1 + np.exp(-cut)):.3g}, and a cut at the score 0.5 is cut = 0"
+        f"warning: scores from {both.min():.4g} to {both.max():.4g} are not between 0 and 1 (logits?); "
+        f"the cut is at {cut:g}" + ", give cut=0 for logits" * (cut != 0)
     ]
 
 
@@ -160,7 +164,8 @@ def _numbers(kinds: Kinds, cut: float, level: float) -> dict[str, Any]:
     """Return the numbers of the evaluation that need weights of at least 0."""
     given = _arrays(kinds)
     both = np.concatenate([events.score for events in kinds.values()])
-    cuts = np.linspace(min(0.0, both.min()), max(1.0, both.max()), 101)
+    is_share = both.min() >= 0 and both.max() <= 1
+    cuts = np.linspace(*((0.0, 1.0) if is_share else (both.min(), both.max())), 101)
     area = metrics.auc_interval(**given, level=level)
 
     def passing(kind: str, at: Sequence[float] | NDArray[np.float64]) -> metrics.Interval:

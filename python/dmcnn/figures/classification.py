@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from dmcnn.figures.style import LARGE_LABELS, PALETTE, decorate, histogram, number, own_legend, single, stroke
+from dmcnn.figures.text import Figure
 from dmcnn.metrics import classification
 from dmcnn.metrics.classification import Roc
 

@@ -114,7 +114,8 @@ def mean(values: Floats, weights: Floats | None = None) -> Estimate:
         centre, _, n = _moments(values, weights)
         squares = float((weights**2 * (values - centre) ** 2).sum() / weights.sum() ** 2)
         return Estimate(centre, float(np.sqrt(squares * n / (n - 1)))) if n == n else NO_ESTIMATE
-    return Estimate(float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))))
+    with np.errstate(over="ignore"):  # squares of the chi2 of a diverged network
+        return Estimate(float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))))
 
 
 def deviation(values: Floats, weights: Floats | None = None) -> Estimate:
@@ -268,6 +269,11 @@ def profile(x: Floats, values: Floats, edges: Floats, weights: Floats | None = N
 
 
 def format_estimate(value: float, error: float) -> str:
-    """Return ``value ± error`` with two digits of the error; three decimals if the error is zero or not finite."""
+    """Return ``value ± error`` with two digits of the error; three decimals if the error is zero or not finite.
+
+    Numbers of more than ten digits have an exponent.
+    """
+    if max(abs(value), abs(error)) >= 1e10:
+        return f"{value:.3g} ± {error:.2g}"
     digits = int(np.clip(1 - np.floor(np.log10(error)), 0, 9)) if 0 < error < np.inf else 3
     return f"{value:.{digits}f} ± {error:.{digits}f}"

@@ -98,6 +98,19 @@ def read(path: str | Path, needed: Iterable[str] = ()) -> Table:
     return table
 
 
+def is_spelling(word: str, of: str) -> bool:
+    """Return whether ``word`` is the label ``of`` in any spelling: case, spaces, ``_`` or ``-``, ``1.0`` for 1."""
+    try:
+        return float(word) == float(of)
+    except ValueError:
+        return _plain(word) == _plain(of)
+
+
+def _plain(word: str) -> str:
+    """Return a label in lower case with one space between its words."""
+    return " ".join(word.casefold().replace("_", " ").replace("-", " ").split())
+
+
 def write(path: str | Path, table: Table) -> None:
     """Write ``table`` as CSV to ``path``, whole or not at all; lines end with a newline alone."""
     with (

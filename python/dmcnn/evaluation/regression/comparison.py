@@ -24,8 +24,8 @@ from dmcnn.evaluation.weights import Rule
 from dmcnn.figures import calibration, regression
 from dmcnn.figures.style import label
 
-MAX_PROFILED = 6
-"""Largest number of targets that are all drawn against the truth of each."""
+MANY = 6
+"""Number of targets beyond which each is drawn against its own truth alone: the panels of all grow as its square."""
 
 LIKELIHOODS = {"nll": "NLL [nats per event]", "nll_unscaled": "NLL in target units [nats per event]"}
 
@@ -59,9 +59,19 @@ def judge(
     return EvaluationResult(
         report.numbers(networks, profiles, level, reach),
         {**_figures(networks, profiles, likelihood, level, reach), **sparsity.draw(deployed)},
-        report.lines(networks, likelihood),
+        [*report.lines(networks, likelihood), *_left_out(networks)],
         {"targets": report.table(networks)} | ({"weights": sparsity.table(deployed)} if deployed else {}),
     )
+
+
+def _left_out(networks: Networks) -> list[str]:
+    """Return a log line if not every target is drawn against every other."""
+    count = len(target_names(networks))
+    if count <= MANY:
+        return []
+    return [
+        f"{count} targets: each is drawn against its own truth alone; the JSON has it against that of all"
+    ]
 
 
 def _figures(
@@ -85,16 +95,15 @@ def _figures(
         "correlation": calibration.correlations(matrices, targets),
         "comparison": _comparison(networks, likelihood),
     }
-    for nth, (name, (variable, by_network)) in enumerate(
+    for number, (name, (variable, by_network)) in enumerate(
         zip([*targets, SIZE], profiles.items(), strict=False)
     ):
-        # Of many targets each is drawn against its own truth alone: figures would grow as the square of the number.
-        rows = range(len(targets)) if len(targets) <= MAX_PROFILED or name == SIZE else [nth]
+        own = [number] if len(targets) > MANY and name != SIZE else range(len(targets))
         figures[f"profile_{sparsity.file_name(name)}"] = regression.profiles(
-            {network: [pairs[j] for j in rows] for network, pairs in by_network.items()},
+            {network: [pairs[j] for j in own] for network, pairs in by_network.items()},
             variable,
-            [targets[j] for j in rows],
-            [units[j] for j in rows],
+            [targets[j] for j in own],
+            [units[j] for j in own],
         )
     if sum(len(network.zeros) for network in networks.values()) > 1:
         figures["front"] = front(networks, likelihood)
