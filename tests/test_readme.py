@@ -64,9 +64,8 @@ def test_every_block_is_known() -> None:
 @pytest.mark.slow
 def test_the_sample_blocks(folder: Path) -> None:
     printed = run(block(INSTALL), folder)
-    assert re.search(
-        r"test: 6 events: accuracy 0\.\d+, loss .*AUC 0\.\d+ .*pixel count alone: AUC 0\.\d+", printed
-    )
+    assert re.search(r"test: 6 events: accuracy 0\.\d+, loss .*AUC 0\.\d+ ", printed)
+    assert "baseline without a network" in printed
     run(block("python -m dmcnn.infer cfg"), folder)
     outputs = {path.name for path in (folder / "outputs").iterdir()}
     assert "dark-trident-test-6-1-2_DM-CNN_scores_dark_trident.csv" in outputs

@@ -191,6 +191,7 @@ def _tables(rows: Sequence[dict[str, Any]], stem: Path, note: str) -> None:
     from dmcnn.attribution.quality.table import columns
     from dmcnn.figures import attribution_quality
     from dmcnn.figures.save import save_figure
+    from dmcnn.metrics.intervals import MIN_EVENTS
     from dmcnn.tables import parquet, table
 
     summary_rows = summary(rows)
@@ -200,6 +201,9 @@ def _tables(rows: Sequence[dict[str, Any]], stem: Path, note: str) -> None:
             parquet.write(stem.with_name(f"{stem.name}_{name}.parquet"), columns(content))
     save_figure(attribution_quality.measures(summary_rows), stem.with_name(f"{stem.name}_quality"), note=note)
     log.info("%s_quality.csv, %s_quality_summary.csv", stem, stem.name)
+    events = max((row["n"] for row in summary_rows), default=0)
+    if events < MIN_EVENTS:
+        log.info("no intervals in the summary: %d events, at least %d are needed", events, MIN_EVENTS)
 
 
 def _agreement(reports: Sequence[EventReport], methods: Sequence[Method], stem: Path, note: str) -> None:

@@ -76,9 +76,11 @@ def _judge(settings: EvaluateSettings) -> EvaluationResult:
     from dmcnn.tables import table
 
     level, name, column = settings.confidence, settings.name or "score", settings.score_column
+    rule = settings.event_weight
     if settings.scores is None:
         kinds = {"signal": expand(settings.signal or []), "background": expand(settings.background or [])}
-        return signal.judge(*signal.read_separate(kinds, column), cut=settings.cut, level=level, name=name)
+        scores = signal.read_separate(kinds, column, rule)
+        return signal.judge(*scores, cut=settings.cut, level=level, name=name, event_weight=rule)
     networks = naming.networks(settings.scores, settings.names)
     paths = [path for seeds in networks.values() for sample in seeds for path in sample]
     columns = table.read(paths[0]).columns
@@ -86,15 +88,15 @@ def _judge(settings: EvaluateSettings) -> EvaluationResult:
         files = settings.weights
         weights = None if files is None else naming.weights(files, networks, settings.names)
         reach, bins = settings.fit_range, settings.profile_bins
-        return comparison.judge(networks, weights, level=level, reach=reach, bins=bins)
+        return comparison.judge(networks, weights, level=level, reach=reach, bins=bins, event_weight=rule)
     if settings.names is not None or settings.weights is not None or isinstance(settings.scores, dict):
         raise InputError(
             f"{paths[0]}: no column sigma_<target>; names, weights and {{network: …}} need tables of regression"
         )
     if "predicted" in columns and column not in columns:
-        return classes.judge(paths, level=level)
-    scores = signal.read_labelled(paths, column, settings.signal_label)
-    return signal.judge(*scores, cut=settings.cut, level=level, name=name)
+        return classes.judge(paths, level=level, event_weight=rule)
+    scores = signal.read_labelled(paths, column, settings.signal_label, rule)
+    return signal.judge(*scores, cut=settings.cut, level=level, name=name, event_weight=rule)
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ def _fit(settings: TrainSettings, run: Run, progress: Progress, images: dict[str
             run.save_last(progress)
             log.info("%s: saved after step %d of %d", run.files.last, progress.step, run.total)
         raise KeyboardInterrupt
-    _report(run, progress, images["test"])
+    _report(run, progress, images)
 
 
 def _announce(run: Run, images: dict[str, SparseImages]) -> None:
@@ -151,13 +151,16 @@ def _announce(run: Run, images: dict[str, SparseImages]) -> None:
         log.info("evaluating every %d steps on %d of %d %s events%s", every, some, whole, part, reason)
 
 
-def _report(run: Run, progress: Progress, test: SparseImages) -> None:
-    """Log the result on all test events, and draw its figures and the training curves."""
+def _report(run: Run, progress: Progress, images: dict[str, SparseImages]) -> None:
+    """Log the result on all test events beside a baseline, and draw its figures and the training curves."""
     from dmcnn.figures import classification
     from dmcnn.figures.save import save_figure
     from dmcnn.formats import origin
+    from dmcnn.training import baseline
 
-    result = run.finish(progress, test)
+    card, test = run.card, images["test"]
+    of_sums = baseline.report(images["train"], test, card.classes.index(card.signal)) if card.signal else None
+    result = run.finish(progress, test, of_sums)
     first, *more = result.lines()
     log.info("\n".join([f"test: {first}", *more, *run.card.remarks]))
     note = origin.common_text(run.card.origin)

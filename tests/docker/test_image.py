@@ -27,7 +27,6 @@ TEST_PACKAGES = {
     "pytest",
     "scikit_build_core",
     "scikit_learn",
-    "scipy",
 }
 USER = "12345:12345"
 """One that no image knows, as ``docker run -u`` gives it."""

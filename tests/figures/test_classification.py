@@ -28,7 +28,7 @@ def test_roc_draws_the_curve_and_its_auc(log):
     np.testing.assert_array_equal(axes.lines[0].get_ydata(), expected.signal)
     area = metrics.auc_interval(signal=SIGNAL, background=BACKGROUND, level=0.9)
     assert words(axes)[0] == f"MPID: {area.value:.4f} [{area.low:.4f}, {area.high:.4f}]"
-    assert axes.get_legend().get_title().get_text() == "AUC with 90 % interval"
+    assert axes.get_legend().get_title().get_text() == "AUC with 90 % interval, band of each point"
     assert axes.get_xscale() == ("log" if log else "linear")
     assert axes.get_xlim()[0] == (1 / 500 if log else 0)
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("Background efficiency", "Signal efficiency")

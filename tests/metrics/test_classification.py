@@ -98,7 +98,7 @@ def test_delong_variance_by_its_definition(signal, background):
     assert variance == pytest.approx(s10 / m + s01 / n, abs=1e-14)
 
 
-def test_delong_interval_covers_the_true_auc():
+def test_auc_interval_covers_the_true_auc():
     rng, shift = np.random.default_rng(7), 1.2
     true = NormalDist().cdf(shift / np.sqrt(2))  # AUC of two unit Gaussians
     covered = 0
@@ -110,16 +110,96 @@ def test_delong_interval_covers_the_true_auc():
     assert 0.87 < covered / 600 < 0.93  # 2.5 binomial standard deviations
 
 
-def test_delong_interval_is_clipped_and_widens_with_the_level():
+def test_auc_interval_is_clipped_and_widens_with_the_level():
     signal, background = [0.9, 0.8, 0.2], [0.1, 0.3]
     narrow, wide = (
         classification.auc_interval(signal=signal, background=background, level=level)
         for level in (0.5, 0.999)
     )
-    assert 0 < narrow.low < narrow.value < narrow.high
+    assert 0 < narrow.low < narrow.value < narrow.high < 1
     assert (wide.low < narrow.low, wide.high) == (True, 1.0)
-    perfect = classification.auc_interval(signal=[2, 3], background=[0, 1])
-    assert (perfect.low, perfect.high) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("n", "low", "high"), [(2, 0.0, 0.3), (8, 0.6, 0.85), (20, 0.85, 0.93), (2000, 0.998, 1)]
+)
+def test_separated_events_do_not_prove_an_auc_of_one(n: int, low: float, high: float):
+    scores = np.arange(2.0 * n)
+    for signal, background in ((scores[n:], scores[:n]), (scores[:n], scores[n:])):
+        found = classification.auc_interval(signal=signal, background=background)
+        far = found.low if found.value else 1 - found.high
+        near = found.high if found.value else 1 - found.low
+        assert low < far < high
+        assert near == 1
+    alone = classification.auc_interval(signal=[1.0], background=scores)
+    assert (alone.low, alone.high) == (0, 1)
+
+
+def test_the_interval_is_delong_s_in_large_samples():
+    random = np.random.default_rng(3)
+    signal, background = random.normal(1, 1, 40_000), random.normal(0, 2, 30_000)
+    found = classification.auc_interval(signal=signal, background=background)
+    half = 1.959964 * np.sqrt(classification.auc_variance(signal=signal, background=background))
+    assert found.high - found.low == pytest.approx(2 * half, rel=1e-3)
+
+
+def test_auc_with_weights_is_that_of_repeated_events_and_its_variance_is_the_influence_functions():
+    random = np.random.default_rng(5)
+    signal, background = random.integers(0, 6, 40) + 1.0, random.integers(0, 6, 30) * 1.0
+    weights = random.integers(0, 4, 40), random.integers(1, 4, 30)
+    repeated = {"signal": np.repeat(signal, weights[0]), "background": np.repeat(background, weights[1])}
+    samples = {"signal": signal, "background": background}
+    area = classification.auc(**samples, weights=weights)
+    assert area == pytest.approx(classification.auc(**repeated), abs=1e-14)
+    one, other = classification.roc(**samples, weights=weights), classification.roc(**repeated)
+    np.testing.assert_allclose([one.signal, one.background], [other.signal, other.background], atol=1e-14)
+    pairs = kernel(signal, background)
+    w, v = weights
+    influence = [
+        (a**2 * (pairs @ v / v.sum() - area) ** 2).sum() / a.sum() ** 2 * (n / (n - 1))
+        for a, pairs, v, n in (
+            (w, pairs, v, w.sum() ** 2 / (w**2).sum()),
+            (v, pairs.T, w, v.sum() ** 2 / (v**2).sum()),
+        )
+    ]
+    found = classification.auc_variance(**samples, weights=weights)
+    assert found == pytest.approx(sum(influence), rel=1e-12)
+    scaled = classification.auc_interval(**samples, weights=(0.01 * w, 7.0 * v))
+    plain = classification.auc_interval(**samples, weights=weights)
+    np.testing.assert_allclose([scaled.low, scaled.high], [plain.low, plain.high], rtol=1e-12)
+
+
+def test_weights_of_one_are_no_weights_and_labels_take_them_too():
+    random = np.random.default_rng(6)
+    signal, background = random.normal(1, 1, 77), random.normal(0, 1, 51)
+    given = {"signal": signal, "background": background}
+    ones = {**given, "weights": (np.ones(77), np.ones(51))}
+    by_label = {
+        "labels": np.repeat([1, 0], [77, 51]), "scores": np.concatenate([signal, background]), "weights": np.ones(128)
+    }  # fmt: skip
+    for name in ("auc", "auc_interval", "auc_variance", "roc", "roc_band"):
+        function = getattr(classification, name)
+        assert repr(function(**given)) == repr(function(**ones)) == repr(function(**by_label))
+
+
+@pytest.mark.parametrize("weight", [-1.0, np.nan, np.inf])
+def test_a_roc_curve_refuses_what_is_no_weight(weight: float):
+    with pytest.raises(InputError, match=r"1 of 2 weights of signal events are no weights .* histograms"):
+        classification.roc(signal=[1, 2], background=[0], weights=([1.0, weight], None))
+    with pytest.raises(InputError, match="all weights of background events are 0"):
+        classification.auc(signal=[1, 2], background=[0], weights=(None, [0.0]))
+    with pytest.raises(InputError, match="3 weights for 2 signal scores"):
+        classification.auc(signal=[1, 2], background=[0], weights=([1, 1, 1], None))
+
+
+def test_accuracies_with_weights():
+    matrix = classification.confusion([0, 1, 1, 1], [0, 1, 0, 1], 2, weights=[1, 2, 3, 4])
+    assert matrix.tolist() == [[1, 0], [3, 6]]
+    squares = classification.confusion([0, 1, 1, 1], [0, 1, 0, 1], 2, weights=[1, 4, 9, 16])
+    assert classification.accuracy(matrix, squares=squares).value == 0.7
+    wide, narrow = (classification.class_accuracy(matrix, squares=s) for s in (squares, None))
+    assert wide.value.tolist() == [1, 6 / 9]
+    assert wide.high[1] - wide.low[1] > narrow.high[1] - narrow.low[1]
 
 
 def test_wilson_solves_its_equation():

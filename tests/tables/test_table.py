@@ -86,6 +86,7 @@ def test_foreign_bytes_byte_order_mark_and_line_ends(tmp_path: Path):
         (b'signal_score,b\n"1\n",2\n3,4,5\n', r"a.csv:4: 3 fields, expected 2"),
         (b"signal_score,signal_score\n", "column 'signal_score' appears 2 times"),
         (b"signal_score\n0.5\nhigh\n", "a.csv:3: signal_score is 'high', expected a number"),
+        (b"signal_score\n0.5\n-inf\n", "a.csv:3: signal_score is '-inf', expected a finite number"),
         (b"\xff\xfes\x00c\x00\n", "no column 'signal_score'|not CSV"),
         (b"signal_score\n" + b"9" * 200_000, "a.csv:2: not CSV"),
     ],

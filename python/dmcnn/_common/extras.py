@@ -10,8 +10,11 @@ from dmcnn._common.errors import InputError
 
 EXTRAS = {"captum": "explain", "plotly": "explain", "pyarrow": "parquet", "optuna": "tune", "onnx": "export",
           "onnxruntime": "export",
-          "safetensors": "export", "pandas": "notebook", "scipy": "notebook"}  # fmt: skip
+          "safetensors": "export", "pandas": "notebook", "sklearn": "baseline"}  # fmt: skip
 """Library -> extra of dmcnn that installs it."""
+
+NAMES = {"sklearn": "scikit-learn"}
+"""Library -> its name, where it is imported by another."""
 
 
 def need(module: str) -> ModuleType:
@@ -27,7 +30,9 @@ def need(module: str) -> ModuleType:
         if error.name != library:
             raise
         source = f"'dmcnn[{EXTRAS[library]}]'" if library in EXTRAS else library
-        raise InputError(f"{library} is not installed; it comes with: pip install {source}") from None
+        raise InputError(
+            f"{NAMES.get(library, library)} is not installed; it comes with: pip install {source}"
+        ) from None
 
 
 def is_installed(library: str) -> bool:

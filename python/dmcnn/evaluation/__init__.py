@@ -9,7 +9,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from dmcnn.metrics.classification import Interval
+from dmcnn.metrics.intervals import Interval
 from dmcnn.tables.table import Table
 
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError, nearest
-from dmcnn.evaluation import EvaluationResult, file_lines, interval_numbers
+from dmcnn.evaluation import EvaluationResult, file_lines, interval_numbers, weights
+from dmcnn.evaluation.weights import Events, Rule
 from dmcnn.figures import class_counts
 from dmcnn.figures import classification as figures
 from dmcnn.metrics import classification as metrics
@@ -19,77 +21,115 @@ from dmcnn.tables import table
 
 @dataclass(frozen=True)
 class ClassScores:
-    """Events with scores and labels: class names, (n,) true class numbers, (n, classes) scores, and their files."""
+    """Events with scores and labels.
+
+    Attributes:
+        classes: names of the classes.
+        label: (n,) true class numbers.
+        scores: (n, classes) scores.
+        weight: (n,) weights; None = 1 each.
+        files: counts of the rows of each table.
+    """
 
     classes: list[str]
     label: NDArray[np.int64]
     scores: NDArray[np.float64]
+    weight: NDArray[np.float64] | None
     files: list[dict[str, Any]]
 
+    def matrix(self, power: int = 1) -> metrics.Matrix:
+        """Return the confusion matrix: events, or sums of their weights raised to ``power``."""
+        weight = None if self.weight is None else self.weight**power
+        return metrics.confusion(self.label, self.scores.argmax(axis=1), len(self.classes), weight)
 
-def judge(paths: Sequence[str], *, level: float) -> EvaluationResult:
+    def of_class(self, i: int) -> tuple[Events, Events]:
+        """Return the scores of class ``i`` of its own events, and of those of all other classes."""
+        rows = self.label == i
+        own, rest = (
+            Events(self.scores[at, i], None if self.weight is None else self.weight[at])
+            for at in (rows, ~rows)
+        )
+        return own, rest
+
+    def against_the_rest(self) -> dict[str, tuple[Events, Events]]:
+        """Return the scores of every class for its events and for those of all others, where both exist."""
+        pairs = {name: self.of_class(i) for i, name in enumerate(self.classes)}
+        return {name: (s, b) for name, (s, b) in pairs.items() if len(s.score) and len(b.score)}
+
+
+def judge(paths: Sequence[str], *, level: float, event_weight: Rule = None) -> EvaluationResult:
     """Evaluate the score tables of a network without a signal class.
+
+    Negative weights stay in the confusion matrix; accuracies, ROC curves and AUCs are then left out.
 
     Args:
         paths: score tables.
         level: confidence level of all intervals.
+        event_weight: weights of the events.
 
     Raises:
         InputError: tables of different classes, a scored event without a valid label, or no scored event.
     """
-    events = read(paths)
-    names, label = events.classes, events.label
-    prediction = events.scores.argmax(axis=1)
-    matrix = metrics.confusion(label, prediction, len(names))
-    right, share = metrics.accuracy(matrix, level), metrics.class_accuracy(matrix, level)
-    class_intervals = [
-        interval_numbers(metrics.Interval(*ends))
-        for ends in zip(share.value, share.low, share.high, strict=True)
-    ]
-    pairs = {
-        name: (events.scores[label == i, i], events.scores[label != i, i])
-        for i, name in enumerate(names)
-        if 0 < (label == i).sum() < len(label)
-    }
-    areas = {
-        name: metrics.auc_interval(signal=s, background=b, level=level) for name, (s, b) in pairs.items()
-    }
-    numbers = {
-        "events": len(label),
+    events = read(paths, event_weight)
+    names, matrix = events.classes, events.matrix()
+    kinds = {name: events.of_class(i)[0] for i, name in enumerate(names)}
+    numbers: dict[str, Any] = {
+        "events": len(events.label),
         "confidence": level,
-        "accuracy": interval_numbers(right),
+        **weights.numbers(event_weight, kinds),
         "classes": names,
-        "class_accuracy": dict(zip(names, class_intervals, strict=True)),
-        "auc_one_against_the_rest": {name: interval_numbers(area) for name, area in areas.items()},
         "confusion": matrix.tolist(),
         "files": events.files,
     }
-    true, predicted = (
-        dict(zip(names, np.bincount(numbers, minlength=len(names)).tolist(), strict=True))
-        for numbers in (label, prediction)
-    )
-    drawings = {
-        "confusion": figures.confusion(matrix, names),
-        "classes": class_counts.distribution(true, predicted),
-        "roc": figures.roc(pairs, level),
+    drawings: dict[str, Figure] = {"confusion": figures.confusion(matrix, names)}
+    lines = file_lines(events.files)
+    if negative := weights.negative(kinds):
+        lines.append(f"{negative} negative weights: sums only, no accuracy, ROC curve or AUC")
+        return EvaluationResult(numbers, drawings, lines)
+    squares = None if events.weight is None else events.matrix(power=2)
+    right, share = metrics.accuracy(matrix, level, squares), metrics.class_accuracy(matrix, level, squares)
+    intervals = [metrics.Interval(*ends) for ends in zip(share.value, share.low, share.high, strict=True)]
+    numbers |= {
+        "accuracy": interval_numbers(right),
+        "class_accuracy": dict(zip(names, map(interval_numbers, intervals), strict=True)),
     }
+    pairs = events.against_the_rest()
+    samples = {name: (s.score, b.score) for name, (s, b) in pairs.items()}
+    pair = None if events.weight is None else {name: (s.weight, b.weight) for name, (s, b) in pairs.items()}
+    areas = {
+        name: metrics.auc_interval(
+            signal=s, background=b, level=level, weights=None if pair is None else pair[name]
+        )
+        for name, (s, b) in samples.items()
+    }
+    numbers["auc_one_against_the_rest"] = {name: interval_numbers(area) for name, area in areas.items()}
+    drawings |= {"classes": _counts(matrix, squares, names), "roc": figures.roc(samples, level, weights=pair)}
     accuracy = f"accuracy {right.value:.4f} [{right.low:.4f}, {right.high:.4f}] ({100 * level:g} % interval)"
-    lines = [f"{accuracy}, {len(label)} events of {len(names)} classes"]
+    lines.append(f"{accuracy}, {len(events.label)} events of {len(names)} classes")
     for i, name in enumerate(names):
         interval = f"{share.value[i]:.3f} [{share.low[i]:.3f}, {share.high[i]:.3f}]"
-        lines.append(f"  {name}: {matrix[i, i]} of {matrix[i].sum()} right, {interval}")
-    return EvaluationResult(numbers, drawings, [*file_lines(events.files), *lines])
+        lines.append(f"  {name}: {matrix[i, i]:.6g} of {matrix[i].sum():.6g} right, {interval}")
+    return EvaluationResult(numbers, drawings, lines)
 
 
-def read(paths: Sequence[str]) -> ClassScores:
+def _counts(matrix: metrics.Matrix, squares: metrics.Matrix | None, names: Sequence[str]) -> Figure:
+    """Draw the number of events of each class, true beside predicted."""
+    true, predicted = (dict(zip(names, matrix.sum(axis=axis).tolist(), strict=True)) for axis in (1, 0))
+    scatter = None if squares is None else dict(zip(names, squares.sum(axis=0).tolist(), strict=True))
+    return class_counts.distribution(true, predicted, squares=scatter)
+
+
+def read(paths: Sequence[str], event_weight: Rule = None) -> ClassScores:
     """Read the events of score tables.
 
     Raises:
         InputError: tables of different classes, a scored event without a valid label, or no scored event.
     """
+    weights.check_patterns(event_weight, paths)
     classes: list[str] = []
     labels: list[int] = []
     parts: list[NDArray[np.float64]] = []
+    weight_parts: list[NDArray[np.float64] | None] = []
     files: list[dict[str, Any]] = []
     for path in paths:
         rows = table.read(path, ["label", "predicted"])
@@ -97,9 +137,9 @@ def read(paths: Sequence[str]) -> ClassScores:
         classes = classes or columns
         if columns != classes:
             raise InputError(f"{path}: scores of {columns}, expected those of {classes} as in the first file")
-        scores = np.column_stack([table.scores(path, f"p_{name}")[0] for name in classes])
+        scores = np.column_stack([table.scores_of(rows, f"p_{name}")[0] for name in classes])
         scored = ~np.isnan(scores).any(axis=1)
-        words = rows.column("label")
+        words, weight = rows.column("label"), weights.of_rows(rows, event_weight)
         for row in np.flatnonzero(scored).tolist():
             if words[row] not in classes:
                 raise InputError(
@@ -108,7 +148,10 @@ def read(paths: Sequence[str]) -> ClassScores:
                 )
             labels.append(classes.index(words[row]))
         parts.append(scores[scored])
+        weight_parts.append(None if weight is None else weight[scored])
         files.append({"file": path, "kind": "labelled", "rows": len(words), "unscored": int((~scored).sum())})
     if not labels:
         raise InputError(f"no scored event in {', '.join(file['file'] for file in files)}")
-    return ClassScores(classes, np.array(labels, np.int64), np.concatenate(parts), files)
+    return ClassScores(
+        classes, np.array(labels, np.int64), np.concatenate(parts), weights.join(weight_parts), files
+    )

@@ -10,160 +10,214 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError, nearest
-from dmcnn.evaluation import EvaluationResult, file_lines
+from dmcnn.evaluation import EvaluationResult, file_lines, interval_numbers, weights
+from dmcnn.evaluation.weights import Events, Rule
 from dmcnn.figures import classification as figures
 from dmcnn.metrics import classification as metrics
 from dmcnn.tables import table
 
-Scores = dict[str, NDArray[np.float64]]
+Kinds = dict[str, Events]
 """Scored events by kind, "signal" and "background"."""
 
 
 def judge(
-    scores: Scores, files: list[dict[str, Any]], *, cut: float, level: float, name: str = "score"
+    kinds: Kinds,
+    files: list[dict[str, Any]],
+    *,
+    cut: float,
+    level: float,
+    name: str = "score",
+    event_weight: Rule = None,
 ) -> EvaluationResult:
     """Evaluate the scores from ``read_separate`` or ``read_labelled``.
 
+    Negative weights stay in the histograms and in the confusion matrix; ROC curve, AUC and efficiencies are then left
+    out, and a line says so.
+
     Args:
-        scores: (n,) float64 scores of each kind, without NaN.
+        kinds: scored events of each kind.
         files: counts of the rows of each table.
         cut: lowest score of an event that is classified as signal.
         level: confidence level of all intervals.
         name: name of the curves.
+        event_weight: rule of the weights, for the report.
 
     Raises:
         InputError: no scored event of one kind.
     """
-    for kind, values in scores.items():
-        if not len(values):
+    for kind, events in kinds.items():
+        if not len(events.score):
             raise InputError(f"no scored {kind} event in {', '.join(file['file'] for file in files)}")
-    every = np.concatenate(list(scores.values()))
-    reach = float(every.min()), float(every.max())
-    is_share = reach[0] >= 0 and reach[1] <= 1
-    ends = (0.0, 1.0) if is_share else reach
-    numbers = {**_numbers(scores["signal"], scores["background"], cut, level, ends), "files": files}
-    summary = (
-        "AUC {auc:.6f} [{auc_low:.6f}, {auc_high:.6f}] ({percent:g} % interval), {signal_events} signal and "
-    )
-    summary += "{background_events} background events"
-    beyond = (
-        f"warning: scores from {reach[0]:.4g} to {reach[1]:.4g} are not between 0 and 1 (logits?); "
-        f"the cut is at {cut:g}" + ", give cut=0 for logits" * (cut != 0)
-    )
-    lines = [
-        *file_lines(files),
-        *([] if is_share else [beyond]),
-        summary.format(**numbers, percent=100 * level),
-    ]
-    return EvaluationResult(
-        numbers, _figures(scores, np.array(numbers["confusion"]), level, name, is_share), lines
-    )
+    matrix = _confusion(kinds, cut)
+    numbers = {
+        "confidence": level,
+        "signal_events": len(kinds["signal"].score),
+        "background_events": len(kinds["background"].score),
+        **weights.numbers(event_weight, kinds),
+        "cut": cut,
+        "confusion_classes": ["background", "signal"],
+        "confusion": matrix.tolist(),
+        "files": files,
+    }
+    lines = [*file_lines(files), *_cut_lines(kinds, cut)]
+    drawings = _histograms(kinds)
+    if negative := weights.negative(kinds):
+        lines.append(
+            f"{negative} negative weights: histograms and sums only, no ROC curve, AUC or efficiency"
+        )
+    else:
+        numbers |= _numbers(kinds, cut, level)
+        drawings |= _curves(kinds, level, name)
+        lines.append(_summary(numbers, level))
+    drawings["confusion"] = figures.confusion(matrix, ["background", "signal"])
+    return EvaluationResult(numbers, drawings, lines)
 
 
-def read_separate(kinds: Mapping[str, Sequence[str]], column: str) -> tuple[Scores, list[dict[str, Any]]]:
+def read_separate(
+    kinds: Mapping[str, Sequence[str]], column: str, event_weight: Rule = None
+) -> tuple[Kinds, list[dict[str, Any]]]:
     """Read the scored events of the tables of each kind, and the counts of the rows of each table."""
-    scores: Scores = {}
+    weights.check_patterns(event_weight, [path for paths in kinds.values() for path in paths])
+    read: Kinds = {}
     files: list[dict[str, Any]] = []
     for kind, paths in kinds.items():
-        parts = []
+        scores, parts = [], []
         for path in paths:
-            values, counts = table.scores(path, column)
-            parts.append(values[~np.isnan(values)])
+            rows = table.read(path, [column])
+            values, counts = table.scores_of(rows, column)
+            weight, scored = weights.of_rows(rows, event_weight), ~np.isnan(values)
+            scores.append(values[scored])
+            parts.append(None if weight is None else weight[scored])
             files.append({"file": path, "kind": kind, "rows": counts.rows, "unscored": counts.unscored})
-        scores[kind] = np.concatenate(parts)
-    return scores, files
+        read[kind] = Events(np.concatenate(scores), weights.join(parts))
+    return read, files
 
 
 def read_labelled(
-    paths: Sequence[str], column: str, signal_label: str
-) -> tuple[Scores, list[dict[str, Any]]]:
+    paths: Sequence[str], column: str, signal_label: str, event_weight: Rule = None
+) -> tuple[Kinds, list[dict[str, Any]]]:
     """Read the scored events of tables that hold both kinds, which the label column distinguishes.
 
     Raises:
         InputError: a scored event without label, no event with ``signal_label``, or one with that label in another
             spelling, which would count as background.
     """
-    parts: dict[str, list[NDArray[np.float64]]] = {"signal": [], "background": []}
+    weights.check_patterns(event_weight, paths)
+    scores: list[NDArray[np.float64]] = []
+    parts: list[NDArray[np.float64] | None] = []
+    labels: list[str] = []
     files: list[dict[str, Any]] = []
-    labels: set[str] = set()
     for path in paths:
-        values, counts = table.scores(path, column)
-        rows = table.read(path, ["label"])
-        label = np.array(rows.column("label"), str)
-        scored = ~np.isnan(values)
-        for row in np.flatnonzero(scored & (label != signal_label)).tolist():
-            if _spelled_alike(label[row], signal_label):
-                raise InputError(
-                    f"{rows.place(row)}: label {str(label[row])!r} (did you mean {signal_label!r}?), expected one "
-                    "spelling of every class"
-                )
-        blank = np.flatnonzero(scored & (label == ""))
-        if len(blank):
-            raise InputError(f"{rows.place(int(blank[0]))}: a scored event without label, expected its class")
-        for word in dict.fromkeys(label[scored].tolist()):
-            if word != signal_label and table.is_spelling(word, signal_label):
-                row = int(np.flatnonzero(scored & (label == word))[0])
-                raise InputError(f"{rows.place(row)}: label {word!r} (did you mean {signal_label!r}?)")
-        labels |= set(label[scored].tolist())
-        parts["signal"].append(values[scored & (label == signal_label)])
-        parts["background"].append(values[scored & (label != signal_label)])
+        rows = table.read(path, ["label", column])
+        values, counts = table.scores_of(rows, column)
+        weight, scored = weights.of_rows(rows, event_weight), np.flatnonzero(~np.isnan(values))
+        words = rows.column("label")
+        blank = [row for row in scored.tolist() if not words[row]]
+        if blank:
+            raise InputError(f"{rows.place(blank[0])}: a scored event without label, expected its class")
+        for row in scored.tolist():
+            if words[row] != signal_label and table.is_spelling(words[row], signal_label):
+                raise InputError(f"{rows.place(row)}: label {words[row]!r} (did you mean {signal_label!r}?)")
+        labels += [words[row] for row in scored.tolist()]
+        scores.append(values[scored])
+        parts.append(None if weight is None else weight[scored])
         files.append({"file": path, "kind": "labelled", "rows": counts.rows, "unscored": counts.unscored})
     if signal_label not in labels:
-        close = nearest(signal_label, labels)
-        raise InputError(f"no event is labelled {signal_label!r}; found {', '.join(sorted(labels))}{close}")
-    return {kind: np.concatenate(values) for kind, values in parts.items()}, files
+        names = sorted(set(labels))
+        close = nearest(signal_label, names)
+        raise InputError(f"no event is labelled {signal_label!r}; found {', '.join(names)}{close}")
+    score, weight = np.concatenate(scores), weights.join(parts)
+    is_signal = np.array(labels) == signal_label
+    return {
+        kind: Events(score[chosen], None if weight is None else weight[chosen])
+        for kind, chosen in (("signal", is_signal), ("background", ~is_signal))
+    }, files
 
 
-def _spelled_alike(label: str, other: str) -> bool:
-    """Return whether two labels are the same but for case and spaces."""
-    return label.strip().casefold() == other.strip().casefold()
+def _arrays(kinds: Kinds) -> dict[str, Any]:
+    """Return the arguments of metrics and figures of a ROC curve."""
+    signal, background = kinds["signal"], kinds["background"]
+    pair = None if signal.weight is None else (signal.weight, background.weight)
+    return {"signal": signal.score, "background": background.score, "weights": pair}
 
 
-def _numbers(
-    signal: NDArray[np.float64],
-    background: NDArray[np.float64],
-    cut: float,
-    level: float,
-    reach: tuple[float, float],
-) -> dict[str, Any]:
-    """Return all numbers of the evaluation; ``reach`` are the ends of the cuts."""
-    cuts = np.linspace(*reach, 101)
-    area = metrics.auc_interval(signal=signal, background=background, level=level)
-    matrix = metrics.confusion_at_cut(signal=signal, background=background, cut=cut)
-    accuracy = metrics.accuracy(matrix, level)
-    at_cut = {
-        "signal_efficiency": metrics.efficiency(signal, [cut], level),
-        "background_efficiency": metrics.efficiency(background, [cut], level),
+def _confusion(kinds: Kinds, cut: float) -> metrics.Matrix:
+    """Return the (2, 2) confusion matrix at the cut: events, or sums of their weights, of any sign."""
+    events = [kinds["background"], kinds["signal"]]
+    label = np.repeat([0, 1], [len(one.score) for one in events])
+    predicted = np.concatenate([one.score for one in events]) >= cut
+    return metrics.confusion(label, predicted, 2, weights.join([one.weight for one in events]))
+
+
+def _cut_lines(kinds: Kinds, cut: float) -> list[str]:
+    """Return a line where scores lie outside 0..1, so that they are logits and the cut may be meant otherwise."""
+    both = np.concatenate([events.score for events in kinds.values()])
+    if both.min() >= 0 and both.max() <= 1:
+        return []
+    return [
+        f"warning: scores from {both.min():.4g} to {both.max():.4g} are not between 0 and 1 (logits?); "
+        f"the cut is at {cut:g}" + ", give cut=0 for logits" * (cut != 0)
+    ]
+
+
+def _numbers(kinds: Kinds, cut: float, level: float) -> dict[str, Any]:
+    """Return the numbers of the evaluation that need weights of at least 0."""
+    given = _arrays(kinds)
+    both = np.concatenate([events.score for events in kinds.values()])
+    is_share = both.min() >= 0 and both.max() <= 1
+    cuts = np.linspace(0.0 if is_share else both.min(), 1.0 if is_share else both.max(), 101)
+    area = metrics.auc_interval(**given, level=level)
+
+    def passing(kind: str, at: Sequence[float] | NDArray[np.float64]) -> metrics.Interval:
+        """Return the efficiency of a kind at cuts."""
+        return metrics.efficiency(kinds[kind].score, at, level, kinds[kind].weight)
+
+    at_cut = {f"{kind}_efficiency": passing(kind, [cut]) for kind in ("signal", "background")}
+    squares = {
+        kind: Events(events.score, None if events.weight is None else events.weight**2)
+        for kind, events in kinds.items()
     }
+    accuracy = metrics.accuracy(_confusion(kinds, cut), level, _confusion(squares, cut))
     return {
         "auc": float(area.value),
         "auc_low": float(area.low),
         "auc_high": float(area.high),
-        "confidence": level,
-        "signal_events": len(signal),
-        "background_events": len(background),
-        "cut": cut,
         **{name: [float(part[0]) for part in (i.value, i.low, i.high)] for name, i in at_cut.items()},
-        "accuracy": [float(accuracy.value), float(accuracy.low), float(accuracy.high)],
-        "confusion_classes": ["background", "signal"],
-        "confusion": matrix.tolist(),
+        "accuracy": interval_numbers(accuracy),
         "cuts": cuts.tolist(),
-        "signal_efficiency_at_cuts": metrics.efficiency(signal, cuts, level).value.tolist(),
-        "background_efficiency_at_cuts": metrics.efficiency(background, cuts, level).value.tolist(),
+        "signal_efficiency_at_cuts": passing("signal", cuts).value.tolist(),
+        "background_efficiency_at_cuts": passing("background", cuts).value.tolist(),
     }
 
 
-def _figures(
-    scores: Scores, matrix: NDArray[np.int64], level: float, name: str, is_share: bool
-) -> dict[str, Figure]:
-    """Return all figures of the evaluation; scores that are no shares (``is_share``) have no logits."""
-    signal, background = scores["signal"], scores["background"]
-    logits = {"scores_logit": figures.score_histogram(scores, logit=True, log=True)} if is_share else {}
+def _summary(numbers: Mapping[str, Any], level: float) -> str:
+    """Return the log line of the AUC."""
+    text = (
+        "AUC {auc:.6f} [{auc_low:.6f}, {auc_high:.6f}] ({percent:g} % interval), {signal_events} signal and "
+    )
+    text = (text + "{background_events} background events").format(**numbers, percent=100 * level)
+    if "effective_events" in numbers:
+        text += ", effectively {signal:.1f} and {background:.1f}".format(**numbers["effective_events"])
+    return text
+
+
+def _histograms(kinds: Kinds) -> dict[str, Figure]:
+    """Return the histograms of the scores, of logits too if the scores lie in 0..1."""
+    scores = {kind: events.score for kind, events in kinds.items()}
+    weight = None if kinds["signal"].weight is None else {kind: one.weight for kind, one in kinds.items()}
+    drawings: dict[str, Figure] = {"scores": figures.score_histogram(scores, weights=weight)}
+    if all(values.min() >= 0 and values.max() <= 1 for values in scores.values()):
+        drawings["scores_logit"] = figures.score_histogram(scores, logit=True, log=True, weights=weight)
+    return drawings
+
+
+def _curves(kinds: Kinds, level: float, name: str) -> dict[str, Figure]:
+    """Return ROC curves and efficiencies."""
+    given = _arrays(kinds)
+    samples = {name: (given["signal"], given["background"])}
+    pair = None if given["weights"] is None else {name: given["weights"]}
     return {
-        "roc": figures.roc({name: (signal, background)}, level),
-        "roc_log": figures.roc({name: (signal, background)}, level, log=True),
-        "efficiency": figures.efficiency(signal, background, level=level),
-        "scores": figures.score_histogram(scores),
-        **logits,
-        "confusion": figures.confusion(matrix, ["background", "signal"]),
+        "roc": figures.roc(samples, level, weights=pair),
+        "roc_log": figures.roc(samples, level, log=True, weights=pair),
+        "efficiency": figures.efficiency(**given, level=level),
     }

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dmcnn.figures.style import LARGE_LABELS, PALETTE, decorate, line
 from dmcnn.figures.text import Figure
+from dmcnn.metrics.intervals import MIN_EVENTS
 
 Floats = NDArray[np.float64]
 
@@ -93,7 +94,10 @@ def measures(rows: Sequence[Mapping[str, Any]], *, random: str = "random", level
         axes.set_axis_off()
     grid[0, 0].set_yticks(range(len(methods)), [method.replace("_", " ") for method in methods])
     grid[0, 0].set_ylim(max(len(methods), 1) - 0.4, -0.9)
-    what = f"Mean of {events} event{'s' * (events != 1)} unless noted, {100 * level:g} % interval"
+    interval = (
+        f"{100 * level:g} % interval" if events >= MIN_EVENTS else f"no interval below {MIN_EVENTS} events"
+    )
+    what = f"Mean of {events} event{'s' * (events != 1)} unless noted, {interval}"
     figure.suptitle(f"{what}; grey: random maps", fontsize=11)
     return figure
 
@@ -128,7 +132,7 @@ def _panel(
     """Draw one measure: a point with its interval per method, the floor, and the number of events if not all."""
     better = rows[0]["better"]
     drawn = [row for row in rows if np.isfinite(row["mean"])]
-    # One event has no interval.
+    # Few events have no interval.
     lows, highs = (
         [row[end] if np.isfinite(row[end]) else row["mean"] for row in drawn] for end in ("low", "high")
     )

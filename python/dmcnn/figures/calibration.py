@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dmcnn.figures.style import bins_for, decorate, headroom, legend, line, lines, panels
+from dmcnn.figures.style import bins_for, decorate, headroom, histogram, legend, line, lines, panels
 from dmcnn.metrics import gaussian
 from dmcnn.metrics.gaussian import Floats
 
@@ -23,7 +23,11 @@ MAX_ROWS = 4
 
 
 def calibration(
-    pulls: Mapping[str, Floats], chi2: Mapping[str, Floats], targets: Sequence[str], level: float = 0.95
+    pulls: Mapping[str, Floats],
+    chi2: Mapping[str, Floats],
+    targets: Sequence[str],
+    level: float = 0.95,
+    weights: Mapping[str, Floats | None] | None = None,
 ) -> Figure:
     """Draw observed coverage against expected confidence, of all targets together and of each.
 
@@ -34,6 +38,7 @@ def calibration(
         chi2: name of the network -> (n,) chi2 of all k targets.
         targets: k names.
         level: confidence level of the bands (Wilson).
+        weights: name of the network -> (n,) weights of its events.
     """
     quantities = {
         target: ({name: values[:, j] ** 2 for name, values in pulls.items()}, 1)
@@ -44,8 +49,8 @@ def calibration(
     figure, grid = panels(len(quantities), columns=min(len(quantities), 3), size=(4.4, 4.0))
     for axes, (title, (samples, k)) in zip(grid, quantities.items(), strict=True):
         axes.plot([0, 100], [0, 100], **PERFECT_STYLE)
-        for nth, distance2 in enumerate(samples.values()):
-            _calibration(axes, distance2, k, level, nth)
+        for nth, (name, distance2) in enumerate(samples.items()):
+            _calibration(axes, distance2, k, level, nth, (weights or {}).get(name))
         for radius in gaussian.RADII if k == 1 else ():
             axes.axvline(100 * float(gaussian.content(radius**2, 1)), zorder=0, **SIGMA_STYLE)
         axes.set(xlim=(0, 100), ylim=(0, 100), aspect="equal")
@@ -55,20 +60,23 @@ def calibration(
     return figure
 
 
-def _calibration(axes: Axes, distance2: Floats, k: int, level: float, nth: int) -> None:
+def _calibration(
+    axes: Axes, distance2: Floats, k: int, level: float, nth: int, weight: Floats | None
+) -> None:
     """Draw the coverage of the nth network with its band, from (n,) squared distances of k degrees of freedom."""
-    coverage = gaussian.calibration(distance2, k, CONFIDENCE, level)
+    coverage = gaussian.calibration(distance2, k, CONFIDENCE, level, weight)
     low, high = 100 * coverage.low, 100 * coverage.high
     axes.plot(100 * CONFIDENCE, 100 * coverage.value, linewidth=2, **line(nth))
     axes.fill_between(100 * CONFIDENCE, low, high, color=line(nth)["color"], alpha=0.25, linewidth=0)
 
 
-def chi2(samples: Mapping[str, Floats], k: int) -> Figure:
+def chi2(samples: Mapping[str, Floats], k: int, weights: Mapping[str, Floats | None] | None = None) -> Figure:
     """Draw the chi2 of each network beside the expected density for k degrees of freedom, on a logarithmic axis.
 
     Args:
         samples: name of the network -> (n,) chi2; NaN is left out.
         k: degrees of freedom, the number of targets.
+        weights: name of the network -> (n,) weights of its events.
     """
     figure, (axes,) = panels(1, size=(8, 5.5))
     last = float(gaussian.quantile(1 - 1e-6, k))
@@ -80,13 +88,14 @@ def chi2(samples: Mapping[str, Floats], k: int) -> Figure:
         edges[1:] - width / 2, expected, label=f"expected: mean {k}", color="black", linestyle="--", zorder=3
     )
     for nth, (name, values) in enumerate(samples.items()):
-        values = values[~np.isnan(values)]
-        counts, n = np.histogram(values, edges)[0], max(len(values), 1)
-        mean = values.mean() if len(values) else np.nan
-        text = f"{name}: mean {mean:.3g}" if mean >= 1e6 else f"{name}: mean {mean:.2f}"
-        if counts.sum() < n:
-            text += f", {100 * (1 - counts.sum() / n):.2g} % above {last:.0f}"
-        axes.stairs(counts / n / width, edges, linewidth=1.8, label=text, **line(nth))
+        given = (weights or {}).get(name)
+        good = ~np.isnan(values)
+        values, weight = values[good], np.ones(good.sum()) if given is None else given[good]
+        total = weight.sum() or 1.0
+        text = f"{name}: mean {np.average(values, weights=weight) if len(values) else np.nan:.2f}"
+        if above := weight[values > last].sum() / total:
+            text += f", {100 * above:.2g} % above {last:.0f}"
+        histogram(axes, values, edges, {"linewidth": 1.8, **line(nth)}, weight / total / width, label=text)
     axes.set_xlim(0, last)
     decorate(axes, f"χ² of {k} target{'s' if k > 1 else ''}", "Density")
     headroom(axes, log=True, each=0.04)

@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from dmcnn.figures.style import PALETTE
+from dmcnn.figures.style import PALETTE, number
 from dmcnn.figures.text import Figure
-from dmcnn.metrics import classification
+from dmcnn.metrics.intervals import weighted_share
 
 WIDTH = 0.4
 """Width of a bar; the distance from class to class is 1."""
@@ -21,38 +21,39 @@ MAX_LABELLED = 12
 
 
 def distribution(
-    expected: Mapping[str, int],
-    observed: Mapping[str, int],
+    expected: Mapping[str, float],
+    observed: Mapping[str, float],
     names: tuple[str, str] = ("Expected", "Observed"),
     level: float = 0.95,
+    squares: Mapping[str, float] | None = None,
 ) -> Figure:
     """Draw the events of each class, expected beside observed, such as true beside predicted.
 
     Classes come in the order of ``expected``, then those that were only observed; a missing class counts 0.
 
     Args:
-        expected, observed: class -> number of events.
+        expected, observed: class -> number of events, or sum of their weights.
         names: names of the two in the legend.
         level: confidence level of the error bars: Wilson's interval of a class's share of all observed events.
+        squares: class -> sum of the squared weights of the observed events; None = weights of 1.
     """
     classes = [*expected, *(name for name in observed if name not in expected)]
-    counts = [
-        np.array([events.get(name, 0) for name in classes], np.int64) for events in (expected, observed)
-    ]
+    counts = [np.array([events.get(name, 0) for name in classes]) for events in (expected, observed)]
+    scatter = counts[1] if squares is None else np.array([squares.get(name, 0.0) for name in classes])
     figure = Figure(figsize=(float(np.clip(1.4 * len(classes), 6, 14)), 5.5), dpi=150, layout="constrained")
     axes = figure.add_subplot()
     place = np.arange(len(classes))
     for nth, (name, events) in enumerate(zip(names, counts, strict=True)):
-        label = f"{name} ({events.sum()} events)"
+        label = f"{name} ({number(events.sum())} {'events' if squares is None else 'weight'})"
         # The expected bars are hatched, so that the two differ in print without colour.
         axes.bar(place + (nth - 0.5) * WIDTH, events, WIDTH, color=PALETTE[nth], alpha=0.85, label=label,
                  hatch=("//", "")[nth], edgecolor="white")  # fmt: skip
-    tops = [counts[0], _errors(axes, place + WIDTH / 2, counts[1], level)]
+    tops = [counts[0], _errors(axes, place + WIDTH / 2, counts[1], scatter, level)]
     if len(classes) <= MAX_LABELLED:
         for nth, (events, top) in enumerate(zip(counts, tops, strict=True)):
             _numbers(axes, place + (nth - 0.5) * WIDTH, events, top)
     axes.set_xticks(place, classes, rotation=0 if sum(map(len, classes)) < 60 else 45, fontsize=12)
-    axes.set_ylabel("Events", fontsize=13)
+    axes.set_ylabel("Events" if squares is None else "Sum of weights", fontsize=13)
     axes.tick_params(axis="y", labelsize=11)
     axes.grid(axis="y", alpha=0.3)
     axes.set_axisbelow(True)
@@ -64,19 +65,21 @@ def distribution(
     return figure
 
 
-def _errors(axes: Axes, place: NDArray[Any], events: NDArray[np.int64], level: float) -> NDArray[Any]:
+def _errors(
+    axes: Axes, place: NDArray[Any], events: NDArray[Any], squares: NDArray[Any], level: float
+) -> NDArray[Any]:
     """Draw the interval of each count; return the (classes,) upper ends [events]."""
     total = events.sum()
-    share = classification.wilson(events, total, level)
+    share = weighted_share(events, squares, total, squares.sum(), level)
     low, high = np.asarray(share.low * total), np.asarray(share.high * total)
     size = np.clip([events - low, high - events], 0, None)
     axes.errorbar(place, events, size, fmt="none", ecolor="black", elinewidth=1.2, capsize=4)
     return high
 
 
-def _numbers(axes: Axes, place: NDArray[Any], events: NDArray[np.int64], top: NDArray[Any]) -> None:
+def _numbers(axes: Axes, place: NDArray[Any], events: NDArray[Any], top: NDArray[Any]) -> None:
     """Write each count above its bar."""
     for x, count, y in zip(place.tolist(), events.tolist(), top.tolist(), strict=True):
         axes.annotate(
-            str(count), (x, y), (0, 3), textcoords="offset points", ha="center", va="bottom", fontsize=10
+            number(count), (x, y), (0, 3), textcoords="offset points", ha="center", va="bottom", fontsize=10
         )

@@ -3,48 +3,76 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 
-from dmcnn.figures.style import LARGE_LABELS, PALETTE, decorate, own_legend, single, stroke
+from dmcnn.figures.style import LARGE_LABELS, PALETTE, decorate, histogram, number, own_legend, single, stroke
 from dmcnn.figures.text import Figure
 from dmcnn.metrics import classification
+from dmcnn.metrics.classification import Roc
 
 CUT_RATIO = 5.0
 """Ratio of the range of a training curve to that of its last nine tenths above which the panel is cut."""
 
 
-def roc(samples: Mapping[str, tuple[ArrayLike, ArrayLike]], level: float = 0.95, log: bool = False) -> Figure:
-    """Draw ROC curves with their AUCs.
+Weights = tuple[ArrayLike | None, ArrayLike | None] | None
+"""Weights of the events of (signal, background); None = 1 each."""
+
+
+def roc(
+    samples: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    level: float = 0.95,
+    log: bool = False,
+    weights: Mapping[str, Weights] | None = None,
+) -> Figure:
+    """Draw ROC curves with their bands and AUCs.
 
     Args:
         samples: name of the curve -> (signal scores, background scores).
-        level: confidence level of the DeLong intervals in the legend.
+        level: confidence level of the bands, at every point, and of the intervals in the legend.
         log: logarithmic background axis, for selections that need a very pure sample.
+        weights: name of the curve -> weights of its events.
     """
     figure, axes = single("Background efficiency", "Signal efficiency")
-    lowest = 1.0
+    lowest = 0.5  # an axis must have a width
     for nth, (name, (signal, background)) in enumerate(samples.items()):
-        curve, area = (
-            classification.roc(signal=signal, background=background),
-            classification.auc_interval(signal=signal, background=background, level=level),
-        )
+        given: dict[str, Any] = {
+            "signal": signal,
+            "background": background,
+            "weights": (weights or {}).get(name),
+        }
+        curve, area = classification.roc(**given), classification.auc_interval(**given, level=level)
         label = f"{name}: {area.value:.4f} [{area.low:.4f}, {area.high:.4f}]"
-        axes.plot(curve.background, curve.signal, label=label, **stroke(nth))
         lowest = min(lowest, curve.background[curve.background > 0].min())
+        _band(axes, *classification.roc_band(**given, level=level), stroke(nth)["color"])
+        axes.plot(curve.background, curve.signal, label=label, **stroke(nth))
     chance = np.geomspace(lowest, 1, 200) if log else np.array([0.0, 1.0])
     axes.plot(chance, chance, color="0.6", linewidth=1, linestyle=":", label="chance: 0.5")
     axes.set_xlim((lowest, 1) if log else (0, 1))
     axes.set_ylim(0, 1.01)
     axes.set_xscale("log" if log else "linear")
-    own_legend(axes, f"AUC with {100 * level:g} % interval", "upper left" if log else "lower right")
+    own_legend(axes, f"AUC with {100 * level:g} % interval, band of each point",
+               "upper left" if log else "lower right")  # fmt: skip
     return figure
 
 
+def _band(axes: Axes, low: Roc, high: Roc, colour: str) -> None:
+    """Draw the area between the borders of the band of a ROC curve."""
+    x = np.unique(np.concatenate([np.linspace(0, 1, 400), np.geomspace(1e-6, 1, 400)]))
+    below = low.signal[np.minimum(np.searchsorted(low.background, x), len(low.signal) - 1)]
+    above = high.signal[np.searchsorted(high.background, x, side="right") - 1]
+    axes.fill_between(x, below, above, color=colour, alpha=0.2, linewidth=0)
+
+
 def efficiency(
-    signal: ArrayLike, background: ArrayLike, cuts: ArrayLike | None = None, level: float = 0.95
+    signal: ArrayLike,
+    background: ArrayLike,
+    cuts: ArrayLike | None = None,
+    level: float = 0.95,
+    weights: Weights = None,
 ) -> Figure:
     """Draw signal efficiency and background rejection against the cut, with Wilson bands.
 
@@ -52,16 +80,20 @@ def efficiency(
         signal, background: scores of any shape.
         cuts: (k,) rising cuts; None takes 201 between the lowest and the highest score.
         level: confidence level of the bands.
+        weights: weights of the events.
     """
     if cuts is None:
         both = _finite(np.concatenate([np.ravel(signal), np.ravel(background)]))
         cuts = np.linspace(both.min(), both.max(), 201) if both.size else np.linspace(0, 1, 201)
     cuts = np.asarray(cuts, np.float64)
-    figure, axes = single("Cut: score ≥", "Fraction of events")
+    of_signal, of_background = weights or (None, None)
+    figure, axes = single(
+        "Cut: score ≥", "Fraction of events" if weights is None else "Fraction of the weight"
+    )
     for nth, (name, fraction) in enumerate(
         {
-            "Signal efficiency": classification.efficiency(signal, cuts, level),
-            "Background rejection": classification.rejection(background, cuts, level),
+            "Signal efficiency": classification.efficiency(signal, cuts, level, of_signal),
+            "Background rejection": classification.rejection(background, cuts, level, of_background),
         }.items()
     ):
         axes.plot(cuts, fraction.value, label=name, **stroke(nth))
@@ -78,8 +110,11 @@ def score_histogram(
     logit: bool = False,
     log: bool = False,
     density: bool = True,
+    weights: Mapping[str, ArrayLike | None] | None = None,
 ) -> Figure:
     """Draw a histogram of the scores of each sample, one over the other; events without a score (NaN) are left out.
+
+    Error bars are the statistical errors, the square root of the sum of the squared weights in the bin.
 
     Args:
         samples: name -> scores of any shape.
@@ -88,9 +123,12 @@ def score_histogram(
             the outermost bins.
         log: logarithmic vertical axis.
         density: fraction of each sample per bin, instead of events per bin.
+        weights: name -> weights of the events, which may be negative.
     """
-    scored = {name: _without_nan(values, logit) for name, values in samples.items()}
-    finite = _finite(np.concatenate([np.zeros(0), *scored.values()]))
+    scored = {
+        name: _without_nan(values, (weights or {}).get(name), logit) for name, values in samples.items()
+    }
+    finite = _finite(np.concatenate([np.zeros(0), *(values for values, _ in scored.values())]))
     low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
     if not logit and low >= 0 and high <= 1:
         low, high = 0.0, 1.0
@@ -98,25 +136,29 @@ def score_histogram(
         low, high = low - 0.5, high + 0.5
     edges = np.linspace(low, high, bins + 1)
     figure, axes = single(
-        "Score logit  ln(s / (1 - s))" if logit else "Score", "Fraction of events" if density else "Events"
+        "Score logit  ln(s / (1 - s))" if logit else "Score",
+        "Events" if not density else "Fraction of events" if weights is None else "Fraction of the weight",
     )
-    for nth, (name, values) in enumerate(scored.items()):
-        counts = np.histogram(np.clip(values, low, high), edges)[0] / (max(len(values), 1) if density else 1)
-        colour = stroke(nth)["color"]
-        axes.stairs(counts, edges, fill=True, color=colour, alpha=0.2)
+    for nth, (name, (values, weight)) in enumerate(scored.items()):
+        total = weight.sum() if density and weight.sum() > 0 else 1.0
         label = f"{name} ({len(values)} events)"
-        axes.stairs(counts, edges, label=label, **(stroke(nth) | {"linewidth": 1.8}))
+        heights = histogram(axes, np.clip(values, low, high), edges, stroke(nth) | {"linewidth": 1.8},
+                            weight / total, label=label)  # fmt: skip
+        axes.stairs(heights, edges, fill=True, color=stroke(nth)["color"], alpha=0.2)
     axes.set_xlim(low, high)
-    if log and any(map(len, scored.values())):
+    if log and any(len(values) for values, _ in scored.values()):
         axes.set_yscale("log", nonpositive="clip")
-    else:
+    elif not any((weight < 0).any() for _, weight in scored.values()):
         axes.set_ylim(bottom=0)
-    own_legend(axes)
+    own_legend(axes, "error bars: statistical")
     return figure
 
 
-def confusion(matrix: NDArray[np.int64], classes: Sequence[str]) -> Figure:
-    """Draw a (k, k) confusion matrix, true class down, predicted class across: events and per cent of the row."""
+def confusion(matrix: classification.Matrix, classes: Sequence[str]) -> Figure:
+    """Draw a (k, k) confusion matrix, true class down, predicted class across: events and per cent of the row.
+
+    Sums of weights have four digits.
+    """
     totals = matrix.sum(axis=1, keepdims=True)
     share = np.divide(matrix, totals, out=np.zeros(matrix.shape), where=totals > 0)
     side = min(4.5 + 1.1 * len(classes), 13.0)
@@ -127,7 +169,7 @@ def confusion(matrix: NDArray[np.int64], classes: Sequence[str]) -> Figure:
         axes.text(
             column,
             row,
-            f"{events}\n{100 * share[row, column]:.1f} %" if totals[row] else f"{events}\n–",
+            f"{number(events)}\n" + (f"{100 * share[row, column]:.1f} %" if totals[row, 0] > 0 else "–"),
             ha="center",
             va="center",
             color="white" if share[row, column] > 0.5 else "black",
@@ -197,14 +239,17 @@ def _limit(axes: Axes, series: Sequence[NDArray[np.float64]]) -> None:
         axes.set_ylim(max(bottom, low - margin), min(top, high + margin))
 
 
-def _without_nan(values: ArrayLike, logit: bool) -> NDArray[np.float64]:
-    """Return the (n,) scores that are not NaN; as logits where ``logit``, -inf for 0 and inf for 1."""
+def _without_nan(
+    values: ArrayLike, weights: ArrayLike | None, logit: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the (n,) scores that are not NaN, and their weights; as logits, -inf for 0 and inf for 1."""
     scores = np.asarray(values, np.float64).ravel()
-    scores = scores[~np.isnan(scores)]
+    weight = np.ones(scores.size) if weights is None else np.asarray(weights, np.float64).ravel()
+    scores, weight = scores[~np.isnan(scores)], weight[~np.isnan(scores)]
     if not logit:
-        return scores
+        return scores, weight
     with np.errstate(divide="ignore"):
-        return np.log(scores) - np.log1p(-scores)
+        return np.log(scores) - np.log1p(-scores), weight
 
 
 def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -19,6 +19,7 @@ from dmcnn.figures.style import (
     bins_for,
     decorate,
     headroom,
+    histogram,
     label,
     legend,
     line,
@@ -35,6 +36,8 @@ SPAN = 5.0
 PULL_SPANS = (6.0, 30.0)
 """Limits of half of the range of a pull histogram."""
 
+Weights = Mapping[str, Floats | None] | None
+
 MAX_FIT_TEXTS = 6
 """Largest number of networks whose fits are written into the panels."""
 
@@ -48,6 +51,7 @@ def residuals(
     units: Sequence[str],
     reach: float = 2.0,
     log: bool = False,
+    weights: Weights = None,
 ) -> Figure:
     """Draw the residuals of every target, with a Gaussian fitted to the core of each network.
 
@@ -57,17 +61,18 @@ def residuals(
         units: k units of the targets; empty for a number without unit.
         reach: half of the range of the fit [sigma].
         log: logarithmic vertical axis, which resolves the tails.
+        weights: name of the network -> (n,) weights of its events; None = equal ones.
     """
     figure, grid = panels(len(targets))
     for j, (axes, target, unit) in enumerate(zip(grid, targets, units, strict=True)):
         here = {name: values[:, j] for name, values in samples.items()}
         pooled = np.concatenate([np.zeros(0), *here.values()])
         middle = float(np.median(pooled)) if len(pooled) else 0.0
-        widths = [distributions.half_width(v).value for v in here.values()]
+        widths = [distributions.half_width(v, (weights or {}).get(name)).value for name, v in here.items()]
         span = SPAN * float(np.fmax.reduce(widths, initial=0.0)) or 1.1 * float(
             abs(pooled - middle).max(initial=0)
         )
-        _distributions(axes, here, middle, span, reach, unit)
+        _distributions(axes, here, middle, span, reach, unit, weights=weights)
         decorate(axes, label(f"{target}: estimate − truth", unit), f"Density{f' [1/{unit}]' if unit else ''}")
         headroom(axes, log, MAX_FIT_TEXTS)
     legend(figure, lines(samples), FIT_TITLE.format(reach))
@@ -75,13 +80,17 @@ def residuals(
 
 
 def pulls(
-    samples: Mapping[str, Floats], targets: Sequence[str], reach: float = 2.0, log: bool = False
+    samples: Mapping[str, Floats],
+    targets: Sequence[str],
+    reach: float = 2.0,
+    log: bool = False,
+    weights: Weights = None,
 ) -> Figure:
     """Draw the pulls (residual over estimated uncertainty) of every target, with fits, beside the unit Gaussian.
 
     Args:
         samples: name of the network -> (n, k) pulls.
-        targets, reach, log: as ``residuals``.
+        targets, reach, log, weights: as ``residuals``.
     """
     figure, grid = panels(len(targets))
     for j, (axes, target) in enumerate(zip(grid, targets, strict=True)):
@@ -91,7 +100,7 @@ def pulls(
         x = np.linspace(-span, span, 401)
         unit = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
         axes.plot(x, unit, color="black", linestyle="--", linewidth=1.2)
-        _distributions(axes, here, 0.0, span, reach, "", means=True)
+        _distributions(axes, here, 0.0, span, reach, "", means=True, weights=weights)
         decorate(axes, f"{target}: (estimate − truth) / uncertainty", "Density")
         headroom(axes, log, MAX_FIT_TEXTS)
     unit_gaussian = {"unit Gaussian": {"color": "black", "linestyle": "--", "linewidth": 1.2}}
@@ -238,6 +247,7 @@ def _distributions(
     reach: float,
     unit: str,
     means: bool = False,
+    weights: Weights = None,
 ) -> None:
     """Draw histogram and fit of each sample in ``middle`` +- ``span``, with the fit results as names of the curves.
 
@@ -248,18 +258,25 @@ def _distributions(
         reach: half of the range of the fit [sigma].
         unit: unit of the values.
         means: write the fitted mean beside the fitted sigma.
+        weights: name of the network -> (n,) weights of its events.
     """
     edges = np.linspace(middle - (span or 1.0), middle + (span or 1.0), bins_for(samples.values()) + 1)
-    for nth, values in enumerate(samples.values()):
-        counts = np.histogram(values, edges)[0]
-        density = counts / (max(len(values), 1) * (edges[1] - edges[0]))
-        axes.stairs(density, edges, linewidth=1, alpha=0.65, color=line(nth)["color"])
-        fit = distributions.fit_core(values, reach)
-        outside = 1 - counts.sum() / max(len(values), 1)
+    for nth, (name, values) in enumerate(samples.items()):
+        weight = (weights or {}).get(name)
+        total = max(len(values), 1) if weight is None else weight.sum()
+        unit_weight = (1.0 if weight is None else weight) / (total * (edges[1] - edges[0]))
+        style = {"linewidth": 1, "alpha": 0.65, "color": line(nth)["color"]}
+        density = histogram(axes, values, edges, style, unit_weight)
+        fit = distributions.fit_core(values, reach, weight)
+        outside = 1 - density.sum() * (edges[1] - edges[0])
         if fit is not None:
             x = np.linspace(fit.low, fit.high, 201)
             axes.plot(
-                x, fit(x) / len(values), linewidth=2, label=_fit_text(fit, unit, means, outside), **line(nth)
+                x,
+                fit(x) / distributions.effective(len(values), weight),
+                linewidth=2,
+                label=_fit_text(fit, unit, means, outside),
+                **line(nth),
             )
     axes.set_xlim(edges[0], edges[-1])
 

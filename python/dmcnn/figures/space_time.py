@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from dmcnn.figures import image_axes
-from dmcnn.figures.style import LARGE_LABELS, decorate, label, own_legend, stroke
+from dmcnn.figures.style import LARGE_LABELS, decorate, histogram, label, own_legend, stroke
 from dmcnn.figures.text import Figure
 from dmcnn.images.sparse import UNIT_CELL
 
@@ -226,8 +226,14 @@ def distributions(
     panels = figure.subplots(1, 2)
     for nth, (name, columns) in enumerate(cells.items()):
         for axes, column, edge in zip(panels, columns, edges, strict=True):
-            share = np.histogram(column, edge)[0] / max(len(column), 1)
-            axes.stairs(share, edge, label=f"{name} ({len(column):,} cells)", **stroke(nth))
+            histogram(
+                axes,
+                column,
+                edge,
+                stroke(nth),
+                1 / max(len(column), 1),
+                label=f"{name} ({len(column):,} cells)",
+            )
     marks: tuple[tuple[float, ...], ...] = (() if energy_min is None else (energy_min,), window)
     for axes, name, unit, lines in zip(panels, ("Energy", "Time"), units, marks, strict=True):
         axes.set_yscale("log" if energies.size else "linear")

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import StepPatch
+from numpy.typing import NDArray
 
 from dmcnn.figures.text import Figure
 
@@ -122,6 +123,34 @@ def bins_for(samples: Iterable[Sized]) -> int:
     return int(np.clip(4 * np.cbrt(smallest), 40, 100))
 
 
+def histogram(
+    axes: Axes,
+    values: NDArray[np.float64],
+    edges: NDArray[np.float64],
+    style: Mapping[str, Any],
+    weights: NDArray[np.float64] | float = 1.0,
+    **stairs: Any,
+) -> NDArray[np.float64]:
+    """Draw a histogram as stairs with statistical errors, the root of the sum of squared weights; return the heights.
+
+    Args:
+        axes: the panel.
+        values: (n,) values.
+        edges: (b + 1,) edges of the bins.
+        style: colour and line of the stairs.
+        weights: (n,) weights of the values, or that of all; they may be negative.
+        stairs: more properties of the stairs, such as ``label``.
+    """
+    weight = np.broadcast_to(np.asarray(weights, np.float64), values.shape)
+    heights = np.histogram(values, edges, weights=weight)[0]
+    errors = np.sqrt(np.histogram(values, edges, weights=weight**2)[0])
+    axes.stairs(heights, edges, **{**style, **stairs})
+    filled = errors > 0
+    axes.errorbar(((edges[1:] + edges[:-1]) / 2)[filled], heights[filled], errors[filled], fmt="none",
+                  ecolor=style["color"], elinewidth=0.9, alpha=0.7)  # fmt: skip
+    return np.asarray(heights)
+
+
 def headroom(axes: Axes, log: bool, most: int | None = None, each: float = 0.055) -> None:
     """Draw the legend of a panel, with room for it above histograms drawn as stairs.
 
@@ -151,3 +180,8 @@ def headroom(axes: Axes, log: bool, most: int | None = None, each: float = 0.055
 def label(name: str, unit: str) -> str:
     """Return a quantity with its unit, if it has one, such as "Time [ns]"."""
     return f"{name} [{unit}]" if unit else name
+
+
+def number(events: float) -> str:
+    """Return a number of events, or a sum of weights with four digits."""
+    return str(events) if isinstance(events, int | np.integer) else f"{events:.4g}"

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn._common.columns import join_offsets
-from dmcnn._common.extras import need
 
 if TYPE_CHECKING:
     import torch
@@ -169,13 +168,14 @@ class SparseImages:
         return awkward.Array(awkward.contents.ListOffsetArray(awkward.index.Index64(self.offsets), records))
 
     def to_scipy(self, image: int | None = None, channel: int | None = None) -> Any:
-        """Return a scipy.sparse array: (H, W) of one image, or of all (n, C * H * W). It needs ``dmcnn[notebook]``.
+        """Return a scipy.sparse array: (H, W) of one image, or of all (n, C * H * W).
 
         Args:
             image: number of the image; None = all, without a copy.
             channel: channel of that image; None if it has only one.
         """
-        sparse_arrays = need("scipy.sparse")
+        from scipy import sparse as sparse_arrays
+
         channels, height, width = self.shape
         if image is None:
             parts = self.value, self.index, self.offsets

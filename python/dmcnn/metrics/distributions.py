@@ -80,37 +80,67 @@ class Profile:
     width_error: Floats
 
 
-def mean(values: Floats) -> Estimate:
-    """Return the mean of (n,) values."""
+def effective(count: int, weights: Floats | None) -> float:
+    """Return the effective number of events, (sum of w)^2 / (sum of w^2); ``count`` without weights."""
+    return float(count) if weights is None else float(weights.sum() ** 2 / (weights**2).sum())
+
+
+def quantiles(values: Floats, shares: ArrayLike, weights: Floats | None = None) -> Floats:
+    """Return the quantiles of (n,) values for ``shares`` of their weight, interpolated between the values."""
+    at = np.asarray(shares, np.float64)
+    if weights is None:
+        return np.asarray(np.quantile(values, at))
+    order = np.argsort(values)
+    middle = np.cumsum(weights[order]) - weights[order] / 2
+    return np.asarray(np.interp(at, middle / weights.sum(), values[order]))
+
+
+def _moments(values: Floats, weights: Floats | None) -> tuple[float, float, float]:
+    """Return mean, variance and effective number of (n,) values; NaN for fewer than two effective ones."""
+    n = effective(len(values), weights) if len(values) else 0.0
+    if n < 2:
+        return (float("nan"),) * 3
+    if weights is None:
+        return float(values.mean()), float(values.var(ddof=1)), n
+    centre = float(np.average(values, weights=weights))
+    return centre, float(np.average((values - centre) ** 2, weights=weights)) * n / (n - 1), n
+
+
+def mean(values: Floats, weights: Floats | None = None) -> Estimate:
+    """Return the mean of (n,) values; its error with weights from their squares, for any distribution."""
     if len(values) < 2:
         return NO_ESTIMATE
+    if weights is not None:
+        centre, _, n = _moments(values, weights)
+        squares = float((weights**2 * (values - centre) ** 2).sum() / weights.sum() ** 2)
+        return Estimate(centre, float(np.sqrt(squares * n / (n - 1)))) if n == n else NO_ESTIMATE
     with np.errstate(over="ignore"):  # squares of the chi2 of a diverged network
         return Estimate(float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))))
 
 
-def deviation(values: Floats) -> Estimate:
+def deviation(values: Floats, weights: Floats | None = None) -> Estimate:
     """Return the standard deviation of (n,) values; its error from the fourth moment, for any distribution."""
-    if len(values) < 2:
-        return NO_ESTIMATE
-    width, centred = float(values.std(ddof=1)), values - values.mean()
-    if not width:
-        return Estimate(0.0, 0.0)
-    kurtosis = float(((centred / width) ** 4).mean())  # the fourth power of a width may overflow
-    return Estimate(width, float(width * np.sqrt(max(kurtosis - 1, 0.0) / (4 * len(values)))))
+    centre, variance, n = _moments(values, weights)
+    width = float(np.sqrt(variance))
+    if not width > 0:
+        return NO_ESTIMATE if np.isnan(width) else Estimate(0.0, 0.0)
+    kurtosis = np.average((values - centre) ** 4, weights=weights) / width**4
+    return Estimate(width, float(width * np.sqrt(max(kurtosis - 1, 0.0) / (4 * n))))
 
 
-def half_width(values: Floats) -> Estimate:
+def half_width(values: Floats, weights: Floats | None = None) -> Estimate:
     """Return half of the central 68.27 % interval of (n,) values: insensitive to tails, equal to sigma of a Gaussian.
 
     The error is that of the difference of two quantiles (H. A. David, H. N. Nagaraja, Order Statistics, 2003, 10.2),
-    with the density at each estimated from the sample.
+    with the density at each estimated from the sample. With weights n is the effective number of events.
     """
-    n = len(values)
-    if n < MIN_ENTRIES:
+    if len(values) < MIN_ENTRIES:
         return NO_ESTIMATE
+    n = effective(len(values), weights)
     p = 1 - ONE_SIGMA
     step = min(np.sqrt(p * ONE_SIGMA / n), p / 2)
-    x = np.quantile(values, [p - step, p, p + step, ONE_SIGMA - step, ONE_SIGMA, ONE_SIGMA + step])
+    shares = [p - step, p, p + step, ONE_SIGMA - step, ONE_SIGMA, ONE_SIGMA + step]
+    x = quantiles(values, shares, weights)
     slope = np.array([x[2] - x[0], x[5] - x[3]]) / (2 * step)  # 1 / density
     variance = (p * ONE_SIGMA * (slope**2).sum() - 2 * p * p * slope.prod()) / n
     return Estimate(float(x[4] - x[1]) / 2, float(np.sqrt(variance)) / 2)
@@ -183,20 +213,24 @@ def _poisson(design: Floats, y: Floats) -> tuple[Floats, Floats] | None:
     return None
 
 
-def fit_core(values: Floats, reach: float = 2.0) -> GaussianFit | None:
+def fit_core(values: Floats, reach: float = 2.0, weights: Floats | None = None) -> GaussianFit | None:
     """Fit a Gaussian to the histogram of (n,) values within ``reach`` sigma of the peak; return None without a peak.
+
+    Sums of weights are divided by their variance over their mean, as then they are Poisson's in mean and variance
+    (G. Bohm, G. Zech, NIM A 748 (2014) 1); the height is that of effective events.
 
     The first range is given by the median and the 68 % half width; of three fits, each takes its range from the last.
     """
     if len(values) < MIN_ENTRIES:
         return None
-    middle, width = float(np.median(values)), half_width(values).value
+    unit = None if weights is None else weights * (weights.sum() / (weights**2).sum())
+    middle, width = float(quantiles(values, 0.5, weights)), half_width(values, weights).value
     gaussian = None
     for _ in range(3):
         if not width > 1e-9 * abs(middle):  # (nearly) all values are equal
             return None
         edges = np.linspace(-reach, reach, round(2 * reach * BINS_PER_SIGMA) + 1) * width + middle
-        gaussian = fit(np.histogram(values, edges)[0], edges)
+        gaussian = fit(np.histogram(values, edges, weights=unit)[0], edges)
         if gaussian is None:
             return None
         middle, width = gaussian.mean.value, min(gaussian.sigma.value, 2 * width)
@@ -215,7 +249,7 @@ def quantile_edges(x: Floats, bins: int) -> Floats:
     return edges if len(edges) > 1 else np.array([edges[0] - 0.5, edges[0] + 0.5])
 
 
-def profile(x: Floats, values: Floats, edges: Floats) -> Profile:
+def profile(x: Floats, values: Floats, edges: Floats, weights: Floats | None = None) -> Profile:
     """Return bias and width of (n,) ``values`` in bins of (n,) ``x``; the last edge belongs to the last bin."""
     bins = len(edges) - 1
     place = np.clip(np.searchsorted(edges, x, side="right") - 1, -1, bins)
@@ -226,8 +260,9 @@ def profile(x: Floats, values: Floats, edges: Floats) -> Profile:
     for first, last in pairwise(borders):
         here = order[first:last]
         enough = len(here) >= MIN_ENTRIES
-        bias, width = (mean(values[here]), half_width(values[here])) if enough else (NO_ESTIMATE, NO_ESTIMATE)
-        centre = float(x[here].mean()) if len(here) else float("nan")
+        w = None if weights is None else weights[here]
+        bias, width = (part(values[here], w) if enough else NO_ESTIMATE for part in (mean, half_width))
+        centre = float(np.average(x[here], weights=w)) if len(here) else float("nan")
         rows.append((centre, bias.value, bias.error, width.value, width.error))
     centres, *columns = np.array(rows).T
     return Profile(centres, edges[:-1], edges[1:], np.diff(borders).astype(np.int64), *columns)

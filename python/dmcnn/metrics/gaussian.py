@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import special
 
 from dmcnn._common.errors import InputError, nearest
-from dmcnn.metrics import classification
-from dmcnn.metrics.classification import Interval
+from dmcnn.metrics.intervals import Interval, weighted_share
 
 Floats = NDArray[np.float64]
 
@@ -165,20 +165,8 @@ def nll(residual: Floats, factor: Floats) -> Floats:
 
 
 def content(distance2: ArrayLike, k: int) -> Floats:
-    """Return the probability that a chi2 of k degrees of freedom is at most ``distance2``; NaN stays NaN.
-
-    P(1/2, x) = erf(sqrt(x)), P(1, x) = 1 - exp(-x) and P(a + 1, x) = P(a, x) - x^a exp(-x) / Gamma(a + 1), with
-    x = chi2 / 2: NIST Digital Library of Mathematical Functions, 8.4.1 and 8.8.5.
-    """
-    half = np.clip(np.asarray(distance2, np.float64) / 2, 0, 1e4)  # the content is 1 far below 1e4
-    a = 0.5 if k % 2 else 1.0
-    share = np.vectorize(math.erf, otypes=[np.float64])(np.sqrt(half)) if k % 2 else -np.expm1(-half)
-    with np.errstate(divide="ignore"):
-        logs = np.log(half)
-    while a < k / 2:
-        share = share - np.exp(a * logs - half - math.lgamma(a + 1))
-        a += 1
-    return np.asarray(np.clip(share, 0, 1))
+    """Return the probability that a chi2 of k degrees of freedom is at most ``distance2``; NaN stays NaN."""
+    return np.asarray(special.gammainc(k / 2, np.maximum(distance2, 0) / 2))
 
 
 def density(distance2: ArrayLike, k: int) -> Floats:
@@ -188,7 +176,7 @@ def density(distance2: ArrayLike, k: int) -> Floats:
 
 
 def quantile(share: ArrayLike, k: int) -> Floats:
-    """Return the quantile of a chi2 of k degrees of freedom for probabilities ``share`` in [0, 1), by bisection.
+    """Return the quantile of a chi2 of k degrees of freedom for probabilities ``share`` in [0, 1).
 
     Raises:
         InputError: a share below 0, or 1 and above.
@@ -196,15 +184,12 @@ def quantile(share: ArrayLike, k: int) -> Floats:
     shares = np.asarray(share, np.float64)
     if not ((shares >= 0) & (shares < 1)).all():
         raise InputError(f"share {shares} is not at least 0 and below 1")
-    low, high = np.zeros(shares.shape), np.full(shares.shape, 100.0 + 10 * k)  # P(chi2 > high) < 1e-15
-    for _ in range(64):
-        middle = (low + high) / 2
-        below = content(middle, k) < shares
-        low, high = np.where(below, middle, low), np.where(below, high, middle)
-    return np.asarray((low + high) / 2)
+    return np.asarray(2 * special.gammaincinv(k / 2, shares))
 
 
-def coverage(distance2: ArrayLike, radii: ArrayLike = RADII, level: float = 0.95) -> Interval:
+def coverage(
+    distance2: ArrayLike, radii: ArrayLike = RADII, level: float = 0.95, weights: Floats | None = None
+) -> Interval:
     """Return the (r,) shares of events inside the ellipsoids of ``radii`` [sigma], with Wilson's intervals.
 
     The expected share is ``content(radius**2, k)``: for k = 1 68.3 and 95.4 %, for k = 2 (1 - exp(-r^2 / 2)) 39.3 and
@@ -214,11 +199,14 @@ def coverage(distance2: ArrayLike, radii: ArrayLike = RADII, level: float = 0.95
         distance2: (n,) chi2; NaN is left out.
         radii: (r,) Mahalanobis distances.
         level: confidence level of the intervals.
+        weights: (n,) weights of the events.
     """
-    return _share_below(distance2, np.square(np.asarray(radii, np.float64)), level)
+    return _share_below(distance2, np.square(np.asarray(radii, np.float64)), level, weights)
 
 
-def calibration(distance2: ArrayLike, k: int, confidence: ArrayLike, level: float = 0.95) -> Interval:
+def calibration(
+    distance2: ArrayLike, k: int, confidence: ArrayLike, level: float = 0.95, weights: Floats | None = None
+) -> Interval:
     """Return the (p,) shares of events inside the ellipsoids of the expected contents ``confidence``.
 
     A calibrated network has equal observed and expected shares: V. Kuleshov, N. Fenner, S. Ermon, arXiv:1807.00263.
@@ -228,12 +216,18 @@ def calibration(distance2: ArrayLike, k: int, confidence: ArrayLike, level: floa
         k: degrees of freedom.
         confidence: (p,) expected contents, 0 to 1.
         level: confidence level of Wilson's intervals.
+        weights: (n,) weights of the events.
     """
-    return _share_below(content(distance2, k), confidence, level)
+    return _share_below(content(distance2, k), confidence, level, weights)
 
 
-def _share_below(values: ArrayLike, limits: ArrayLike, level: float) -> Interval:
+def _share_below(
+    values: ArrayLike, limits: ArrayLike, level: float, weights: Floats | None = None
+) -> Interval:
     """Return the shares of values up to each limit, with Wilson's intervals; NaN is left out."""
-    ordered = np.sort(np.asarray(values, np.float64).ravel())
-    ordered = ordered[~np.isnan(ordered)]
-    return classification.wilson(np.searchsorted(ordered, limits, side="right"), len(ordered), level)
+    numbers = np.asarray(values, np.float64).ravel()
+    weight = np.ones(len(numbers)) if weights is None else weights
+    order = np.argsort(numbers)[: int((~np.isnan(numbers)).sum())]  # NaN is sorted to the end
+    place = np.searchsorted(numbers[order], limits, side="right")
+    below, squares = (np.append(0.0, np.cumsum(weight[order] ** power)) for power in (1, 2))
+    return weighted_share(below[place], squares[place], below[-1], squares[-1], level)

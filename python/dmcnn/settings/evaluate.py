@@ -24,6 +24,12 @@ class EvaluateSettings(Settings):
         "score CSVs of signal and background with a label column; for regression one CSV per network, or "
         '{"network": [CSV of each seed, …]}, where [part, part, …] is the sample of a seed in several CSVs',
     )
+    event_weight: str | dict[str, float] | None = setting(
+        None,
+        "score tables",
+        "weights of the events: a column of the CSVs, or a number per file such as its POT scale, "
+        '{"signal*.csv": 0.02, "background.csv": 1.5}; default: every event counts 1',
+    )
     signal_label: str = setting("signal", "classes", "value of the label column for signal events")
     score_column: str = setting("signal_score", "classes", "column of the score")
     cut: float = setting(0.5, "classes", "lowest score of an event that is classified as signal")

@@ -180,9 +180,13 @@ def scores(path: str | Path, column: str = "signal_score") -> tuple[NDArray[np.f
     The score is NaN where the text is empty, nan or a number <= UNSCORED.
 
     Raises:
-        InputError: as in ``read``, and for a text that is no number, or an infinite one.
+        InputError: as in ``read``, and for a text that is no finite number.
     """
-    table = read(path, [column])
+    return scores_of(read(path, [column]), column)
+
+
+def scores_of(table: Table, column: str) -> tuple[NDArray[np.float64], ScoreCounts]:
+    """Return the scores in a column of a table, as ``scores`` of its file."""
     values = np.empty(len(table.rows), np.float64)
     for row, word in enumerate(table.column(column)):
         try:

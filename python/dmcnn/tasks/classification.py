@@ -64,7 +64,6 @@ class ClassificationResult:
         text = f"{self.events} events: accuracy {self.accuracy:.3f}, loss {self.loss:.4f}"
         if not np.isnan(self.auc):
             text += f", AUC {self.auc:.4f} [{self.auc_low:.4f}, {self.auc_high:.4f}] (95 % interval)"
-            text += f"; a cut on the pixel count alone: AUC {self.pixel_auc:.4f}"
         matrix = np.array(self.confusion)
         right = classification.class_accuracy(matrix)
         return [text] + [
@@ -228,7 +227,7 @@ class Classification(Task):
         return (self.predicted(outputs) == labels).sum()
 
     def evaluate(self, net: nn.Module, outputs: Floats, images: SparseImages) -> ClassificationResult:
-        """Evaluate loss, accuracy, and AUC with DeLong's 95 % interval."""
+        """Evaluate loss, accuracy, and AUC with its 95 % interval."""
         logits, label = torch.from_numpy(outputs), torch.from_numpy(np.asarray(images.label, np.int64))
         predicted = self.predicted(logits)
         matrix = classification.confusion(label.numpy(), predicted.numpy(), len(self.card.classes))

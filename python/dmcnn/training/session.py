@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from dmcnn.checkpoints.torch_file import read, read_card, state_for, state_of
 from dmcnn.engines.dense import all_logits
 from dmcnn.images.sparse import SparseImages
 from dmcnn.tasks import Result, Task
+from dmcnn.training.baseline import Baseline
 from dmcnn.training.loop import Progress, reproducible
 from dmcnn.training.optimiser import Recipe
 
@@ -183,11 +184,11 @@ class Run:
         return {**distances, "violation": self.constraints.violation(*arguments)}
 
     @reproducible()
-    def finish(self, progress: Progress, test: SparseImages) -> Result:
+    def finish(self, progress: Progress, test: SparseImages, baseline: Baseline | None = None) -> Result:
         """Evaluate the best weights (without evaluations: the last) on all test events.
 
-        Write the result to the summary (JSON), and to the card of the best weights, unless a finished training is
-        only reported again.
+        Write the result, and the ``baseline`` if there is one, to the summary (JSON), and the result to the card of
+        the best weights, unless a finished training is only reported again.
         """
         card = self._card(progress)
         if progress.best is not None:
@@ -212,6 +213,7 @@ class Run:
                 "chosen_by": chosen_by,
                 "remarks": self.card.remarks,
                 "origin": self.card.origin,
+                **({"baseline": asdict(baseline)} if baseline else {}),
             }
             temporary.write_text(json.dumps(content, indent=1) + "\n")
         return result

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from dmcnn._common.errors import InputError
 from dmcnn.attribution.quality.deletion import RANDOM
 from dmcnn.attribution.quality.table import IDS, MEASURES, Measure
-from dmcnn.metrics.classification import Interval, wilson
+from dmcnn.metrics.intervals import bootstrap_t, wilson
 
-Floats = NDArray[np.float64]
 Key = tuple[Any, ...]
 
 
@@ -24,11 +21,11 @@ def summary(
 ) -> list[dict[str, Any]]:
     """Return one row per method and measure, over all events (and targets) that have such a number.
 
-    A row holds which direction is ``better``, ``n`` events, ``mean`` with its ``standard_error`` and bootstrap
-    interval ``low`` to ``high``, and ``median``. Where random maps are a floor, it holds also, over the ``n_pairs``
-    events in which both have a number, the mean ``difference`` to the random maps of the same event with its
-    bootstrap interval, and in how many the map is better than they are: ``n_better``, and ``better_share`` with
-    Wilson's interval. What does not exist is None or NaN: an empty cell.
+    A row holds which direction is ``better``, ``n`` events, ``mean`` with its ``standard_error`` and bootstrap-t
+    interval ``low`` to ``high`` (of at least 5 events), and ``median``. Where random maps are a floor, it holds also,
+    over the ``n_pairs`` events in which both have a number, the mean ``difference`` to the random maps of the same
+    event with its bootstrap-t interval, and in how many the map is better than they are: ``n_better``, and
+    ``better_share`` with Wilson's interval. What does not exist is None or NaN: an empty cell.
 
     Args:
         rows: from ``quality.judge``, of any number of events.
@@ -64,41 +61,6 @@ UNPAIRED = dict.fromkeys(
 """Columns of a row without a comparison with random maps."""
 
 
-def bootstrap(values: ArrayLike, *, level: float = 0.95, n_resamples: int = 2000, seed: int = 1) -> Interval:
-    """Compute the mean of (n,) values and its bias-corrected and accelerated bootstrap interval.
-
-    B. Efron, "Better bootstrap confidence intervals", J. Am. Stat. Assoc. 82 (1987) 171. One value tells nothing of
-    the spread: its limits are NaN.
-    """
-    x = np.asarray(values, np.float64)
-    mean = np.asarray(x.mean() if len(x) else np.nan)
-    if len(x) < 2 or not np.ptp(x) > 0:
-        limit = mean if len(x) > 1 else np.asarray(np.nan)
-        return Interval(mean, limit, limit)
-    means = np.sort(_resampled(x, n_resamples, seed))
-    # Half of the ties counts as below: a few values have few different means.
-    below = (means < mean).mean() / 2 + (means <= mean).mean() / 2
-    unit = NormalDist()
-    bias = unit.inv_cdf(float(np.clip(below, 0.5 / n_resamples, 1 - 0.5 / n_resamples)))
-    off = x - mean  # (n - 1) times how far each jackknife mean falls below their mean
-    acceleration = (off**3).sum() / (6 * (off**2).sum() ** 1.5)
-    z = [bias + unit.inv_cdf((1 + side * level) / 2) for side in (-1, 1)]
-    low, high = np.quantile(means, [unit.cdf(bias + one / (1 - acceleration * one)) for one in z])
-    return Interval(mean, np.asarray(low), np.asarray(high))
-
-
-def _resampled(x: Floats, n_resamples: int, seed: int) -> Floats:
-    """Return the (n_resamples,) means of n values drawn from the n with replacement, in parts that fit the memory."""
-    random = np.random.default_rng(seed)
-    part = max(1, 2_000_000 // len(x))
-    return np.concatenate(
-        [
-            x[random.integers(0, len(x), (min(part, n_resamples - start), len(x)))].mean(axis=1)
-            for start in range(0, n_resamples, part)
-        ]
-    )
-
-
 def _finite(rows: Mapping[Key, Mapping[str, Any]], measure: Measure) -> dict[Key, float]:
     """Return the finite values of one measure by event."""
     column = {event: row.get(measure.column) for event, row in rows.items()}
@@ -107,7 +69,7 @@ def _finite(rows: Mapping[Key, Mapping[str, Any]], measure: Measure) -> dict[Key
 
 def _alone(numbers: Mapping[Key, float], **options: Any) -> dict[str, Any]:
     values = np.array([*numbers.values()])
-    interval = bootstrap(values, **options)
+    interval = bootstrap_t(values, **options)
     n = len(values)
     return {
         "n": n,
@@ -127,7 +89,7 @@ def _against(
 ) -> dict[str, Any]:
     mine, floor = _finite(rows, measure), _finite(random, measure)
     pairs = np.array([value - floor[event] for event, value in mine.items() if event in floor])
-    interval = bootstrap(pairs, **options)
+    interval = bootstrap_t(pairs, **options)
     n_better = np.count_nonzero(pairs < 0 if measure.better == "lower" else pairs > 0)
     share = wilson(n_better, len(pairs), options["level"])
     return {

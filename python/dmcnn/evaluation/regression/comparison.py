@@ -20,6 +20,7 @@ from dmcnn.evaluation.regression.networks import (
     target_names,
 )
 from dmcnn.evaluation.regression.predictions import SIZE, unit
+from dmcnn.evaluation.weights import Rule
 from dmcnn.figures import calibration, regression
 from dmcnn.figures.style import label
 
@@ -36,6 +37,7 @@ def judge(
     level: float = 0.95,
     reach: float = 2.0,
     bins: int = 12,
+    event_weight: Rule = None,
 ) -> EvaluationResult:
     """Evaluate and compare networks.
 
@@ -45,13 +47,14 @@ def judge(
         level: confidence level of intervals.
         reach: [sigma] half width of the range of Gaussian fits around the peak.
         bins: number of bins of profiles.
+        event_weight: weights of the events.
 
     Raises:
         InputError: a table that is not of regression, networks of different targets, or a file without weights.
     """
     deployed = {name: [sparsity.read(path) for path in paths] for name, paths in (weights or {}).items()}
     zeros = {name: [sparsity.share(tensors) for tensors in seeds] for name, seeds in deployed.items()}
-    networks = open_networks(scores, zeros, reach)
+    networks = open_networks(scores, zeros, reach, event_weight)
     likelihood, profiles = common_likelihood(networks), profile_all(networks, bins)
     return EvaluationResult(
         report.numbers(networks, profiles, level, reach),
@@ -79,15 +82,16 @@ def _figures(
     units = [unit(target) for target in targets]
     residuals = {name: network.events.residual for name, network in networks.items()}
     pulls = {name: network.events.pull for name, network in networks.items()}
+    weight = {name: network.events.weight for name, network in networks.items()}
     chi2 = {name: network.events.chi2 for name, network in networks.items()}
     matrices = {name: q.correlations(network.events) for name, network in networks.items()}
     figures = {
-        "residuals": regression.residuals(residuals, targets, units, reach),
-        "residuals_log": regression.residuals(residuals, targets, units, reach, log=True),
-        "pulls": regression.pulls(pulls, targets, reach),
-        "pulls_log": regression.pulls(pulls, targets, reach, log=True),
-        "calibration": calibration.calibration(pulls, chi2, targets, level),
-        "chi2": calibration.chi2(chi2, len(targets)),
+        "residuals": regression.residuals(residuals, targets, units, reach, weights=weight),
+        "residuals_log": regression.residuals(residuals, targets, units, reach, log=True, weights=weight),
+        "pulls": regression.pulls(pulls, targets, reach, weights=weight),
+        "pulls_log": regression.pulls(pulls, targets, reach, log=True, weights=weight),
+        "calibration": calibration.calibration(pulls, chi2, targets, level, weight),
+        "chi2": calibration.chi2(chi2, len(targets), weight),
         "correlation": calibration.correlations(matrices, targets),
         "comparison": _comparison(networks, likelihood),
     }

@@ -10,6 +10,7 @@ import numpy as np
 from dmcnn.evaluation.regression import quantities as q
 from dmcnn.evaluation.regression.predictions import Predictions, join, read, unit
 from dmcnn.evaluation.regression.quantities import Combined
+from dmcnn.evaluation.weights import Rule, check_patterns
 from dmcnn.figures.style import label
 from dmcnn.metrics import distributions
 from dmcnn.metrics.distributions import Estimate, Profile
@@ -62,7 +63,10 @@ Profiles = dict[str, dict[str, list[tuple[Profile, Profile]]]]
 
 
 def open_networks(
-    scores: Mapping[str, Sequence[Sequence[str]]], zeros: Mapping[str, list[float]], reach: float
+    scores: Mapping[str, Sequence[Sequence[str]]],
+    zeros: Mapping[str, list[float]],
+    reach: float,
+    event_weight: Rule = None,
 ) -> Networks:
     """Read the score tables of networks and compute their numbers.
 
@@ -70,16 +74,18 @@ def open_networks(
         scores: paths by network, seed and part of a sample.
         zeros: share of zero weights of each seed, by network; empty if unknown.
         reach: [sigma] half width of the range of Gaussian fits around the peak.
+        event_weight: weights of the events.
 
     Raises:
         InputError: a table that is not of regression, or that estimates other targets than the first.
     """
+    check_patterns(event_weight, [path for seeds in scores.values() for paths in seeds for path in paths])
     networks: dict[str, Network] = {}
     targets: tuple[str, ...] = ()
     for name, samples in scores.items():
         seeds = []
         for paths in samples:
-            seeds.append(read(paths, targets))
+            seeds.append(read(paths, targets, event_weight))
             targets = targets or seeds[0].targets
         networks[name] = Network.from_seeds(seeds, zeros.get(name, []), reach)
     return networks
@@ -126,10 +132,11 @@ def profile_all(networks: Networks, bins: int) -> Profiles:
         edges = distributions.quantile_edges(pooled, max(1, min(bins, most)))
         profiles[variable] = {
             name: [
-                (distributions.profile(x, residual, edges), distributions.profile(x, pull, edges))
+                (distributions.profile(x, residual, edges, w), distributions.profile(x, pull, edges, w))
                 for residual, pull in zip(events[name].residual.T, events[name].pull.T, strict=True)
             ]
             for name, x in values.items()
+            for w in [events[name].weight]
         }
     return profiles
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
 from dmcnn.detectors.smartpixel import UNITS
+from dmcnn.evaluation import weights
 from dmcnn.metrics import gaussian
 from dmcnn.metrics.gaussian import Floats
 from dmcnn.tables import table
@@ -39,6 +40,7 @@ class Predictions:
         sigma: (n, k) uncertainties; never NaN.
         nll: (n,) negative log likelihood of the scaled truth [nats]; NaN where the table has none.
         size: (n,) number of pixels with charge; None if the tables lack it.
+        weight: (n,) weights above 0; None if all are equal, which is the same.
         files: path of each table, and counts of its rows by their use.
     """
 
@@ -50,6 +52,7 @@ class Predictions:
     nll: Floats
     size: Floats | None
     files: list[dict[str, Any]]
+    weight: Floats | None = None
 
     @property
     def pull(self) -> Floats:
@@ -68,7 +71,7 @@ def estimated_targets(columns: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in names if name in columns)
 
 
-def read(paths: Sequence[str], targets: Sequence[str] = ()) -> Predictions:
+def read(paths: Sequence[str], targets: Sequence[str] = (), event_weight: weights.Rule = None) -> Predictions:
     """Read the events of tables one after another.
 
     Rows without estimate or without truth are left out, and those of numbers beyond float32. Rows whose covariance is
@@ -78,6 +81,7 @@ def read(paths: Sequence[str], targets: Sequence[str] = ()) -> Predictions:
     Args:
         paths: score tables of one sample.
         targets: targets that every table must have; default: those of the first.
+        event_weight: weights of the events; those of weight 0 are left out.
 
     Raises:
         InputError: a table of another kind or with other targets, a text that is no number, or no event with truth.
@@ -87,7 +91,7 @@ def read(paths: Sequence[str], targets: Sequence[str] = ()) -> Predictions:
         rows = table.read(path)
         targets = targets or estimated_targets(rows.columns)
         _check(rows, targets)
-        parts.append(_predictions(rows, tuple(targets)))
+        parts.append(_predictions(rows, tuple(targets), event_weight))
     events = join(parts)
     if not len(events.truth):
         raise InputError(f"no event with estimate and truth in {', '.join(paths)}")
@@ -110,7 +114,14 @@ def join(parts: Sequence[Predictions]) -> Predictions:
         nll=all_of("nll"),
         size=all_of("size") if all(part.size is not None for part in parts) else None,
         files=[file for part in parts for file in part.files],
+        weight=_join_weights(parts),
     )
+
+
+def _join_weights(parts: Sequence[Predictions]) -> Floats | None:
+    """Return the weights of all events; None if all are equal."""
+    given = np.concatenate([np.ones(len(one.truth)) if one.weight is None else one.weight for one in parts])
+    return None if len(given) == 0 or (given == given[0]).all() else given
 
 
 def _check(rows: Table, targets: Sequence[str]) -> None:
@@ -125,7 +136,7 @@ def _check(rows: Table, targets: Sequence[str]) -> None:
     rows.need(f"{TRUE}{name}" for name in targets)
 
 
-def _predictions(rows: Table, targets: tuple[str, ...]) -> Predictions:
+def _predictions(rows: Table, targets: tuple[str, ...], event_weight: weights.Rule) -> Predictions:
     """Return the events of one table."""
     k = len(targets)
     mean, sigma, truth = (
@@ -138,7 +149,13 @@ def _predictions(rows: Table, targets: tuple[str, ...]) -> Predictions:
     limits = np.finfo(np.float32)  # of a network's outputs; beyond them squares and fourth powers overflow
     estimated = ((np.abs(mean) <= limits.max) & (sigma >= limits.tiny) & (sigma <= limits.max)).all(axis=1)
     known = (np.abs(truth) <= limits.max).all(axis=1)
-    use = np.asarray(estimated & known)
+    weight = weights.of_rows(rows, event_weight)
+    if weight is not None and (negative := np.flatnonzero(weight < 0)).size:
+        raise InputError(
+            f"{rows.place(int(negative[0]))}: event weight {weight[negative[0]]:g}, expected at least 0: widths and "
+            "shares of residuals need it"
+        )
+    use = np.asarray(estimated & known & (True if weight is None else weight > 0))
     sigma = sigma[use]
     factor = gaussian.factorise(matrix[use]) * sigma[:, :, None]
     singular = int(np.isnan(factor[:, 0, 0]).sum())
@@ -158,6 +175,7 @@ def _predictions(rows: Table, targets: tuple[str, ...]) -> Predictions:
         _numbers(rows, "nll")[use] if "nll" in rows.columns else np.full(int(use.sum()), np.nan),
         _numbers(rows, SIZE)[use] if SIZE in rows.columns else None,
         [{"file": rows.path, **counts}],
+        None if weight is None else weight[use],
     )
 
 

@@ -66,37 +66,39 @@ def combine(seeds: Sequence[Mapping[str, Estimate]]) -> dict[str, Combined]:
 
 def target_quantities(events: Predictions, j: int, reach: float) -> dict[str, Estimate]:
     """Compute the quantities of target ``j``; Gaussian fits extend ``reach`` sigma around the peak."""
-    residual, pull = events.residual[:, j], events.pull[:, j]
-    core, pull_core = distributions.fit_core(residual, reach), distributions.fit_core(pull, reach)
-    one, two = _shares(gaussian.coverage(pull**2, level=ONE_SIGMA_LEVEL))
+    residual, pull, weight = events.residual[:, j], events.pull[:, j], events.weight
+    core, pull_core = (distributions.fit_core(values, reach, weight) for values in (residual, pull))
+    one, two = _shares(gaussian.coverage(pull**2, level=ONE_SIGMA_LEVEL, weights=weight))
+    uncertainty = float(np.sqrt(np.average(events.sigma[:, j] ** 2, weights=weight)))
     return {
-        "bias": distributions.mean(residual),
-        "rms": distributions.deviation(residual),
-        "half_width": distributions.half_width(residual),
+        "bias": distributions.mean(residual, weight),
+        "rms": distributions.deviation(residual, weight),
+        "half_width": distributions.half_width(residual, weight),
         "fit_mean": core.mean if core else NO_ESTIMATE,
         "fit_sigma": core.sigma if core else NO_ESTIMATE,
-        "uncertainty": Estimate(float(np.sqrt((events.sigma[:, j] ** 2).mean())), float("nan")),
+        "uncertainty": Estimate(uncertainty, float("nan")),
         "pull_mean": pull_core.mean if pull_core else NO_ESTIMATE,
         "pull_width": pull_core.sigma if pull_core else NO_ESTIMATE,
-        "pull_rms": distributions.deviation(pull),
+        "pull_rms": distributions.deviation(pull, weight),
         "coverage_1": one,
         "coverage_2": two,
-        "chi2_mean": distributions.mean(pull**2),
-        "calibration_error": _miscalibration(pull**2, 1),
+        "chi2_mean": distributions.mean(pull**2, weight),
+        "calibration_error": _miscalibration(pull**2, 1, weight),
     }
 
 
 def joint_quantities(events: Predictions) -> dict[str, Estimate]:
     """Compute the joint quantities of all targets."""
-    k, chi2 = len(events.targets), finite(events.chi2)
-    one, two = _shares(gaussian.coverage(chi2, level=ONE_SIGMA_LEVEL))
+    k, (chi2, weight) = len(events.targets), _finite(events.chi2, events.weight)
+    one, two = _shares(gaussian.coverage(chi2, level=ONE_SIGMA_LEVEL, weights=weight))
+    unscaled = gaussian.nll(events.residual, events.factor)
     return {
         "coverage_1": one,
         "coverage_2": two,
-        "chi2_mean": distributions.mean(chi2),
-        "nll": distributions.mean(finite(events.nll)),
-        "nll_unscaled": distributions.mean(finite(gaussian.nll(events.residual, events.factor))),
-        "calibration_error": _miscalibration(chi2, k),
+        "chi2_mean": distributions.mean(chi2, weight),
+        "nll": distributions.mean(*_finite(events.nll, events.weight)),
+        "nll_unscaled": distributions.mean(*_finite(unscaled, events.weight)),
+        "calibration_error": _miscalibration(chi2, k, weight),
     }
 
 
@@ -104,9 +106,8 @@ def pair_coverage(events: Predictions, a: int, b: int) -> dict[str, Estimate]:
     """Compute the coverage of the 1 and 2 sigma ellipses of two targets."""
     rows = events.factor[:, [a, b]]
     factor = gaussian.factorise(rows @ rows.transpose(0, 2, 1))
-    one, two = _shares(
-        gaussian.coverage(gaussian.chi2(events.residual[:, [a, b]], factor), level=ONE_SIGMA_LEVEL)
-    )
+    chi2 = gaussian.chi2(events.residual[:, [a, b]], factor)
+    one, two = _shares(gaussian.coverage(chi2, level=ONE_SIGMA_LEVEL, weights=events.weight))
     return {"coverage_1": one, "coverage_2": two}
 
 
@@ -118,21 +119,32 @@ def correlations(events: Predictions) -> dict[str, Floats]:
     whole = np.isfinite(events.factor[:, 0, 0])
     factor, residual = events.factor[whole], events.residual[whole]
     k = len(events.targets)
-    estimated = gaussian.correlation(factor).mean(axis=0) if len(factor) else np.full((k, k), np.nan)
+    weight = None if events.weight is None else events.weight[whole]
+    estimated = np.full((k, k), np.nan)
+    if len(factor):
+        estimated = np.average(gaussian.correlation(factor), axis=0, weights=weight)
     return {
         "estimated": estimated,
-        "observed": _observed(residual),
-        "whitened": _observed(gaussian.whiten(residual, factor)),
+        "observed": _observed(residual, weight),
+        "whitened": _observed(gaussian.whiten(residual, factor), weight),
     }
 
 
-def _observed(values: Floats) -> Floats:
+def _observed(values: Floats, weight: Floats | None) -> Floats:
     """Return (k, k) correlations of (n, k) values; NaN for fewer than two events."""
     k = values.shape[1]
     if len(values) < 2:
         return np.full((k, k), np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.corrcoef(values.T)).reshape(k, k)
+        matrix = np.cov(values.T, aweights=weight).reshape(k, k)
+        width = np.sqrt(np.diagonal(matrix))
+        return np.asarray(np.clip(matrix / width / width[:, None], -1, 1))
+
+
+def _finite(values: Floats, weight: Floats | None) -> tuple[Floats, Floats | None]:
+    """Return the finite values and their weights."""
+    good = np.isfinite(values)
+    return np.asarray(values[good]), None if weight is None else weight[good]
 
 
 def finite(values: Floats) -> Floats:
@@ -155,7 +167,7 @@ def _shares(interval: Interval) -> list[Estimate]:
     return [Estimate(float(value), float(error)) for value, error in zip(interval.value, half, strict=True)]
 
 
-def _miscalibration(distance2: Floats, k: int) -> Estimate:
+def _miscalibration(distance2: Floats, k: int, weight: Floats | None) -> Estimate:
     """Return the mean difference of expected and observed confidence of (n,) chi2 with k degrees of freedom."""
-    observed = gaussian.calibration(distance2, k, CONFIDENCE).value
+    observed = gaussian.calibration(distance2, k, CONFIDENCE, weights=weight).value
     return Estimate(float(np.abs(observed - CONFIDENCE).mean()), float("nan"))

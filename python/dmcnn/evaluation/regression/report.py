@@ -15,7 +15,7 @@ from dmcnn.evaluation.regression.networks import ALL, Network, Networks, Profile
 from dmcnn.evaluation.regression.predictions import unit
 from dmcnn.evaluation.regression.quantities import Combined
 from dmcnn.metrics import gaussian
-from dmcnn.metrics.distributions import Estimate, Profile, format_estimate
+from dmcnn.metrics.distributions import Estimate, Profile, effective, format_estimate
 from dmcnn.tables.table import Table
 
 
@@ -53,14 +53,17 @@ def numbers(networks: Networks, profiles: Profiles, level: float, reach: float) 
 def _network(name: str, network: Network, profiles: Profiles) -> dict[str, Any]:
     """Return the numbers of one network."""
     events, targets = network.events, network.targets
-    confidence = {ALL: gaussian.calibration(events.chi2, len(targets), q.CONFIDENCE)}
+    confidence = {ALL: gaussian.calibration(events.chi2, len(targets), q.CONFIDENCE, weights=events.weight)}
     confidence |= {
-        target: gaussian.calibration(pull**2, 1, q.CONFIDENCE)
+        target: gaussian.calibration(pull**2, 1, q.CONFIDENCE, weights=events.weight)
         for target, pull in zip(targets, events.pull.T, strict=True)
     }
     return {
         "seeds": len(network.seeds),
         "events": len(events.truth),
+        **(
+            {} if events.weight is None else {"effective_events": effective(len(events.truth), events.weight)}
+        ),
         "zeros": network.zeros,
         "mean": {
             target: {name: _combined(value) for name, value in group.items()}
