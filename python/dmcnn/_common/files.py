@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dmcnn._common.errors import InputError, nearest
+from dmcnn._common.lock import check_locks
 
 
 @contextmanager
@@ -25,6 +26,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
+        check_locks()
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -37,6 +39,12 @@ def sha256(path: str | Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def cache_folder() -> Path:
+    """Return the folder of the cache: $DMCNN_CACHE, else $XDG_CACHE_HOME/dmcnn, else ~/.cache/dmcnn."""
+    own, xdg = os.environ.get("DMCNN_CACHE"), os.environ.get("XDG_CACHE_HOME")
+    return Path(own) if own else (Path(xdg) if xdg else Path.home() / ".cache") / "dmcnn"
 
 
 def output_folder(directory: str | Path) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,8 @@ from tqdm import tqdm
 
 from dmcnn import __version__, simulation
 from dmcnn._common.errors import InputError, nearest
-from dmcnn._common.files import output_folder
+from dmcnn._common.files import cache_folder, output_folder
+from dmcnn._common.lock import lock
 from dmcnn.detectors.lariat import CLASSES
 from dmcnn.detectors.smartpixel import GEOMETRIES
 from dmcnn.images.sparse import SparseImages
@@ -27,6 +27,8 @@ SCHEME = "sample://"
 PRODUCER = "image2d_binary"
 SPLITS = ("train", "test", "validation")
 DEFAULTS = {"events": 1000, "seed": 1}
+SIMULATION = 86_400.0
+"""[s] Longest time to wait for a process that simulates the same sample."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def sample_path(url: str) -> Path:
     """Return the file or folder of ``sample://name/split?events=1000&seed=1``; simulate it unless it is cached.
 
     ``smartpixel`` also has ``geometry``. The splits of one seed are independent. The same address gives the same
-    images on every machine. The cache is $DMCNN_CACHE, else $XDG_CACHE_HOME/dmcnn, else ~/.cache/dmcnn.
+    images on every machine. A process that finds another at this work waits for it.
 
     Raises:
         InputError: an invalid address.
@@ -77,20 +79,23 @@ def sample_path(url: str) -> Path:
     events, seed = numbers["events"], numbers["seed"]
     sample_format = format_of(name)
     words = [name, *arguments.values(), split, events, seed, simulation.VERSION]
-    path = cache() / ("-".join(map(str, words)) + sample_format.suffixes[0])
-    if not path.exists():
-        output_folder(path.parent)
-        attributes: dict[str, str | int | float] = {
-            "sample": name,
-            "split": split,
-            "events": events,
-            "seed": seed,
-            "dmcnn": __version__,
-            **arguments,
-        }
-        batches = simulation.SAMPLES[name](events=events, seed=split_seed(seed, split), **arguments)
-        batches = with_progress_bar(batches, events, url)
-        sample_format.write(path, batches, attributes=attributes, **sample_format.options)
+    path = cache_folder() / ("-".join(map(str, words)) + sample_format.suffixes[0])
+    if path.exists():
+        return path
+    output_folder(path.parent)
+    with lock(path, wait=SIMULATION):
+        if not path.exists():
+            attributes: dict[str, str | int | float] = {
+                "sample": name,
+                "split": split,
+                "events": events,
+                "seed": seed,
+                "dmcnn": __version__,
+                **arguments,
+            }
+            batches = simulation.SAMPLES[name](events=events, seed=split_seed(seed, split), **arguments)
+            batches = with_progress_bar(batches, events, url)
+            sample_format.write(path, batches, attributes=attributes, **sample_format.options)
     return path
 
 
@@ -125,12 +130,6 @@ def parse(url: str) -> tuple[str, str, dict[str, int], dict[str, str]]:
 def split_seed(seed: int, split: str) -> int:
     """Return the seed of a split, which differs from those of the other splits."""
     return int(np.random.SeedSequence([seed, zlib.crc32(split.encode())]).generate_state(1)[0])
-
-
-def cache() -> Path:
-    """Return the folder of cached samples."""
-    own, xdg = os.environ.get("DMCNN_CACHE"), os.environ.get("XDG_CACHE_HOME")
-    return Path(own) if own else (Path(xdg) if xdg else Path.home() / ".cache") / "dmcnn"
 
 
 def with_progress_bar(batches: Iterator[SparseImages], events: int, what: str) -> Iterator[SparseImages]:
