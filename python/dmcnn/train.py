@@ -41,27 +41,28 @@ def train(settings: TrainSettings, watch: Watch | None = None) -> None:
     files = OutputFiles(
         output_folder(settings.weights_directory), output_folder(settings.output_directory), settings.name
     )
-    loaded = data.load(
-        {part: data.Source(*source) for part, source in settings.sources.items()},
-        reading=settings.reading(),
-        label=None
-        if targets
-        else LabelRule.parse(settings.label, tuple(settings.class_names), settings.signal_class),
-        targets=data.TargetOptions(targets, settings.target_scales, settings.pitch) if targets else None,
-        shares=settings.shares,
-        seed=settings.seed_number,
-        cache=settings.cache,
-    )
-    run, progress = setup.prepare(
-        files,
-        loaded,
-        setup.NetworkOptions(**settings.network(settings.text(f"dmcnn {dmcnn.__version__}"))),
-        Recipe(**settings.recipe()),
-        setup.SessionOptions(**settings.session()),
-        setup.ConstraintOptions(**settings.multipliers()) if settings.constraints else None,
-        watch,
-    )
-    _fit(settings, run, progress, loaded.images)
+    with files.locked():
+        loaded = data.load(
+            {part: data.Source(*source) for part, source in settings.sources.items()},
+            reading=settings.reading(),
+            label=None
+            if targets
+            else LabelRule.parse(settings.label, tuple(settings.class_names), settings.signal_class),
+            targets=data.TargetOptions(targets, settings.target_scales, settings.pitch) if targets else None,
+            shares=settings.shares,
+            seed=settings.seed_number,
+            cache=settings.cache,
+        )
+        run, progress = setup.prepare(
+            files,
+            loaded,
+            setup.NetworkOptions(**settings.network(settings.text(f"dmcnn {dmcnn.__version__}"))),
+            Recipe(**settings.recipe()),
+            setup.SessionOptions(**settings.session()),
+            setup.ConstraintOptions(**settings.multipliers()) if settings.constraints else None,
+            watch,
+        )
+        _fit(settings, run, progress, loaded.images)
 
 
 def _fit(settings: TrainSettings, run: Run, progress: Progress, images: dict[str, SparseImages]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
 from itertools import pairwise
@@ -15,9 +16,11 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
+from xxhash import xxh3_128_hexdigest
 
 from dmcnn._common import files
 from dmcnn._common.errors import InputError
+from dmcnn._common.fingerprint import fingerprint
 from dmcnn._common.upward import notebook
 from dmcnn.datasets.event import Event
 from dmcnn.datasets.labels import LabelRule
@@ -438,18 +441,46 @@ class Dataset:
         return [reader.modified for reader in self._readers]
 
     def fingerprint(self) -> str:
-        """Return 16 hexadecimal digits that identify the events: file names, sizes, producers and ids, in order."""
+        """Return 32 hexadecimal digits that identify the events by the bytes of the files, producers and entries.
+
+        Copies of the files under other names are the same data.
+        """
+        about = [
+            (fingerprint(reader.content_files, reader.names), reader.producer, *self._limits(number))
+            for number, reader in enumerate(self._readers)
+        ]
+        return xxh3_128_hexdigest(repr(about).encode())
+
+    @contextmanager
+    def unchanged(self) -> Iterator[str]:
+        """Yield the fingerprint; raise InputError after the block if a file has changed meanwhile."""
+        before = self.fingerprint()
+        yield before
+        if self.fingerprint() != before:
+            names = ", ".join(map(str, self.files))
+            raise InputError(
+                f"{names}: changed while it was read: the result would be a mixture, start again"
+            )
+
+    def old_fingerprint(self) -> str:
+        """Return the 16 hexadecimal digits by which dmcnn 0.1.0 identified events: names, sizes, producers and ids.
+
+        They tell whether an old checkpoint, journal or cache is of these events, as far as they could.
+        """
         digest = hashlib.sha256()
         for number, reader in enumerate(self._readers):
-            about = [reader.path.name, reader.size, reader.producer, len(reader)]
+            about = [reader.path.name, reader.size, reader.producer, len(reader), *self._limits(number)]
             ids = self.events[self.events["file"] == number]
-            if self._ranges[number] != (0, len(reader)):
-                about += self._ranges[number]
             digest.update(repr(about).encode())
             digest.update("\n".join(reader.names or []).encode())
             for field in ("run", "subrun", "event"):
                 digest.update(np.ascontiguousarray(ids[field], "<u8").tobytes())
         return digest.hexdigest()[:16]
+
+    def _limits(self, number: int) -> tuple[int, ...]:
+        """Return first and end entry of a file; empty if all its entries are used."""
+        limits = self._ranges[number]
+        return () if limits == (0, len(self._readers[number])) else limits
 
 
 def _range(reader: EventFile, between: Sequence[int] | None) -> tuple[int, int]:

@@ -157,6 +157,11 @@ class EventFile(ABC):
         return ""
 
     @property
+    def content_files(self) -> list[Path]:
+        """All files whose bytes make the events, with companions such as files of labels."""
+        return [self.path]
+
+    @property
     def size(self) -> int:
         """Bytes on disk."""
         return self.path.stat().st_size

@@ -94,6 +94,10 @@ class NpyFolder(FittedFile):
         return [file.name for file in self._files] if self.path.is_dir() else None
 
     @property
+    def content_files(self) -> list[Path]:
+        return self._files
+
+    @property
     def size(self) -> int:
         return sum(header.nbytes for header in self._headers)
 

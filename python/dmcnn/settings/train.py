@@ -29,6 +29,7 @@ class TrainSettings(RecipeSettings):
     input_validation: Paths | None = setting(
         None,
         section="input files",
+        resume="free",
         description="validation files, which determine the best weights (default: the test files, as in DM-CNN)",
     )
     test_fraction: float | None = setting(

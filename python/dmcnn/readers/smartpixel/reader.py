@@ -115,6 +115,10 @@ class SmartPixelFile(EventFile):
         )
 
     @property
+    def content_files(self) -> list[Path]:
+        return self._table.files
+
+    @property
     def modified(self) -> int:
         return self._table.modified
 
