@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dmcnn._common.errors import InputError
@@ -26,15 +27,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def evaluate(settings: EvaluateSettings) -> None:
     """Write numbers as JSON and figures as PNG and PDF, for regression also tables as CSV."""
+    folder = output_folder(settings.output_dir)
+    stem = folder / f"DM-CNN_evaluation{settings.tag}"
+    with settings.results_at(stem, settings.tables()):
+        _write(_judge(settings), stem)
+
+
+def _write(result: EvaluationResult, stem: Path) -> None:
+    """Write numbers, tables and figures of an evaluation, and log its lines."""
     from dmcnn.figures.save import save_figure
     from dmcnn.tables import table
 
-    folder = output_folder(settings.output_dir)
-    result = _judge(settings)
-    stem = folder / f"DM-CNN_evaluation{settings.tag}"
     with atomic_file(stem.with_name(stem.name + ".json")) as temporary:
         temporary.write_text(json.dumps(result.numbers, indent=1, allow_nan=False) + "\n")
-    settings.save(stem)
     for ending, rows in result.tables.items():
         table.write(stem.with_name(f"{stem.name}_{ending}.csv"), rows)
     for ending, figure in result.figures.items():

@@ -52,8 +52,10 @@ def simulate(settings: SimulateSettings) -> None:
     batches = sample(events=settings.events, seed=settings.seed_number, **physics)
     output_folder(output.parent)
     about = {"sample": settings.kind, "seed": settings.seed_number, "dmcnn": dmcnn.__version__, **physics}
-    form.write(output, with_progress_bar(batches, settings.events, output.name), attributes=about, **options)
-    settings.model_copy(update=physics | options).save(output.with_suffix(""))
+    with settings.model_copy(update=physics | options).results_at(output.with_suffix("")):
+        form.write(
+            output, with_progress_bar(batches, settings.events, output.name), attributes=about, **options
+        )
     log.info("%s: %d events", output, settings.events)
 
 

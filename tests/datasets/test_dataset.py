@@ -138,7 +138,9 @@ def test_a_folder_is_its_files_and_their_names(tmp_path: Path) -> None:
     (tmp_path / "b" / "2.npy").rename(tmp_path / "b" / "pion_2.npy")
     assert Dataset(str(tmp_path / "b")).fingerprint() != before  # a label may be in the name
     write_npy(tmp_path / "a" / "1.npy", 7)
-    assert first.fingerprint() != before
+    assert Dataset(str(tmp_path / "a")).fingerprint() != before
+    with pytest.raises(InputError, match="changed since it was opened"):
+        first.fingerprint()
 
 
 def write_npy(path: Path, value: float) -> None:
@@ -150,7 +152,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None
     path = tmp_path / "image.npy"
     write_npy(path, 1)
     data = Dataset(str(path))
-    with pytest.raises(InputError, match="changed while it was read"), data.unchanged():
+    with pytest.raises(InputError, match="changed since it was opened"), data.unchanged():
         write_npy(path, 2)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,30 @@ def sha256(path: str | Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def distinct_names(paths: Sequence[Path]) -> list[str]:
+    """Return a name for the output of every file: its stem, with as much of its folder as tells it from the others.
+
+    Files that differ only in their suffix have it in the name.
+    """
+    stems = [(*path.resolve().parts[1:-1], path.stem) for path in paths]
+    counts = Counter(stems)
+    parts = [
+        stem if counts[stem] == 1 else (*stem[:-1], path.name.replace(".", "_"))
+        for stem, path in zip(stems, paths, strict=True)
+    ]
+    lengths = [1] * len(paths)
+    while True:
+        names = ["_".join(own[-length:]) for own, length in zip(parts, lengths, strict=True)]
+        uses = Counter(names)
+        longer = [
+            place for place, name in enumerate(names) if uses[name] > 1 and lengths[place] < len(parts[place])
+        ]
+        if not longer:
+            return names
+        for place in longer:
+            lengths[place] += 1
 
 
 def cache_folder() -> Path:

@@ -39,7 +39,7 @@ _own: dict[Path, bytes] = {}
 
 @contextmanager
 def lock(stem: str | Path, wait: float = 0.0) -> Iterator[None]:
-    """Own the output name ``stem`` while the block runs.
+    """Lock the output name ``stem`` for this process while the block runs.
 
     Args:
         stem: path of the output files, without suffix; its folder is created.

@@ -20,6 +20,7 @@ from xxhash import xxh3_128_hexdigest
 
 from dmcnn._common import files
 from dmcnn._common.errors import InputError
+from dmcnn._common.files import distinct_names
 from dmcnn._common.fingerprint import fingerprint
 from dmcnn._common.upward import notebook
 from dmcnn.datasets.event import Event
@@ -103,6 +104,7 @@ class Dataset:
             self._readers.append(open_images(path, options, **given))
             self._readers[-1].close()
             self._check_shape(self._readers[-1])
+        self._state = [_state(reader) for reader in self._readers]
         self._all_used({**(options.given() if options else {}), **given})
         self._ranges = [_range(reader, between) for reader in self._readers]
         self._ends = np.cumsum([0] + [stop - start for start, stop in self._ranges])
@@ -432,6 +434,10 @@ class Dataset:
         match = (self.events["file"] == file) & (self.events["entry"] == event.events["entry"][0])
         return str(self.files[file] / self.names[int(match.argmax())])
 
+    def output_name(self, event: SparseImages) -> str:
+        """Return the name of the outputs of one event: name of its file, told from all others, and entry."""
+        return f"{distinct_names(self.files)[int(event.events['file'][0])]}_ENTRY_{event.events['entry'][0]}"
+
     def report_lines(self) -> list[str]:
         """Return log lines per file: entries read so far, then one line per anomaly."""
         return [line for reader in self._readers for line in reader.report_lines()]
@@ -444,7 +450,13 @@ class Dataset:
         """Return 32 hexadecimal digits that identify the events by the bytes of the files, producers and entries.
 
         Copies of the files under other names are the same data.
+
+        Raises:
+            InputError: a file that has changed since its ids were read.
         """
+        for reader, state in zip(self._readers, self._state, strict=True):
+            if _state(reader) != state:
+                raise InputError(f"{reader.path}: changed since it was opened: start again")
         about = [
             (fingerprint(reader.content_files, reader.names), reader.producer, *self._limits(number))
             for number, reader in enumerate(self._readers)
@@ -481,6 +493,11 @@ class Dataset:
         """Return first and end entry of a file; empty if all its entries are used."""
         limits = self._ranges[number]
         return () if limits == (0, len(self._readers[number])) else limits
+
+
+def _state(reader: EventFile) -> list[tuple[int, int]]:
+    """Return size and time of change of the files of a reader."""
+    return [(stat.st_size, stat.st_mtime_ns) for stat in map(Path.stat, reader.content_files)]
 
 
 def _range(reader: EventFile, between: Sequence[int] | None) -> tuple[int, int]:

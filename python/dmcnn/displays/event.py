@@ -127,8 +127,7 @@ class Display:
 
     def stem(self, event: SparseImages) -> Path:
         """Return the path of the output files of one event, without suffix."""
-        file = self.dataset.files[int(event.events["file"][0])]
-        return self.folder / f"{file.stem}_ENTRY_{event.events['entry'][0]}{self.tag}"
+        return self.folder / f"{self.dataset.output_name(event)}{self.tag}"
 
     def draw_distributions(self) -> None:
         """Write the figure of the energies and times of all cells, by class."""

@@ -68,6 +68,12 @@ class EvaluateSettings(Settings):
 
     inputs: ClassVar[tuple[str, ...]] = ("signal", "background")
 
+    def tables(self) -> list[str]:
+        """Return the paths of all score tables."""
+        keys = (self.scores, self.signal, self.background)
+        values = [list(value.values()) if isinstance(value, dict) else [value] for value in keys if value]
+        return [path for group in values for item in group for path in _expand_all(item)]
+
     def conflicts(self) -> Iterator[Conflict]:
         """Yield contradictions between keys that are each valid alone."""
         yield from super().conflicts()
@@ -85,6 +91,12 @@ class EvaluateSettings(Settings):
             )
         if isinstance(self.weights, dict) != isinstance(self.scores, dict) and self.weights is not None:
             yield ("weights", "scores"), "weights and scores must both be lists, or both be {network: …}"
+
+
+def _expand_all(item: Seeds) -> list[str]:
+    """Return the files that the texts of one network name."""
+    texts = [item] if isinstance(item, str) else item
+    return [path for text in texts for path in expand(text)]
 
 
 def _missing_files(key: str, value: Paths | dict[str, Seeds] | dict[str, Paths] | None) -> Iterator[Conflict]:

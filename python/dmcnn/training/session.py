@@ -51,7 +51,7 @@ class OutputFiles:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Own all files while the block runs."""
+        """Lock all files for this process while the block runs."""
         with lock(self._path(self.weights, "model", "")), lock(self._path(self.tables, "training", "")):
             yield
 
