@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from dmcnn._common.files import atomic_file, output_folder
 from dmcnn.settings import TrainSettings, command
+from dmcnn.settings.origin import check_origin, comments, origin_of
 
 if TYPE_CHECKING:
     from dmcnn.images.sparse import SparseImages
+    from dmcnn.training.data import Data, Source
     from dmcnn.training.loop import Progress
     from dmcnn.training.session import Run, Watch
 
@@ -31,28 +33,23 @@ def train(settings: TrainSettings, watch: Watch | None = None) -> None:
         watch: called with the rows of the metrics table after every evaluation.
     """
     import dmcnn
-    from dmcnn.datasets.labels import LabelRule
+    from dmcnn.datasets.dataset import expand
     from dmcnn.training import data, setup
     from dmcnn.training.optimiser import Recipe
     from dmcnn.training.session import OutputFiles
 
-    targets = settings.targets
-    setup.check(settings.model, settings.architecture(), settings.constraints or [], targets or [])
+    setup.check(settings.model, settings.architecture(), settings.constraints or [], settings.targets or [])
     files = OutputFiles(
         output_folder(settings.weights_directory), output_folder(settings.output_directory), settings.name
     )
     with files.locked():
-        loaded = data.load(
-            {part: data.Source(*source) for part, source in settings.sources.items()},
-            reading=settings.reading(),
-            label=None
-            if targets
-            else LabelRule.parse(settings.label, tuple(settings.class_names), settings.signal_class),
-            targets=data.TargetOptions(targets, settings.target_scales, settings.pitch) if targets else None,
-            shares=settings.shares,
-            seed=settings.seed_number,
-            cache=settings.cache,
-        )
+        sources = {part: data.Source(*source) for part, source in settings.sources.items()}
+        origin = origin_of(path for source in sources.values() for path in expand(source.inputs))
+        if (
+            settings.resume and not files.last.exists()
+        ):  # else the checkpoint tells whether it is of these data
+            check_origin(files.cfg, origin)
+        loaded = _load(settings, sources)
         run, progress = setup.prepare(
             files,
             loaded,
@@ -62,7 +59,28 @@ def train(settings: TrainSettings, watch: Watch | None = None) -> None:
             setup.ConstraintOptions(**settings.multipliers()) if settings.constraints else None,
             watch,
         )
+        with atomic_file(files.cfg) as temporary:
+            temporary.write_text(run.card.cfg + "".join(f"# {line}\n" for line in comments(origin)))
         _fit(settings, run, progress, loaded.images)
+
+
+def _load(settings: TrainSettings, sources: dict[str, Source]) -> Data:
+    """Read the images of all parts with their classes or targets."""
+    from dmcnn.datasets.labels import LabelRule
+    from dmcnn.training import data
+
+    targets = settings.targets
+    return data.load(
+        sources,
+        reading=settings.reading(),
+        label=None
+        if targets
+        else LabelRule.parse(settings.label, tuple(settings.class_names), settings.signal_class),
+        targets=data.TargetOptions(targets, settings.target_scales, settings.pitch) if targets else None,
+        shares=settings.shares,
+        seed=settings.seed_number,
+        cache=settings.cache,
+    )
 
 
 def _fit(settings: TrainSettings, run: Run, progress: Progress, images: dict[str, SparseImages]) -> None:
@@ -85,8 +103,6 @@ def _fit(settings: TrainSettings, run: Run, progress: Progress, images: dict[str
         scaling=settings.scaling,
         first=progress.step,
     )
-    with atomic_file(run.files.cfg) as temporary:
-        temporary.write_text(run.card.cfg)
     _announce(run, images)
     if run.watch is not None and progress.rows:
         run.watch(progress.rows)

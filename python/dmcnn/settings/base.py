@@ -18,7 +18,7 @@ from dmcnn._common.errors import InputError
 from dmcnn._common.files import atomic_file, expand
 from dmcnn._common.lock import lock
 from dmcnn.settings.cfg import write_cfg
-from dmcnn.settings.origin import check_origin, comments
+from dmcnn.settings.origin import check_origin, comments, origin_of
 
 log = logging.getLogger("dmcnn")
 
@@ -164,12 +164,13 @@ class Settings(BaseModel):
         """
         cfg, more = stem.with_name(stem.name + ".cfg"), f", weights {weights}" if weights else ""
         with lock(stem, wait):
-            origin = check_origin(cfg, files, named_by_file=named_by_file)
+            origin = check_origin(cfg, origin_of(files), named_by_file=named_by_file)
             if cfg.exists() and more not in cfg.read_text(encoding="utf-8", errors="replace"):
                 log.info("%s: made again with other weights", stem)
             yield
+            comment = "\n".join([f"dmcnn {dmcnn.__version__}{more}", *comments(origin)])
             with atomic_file(cfg) as temporary:
-                temporary.write_text(self.text(f"dmcnn {dmcnn.__version__}{more}{comments(origin)}"))
+                temporary.write_text(self.text(comment))
 
     def text(self, comment: str) -> str:
         """Return the text of a cfg that reads back as these settings."""

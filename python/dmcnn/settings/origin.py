@@ -20,22 +20,26 @@ Origin = dict[str, str]
 """Path of every file, and its fingerprint."""
 
 
-def check_origin(cfg: Path, files: Iterable[str | Path], *, named_by_file: bool = False) -> Origin:
+def origin_of(files: Iterable[str | Path]) -> Origin:
+    """Return path and fingerprint of files and folders."""
+    return {str(Path(file).resolve()): path_fingerprint(file) for file in files}
+
+
+def check_origin(cfg: Path, new: Origin, *, named_by_file: bool = False) -> Origin:
     """Return the origin of results that replace those of ``cfg``, if these were made from the same files.
 
     The same bytes are the same files, wherever they lie. Files that have changed in their places give the results
-    again, with a log line.
+    again, with a warning.
 
     Args:
         cfg: settings of the earlier results; it may be absent.
-        files: files of the new results.
+        new: origin of the new results.
         named_by_file: whether each file has results of its own, named after it, so that others may stay beside them.
 
     Raises:
         InputError: results of other files, which would be lost.
     """
-    new, old = {str(Path(file).resolve()): path_fingerprint(file) for file in files}, read_origin(cfg)
-    before, now = old, new
+    before, now = old, new = read_origin(cfg), new
     if named_by_file:
         before, now = (
             _of_names(one, {Path(path).stem for path in other}) for one, other in ((old, new), (new, old))
@@ -49,7 +53,7 @@ def check_origin(cfg: Path, files: Iterable[str | Path], *, named_by_file: bool 
                 f"{cfg.with_suffix('')}: holds results of {theirs}, not of {mine}: choose another name= or output "
                 f"folder, or remove {cfg.name} to replace them"
             )
-        log.info("%s: made again, since %s has changed", cfg.with_suffix(""), ", ".join(now))
+        log.warning("warning: %s: made again, since %s has changed", cfg.with_suffix(""), ", ".join(now))
     return {**old, **new} if named_by_file else new
 
 
@@ -64,9 +68,9 @@ def read_origin(cfg: Path) -> Origin:
     return origin
 
 
-def comments(origin: Origin) -> str:
-    """Return the lines of a comment from which ``read_origin`` reads the origin."""
-    return "".join(f"\n{MARK}{fingerprint} {json.dumps(path)}" for path, fingerprint in origin.items())
+def comments(origin: Origin) -> list[str]:
+    """Return the comments of a cfg from which ``read_origin`` reads the origin."""
+    return [f"{MARK}{fingerprint} {json.dumps(path)}" for path, fingerprint in origin.items()]
 
 
 def _of_names(origin: Origin, names: set[str]) -> Origin:
