@@ -92,6 +92,7 @@ def test_of_two_inferences_of_a_name_one_is_refused_and_no_row_is_wrong(
     assert not list(out.glob(".*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["npy", "larcv3"])
 def test_an_inference_of_files_made_again_begins_anew(
     kind: str,
@@ -130,6 +131,7 @@ def test_an_inference_of_files_made_again_begins_anew(
     assert numbers(tmp_path / "out") == numbers(tmp_path / "fresh")
 
 
+@pytest.mark.slow
 def test_a_file_that_changes_while_it_is_scored_leaves_no_result(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -147,6 +149,7 @@ def test_a_file_that_changes_while_it_is_scored_leaves_no_result(
     assert not list((tmp_path / "out").glob("*.csv"))
 
 
+@pytest.mark.slow
 def test_a_result_of_other_files_is_kept(
     weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -171,6 +174,7 @@ def test_a_result_of_other_files_is_kept(
     assert infer.main([*asked, f"input_file={b}", "name=b"]) == 0
 
 
+@pytest.mark.slow
 def test_files_of_one_name_take_their_folders_in(weights: Path, tmp_path: Path) -> None:
     for number, folder in enumerate("ab"):
         write_images(tmp_path / folder / "data", number, 2)
@@ -222,6 +226,7 @@ def test_every_command_keeps_the_results_of_other_files(
     assert not list(out.glob(".*"))
 
 
+@pytest.mark.slow
 def test_pictures_of_other_names_stay_side_by_side(weights: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     asked = words(output_dir=out, format="png", score_label=False)
