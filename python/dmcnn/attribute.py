@@ -145,7 +145,7 @@ def _select(settings: AttributeSettings, predictor: Predictor, dataset: Dataset)
     if settings.score_csv is not None:
         scores = selection.read_scores(settings.score_csv, dataset, settings.score_column)
     else:
-        scores = predictor.task.ranking(predictor.all_logits(dataset))
+        scores = predictor.task.need_classes("a score").ranking(predictor.all_logits(dataset))
     others = np.full(len(dataset), np.nan)
     if settings.disagree is not None:
         others = _other_scores(settings, predictor, dataset)
@@ -169,7 +169,7 @@ def _other_scores(settings: AttributeSettings, predictor: Predictor, dataset: Da
             f"{settings.other_weight_file}: has the classes {other.card.classes}, "
             f"expected {predictor.card.classes} as {settings.weight_file}"
         )
-    return other.task.ranking(other.all_logits(other.open(settings.input_file)))
+    return other.task.need_classes("a score").ranking(other.all_logits(other.open(settings.input_file)))
 
 
 def _gallery(

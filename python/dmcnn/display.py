@@ -134,7 +134,9 @@ def _scores(settings: DisplaySettings, predictor: Predictor | None, dataset: Dat
     if settings.score_csv is not None:
         return selection.read_scores(settings.score_csv, dataset, settings.score_column)
     if predictor is not None and settings.needs_scores:
-        return predictor.task.ranking(predictor.all_logits(dataset, settings.rotation))
+        return predictor.task.need_classes("a score").ranking(
+            predictor.all_logits(dataset, settings.rotation)
+        )
     return np.full(len(dataset), np.nan)
 
 
