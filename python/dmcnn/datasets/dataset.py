@@ -458,7 +458,7 @@ class Dataset:
             if _state(reader) != state:
                 raise InputError(f"{reader.path}: changed since it was opened: start again")
         about = [
-            (fingerprint(reader.content_files, reader.names), reader.producer, *self._limits(number))
+            (_fingerprint(reader), reader.producer, *self._limits(number))
             for number, reader in enumerate(self._readers)
         ]
         return xxh3_128_hexdigest(repr(about).encode())
@@ -493,6 +493,12 @@ class Dataset:
         """Return first and end entry of a file; empty if all its entries are used."""
         limits = self._ranges[number]
         return () if limits == (0, len(self._readers[number])) else limits
+
+
+def _fingerprint(reader: EventFile) -> str:
+    """Return the fingerprint of the files of a reader, and in a folder of their names."""
+    paths, folder = reader.content_files, reader.path
+    return fingerprint(paths, [str(path.relative_to(folder)) for path in paths] if folder.is_dir() else None)
 
 
 def _state(reader: EventFile) -> list[tuple[int, int]]:

@@ -159,7 +159,7 @@ class EventFile(ABC):
     @property
     def content_files(self) -> list[Path]:
         """All files whose bytes make the events, with companions such as files of labels."""
-        return [self.path]
+        return sorted(filter(Path.is_file, self.path.rglob("*"))) if self.path.is_dir() else [self.path]
 
     @property
     def size(self) -> int:
