@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from dmcnn._common.errors import InputError
@@ -71,7 +71,7 @@ class EvaluateSettings(Settings):
             yield ("weights", "scores"), "weights and scores must both be lists, or both be {network: …}"
 
 
-def _expand_all(item: Seeds) -> list[str]:
+def _expand_all(item: str | Sequence[str | list[str]]) -> list[str]:
     """Return the files that the texts of one network name."""
     texts = [item] if isinstance(item, str) else item
     return [path for text in texts for path in expand(text)]
