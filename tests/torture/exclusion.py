@@ -99,7 +99,10 @@ def _work(command: str, words: Sequence[str], folder: str, log: str) -> None:
         os.dup2(file, stream)
     sys.argv = [command]
     tqdm.set_lock(threading.RLock())  # its own is a semaphore of the system, which a kill would leave behind
-    sys.exit(import_module(f"dmcnn.{command}").main(words))
+    try:
+        sys.exit(import_module(f"dmcnn.{command}").main(words))
+    except KeyboardInterrupt:  # while modules are imported
+        sys.exit(130)
 
 
 class Running:
