@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def occlude(settings: OccludeSettings) -> None:
     """Scan the selected entries; write an npz and one figure per class for each."""
     from dmcnn.inference.predictor import load_predictor
-    from dmcnn.occlusion.result import Scan
+    from dmcnn.occlusion.result import CHECKS, Scan
 
     folder = output_folder(settings.output_dir)
     predictor = load_predictor(settings.weight_file, **settings.network())
@@ -49,6 +49,11 @@ def occlude(settings: OccludeSettings) -> None:
         with settings.results_at(stem, [file], predictor.sha256):
             result = _result(predictor, scan, event, stem)
             _draw(settings, predictor, event, result, stem)
+        if predictor.precision != "32":
+            log.info(
+                "%s: logits in %s differ from float32 by up to %.2g at %d windows, %.2g of the spread of the map",
+                *(file.name, predictor.precision, result.error.max(), CHECKS, result.relative_error),
+            )
         log.info("%s: %d windows, maps in %s.npz", file.name, len(result.logits), stem)
 
 
