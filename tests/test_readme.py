@@ -54,7 +54,8 @@ def test_every_block_is_known() -> None:
     starts = (INSTALL, "python -m dmcnn.infer cfg", "python -m dmcnn.train input", "python -m dmcnn.simulate",
               "python -m dmcnn.attribute input", "python -m dmcnn.train cfg/lariat",
               "python -m dmcnn.train cfg/calorimeter", "python -m dmcnn.train cfg/smartpixel", "python -m dmcnn.tune",
-               "import dmcnn\n", "import torch\n", 'pip install -c constraints.txt ".[test]" && pytest')  # fmt: skip
+               "import dmcnn\n", "import torch\n", "import hls4ml\n",
+              'pip install -c constraints.txt ".[test]" && pytest')  # fmt: skip
     assert len(BLOCKS) == len(starts)
     for start in starts:
         block(start)

@@ -35,6 +35,8 @@ def evaluate(settings: EvaluateSettings) -> None:
 
 def _write(result: EvaluationResult, stem: Path) -> None:
     """Write numbers, tables and figures of an evaluation, and log its lines."""
+    from tqdm import tqdm
+
     from dmcnn.figures.save import save_figure
     from dmcnn.tables import table
 
@@ -42,7 +44,7 @@ def _write(result: EvaluationResult, stem: Path) -> None:
         temporary.write_text(json.dumps(result.numbers, indent=1, allow_nan=False) + "\n")
     for ending, rows in result.tables.items():
         table.write(stem.with_name(f"{stem.name}_{ending}.csv"), rows)
-    for ending, figure in result.figures.items():
+    for ending, figure in tqdm(result.figures.items(), desc="figures", unit="figure", disable=None):
         save_figure(figure, stem.with_name(f"{stem.name}_{ending}"))
     for line in result.lines:
         log.info("%s", line)

@@ -84,10 +84,14 @@ def _jobs(settings: InferSettings, folder: Path) -> list[Job]:
 
 
 def _analysis(job: Job) -> Table | None:
-    """Read the analysis CSV of an image file; return None without one."""
-    from dmcnn.tables import table
+    """Read the analysis CSV of an image file, and check its ids before hours of scoring; return None without one."""
+    from dmcnn.tables import join, table
 
-    return None if job.analysis_csv is None else table.read(job.analysis_csv, table.IDS)
+    if job.analysis_csv is None:
+        return None
+    analysis = table.read(job.analysis_csv)
+    join.event_ids(analysis)
+    return analysis
 
 
 def _score_file(

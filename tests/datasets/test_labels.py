@@ -29,7 +29,7 @@ SIX = events(
         (100, 0, 7, 0, 0),
         (100, 1, 8, 1, 0),
         (7, 0, 9, 2, 0),
-        (UNSET, 0, 9, 0, 1),
+        (2**64 - 2, 0, 9, 0, 1),
         (2**63, 5, 0, 1, 1),
         (0, 0, 0, 2, 1),
     ]
@@ -42,7 +42,7 @@ SIX = events(
         ("run == 100", [1, 1, 0, 0, 0, 0]),
         ("100 == run", [1, 1, 0, 0, 0, 0]),
         ("run != 100", [0, 0, 1, 1, 1, 1]),
-        ("run == 18446744073709551615", [0, 0, 0, 1, 0, 0]),
+        ("run == 18446744073709551614", [0, 0, 0, 1, 0, 0]),
         ("run >= 9223372036854775808", [0, 0, 0, 1, 1, 0]),
         ("7 <= run < 100", [0, 0, 1, 0, 0, 0]),
         ("run == 100 and subrun == 1 or event == 9", [0, 1, 1, 1, 0, 0]),
@@ -60,6 +60,16 @@ def test_conditions(text: str, true: list[int]) -> None:
         assert (found == expected).tolist() == [bool(t) for t in true]
         np.testing.assert_array_equal(pickle.loads(pickle.dumps(rule)).apply(SIX, FILES), found)
         assert not rule.needs_particles
+
+
+def test_ids_that_were_never_set_take_part_in_no_condition() -> None:
+    """Unset ids are 2^64 - 1 in memory: ``event > 5`` made every image without ids a signal event."""
+    some = events([(1, 0, 7, 0, 0), (1, 0, UNSET, 1, 0)])
+    with pytest.raises(
+        InputError, match=r"electron_1\.root: entry 1 has no event number.*cannot be judged: set"
+    ):
+        LabelRule.parse("run == 1 or event > 5", BINARY).apply(some, FILES)
+    assert LabelRule.parse("run == 1", BINARY).apply(some, FILES).tolist() == [BINARY.index("signal")] * 2
 
 
 OPERATORS = {"==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt,

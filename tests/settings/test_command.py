@@ -332,3 +332,14 @@ def test_marks_of_keys_are_those_that_resuming_and_searching_obey() -> None:
     assert "EPOCHS" in train.keys(resume="free") - train.keys(trials="free")
     assert train.keys(tune=False) < train.keys(trials="free")
     assert COMMANDS["simulate"].keys(sample=False) == {"name", "output", "kind", "seed_number", "events"}
+
+
+def test_a_cfg_may_have_an_equals_sign_in_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``mass=0.05/b.cfg`` is a file and no key."""
+    monkeypatch.chdir(tmp_path)
+    Path("mass=0.05").mkdir()
+    for name in ("npy", "a.ckpt"):
+        Path(name).touch()
+    Path("mass=0.05/b.cfg").write_text('input_file = "npy"\nweight_file = "a.ckpt"\n')
+    settings, _ = load("infer", ["mass=0.05/b.cfg", "output_dir=o"])
+    assert vars(settings)["input_file"] == "npy"

@@ -41,6 +41,11 @@ def evaluate(text: str, events: NDArray[Any]) -> NDArray[np.bool_]:
         ) from None
 
 
+def ids_of(text: str) -> list[str]:
+    """Return the names of the ids that a valid condition compares, sorted."""
+    return sorted({node.id for node in ast.walk(_parse(text)) if isinstance(node, ast.Name)})
+
+
 def _parse(text: str) -> ast.expr:
     """Return the syntax tree of a condition; ValueError if the text has none."""
     try:

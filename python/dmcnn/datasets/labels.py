@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError, nearest
-from dmcnn.datasets.conditions import evaluate
-from dmcnn.images.sparse import EVENT
+from dmcnn.datasets.conditions import evaluate, ids_of
+from dmcnn.images.sparse import EVENT, UNSET
 
 Label = str | Mapping[Any, str | int]
 Particles = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -154,6 +154,14 @@ class Condition(LabelRule):
     def apply(
         self, events: NDArray[Any], files: Sequence[Path], particles: Particles | None = None, **_: Any
     ) -> NDArray[np.int64]:
+        for name in ids_of(self.text):
+            unset = np.flatnonzero(events[name] == UNSET)
+            if len(unset):
+                file, entry = files[events["file"][unset[0]]], events["entry"][unset[0]]
+                raise InputError(
+                    f"{file}: entry {entry} has no {name} number, so label = {self.text!r} cannot be judged: set "
+                    "label to {file pattern: class} or to 'prefix' (file names begin with the class)"
+                )
         return np.where(evaluate(self.text, events), self.signal, 1 - self.signal).astype(np.int64)
 
 

@@ -10,11 +10,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize, PowerNorm
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from dmcnn.figures import image_axes
+from dmcnn.figures.text import Figure
 
 SIGNED, UNSIGNED = "seismic", "YlOrRd"
 """Usual colour maps. Colour-blind readers tell the ends of "RdBu_r" and "PuOr_r" apart as well."""

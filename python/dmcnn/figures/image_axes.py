@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, Normalize
-from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from dmcnn.figures.text import Figure
 from dmcnn.images.sparse import (  # fmt: skip
     NO_IMAGE,
     UNIT_CELL,

@@ -81,7 +81,7 @@ class Calorimeter(EventFile):
 
     @classmethod
     def reads(cls, path: Path, head: bytes) -> bool:
-        if not head.startswith(hdf5.MAGIC):
+        if not head or not hdf5.is_hdf5(path):
             return False
         try:
             with hdf5.open_file(path) as file, decoding_errors(str(path)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -37,7 +38,9 @@ class LArCV3(ImageFile):
     options_class = LArCV3Options
     options: LArCV3Options
 
-    magic = hdf5.MAGIC
+    @classmethod
+    def reads(cls, path: Path, head: bytes) -> bool:
+        return bool(head) and hdf5.is_hdf5(path)
 
     def _tables(self, producer: str | None) -> tuple[str, NDArray[Any], ImageTable]:
         self._rows_first = self.options.axis0 == "row"

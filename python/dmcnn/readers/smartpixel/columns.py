@@ -35,7 +35,11 @@ SHORT = 128
 """Bytes of all pages of a column at most, if it repeats one number."""
 
 FLOATS = ("halffloat", "float", "double")
-INTEGERS = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+COUNTS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+INTEGERS = ("bool", *COUNTS)
+
+INDEX = "__index_level_"
+"""Beginning of the names under which pandas stores an index."""
 
 
 @dataclass(frozen=True)
@@ -44,24 +48,26 @@ class TableLayout:
 
     Attributes:
         rows: number of rows of every block.
-        numbered: (k,) int64, increasing: names of the columns of floating-point numbers whose names are numbers.
+        numbered: (k,) int64, increasing: names of the columns of numbers whose names are numbers.
         others: name -> type of every other column.
+        index: names of the columns of an index that pandas stored, which are no others.
     """
 
     rows: tuple[int, ...]
     numbered: NDArray[np.int64]
     others: Mapping[str, str]
+    index: tuple[str, ...] = ()
 
     @classmethod
     def from_columns(cls, where: str, rows: Sequence[int], columns: Sequence[tuple[str, str]]) -> TableLayout:
         """Return the layout of a file of these columns (name, type); InputError if a name occurs twice or no row."""
         numbered, others = [], {}
         for name, kind in columns:
-            if kind in FLOATS and name.isdecimal() and name.isascii() and str(int(name)) == name:
+            if kind in FLOATS + COUNTS and name.isdecimal() and name.isascii() and str(int(name)) == name:
                 numbered.append(int(name))
             elif name in others:
                 raise InputError(f"{where}: two columns {name!r}")
-            elif name and not name.startswith(("__index_level_", "Unnamed: ")):
+            elif name and not name.startswith((INDEX, "Unnamed: ")):
                 others[name] = kind
         numbers = np.sort(np.array(numbered, np.int64))
         twice = numbers[1:][numbers[1:] == numbers[:-1]]
@@ -69,7 +75,8 @@ class TableLayout:
             raise InputError(f"{where}: two columns {str(twice[0])!r}")
         if not 0 < sum(rows) <= MOST_ROWS or min(rows) < 0:
             raise InputError(f"{where}: {sum(rows)} rows, expected 1 to {MOST_ROWS}")
-        return cls(tuple(rows), numbers, others)
+        index = tuple(name for name, kind in columns if name.startswith(INDEX) and kind in INTEGERS)
+        return cls(tuple(rows), numbers, others, index)
 
 
 class Piece(NamedTuple):

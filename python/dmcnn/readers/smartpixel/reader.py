@@ -173,6 +173,8 @@ class SmartPixelFile(EventFile):
 
     def report_lines(self) -> list[str]:
         lines = [f"{self.path}: {int(self._read.sum())} of {len(self)} entries read"]
+        if self._table.labels is not None:
+            lines.append(f"{self.path}: labels from {self._table.labels.path}")
         not_contained = self._left_out & ~self._bad
         for rows, words in (
             (self._bad, "hold a charge that is NaN or infinite"),
