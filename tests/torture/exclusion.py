@@ -50,7 +50,8 @@ COMMANDS: dict[str, list[str]] = {
     "export": ["weight_file=net.ckpt", "output_dir=out", "format=table"],
     "simulate": ["output=out/sample.h5", "events=12", "xdim=48", "ydim=48"],
     "train": [*TRAIN, "weights_directory=out", "output_directory=out"],
-    "tune": ["base=base.cfg", "space={'learning_rate': [0.001, 0.002]}", "sampler=grid", "output_dir=out"],
+    "tune": ["base=base.cfg", "space={'learning_rate': [0.001, 0.002]}", "sampler=grid", "output_dir=out",
+             "pruner=none"],
 }  # fmt: skip
 """Command -> its words, in a folder that ``prepare`` has filled."""
 
