@@ -35,7 +35,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def attribute(settings: AttributeSettings) -> None:
     """Explain the selected events; write their maps, figures and pages, and the quality of all maps."""
-    from dmcnn.attribution.report import EventReport, ReportOptions
     from dmcnn.inference.predictor import load_predictor
 
     folder = output_folder(settings.output_dir)
@@ -47,8 +46,18 @@ def attribute(settings: AttributeSettings) -> None:
     _check_colours(settings)
     methods = _methods(settings, predictor)
     dataset = predictor.open(settings.input_file)
-    events, labels = _select(settings, predictor, dataset), predictor.task.truth(dataset, settings.label)
     stem = folder / f"DM-CNN_attribution{settings.tag}"
+    with settings.results_at(stem, dataset.files, predictor.sha256):
+        _explain(settings, predictor, dataset, methods, stem)
+
+
+def _explain(
+    settings: AttributeSettings, predictor: Predictor, dataset: Dataset, methods: Sequence[Method], stem: Path
+) -> None:
+    """Explain the selected events one by one; write their files, and those of all events."""
+    from dmcnn.attribution.report import EventReport, ReportOptions
+
+    events, labels = _select(settings, predictor, dataset), predictor.task.truth(dataset, settings.label)
     options = ReportOptions(**settings.report())
     rows: list[dict[str, Any]] = []
     reports: list[EventReport] = []
@@ -58,7 +67,7 @@ def attribute(settings: AttributeSettings) -> None:
             log.warning("warning: entry %d holds no image: left out", event.events["entry"][0])
             continue
         report = EventReport(
-            options, predictor, dataset, event, selected, labels[selected.number], folder, settings.tag
+            options, predictor, dataset, event, selected, labels[selected.number], stem.parent, settings.tag
         )
         explanation = report.explanation(methods)
         report.draw(explanation, methods)
@@ -72,7 +81,6 @@ def attribute(settings: AttributeSettings) -> None:
         _tables(rows, stem, note)
     if reports and len(methods) > 1:
         _agreement(reports, methods, stem, note)
-    settings.save(stem, f", weights {predictor.sha256}")
 
 
 def _list_layers(predictor: Predictor) -> None:

@@ -20,12 +20,16 @@ if TYPE_CHECKING:
 
     from dmcnn.datasets.dataset import Dataset
     from dmcnn.datasets.selection import SelectedEvent
+    from dmcnn.displays.event import Display
     from dmcnn.images.sparse import SparseImages
     from dmcnn.inference.predictor import Predictor
     from dmcnn.pages import EventPage
     from dmcnn.tasks import EventScores
 
 log = logging.getLogger("dmcnn")
+
+WAIT = 60.0
+"""[s] Longest time to wait for another display of this name: most pictures have names of their own."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,6 +55,13 @@ def display(settings: DisplaySettings) -> None:
         distributions=settings.distributions,
         tag=settings.tag,
     )
+    stem = folder / f"DM-CNN_display{settings.tag}"
+    with settings.results_at(stem, dataset.files, named_by_file=True, wait=WAIT):
+        _draw(settings, predictor, dataset, drawing)
+
+
+def _draw(settings: DisplaySettings, predictor: Predictor | None, dataset: Dataset, drawing: Display) -> None:
+    """Draw the selected events one by one, and write the page of all events."""
     if settings.distributions:
         drawing.draw_distributions()
     scores = _scores(settings, predictor, dataset)
@@ -70,8 +81,7 @@ def display(settings: DisplaySettings) -> None:
                 temporary.write_text(event_page(pages[-1]), encoding="utf-8")
         log.info("%s.%s", stem, ", .".join(settings.formats))
     if len(pages) > 1:
-        _gallery(settings, pages, folder)
-    settings.save(folder / f"DM-CNN_display{settings.tag}")
+        _gallery(settings, pages, drawing.folder)
 
 
 def _check_colours(settings: DisplaySettings) -> None:

@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dmcnn._common.errors import InputError
@@ -26,19 +27,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def evaluate(settings: EvaluateSettings) -> None:
     """Write numbers as JSON and figures as PNG and PDF, for regression also tables as CSV."""
+    folder = output_folder(settings.output_dir)
+    stem = folder / f"DM-CNN_evaluation{settings.tag}"
+    with settings.results_at(stem, settings.tables()):
+        _write(_judge(settings), _origins(settings), stem)
+
+
+def _write(result: EvaluationResult, origins: list[str], stem: Path) -> None:
+    """Write numbers, tables and figures of an evaluation of events of these ``origins``, and log its lines."""
     from tqdm import tqdm
 
     from dmcnn.figures.save import save_figure
     from dmcnn.tables import table
 
-    folder = output_folder(settings.output_dir)
-    result = _judge(settings)
-    origins = _origins(settings)
-    stem = folder / f"DM-CNN_evaluation{settings.tag}"
     with atomic_file(stem.with_name(stem.name + ".json")) as temporary:
         numbers = {**result.numbers, "origin": origins}
         temporary.write_text(json.dumps(numbers, indent=1, allow_nan=False) + "\n")
-    settings.save(stem)
     for ending, rows in result.tables.items():
         table.write(stem.with_name(f"{stem.name}_{ending}.csv"), rows)
     for ending, figure in tqdm(result.figures.items(), desc="figures", unit="figure", disable=None):
@@ -54,18 +58,8 @@ def _origins(settings: EvaluateSettings) -> list[str]:
     """Return what the score tables state of the origin of their events, each text once."""
     from dmcnn.tables import table
 
-    texts = (text for path in _paths(settings) for text in table.distinct(path, "origin"))
+    texts = (text for path in settings.tables() for text in table.distinct(path, "origin"))
     return list(dict.fromkeys(texts))
-
-
-def _paths(settings: EvaluateSettings) -> list[str]:
-    """Return the paths of all score tables."""
-    from dmcnn.evaluation.regression import naming
-
-    if settings.scores is None:
-        return [*expand(settings.signal or []), *expand(settings.background or [])]
-    networks = naming.networks(settings.scores, settings.names)
-    return [path for seeds in networks.values() for sample in seeds for path in sample]
 
 
 def _judge(settings: EvaluateSettings) -> EvaluationResult:

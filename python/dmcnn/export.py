@@ -32,16 +32,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def export(settings: ExportSettings) -> None:
     """Write one file per format; each is run and compared with the network before it gets its name."""
-    from dmcnn.exports import FORMATS, layer_table
     from dmcnn.inference.predictor import load_predictor
-    from dmcnn.quantisation.quantisers import is_quantised
 
     folder = output_folder(settings.output_dir)
     predictor = load_predictor(
         settings.weight_file, model=settings.model, overrides=settings.reading(), gpuid="cpu"
     )
-    images = _images(settings, predictor)
     stem = folder / f"{Path(settings.weight_file).stem}{settings.tag}"
+    with settings.results_at(stem.with_name(stem.name + "_export"), [settings.weight_file], predictor.sha256):
+        _write(settings, predictor, stem)
+
+
+def _write(settings: ExportSettings, predictor: Predictor, stem: Path) -> None:
+    """Write the files ``stem`` + ending of all formats, and log how they agree with the network."""
+    from dmcnn.exports import FORMATS, layer_table
+    from dmcnn.quantisation.quantisers import is_quantised
+
+    images = _images(settings, predictor)
     possible = [
         name
         for name, form in FORMATS.items()
@@ -56,7 +63,6 @@ def export(settings: ExportSettings) -> None:
             path,
             agreement or "\n" + "\n".join(layer_table.lines(layer_table.rows(predictor.net, predictor.card))),
         )
-    settings.save(stem.with_name(stem.name + "_export"), f", weights {predictor.sha256}")
 
 
 def _images(settings: ExportSettings, predictor: Predictor) -> torch.Tensor:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dmcnn._common.errors import InputError
-from dmcnn._common.files import expand, output_folder
+from dmcnn._common.files import distinct_names, expand, output_folder
 from dmcnn.settings import InferSettings
 from dmcnn.settings.command import run
+from dmcnn.settings.origin import check_origin, origin_of
 
 if TYPE_CHECKING:
     from dmcnn.datasets.dataset import Dataset
@@ -44,6 +44,8 @@ def infer(settings: InferSettings) -> None:
     from dmcnn.inference.predictor import load_predictor
 
     jobs = _jobs(settings, output_folder(settings.output_dir))
+    for job in jobs:  # before any work
+        check_origin(job.stem.with_name(job.stem.name + ".cfg"), origin_of([job.image_file]))
     predictor = load_predictor(settings.weight_file, **settings.network())
     for key in ("rotation", "label"):
         if getattr(settings, key):
@@ -51,18 +53,20 @@ def infer(settings: InferSettings) -> None:
     datasets = [predictor.open(job.image_file) for job in jobs]
     tables = [_analysis(job) for job in jobs]
     for dataset in datasets:
-        if dataset.fingerprint() == predictor.card.data.get("training", {}).get("fingerprint"):
+        known = predictor.card.data.get("training", {}).get("fingerprint")
+        if known in (dataset.fingerprint(), dataset.old_fingerprint()):
             log.warning("warning: %s: holds the events that the network was trained on", dataset.files[0])
     labels = [predictor.task.labels(dataset, settings.label) for dataset in datasets]
     for job, dataset, analysis, truth in zip(jobs, datasets, tables, labels, strict=True):
-        _score_file(settings, predictor, job, dataset, analysis, *truth)
+        with settings.results_at(job.stem, [job.image_file], predictor.sha256):
+            _score_file(settings, predictor, job, dataset, analysis, *truth)
 
 
 def _jobs(settings: InferSettings, folder: Path) -> list[Job]:
     """Return one job per image file.
 
     Raises:
-        InputError: another number of CSVs than of image files, or two files with the same output path.
+        InputError: another number of CSVs than of image files.
     """
     from dmcnn.datasets.dataset import expand as expand_inputs
 
@@ -72,21 +76,15 @@ def _jobs(settings: InferSettings, folder: Path) -> list[Job]:
         raise InputError(
             f"input_csv names {len(csvs)} files for {len(files)} input files: give one each, in order"
         )
-    jobs = [
+    return [
         Job(
             str(file),
             table,
-            folder / f"{file.stem}_DM-CNN_scores{settings.tag}",
-            folder / f"{file.stem}_DM-CNN_signal_score_distribution{settings.tag}",
+            folder / f"{name}_DM-CNN_scores{settings.tag}",
+            folder / f"{name}_DM-CNN_signal_score_distribution{settings.tag}",
         )
-        for file, table in zip(files, csvs, strict=True)
+        for file, table, name in zip(files, csvs, distinct_names(files), strict=True)
     ]
-    for target, count in Counter(job.stem for job in jobs).items():
-        if count > 1:
-            raise InputError(
-                f"{count} input files would all write {target}.csv: score them into different output_dir"
-            )
-    return jobs
 
 
 def _analysis(job: Job) -> Table | None:
@@ -119,15 +117,20 @@ def _score_file(
     from dmcnn.tables import join, table
 
     key = {
-        "file": dataset.fingerprint(),
         "weights": predictor.sha256,
         "reading": predictor.card.reading,
         "precision": predictor.precision,
         "rotation": settings.rotation,
     }
-    journal = Journal(job.stem.with_name(f".{job.stem.name}.journal"), key, predictor.task.outputs + 2)
-    for rows in predictor.dataset_rows(dataset, rotation=settings.rotation, first=len(journal)):
-        journal.append(rows)
+    with dataset.unchanged() as fingerprint:
+        journal = Journal(
+            job.stem.with_name(f".{job.stem.name}.journal"),
+            {**key, "file": fingerprint},
+            predictor.task.outputs + 2,
+            old={"file": dataset.old_fingerprint()},
+        )
+        for rows in predictor.dataset_rows(dataset, rotation=settings.rotation, first=len(journal)):
+            journal.append(rows)
     log.info("\n".join(dataset.report_lines()))
     status = "scored" if analysis is None else ""
     about = predictor.task, dataset.events, dataset.sources
@@ -139,7 +142,6 @@ def _score_file(
         log.info("\n".join(coverage.lines()))
     out = job.stem.with_name(job.stem.name + ".csv")
     table.write(out, results)
-    settings.save(job.stem, f", weights {predictor.sha256}")
     outputs = journal.rows[:, :-2]
     if (figure := predictor.task.histogram(outputs, dataset.files[0].stem)) is not None:
         save_figure(figure, job.histogram, note=dataset.file_origins[0])

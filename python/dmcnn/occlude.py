@@ -45,10 +45,12 @@ def occlude(settings: OccludeSettings) -> None:
     for entry in dataset.entries(settings.entries):
         event = dataset.read(entry, entry + 1)
         file = dataset.files[int(event.events["file"][0])]
-        stem = folder / f"occlusion_test_{file.stem}_ENTRY_{event.events['entry'][0]}{settings.tag}"
-        result = _result(predictor, scan, event, stem)
-        _draw(settings, predictor, event, result, stem, dataset.file_origins[int(event.events["file"][0])])
-        settings.save(stem, f", weights {predictor.sha256}")
+        stem = folder / f"occlusion_test_{dataset.output_name(event)}{settings.tag}"
+        with settings.results_at(stem, [file], predictor.sha256):
+            result = _result(predictor, scan, event, stem)
+            _draw(
+                settings, predictor, event, result, stem, dataset.file_origins[int(event.events["file"][0])]
+            )
         if predictor.precision != "32":
             log.info(
                 "%s: logits in %s differ from float32 by up to %.2g at %d windows, %.2g of the spread of the map",

@@ -65,9 +65,11 @@ def simulate(settings: SimulateSettings) -> None:
         "dmcnn": dmcnn.__version__,
         **physics,
     }
-    form.write(output, with_progress_bar(batches, settings.events, output.name), attributes=about, **options)
     used = settings.model_copy(update=physics | options)
-    used.save(output.with_suffix(""), f", checksum {checksum(used.text(''))}")
+    with used.results_at(output.with_suffix(""), note=f", checksum {checksum(used.text(''))}"):
+        form.write(
+            output, with_progress_bar(batches, settings.events, output.name), attributes=about, **options
+        )
     log.info("%s: %d events", output, settings.events)
 
 

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from dmcnn._common.files import atomic_file, output_folder
 from dmcnn.settings import TrainSettings, command
+from dmcnn.settings.origin import check_origin, comments, origin_of
 
 if TYPE_CHECKING:
     from dmcnn.images.sparse import SparseImages
+    from dmcnn.training.data import Data, Source
     from dmcnn.training.loop import Progress
     from dmcnn.training.session import OutputFiles, Run, Watch
 
@@ -31,20 +33,46 @@ def train(settings: TrainSettings, watch: Watch | None = None) -> None:
         watch: called with the rows of the metrics table after every evaluation.
     """
     import dmcnn
-    from dmcnn.datasets.labels import LabelRule
-    from dmcnn.detectors.lartpc import DM_CNN_FILES
+    from dmcnn.datasets.dataset import expand
     from dmcnn.training import data, setup
     from dmcnn.training.optimiser import Recipe
     from dmcnn.training.session import OutputFiles
 
-    targets = settings.targets
-    setup.check(settings.model, settings.architecture(), settings.constraints or [], targets or [])
+    setup.check(settings.model, settings.architecture(), settings.constraints or [], settings.targets or [])
     files = OutputFiles(
         output_folder(settings.weights_directory), output_folder(settings.output_directory), settings.name
     )
-    settings = _with_validation(settings, files)
-    loaded = data.load(
-        {part: data.Source(*source) for part, source in settings.sources.items()},
+    with files.locked():
+        settings = _with_validation(settings, files)
+        sources = {part: data.Source(*source) for part, source in settings.sources.items()}
+        origin = origin_of(path for source in sources.values() for path in expand(source.inputs))
+        if settings.resume and not files.last.exists():  # else the checkpoint tells what it was made from
+            check_origin(files.cfg, origin)
+        loaded = _load(settings, sources)
+        run, progress = setup.prepare(
+            files,
+            loaded,
+            setup.NetworkOptions(**settings.network(settings.text(f"dmcnn {dmcnn.__version__}"))),
+            Recipe(**settings.recipe()),
+            setup.SessionOptions(**settings.session()),
+            setup.ConstraintOptions(**settings.multipliers()) if settings.constraints else None,
+            watch,
+        )
+        with atomic_file(files.cfg) as temporary:
+            lines = "".join(f"# {line}\n" for line in comments(origin))
+            temporary.write_text(run.card.cfg + lines, encoding="utf-8")
+        _fit(settings, run, progress, loaded.images)
+
+
+def _load(settings: TrainSettings, sources: dict[str, Source]) -> Data:
+    """Read the images of all parts with their classes or targets."""
+    from dmcnn.datasets.labels import LabelRule
+    from dmcnn.detectors.lartpc import DM_CNN_FILES
+    from dmcnn.training import data
+
+    targets = settings.targets
+    return data.load(
+        sources,
         reading=settings.reading(),
         label=None
         if targets
@@ -55,16 +83,6 @@ def train(settings: TrainSettings, watch: Watch | None = None) -> None:
         seed=settings.seed_number,
         cache=settings.cache,
     )
-    run, progress = setup.prepare(
-        files,
-        loaded,
-        setup.NetworkOptions(**settings.network(settings.text(f"dmcnn {dmcnn.__version__}"))),
-        Recipe(**settings.recipe()),
-        setup.SessionOptions(**settings.session()),
-        setup.ConstraintOptions(**settings.multipliers()) if settings.constraints else None,
-        watch,
-    )
-    _fit(settings, run, progress, loaded.images)
 
 
 def _with_validation(settings: TrainSettings, files: OutputFiles) -> TrainSettings:
@@ -103,8 +121,6 @@ def _fit(settings: TrainSettings, run: Run, progress: Progress, images: dict[str
         scaling=settings.scaling,
         first=progress.step,
     )
-    with atomic_file(run.files.cfg) as temporary:
-        temporary.write_text(run.card.cfg, encoding="utf-8")
     _announce(run, images)
     if run.watch is not None and progress.rows:
         run.watch(progress.rows)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dmcnn._common.errors import InputError
 from dmcnn._common.extras import need
 from dmcnn._common.files import atomic_file, output_folder
+from dmcnn._common.lock import lock
 from dmcnn.settings import TrainSettings, TuneSettings
 from dmcnn.settings.cfg import COMMAND_LINE
 from dmcnn.settings.command import load, run
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from dmcnn.tuning.trials import Search
 
 log = logging.getLogger("dmcnn.tune")
+
+WAIT = 600.0
+"""[s] Longest time to wait for a process of the same search that makes the study or writes the report."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,7 +53,9 @@ def tune(settings: TuneSettings) -> None:
             elif workers == 1:
                 search.work()
         finally:
-            _report(settings, search)
+            if search.finished():
+                with settings.results_at(folder / "tune", wait=WAIT):
+                    _report(settings, search)
         if missing := search.n_trials - len(search.finished()):
             log.info("%d trials are under way in other processes", missing)
 
@@ -68,8 +74,10 @@ def _check(settings: TuneSettings) -> dict[str, str]:
     Raises:
         InputError: the faults of all values.
     """
+    from dmcnn.training import data
     from dmcnn.training.setup import check
     from dmcnn.tuning.space import normalise, samples
+    from dmcnn.tuning.study import DATA
 
     space = normalise(settings.space)
     begun_without = _begun_without_validation(settings)
@@ -102,7 +110,13 @@ def _check(settings: TuneSettings) -> dict[str, str]:
         log.warning("warning: %s", warning)
     common = trial.model_dump(exclude_none=True, exclude=TrainSettings.keys(trials="free") | set(space))
     texts = {key: repr(value) for key, value in common.items()}
-    return {**texts, "space": repr(space), "objective": repr(settings.objective)}
+    sources = {part: data.Source(*source) for part, source in trial.sources.items()}
+    return {
+        **texts,
+        "space": repr(space),
+        "objective": repr(settings.objective),
+        DATA: repr(data.fingerprints(sources, trial.reading())),
+    }
 
 
 def _begun_without_validation(settings: TuneSettings) -> bool:
@@ -143,26 +157,27 @@ def _places(settings: TuneSettings) -> tuple[Path, str]:
 
 
 def _search(settings: TuneSettings, common: dict[str, str], worker: int | None = None) -> Search:
-    """Return the search of this process."""
+    """Return the search of this process; one process at a time makes the study."""
     from dmcnn.tuning.space import normalise
     from dmcnn.tuning.study import connect
     from dmcnn.tuning.trials import Search
 
     folder, address = _places(settings)
-    return Search(
-        connect(address),
-        name=settings.name or "tune",
-        common=common,
-        space=normalise(settings.space),
-        folder=folder,
-        attempt=partial(_attempt, settings, common, worker),
-        n_trials=_n_trials(settings),
-        sampler=settings.sampler,
-        seed=settings.seed_number,
-        objective=settings.objective,
-        pruner=settings.pruner,
-        keep_checkpoints=settings.keep_checkpoints,
-    )
+    with lock(folder / "study", WAIT):
+        return Search(
+            connect(address),
+            name=settings.name or "tune",
+            common=common,
+            space=normalise(settings.space),
+            folder=folder,
+            attempt=partial(_attempt, settings, common, worker),
+            n_trials=_n_trials(settings),
+            sampler=settings.sampler,
+            seed=settings.seed_number,
+            objective=settings.objective,
+            pruner=settings.pruner,
+            keep_checkpoints=settings.keep_checkpoints,
+        )
 
 
 def _n_trials(settings: TuneSettings) -> int:
@@ -217,8 +232,6 @@ def _report(settings: TuneSettings, search: Search) -> None:
     from dmcnn.tuning import results
 
     trials, objective, folder = search.finished(), settings.objective, search.folder
-    if not trials:
-        return
     rows = results.rows(trials, list(settings.space))
     table.write(
         folder / "trials.csv",
@@ -234,7 +247,6 @@ def _report(settings: TuneSettings, search: Search) -> None:
     if shares := results.importance(search.study):
         complete = sum(results.state(trial) == "complete" for trial in trials)
         save_figure(figures.importance(shares, objective, complete), folder / "importance")
-    settings.save(folder / "tune")
     log.info("%d trials: %s", len(trials), folder / "trials.csv")
     if any(row.get("zeros") is not None for row in rows):
         _report_zeros(settings, rows, folder)

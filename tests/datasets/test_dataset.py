@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import shutil
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 
 from dmcnn import simulation
 from dmcnn._common.errors import InputError
+from dmcnn._common.files import cache_folder
 from dmcnn.datasets.dataset import Dataset, expand
 from dmcnn.datasets.labels import LabelRule
 from dmcnn.images.sparse import SparseImages, sparse
@@ -101,15 +103,67 @@ def test_labels_by_particle(larcv: Path) -> None:
 
 
 def test_fingerprint(larcv: Path, tmp_path: Path) -> None:
-    shutil.copy(larcv / "electron.root", tmp_path / "electron.root")
-    a, b = Dataset(str(larcv / "electron.root"), plane=0), Dataset(str(tmp_path / "electron.root"), plane=2)
+    copy = shutil.copy(larcv / "electron.root", tmp_path / "stage_in.root")
+    a, b = Dataset(str(larcv / "electron.root"), plane=0), Dataset(str(copy), plane=2)
     assert a.fingerprint() == b.fingerprint()
-    assert len(a.fingerprint()) == 16
+    assert len(a.fingerprint()) == 32
+    assert len(a.old_fingerprint()) == 16
+    assert a.old_fingerprint() != b.old_fingerprint()  # names of files counted
     others = [Dataset(str(larcv / "proton.root"), plane=0)]
     others.append(Dataset([str(larcv / "electron.root"), str(larcv / "proton.root")], plane=0))
     others.append(Dataset([str(larcv / "proton.root"), str(larcv / "electron.root")], plane=0))
-    others.append(Dataset(str(shutil.copy(larcv / "electron.root", tmp_path / "e2.root")), plane=0))
-    assert len({a.fingerprint(), *(other.fingerprint() for other in others)}) == 5
+    assert len({a.fingerprint(), *(other.fingerprint() for other in others)}) == 4
+
+
+def test_a_file_made_again_is_another_one(tmp_path: Path) -> None:
+    """Of the same name, size and times as before, so that only its bytes tell."""
+    path, times = tmp_path / "image.npy", (10**9, 10**9)
+    prints = set()
+    for value in (1, 2):
+        np.save(path, np.full((8, 8), value, np.float32))
+        os.utime(path, times)
+        prints.add(Dataset(str(path)).fingerprint())
+    np.save(path, np.full((8, 8), 1, np.float32))
+    prints.add(Dataset(str(path)).fingerprint())
+    assert len(prints) == 2
+
+
+def test_a_folder_is_its_files_and_their_names(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        for number in range(3):
+            write_npy(tmp_path / folder / f"{number}.npy", number)
+    first, second = (Dataset(str(tmp_path / folder)) for folder in ("a", "b"))
+    before = first.fingerprint()
+    assert before == second.fingerprint()
+    (tmp_path / "b" / "2.npy").rename(tmp_path / "b" / "pion_2.npy")
+    assert Dataset(str(tmp_path / "b")).fingerprint() != before  # a label may be in the name
+    write_npy(tmp_path / "a" / "1.npy", 7)
+    assert Dataset(str(tmp_path / "a")).fingerprint() != before
+    with pytest.raises(InputError, match="changed since it was opened"):
+        first.fingerprint()
+
+
+def write_npy(path: Path, value: float) -> None:
+    path.parent.mkdir(exist_ok=True)
+    np.save(path, np.full((8, 8), value, np.float32))
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "image.npy"
+    write_npy(path, 1)
+    data = Dataset(str(path))
+    with pytest.raises(InputError, match="changed since it was opened"), data.unchanged():
+        write_npy(path, 2)
+
+
+def test_labels_in_another_file_belong_to_the_data(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    path, labels = tmp_path / "recon3D.csv", tmp_path / "labels.csv"
+    path.write_text(",".join(map(str, range(273))) + "\n" + ",".join(["1.0"] * 273) + "\n")
+    labels.write_text("x-midplane\n1.5\n")
+    before = Dataset(str(path)).fingerprint()
+    labels.write_text("x-midplane\n2.5\n")
+    assert Dataset(str(path)).fingerprint() != before
 
 
 def test_files_must_agree_in_shape(larcv: Path) -> None:
@@ -266,11 +320,11 @@ def test_the_cache_is_where_the_user_wants_it(monkeypatch: pytest.MonkeyPatch, t
     for name in ("DMCNN_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert addresses.cache() == tmp_path / ".cache" / "dmcnn"
+    assert cache_folder() == tmp_path / ".cache" / "dmcnn"
     monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
-    assert addresses.cache() == Path("/xdg/dmcnn")
+    assert cache_folder() == Path("/xdg/dmcnn")
     monkeypatch.setenv("DMCNN_CACHE", "/own")
-    assert addresses.cache() == Path("/own")
+    assert cache_folder() == Path("/own")
 
 
 def test_a_part_of_every_file(toy_files: dict[str, Path]) -> None:

@@ -88,7 +88,7 @@ def test_any_chunks_make_the_same_file(tmp_path: Path, size: int) -> None:
     whole = replace(toy_images(10, seed=1), label=np.arange(10))
     chunks = [whole.take(slice(start, start + size)) for start in range(0, 10, size)]
     disk_cache.write(tmp_path / "c", chunks, "k", lambda: ["said"])
-    found, report = disk_cache.read(tmp_path / "c", "k")
+    found, report = disk_cache.read(tmp_path / "c", ["k"])
     assert_same(found, whole)
     assert report == ["said"]
     disk_cache.write(tmp_path / "whole", [whole], "k", lambda: ["said"])
@@ -100,13 +100,13 @@ def test_empty_and_unlabelled(tmp_path: Path) -> None:
     targets = replace(images, label=np.arange(6, dtype=np.float32).reshape(3, 2))
     for what in (images, images.take([]), replace(images, label=None), targets):
         disk_cache.write(tmp_path / "c", [what], "k")
-        assert_same(disk_cache.read(tmp_path / "c", "k")[0], what)
+        assert_same(disk_cache.read(tmp_path / "c", ["k"])[0], what)
     with pytest.raises(ValueError, match="cannot share a cache"):
         disk_cache.write(tmp_path / "d", [images, toy_images(2, 1, side=90)], "k")
     with pytest.raises(ValueError, match="label of float32, the cache holds int64"):
         disk_cache.write(tmp_path / "d", [replace(images, label=np.zeros(3, np.float32))], "k")
     with pytest.raises(FileNotFoundError):
-        disk_cache.read(tmp_path / "d", "k")
+        disk_cache.read(tmp_path / "d", ["k"])
     assert not list(tmp_path.glob(".*"))
 
 
@@ -171,7 +171,7 @@ def test_damaged_files_are_reported_and_made_again(
         path.unlink()
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1 :])
         try:
-            found, _ = disk_cache.read(path, key)
+            found, _ = disk_cache.read(path, [key])
         except UnusableError:
             continue
         assert_same(found, expected)  # the byte lies between two columns
@@ -179,7 +179,7 @@ def test_damaged_files_are_reported_and_made_again(
         path.unlink()
         path.write_bytes(whole[:length])
         with pytest.raises(UnusableError):
-            disk_cache.read(path, key)
+            disk_cache.read(path, [key])
     assert_same(disk_cache.load(Dataset(files, RULE), folder, {})[0], expected)
     assert "cut short" in caplog.text
     assert path.read_bytes() == whole

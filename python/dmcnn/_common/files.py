@@ -8,12 +8,14 @@ import os
 import re
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dmcnn._common import process
 from dmcnn._common.errors import InputError, nearest, system_error
+from dmcnn._common.lock import check_locks
 
 PART = re.compile(r"\.dmcnn-[0-9a-f]{8}-(\w+-\d+-\d*)\.(part|old)(\.\w{1,16})?")
 """Name of an unfinished file, with the process that writes it."""
@@ -61,6 +63,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
             yield temporary
             with temporary.open("rb") as written:
                 os.fsync(written.fileno())
+            check_locks()
             temporary.replace(path)
     finally:
         with suppress(OSError):
@@ -86,6 +89,36 @@ def sha256(path: str | Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def distinct_names(paths: Sequence[Path]) -> list[str]:
+    """Return a name for the output of every file: its stem, with as much of its folder as tells it from the others.
+
+    Files that differ only in their suffix have it in the name.
+    """
+    stems = [(*path.resolve().parts[1:-1], path.stem) for path in paths]
+    counts = Counter(stems)
+    parts = [
+        stem if counts[stem] == 1 else (*stem[:-1], path.name.replace(".", "_"))
+        for stem, path in zip(stems, paths, strict=True)
+    ]
+    lengths = [1] * len(paths)
+    while True:
+        names = ["_".join(own[-length:]) for own, length in zip(parts, lengths, strict=True)]
+        uses = Counter(names)
+        longer = [
+            place for place, name in enumerate(names) if uses[name] > 1 and lengths[place] < len(parts[place])
+        ]
+        if not longer:
+            return names
+        for place in longer:
+            lengths[place] += 1
+
+
+def cache_folder() -> Path:
+    """Return the folder of the cache: $DMCNN_CACHE, else $XDG_CACHE_HOME/dmcnn, else ~/.cache/dmcnn."""
+    own, xdg = os.environ.get("DMCNN_CACHE"), os.environ.get("XDG_CACHE_HOME")
+    return Path(own) if own else (Path(xdg) if xdg else Path.home() / ".cache") / "dmcnn"
 
 
 def output_folder(directory: str | Path) -> Path:

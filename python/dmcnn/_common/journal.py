@@ -3,34 +3,62 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
+
+from dmcnn._common.files import atomic_file
+from dmcnn._common.lock import check_locks
+
+log = logging.getLogger("dmcnn")
+
+FORMAT = 2
+"""Number in the first line; files without it hold bare rows, which nothing can check."""
+
+DURABLE = 5.0
+"""[s] Longest time for which rows are in the memory of the system alone, where a power cut ends them."""
 
 
 class Journal:
     """Journal file of finished rows, from which a killed command resumes.
 
-    The first line is JSON and holds the ``key`` that identifies the work. (n, width) float64 rows follow in the
-    order of the work. A row that a crash has cut short is dropped; a journal with another key is started anew.
+    The first line is JSON and holds the ``key`` that identifies the work. Entries 0, 1, … follow: entry number
+    (uint64), row (width float64), and XXH3 of first line, entry number and row (uint64). All from the first entry on
+    that is cut short, damaged or out of turn is dropped; a journal with another key is begun anew.
+
+    Args:
+        path: journal file; its output name is locked by this process.
+        key: everything on which the rows depend.
+        width: numbers in a row.
+        old: values of the key in journals of earlier versions, which identified data by names, sizes and ids.
     """
 
-    def __init__(self, path: str | Path, key: dict[str, Any], width: int) -> None:
-        self.path = Path(path)
-        header = (json.dumps({**key, "width": width}, sort_keys=True) + "\n").encode()
-        old = self.path.read_bytes() if self.path.exists() else b""
-        row = 8 * width
-        if not old.startswith(header):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_bytes(header)
-            old = header
-        whole = len(header) + (len(old) - len(header)) // row * row
-        os.truncate(self.path, whole)
-        self._rows = [np.frombuffer(old[len(header) : whole], np.float64).reshape(-1, width)]
-        self._width = width
+    def __init__(
+        self, path: str | Path, key: dict[str, Any], width: int, old: dict[str, Any] | None = None
+    ) -> None:
+        self.path, self._width, self._synced = Path(path), width, time.monotonic()
+        self._dtype = np.dtype([("entry", "<u8"), ("row", "<f8", (width,)), ("check", "<u8")])
+        self._header = _line({**key, "width": width, "journal": FORMAT})
+        content = self.path.read_bytes() if self.path.exists() else b""
+        begin = _line({**key, **(old or {}), "width": width})
+        if content.startswith(begin):
+            rows = _whole(content[len(begin) :], np.dtype(("<f8", (width,))))
+            self._begin(np.asarray(rows))
+        elif content.startswith(self._header):
+            self._rows = [self._valid(content[len(self._header) :])]
+            os.truncate(self.path, len(self._header) + len(self) * self._dtype.itemsize)
+        else:
+            if content:
+                log.warning(
+                    "warning: %s: %s: the work begins anew", self.path, _difference(content, self._header)
+                )
+            self._begin(np.zeros((0, width)))
 
     def __len__(self) -> int:
         return sum(map(len, self._rows))
@@ -44,10 +72,67 @@ class Journal:
     def append(self, rows: NDArray[np.float64]) -> None:
         """Append (m, width) rows and hand them to the operating system before returning."""
         rows = np.ascontiguousarray(rows, np.float64).reshape(-1, self._width)
+        check_locks()
         with self.path.open("ab") as file:
-            file.write(rows.tobytes())
+            file.write(self._records(rows, len(self)))
+            if time.monotonic() - self._synced > DURABLE:
+                file.flush()
+                os.fsync(file.fileno())
+                self._synced = time.monotonic()
         self._rows.append(rows)
 
     def close(self) -> None:
         """Remove the journal: the work is finished and its result is stored elsewhere."""
         self.path.unlink(missing_ok=True)
+
+    def _begin(self, rows: NDArray[np.float64]) -> None:
+        """Write a new journal of these rows."""
+        self._rows = [rows]
+        with atomic_file(self.path) as temporary:
+            temporary.write_bytes(self._header + self._records(rows, 0))
+
+    def _records(self, rows: NDArray[np.float64], first: int) -> bytes:
+        """Return the bytes of the entries ``first``, ``first`` + 1, …"""
+        records = np.zeros(len(rows), self._dtype)
+        records["entry"], records["row"] = np.arange(first, first + len(rows)), rows
+        records["check"] = self._checksums(records)
+        return records.tobytes()
+
+    def _checksums(self, records: NDArray[Any]) -> NDArray[np.uint64]:
+        """Return the (n,) checksums of entry number and row; the first line seeds them."""
+        seed, raw, step = xxhash.xxh3_64_intdigest(self._header), records.tobytes(), self._dtype.itemsize
+        ends = range(step, len(raw) + 1, step)
+        sums = [xxhash.xxh3_64_intdigest(raw[end - step : end - 8], seed) for end in ends]
+        return np.array(sums, np.uint64)
+
+    def _valid(self, content: bytes) -> NDArray[np.float64]:
+        """Return the rows before the first entry that is cut short, damaged or out of turn."""
+        records = _whole(content, self._dtype)
+        right = (records["check"] == self._checksums(records)) & (records["entry"] == np.arange(len(records)))
+        count = len(records) if right.all() else int(right.argmin())
+        if lost := len(content) - count * self._dtype.itemsize:
+            log.warning(
+                "warning: %s: %d bytes after entry %d are damaged: these entries are computed again",
+                self.path, lost, count,
+            )  # fmt: skip
+        return records["row"][:count].copy()
+
+
+def _whole(content: bytes, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return the whole records at the beginning of bytes."""
+    return np.frombuffer(content, dtype, count=len(content) // dtype.itemsize)
+
+
+def _line(key: dict[str, Any]) -> bytes:
+    """Return the first line of a journal."""
+    return (json.dumps(key, sort_keys=True) + "\n").encode()
+
+
+def _difference(content: bytes, header: bytes) -> str:
+    """Return why a journal cannot be used: the parts of its key that differ, if it can be read."""
+    try:
+        theirs = json.loads(content.partition(b"\n")[0])
+        changed = [name for name, value in json.loads(header).items() if theirs.get(name) != value]
+    except (ValueError, AttributeError):
+        changed = []
+    return f"of another {' and '.join(changed)}" if changed else "damaged"

@@ -85,9 +85,7 @@ class EventReport:
     @property
     def stem(self) -> Path:
         """Path of all output files of the event, without suffix."""
-        file = self.dataset.files[int(self.event.events["file"][0])]
-        entry = self.event.events["entry"][0]
-        return self.folder / f"attribution_{file.stem}_ENTRY_{entry}{self.tag}"
+        return self.folder / f"attribution_{self.dataset.output_name(self.event)}{self.tag}"
 
     @property
     def origin(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
 from itertools import pairwise
@@ -15,9 +16,12 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
+from xxhash import xxh3_128_hexdigest
 
 from dmcnn._common import files
 from dmcnn._common.errors import InputError
+from dmcnn._common.files import distinct_names
+from dmcnn._common.fingerprint import fingerprint
 from dmcnn._common.upward import notebook
 from dmcnn.datasets.event import Event
 from dmcnn.datasets.labels import LabelRule
@@ -101,6 +105,7 @@ class Dataset:
             self._readers.append(open_images(path, options, **given))
             self._readers[-1].close()
             self._check_shape(self._readers[-1])
+        self._state = [_state(reader) for reader in self._readers]
         self._all_used({**(options.given() if options else {}), **given})
         self._ranges = [_range(reader, between) for reader in self._readers]
         self._ends = np.cumsum([0] + [stop - start for start, stop in self._ranges])
@@ -452,6 +457,10 @@ class Dataset:
         match = (self.events["file"] == file) & (self.events["entry"] == event.events["entry"][0])
         return str(self.files[file] / self.names[int(match.argmax())])
 
+    def output_name(self, event: SparseImages) -> str:
+        """Return the name of the outputs of one event: name of its file, told from all others, and entry."""
+        return f"{distinct_names(self.files)[int(event.events['file'][0])]}_ENTRY_{event.events['entry'][0]}"
+
     def report_lines(self) -> list[str]:
         """Return log lines per file: entries read so far, then one line per anomaly."""
         return [line for reader in self._readers for line in reader.report_lines()]
@@ -461,18 +470,63 @@ class Dataset:
         return [reader.modified for reader in self._readers]
 
     def fingerprint(self) -> str:
-        """Return 16 hexadecimal digits that identify the events: file names, sizes, producers and ids, in order."""
+        """Return 32 hexadecimal digits that identify the events by the bytes of the files, producers and entries.
+
+        Copies of the files under other names are the same data.
+
+        Raises:
+            InputError: a file that has changed since its ids were read.
+        """
+        for reader, state in zip(self._readers, self._state, strict=True):
+            if _state(reader) != state:
+                raise InputError(f"{reader.path}: changed since it was opened: start again")
+        about = [
+            (_fingerprint(reader), reader.producer, *self._limits(number))
+            for number, reader in enumerate(self._readers)
+        ]
+        return xxh3_128_hexdigest(repr(about).encode())
+
+    @contextmanager
+    def unchanged(self) -> Iterator[str]:
+        """Yield the fingerprint; raise InputError after the block if a file has changed meanwhile."""
+        before = self.fingerprint()
+        yield before
+        if self.fingerprint() != before:
+            names = ", ".join(map(str, self.files))
+            raise InputError(
+                f"{names}: changed while it was read: the result would be a mixture, start again"
+            )
+
+    def old_fingerprint(self) -> str:
+        """Return the 16 hexadecimal digits by which dmcnn 0.1.0 identified events: names, sizes, producers and ids.
+
+        They tell whether an old checkpoint, journal or cache is of these events, as far as they could.
+        """
         digest = hashlib.sha256()
         for number, reader in enumerate(self._readers):
-            about = [reader.path.name, reader.size, reader.producer, len(reader)]
+            about = [reader.path.name, reader.size, reader.producer, len(reader), *self._limits(number)]
             ids = self.events[self.events["file"] == number]
-            if self._ranges[number] != (0, len(reader)):
-                about += self._ranges[number]
             digest.update(repr(about).encode())
             digest.update("\n".join(reader.names or []).encode())
             for field in ("run", "subrun", "event"):
                 digest.update(np.ascontiguousarray(ids[field], "<u8").tobytes())
         return digest.hexdigest()[:16]
+
+    def _limits(self, number: int) -> tuple[int, ...]:
+        """Return first and end entry of a file; empty if all its entries are used."""
+        limits = self._ranges[number]
+        return () if limits == (0, len(self._readers[number])) else limits
+
+
+def _fingerprint(reader: EventFile) -> str:
+    """Return the fingerprint of the files of a reader, and in a folder of their names."""
+    paths, folder = reader.content_files, reader.path
+    return fingerprint(paths, [str(path.relative_to(folder)) for path in paths] if folder.is_dir() else None)
+
+
+def _state(reader: EventFile) -> list[tuple[int, int]]:
+    """Return size and time of change of the files of a reader."""
+    return [(stat.st_size, stat.st_mtime_ns) for stat in map(Path.stat, reader.content_files)]
 
 
 def _range(reader: EventFile, between: Sequence[int] | None) -> tuple[int, int]:

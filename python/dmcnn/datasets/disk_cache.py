@@ -13,7 +13,7 @@ import logging
 import shutil
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
@@ -48,9 +48,8 @@ class UnusableError(ValueError):
 def load(dataset: Dataset, folder: str | Path, arguments: dict[str, Any]) -> tuple[SparseImages, list[str]]:
     """Return the events of a dataset that hold an image, memory-mapped, and the report of its reader.
 
-    They come from a cache file in ``folder`` if it is whole and was made from the same files (by name, size, time of
-    change and ids) with the same arguments, labels and version of dmcnn; else the file is written, with a log line
-    if it replaces another.
+    They come from a cache file in ``folder`` if it is whole and was made from the same files (by their bytes) with
+    the same arguments, labels and version of dmcnn; else the file is written, with a log line if it replaces another.
 
     Args:
         dataset: labelled or not.
@@ -61,7 +60,7 @@ def load(dataset: Dataset, folder: str | Path, arguments: dict[str, Any]) -> tup
     path = output_folder(folder) / f"{_digest({**arguments, ' files': places})}.sparse"
     name = key(dataset, arguments)
     try:
-        content = read(path, name, dataset.axis0)
+        content = read(path, [name, _old_key(dataset, arguments)], dataset.axis0)
         log.info("%s: images from the cache", path)
         return content
     except FileNotFoundError:
@@ -72,18 +71,29 @@ def load(dataset: Dataset, folder: str | Path, arguments: dict[str, Any]) -> tup
 
         def chunks() -> Iterable[SparseImages]:
             """Yield the events with an image of every chunk."""
-            for chunk in dataset.chunks():
-                yield chunk.take(chunk.has_image)
-                bar.update(len(chunk))
+            with dataset.unchanged():
+                for chunk in dataset.chunks():
+                    yield chunk.take(chunk.has_image)
+                    bar.update(len(chunk))
 
         write(path, chunks(), name, dataset.report_lines)
-    return read(path, name, dataset.axis0)
+    return read(path, [name], dataset.axis0)
 
 
 def key(dataset: Dataset, arguments: dict[str, Any]) -> str:
     """Return the identity of a cache: hash of events, labels, reader arguments and version of dmcnn."""
-    labels = None if dataset.labels is None else hashlib.sha256(dataset.labels.tobytes()).hexdigest()
-    return _digest({**arguments, " data": [dataset.fingerprint(), dataset.modified(), labels, __version__]})
+    return _digest({**arguments, " data": [dataset.fingerprint(), _labels(dataset), __version__]})
+
+
+def _old_key(dataset: Dataset, arguments: dict[str, Any]) -> str:
+    """Return the identity of a cache by the old fingerprint and the times of change of the files."""
+    about = [dataset.old_fingerprint(), dataset.modified(), _labels(dataset), __version__]
+    return _digest({**arguments, " data": about})
+
+
+def _labels(dataset: Dataset) -> str | None:
+    """Return the SHA-256 of all labels; None without labels."""
+    return None if dataset.labels is None else hashlib.sha256(dataset.labels.tobytes()).hexdigest()
 
 
 def _digest(words: dict[str, Any]) -> str:
@@ -160,14 +170,14 @@ def _dtypes() -> dict[str, str]:
     return {name: repr(np.dtype(dtype).descr) for name, dtype in DTYPES.items()}
 
 
-def read(path: Path, name: str, axis0: Axis = "plane") -> tuple[SparseImages, list[str]]:
+def read(path: Path, names: Sequence[str], axis0: Axis = "plane") -> tuple[SparseImages, list[str]]:
     """Return the images of a cache file, their pixels memory-mapped, and their reader's report; check every byte.
 
     The file does not say what the channels are: ``axis0`` does.
 
     Raises:
         FileNotFoundError: no such file.
-        UnusableError: a damaged file, or one with another identity than ``name``.
+        UnusableError: a damaged file, or one with another identity than one of ``names``.
     """
     if path.stat().st_size < END.size:
         raise UnusableError("cut short")
@@ -179,7 +189,7 @@ def read(path: Path, name: str, axis0: Axis = "plane") -> tuple[SparseImages, li
     if zlib.crc32(text) != crc:
         raise UnusableError("damaged: wrong checksum of its header")
     about = json.loads(text)
-    if about["key"] != name or about["dtypes"] != _dtypes():
+    if about["key"] not in names or about["dtypes"] != _dtypes():
         raise UnusableError("made from files that have changed since, or by another version of dmcnn")
     columns = {column: _column(raw, column, *place) for column, place in about["columns"].items()}
     if "targets" in columns:

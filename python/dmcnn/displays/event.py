@@ -136,8 +136,7 @@ class Display:
 
     def stem(self, event: SparseImages) -> Path:
         """Return the path of the output files of one event, without suffix."""
-        file = self.dataset.files[int(event.events["file"][0])]
-        return self.folder / f"{file.stem}_ENTRY_{event.events['entry'][0]}{self.tag}"
+        return self.folder / f"{self.dataset.output_name(event)}{self.tag}"
 
     def origin(self, event: SparseImages) -> str:
         """Return the origin of an event: as its file states it, else the text of the user."""

@@ -24,7 +24,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from dmcnn._common.errors import InputError, nearest
-from dmcnn._common.files import atomic_file, output_folder
+from dmcnn._common.files import atomic_file, cache_folder, output_folder
 from dmcnn.engines.convolution import multiplies_first
 from dmcnn.engines.maps import Maps
 from dmcnn.engines.places import input_places
@@ -32,7 +32,6 @@ from dmcnn.engines.rows import gather
 from dmcnn.engines.sparse import SparseNet, sparse
 from dmcnn.images.sparse import SparseImages
 from dmcnn.layers import Layer
-from dmcnn.simulation.addresses import cache
 
 ENGINES = ("auto", "sparse", "dense")
 
@@ -208,7 +207,7 @@ def choose(
 def rates(precision: str = "32") -> Rates:
     """Return the rates of this processor, measured in about a second if the cache has none."""
     words = (_processor(), torch.__version__, f"{torch.get_num_threads()}-threads", precision)
-    path = cache() / f"engine-{re.sub('[^A-Za-z0-9.]+', '-', '-'.join(words))}.json"
+    path = cache_folder() / f"engine-{re.sub('[^A-Za-z0-9.]+', '-', '-'.join(words))}.json"
     try:
         text, _, check = path.read_text(encoding="utf-8").rpartition("\n")
         if int(check, 16) != zlib.crc32(text.encode()):

@@ -174,6 +174,11 @@ class EventFile(ABC):
         return ""
 
     @property
+    def content_files(self) -> list[Path]:
+        """All files whose bytes make the events, with companions such as files of labels."""
+        return sorted(filter(Path.is_file, self.path.rglob("*"))) if self.path.is_dir() else [self.path]
+
+    @property
     def size(self) -> int:
         """Bytes on disk."""
         return self.path.stat().st_size

@@ -101,6 +101,10 @@ class NpyFolder(FittedFile):
         return self._origin
 
     @property
+    def content_files(self) -> list[Path]:
+        return self._files
+
+    @property
     def size(self) -> int:
         return sum(header.nbytes for header in self._headers)
 

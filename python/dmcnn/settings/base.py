@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -14,7 +16,11 @@ import dmcnn
 from dmcnn._common import plugins
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import atomic_file, expand
+from dmcnn._common.lock import lock
 from dmcnn.settings.cfg import write_cfg
+from dmcnn.settings.origin import check_origin, comments, origin_of
+
+log = logging.getLogger("dmcnn")
 
 Paths = str | list[str]
 Label = str | dict[str | int, str | int]
@@ -132,10 +138,39 @@ class Settings(BaseModel):
         """Addition to the names of output files: ``_name``, or an empty text."""
         return f"_{self.name}" if self.name else ""
 
-    def save(self, stem: Path, more: str = "") -> None:
-        """Write the settings as ``<stem>.cfg``, whole or not at all; ``more`` is added to its comment."""
-        with atomic_file(stem.with_name(stem.name + ".cfg")) as temporary:
-            temporary.write_text(self.text(f"dmcnn {dmcnn.__version__}{more}"), encoding="utf-8")
+    @contextmanager
+    def results_at(
+        self,
+        stem: Path,
+        files: Iterable[str | Path] = (),
+        weights: str = "",
+        *,
+        named_by_file: bool = False,
+        wait: float = 0.0,
+        note: str = "",
+    ) -> Iterator[None]:
+        """Lock the output name ``stem`` while the block runs, and save the settings as ``<stem>.cfg`` at its end.
+
+        Args:
+            stem: path of the output files, without suffix.
+            files: files that the results are made from.
+            weights: SHA-256 of the weight file; "" = no network.
+            named_by_file: see ``check_origin``.
+            wait: [s] longest time to wait for another process with this name.
+            note: addition to the first line of the cfg.
+
+        Raises:
+            InputError: another process writes these files, or they are results of other input files.
+        """
+        cfg, more = stem.with_name(stem.name + ".cfg"), f", weights {weights}" if weights else ""
+        with lock(stem, wait):
+            origin = check_origin(cfg, origin_of(files), named_by_file=named_by_file)
+            if cfg.exists() and more not in cfg.read_text(encoding="utf-8", errors="replace"):
+                log.info("%s: made again with other weights", stem)
+            yield
+            comment = "\n".join([f"dmcnn {dmcnn.__version__}{more}{note}", *comments(origin)])
+            with atomic_file(cfg) as temporary:
+                temporary.write_text(self.text(comment), encoding="utf-8")
 
     def text(self, comment: str) -> str:
         """Return the text of a cfg that reads back as these settings."""

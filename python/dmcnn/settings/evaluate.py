@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from dmcnn._common.errors import InputError
@@ -52,6 +52,12 @@ class EvaluateSettings(Settings):
 
     inputs: ClassVar[tuple[str, ...]] = ("signal", "background")
 
+    def tables(self) -> list[str]:
+        """Return the paths of all score tables."""
+        keys = (self.scores, self.signal, self.background)
+        values = [list(value.values()) if isinstance(value, dict) else [value] for value in keys if value]
+        return [path for group in values for item in group for path in _expand_all(item)]
+
     def conflicts(self) -> Iterator[Conflict]:
         """Yield contradictions between keys that are each valid alone."""
         yield from super().conflicts()
@@ -69,6 +75,12 @@ class EvaluateSettings(Settings):
             )
         if isinstance(self.weights, dict) != isinstance(self.scores, dict) and self.weights is not None:
             yield ("weights", "scores"), "weights and scores must both be lists, or both be {network: …}"
+
+
+def _expand_all(item: str | Sequence[str | list[str]]) -> list[str]:
+    """Return the files that the texts of one network name."""
+    texts = [item] if isinstance(item, str) else item
+    return [path for text in texts for path in expand(text)]
 
 
 def _missing_files(key: str, value: Paths | dict[str, Seeds] | dict[str, Paths] | None) -> Iterator[Conflict]:

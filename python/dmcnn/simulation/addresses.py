@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +19,8 @@ from tqdm import tqdm
 from dmcnn import __version__, simulation
 from dmcnn._common import checksum
 from dmcnn._common.errors import InputError, nearest
-from dmcnn._common.files import atomic_file, output_folder
+from dmcnn._common.files import atomic_file, cache_folder, output_folder
+from dmcnn._common.lock import lock
 from dmcnn.detectors.lariat import CLASSES
 from dmcnn.detectors.smartpixel import GEOMETRIES
 from dmcnn.formats.origin import origin_text
@@ -34,6 +34,8 @@ SCHEME = "sample://"
 PRODUCER = "image2d_binary"
 SPLITS = ("train", "test", "validation")
 DEFAULTS = {"events": 1000, "seed": 1}
+SIMULATION = 86_400.0
+"""[s] Longest time to wait for a process that simulates the same sample."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ def sample_path(url: str) -> Path:
 
     ``smartpixel`` also has ``geometry``, and all but ``calorimeter`` have ``version``. The splits of one seed are
     independent. The same address with a version gives the same images on every machine and for ever. The cache is
-    $DMCNN_CACHE, else $XDG_CACHE_HOME/dmcnn, else ~/.cache/dmcnn. A sample whose checksum does not fit is made again.
+    $DMCNN_CACHE, else $XDG_CACHE_HOME/dmcnn, else ~/.cache/dmcnn. A sample whose checksum does not fit is made again. A
+    process that finds another at this work waits for it.
 
     Raises:
         InputError: an invalid address.
@@ -89,23 +92,26 @@ def sample_path(url: str) -> Path:
     version = physics.get("version", 1)
     sample_format = format_of(name)
     words = [name, *arguments.values(), split, events, seed, version]
-    path = cache() / ("-".join(map(str, words)) + sample_format.suffixes[0])
-    if not _is_whole(path):
-        output_folder(path.parent)
-        attributes: dict[str, str | int | float] = {
-            "origin": origin_text({"sample": name}),
-            "sample": name,
-            "split": split,
-            "events": events,
-            "seed": seed,
-            "dmcnn": __version__,
-            **arguments,
-            **({"version": version} if version > 1 else {}),
-        }
-        batches = simulation.SAMPLES[name](events=events, seed=split_seed(seed, split), **physics)
-        batches = with_progress_bar(batches, events, url)
-        sample_format.write(path, batches, attributes=attributes, **sample_format.options)
-        _note_checksum(path)
+    path = cache_folder() / ("-".join(map(str, words)) + sample_format.suffixes[0])
+    if _is_whole(path):
+        return path
+    output_folder(path.parent)
+    with lock(path, wait=SIMULATION):
+        if not path.exists():  # another process may have made it meanwhile
+            attributes: dict[str, str | int | float] = {
+                "origin": origin_text({"sample": name}),
+                "sample": name,
+                "split": split,
+                "events": events,
+                "seed": seed,
+                "dmcnn": __version__,
+                **arguments,
+                **({"version": version} if version > 1 else {}),
+            }
+            batches = simulation.SAMPLES[name](events=events, seed=split_seed(seed, split), **physics)
+            batches = with_progress_bar(batches, events, url)
+            sample_format.write(path, batches, attributes=attributes, **sample_format.options)
+            _note_checksum(path)
     return path
 
 
@@ -174,12 +180,6 @@ def parse(url: str) -> tuple[str, str, dict[str, int], dict[str, str]]:
 def split_seed(seed: int, split: str) -> int:
     """Return the seed of a split, which differs from those of the other splits."""
     return int(np.random.SeedSequence([seed, zlib.crc32(split.encode())]).generate_state(1)[0])
-
-
-def cache() -> Path:
-    """Return the folder of cached samples."""
-    own, xdg = os.environ.get("DMCNN_CACHE"), os.environ.get("XDG_CACHE_HOME")
-    return Path(own) if own else (Path(xdg) if xdg else Path.home() / ".cache") / "dmcnn"
 
 
 def with_progress_bar(batches: Iterator[SparseImages], events: int, what: str) -> Iterator[SparseImages]:

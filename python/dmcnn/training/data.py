@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from xxhash import xxh3_128_hexdigest
 
 from dmcnn._common.errors import InputError
 from dmcnn.datasets import disk_cache
@@ -63,7 +64,8 @@ class Data:
         images: labelled images of the parts "train", "test" and, if there is one, "validation", in memory or mapped.
         reading: options of the reader, with those fitted to the training files.
         targets: targets with their scales; None for classification.
-        record: fingerprint and number of events of each sample, for the checkpoint.
+        record: fingerprint, number of events and hash of the labels of each sample, for the checkpoint.
+        old_fingerprints: fingerprint of each sample as dmcnn 0.1.0 wrote it.
         kinds: kinds of the training files, each once, see ``EventFile.kind``.
     """
 
@@ -71,7 +73,19 @@ class Data:
     reading: dict[str, Any]
     targets: Targets | None
     record: dict[str, dict[str, object]]
+    old_fingerprints: dict[str, str]
     kinds: list[dict[str, str]]
+
+    def matches(self, record: Mapping[str, Mapping[str, object]]) -> bool:
+        """Return whether the record of a checkpoint is of these data; an old one has no hash of the labels."""
+        expected = {part: dict(about) for part, about in self.record.items()}
+        for part, about in record.items():
+            if part in expected and "labels" not in about:
+                expected[part] = {
+                    "fingerprint": self.old_fingerprints[part],
+                    "events": expected[part]["events"],
+                }
+        return expected == record
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -115,23 +129,34 @@ def load(
     for dataset in datasets.values():
         if label is not None and label_kinds is not None:
             check_kinds(label, dataset, label_kinds)
-    images = {
-        part: parts.drop_unusable(_read(dataset, cache, options), part) for part, dataset in datasets.items()
-    }
-    record: dict[str, dict[str, object]] = {
-        "training" if part == "train" else part: {
-            "fingerprint": dataset.fingerprint(),
-            "events": len(images[part]),
-        }
-        for part, dataset in datasets.items()
-    }
+    images: dict[str, SparseImages] = {}
+    record: dict[str, dict[str, object]] = {}
+    for part, dataset in datasets.items():
+        with dataset.unchanged() as fingerprint:
+            images[part] = parts.drop_unusable(_read(dataset, cache, options), part)
+        labels = xxh3_128_hexdigest(np.ascontiguousarray(images[part].label).data)
+        record[_word(part)] = {"fingerprint": fingerprint, "events": len(images[part]), "labels": labels}
     images = parts.split(images, shares or {}, seed)
     for part, batch in images.items():
         if batch.shape != images["train"].shape:
             shapes = f"{images['train'].shape}, {part} images {batch.shape}"
             raise InputError(f"training images are {shapes} (planes, rows, columns): set xdim and ydim")
+    old = {_word(part): dataset.old_fingerprint() for part, dataset in datasets.items()}
     reading = options | datasets["train"].first.size_options
-    return Data(images, reading, scales, record, datasets["train"].kinds)
+    return Data(images, reading, scales, record, old, datasets["train"].kinds)
+
+
+def fingerprints(sources: Mapping[str, Source], reading: Mapping[str, Any]) -> dict[str, str]:
+    """Return the fingerprint of the files of every part; no pixels are read."""
+    return {
+        part: Dataset(source.inputs, between=source.between, **reading).fingerprint()
+        for part, source in sources.items()
+    }
+
+
+def _word(part: str) -> str:
+    """Return the name of a part in the record of a checkpoint."""
+    return "training" if part == "train" else part
 
 
 def _fit_reader(training: Source, reading: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from torch import nn
 
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import atomic_file
+from dmcnn._common.lock import lock
 from dmcnn.checkpoints.card import KEY, Card
 from dmcnn.checkpoints.load import load
 from dmcnn.checkpoints.save import save
@@ -47,6 +49,12 @@ class OutputFiles:
     weights: Path
     tables: Path
     name: str
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Lock all files for this process while the block runs."""
+        with lock(self._path(self.weights, "model", "")), lock(self._path(self.tables, "training", "")):
+            yield
 
     def _path(self, folder: Path, what: str, end: str) -> Path:
         """Return the path ``folder/DM-CNN_what_name`` + ``end``."""
@@ -270,13 +278,16 @@ def write_metrics(path: Path, rows: list[dict[str, float]], columns: Sequence[st
         table.writerows([["" if np.isnan(row[name]) else row[name] for name in columns] for row in rows])
 
 
-def restore(path: Path, net: nn.Module, card: Card, free: set[str]) -> tuple[Progress, int]:
+def restore(
+    path: Path, net: nn.Module, card: Card, is_same_data: Callable[[dict[str, Any]], bool], free: set[str]
+) -> tuple[Progress, int]:
     """Load the weights of the last checkpoint into ``net``; return the progress of that training, and its seed.
 
     Args:
         path: last checkpoint.
         net: network of the same model and arguments.
         card: card of the training that resumes.
+        is_same_data: returns whether the data on a card are those of this training.
         free: keys of the cfg whose values may differ.
 
     Raises:
@@ -304,9 +315,10 @@ def restore(path: Path, net: nn.Module, card: Card, free: set[str]) -> tuple[Pro
             f"{path}: made with {key} = {before.get(key, 'its default')}, now {now.get(key, 'its default')}{more}; "
             "choose another name, or resume = False to start anew"
         )
-    if old.data != card.data:
+    if not is_same_data(old.data):
         raise InputError(
-            f"{path}: made from other data; choose another name, or resume = False to start anew"
+            f"{path}: made from other data (or these files have changed since); choose another name, or "
+            "resume = False to start anew"
         )
     net.load_state_dict(state)
     return progress, old.seed or 0

@@ -167,7 +167,7 @@ def prepare(
     seed_generators(seed)
     net, progress = card.build(network.model), Progress()
     if session.resume and files.last.exists():
-        progress, seed = restore(files.last, net, card, set(session.may_change))
+        progress, seed = restore(files.last, net, card, data.matches, set(session.may_change))
         log.info("%s: resuming after step %d", files.last, progress.step)
     if network.model not in MODELS:
         _check_outputs(net, card)

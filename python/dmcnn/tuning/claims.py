@@ -8,8 +8,6 @@ on the trial's folder, and on another machine the owner stores no more signs of 
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import platform
 import threading
 import time
@@ -20,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import output_folder
+from dmcnn._common.lock import try_lock
 
 if TYPE_CHECKING:
     import optuna
@@ -119,14 +118,10 @@ def file_lock(path: Path) -> Iterator[bool]:
         InputError: the file system has no locks.
     """
     with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            free = True
-        except OSError as error:
-            if error.errno not in (errno.EAGAIN, errno.EACCES):
-                raise InputError(f"{path}: no file locks on this disk ({error.strerror})") from None
-            free = False
-        yield free
+        is_free = try_lock(file)
+        if is_free is None:
+            raise InputError(f"{path}: no file locks on this disk")
+        yield is_free
 
 
 @contextmanager

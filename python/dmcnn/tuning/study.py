@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("dmcnn")
 
+DATA = "fingerprints of the data"
+"""Name of these among the settings that all trials share."""
+
 NETWORK_DISKS = ("nfs", "cifs", "smb", "lustre", "gpfs", "beegfs", "ceph", "afs", "fuse.sshfs", "9p")
 """Beginnings of the names of file systems that several machines share."""
 
@@ -31,11 +34,15 @@ def connect(address: str) -> optuna.storages.RDBStorage:
         InputError: no driver, no such database, or one of another schema; the message hides the password.
     """
     import optuna
+    from sqlalchemy.exc import IntegrityError
 
     arguments = {"connect_args": {"timeout": 120}} if address.startswith("sqlite") else {}
     with database(address):
         try:
-            return optuna.storages.RDBStorage(address, engine_kwargs=arguments)
+            try:
+                return optuna.storages.RDBStorage(address, engine_kwargs=arguments)
+            except IntegrityError:  # another machine has made the tables at this moment
+                return optuna.storages.RDBStorage(address, engine_kwargs=arguments)
         except (ImportError, ValueError, RuntimeError) as error:  # no driver, no address, another schema
             raise InputError(_fault(address, error)) from None
 
@@ -115,7 +122,7 @@ def open_study(
             load_if_exists=True,
         )
         old = study.user_attrs.get("about", about)
-        changed = [key for key in sorted({*old, *about}) if old.get(key) != about.get(key)]
+        changed = [key for key in _compared(old, about) if old.get(key) != about.get(key)]
         if not changed:
             break
         if any(trial.state.is_finished() or trial.intermediate_values for trial in study.get_trials()):
@@ -142,6 +149,16 @@ def stored_settings(address: str, name: str) -> Mapping[str, str] | None:
             "about"
         )
         return about
+
+
+def _compared(old: Mapping[str, str], about: Mapping[str, str]) -> list[str]:
+    """Return the names of settings that must agree: of the data the fingerprints, in older studies the paths."""
+    keys = sorted({*old, *about})
+    return (
+        [key for key in keys if not key.startswith("input_")]
+        if DATA in old
+        else [k for k in keys if k != DATA]
+    )
 
 
 def sampler(kind: str, space: Space, *, seed: int, number: int, n_trials: int) -> optuna.samplers.BaseSampler:

@@ -120,6 +120,10 @@ class SmartPixelFile(EventFile):
         return self._table.charges.layout.origin
 
     @property
+    def content_files(self) -> list[Path]:
+        return self._table.files
+
+    @property
     def modified(self) -> int:
         return self._table.modified
 

@@ -103,11 +103,14 @@ class PixelTable:
         raise InputError(f"{holder.path}: {holder.fault(names)}, there are {others}")
 
     @property
+    def files(self) -> list[Path]:
+        """Files of the charges and, if there is one, of the labels."""
+        return [table.path for table in (self.charges, self.labels) if table is not None]
+
+    @property
     def modified(self) -> int:
         """Time of the last change of charges or labels [ns]."""
-        return max(
-            table.path.stat().st_mtime_ns for table in (self.charges, self.labels) if table is not None
-        )
+        return max(path.stat().st_mtime_ns for path in self.files)
 
     def close(self) -> None:
         """Close the files."""

@@ -1,0 +1,202 @@
+"""Locks of output names: at most one process writes the files of a name, on any number of machines.
+
+A lock is a hidden file beside the output. The operating system frees it with the process, so that a name is free at
+once when its process has died on the same machine. Another machine may not see this: there the file counts while its
+time of change, the heartbeat of the owner, is younger than SILENCE.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import platform
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Any
+
+from dmcnn._common.errors import InputError
+
+try:
+    import fcntl
+except ImportError:  # not a POSIX system: the process number decides
+    fcntl = None  # type: ignore[assignment]
+
+BEAT, SILENCE = 20.0, 180.0
+"""[s] Interval of the heartbeats of an owner, and silence after which another machine takes over."""
+RETRY = 0.1
+"""[s] Interval between two attempts to get a lock."""
+
+_own: dict[Path, bytes] = {}
+"""Content of every lock file of this process."""
+
+
+@contextmanager
+def lock(stem: str | Path, wait: float = 0.0) -> Iterator[None]:
+    """Lock the output name ``stem`` for this process while the block runs.
+
+    Args:
+        stem: path of the output files, without suffix; its folder is created.
+        wait: [s] longest time to wait for another owner.
+
+    Raises:
+        InputError: another process owns the name, with its command, machine and process number.
+    """
+    stem = Path(stem)
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    path = stem.resolve().with_name(f".{stem.name}.lock")
+    file = _acquire(path, stem, time.monotonic() + wait)
+    done = threading.Event()
+    thread = threading.Thread(target=_beat, args=(path, done), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        content = _own.pop(path)
+        with suppress(OSError):
+            if path.read_bytes() == content:
+                path.unlink()  # before the system frees it: who waits for this file sees that it is gone
+        file.close()
+
+
+def check_locks() -> None:
+    """Raise InputError if another process has taken over a lock of this one, which was silent for too long."""
+    for path, content in list(_own.items()):
+        try:
+            lost = path.read_bytes() != content
+        except OSError:
+            lost = True
+        if lost:
+            raise InputError(f"{path}: the lock is gone, another process may write these files now: stopped")
+
+
+def try_lock(file: IO[Any]) -> bool | None:
+    """Lock an open file for this process, until it is closed; return False if another has it, None without locks."""
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return False if error.errno in (errno.EAGAIN, errno.EACCES) else None
+    return True
+
+
+def _acquire(path: Path, stem: Path, deadline: float) -> IO[bytes]:
+    """Return the open lock file with this process in it; InputError if it has an owner until the deadline."""
+    while True:
+        file = path.open("a+b")
+        is_free = try_lock(file)
+        if not _is_current(path, file):  # its owner has removed it meanwhile
+            file.close()
+            continue
+        file.seek(0)
+        owner = _parse(file.read())
+        if is_free is False or _is_alive(owner, file, path.parent, has_locks=is_free is not None):
+            fault = f"{stem}: {_words(owner, path, file)}"
+            file.close()
+            if time.monotonic() >= deadline:
+                raise InputError(fault)
+            time.sleep(RETRY)
+            continue
+        content = json.dumps({**_identity(), "since": time.time()}).encode()
+        file.truncate(0)
+        file.write(content)
+        file.flush()
+        _own[path] = content
+        return file
+
+
+def _is_current(path: Path, file: IO[bytes]) -> bool:
+    """Return whether the path still leads to the open file."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
+
+
+def _is_alive(owner: dict[str, Any], file: IO[bytes], folder: Path, *, has_locks: bool) -> bool:
+    """Return whether the owner in a lock file may still write; this process could lock the file, if that exists.
+
+    The time of another machine is compared on the clock of the disk, by a new file.
+    """
+    me = _identity()
+    if not owner:
+        return False
+    if owner.get("boot") == me["boot"]:
+        return not has_locks and _is_running(owner)
+    if owner.get("host") == me["host"]:
+        return False  # started again since
+    with TemporaryFile(dir=folder) as probe:
+        now = os.fstat(probe.fileno()).st_mtime
+    return now - os.fstat(file.fileno()).st_mtime < SILENCE
+
+
+def _is_running(owner: dict[str, Any]) -> bool:
+    """Return whether a process of this machine is the owner, and not a later one with its number."""
+    try:
+        os.kill(int(owner["pid"]), 0)
+    except (KeyError, ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        pass
+    return owner.get("start") == _start(int(owner["pid"]))
+
+
+def _words(owner: dict[str, Any], path: Path, file: IO[bytes]) -> str:
+    """Return who owns a name, and what to do."""
+    age = max(0.0, time.time() - os.fstat(file.fileno()).st_mtime)
+    who = f"process {owner.get('pid', '?')} on {owner.get('host', '?')}, last sign of life {age:.0f} s ago"
+    return (
+        f"{owner.get('command') or 'another process'} is writing these files ({who}): choose another name= or "
+        f"output folder, or remove {path} if that process has died"
+    )
+
+
+def _parse(content: bytes) -> dict[str, Any]:
+    """Return the owner in a lock file; empty if the file is."""
+    try:
+        owner = json.loads(content)
+    except ValueError:
+        return {}
+    return owner if isinstance(owner, dict) else {}
+
+
+def _identity() -> dict[str, Any]:
+    """Return machine, start of the machine, process and command."""
+    pid = os.getpid()
+    command = f"dmcnn {Path(sys.argv[0]).stem}" if sys.argv and sys.argv[0] else ""
+    return {"host": platform.node(), "boot": _boot(), "pid": pid, "start": _start(pid), "command": command}
+
+
+@cache
+def _boot() -> str:
+    """Return the id of this start of the machine; its name where the system has no such id."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return platform.node()
+
+
+def _start(pid: int) -> str:
+    """Return the time at which a process started, in ticks of the machine; "" where the system does not say."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def _beat(path: Path, done: threading.Event) -> None:
+    """Renew the time of the lock file every BEAT seconds until the block ends or the lock is another's."""
+    while not done.wait(BEAT):
+        with suppress(OSError):  # a missed heartbeat does no harm
+            if path.read_bytes() != _own.get(path):
+                return
+            os.utime(path)
