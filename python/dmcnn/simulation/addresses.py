@@ -80,8 +80,8 @@ def sample_path(url: str) -> Path:
 
     ``smartpixel`` also has ``geometry``, and all but ``calorimeter`` have ``version``. The splits of one seed are
     independent. The same address with a version gives the same images on every machine and for ever. The cache is
-    $DMCNN_CACHE, else $XDG_CACHE_HOME/dmcnn, else ~/.cache/dmcnn. A sample whose checksum does not fit is made again. A
-    process that finds another at this work waits for it.
+    $DMCNN_CACHE, else $XDG_CACHE_HOME/dmcnn, else ~/.cache/dmcnn. A sample whose checksum does not fit is made again.
+    A process that finds another at this work waits for it.
 
     Raises:
         InputError: an invalid address.
