@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import expand, output_folder
+from dmcnn._common.progress import ProgressBar
 from dmcnn.settings import InferSettings
 from dmcnn.settings.command import run
 
@@ -52,8 +53,9 @@ def infer(settings: InferSettings) -> None:
     datasets = [open_dataset(predictor.card, job.image_file) for job in jobs]
     tables = [_analysis(job) for job in jobs]
     truths = [predictor.task.truth(dataset, settings.label) for dataset in datasets]
-    for job, dataset, analysis, truth in zip(jobs, datasets, tables, truths, strict=True):
-        _score_file(settings, predictor, job, dataset, analysis, truth)
+    with ProgressBar(total=sum(map(len, datasets)), desc="scoring", unit="event") as bar:
+        for job, dataset, analysis, truth in zip(jobs, datasets, tables, truths, strict=True):
+            _score_file(settings, predictor, job, dataset, analysis, truth, bar)
 
 
 def _jobs(settings: InferSettings, folder: Path) -> list[Job]:
@@ -101,8 +103,9 @@ def _score_file(
     dataset: Dataset,
     analysis: Table | None,
     truth: Truth,
+    bar: ProgressBar,
 ) -> None:
-    """Score one file, resuming from its journal; write the table and the histogram."""
+    """Score one file, resuming from its journal; write the table and the histogram; ``bar`` counts the events."""
     from dmcnn._common.journal import Journal
     from dmcnn.figures.save import save_figure
     from dmcnn.inference.score_table import score_table
@@ -116,7 +119,8 @@ def _score_file(
         "rotation": settings.rotation,
     }
     journal = Journal(job.stem.with_name(f".{job.stem.name}.journal"), key, predictor.task.outputs + 2)
-    for rows in predictor.dataset_rows(dataset, rotation=settings.rotation, first=len(journal)):
+    bar.skip(len(journal))
+    for rows in predictor.dataset_rows(dataset, rotation=settings.rotation, first=len(journal), bar=bar):
         journal.append(rows)
     log.info("\n".join(dataset.report_lines()))
     status = "scored" if analysis is None else ""
@@ -133,7 +137,6 @@ def _score_file(
     if (figure := predictor.task.histogram(outputs, dataset.files[0].stem)) is not None:
         save_figure(figure, job.histogram)
     journal.close()
-    log.info("scores: %s", out)
 
 
 if __name__ == "__main__":

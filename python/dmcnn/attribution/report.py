@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from dmcnn._common.files import atomic_file
+from dmcnn._common.progress import ProgressBar
 from dmcnn.attribution import Method, Target, archive
 from dmcnn.attribution.explain import Explanation, explain
 from dmcnn.attribution.quality.table import ids as id_columns
@@ -111,7 +111,7 @@ class EventReport:
         key = self._key(target, methods)
         if (explanation := archive.read(path, key)) is not None:
             return explanation
-        with tqdm(
+        with ProgressBar(
             total=len(methods) + (self.options.judging is not None), desc=self.stem.name, unit="map"
         ) as bar:
 

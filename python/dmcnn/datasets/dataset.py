@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from dmcnn._common import files
 from dmcnn._common.errors import InputError
+from dmcnn._common.progress import ProgressBar
 from dmcnn._common.upward import notebook
 from dmcnn.datasets.event import Event
 from dmcnn.datasets.labels import LabelRule
@@ -406,7 +406,7 @@ class Dataset:
 
     def load(self, progress: bool = True) -> SparseImages:
         """Read the whole dataset; on a terminal, with a progress bar unless ``progress`` is False."""
-        with tqdm(total=len(self), unit="event", desc="reading", disable=None if progress else True) as bar:
+        with ProgressBar(total=len(self), unit="event", desc="reading", disable=not progress) as bar:
             parts = []
             for chunk in self.chunks(max(CHUNK, PIXELS // prod(self.shape))):
                 parts.append(chunk)

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from dmcnn._common.columns import join
 from dmcnn._common.errors import InputError
+from dmcnn._common.progress import ProgressBar
 from dmcnn.detectors.smartpixel import AT_EDGE, UNITS
 from dmcnn.formats.source import existing_file
 from dmcnn.images.sparse import META, NO_IMAGE, UNIT_PIXEL, SparseImages, unset_events
@@ -93,7 +93,7 @@ class SmartPixelFile(EventFile):
         if not options.missing:
             return {}
         fit = Fit(options.charge_percentile)
-        for path in tqdm(files, unit="file", desc="charges", disable=None):
+        for path in ProgressBar(files, unit="file", desc="charges"):
             reader = cls(path, options)
             reader.keeps = True
             start, stop = between or (0, len(reader))
