@@ -41,7 +41,6 @@ def evaluate(settings: EvaluateSettings) -> None:
         save_figure(figure, stem.with_name(f"{stem.name}_{ending}"))
     for line in result.lines:
         log.info("%s", line)
-    log.info("%s.json", stem)
 
 
 def _judge(settings: EvaluateSettings) -> EvaluationResult:

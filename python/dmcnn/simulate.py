@@ -29,7 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def simulate(settings: SimulateSettings) -> None:
     """Simulate a sample, write it with a progress bar, and write the cfg of the run beside it."""
     from dmcnn.simulation import SAMPLES
-    from dmcnn.simulation.addresses import format_of, with_progress_bar
+    from dmcnn.simulation.addresses import format_of
+    from dmcnn.simulation.parts import remove_parts, resumed_batches
 
     settings = settings.model_copy(update={"kind": SYNONYMS.get(settings.kind, settings.kind)})
     if settings.kind not in SAMPLES:
@@ -49,10 +50,19 @@ def simulate(settings: SimulateSettings) -> None:
         name: p.default for name, p in signature(sample).parameters.items() if p.kind is p.KEYWORD_ONLY
     }
     physics, options = split_arguments(settings, defaults, form.options)
-    batches = sample(events=settings.events, seed=settings.seed_number, **physics)
     output_folder(output.parent)
     about = {"sample": settings.kind, "seed": settings.seed_number, "dmcnn": dmcnn.__version__, **physics}
-    form.write(output, with_progress_bar(batches, settings.events, output.name), attributes=about, **options)
+    batches = resumed_batches(
+        sample,
+        output,
+        events=settings.events,
+        seed=settings.seed_number,
+        arguments=physics,
+        key=about,
+        what=output.name,
+    )
+    form.write(output, batches, attributes=about, **options)
+    remove_parts(output)
     settings.model_copy(update=physics | options).save(output.with_suffix(""))
     log.info("%s: %d events", output, settings.events)
 

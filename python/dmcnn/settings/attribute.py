@@ -148,6 +148,7 @@ class AttributeSettings(SelectionSettings):
         True, section="pictures", description="draw only the part of the image that holds charge"
     )
 
+    resumes: ClassVar[bool] = True
     inputs: ClassVar[tuple[str, ...]] = (*SelectionSettings.inputs, "other_weight_file", "other_score_csv")
 
     @property

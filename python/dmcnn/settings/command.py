@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,39 +13,52 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from dmcnn._common import plugins
+from dmcnn._common import interrupts, plugins
 from dmcnn._common.errors import InputError, nearest
+from dmcnn._common.files import listing, record_files
 from dmcnn.settings import COMMANDS, Settings
 from dmcnn.settings.cfg import COMMAND_LINE, Entry, Fault, find_cfg, read_cfg, read_overrides
-from dmcnn.settings.help import SHORT, SWITCHES, describe, field_type
+from dmcnn.settings.help import SHORT, SWITCHES, choices, describe, field_type
 
 log = logging.getLogger("dmcnn")
+
+WEIGHTS = {".ckpt", ".pwf"}
+DATA = {".root", ".h5", ".hdf5", ".npy", ".parquet", ".csv"}
+"""Suffixes of weight files, and of files of images and tables, that a command line may name without a key."""
+
 S = TypeVar("S", bound=Settings)
 
 
 def run(command: str, work: Callable[[S], None], argv: Sequence[str] | None = None) -> int:
-    """Run ``work`` on the settings of the command line ``argv`` and return the exit status: 2 for bad input."""
+    """Run ``work`` on the settings of the command line ``argv`` and return the exit status.
+
+    0 for success, 2 for bad input, 130 after Ctrl-C, 75 after SIGTERM.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
     # Set before torch is imported: threads that spin while they wait halve the speed of a shared machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(format="%(message)s", stream=sys.stdout, level=logging.INFO)
     logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it logs how it makes animations
-    if {"-h", "--help"} & set(words):
+    if {"-h", "--help"} & set(words) or words == ["help"]:
         sys.stdout.write(describe(command))
         return 0
+    settings: Settings | None = None
     try:
-        with plugins.own_modules():
+        with plugins.own_modules(), interrupts.terminable(), record_files() as files:
             settings, warnings = load(command, words)
             for warning in warnings:
                 log.warning("warning: %s", warning)
             work(settings)  # type: ignore[arg-type]  # COMMANDS pairs the command with its settings class
+        if files:
+            log.info("\n".join(["written:", *(f"  {line}" for line in listing(files))]))
     except InputError as error:
         sys.stdout.flush()
         sys.stderr.write(f"{error}\n")
         return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("\ninterrupted: the same command goes on from here\n")
-        return 130
+    except KeyboardInterrupt as error:
+        what = "goes on from here" if settings is not None and settings.goes_on else "starts anew"
+        sys.stderr.write(f"\ninterrupted: the same command {what}\n")
+        return interrupts.status(error)
     return 0
 
 
@@ -59,7 +73,7 @@ def load(command: str, words: Sequence[str]) -> tuple[Settings, list[str]]:
     Raises:
         InputError: all faults at once, in the order of the lines.
     """
-    words = _long(words)
+    words = key_words(COMMANDS[command], words)
     has_cfg = bool(words) and "=" not in words[0]
     source = str(find_cfg(words[0])) if has_cfg else COMMAND_LINE
     if has_cfg:
@@ -79,10 +93,48 @@ def load(command: str, words: Sequence[str]) -> tuple[Settings, list[str]]:
     return settings, warnings
 
 
-def _long(words: Sequence[str]) -> list[str]:
-    """Return the words with ``-n 3`` as ``entries=3`` and ``--list-layers`` as ``list_layers=True``."""
-    rest = iter(words)
-    return [f"{SHORT[word]}={next(rest, '')}" if word in SHORT else SWITCHES.get(word, word) for word in rest]
+def key_words(cls: type[Settings], words: Sequence[str]) -> list[str]:
+    """Return the words of a command line as ``[cfg file] key=value …``.
+
+    ``-n 3`` is ``entries=3``, ``--key value`` is ``key=value``, ``--list-layers`` is ``list_layers=True``; a weight
+    file or data that stand alone, such as ``electron.root``, belong to the key that takes them.
+    """
+    rest, result = deque(words), []
+    alone: dict[str, list[str]] = {}
+    while rest:
+        word = rest.popleft()
+        if word in SHORT:
+            result.append(f"{SHORT[word]}={rest.popleft() if rest else ''}")
+        elif word.startswith("--"):
+            result.append(_option(cls, SWITCHES.get(word, word).lstrip("-"), rest))
+        elif key := _key_of(cls, word):
+            alone.setdefault(key, []).append(word)
+        else:
+            result.insert(0 if word.endswith(".cfg") and "=" not in word else len(result), word)
+    return [*result, *(f"{key}={paths if paths[1:] else paths[0]}" for key, paths in alone.items())]
+
+
+def _option(cls: type[Settings], word: str, rest: deque[str]) -> str:
+    """Return ``key=value`` for ``key=value``, or for ``key`` and the next word; a switch needs no next word."""
+    key, equals, value = word.partition("=")
+    key = key.replace("-", "_")
+    if equals:
+        return f"{key}={value}"
+    is_switch = key in cls.model_fields and choices(cls.model_fields[key]) == ["True", "False"]
+    if is_switch and not (rest and rest[0] in ("True", "False")):
+        return f"{key}=True"
+    return f"{key}={rest.popleft() if rest else ''}"
+
+
+def _key_of(cls: type[Settings], word: str) -> str:
+    """Return the key that takes a file which stands alone; empty for a cfg file or ``key=value``."""
+    if word.partition("=")[0].isidentifier() and "=" in word:
+        return ""
+    suffix = Path(word).suffix.lower()
+    if suffix in WEIGHTS and "weight_file" in cls.model_fields:
+        return "weight_file"
+    is_data = suffix in DATA or "://" in word or any(mark in word for mark in "*?[") or Path(word).is_dir()
+    return cls.data_key if is_data else ""
 
 
 def _sort(

@@ -66,6 +66,7 @@ class EvaluateSettings(Settings):
         "outputs", section="outputs", description="folder of the figures, tables and the JSON"
     )
 
+    data_key: ClassVar[str] = "scores"
     inputs: ClassVar[tuple[str, ...]] = ("signal", "background")
 
     def conflicts(self) -> Iterator[Conflict]:

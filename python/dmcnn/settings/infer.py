@@ -32,4 +32,5 @@ class InferSettings(NetworkSettings):
         description="class of an event, as in training (default: the rule of the checkpoint)",
     )
 
+    resumes: ClassVar[bool] = True
     inputs: ClassVar[tuple[str, ...]] = ("input_file", "weight_file", "input_csv")

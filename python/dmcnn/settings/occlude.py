@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from dmcnn.settings.base import setting
+from dmcnn.settings.base import Entries, setting
 from dmcnn.settings.network import NetworkSettings
 
 
@@ -16,8 +16,10 @@ class OccludeSettings(NetworkSettings):
         section="input files",
         description="checkpoint of dmcnn or a .pwf of DM-CNN",
     )
-    entries: int | list[int] = setting(
-        example=[0, 1], section="events to look at", description="entry number(s) to scan; also -n ENTRY"
+    entries: Entries = setting(
+        example=[0, 1],
+        section="events to look at",
+        description="entry number(s), also -n ENTRY, -n 3,7 or -n 0-3",
     )
     occlusion_size: int = setting(
         4, ge=0, section="occlusion windows", description="[pixels] k of the (2k+1) x (2k+1) window"
@@ -52,4 +54,5 @@ class OccludeSettings(NetworkSettings):
         False, section="pictures", description="draw only the part of the image that holds charge"
     )
 
+    resumes: ClassVar[bool] = True
     inputs: ClassVar[tuple[str, ...]] = ("input_file", "weight_file")

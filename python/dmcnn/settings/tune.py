@@ -66,6 +66,7 @@ class TuneSettings(Settings):
         "outputs", section="outputs", description="folder of trials, tables, figures and the best cfg"
     )
 
+    resumes: ClassVar[bool] = True
     inputs: ClassVar[tuple[str, ...]] = ("base",)
 
     def conflicts(self) -> Iterator[Conflict]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,14 +12,13 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
-from tqdm import tqdm
 
 from dmcnn import __version__, simulation
 from dmcnn._common.errors import InputError, nearest
-from dmcnn._common.files import output_folder
+from dmcnn._common.files import output_folder, record_files
 from dmcnn.detectors.lariat import CLASSES
 from dmcnn.detectors.smartpixel import GEOMETRIES
-from dmcnn.images.sparse import SparseImages
+from dmcnn.simulation.parts import remove_parts, resumed_batches
 from dmcnn.simulation.smartpixel import LABELS
 from dmcnn.writers import calorimeter, larcv3, npy, smartpixel
 
@@ -88,9 +87,18 @@ def sample_path(url: str) -> Path:
             "dmcnn": __version__,
             **arguments,
         }
-        batches = simulation.SAMPLES[name](events=events, seed=split_seed(seed, split), **arguments)
-        batches = with_progress_bar(batches, events, url)
-        sample_format.write(path, batches, attributes=attributes, **sample_format.options)
+        batches = resumed_batches(
+            simulation.SAMPLES[name],
+            path,
+            events=events,
+            seed=split_seed(seed, split),
+            arguments=arguments,
+            key=attributes,
+            what=url,
+        )
+        with record_files():  # a cached sample is no output of the command
+            sample_format.write(path, batches, attributes=attributes, **sample_format.options)
+        remove_parts(path)
     return path
 
 
@@ -131,11 +139,3 @@ def cache() -> Path:
     """Return the folder of cached samples."""
     own, xdg = os.environ.get("DMCNN_CACHE"), os.environ.get("XDG_CACHE_HOME")
     return Path(own) if own else (Path(xdg) if xdg else Path.home() / ".cache") / "dmcnn"
-
-
-def with_progress_bar(batches: Iterator[SparseImages], events: int, what: str) -> Iterator[SparseImages]:
-    """Yield the batches and show a progress bar of ``events`` events, titled ``what``."""
-    with tqdm(total=events, unit="event", desc=what) as bar:
-        for batch in batches:
-            yield batch
-            bar.update(len(batch))

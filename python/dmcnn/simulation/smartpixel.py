@@ -70,7 +70,13 @@ _BELOW = np.array([(1 + erf(z / sqrt(2))) / 2 for z in _SIGMAS])
 
 
 def smartpixel(
-    events: int, seed: int, batch: int = BLOCK, *, geometry: str = "t2", zero_suppression: float = 25.0
+    events: int,
+    seed: int,
+    batch: int = BLOCK,
+    start: int = 0,
+    *,
+    geometry: str = "t2",
+    zero_suppression: float = 25.0,
 ) -> Iterator[SparseImages]:
     """Simulate clusters (20, 13, 21): charge [electrons] collected and induced until 200 ps, 400 ps … 4 ns.
 
@@ -81,22 +87,29 @@ def smartpixel(
         events: number of events.
         seed: not negative.
         batch: images per batch.
+        start: number of the first event.
         geometry: t1 to t7, see ``GEOMETRIES``.
         zero_suppression: smaller charges are set to 0, negative ones if smaller than half of it [electrons].
 
     Raises:
         InputError: invalid arguments, one line each.
     """
-    arguments = {"events": events, "seed": seed, "batch": batch, "zero_suppression": zero_suppression}
+    arguments = {
+        "events": events,
+        "seed": seed,
+        "batch": batch,
+        "start": start,
+        "zero_suppression": zero_suppression,
+    }
     unknown = (
         f"geometry = {geometry!r}, expected one of {', '.join(GEOMETRIES)}{nearest(geometry, GEOMETRIES)}"
     )
     check(arguments, {"batch": (1, inf)}, [] if geometry in GEOMETRIES else [unknown])
-    return _batches(GEOMETRIES[geometry], events, seed, batch, zero_suppression)
+    return _batches(GEOMETRIES[geometry], events, seed, batch, start, zero_suppression)
 
 
 def _batches(
-    sensor: Geometry, events: int, seed: int, batch: int, zero_suppression: float
+    sensor: Geometry, events: int, seed: int, batch: int, start: int, zero_suppression: float
 ) -> Iterator[SparseImages]:
     """Yield batches of simulated images."""
 
@@ -105,7 +118,7 @@ def _batches(
         pairs, label = tracks(sensor, BLOCK, rng)
         return suppress_and_round(clusters(sensor, pairs, label), zero_suppression), label
 
-    for first, (charge, label) in simulate_batches(block, events, seed, batch, BLOCK):
+    for first, (charge, label) in simulate_batches(block, events, seed, batch, BLOCK, start):
         yield images(charge, label, first)
 
 

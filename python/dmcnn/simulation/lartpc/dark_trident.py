@@ -22,6 +22,7 @@ def dark_trident(
     events: int,
     seed: int,
     batch: int = 64,
+    start: int = 0,
     *,
     xdim: int = 512,
     ydim: int = 512,
@@ -50,6 +51,7 @@ def dark_trident(
         events: number of events.
         seed: not negative.
         batch: images per batch.
+        start: number of the first event.
         xdim, ydim: width [wires] and height [rows of 6 ticks] of an image.
         vertex_jitter: rms distance of the vertex from the centre, along each axis [pixels].
         signal_fraction: probability of an event to be a dark trident.
@@ -93,7 +95,7 @@ def dark_trident(
         response=Response(gain, lifetime, shaping, noise, zero_suppression),
     )
     return (
-        images(model, seed, range(first, min(first + batch, events))) for first in range(0, events, batch)
+        images(model, seed, range(first, min(first + batch, events))) for first in range(start, events, batch)
     )
 
 
@@ -101,6 +103,7 @@ _RANGES = {
     "events": (0, inf),
     "seed": (0, inf),
     "batch": (1, inf),
+    "start": (0, inf),
     "xdim": (1, WIRES),
     "ydim": (1, ROWS),
     "dark_photon_mass": (2 * MASS[ELECTRON], 1e4),

@@ -78,6 +78,7 @@ def lariat(
     events: int,
     seed: int,
     batch: int = 64,
+    start: int = 0,
     *,
     fractions: Sequence[float] | None = None,
     momentum_lo: float = 200.0,
@@ -99,6 +100,7 @@ def lariat(
         events: number of events.
         seed: not negative.
         batch: images per batch.
+        start: number of the first event.
         fractions: relative frequency of each of ``CLASSES``; None = the classes in turn.
         momentum_lo, momentum_hi: [MeV/c] range of the uniform momentum, equal for all particles.
         beam_size: rms distance of the particles from the centre of the front face, along each axis [cm].
@@ -119,7 +121,7 @@ def lariat(
     response = Response(gain, lifetime, shaping, noise, zero_suppression)
     return (
         _images(beam, response, seed, range(first, min(first + batch, events)))
-        for first in range(0, events, batch)
+        for first in range(start, events, batch)
     )
 
 
@@ -168,6 +170,7 @@ def charge_image(deposits: Deposits, response: Response) -> Floats:
 
 _RANGES = {
     "batch": (1, inf),
+    "start": (0, inf),
     "momentum_lo": (10, 1e4),
     "momentum_hi": (10, 1e4),
     "beam_angle": (0, 1),
