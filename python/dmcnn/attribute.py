@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dmcnn._common.errors import InputError, nearest
+from dmcnn._common.errors import InputError
 from dmcnn._common.files import atomic_file, output_folder
 from dmcnn.settings import AttributeSettings
 from dmcnn.settings.command import run
@@ -36,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def attribute(settings: AttributeSettings) -> None:
     """Explain the selected events; write their maps, figures and pages, and the quality of all maps."""
     from dmcnn.attribution.report import EventReport, ReportOptions
+    from dmcnn.figures.style import check_colours
     from dmcnn.inference.inputs import open_dataset
     from dmcnn.inference.predictor import load_predictor
 
@@ -45,7 +46,7 @@ def attribute(settings: AttributeSettings) -> None:
     if settings.list_layers:
         _list_layers(predictor)
         return
-    _check_colours(settings)
+    check_colours("signed_cmap", settings.signed_cmap)
     methods = _methods(settings, predictor)
     dataset = open_dataset(predictor.card, settings.input_file)
     events, labels = _select(settings, predictor, dataset), predictor.task.truth(dataset, settings.label)
@@ -88,17 +89,6 @@ def _list_layers(predictor: Predictor) -> None:
     for layer in known:
         mark = "  default" if layer == default else ""
         log.info("%-*s  %12s  %8d%s", width, layer.name, layer.size, layer.channels, mark)
-
-
-def _check_colours(settings: AttributeSettings) -> None:
-    """Raise InputError for an unknown colour map."""
-    from matplotlib import colormaps
-
-    if settings.signed_cmap not in colormaps:
-        raise InputError(
-            f"signed_cmap = {settings.signed_cmap!r} is no matplotlib colour map"
-            f"{nearest(settings.signed_cmap, colormaps)}"
-        )
 
 
 def _methods(settings: AttributeSettings, predictor: Predictor) -> list[Method]:
@@ -182,7 +172,6 @@ def _gallery(
         temporary.open("w", encoding="utf-8") as file,
     ):
         file.writelines(texts)
-    log.info("%s.html", stem)
 
 
 def _tables(rows: Sequence[dict[str, Any]], stem: Path) -> None:
@@ -200,7 +189,6 @@ def _tables(rows: Sequence[dict[str, Any]], stem: Path) -> None:
         if is_installed("pyarrow"):
             parquet.write(stem.with_name(f"{stem.name}_{name}.parquet"), columns(content))
     save_figure(attribution_quality.measures(summary_rows), stem.with_name(f"{stem.name}_quality"))
-    log.info("%s_quality.csv, %s_quality_summary.csv", stem, stem.name)
 
 
 def _agreement(reports: Sequence[EventReport], methods: Sequence[Method], stem: Path) -> None:

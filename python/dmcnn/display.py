@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dmcnn._common.errors import InputError, nearest
+from dmcnn._common.errors import InputError
 from dmcnn._common.files import atomic_file, output_folder
+from dmcnn._common.progress import ProgressBar
 from dmcnn.settings import DisplaySettings
 from dmcnn.settings.command import run
 
@@ -36,8 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def display(settings: DisplaySettings) -> None:
     """Draw the selected events as pictures, animations and pages."""
     from dmcnn.displays.event import Display, DisplayOptions
+    from dmcnn.figures.style import check_colours
 
-    _check_colours(settings)
+    check_colours("cmap", settings.cmap)
     folder = output_folder(settings.output_dir)
     options = DisplayOptions(**settings.looks(), logo=_logo(settings))
     predictor = _predictor(settings)
@@ -56,7 +58,8 @@ def display(settings: DisplaySettings) -> None:
     scores = _scores(settings, predictor, dataset)
     truth = [()] * len(dataset) if predictor is None else predictor.task.stored_truth(dataset)
     pages: list[EventPage] = []
-    for number in (selected.number for selected in _select(settings, dataset, scores)):
+    selection = [event.number for event in _select(settings, dataset, scores)]
+    for number in ProgressBar(selection, desc="drawing", unit="event"):
         event = dataset.read(number, number + 1)
         event_scores = _score(settings, predictor, event, float(scores[number]), truth[number])
         event = event if drawing.dataset is dataset else drawing.dataset.read(number, number + 1)
@@ -68,20 +71,9 @@ def display(settings: DisplaySettings) -> None:
             pages.append(drawing.page(number, event, event_scores))
             with atomic_file(stem.with_name(f"{stem.name}.html")) as temporary:
                 temporary.write_text(event_page(pages[-1]), encoding="utf-8")
-        log.info("%s.%s", stem, ", .".join(settings.formats))
     if len(pages) > 1:
         _gallery(settings, pages, folder)
     settings.save(folder / f"DM-CNN_display{settings.tag}")
-
-
-def _check_colours(settings: DisplaySettings) -> None:
-    """Raise InputError for an unknown colour map."""
-    from matplotlib import colormaps
-
-    if settings.cmap not in colormaps:
-        raise InputError(
-            f"cmap = {settings.cmap!r} is no matplotlib colour map{nearest(settings.cmap, colormaps)}"
-        )
 
 
 def _gallery(settings: DisplaySettings, pages: Sequence[EventPage], folder: Path) -> None:
@@ -91,7 +83,6 @@ def _gallery(settings: DisplaySettings, pages: Sequence[EventPage], folder: Path
     path = folder / f"DM-CNN_display{settings.tag}.html"
     with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.writelines(gallery(pages, settings.name or "Event display", settings.order))
-    log.info("%s", path)
 
 
 def _predictor(settings: DisplaySettings) -> Predictor | None:

@@ -27,10 +27,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def occlude(settings: OccludeSettings) -> None:
     """Scan the selected entries; write an npz and one figure per class for each."""
+    from dmcnn.figures.style import check_colours
     from dmcnn.inference.inputs import open_dataset
     from dmcnn.inference.predictor import load_predictor
     from dmcnn.occlusion.result import Scan
 
+    check_colours("cmap", settings.cmap)
     folder = output_folder(settings.output_dir)
     predictor = load_predictor(settings.weight_file, **settings.network())
     predictor.task.need_classes("occlusion")
@@ -50,7 +52,7 @@ def occlude(settings: OccludeSettings) -> None:
         result = _result(predictor, scan, event, stem)
         _draw(settings, predictor, event, result, stem)
         settings.save(stem, f", weights {predictor.sha256}")
-        log.info("%s: %d windows, maps in %s.npz", file.name, len(result.logits), stem)
+        log.info("%s, entry %d: %d windows", file.name, event.events["entry"][0], len(result.logits))
 
 
 def _result(predictor: Predictor, scan: Scan, event: SparseImages, stem: Path) -> OcclusionResult:
@@ -90,6 +92,7 @@ def _draw(
             normalized=settings.normalization,
             base_score=float(base),
             zoom_to=image.any(axis=0) if settings.zoom else None,
+            cmap=settings.cmap,
         )
         save_figure(figure, stem.with_name(f"{stem.name}_{name.capitalize()}_map"))
         if has_frames:

@@ -24,7 +24,7 @@ from dmcnn.datasets.labels import class_number
 from dmcnn.datasets.selection import SelectedEvent
 from dmcnn.figures import attribution, attribution_quality
 from dmcnn.figures.event import ids
-from dmcnn.figures.image_axes import quantity
+from dmcnn.figures.image_axes import channel_name, quantity
 from dmcnn.figures.save import save_figure
 from dmcnn.images.sparse import UNSET, SparseImages
 from dmcnn.inference.predictor import Predictor
@@ -55,7 +55,7 @@ class ReportOptions:
     each: bool = False
     zoom: bool = True
     percentile: float = 99.5
-    signed_cmap: str = "seismic"
+    signed_cmap: str = "RdBu_r"
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,9 @@ class EventReport:
                         if method.name not in explanation.boxes
                     ],
                     meta,
-                    title=self.title(),
+                    title=self.title(
+                        channel_name(meta, self.event.axis0, plane) if plane is not None else ""
+                    ),
                     percentile=options.percentile,
                     zoom_to=zoom,
                     box=next(iter(explanation.boxes.values()), None),
@@ -204,13 +206,14 @@ class EventReport:
                     ),
                 )
 
-    def title(self) -> str:
-        """Return one line: event, explained class with its score, true class, and reason of the selection."""
+    def title(self, plane: str = "") -> str:
+        """Return one line: event, plane, explained class with its score, true class, and reason of the selection."""
         scores, name = self.scores, self.predictor.card.classes[self.target.number]
         truth = f", true {self.label}" if self.label is not None else ""
         event = self.event.events[0]
         name_of_event = Path(self.dataset.source(self.event)).name if event["event"] == UNSET else ids(event)
-        return f"{name_of_event}: {name} {scores[name]:.3f}{truth} ({self.selected.reason})"
+        where = ", ".join(filter(None, [name_of_event, plane]))
+        return f"{where}: {name} {scores[name]:.3f}{truth} ({self.selected.reason})"
 
     def page(self, explanation: Explanation, methods: Sequence[Method]) -> EventPage:
         """Return the content of the interactive page of the event."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class NotebookFigure:
+class NotebookFigure(ABC):
     """Object that a notebook shows as its figure."""
 
+    @abstractmethod
     def plot(self) -> Figure:
         """Draw the figure."""
-        raise NotImplementedError
 
     def _repr_png_(self) -> bytes:
         """Return the figure as PNG."""

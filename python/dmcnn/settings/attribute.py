@@ -135,7 +135,7 @@ class AttributeSettings(SelectionSettings):
         False, section="pictures", description="draw a figure of every map, besides the overview of all"
     )
     signed_cmap: str = setting(
-        "seismic", section="pictures", description="matplotlib colour map of signed maps"
+        "RdBu_r", section="pictures", description="matplotlib colour map of signed maps"
     )
     percentile_shown: float = setting(
         99.5,

@@ -56,7 +56,10 @@ class DisplaySettings(SelectionSettings):
     transpose: bool = setting(
         False, section="pictures", description="tick on the horizontal axis, as in DM-CNN's pictures"
     )
-    cmap: str = setting("jet", section="pictures", description="matplotlib colour map")
+    cmap: str = setting("viridis", section="pictures", description="matplotlib colour map")
+    zoom: bool = setting(
+        True, section="pictures", description="draw only the part of the image that holds charge"
+    )
     gamma: float = setting(0.35, gt=0, section="pictures", description="exponent of the colour scale")
     dpi: int = setting(
         150, ge=30, le=600, section="pictures", description="[pixels per inch] of the 8-inch picture"
@@ -64,7 +67,7 @@ class DisplaySettings(SelectionSettings):
 
     def looks(self) -> dict[str, Any]:
         """Return the looks of the pictures, see displays.event.DisplayOptions."""
-        keys = {"score_label", "logit", "colorbar", "rotation", "transpose", "cmap", "gamma", "dpi"}
+        keys = {"score_label", "logit", "colorbar", "rotation", "transpose", "zoom", "cmap", "gamma", "dpi"}
         label = self.data_label if self.data else self.simulation_label
         return {**self.model_dump(include=keys), "formats": self.formats, "label": label}
 

@@ -49,6 +49,7 @@ class OccludeSettings(NetworkSettings):
         section="occlusion windows",
         description="[pixels] 1 = one window per charged pixel; s = one window per s x s cell with charge",
     )
+    cmap: str = setting("viridis", section="pictures", description="matplotlib colour map")
     seed_number: int = setting(1, ge=0, le=2**32 - 1, section="machine", description="seed of fill = noise")
     zoom: bool = setting(
         False, section="pictures", description="draw only the part of the image that holds charge"

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from dmcnn._common.errors import nearest
 from dmcnn.detectors.smartpixel import GEOMETRIES, SLICES, STEP, WINDOWS, Geometry
-from dmcnn.images.sparse import UNIT_PIXEL, SparseImages, sparse, unset_events
+from dmcnn.images.sparse import UNIT_SENSOR, SparseImages, sparse, unset_events
 from dmcnn.simulation.blocks import Columns, simulate_batches
 from dmcnn.simulation.ranges import check
 
@@ -216,4 +216,4 @@ def suppress_and_round(charge: Floats, zero_suppression: float) -> Floats:
 def images(charge: Floats, label: Floats, first: int) -> SparseImages:
     """Convert (n, SLICES, ROWS, COLUMNS) charges into SparseImages with entries from ``first`` on."""
     events = unset_events(len(charge), first)
-    return sparse(charge.astype(np.float32), events, label=label, unit=UNIT_PIXEL, axis0="time")
+    return sparse(charge.astype(np.float32), events, label=label, unit=UNIT_SENSOR, axis0="time")
