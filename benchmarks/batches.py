@@ -1,4 +1,4 @@
-"""Timings from sparse images to batches: densify, loader, occlude, against NumPy, uproot and a loop of clones.
+"""Timings from sparse images to batches: densify, loader, occlude, against NumPy, a DataLoader and a loop of clones.
 
 Every row is a pair of calls that do the same work, timed in turn, round by round, so that other load on the machine
 affects both. Times are process CPU times on one thread.
@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+import plain
 import torch
-import uproot
 from numpy.typing import NDArray
 from timing import Timing, paired
 
@@ -24,6 +23,7 @@ from dmcnn.images.sparse import SparseImages
 from dmcnn.occlusion.engines import occluded_batches
 from dmcnn.occlusion.fills import fill_values
 from dmcnn.occlusion.windows import list_windows
+from dmcnn.simulation.addresses import sample_path
 from dmcnn.training.batches import Batches
 from dmcnn.training.loader import Loader
 
@@ -96,41 +96,31 @@ def densify() -> list[Timing]:
     ]
 
 
-class RootItems(torch.utils.data.Dataset[torch.Tensor]):
-    """Dataset as in DM-CNN: the file stays open, uproot reads one entry per item, NumPy applies the thresholds."""
+class Turned(torch.utils.data.Dataset[torch.Tensor]):
+    """Images of another dataset, each flipped and transposed at random."""
 
-    def __init__(self, path: Path) -> None:
-        with uproot.open(path) as file:
-            name = next(key for key in file.keys(cycle=False) if key.startswith("image2d_"))
-        self.tree = uproot.open(path)[name]
-        self.branch = next(self.tree[key] for key in self.tree.keys(recursive=True) if key.endswith("._img"))
+    def __init__(self, items: torch.utils.data.Dataset[Any]) -> None:
+        self.items, self.random = items, np.random.default_rng(1)
 
     def __len__(self) -> int:
-        return int(self.branch.num_entries)
+        return len(self.items)
 
-    def __getitem__(self, entry: int) -> torch.Tensor:
-        """Return the (images, rows, columns) float32 charges of an entry."""
-        read = self.branch.array(library="np", entry_start=entry, entry_stop=entry + 1, array_cache=None)[0]
-        images = []
-        for flat in read:
-            side = int(np.sqrt(len(flat)))
-            image = np.asarray(flat, np.float32).reshape(side, side).T
-            image = np.where(image < ADC_LO, 0, image)
-            images.append(np.where(image > ADC_HI, ADC_HI, image).astype(np.float32))
-        return torch.from_numpy(np.stack(images))
+    def __getitem__(self, number: int) -> torch.Tensor:
+        """Return the (1, rows, columns) float32 charges of an entry."""
+        image, turn = self.items[number][0], int(self.random.integers(8))
+        axes = [axis for axis, bit in ((1, 2), (2, 4)) if turn & bit]
+        image = image.flip(axes) if axes else image
+        return image.transpose(1, 2) if turn & 1 else image
 
 
-def loader(root: Path, events: int = 2000, rounds: int = 5) -> list[Timing]:
-    """Time an epoch of cached images as batches of 32, against the same number of items read from a ROOT file.
+def loader(events: int = 500, rounds: int = 5) -> list[Timing]:
+    """Time an epoch of images in memory as shuffled batches of 32, flipped and transposed, against a DataLoader.
 
-    The few entries of ``root`` are read repeatedly, without the cache of uproot. If they have fewer pixels than
-    512 x 512, the row "scaled" multiplies their time by the ratio of pixels. A round reads one batch of items and one
-    epoch of images; the time of an epoch of items is that of a batch times the number of batches.
+    The items of the DataLoader keep the sparse pixels in memory too, and make one image dense at a time.
     """
-    images, items = sample(events), RootItems(root)
-    batches = Batches(images, BATCH, epochs=1, seed=1, augment=True)
-    order = np.random.default_rng(1).integers(0, len(items), BATCH)
-    pixels = images.shape[1] * images.shape[2] / items[0].numel()
+    batches = Batches(sample(events), BATCH, epochs=1, seed=1, augment=True)
+    path = sample_path(f"sample://dark-trident/train?events={events}&seed=1")
+    items = torch.utils.data.DataLoader(Turned(plain.images(str(path))), batch_size=BATCH, shuffle=True)
 
     def epoch() -> None:
         """Load one epoch with dmcnn."""
@@ -138,25 +128,14 @@ def loader(root: Path, events: int = 2000, rounds: int = 5) -> list[Timing]:
             for _ in loaded:
                 pass
 
-    def read_batch() -> None:
-        """Read one batch of items."""
-        read = torch.utils.data.DataLoader(items, batch_size=BATCH, sampler=list(order))
-        next(iter(read))
-
-    epoch()
-    share = len(images) / BATCH
-    rows = [("unscaled", share)] + ([("scaled", share * pixels)] if pixels != 1 else [])
     return [
         paired(
-            f"load an epoch of {len(images)} images",
-            f"uproot, item by item, {name}",
+            f"load an epoch of {events} images of 512 x 512",
+            "DataLoader of sparse items",
             epoch,
-            read_batch,
+            lambda: [len(batch) for batch in items],
             rounds=rounds,
-            scale=scale,
-            target=0 if len(rows) > 1 and name != "scaled" else 30,
         )
-        for name, scale in rows
     ]
 
 

@@ -1,9 +1,8 @@
 """Timing of the quantised pixel network in fixed point, on one thread: ``python benchmarks/fixedpoint.py``.
 
 Baselines of the same run are two ports to torch, in batches of 5000: a plain one with a grouped and a 1 x 1
-convolution, and one with both as one kernel, on the pixels that reach the outputs, channels innermost. QKeras is not
-needed: its ``model.predict`` was measured once, on a shared Xeon of two cores and in batches of 5000, with 61,000
-frames of 2 slices and at best 25,700 of 20 slices per CPU second. The target is ten times that.
+convolution, and one with both as one kernel, on the pixels that reach the outputs, channels innermost. Times
+of QKeras itself are in against_qkeras.py.
 """
 
 from __future__ import annotations
@@ -22,9 +21,6 @@ from dmcnn.images.sparse import SparseImages, sparse
 from dmcnn.quantisation.fixedpoint import PARAMETERS, STEPS, Codes, FixedPoint
 
 BATCH, ROWS, COLUMNS, POOL = 5000, 13, 21, 3
-QKERAS = {2: 61_000, 20: 25_700}
-"""Frames per CPU second of QKeras, by time slices."""
-
 BITS = dict.fromkeys(STEPS, 8) | {"input": 4, "act_1": 4, "act_2": 4}
 
 
@@ -98,14 +94,8 @@ def predict_port(
     return np.concatenate(outputs)
 
 
-def against_qkeras(row: Timing, frames: int, slices: int) -> Timing:
-    """Return the same time of dmcnn against the measured rate of QKeras."""
-    other, name = frames / QKERAS[slices], f"QKeras, {QKERAS[slices]:,} frames per CPU second"
-    return Timing(row.name, name, row.ours, other, other / row.ours, row.target)
-
-
 def predict(slices: int, count: int = BATCH, rounds: int = 7) -> list[Timing]:
-    """Time sparse frames, dense frames, and, without target, frames without a zero, against three baselines each."""
+    """Time sparse frames, dense frames, and, without target, frames without a zero, against two baselines each."""
     images, codes = clusters(count, slices), parameters(slices)
     full = np.random.default_rng(3).choice(np.array([-0.5, 0.25, 0.75], np.float32), (count, *images.shape))
     net = FixedPoint(codes, shape=images.shape, pool=POOL, bits=BITS)
@@ -122,7 +112,6 @@ def predict(slices: int, count: int = BATCH, rounds: int = 7) -> list[Timing]:
             np.testing.assert_array_equal(ours(), other())
             what = f"fixed point, {count} {kind} frames 13x21, {slices} slices"
             timings.append(paired(what, name, ours, other, target=target, rounds=rounds))
-        timings.append(against_qkeras(timings[-1], count, slices))
     return timings
 
 

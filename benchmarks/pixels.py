@@ -34,14 +34,27 @@ def crop() -> list[Timing]:
     charges = [plane[r : r + SIZE[0], c : c + SIZE[1]].sum(dtype=np.float64) for r, c in
                ((int(window.top[0]), int(window.left[0])), (top, left))]  # fmt: skip
     np.testing.assert_allclose(charges[0], charges[1], rtol=1e-9)
+    what, baseline = "window of most charge, 512x512 in 3456x1008", "NumPy cumulative sums of the plane"
+
+    def sparse_search() -> tuple[int, int]:
+        """Return (top, left) of the window from the same sparse pixels, made dense for the sums."""
+        plane[:] = 0
+        plane.ravel()[images.index] = images.value
+        return dense_search()
+
     return [
         paired(
-            "window of most charge, 512x512 in 3456x1008",
-            "NumPy cumulative sums of the dense plane",
-            lambda: around_most_charge(images, SIZE, n_threads=1),
+            f"{what}, from the dense plane",
+            baseline,
+            lambda: around_most_charge(sparse(plane[None, None]), SIZE, n_threads=1),
             dense_search,
-            target=20,
-        )
+        ),
+        paired(
+            f"{what}, from sparse pixels",
+            f"{baseline}, made dense",
+            lambda: around_most_charge(images, SIZE, n_threads=1),
+            sparse_search,
+        ),
     ]
 
 
@@ -52,37 +65,38 @@ def voxelise(count: int = 200) -> list[Timing]:
     hit = random.random((count, 32, 32)) < 0.04
     dense[:, 0][hit] = random.exponential(0.05, hit.sum())
     dense[:, 1][hit] = random.normal(0, 0.04, hit.sum())
-    images, edges = sparse(dense), ECAL.edges
+    images = sparse(dense)
     out = np.empty((count, ECAL.count, 32, 32), np.float32)
 
-    def loop() -> NDArray[np.float32]:
-        """Select the cells of every frame of every image."""
-        frames = np.zeros_like(out)
-        for image, (energy, time) in zip(frames, dense, strict=True):
-            for k in range(ECAL.count - 1):
-                rows, columns = np.where((energy > ECAL.energy_above) & (time <= edges[k + 1]))
-                image[k, rows, columns] = energy[rows, columns]
-        return frames
-
-    def vectorised() -> NDArray[np.float32]:
-        """Select the cells of all frames and images at once."""
-        energy, time = dense[:, 0], dense[:, 1]
-        event, rows, columns = np.nonzero(energy > ECAL.energy_above)
-        first = np.searchsorted(edges[1:], time[event, rows, columns], side="left")
-        frames = np.zeros_like(out)
-        live = np.arange(ECAL.count - 1) >= first[:, None]
-        which, k = np.nonzero(live)
-        frames[event[which], k, rows[which], columns[which]] = energy[event, rows, columns][which]
-        return frames
-
     def ours() -> NDArray[np.float32]:
-        """Make the frames with dmcnn."""
+        """Make the frames of sparse images with dmcnn."""
         return to_frames(images, ECAL, out=out, n_threads=1)
 
-    np.testing.assert_array_equal(ours(), loop())
-    np.testing.assert_array_equal(ours(), vectorised())
-    name = f"voxelise {count} sparse images 32x32 to 21 frames, cumulative"
+    def from_dense() -> NDArray[np.float32]:
+        """Make the frames of dense images with dmcnn."""
+        return to_frames(sparse(dense), ECAL, out=out, n_threads=1)
+
+    def from_pixels() -> NDArray[np.float32]:
+        """Make the frames of the same sparse pixels with NumPy."""
+        pictures = np.zeros(dense.shape, np.float32)
+        pictures.reshape(count, -1)[np.repeat(np.arange(count), images.n_pixels), images.index] = images.value
+        return frames_of(pictures)
+
+    np.testing.assert_array_equal(ours(), frames_of(dense))
+    np.testing.assert_array_equal(from_pixels(), frames_of(dense))
+    name = f"voxelise {count} images 32x32 to 21 frames, cumulative"
     return [
-        paired(name, "np.where per image and frame", ours, loop, target=30),
-        paired(name, "vectorised NumPy", ours, vectorised, target=3),
+        paired(f"{name}, from dense images", "vectorised NumPy", from_dense, lambda: frames_of(dense)),
+        paired(f"{name}, from sparse images", "vectorised NumPy, made dense", ours, from_pixels),
     ]
+
+
+def frames_of(dense: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the (n, 21, H, W) cumulative frames of (n, 2, H, W) energies and times, selected all at once."""
+    energy, time = dense[:, 0], dense[:, 1]
+    event, rows, columns = np.nonzero(energy > ECAL.energy_above)
+    first = np.searchsorted(ECAL.edges[1:], time[event, rows, columns], side="left")
+    frames = np.zeros((len(dense), ECAL.count, *energy.shape[1:]), np.float32)
+    which, k = np.nonzero(np.arange(ECAL.count - 1) >= first[:, None])
+    frames[event[which], k, rows[which], columns[which]] = energy[event, rows, columns][which]
+    return frames

@@ -37,7 +37,6 @@ def attribute(settings: AttributeSettings) -> None:
     """Explain the selected events; write their maps, figures and pages, and the quality of all maps."""
     from dmcnn.attribution.report import EventReport, ReportOptions
     from dmcnn.figures.style import check_colours
-    from dmcnn.inference.inputs import open_dataset
     from dmcnn.inference.predictor import load_predictor
 
     folder = output_folder(settings.output_dir)
@@ -48,7 +47,7 @@ def attribute(settings: AttributeSettings) -> None:
         return
     check_colours("signed_cmap", settings.signed_cmap)
     methods = _methods(settings, predictor)
-    dataset = open_dataset(predictor.card, settings.input_file)
+    dataset = predictor.open(settings.input_file)
     events, labels = _select(settings, predictor, dataset), predictor.task.truth(dataset, settings.label)
     stem = folder / f"DM-CNN_attribution{settings.tag}"
     options = ReportOptions(**settings.report())
@@ -142,7 +141,6 @@ def _select(settings: AttributeSettings, predictor: Predictor, dataset: Dataset)
 def _other_scores(settings: AttributeSettings, predictor: Predictor, dataset: Dataset) -> NDArray[np.float64]:
     """Return the (n,) scores by the other network, from its table or computed."""
     from dmcnn.datasets import selection
-    from dmcnn.inference.inputs import open_dataset
     from dmcnn.inference.predictor import load_predictor
 
     if settings.other_score_csv is not None:
@@ -153,7 +151,7 @@ def _other_scores(settings: AttributeSettings, predictor: Predictor, dataset: Da
             f"{settings.other_weight_file}: has the classes {other.card.classes}, "
             f"expected {predictor.card.classes} as {settings.weight_file}"
         )
-    return other.task.ranking(other.all_logits(open_dataset(other.card, settings.input_file)))
+    return other.task.ranking(other.all_logits(other.open(settings.input_file)))
 
 
 def _gallery(

@@ -102,9 +102,7 @@ def _dataset(settings: DisplaySettings, predictor: Predictor | None) -> Dataset:
     from dmcnn.datasets.dataset import Dataset
 
     if predictor is not None:
-        from dmcnn.inference.inputs import open_dataset
-
-        return open_dataset(predictor.card, settings.input_file)
+        return predictor.open(settings.input_file)
     return Dataset(settings.input_file, **settings.reading())
 
 

@@ -62,12 +62,11 @@ def _images(settings: ExportSettings, predictor: Predictor) -> torch.Tensor:
     from dmcnn.engines.dense import to_tensor
     from dmcnn.exports.probe_images import random_images
     from dmcnn.images.scaling import scale_
-    from dmcnn.inference.inputs import open_dataset
 
     count = min(settings.events, max(2, PIXELS // math.prod(predictor.card.shape)))
     images = random_images(predictor.net, predictor.card, count, settings.seed_number)
     if settings.input_file is not None:
-        dataset = open_dataset(predictor.card, settings.input_file)
+        dataset = predictor.open(settings.input_file)
         events = dataset.read(0, min(count, len(dataset)))
         events = events.take(events.has_image)
         if not len(events):

@@ -42,7 +42,6 @@ class Job:
 
 def infer(settings: InferSettings) -> None:
     """Score all image files, and write a table and a histogram for each."""
-    from dmcnn.inference.inputs import open_dataset
     from dmcnn.inference.predictor import load_predictor
 
     jobs = _jobs(settings, output_folder(settings.output_dir))
@@ -50,7 +49,7 @@ def infer(settings: InferSettings) -> None:
     for key in ("rotation", "label"):
         if getattr(settings, key):
             predictor.task.need_classes(key)
-    datasets = [open_dataset(predictor.card, job.image_file) for job in jobs]
+    datasets = [predictor.open(job.image_file) for job in jobs]
     tables = [_analysis(job) for job in jobs]
     truths = [predictor.task.truth(dataset, settings.label) for dataset in datasets]
     with ProgressBar(total=sum(map(len, datasets)), desc="scoring", unit="event") as bar:

@@ -28,7 +28,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 def occlude(settings: OccludeSettings) -> None:
     """Scan the selected entries; write an npz and one figure per class for each."""
     from dmcnn.figures.style import check_colours
-    from dmcnn.inference.inputs import open_dataset
     from dmcnn.inference.predictor import load_predictor
     from dmcnn.occlusion.result import Scan
 
@@ -36,7 +35,7 @@ def occlude(settings: OccludeSettings) -> None:
     folder = output_folder(settings.output_dir)
     predictor = load_predictor(settings.weight_file, **settings.network())
     predictor.task.need_classes("occlusion")
-    dataset = open_dataset(predictor.card, settings.input_file)
+    dataset = predictor.open(settings.input_file)
     scan = Scan(
         settings.occlusion_size,
         settings.occlusion_depth,

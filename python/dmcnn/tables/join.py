@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 from dmcnn._common.errors import InputError
 from dmcnn.tables.table import IDS, SCORE_COLUMNS, Table
@@ -149,15 +150,17 @@ def _csv_names(columns: Sequence[str], ours: list[str]) -> list[str]:
 
 def describe_entries(entries: Table) -> str:
     """Return a log line: numbers of entries, of scored ones, of those without image, and of those with shared ids."""
-    ids, status = _ids(entries, -1), entries.columns.index("status")
+    at = [entries.columns.index(name) for name in IDS]
+    status = entries.columns.index("status")
+    ids = [words for row in entries.rows if all(words := tuple(row[i] for i in at))]
     missing = sum(row[status] == NO_IMAGE for row in entries.rows)
     return (
-        f"entries: {len(ids)}, scored {len(ids) - missing}, without image {missing}, "
+        f"entries: {len(entries.rows)}, scored {len(entries.rows) - missing}, without image {missing}, "
         f"sharing their ids {_shared(ids)}"
     )
 
 
-def _shared(ids: list[tuple[int, ...]]) -> int:
+def _shared(ids: Sequence[tuple[Any, ...]]) -> int:
     """Return how many ids occur more than once."""
     return sum(n for n in Counter(ids).values() if n > 1)
 

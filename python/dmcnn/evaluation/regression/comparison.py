@@ -76,8 +76,9 @@ def _figures(
         "calibration": calibration.calibration(pulls, chi2, targets, level),
         "chi2": calibration.chi2(chi2, len(targets)),
         "correlation": calibration.correlations(matrices, targets),
-        "comparison": _comparison(networks, likelihood),
     }
+    if sum(len(network.per_seed) for network in networks.values()) > 1:
+        figures["comparison"] = _comparison(networks, likelihood)
     for name, (variable, by_network) in zip([*targets, SIZE], profiles.items(), strict=False):
         figures[f"profile_{sparsity.file_name(name)}"] = regression.profiles(
             by_network, variable, targets, units

@@ -1,0 +1,119 @@
+"""Timings of whole commands, from the start of the process to its end, with their memory, against plain scripts.
+
+Both run in processes of their own on one thread; times are their CPU times, start-up included, and memory their
+largest resident size. The scripts are those of plain.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from timing import Timing
+
+import dmcnn
+from dmcnn.models.mpid import MPID
+from dmcnn.simulation.addresses import sample_path
+
+PLAIN = Path(__file__).with_name("plain.py")
+TRAIN, TEST = "sample://dark-trident/train?events=48", "sample://dark-trident/test?events=48"
+
+
+LAUNCH = """
+import json, os, subprocess, sys
+process = subprocess.Popen([sys.executable, *sys.argv[1:]], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+errors = process.stderr.read().decode()
+_, status, usage = os.wait4(process.pid, 0)
+print(json.dumps([status, errors, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024]))
+"""
+"""Program that runs another one; it is small itself, since a process begins with the resident size of its parent."""
+
+
+def measure(words: list[str], folder: Path) -> tuple[float, float]:
+    """Run Python with ``words`` in ``folder``; return the CPU time [s] and the largest resident size [MB]."""
+    one_thread = {"OMP_NUM_THREADS": "1", "DMCNN_NUM_THREADS": "1", "MPLBACKEND": "agg"}
+    paths = os.pathsep.join([str(Path(dmcnn.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    launch = [sys.executable, "-S", "-c", LAUNCH, *words]
+    environment = {**os.environ, **one_thread, "PYTHONPATH": paths}
+    done = subprocess.run(launch, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    status, errors, seconds, megabytes = json.loads(done.stdout)
+    if status:
+        raise RuntimeError(f"{' '.join(words)}: {errors}")
+    return seconds, megabytes
+
+
+def pair(name: str, baseline: str, ours: list[str], other: list[str], folder: Path, rounds: int) -> Timing:
+    """Run both in turn, ``rounds`` times."""
+    measured = [(measure(ours, folder), measure(other, folder)) for _ in range(rounds)]
+    ours_s, other_s = ([pair[i][0] for pair in measured] for i in (0, 1))
+    ratio = statistics.median(b / a for a, b in zip(ours_s, other_s, strict=True))
+    memory = tuple(statistics.median(pair[i][1] for pair in measured) for i in (0, 1))
+    timing = Timing(name, baseline, statistics.median(ours_s), statistics.median(other_s), ratio)
+    return replace(timing, memory=memory)
+
+
+def tables(folder: Path, rows: int = 100_000) -> tuple[Path, Path]:
+    """Write a table of scores and an analysis table of the same events in another order."""
+    import pandas as pd
+
+    random = np.random.default_rng(1)
+    label = random.random(rows) < 0.5
+    score = 1 / (1 + np.exp(-random.normal(2.0 * label - 1, 1.5)))
+    ids = {"run_number": 7, "subrun_number": np.arange(rows) // 100, "event_number": np.arange(rows)}
+    table = pd.DataFrame(ids).assign(signal_score=score, n_pixels=2000, entry_number=np.arange(rows))
+    table["label"] = np.where(label, "signal", "background")
+    scores, analysis = folder / "many_scores.csv", folder / "analysis.csv"
+    table.to_csv(scores, index=False)
+    order = random.permutation(rows)
+    pd.DataFrame(ids).iloc[order].assign(energy=random.random(rows)).to_csv(analysis, index=False)
+    return scores, analysis
+
+
+JOIN = """
+import sys
+from dmcnn.tables import join, table
+results, _ = join.join_by_ids(table.read(sys.argv[1]), table.read(sys.argv[2], table.IDS))
+table.write("join.csv", results)
+"""
+
+
+def rows() -> list[Timing]:
+    """Time start-up, infer, train, occlude, evaluate and the join of tables."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        train, test = (str(sample_path(address).resolve()) for address in (TRAIN, TEST))
+        torch.manual_seed(1)
+        torch.save(MPID().state_dict(), folder / "net.pwf")
+        scores, analysis = tables(folder)
+        plain = [str(PLAIN)]
+        command = ["-m", "dmcnn"]
+        reading = ["plane=2", "adc_lo=10", "adc_hi=500"]
+        judge = ["signal_label=signal"]
+        return [
+            pair("start: import dmcnn", "import numpy", ["-c", "import dmcnn"], ["-c", "import numpy"], folder, 7),
+            pair("start: dmcnn infer --help", "import torch", [*command, "infer", "--help"],
+                 ["-c", "import torch"], folder, 5),
+            pair("dmcnn infer, 48 events", "plain torch, batches of 8",
+                 [*command, "infer", f"input_file={test}", "weight_file=net.pwf", "batch_size=8", *reading],
+                 [*plain, "infer", test, "net.pwf"], folder, 1),
+            pair("dmcnn train, 48 events, and evaluate 48", "plain torch, dataset of items",
+                 [*command, "train", f"input_train={train}", f"input_test={test}", "label=run == 100",
+                  "EPOCHS=1", "batch_size_train=4", "learning_rate=0.0001", "drop_out=0.2", "augment=False",
+                  "precision=32", "test_every_step=1000", "name=bench", *reading],
+                 [*plain, "train", train, test], folder, 1),
+            pair("dmcnn occlude, stride 32", "plain torch, copies in batches of 8",
+                 [*command, "occlude", f"input_file={test}", "weight_file=net.pwf", "-n", "0", "stride=32", *reading],
+                 [*plain, "occlude", test, "net.pwf"], folder, 1),
+            pair("dmcnn evaluate, 100,000 scores", "pandas, scikit-learn, matplotlib",
+                 [*command, "evaluate", f"scores={scores}", *judge], [*plain, "evaluate", str(scores)], folder, 3),
+            pair("join of 100,000 x 100,000 rows", "pandas merge", ["-c", JOIN, str(scores), str(analysis)],
+                 [*plain, "join", str(scores), str(analysis)], folder, 3),
+        ]  # fmt: skip
