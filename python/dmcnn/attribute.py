@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmcnn._common.errors import InputError
-from dmcnn._common.files import atomic_file, output_folder
+from dmcnn._common.files import output_folder
 from dmcnn.settings import AttributeSettings
 from dmcnn.settings.command import run
 
@@ -158,18 +158,14 @@ def _gallery(
     settings: AttributeSettings, reports: Sequence[EventReport], methods: Sequence[Method], stem: Path
 ) -> None:
     """Write one page of all events, whose maps are read again one by one."""
-    from dmcnn.pages import gallery
+    from dmcnn.pages import gallery, save_page
 
     texts = gallery(
         (report.page(report.explanation(methods), methods) for report in reports),
         f"Attribution: {settings.name}" if settings.name else "Attribution",
         settings.order,
     )
-    with (
-        atomic_file(stem.with_name(stem.name + ".html")) as temporary,
-        temporary.open("w", encoding="utf-8") as file,
-    ):
-        file.writelines(texts)
+    save_page(stem.with_name(stem.name + ".html"), texts)
 
 
 def _tables(rows: Sequence[dict[str, Any]], stem: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmcnn._common.errors import InputError
-from dmcnn._common.files import atomic_file, output_folder
+from dmcnn._common.files import output_folder
 from dmcnn._common.progress import ProgressBar
 from dmcnn.settings import DisplaySettings
 from dmcnn.settings.command import run
@@ -66,11 +66,10 @@ def display(settings: DisplaySettings) -> None:
         stem = drawing.stem(event)
         drawing.draw(number, event, event_scores)
         if "html" in settings.formats:
-            from dmcnn.pages import event_page
+            from dmcnn.pages import event_page, save_page
 
             pages.append(drawing.page(number, event, event_scores))
-            with atomic_file(stem.with_name(f"{stem.name}.html")) as temporary:
-                temporary.write_text(event_page(pages[-1]), encoding="utf-8")
+            save_page(stem.with_name(f"{stem.name}.html"), [event_page(pages[-1])])
     if len(pages) > 1:
         _gallery(settings, pages, folder)
     settings.save(folder / f"DM-CNN_display{settings.tag}")
@@ -78,11 +77,10 @@ def display(settings: DisplaySettings) -> None:
 
 def _gallery(settings: DisplaySettings, pages: Sequence[EventPage], folder: Path) -> None:
     """Write one page of all events."""
-    from dmcnn.pages import gallery
+    from dmcnn.pages import gallery, save_page
 
     path = folder / f"DM-CNN_display{settings.tag}.html"
-    with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        file.writelines(gallery(pages, settings.name or "Event display", settings.order))
+    save_page(path, gallery(pages, settings.name or "Event display", settings.order))
 
 
 def _predictor(settings: DisplaySettings) -> Predictor | None:

@@ -13,7 +13,6 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from dmcnn._common.files import atomic_file
 from dmcnn._common.progress import ProgressBar
 from dmcnn.attribution import Method, Target, archive
 from dmcnn.attribution.explain import Explanation, explain
@@ -28,7 +27,7 @@ from dmcnn.figures.image_axes import channel_name, quantity
 from dmcnn.figures.save import save_figure
 from dmcnn.images.sparse import UNSET, SparseImages
 from dmcnn.inference.predictor import Predictor
-from dmcnn.pages import EventPage, Overlay, event_page
+from dmcnn.pages import EventPage, Overlay, event_page, save_page
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,8 +158,8 @@ class EventReport:
                                      target=f"{name.capitalize()} {options.output}")  # fmt: skip
             save_figure(figure, self.stem.with_name(f"{self.stem.name}_removal"), pictures)
         if "html" in options.formats:
-            with atomic_file(self.stem.with_name(self.stem.name + ".html")) as temporary:
-                temporary.write_text(event_page(self.page(explanation, methods)), encoding="utf-8")
+            page = event_page(self.page(explanation, methods))
+            save_page(self.stem.with_name(self.stem.name + ".html"), [page])
 
     def _figures(self, explanation: Explanation, methods: Sequence[Method]) -> Iterator[tuple[str, Figure]]:
         """Yield (end of the file name, figure) of overview and single maps, by plane or summed over frames."""
@@ -226,7 +225,7 @@ class EventReport:
             image=self.event.dense()[0],
             meta=self.event.meta[0],
             event=self.event.events[0],
-            source=self.dataset.source(self.event),
+            source=self.dataset.short_source(self.event),
             scores=self.scores,
             label=self.label,
             overlays=overlays,
@@ -234,6 +233,7 @@ class EventReport:
             quantity=quantity(self.event.meta[0, 0]),
             text=f"{self.predictor.card.classes[self.target.number]} {self.options.output}: {self.selected.reason}",
             volume=self.event.is_volume,
+            axis0=self.event.axis0,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import replace
@@ -428,6 +429,11 @@ class Dataset:
             return str(self.files[file])
         match = (self.events["file"] == file) & (self.events["entry"] == event.events["entry"][0])
         return str(self.files[file] / self.names[int(match.argmax())])
+
+    def short_source(self, event: SparseImages) -> str:
+        """Return the path of the file of one event without the folders that all files of the dataset share."""
+        folders = [path.absolute().parent for path in self.files]
+        return os.path.relpath(Path(self.source(event)).absolute(), os.path.commonpath(folders))
 
     def report_lines(self) -> list[str]:
         """Return log lines per file: entries read so far, then one line per anomaly."""

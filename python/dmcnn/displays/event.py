@@ -118,9 +118,7 @@ class Display:
         cells = DatasetCells.from_dataset(dataset)
         if distributions and cells is None:
             raise InputError(f"{names}: distributions = True needs files of energy and time")
-        true_classes: list[str | None] = [None] * len(dataset)
-        if framed or cells is not None:
-            true_classes = _classes(classes, predictor, dataset)
+        true_classes = _classes(classes, predictor, dataset)
         drawn = dataset if predictor is None or cells is not None else dataset.as_drawn()
         return cls(options, drawn, folder, cells, true_classes, tag)
 
@@ -197,12 +195,13 @@ class Display:
             image=event.dense()[0],
             meta=event.meta[0],
             event=event.events[0],
-            source=self.dataset.source(event),
+            source=self.dataset.short_source(event),
             scores=scores.named,
             label=self.classes[number],
             quantity=quantity(event.meta[0, 0]),
             text=", ".join(filter(None, [self.options.label, *scores.estimates])),
             volume=event.is_volume,
+            axis0=event.axis0,
         )
 
 
