@@ -120,6 +120,7 @@ def _select(settings: AttributeSettings, predictor: Predictor, dataset: Dataset)
     import numpy as np
 
     from dmcnn.datasets import selection
+    from dmcnn.inference.stored_scores import ranking
 
     by_number = selection.select_by_number(dataset, settings.entries)
     if not settings.needs_scores:
@@ -127,7 +128,7 @@ def _select(settings: AttributeSettings, predictor: Predictor, dataset: Dataset)
     if settings.score_csv is not None:
         scores = selection.read_scores(settings.score_csv, dataset, settings.score_column)
     else:
-        scores = predictor.task.ranking(predictor.all_logits(dataset))
+        scores = ranking(predictor, dataset, Path(settings.output_dir))
     others = np.full(len(dataset), np.nan)
     if settings.disagree is not None:
         others = _other_scores(settings, predictor, dataset)

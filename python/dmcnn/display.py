@@ -105,7 +105,7 @@ def _dataset(settings: DisplaySettings, predictor: Predictor | None) -> Dataset:
 
 
 def _scores(settings: DisplaySettings, predictor: Predictor | None, dataset: Dataset) -> NDArray[np.float64]:
-    """Return the (n,) scores of all events from a table, or by the network if they are needed, else NaN."""
+    """Return the (n,) scores of all events from a table, or of the network if they are needed, else NaN."""
     import numpy as np
 
     from dmcnn.datasets import selection
@@ -113,7 +113,9 @@ def _scores(settings: DisplaySettings, predictor: Predictor | None, dataset: Dat
     if settings.score_csv is not None:
         return selection.read_scores(settings.score_csv, dataset, settings.score_column)
     if predictor is not None and settings.needs_scores:
-        return predictor.task.ranking(predictor.all_logits(dataset, settings.rotation))
+        from dmcnn.inference.stored_scores import ranking
+
+        return ranking(predictor, dataset, Path(settings.output_dir), settings.rotation)
     return np.full(len(dataset), np.nan)
 
 

@@ -380,7 +380,9 @@ def test_a_space_time_event_has_frames_and_their_sum(many, pages):
     turn_to(many, SPACE)
     image = pages[SPACE].image
     row, column = np.argwhere(image.sum(axis=0))[5]
-    assert float(hover(many, row, column)["Energy [GeV]"]) == pytest.approx(image[:, row, column].sum(), rel=1e-5)
+    assert float(hover(many, row, column)["Energy [GeV]"]) == pytest.approx(
+        image[:, row, column].sum(), rel=1e-5
+    )
     many.run("$('frame').value = 4; $('frame').dispatchEvent(new Event('input'))")
     row, column = np.argwhere(image[4])[2]
     assert float(hover(many, row, column)["Energy [GeV]"]) == pytest.approx(image[4, row, column], rel=1e-5)
@@ -515,3 +517,16 @@ def test_a_page_without_its_script_says_so(browser, tmp_path):
     tab = browser.open(path, needs="$('trouble')")
     tab.wait("!$('trouble').hidden")
     assert "is not beside it" in tab.run("$('trouble').textContent")
+
+
+@pytest.mark.parametrize("view", ["beside", "image", "all"])
+def test_a_page_that_is_not_visible_is_drawn_when_it_is(show, view):
+    tab = show(event(seed=5))
+    tab.run("$('viewer').style.display = 'none'")
+    choose(tab, view=view)
+    tab.run("redraw()")
+    assert tab.complaints() == []  # Error: <g> attribute transform: Expected number, "rotate(0,NaN,…"
+    tab.run("$('viewer').style.display = ''")
+    tab.run("window.dispatchEvent(new Event('resize'))")
+    tab.wait("figure.width > 0 && document.querySelectorAll('.nsewdrag').length === figure.panels.length")
+    assert tab.complaints() == []

@@ -106,7 +106,7 @@ function mapPanel(number, below, many) {
 let asked = 0;
 
 async function redraw() {
-  if (!open || !open.image) return;
+  if (!open || !open.image || !$("stage").clientWidth) return; // a hidden page has no size to draw in
   const [mine, turn, shown] = [open, ++asked, mapsShown()];
   arrangeControls(open.words);
   tellMap((chosen.view !== "all" && open.words.maps[shown[0]]) || null);
