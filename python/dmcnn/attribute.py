@@ -152,7 +152,7 @@ def _other_scores(settings: AttributeSettings, predictor: Predictor, dataset: Da
             f"{settings.other_weight_file}: has the classes {other.card.classes}, "
             f"expected {predictor.card.classes} as {settings.weight_file}"
         )
-    return other.task.ranking(other.all_logits(other.open(settings.input_file)))
+    return other.task.need_classes("a score").ranking(other.all_logits(other.open(settings.input_file)))
 
 
 def _gallery(

@@ -68,7 +68,7 @@ def _result(predictor: Predictor, scan: Scan, event: SparseImages, stem: Path) -
     journal = Journal(stem.with_name(f".{stem.name}.journal"), key, len(base))
     engine = scan.dense(predictor.batch_size, predictor.precision, predictor.card.scaling)
     result = scan_event(predictor.net, event, windows, engine, base, journal, label=stem.name)
-    result.save(path, key, event, predictor.card.classes, predictor.task.scores)
+    result.save(path, key, event, predictor.card.classes, predictor.task.need_classes("occlusion").scores)
     journal.close()
     return result
 
@@ -82,7 +82,8 @@ def _draw(
     from dmcnn.figures.save import save_figure
 
     image = event.dense()[0]
-    for name, scores, base in zip(predictor.card.classes, *result.maps(predictor.task.scores), strict=True):
+    maps = result.maps(predictor.task.need_classes("occlusion").scores)
+    for name, scores, base in zip(predictor.card.classes, *maps, strict=True):
         has_frames = scores.ndim == 3
         figure = figures.score_map(
             figures.strongest_frame(scores, base) if has_frames else scores,

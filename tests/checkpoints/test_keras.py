@@ -63,7 +63,7 @@ def test_any_sizes_and_settings_are_found_in_the_file(tmp_path: Path) -> None:
     assert card.signal is None
     images = torch.rand(2, 9, 8, 14)
     with torch.inference_mode():
-        torch.testing.assert_close(loaded(images), net(images), rtol=0, atol=0)
+        torch.testing.assert_close(loaded(images), net(images), rtol=1e-5, atol=1e-5)
     card.build().load_state_dict(loaded.state_dict())  # nothing is left on the meta device
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import logging
+import operator
 import pickle
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from dmcnn.engines import normalise, rows
 from dmcnn.engines.sparse import SparseNet, sparse
@@ -82,11 +84,12 @@ def test_random_networks_in_three_dimensions(seed, kind, caplog):
     assert not caplog.records
 
 
-@pytest.mark.parametrize("name", ["mpid", "lariat", "cnn3d", "calorimeter_resnet"])
+@pytest.mark.parametrize("name", ["mpid", "lariat", "cnn3d", "calorimeter_resnet", "smartpixel"])
 @pytest.mark.parametrize("kind", ["sparse", "empty", "one pixel", "background"])
 def test_networks_of_the_package(name, kind):
     torch.manual_seed(1)
-    shape = {"mpid": (2, 1, 128, 130), "lariat": (2, 1, 60, 62)}.get(name, (2, 7, 16, 17))
+    shapes = {"mpid": (2, 1, 128, 130), "lariat": (2, 1, 60, 62), "smartpixel": (2, 2, 13, 21)}
+    shape = shapes.get(name, (2, 7, 16, 17))
     net = MODELS[name](channels=shape[1], height=shape[2], width=shape[3])
     for module in net.modules():
         if isinstance(module, nn.GroupNorm):
@@ -262,9 +265,13 @@ class Functional(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = torch.relu(self.conv(x.sign() * (x.abs() / 0.1).log1p()))
         x = 1 - x * 2 + x.clamp(min=0.1)
-        x = nn.functional.leaky_relu(x, 0.1)
+        x = F.dropout2d(F.leaky_relu(x, 0.1), 0.3, self.training)
+        x = F.max_pool2d(x, 2, 1) + F.avg_pool2d(x, (2, 2), 1).relu_()
+        x.add_(1)
+        x = operator.iadd(x, F.hardtanh(x, -1, 0.5, True))
         x = x / (1 + x.mean(dim=(2, 3), keepdim=True).abs())
-        return x.view(x.size(0), -1) * x.shape[1]
+        x = torch.cat([F.adaptive_max_pool2d(x, 3), F.adaptive_avg_pool2d(x, 3)], dim=1)
+        return F.relu(torch.flatten(x, 1) - 0.1, True) * x.shape[1] + x.view(x.size(0), -1).sigmoid()
 
 
 def test_functions_and_methods(caplog):
@@ -277,12 +284,13 @@ def test_functions_and_methods(caplog):
 def test_bfloat16_under_autocast_is_near():
     torch.manual_seed(0)
     net = MODELS["mpid"](height=128, width=128).eval()
-    given = images("sparse", (2, 1, 128, 128)).float() * 50
+    given = images("sparse", (8, 1, 128, 128)).float() * 50
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         fast, dense = sparse(net)(given).float(), net(given).float()
     with torch.no_grad():
         exact = net.double()(given.double())
-    errors = [float((out - exact).abs().max() / exact.abs().max()) for out in (fast, dense)]
+    # over 16 outputs, for the largest error alone depends on the processor
+    errors = [float((out - exact).square().mean().sqrt() / exact.abs().max()) for out in (fast, dense)]
     assert 0 < errors[0] < max(2 * errors[1], 0.02)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from dmcnn._common.errors import InputError
@@ -164,6 +165,20 @@ def test_a_network_of_ones_own_in_all_formats(tmp_path: Path) -> None:
     assert macs == {"stem": 48 * 48, "mix": 2 * 72 * 48, "dense": 144, "output": 18}
     fine = OwnNetwork(bits=12)
     assert not is_exact(fine, images)
+
+
+def test_functional_pools_are_those_of_modules(tmp_path: Path) -> None:
+    class Functional(OwnNetwork):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            maps = F.avg_pool2d(F.max_pool2d(self.act(self.stem(images)), (1, 2)), 2)
+            values = torch.flatten(F.dropout(self.pool[2](maps), 0.5, self.training), 1)
+            return self.output(self.act(self.dense(values)).relu())
+
+    net = Functional().eval()
+    images = random_images(net, own_card(), 30, 6)
+    assert is_exact(net, images)
+    said = FORMATS["json"].export(tmp_path / "own.json", net, own_card(), images)
+    assert said == "equal to the network on 30 images"
 
 
 def test_layers_that_files_cannot_hold(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import pytest
@@ -144,6 +145,70 @@ def test_derived_and_own_layers() -> None:
     net = nn.Sequential(Wide(1, 2, 3), Choice())
     assert [layer.kind for layer in trace(net)] == ["conv", "choice"]
     assert [layer.name for layer in trace(Wide(1, 2, 3))] == [""]
+
+
+FORMS = {
+    "F.relu": (lambda x: F.relu(x), "relu", nn.ReLU),
+    "F.relu in place": (lambda x: F.relu(x * 1, True), "relu", nn.ReLU),
+    "torch.relu": (torch.relu, "relu", nn.ReLU),
+    "relu": (lambda x: x.relu(), "relu", nn.ReLU),
+    "relu_": (lambda x: (x * 1).relu_(), "relu", nn.ReLU),
+    "F.leaky_relu": (lambda x: F.leaky_relu(x, negative_slope=0.3), "leakyrelu", nn.LeakyReLU),
+    "F.hardtanh": (lambda x: F.hardtanh(x, -0.5, 0.25), "hardtanh", nn.Hardtanh),
+    "F.softplus": (lambda x: F.softplus(x, 2, 0.1), "softplus", nn.Softplus),
+    "F.gelu": (lambda x: F.gelu(x, approximate="tanh"), "gelu", nn.GELU),
+    "torch.tanh": (torch.tanh, "tanh", nn.Tanh),
+    "sigmoid": (lambda x: x.sigmoid(), "sigmoid", nn.Sigmoid),
+    "F.max_pool2d": (lambda x: F.max_pool2d(x, 3, 2, 1, 1, True), "maxpool", nn.MaxPool2d),
+    "F.avg_pool2d": (lambda x: F.avg_pool2d(x, (2, 3), stride=1, padding=1), "avgpool", nn.AvgPool2d),
+    "F.avg_pool3d": (lambda x: F.avg_pool3d(x, 2, 1, 0, True, False, 3), "avgpool", nn.AvgPool3d),
+    "F.adaptive_max_pool2d": (
+        lambda x: F.adaptive_max_pool2d(input=x, output_size=3), "adaptivemaxpool", nn.AdaptiveMaxPool2d
+    ),
+    "F.adaptive_avg_pool2d": (
+        lambda x: F.adaptive_avg_pool2d(x, (3, None)), "adaptiveavgpool", nn.AdaptiveAvgPool2d
+    ),
+    "F.dropout": (lambda x: F.dropout(x, 0.4), "dropout", nn.Dropout),
+    "F.dropout in evaluation": (lambda x: F.dropout(x, 0.4, False), "dropout", nn.Dropout),
+    "F.dropout2d": (lambda x: F.dropout2d(x, 0.4, training=True), "dropout", nn.Dropout2d),
+    "F.alpha_dropout": (lambda x: F.alpha_dropout(x, 0.4, True), "alphadropout", nn.AlphaDropout),
+    "torch.flatten": (lambda x: torch.flatten(x), "flatten", nn.Flatten),
+    "flatten": (lambda x: x.flatten(1, -2), "flatten", nn.Flatten),
+    "operator.add": (lambda x: operator.add(x, x), "add", type(None)),
+    "operator.iadd": (lambda x: operator.iadd(x * 1, x), "add", type(None)),
+    "add_": (lambda x: (x * 1).add_(x, alpha=2), "add", type(None)),
+    "torch.cat": (lambda x: torch.cat([x, x], 1), "cat", type(None)),
+    "mean": (lambda x: x.mean((2, 3)), "mean", type(None)),
+    "computed size": (lambda x: F.adaptive_avg_pool2d(x, x.shape[1]), "adaptiveavgpool", type(None)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_functional_forms_are_understood(form: str) -> None:
+    function, kind, module = FORMS[form]
+
+    class Net(nn.Module):
+        def forward(self, images: torch.Tensor) -> Any:
+            return function(images)
+
+    *_, last = layers = trace(Net())
+    assert (last.kind, type(last.module)) == (kind, module)
+    images = torch.randn(2, 4, 7, 9)
+    torch.manual_seed(1)
+    *_, (_, result) = outputs(layers, images.clone())
+    torch.manual_seed(1)
+    torch.testing.assert_close(result, Net()(images.clone()), rtol=0, atol=0)
+
+
+def test_operators_whose_names_end_in_an_underscore_change_nothing() -> None:
+    class Window(nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            positive = images > 0
+            return images * (positive & (images < 1)) - 2 * positive
+
+    images = torch.randn(2, 4, 7, 9)
+    *_, (_, result) = outputs(trace(Window()), images)
+    torch.testing.assert_close(result, Window()(images), rtol=0, atol=0)
 
 
 class Branch(nn.Module):

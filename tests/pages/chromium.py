@@ -163,7 +163,11 @@ class Page:
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
     def mouse(self, kind: str, x: float, y: float, **more: Any) -> None:
-        """Move, press or release the mouse, or turn its wheel, at a place in the window [px]."""
+        """Move, press or release the mouse, or turn its wheel, at a place in the window [px].
+
+        The tab comes to the front first: Chromium draws no frames of others, and other tests may have opened some.
+        """
+        self.call("Page.bringToFront")
         self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **more)
 
     def key(self, key: str, **more: Any) -> None:

@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
-from torch.nn import functional as F
 
 from dmcnn.engines.autograd import apply
 from dmcnn.engines.maps import Images, Maps
@@ -97,18 +95,10 @@ def pointwise(function: Callable[..., Any]) -> Rule:
     return rule
 
 
-def activation(names: tuple[str, ...], function: Callable[..., Any]) -> Rule:
-    """Return the rule of an activation module: ``function`` of the rows and the module's attributes ``names``."""
-
-    def rule(module: Any, maps: Maps) -> Any:
-        return Maps(function(maps.rows, *(getattr(module, name) for name in names)), maps.places)
-
-    return rule
-
-
-def gelu(module: nn.GELU, maps: Maps) -> Maps:
-    """Apply GELU, exact or approximated by tanh."""
-    return Maps(F.gelu(maps.rows, approximate=module.approximate), maps.places)
+def activation(module: Any, maps: Maps) -> Maps:
+    """Apply an activation module, which never changes the rows in place, for gradients need them."""
+    rows = maps.rows.clone() if getattr(module, "inplace", False) else maps.rows
+    return Maps(module(rows), maps.places)
 
 
 def concatenate(_: None, tensors: Any, dim: int = 0, **more: Any) -> Any:

@@ -29,8 +29,8 @@ from dmcnn.engines.maps import Maps
 from dmcnn.engines.places import input_places
 from dmcnn.engines.rows import gather
 from dmcnn.engines.sparse import SparseNet, sparse
-from dmcnn.engines.trace import Step
 from dmcnn.images.sparse import SparseImages
+from dmcnn.layers import Layer
 from dmcnn.simulation.addresses import cache
 
 ENGINES = ("auto", "sparse", "dense")
@@ -116,20 +116,20 @@ def count(net: nn.Module, images: SparseImages, *, training: bool) -> Work | Non
         copy.deepcopy(net.dense if isinstance(net, SparseNet) else net).cpu().float().train(training)
     )
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        traced = copied.watch(images, lambda step, args, result: _add(work, step, args, result))
+        traced = copied.watch(images, lambda *layer: _add(work, *layer))
     return work if traced else None
 
 
-def _add(work: Work, step: Step, args: tuple[Any, ...], result: Any) -> None:
-    """Add the work of a step to ``work``; its arguments and result may be maps, tensors or neither."""
+def _add(work: Work, layer: Layer, args: tuple[Any, ...], result: Any) -> None:
+    """Add the work of a layer to ``work``; its arguments and result may be maps, tensors or neither."""
     before = args[0] if args else None
     if not isinstance(before, Maps | torch.Tensor) or not isinstance(result, Maps | torch.Tensor):
         return
     numbers = math.prod(before.shape) + math.prod(result.shape)
     products = 0.0
-    if isinstance(step.call, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
-        products = math.prod(result.shape) * float(step.call.weight[0].numel())
-        numbers += step.call.weight.numel()
+    if isinstance(layer.call, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
+        products = math.prod(result.shape) * float(layer.call.weight[0].numel())
+        numbers += layer.call.weight.numel()
     work.dense_products += products
     work.dense_numbers += numbers
     if not isinstance(before, Maps) or not isinstance(result, Maps):
@@ -200,8 +200,8 @@ def choose(
         return Choice("dense", "engine: dense, for the network cannot be traced")
     dense, rows = predict(work, rates(precision), training=training)
     chosen = "sparse" if dense > MARGIN * rows else "dense"
-    found = f"{work.saving:.1f}x fewer multiplications, {dense / rows:.1f}x as fast by estimate"
-    return Choice(chosen, f"engine: {chosen} (sparse: {found})", dense / rows, work.saving)
+    gain = f"{work.saving:.1f}x fewer multiplications, {dense / rows:.1f}x as fast by estimate"
+    return Choice(chosen, f"engine: {chosen} (sparse: {gain})", dense / rows, work.saving)
 
 
 def rates(precision: str = "32") -> Rates:

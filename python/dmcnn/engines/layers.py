@@ -154,8 +154,8 @@ def instance_norm(module: Any, maps: Maps) -> Any:
 def collect(module: Any, mean: torch.Tensor, variance: torch.Tensor) -> None:
     """Update the running statistics of a module with those (C,) of a batch, as torch does."""
     share = 1 / float(module.num_batches_tracked) if module.momentum is None else module.momentum
-    for kept, new in ((module.running_mean, mean), (module.running_var, variance)):
-        kept.copy_((1 - share) * kept + share * new)
+    for statistic, new in ((module.running_mean, mean), (module.running_var, variance)):
+        statistic.copy_((1 - share) * statistic + share * new)
 
 
 def element_dropout(module: Any, maps: Maps) -> Any:
@@ -171,5 +171,5 @@ def channel_dropout(module: Any, maps: Maps) -> Any:
     if not module.training or module.p == 0:
         return maps
     batch, channels = maps.shape[:2]
-    kept = module(maps.rows.new_ones((batch, channels, *(1,) * len(maps.places.shape))))
-    return spread(operator.mul, maps, kept)
+    mask = module(maps.rows.new_ones((batch, channels, *(1,) * len(maps.places.shape))))
+    return spread(operator.mul, maps, mask)

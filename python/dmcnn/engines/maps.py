@@ -85,8 +85,9 @@ class Images:
             return torch.from_numpy(self.given.dense()).to(self.device, self.dtype).view(self.shape)
         return self.given.reshape(self.shape)
 
+    @cached_property
     def maps(self) -> Maps:
-        """Return the images as rows: one per active pixel, and one for the background of an image."""
+        """The images as rows: one per active pixel, and one for the background of an image."""
         if isinstance(self.given, SparseImages):
             return self._from_sparse(self.given)
         images = self.given.reshape(*self.shape[:2], -1)  # (B, C, places)

@@ -36,7 +36,16 @@ class Normalisation(torch.autograd.Function):
         Means and variances are equal for the channels of a group.
         """
         rows = rows.contiguous()
-        out, mean, variance = _normalise(rows, offsets, count, groups, eps, weight, bias)
+        if on_host(rows):
+            out = torch.empty_like(rows)
+            factor, shift = (None if x is None else pixels(x) for x in (weight, bias))
+            moments = _core.normalise_rows(
+                pixels(rows), offsets, count, groups, eps, factor, shift, pixels(out), n_threads=threads()
+            )
+            mean, variance = map(torch.from_numpy, moments)
+        else:
+            places = beside(offsets, rows), beside(count, rows)
+            out, mean, variance = torch_rows.normalise_rows(rows, *places, groups, eps, weight, bias)
         ctx.save_for_backward(rows, weight, mean, variance)
         ctx.places, ctx.groups, ctx.eps, ctx.bias = (offsets, count), groups, eps, bias is not None
         ctx.mark_non_differentiable(mean, variance)
@@ -47,60 +56,23 @@ class Normalisation(torch.autograd.Function):
     def backward(ctx: Any, slope: torch.Tensor, *_: Any) -> tuple[Any, ...]:
         """Return the gradients of the rows, the weight and the bias."""
         rows, weight, mean, variance = ctx.saved_tensors
-        arguments = rows, *ctx.places, ctx.groups, ctx.eps, weight, slope.contiguous(), mean, variance
-        out, *sums = _slopes(*arguments)
+        slope = slope.contiguous()
+        offsets, count = ctx.places
+        sums: Any
+        if on_host(rows):
+            out, factor = torch.empty_like(rows), None if weight is None else pixels(weight)
+            sums = _core.normalise_slopes(
+                pixels(rows), offsets, count, ctx.groups, ctx.eps, factor, pixels(slope), mean.numpy(),
+                variance.numpy(), pixels(out), n_threads=threads(),
+            )  # fmt: skip
+            sums = map(torch.from_numpy, sums)
+        else:
+            places = beside(offsets, rows), beside(count, rows)
+            out, *sums = torch_rows.normalise_slopes(
+                rows, *places, ctx.groups, ctx.eps, weight, slope, mean, variance
+            )
         of_weight, of_bias = (x.sum(0).to(rows.dtype) for x in sums)
-        return (
-            out,
-            None if weight is None else of_weight,
-            of_bias if ctx.bias else None,
-            None,
-            None,
-            None,
-            None,
-        )
-
-
-def _normalise(
-    rows: torch.Tensor,
-    offsets: NDArray[np.int64],
-    count: NDArray[np.int32],
-    groups: int,
-    eps: float,
-    weight: torch.Tensor | None,
-    bias: torch.Tensor | None,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    if not on_host(rows):
-        places = beside(offsets, rows), beside(count, rows)
-        return torch_rows.normalise_rows(rows, *places, groups, eps, weight, bias)
-    out = torch.empty_like(rows)
-    factor, shift = (None if x is None else pixels(x) for x in (weight, bias))
-    mean, variance = _core.normalise_rows(
-        pixels(rows), offsets, count, groups, eps, factor, shift, pixels(out), n_threads=threads()
-    )
-    return out, torch.from_numpy(mean), torch.from_numpy(variance)
-
-
-def _slopes(
-    rows: torch.Tensor,
-    offsets: NDArray[np.int64],
-    count: NDArray[np.int32],
-    groups: int,
-    eps: float,
-    weight: torch.Tensor | None,
-    slope: torch.Tensor,
-    mean: torch.Tensor,
-    variance: torch.Tensor,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    if not on_host(rows):
-        places = beside(offsets, rows), beside(count, rows)
-        return torch_rows.normalise_slopes(rows, *places, groups, eps, weight, slope, mean, variance)
-    out = torch.empty_like(rows)
-    of_weight, of_bias = _core.normalise_slopes(
-        pixels(rows), offsets, count, groups, eps, None if weight is None else pixels(weight), pixels(slope),
-        mean.numpy(), variance.numpy(), pixels(out), n_threads=threads(),
-    )  # fmt: skip
-    return out, torch.from_numpy(of_weight), torch.from_numpy(of_bias)
+        return out, None if weight is None else of_weight, of_bias if ctx.bias else None, *(None,) * 4
 
 
 def normalise(

@@ -152,9 +152,9 @@ class Places:
 
     def _match(self, number: Ints, stencil: Stencil) -> tuple[Places, Links]:
         maps = np.ascontiguousarray(number.reshape(len(number), *(1,) * (4 - number.ndim), *number.shape[1:]))
-        found, offsets, index, count = _core.match_windows(maps, **stencil.in_space(), n_threads=threads())
-        shape = found.shape[4 - number.ndim + 1 :]
-        return Places(found.reshape(len(number), *shape), offsets, count), Links(index, offsets, self.offsets)
+        new, offsets, index, count = _core.match_windows(maps, **stencil.in_space(), n_threads=threads())
+        shape = new.shape[4 - number.ndim + 1 :]
+        return Places(new.reshape(len(number), *shape), offsets, count), Links(index, offsets, self.offsets)
 
     def links_to(self, other: Places) -> Links | None:
         """Return the links by which ``windows`` or ``regions`` made ``other`` of these places, or None."""
@@ -168,7 +168,7 @@ class Places:
         """Return the places of a sum or concatenation with ``other`` maps of one shape, and the links to both."""
         if other not in self._made:
             both = np.stack([self.number, other.number + np.int32(self.rows)], axis=1)
-            found, offsets, index, count = _core.match_windows(
+            number, offsets, index, count = _core.match_windows(
                 both.reshape(len(both), 2, 1, -1),
                 (2, 1, 1),
                 ONES,
@@ -179,7 +179,7 @@ class Places:
                 n_threads=threads(),
             )
             self._made[other] = (
-                Places(found.reshape(self.number.shape), offsets, count),
+                Places(number.reshape(self.number.shape), offsets, count),
                 Links(np.ascontiguousarray(index[:, :1]), offsets, self.offsets),
                 Links(np.ascontiguousarray(index[:, 1:] - np.int32(self.rows)), offsets, other.offsets),
             )

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from dmcnn.engines.arithmetic import (
     Rule,
@@ -15,7 +14,6 @@ from dmcnn.engines.arithmetic import (
     arithmetic,
     attribute,
     concatenate,
-    gelu,
     maximum_places,
     mean_places,
     per_image,
@@ -38,18 +36,16 @@ from dmcnn.engines.layers import (
     instance_norm,
     maximum_pool,
 )
+from dmcnn.layers.functional import ACTIVATIONS, MODULES
 
-RESHAPES: frozenset[Any] = frozenset(
-    {nn.Flatten, torch.flatten, "flatten", "view", "reshape", torch.reshape, "squeeze", torch.squeeze}
-)
+RESHAPES: frozenset[Any] = frozenset({nn.Flatten, "view", "reshape", torch.reshape, "squeeze", torch.squeeze})
 """Where maps end: what reshapes them takes dense ones, and that is as it should be."""
 
 OF_IMAGES: frozenset[Any] = frozenset({nn.Unflatten, "unsqueeze", torch.unsqueeze, "size", getattr, "dim"})
 """Steps that do not look at the numbers of the images."""
 
 _POINTWISE = (
-    "relu", "abs", "sign", "log1p", "log", "exp", "expm1", "sqrt", "tanh", "sigmoid", "square", "neg", "clamp", "pow",
-    "sin", "cos", "erf",
+    "abs", "sign", "log1p", "log", "exp", "expm1", "sqrt", "square", "neg", "clamp", "pow", "sin", "cos", "erf",
 )  # fmt: skip
 
 _METHODS = ("float", "double", "contiguous", "detach")
@@ -67,28 +63,11 @@ RULES: dict[Any, Rule] = {
     nn.AlphaDropout: element_dropout,
     **dict.fromkeys((nn.Dropout1d, nn.Dropout2d, nn.Dropout3d), channel_dropout),
     nn.Identity: unchanged,
-    nn.ReLU: activation((), F.relu),
-    nn.ReLU6: activation((), F.relu6),
-    nn.LeakyReLU: activation(("negative_slope",), F.leaky_relu),
-    nn.PReLU: activation(("weight",), F.prelu),
-    nn.ELU: activation(("alpha",), F.elu),
-    nn.CELU: activation(("alpha",), F.celu),
-    nn.SELU: activation((), F.selu),
-    nn.GELU: gelu,
-    nn.SiLU: activation((), F.silu),
-    nn.Mish: activation((), F.mish),
-    nn.Tanh: activation((), torch.tanh),
-    nn.Sigmoid: activation((), torch.sigmoid),
-    nn.Softplus: activation(("beta", "threshold"), F.softplus),
-    nn.Softsign: activation((), F.softsign),
-    nn.Hardtanh: activation(("min_val", "max_val"), F.hardtanh),
-    nn.Hardswish: activation((), F.hardswish),
-    nn.Hardsigmoid: activation((), F.hardsigmoid),
+    **dict.fromkeys((MODULES[name] for name in ACTIVATIONS), activation),
+    nn.PReLU: activation,
     **{name: pointwise(getattr(torch.Tensor, name)) for name in (*_POINTWISE, *_METHODS)},
     **{getattr(torch, name): pointwise(getattr(torch, name)) for name in _POINTWISE},
-    **{function: pointwise(function) for function in (F.relu, F.elu, F.leaky_relu, F.gelu, F.silu, F.softplus)},
-    **{function: arithmetic(getattr(operator, word)) for word in ("add", "sub", "mul", "truediv")
-       for function in (getattr(operator, word), getattr(operator, f"i{word}"))},
+    **{getattr(operator, word): arithmetic(getattr(operator, word)) for word in ("add", "sub", "mul", "truediv")},
     **{function: arithmetic(getattr(torch, word)) for word in ("add", "sub", "mul", "div", "maximum", "minimum")
        for function in (word, getattr(torch, word))},
     operator.neg: pointwise(operator.neg),

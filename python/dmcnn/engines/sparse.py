@@ -10,23 +10,24 @@ import torch
 from torch import fx, nn
 
 from dmcnn._common.errors import InputError
+from dmcnn.engines.fusion import fuse
 from dmcnn.engines.maps import Images, Maps
 from dmcnn.engines.rules import OF_IMAGES, RESHAPES, RULES
-from dmcnn.engines.trace import RowProgram, Step, Value, trace
 from dmcnn.images.sparse import SparseImages
+from dmcnn.layers import Layer, evaluate, outputs, trace
 
 log = logging.getLogger("dmcnn")
 
-Observer = Callable[[Step, tuple[Any, ...], Any], None]
-"""Called after a step with its arguments and its result."""
+Observer = Callable[[Layer, tuple[Any, ...], Any], None]
+"""Called after a layer with its arguments and its output."""
 
 
 class SparseNet(nn.Module):
     """A network evaluated on the rows of its feature maps; parameters, buffers and modules are those of ``dense``.
 
     Outputs and gradients of parameters are those of the dense network but for the order of float sums; so are the
-    random numbers of dropout. From the first step that rows cannot follow the network goes on dense, and one line
-    names that step. It is dense altogether, and one line says why, where torch.fx cannot trace it, where a module
+    random numbers of dropout. From the first layer that rows cannot follow the network goes on dense, and one line
+    names that layer. It is dense altogether, and one line says why, where torch.fx cannot trace it, where a module
     carries a hook (which expects dense maps), and where the images need a gradient (which rows have at active pixels
     alone).
 
@@ -40,7 +41,7 @@ class SparseNet(nn.Module):
         self.__dict__["dense"] = dense
         for own in ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"):
             self.__dict__[own] = dense.__dict__[own]
-        self.__dict__["_programs"] = {}
+        self.__dict__["_traced"] = {}
         self.__dict__["_said"] = set()
         self.training = dense.training
 
@@ -64,18 +65,18 @@ class SparseNet(nn.Module):
         if reason:
             self._say(f"sparse engine: dense, for {reason}")
             return self.dense(given.dense())
-        program = self._program()
-        return self.dense(given.dense()) if program is None else self._run(program, given)
+        layers = self._layers()
+        return self.dense(given.dense()) if layers is None else self._run(layers, given)
 
     def watch(self, images: SparseImages, observe: Observer) -> bool:
-        """Evaluate sparse images and call ``observe`` after every step.
+        """Evaluate sparse images and call ``observe`` after every layer.
 
         Return False, without any call, where the network runs dense.
         """
-        program = None if self._reason_for_dense(images) else self._program()
-        if program is not None:
-            self._run(program, self._images(images), observe)
-        return program is not None
+        layers = None if self._reason_for_dense(images) else self._layers()
+        if layers is not None:
+            self._run(layers, self._images(images), observe)
+        return layers is not None
 
     def _images(self, images: torch.Tensor | SparseImages) -> Images:
         if isinstance(images, torch.Tensor):
@@ -97,66 +98,52 @@ class SparseNet(nn.Module):
             return f"{named[first] or type(first).__name__} carries a hook"
         return ""
 
-    def _program(self) -> RowProgram | None:
+    def _layers(self) -> list[Layer] | None:
+        """Return the fused layers of the network in its present mode; None if it cannot be traced."""
         mode = self.dense.training
-        if mode not in self._programs:
+        if mode not in self._traced:
             try:
-                self._programs[mode] = trace(self.dense)
+                self._traced[mode] = fuse(trace(self.dense), training=mode)
             except InputError as error:
                 self._say(f"sparse engine: dense, for {error}")
-                self._programs[mode] = None
-        program: RowProgram | None = self._programs[mode]
-        return program
+                self._traced[mode] = None
+        layers: list[Layer] | None = self._traced[mode]
+        return layers
 
-    def _run(self, program: RowProgram, images: Images, observe: Observer | None = None) -> Any:
-        values: dict[int, Any] = {0: images}
-        as_maps: Maps | None = None
-
-        def look_up(x: Any) -> Any:
-            return values[x.number] if isinstance(x, Value) else x
-
-        def to_maps(x: Any) -> Any:
-            nonlocal as_maps
-            if not isinstance(x, Images):
-                return x
-            if x is not images:
-                return x.maps()
-            as_maps = x.maps() if as_maps is None else as_maps
-            return as_maps
-
-        for step in program.steps:
-            args, kwargs = fx.node.map_aggregate((step.args, step.kwargs), look_up)
-            if _key(step) not in OF_IMAGES:
-                args, kwargs = fx.node.map_aggregate((args, kwargs), to_maps)
-            values[step.result] = self._call(step, args, kwargs)
+    def _run(self, layers: list[Layer], images: Images, observe: Observer | None = None) -> Any:
+        def call(layer: Layer, args: Any, kwargs: Any) -> Any:
+            if _key(layer) not in OF_IMAGES:
+                args, kwargs = fx.node.map_aggregate(
+                    (args, kwargs), lambda x: x.maps if isinstance(x, Images) else x
+                )
+            output = self._call(layer, args, kwargs)
             if observe:
-                observe(step, args, values[step.result])
-            for number in step.done:
-                values.pop(number, None)
-        return fx.node.map_aggregate(fx.node.map_aggregate(program.output, look_up), _dense)
+                observe(layer, args, output)
+            return output
 
-    def _call(self, step: Step, args: Any, kwargs: Any) -> Any:
+        result: Any = images
+        for _, output in outputs(layers, images, call):
+            result = output
+        return _dense(result)
+
+    def _call(self, layer: Layer, args: Any, kwargs: Any) -> Any:
+        """Return the output of a layer, as rows where a rule has them."""
         sparse: list[Any] = []
         fx.node.map_aggregate(
             (args, kwargs), lambda x: sparse.append(x) if isinstance(x, Maps | Images) else None
         )
-        result = NotImplemented
-        key = _key(step)
+        key = _key(layer)
         if sparse and key in RULES:
-            module = step.call if isinstance(step.call, nn.Module) else None
-            more = {"positive": True} if step.positive else {}
-            result = RULES[key](module, *args, **kwargs, **more)
-        if result is not NotImplemented:
-            return result
+            output = RULES[key](layer.module, *args, **kwargs)
+            if output is not NotImplemented:
+                return output
         if sparse and key not in RESHAPES:
-            kind = type(step.call).__name__ if isinstance(step.call, nn.Module) else "function"
-            self._say(f"sparse engine: dense from {step.name} ({kind}) on, which rows cannot follow")
+            kind = type(layer.call).__name__ if layer.module else "function"
+            self._say(f"sparse engine: dense from {layer.name} ({kind}) on, which rows cannot follow")
         args, kwargs = fx.node.map_aggregate((args, kwargs), _dense)
-        if isinstance(step.call, str):
-            result = getattr(args[0], step.call)(*args[1:], **kwargs)
-        else:
-            result = step.call(*args, **kwargs)
-        return result.relu() if step.positive else result
+        more = {name: value for name, value in kwargs.items() if name != "positive"}
+        output = evaluate(layer, args, more)
+        return output.relu() if "positive" in kwargs else output
 
     def _say(self, line: str) -> None:
         if line not in self._said:
@@ -167,8 +154,8 @@ class SparseNet(nn.Module):
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
-def _key(step: Step) -> Any:
-    return type(step.call) if isinstance(step.call, nn.Module) else step.call
+def _key(layer: Layer) -> Any:
+    return type(layer.call) if isinstance(layer.call, nn.Module) else layer.call
 
 
 def _dense(x: Any) -> Any:

@@ -27,13 +27,14 @@ def ranking(predictor: Predictor, dataset: Dataset, folder: Path, rotation: int 
 
     A table counts if it names the weights, holds every event, and agrees with the network where it is asked again.
     """
+    task = predictor.task.need_classes("a score")
     tables = _tables(predictor, dataset, folder)
     if tables is not None:
         scores = _read(predictor, dataset, tables)
         if scores is not None and _agrees(predictor, dataset, scores, rotation):
             log.info("scores: %s", ", ".join(map(str, tables)))
             return scores
-    return predictor.task.ranking(predictor.all_logits(dataset, rotation))
+    return task.ranking(predictor.all_logits(dataset, rotation))
 
 
 def _tables(predictor: Predictor, dataset: Dataset, folder: Path) -> list[Path] | None:
@@ -76,5 +77,7 @@ def _agrees(predictor: Predictor, dataset: Dataset, scores: NDArray[np.float64],
     """Return whether the network gives the same scores to a few events."""
     numbers = np.unique(np.linspace(0, len(dataset) - 1, CHECKED).astype(int)).tolist()
     events = [dataset.read(number, number + 1) for number in numbers]
-    again = predictor.task.ranking(np.concatenate(list(predictor.logits(events, rotation))))
+    again = predictor.task.need_classes("a score").ranking(
+        np.concatenate(list(predictor.logits(events, rotation)))
+    )
     return bool(np.abs(again - scores[numbers]).max() <= TOLERANCE[predictor.precision])

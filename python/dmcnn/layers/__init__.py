@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dmcnn.layers.evaluate import evaluation_mode, outputs, probe
+from dmcnn.layers.evaluate import evaluate, evaluation_mode, outputs, probe
 from dmcnn.layers.trace import IMAGES, Layer, Output, trace
 
-__all__ = ["IMAGES", "Layer", "Output", "evaluation_mode", "outputs", "probe", "trace"]
+__all__ = ["IMAGES", "Layer", "Output", "evaluate", "evaluation_mode", "outputs", "probe", "trace"]

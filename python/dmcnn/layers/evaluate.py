@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
@@ -13,8 +13,23 @@ from torch import fx, nn
 from dmcnn.layers.trace import IMAGES, Layer, Output, trace
 
 
-def outputs(layers: Iterable[Layer], images: torch.Tensor) -> Iterator[tuple[Layer, Any]]:
-    """Yield every layer with its output for (n, C, H, W) images; outputs are freed after their last use."""
+def evaluate(layer: Layer, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """Return the output of a layer for the values of its arguments."""
+    if isinstance(layer.call, str):
+        return getattr(args[0], layer.call)(*args[1:], **kwargs)
+    return layer.call(*args, **kwargs)
+
+
+def outputs(
+    layers: Iterable[Layer], images: Any, call: Callable[[Layer, Any, Any], Any] = evaluate
+) -> Iterator[tuple[Layer, Any]]:
+    """Yield every layer with its output for (n, C, H, W) images; outputs are freed after their last use.
+
+    Args:
+        layers: layers in order.
+        images: images, in any form that ``call`` takes.
+        call: evaluation of a layer with its arguments.
+    """
     layers = [*layers]
     last = {name: layer.name for layer in layers for name in layer.inputs}
     values: dict[str, Any] = {IMAGES: images}
@@ -22,8 +37,7 @@ def outputs(layers: Iterable[Layer], images: torch.Tensor) -> Iterator[tuple[Lay
         args, kwargs = fx.node.map_aggregate(
             (layer.args, layer.kwargs), lambda x: values[x.layer] if isinstance(x, Output) else x
         )
-        call = getattr(args[0], layer.call) if isinstance(layer.call, str) else layer.call
-        values[layer.name] = call(*(args[1:] if isinstance(layer.call, str) else args), **kwargs)
+        values[layer.name] = call(layer, args, kwargs)
         yield layer, values[layer.name]
         for name in {*layer.inputs}:
             if last[name] == layer.name:

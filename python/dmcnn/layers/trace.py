@@ -7,12 +7,14 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
+import torch
 from torch import fx, nn
 
 from dmcnn._common.errors import InputError
+from dmcnn.layers.functional import OPERATORS, arguments, module_of
 
 IMAGES = "images"
 """Name of the images among the inputs of layers."""
@@ -41,7 +43,8 @@ class Layer:
         name: name of the module in the network, or of the function; with ``#2`` for its second call.
         kind: class or function of torch without axes and underscores, in lower case: conv, linear, relu, avgpool,
             groupnorm, add, cat, flatten; ``layer_kind`` of a class that has one; "parameter" for a parameter.
-        call: the module, the function, or the name of a method of the first argument.
+        call: the module, the function, or the name of a method of the first argument. Functional forms of
+            activations, pools, dropouts and ``flatten`` are modules; of ``x.add_`` and ``+=`` it is ``add``.
         args, kwargs: arguments of the call, with an ``Output`` for each output of an earlier layer.
         shape: shape of the output for one image, (1, …); None if it is not known or no tensor.
     """
@@ -63,7 +66,7 @@ class Layer:
         """Name without the number of the call."""
         return self.name.partition("#")[0]
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[str, ...]:
         """Names of the layers whose outputs it takes, in order."""
         names: list[str] = []
@@ -115,8 +118,8 @@ def trace(net: nn.Module) -> list[Layer]:
         calls[path] += 1
         names[node] = path if calls[path] == 1 else f"{path}#{calls[path]}"
         args, kwargs = fx.node.map_aggregate((node.args, node.kwargs), reference)
-        traced.append(Layer(names[node], *_call(node, chain), args, dict(kwargs)))
-        if _is_in_place(node, traced[-1].module):
+        traced.append(Layer(names[node], _kind(node, chain), *_call(node, chain, args, kwargs)))
+        if _is_in_place(node, chain):
             changed = node.args[0]
             if not isinstance(changed, fx.Node) or _is_shared(changed, chain):
                 raise InputError(f"{kind}: {names[node]} changes memory that other layers share")
@@ -166,29 +169,49 @@ def _name(node: fx.Node) -> str:
     )
 
 
-def _call(node: fx.Node, net: nn.Module) -> tuple[str, nn.Module | Callable[..., Any] | str]:
-    """Return kind and call of a layer."""
+def _kind(node: fx.Node, net: nn.Module) -> str:
+    """Return the kind of a layer."""
+    if node.op == "call_module":
+        return _module_kind(net.get_submodule(_name(node)))
+    if node.op == "get_attr":
+        return "parameter"
+    target = OPERATORS.get(node.target, node.target)
+    return _plain(str(getattr(target, "__name__", target)))
+
+
+def _call(
+    node: fx.Node, net: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[nn.Module | Callable[..., Any] | str, tuple[Any, ...], dict[str, Any]]:
+    """Return call, args and kwargs of a layer."""
     name, target = _name(node), node.target
     if node.op == "call_module":
-        module = net.get_submodule(name)
-        return _module_kind(module), module
+        return net.get_submodule(name), args, dict(kwargs)
     if node.op == "get_attr":  # read at every evaluation: ``.to`` or an optimiser may replace the parameter
-        return "parameter", partial(operator.attrgetter(name), net)
-    return _plain(name), target
+        return partial(operator.attrgetter(name), net), (), {}
+    module = module_of(target, args, kwargs) if len(node.all_input_nodes) == 1 else None
+    if module:
+        return module, args[:1] or (kwargs["input"],), {}
+    own = name.rstrip("_")  # later layers take its output, so that nothing has to be changed in place
+    if node.op == "call_method" and hasattr(torch.Tensor, own):
+        return own, args, dict(kwargs)
+    return OPERATORS.get(target, target), args, dict(kwargs)
 
 
-def _is_in_place(node: fx.Node, module: Any) -> bool:
+def _is_in_place(node: fx.Node, net: nn.Module) -> bool:
     """Return whether a layer changes its first argument."""
     if node.op == "call_module":
-        return bool(getattr(module, "inplace", False))
-    return _name(node).endswith("_") or bool(node.kwargs.get("inplace", False))
+        return bool(getattr(net.get_submodule(_name(node)), "inplace", False))
+    if getattr(node.target, "__module__", "") == "_operator":
+        return node.target in OPERATORS
+    named = arguments(node.target, node.args, node.kwargs)
+    return _name(node).endswith("_") or bool(named.get("inplace", False))
 
 
 def _is_shared(node: fx.Node, net: nn.Module) -> bool:
     """Return whether the value of a node is a parameter, the images, or in memory that other layers may read."""
-    if any(_call(user, net)[0] in VIEWS for user in node.users):
+    if any(_kind(user, net) in VIEWS for user in node.users):
         return True
-    while node.op not in ("get_attr", "placeholder") and _call(node, net)[0] in VIEWS:
+    while node.op not in ("get_attr", "placeholder") and _kind(node, net) in VIEWS:
         node = node.all_input_nodes[0]
         if len(node.users) > 1:
             return True

@@ -62,7 +62,7 @@ def occlude(predictor: Predictor, event: SparseImages, k: int, options: Mapping[
     from dmcnn.inference.maps import OcclusionMap
     from dmcnn.occlusion.result import OcclusionResult, Scan
 
-    predictor.task.need_classes("occlusion")
+    task = predictor.task.need_classes("occlusion")
     known = {entry.name for entry in fields(Scan)} - {"k"}
     for name in options:
         if name not in known:
@@ -75,7 +75,7 @@ def occlude(predictor: Predictor, event: SparseImages, k: int, options: Mapping[
     base = next(predictor.logits([event]))[0]
     parts = [np.zeros((0, len(base))), *engine.scores(predictor.net, event, found)]
     result = OcclusionResult(found, np.concatenate(parts)[found.number], base)
-    values, untouched = result.maps(predictor.task.scores)
+    values, untouched = result.maps(task.scores)
     card = predictor.card
     return OcclusionMap(
         values=values,

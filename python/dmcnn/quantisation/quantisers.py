@@ -131,31 +131,11 @@ class QuantisedTanh(Quantiser):
         return scaled.round_().clamp_(1, zero + self.high).sub_(zero).mul_(self.step)
 
 
-class QConv2d(nn.Conv2d):
-    """Convolution with rounded weights.
+class _Quantised:
+    """Layer of torch with rounded weights: a base class to be named before that of torch.
 
     Args:
-        args, kwargs: arguments of ``nn.Conv2d``.
-        weight_quantiser, bias_quantiser: quantisers of kernel and bias; None leaves them float.
-    """
-
-    def __init__(
-        self, *args: Any, weight_quantiser: Quantiser | None = None, bias_quantiser: Quantiser | None = None,
-        **kwargs: Any,
-    ) -> None:  # fmt: skip
-        super().__init__(*args, **kwargs)
-        self.weight_quantiser, self.bias_quantiser = weight_quantiser, bias_quantiser
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Compute (B, out, H', W') maps of (B, in, H, W) images."""
-        return apply_layer(self, images, *deployed_weights(self))
-
-
-class QLinear(nn.Linear):
-    """Dense layer with rounded weights.
-
-    Args:
-        args, kwargs: arguments of ``nn.Linear``.
+        args, kwargs: arguments of the class of torch.
         weight_quantiser, bias_quantiser: quantisers of kernel and bias; None leaves them float.
     """
 
@@ -167,8 +147,17 @@ class QLinear(nn.Linear):
         self.weight_quantiser, self.bias_quantiser = weight_quantiser, bias_quantiser
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
-        """Compute (B, out) values of (B, in) values."""
-        return apply_layer(self, values, *deployed_weights(self))
+        """Compute the output for (B, in, …) values, with the weights as deployed."""
+        layer: Any = self
+        return apply_layer(layer, values, *deployed_weights(layer))
+
+
+class QConv2d(_Quantised, nn.Conv2d):
+    """Convolution with rounded weights."""
+
+
+class QLinear(_Quantised, nn.Linear):
+    """Dense layer with rounded weights."""
 
 
 def deployed_weights(layer: QConv2d | QLinear) -> tuple[torch.Tensor, torch.Tensor | None]:

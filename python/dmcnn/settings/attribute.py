@@ -15,138 +15,92 @@ class AttributeSettings(SelectionSettings):
     """Explain the decisions of a network: attribution maps, their quality and figures; resumes where it stopped."""
 
     weight_file: str = setting(
+        ...,
+        "input files",
+        "checkpoint of dmcnn, a .pwf of DM-CNN, or a .h5 of Keras",
         example="outputs/DM-CNN_model_best.ckpt",
-        section="input files",
-        description="checkpoint of dmcnn, a .pwf of DM-CNN, or a .h5 of Keras",
     )
     disagree: int | None = setting(
         None,
+        "events to look at",
+        "number of events with the largest difference of the scores of two networks",
         ge=1,
-        section="events to look at",
-        description="number of events with the largest difference of the scores of two networks",
     )
     other_weight_file: str | None = setting(
-        None, section="events to look at", description="checkpoint of the other network, for disagree"
+        None, "events to look at", "checkpoint of the other network, for disagree"
     )
     other_score_csv: Paths | None = setting(
         None,
-        section="events to look at",
-        description="scores of the other network instead of its checkpoint, one CSV per input file",
+        "events to look at",
+        "scores of the other network instead of its checkpoint, one CSV per input file",
     )
     methods: str | list[str] = setting(
-        "lariat",
-        section="methods",
-        description='names of methods; "lariat" = the eight of LArIAT, "all" = every method',
+        "lariat", "methods", 'names of methods; "lariat" = the eight of LArIAT, "all" = every method'
     )
     target: str | int = setting(
-        "predicted",
-        section="methods",
-        description='output that is explained: a class by name or number, or "predicted"',
+        "predicted", "methods", 'output that is explained: a class by name or number, or "predicted"'
     )
     output: Literal["logit", "score"] = setting(
-        "logit", section="methods", description="explain the logit, or the score after the activation"
+        "logit", "methods", "explain the logit, or the score after the activation"
     )
     layer: str | None = setting(
         None,
-        section="methods",
-        description="layer of the CAMs by name or grid (32x32); default: the deepest at 1/16 of the image size",
+        "methods",
+        "layer of the CAMs by name or grid (32x32); default: the deepest at 1/16 of the image size",
     )
     list_layers: bool = setting(
-        False,
-        section="methods",
-        description="print name, grid and channels of every layer; also --list-layers",
+        False, "methods", "print name, grid and channels of every layer; also --list-layers"
     )
-    smooth_of: str = setting(
-        "saliency", section="methods", description="method that smooth_grad and var_grad average"
-    )
+    smooth_of: str = setting("saliency", "methods", "method that smooth_grad and var_grad average")
     n_samples: int | None = setting(
-        None,
-        ge=1,
-        section="methods",
-        description="noisy copies, or samples of the path (default: that of the method)",
+        None, "methods", "noisy copies, or samples of the path (default: that of the method)", ge=1
     )
     noise: float | None = setting(
-        None,
-        ge=0,
-        section="methods",
-        description="rms of the noise of the copies, as a share of the range of the image",
+        None, "methods", "rms of the noise of the copies, as a share of the range of the image", ge=0
     )
-    where: Literal["active", "all"] | None = setting(
-        None, section="methods", description="pixels that receive the noise"
-    )
-    n_steps: int | None = setting(
-        None, ge=1, section="methods", description="number of gradients of integrated gradients"
-    )
+    where: Literal["active", "all"] | None = setting(None, "methods", "pixels that receive the noise")
+    n_steps: int | None = setting(None, "methods", "number of gradients of integrated gradients", ge=1)
     baseline: float | None = setting(
-        None, section="methods", description="pixel value of the image at which integrated gradients begin"
+        None, "methods", "pixel value of the image at which integrated gradients begin"
     )
-    percentile: float | None = setting(
-        None, ge=0, lt=100, section="methods", description="[%] threshold of RectGrad"
-    )
+    percentile: float | None = setting(None, "methods", "[%] threshold of RectGrad", ge=0, lt=100)
     occlusion_size: int | None = setting(
-        None, ge=0, section="occlusion windows", description="[pixels] k of the (2k+1) x (2k+1) window"
+        None, "occlusion windows", "[pixels] k of the (2k+1) x (2k+1) window", ge=0
     )
     occlusion_depth: int | None = setting(
         None,
+        "occlusion windows",
+        "[frames] half depth of the window in time frames (default: all frames)",
         ge=0,
-        section="occlusion windows",
-        description="[frames] half depth of the window in time frames (default: all frames)",
     )
     fill: Literal["zero", "mean", "noise"] | None = setting(
-        None, section="occlusion windows", description="charge under an occlusion window"
+        None, "occlusion windows", "charge under an occlusion window"
     )
     stride: int | None = setting(
-        None,
-        ge=1,
-        section="occlusion windows",
-        description="[pixels] one window per stride x stride cell with charge",
+        None, "occlusion windows", "[pixels] one window per stride x stride cell with charge", ge=1
     )
     judge: bool = setting(
-        True,
-        section="quality",
-        description="measure the quality of every map, of random maps and of the charge",
+        True, "quality", "measure the quality of every map, of random maps and of the charge"
     )
-    steps: int = setting(
-        24, ge=1, section="quality", description="points of the deletion and insertion curves"
-    )
-    n_random: int = setting(
-        8, ge=1, section="quality", description="random orders for comparison with these curves"
-    )
-    n_noise: int = setting(
-        3, ge=0, section="quality", description="noisy copies for the sensitivity to noise; 0 = none"
-    )
-    redraw: bool = setting(
-        True, section="quality", description="compare with maps of the same network with random parameters"
-    )
-    seed_number: int = setting(
-        1, ge=0, le=2**32 - 1, section="machine", description="seed of all random numbers"
-    )
+    steps: int = setting(24, "quality", "points of the deletion and insertion curves", ge=1)
+    n_random: int = setting(8, "quality", "random orders for comparison with these curves", ge=1)
+    n_noise: int = setting(3, "quality", "noisy copies for the sensitivity to noise; 0 = none", ge=0)
+    redraw: bool = setting(True, "quality", "compare with maps of the same network with random parameters")
+    seed_number: int = setting(1, "machine", "seed of all random numbers", ge=0, le=2**32 - 1)
     label: Label | None = setting(
-        None,
-        section="classes and labels",
-        description="class of an event, as in training (default: the rule of the checkpoint)",
+        None, "classes and labels", "class of an event, as in training (default: the rule of the checkpoint)"
     )
     format: PictureFormat | list[PictureFormat] = setting(
         ["png", "pdf", "html"],
-        section="pictures",
-        description="formats of the pictures; html: interactive pages, and a page of all events",
+        "pictures",
+        "formats of the pictures; html: interactive pages, and a page of all events",
     )
-    each: bool = setting(
-        False, section="pictures", description="draw a figure of every map, besides the overview of all"
-    )
-    signed_cmap: str = setting(
-        "RdBu_r", section="pictures", description="matplotlib colour map of signed maps"
-    )
+    each: bool = setting(False, "pictures", "draw a figure of every map, besides the overview of all")
+    signed_cmap: str = setting("RdBu_r", "pictures", "matplotlib colour map of signed maps")
     percentile_shown: float = setting(
-        99.5,
-        gt=0,
-        le=100,
-        section="pictures",
-        description="[%] share of the active pixels within the colour scale of a map",
+        99.5, "pictures", "[%] share of the active pixels within the colour scale of a map", gt=0, le=100
     )
-    zoom: bool = setting(
-        True, section="pictures", description="draw only the part of the image that holds charge"
-    )
+    zoom: bool = setting(True, "pictures", "draw only the part of the image that holds charge")
 
     resumes: ClassVar[bool] = True
     inputs: ClassVar[tuple[str, ...]] = (*SelectionSettings.inputs, "other_weight_file", "other_score_csv")

@@ -23,10 +23,10 @@ Conflict = tuple[tuple[str, ...], str]
 
 
 def setting(
-    default: Any = ...,
-    *,
+    default: Any,
     section: str,
     description: str,
+    *,
     example: Any = None,
     resume: Literal["same", "free"] = "same",
     trials: Literal["same", "free"] = "same",
@@ -48,12 +48,8 @@ def setting(
         bounds: limits, as pydantic.Field takes them (ge, gt, le, lt, min_length, max_length).
     """
     marks: dict[str, JsonValue] = {
-        "section": section,
-        "resume": resume,
-        "trials": trials,
-        "tune": tune,
-        "sample": sample,
-    }
+        "section": section, "resume": resume, "trials": trials, "tune": tune, "sample": sample,
+    }  # fmt: skip
     examples = None if example is None else [example]
     return Field(default, description=description, examples=examples, json_schema_extra=marks, **bounds)
 
@@ -116,12 +112,7 @@ class Settings(BaseModel):
     """Keys of cfg files of DM-CNN that have no effect any more -> reason."""
 
     name: str = setting(
-        "",
-        section="outputs",
-        trials="free",
-        tune=False,
-        sample=False,
-        description="tag in the names of all output files",
+        "", "outputs", "tag in the names of all output files", trials="free", tune=False, sample=False
     )
 
     inputs: ClassVar[tuple[str, ...]] = ()

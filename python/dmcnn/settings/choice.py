@@ -15,40 +15,26 @@ class SelectionSettings(NetworkSettings):
     format: Any
 
     entries: Entries | None = setting(
-        None, section="events to look at", description="entry number(s), also -n ENTRY, -n 3,7 or -n 0-3"
+        None, "events to look at", "entry number(s), also -n ENTRY, -n 3,7 or -n 0-3"
     )
     top: int | None = setting(
-        None,
-        ge=1,
-        section="events to look at",
-        description="number of events with the highest scores; also --top K",
+        None, "events to look at", "number of events with the highest scores; also --top K", ge=1
     )
-    bottom: int | None = setting(
-        None, ge=1, section="events to look at", description="number of events with the lowest scores"
-    )
+    bottom: int | None = setting(None, "events to look at", "number of events with the lowest scores", ge=1)
     border: int | None = setting(
-        None,
-        ge=1,
-        section="events to look at",
-        description="number of events with the scores nearest to border_score",
+        None, "events to look at", "number of events with the scores nearest to border_score", ge=1
     )
-    border_score: float = setting(
-        0.5, section="events to look at", description="score to which border refers"
-    )
+    border_score: float = setting(0.5, "events to look at", "score to which border refers")
     per_file: int | None = setting(
         None,
+        "events to look at",
+        "largest number of events of each kind (top, bottom, …) from one file",
         ge=1,
-        section="events to look at",
-        description="largest number of events of each kind (top, bottom, …) from one file",
     )
     score_csv: Paths | None = setting(
-        None,
-        section="events to look at",
-        description="CSVs with the scores, one per input file, instead of the network",
+        None, "events to look at", "CSVs with the scores, one per input file, instead of the network"
     )
-    score_column: str = setting(
-        "signal_score", section="events to look at", description="column of the score in score_csv"
-    )
+    score_column: str = setting("signal_score", "events to look at", "column of the score in score_csv")
 
     inputs: ClassVar[tuple[str, ...]] = ("input_file", "weight_file", "score_csv")
 

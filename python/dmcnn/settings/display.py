@@ -19,51 +19,33 @@ class DisplaySettings(SelectionSettings):
 
     format: PictureFormat | list[PictureFormat] = setting(
         ["png", "pdf"],
-        section="pictures",
-        description="formats of the pictures; gif, mp4: time frames one after another; html: interactive pages, "
+        "pictures",
+        "formats of the pictures; gif, mp4: time frames one after another; html: interactive pages, "
         "and a page of all events in their order",
     )
     distributions: bool = setting(
         False,
-        section="pictures",
-        description="calorimeter: draw energies and times of the cells of each class, in all events of the files",
+        "pictures",
+        "calorimeter: draw energies and times of the cells of each class, in all events of the files",
     )
     classes: list[str] | None = setting(
-        None,
-        section="classes and labels",
-        description="names of the class numbers in the files (default: those of the network)",
+        None, "classes and labels", "names of the class numbers in the files (default: those of the network)"
     )
-    score_label: bool = setting(True, section="pictures", description="write the score on the picture")
-    logit: bool = setting(
-        False, section="pictures", description="write log(score/(1-score)) instead of the score"
-    )
-    data: bool = setting(
-        False,
-        section="pictures",
-        description="detector data, not simulation; selects the text on the pictures",
-    )
-    data_label: str = setting(
-        "MicroBooNE NuMI Data", section="pictures", description="text on pictures of data"
-    )
-    simulation_label: str = setting(
-        "MicroBooNE Simulation", section="pictures", description="text on pictures of simulation"
-    )
-    colorbar: bool = setting(True, section="pictures", description="draw a colour bar")
-    logo: bool | str = setting(False, section="pictures", description="picture file to draw in a corner")
+    score_label: bool = setting(True, "pictures", "write the score on the picture")
+    logit: bool = setting(False, "pictures", "write log(score/(1-score)) instead of the score")
+    data: bool = setting(False, "pictures", "detector data, not simulation; selects the text on the pictures")
+    data_label: str = setting("MicroBooNE NuMI Data", "pictures", "text on pictures of data")
+    simulation_label: str = setting("MicroBooNE Simulation", "pictures", "text on pictures of simulation")
+    colorbar: bool = setting(True, "pictures", "draw a colour bar")
+    logo: bool | str = setting(False, "pictures", "picture file to draw in a corner")
     rotation: Annotated[Literal[0, 90, 180, 270], BeforeValidator(quarter_turn)] = setting(
-        0, section="pictures", description="[degrees] rotate the image first"
+        0, "pictures", "[degrees] rotate the image first"
     )
-    transpose: bool = setting(
-        False, section="pictures", description="tick on the horizontal axis, as in DM-CNN's pictures"
-    )
-    cmap: str = setting("viridis", section="pictures", description="matplotlib colour map")
-    zoom: bool = setting(
-        True, section="pictures", description="draw only the part of the image that holds charge"
-    )
-    gamma: float = setting(0.35, gt=0, section="pictures", description="exponent of the colour scale")
-    dpi: int = setting(
-        150, ge=30, le=600, section="pictures", description="[pixels per inch] of the 8-inch picture"
-    )
+    transpose: bool = setting(False, "pictures", "tick on the horizontal axis, as in DM-CNN's pictures")
+    zoom: bool = setting(True, "pictures", "draw only the part of the image that holds charge")
+    cmap: str = setting("viridis", "pictures", "matplotlib colour map")
+    gamma: float = setting(0.35, "pictures", "exponent of the colour scale", gt=0)
+    dpi: int = setting(150, "pictures", "[pixels per inch] of the 8-inch picture", ge=30, le=600)
 
     def looks(self) -> dict[str, Any]:
         """Return the looks of the pictures, see displays.event.DisplayOptions."""

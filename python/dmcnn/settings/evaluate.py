@@ -16,55 +16,33 @@ Seeds = str | list[str | list[str]]
 class EvaluateSettings(Settings):
     """Evaluate score CSVs: ROC and AUC of a signal, accuracy of classes, residuals and pulls of regression."""
 
-    signal: Paths | None = setting(
-        None, section="score tables", description="score CSVs of signal events: path, list, globs"
-    )
-    background: Paths | None = setting(
-        None, section="score tables", description="score CSVs of background events, likewise"
-    )
+    signal: Paths | None = setting(None, "score tables", "score CSVs of signal events: path, list, globs")
+    background: Paths | None = setting(None, "score tables", "score CSVs of background events, likewise")
     scores: Paths | dict[str, Seeds] | None = setting(
         None,
-        section="score tables",
-        description="score CSVs of signal and background with a label column; for regression one CSV per network, or "
+        "score tables",
+        "score CSVs of signal and background with a label column; for regression one CSV per network, or "
         '{"network": [CSV of each seed, …]}, where [part, part, …] is the sample of a seed in several CSVs',
     )
-    signal_label: str = setting(
-        "signal", section="classes", description="value of the label column for signal events"
-    )
-    score_column: str = setting("signal_score", section="classes", description="column of the score")
-    cut: float = setting(
-        0.5, section="classes", description="lowest score of an event that is classified as signal"
-    )
-    confidence: float = setting(
-        0.95, gt=0, lt=1, section="classes", description="confidence level of all intervals"
-    )
+    signal_label: str = setting("signal", "classes", "value of the label column for signal events")
+    score_column: str = setting("signal_score", "classes", "column of the score")
+    cut: float = setting(0.5, "classes", "lowest score of an event that is classified as signal")
+    confidence: float = setting(0.95, "classes", "confidence level of all intervals", gt=0, lt=1)
     names: list[str] | None = setting(
-        None,
-        section="regression",
-        description="name of the network of each CSV; the same name again means another seed",
+        None, "regression", "name of the network of each CSV; the same name again means another seed"
     )
     weights: Paths | dict[str, Paths] | None = setting(
         None,
-        section="regression",
-        description="weight files of the networks, in the order of scores, to draw their weights and zeros",
+        "regression",
+        "weight files of the networks, in the order of scores, to draw their weights and zeros",
     )
     fit_range: float = setting(
-        2.0,
-        gt=0.5,
-        le=10,
-        section="regression",
-        description="[sigma] half width of the range of Gaussian fits around the peak",
+        2.0, "regression", "[sigma] half width of the range of Gaussian fits around the peak", gt=0.5, le=10
     )
     profile_bins: int = setting(
-        12,
-        ge=1,
-        le=1000,
-        section="regression",
-        description="bins of resolution and bias against true parameters",
+        12, "regression", "bins of resolution and bias against true parameters", ge=1, le=1000
     )
-    output_dir: str = setting(
-        "outputs", section="outputs", description="folder of the figures, tables and the JSON"
-    )
+    output_dir: str = setting("outputs", "outputs", "folder of the figures, tables and the JSON")
 
     data_key: ClassVar[str] = "scores"
     inputs: ClassVar[tuple[str, ...]] = ("signal", "background")

@@ -15,30 +15,25 @@ class ExportSettings(Reading):
     """Write a trained network for other programs: ONNX, torch.export, QONNX, integers; each file is checked."""
 
     weight_file: str = setting(
+        ...,
+        "input files",
+        "checkpoint of dmcnn, a .pwf of DM-CNN, or a .h5 or .hdf5 of Keras",
         example="outputs/DM-CNN_model_best.ckpt",
-        section="input files",
-        description="checkpoint of dmcnn, a .pwf of DM-CNN, or a .h5 or .hdf5 of Keras",
     )
-    model: OwnModel = setting(None, section="input files", description=OWN_MODEL)
+    model: OwnModel = setting(None, "input files", OWN_MODEL)
     format: FileFormat | list[FileFormat] | None = setting(
         None,
-        section="outputs",
-        description="onnx: float operators; torch: a program of torch.export; qonnx: rounding operators (hls4ml); "
+        "outputs",
+        "onnx: float operators; torch: a program of torch.export; qonnx: rounding operators (hls4ml); "
         "json: weights as integers; table: bits, multiplications and zeros of every layer (default: all formats that "
         "are possible for the network)",
     )
     input_file: Paths | None = setting(
-        None,
-        section="checks",
-        description="image files for the check, in addition to random images: path, list, globs",
+        None, "checks", "image files for the check, in addition to random images: path, list, globs"
     )
-    events: int = setting(
-        64, ge=1, section="checks", description="largest number of images of each kind in the check"
-    )
-    seed_number: int = setting(
-        1, ge=0, le=2**32 - 1, section="checks", description="seed of the random images"
-    )
-    output_dir: str = setting("outputs", section="outputs", description="folder of the files")
+    events: int = setting(64, "checks", "largest number of images of each kind in the check", ge=1)
+    seed_number: int = setting(1, "checks", "seed of the random images", ge=0, le=2**32 - 1)
+    output_dir: str = setting("outputs", "outputs", "folder of the files")
 
     @property
     def formats(self) -> list[str]:

@@ -14,22 +14,19 @@ class InferSettings(NetworkSettings):
     """Score every entry of every file; writes one CSV per file."""
 
     weight_file: str = setting(
+        ...,
+        "input files",
+        "checkpoint of dmcnn or a .pwf of DM-CNN",
         example="outputs/DM-CNN_model_best.ckpt",
-        section="input files",
-        description="checkpoint of dmcnn or a .pwf of DM-CNN",
     )
     input_csv: Paths | None = setting(
-        None,
-        section="input files",
-        description="analysis CSV to join on run, subrun, event; one per input file",
+        None, "input files", "analysis CSV to join on run, subrun, event; one per input file"
     )
     rotation: Annotated[Literal[0, 90, 180, 270], BeforeValidator(quarter_turn)] = setting(
-        0, section="robustness", description="[degrees] rotate every image first, as a test of robustness"
+        0, "robustness", "[degrees] rotate every image first, as a test of robustness"
     )
     label: Label | None = setting(
-        None,
-        section="classes and labels",
-        description="class of an event, as in training (default: the rule of the checkpoint)",
+        None, "classes and labels", "class of an event, as in training (default: the rule of the checkpoint)"
     )
 
     resumes: ClassVar[bool] = True

@@ -25,18 +25,17 @@ class NetworkSettings(Reading):
     """Keys of the use of a trained network; preprocessing that is not given comes from its checkpoint."""
 
     input_file: Paths = setting(
+        ...,
+        "input files",
+        "image files: path, list, globs, or sample://name/split?events=N",
         example="*.root",
-        section="input files",
-        description="image files: path, list, globs, or sample://name/split?events=N",
     )
-    weight_file: str | None = setting(
-        None, section="input files", description="checkpoint of dmcnn or a .pwf of DM-CNN"
-    )
-    model: OwnModel = setting(None, section="input files", description=OWN_MODEL)
-    output_dir: str = setting("outputs", section="outputs", description="folder of all output files")
-    batch_size: int = setting(8, ge=1, section="machine", description="images per forward pass")
+    weight_file: str | None = setting(None, "input files", "checkpoint of dmcnn or a .pwf of DM-CNN")
+    model: OwnModel = setting(None, "input files", OWN_MODEL)
+    output_dir: str = setting("outputs", "outputs", "folder of all output files")
+    batch_size: int = setting(8, "machine", "images per forward pass", ge=1)
     precision: Literal["32", "bf16"] = setting(
-        "32", section="machine", description="bf16 is faster, with errors of up to 0.02 in the logit"
+        "32", "machine", "bf16 is faster, with errors of up to 0.02 in the logit"
     )
 
     data_key: ClassVar[str] = "input_file"

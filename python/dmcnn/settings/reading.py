@@ -35,9 +35,7 @@ def _keys() -> dict[str, Any]:
             kind, default = _cfg_type(hints[entry.name]), entry.default
             if about["cfg"] is None:
                 kind, default = kind | None, None
-            keys[entry.name] = (
-                kind, setting(default, section=options.section, description=text, **about["bounds"]),
-            )  # fmt: skip
+            keys[entry.name] = kind, setting(default, options.section, text, **about["bounds"])
     return keys
 
 
@@ -52,18 +50,16 @@ class Reading(Options):
 
     reader: str | None = setting(
         None,
-        section="images",
-        description="reader of your own for files that dmcnn does not know, module:Name as of model, or of a package",
+        "images",
+        "reader of your own for files that dmcnn does not know, module:Name as of model, or of a package",
     )
-    reader_options: dict[str, Any] | None = setting(
-        None, section="images", description="options of that reader: {name: value}"
-    )
+    reader_options: dict[str, Any] | None = setting(None, "images", "options of that reader: {name: value}")
     GPUID: str = setting(
         "",
-        section="machine",
+        "machine",
+        'number of the GPU, or "cpu"; default: the first GPU if there is one',
         resume="free",
         trials="free",
-        description='number of the GPU, or "cpu"; default: the first GPU if there is one',
     )
 
     def reading(self) -> dict[str, Any]:

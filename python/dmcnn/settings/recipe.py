@@ -28,168 +28,125 @@ FOR_REGRESSION = (
 class RecipeSettings(Reading):
     """Keys of the network and of the optimisation of its weights."""
 
-    learning_rate: float = setting(
-        gt=0, example=0.0005, section="optimisation", description="step size of the optimiser"
-    )
-    EPOCHS: int = setting(
-        ge=1, example=4, section="optimisation", resume="free", description="passes over the training set"
-    )
+    learning_rate: float = setting(..., "optimisation", "step size of the optimiser", gt=0, example=0.0005)
+    EPOCHS: int = setting(..., "optimisation", "passes over the training set", ge=1, example=4, resume="free")
 
     model: str = setting(
         "mpid",
-        section="network",
-        description="network, or module:Name of your own in the folder of the cfg or the working directory",
+        "network",
+        "network, or module:Name of your own in the folder of the cfg or the working directory",
     )
     drop_out: float | None = setting(
-        None, ge=0, lt=1, section="network", description="dropout probability (default: the model's)"
+        None, "network", "dropout probability (default: the model's)", ge=0, lt=1
     )
     filters_1: int | None = setting(
-        None,
-        ge=1,
-        section="network",
-        description="filters of the first convolution (models with this argument)",
+        None, "network", "filters of the first convolution (models with this argument)", ge=1
     )
-    filters_2: int | None = setting(
-        None, ge=1, section="network", description="filters of the second convolution"
-    )
-    kernel_1: int | None = setting(
-        None, ge=1, section="network", description="[pixels] side of the first kernel"
-    )
-    kernel_2: int | None = setting(
-        None, ge=1, section="network", description="[pixels] side of the second kernel"
-    )
-    pool: int | None = setting(None, ge=1, section="network", description="[pixels] side of the pooling")
-    dense_1: int | None = setting(
-        None, ge=1, section="network", description="neurons of the first dense layer"
-    )
-    dense_2: int | None = setting(
-        None, ge=1, section="network", description="neurons of the second dense layer"
-    )
-    activation: Literal["relu", "elu"] | None = setting(
-        None, section="network", description="activation of the dense layers"
-    )
-    l2: float | None = setting(
-        None, ge=0, section="network", description="penalty per squared weight of the dense layers"
-    )
+    filters_2: int | None = setting(None, "network", "filters of the second convolution", ge=1)
+    kernel_1: int | None = setting(None, "network", "[pixels] side of the first kernel", ge=1)
+    kernel_2: int | None = setting(None, "network", "[pixels] side of the second kernel", ge=1)
+    pool: int | None = setting(None, "network", "[pixels] side of the pooling", ge=1)
+    dense_1: int | None = setting(None, "network", "neurons of the first dense layer", ge=1)
+    dense_2: int | None = setting(None, "network", "neurons of the second dense layer", ge=1)
+    activation: Literal["relu", "elu"] | None = setting(None, "network", "activation of the dense layers")
+    l2: float | None = setting(None, "network", "penalty per squared weight of the dense layers", ge=0)
     bits_1: int | None = setting(
-        None,
-        ge=0,
-        le=8,
-        section="network",
-        description="bits of weights and activations of the convolutions; 0 = not quantised",
+        None, "network", "bits of weights and activations of the convolutions; 0 = not quantised", ge=0, le=8
     )
     bits_2: int | None = setting(
-        None,
-        ge=0,
-        le=8,
-        section="network",
-        description="bits of weights and activations of the dense layers; 0 = not quantised",
+        None, "network", "bits of weights and activations of the dense layers; 0 = not quantised", ge=0, le=8
     )
 
     loss: Annotated[str, Names("dmcnn.losses", LOSSES)] = setting(
         "bce",
-        section="loss and targets",
-        description="loss on the logits; for targets gaussian_nll, or clipped_nll, the first loss of SmartPixels; or "
+        "loss and targets",
+        "loss on the logits; for targets gaussian_nll, or clipped_nll, the first loss of SmartPixels; or "
         "module:Name of your own, see model",
     )
     focal_gamma: float | None = setting(
-        None, ge=0, section="loss and targets", description="focusing exponent of loss = focal (default 2)"
+        None, "loss and targets", "focusing exponent of loss = focal (default 2)", ge=0
     )
     targets: list[str] | None = setting(
         None,
+        "loss and targets",
+        "numbers to estimate, by their names in the files; a network with targets has no classes",
         min_length=1,
-        section="loss and targets",
-        description="numbers to estimate, by their names in the files; a network with targets has no classes",
     )
     target_scales: list[float] | Literal["fixed", "percentile", "pitch"] = setting(
         "fixed",
-        section="loss and targets",
-        description="the network estimates target / scale: numbers; fixed = 75, 18.75 um, 8, 0.5 for mid-planes and "
+        "loss and targets",
+        "the network estimates target / scale: numbers; fixed = 75, 18.75 um, 8, 0.5 for mid-planes and "
         "cotangents; percentile = the 99th of the absolute values in training files; pitch = 1.5 pitches",
     )
     pitch: list[float] | None = setting(
         None,
+        "loss and targets",
+        "[um] pixel pitch along x and y, for target_scales = pitch",
         min_length=2,
         max_length=2,
-        section="loss and targets",
-        description="[um] pixel pitch along x and y, for target_scales = pitch",
     )
     diagonal: Literal["softplus", "relu"] = setting(
         "softplus",
-        section="loss and targets",
-        description="function that makes the diagonal of the factor of the covariance positive",
+        "loss and targets",
+        "function that makes the diagonal of the factor of the covariance positive",
     )
     covariance: Literal["full", "diagonal"] = setting(
-        "full", section="loss and targets", description="covariance of the estimates"
+        "full", "loss and targets", "covariance of the estimates"
     )
 
     optimizer: Annotated[str, Names("dmcnn.optimizers", OPTIMIZERS)] = setting(
         "adam",
-        section="optimisation",
-        description="optimiser; nadam as in Keras; or module:Name of your own or of torch, such as torch.optim:AdamW",
+        "optimisation",
+        "optimiser; nadam as in Keras; or module:Name of your own or of torch, such as torch.optim:AdamW",
     )
     schedule: Literal["constant", "cosine"] = setting(
-        "constant",
-        section="optimisation",
-        description="schedule of the step size; cosine: falls to 0 at the end of the training",
+        "constant", "optimisation", "schedule of the step size; cosine: falls to 0 at the end of the training"
     )
     schedule_start: float = setting(
         0.0,
+        "optimisation",
+        "share of the training before the step size falls, or constraint_warmup if that is longer",
         ge=0,
         lt=1,
-        section="optimisation",
-        description="share of the training before the step size falls, or constraint_warmup if that is longer",
     )
     weight_limit: float | None = setting(
         None,
+        "optimisation",
+        "limit of the absolute value of weights and biases (quantised networks: 1)",
         gt=0,
-        section="optimisation",
-        description="limit of the absolute value of weights and biases (quantised networks: 1)",
     )
     gradient_limit: float | None = setting(
         None,
+        "optimisation",
+        "gradients with a larger norm are scaled to this norm, which limits the effect of single events",
         gt=0,
-        section="optimisation",
-        description="gradients with a larger norm are scaled to this norm, which limits the effect of single events",
     )
-    l1_weights: float = setting(
-        0.0, ge=0, section="optimisation", description="penalty per absolute weight of all kernels"
-    )
-    l2_weights: float = setting(
-        0.0, ge=0, section="optimisation", description="penalty per squared weight of all kernels"
-    )
+    l1_weights: float = setting(0.0, "optimisation", "penalty per absolute weight of all kernels", ge=0)
+    l2_weights: float = setting(0.0, "optimisation", "penalty per squared weight of all kernels", ge=0)
     l2_activity: float = setting(
-        0.0,
-        ge=0,
-        section="optimisation",
-        description="penalty per squared input of the hidden activations, mean over events",
+        0.0, "optimisation", "penalty per squared input of the hidden activations, mean over events", ge=0
     )
     patience: int = setting(
         0,
+        "optimisation",
+        "number of evaluations without improvement after which the training ends; 0 = never",
         ge=0,
-        section="optimisation",
-        description="number of evaluations without improvement after which the training ends; 0 = never",
     )
     constraints: list[str] | None = setting(
         None,
-        section="constraints",
-        description='constraints on weights or outputs (MDMM), such as ["zeros >= 0.75", "pull_width == 1"]',
+        "constraints",
+        'constraints on weights or outputs (MDMM), such as ["zeros >= 0.75", "pull_width == 1"]',
     )
     constraint_rate: float | None = setting(
-        None,
-        gt=0,
-        section="constraints",
-        description="gain of a multiplier over the whole training, per unit of the violation",
+        None, "constraints", "gain of a multiplier over the whole training, per unit of the violation", gt=0
     )
-    constraint_damping: float | None = setting(
-        None, ge=0, section="constraints", description="weight of the squared violations"
-    )
+    constraint_damping: float | None = setting(None, "constraints", "weight of the squared violations", ge=0)
     constraint_warmup: float | None = setting(
         None,
+        "constraints",
+        "share of the training over which the constraints rise to their full strength",
         ge=0,
         le=1,
-        section="constraints",
-        description="share of the training over which the constraints rise to their full strength",
     )
 
     def conflicts(self) -> Iterator[Conflict]:

@@ -15,196 +15,151 @@ class TrainSettings(RecipeSettings):
     """Train a network; resumes where an interrupted run of the same name stopped."""
 
     input_train: Paths = setting(
+        ...,
+        "input files",
+        "training files: path, list, globs, or sample://name/split?events=N",
         example=["signal.root", "background.root"],
-        section="input files",
         resume="free",
-        description="training files: path, list, globs, or sample://name/split?events=N",
     )
     input_test: Paths | None = setting(
-        None,
-        section="input files",
-        resume="free",
-        description="test files: path, list, globs; or give test_fraction",
+        None, "input files", "test files: path, list, globs; or give test_fraction", resume="free"
     )
     input_validation: Paths | None = setting(
         None,
-        section="input files",
-        description="validation files, which determine the best weights (default: the test files, as in DM-CNN)",
+        "input files",
+        "validation files, which determine the best weights (default: the test files, as in DM-CNN)",
     )
     test_fraction: float | None = setting(
         None,
+        "input files",
+        "share of every class of input_train that is used for the test, instead of input_test",
         gt=0,
         lt=1,
-        section="input files",
-        description="share of every class of input_train that is used for the test, instead of input_test",
     )
     validation_fraction: float | None = setting(
         None,
+        "input files",
+        "share of every class of input_train that is used for validation, instead of input_validation",
         gt=0,
         lt=1,
-        section="input files",
-        description="share of every class of input_train that is used for validation, instead of input_validation",
     )
     events_train: list[int] | None = setting(
         None,
+        "input files",
+        "[first, end] range of the entries of every training file",
         min_length=2,
         max_length=2,
-        section="input files",
-        description="[first, end] range of the entries of every training file",
     )
     events_validation: list[int] | None = setting(
         None,
+        "input files",
+        "[first, end] range of the entries of every validation file",
         min_length=2,
         max_length=2,
-        section="input files",
-        description="[first, end] range of the entries of every validation file",
     )
     events_test: list[int] | None = setting(
         None,
+        "input files",
+        "[first, end] range of the entries of every test file",
         min_length=2,
         max_length=2,
-        section="input files",
-        description="[first, end] range of the entries of every test file",
     )
 
     num_class: int | None = setting(
-        None,
-        ge=2,
-        section="classes and labels",
-        description="number of classes (default: the number of names in classes)",
+        None, "classes and labels", "number of classes (default: the number of names in classes)", ge=2
     )
-    classes: list[str] | None = setting(
-        None, section="classes and labels", description="class names in the order of the logits"
-    )
-    signal: str | None = setting(
-        None, section="classes and labels", description='name of the signal class (default: "signal")'
-    )
+    classes: list[str] | None = setting(None, "classes and labels", "class names in the order of the logits")
+    signal: str | None = setting(None, "classes and labels", 'name of the signal class (default: "signal")')
     label: Label = setting(
         "run == 100",
-        section="classes and labels",
-        description="class of an event: a condition on run/subrun/event (true = signal), "
+        "classes and labels",
+        "class of an event: a condition on run/subrun/event (true = signal), "
         '{"file pattern": class} or {PDG code: class}; "prefix": the class name at the beginning of the file name; '
         '"y": the class number in the file',
     )
     scaling: Literal["none", "minmax"] = setting(
         "none",
-        section="classes and labels",
-        description="scaling of pixel values; minmax: every image to 0.1 .. 1.1 as (x - min) / (max - min) + 0.1",
+        "classes and labels",
+        "scaling of pixel values; minmax: every image to 0.1 .. 1.1 as (x - min) / (max - min) + 0.1",
     )
-    augment: bool = setting(
-        True, section="augmentation", description="random flips and transposition of training images"
-    )
+    augment: bool = setting(True, "augmentation", "random flips and transposition of training images")
     augment_shift: float = setting(
-        0.0,
-        ge=0,
-        lt=1,
-        section="augmentation",
-        description="random shifts of training images, up to this share of either side",
+        0.0, "augmentation", "random shifts of training images, up to this share of either side", ge=0, lt=1
     )
     augment_rotation: float = setting(
         0.0,
+        "augmentation",
+        "[degrees] random rotations of training images, up to this angle both ways",
         ge=0,
         le=180,
-        section="augmentation",
-        description="[degrees] random rotations of training images, up to this angle both ways",
     )
     augment_noise: float = setting(
-        0.0,
-        ge=0,
-        section="augmentation",
-        description="rms of the noise that is added to active pixels of training images",
+        0.0, "augmentation", "rms of the noise that is added to active pixels of training images", ge=0
     )
     augment_mask: float = setting(
-        0.0,
-        ge=0,
-        lt=1,
-        section="augmentation",
-        description="probability that an active pixel of a training image is removed",
+        0.0, "augmentation", "probability that an active pixel of a training image is removed", ge=0, lt=1
     )
-    batch_size_train: int = setting(32, ge=1, section="optimisation", description="training images per step")
+    batch_size_train: int = setting(32, "optimisation", "training images per step", ge=1)
     batch_size_test: int = setting(
-        16,
-        ge=1,
-        section="evaluation and checkpoints",
-        resume="free",
-        trials="free",
-        description="images per test batch",
+        16, "evaluation and checkpoints", "images per test batch", ge=1, resume="free", trials="free"
     )
     run_test: bool = setting(
         True,
-        section="evaluation and checkpoints",
+        "evaluation and checkpoints",
+        "evaluate during training",
         resume="free",
         trials="free",
         tune=False,
-        description="evaluate during training",
     )
     test_every_step: int = setting(
-        0,
-        ge=0,
-        section="evaluation and checkpoints",
-        description="steps between evaluations; 0 = once per epoch",
+        0, "evaluation and checkpoints", "steps between evaluations; 0 = once per epoch", ge=0
     )
     test_events_nums: int | None = setting(
-        None,
-        ge=1,
-        section="evaluation and checkpoints",
-        description="test events per evaluation (default: all)",
+        None, "evaluation and checkpoints", "test events per evaluation (default: all)", ge=1
     )
     save_weights: bool = setting(
-        True,
-        section="evaluation and checkpoints",
-        resume="free",
-        trials="free",
-        tune=False,
-        description="write checkpoints",
+        True, "evaluation and checkpoints", "write checkpoints", resume="free", trials="free", tune=False
     )
     save_every_step: int = setting(
         200,
+        "evaluation and checkpoints",
+        "steps between the checkpoints from which a training resumes",
         ge=1,
-        section="evaluation and checkpoints",
         resume="free",
         trials="free",
-        description="steps between the checkpoints from which a training resumes",
     )
-    seed: bool = setting(
-        True, section="machine", description="use seed_number; False draws a random seed and records it"
-    )
+    seed: bool = setting(True, "machine", "use seed_number; False draws a random seed and records it")
     seed_number: int = setting(
-        1, ge=0, le=2**32 - 1, section="machine", description="seed of Python, NumPy, torch and the loader"
+        1, "machine", "seed of Python, NumPy, torch and the loader", ge=0, le=2**32 - 1
     )
     cache: str = setting(
         "memory",
-        section="machine",
+        "machine",
+        'cache of the images: "memory", or a folder for memory-mapped files',
         resume="free",
         trials="free",
-        description='cache of the images: "memory", or a folder for memory-mapped files',
     )
     precision: Literal["auto", "32", "bf16"] = setting(
-        "auto", section="machine", description="auto = bf16 where the hardware supports it"
+        "auto", "machine", "auto = bf16 where the hardware supports it"
     )
     resume: bool = setting(
         True,
-        section="evaluation and checkpoints",
+        "evaluation and checkpoints",
+        "continue from the last checkpoint with this name; False starts anew",
         resume="free",
         trials="free",
         tune=False,
-        description="continue from the last checkpoint with this name; False starts anew",
     )
     weights_directory: str = setting(
-        "outputs",
-        section="outputs",
-        resume="free",
-        trials="free",
-        tune=False,
-        description="folder of the checkpoints",
+        "outputs", "outputs", "folder of the checkpoints", resume="free", trials="free", tune=False
     )
     output_directory: str = setting(
         "outputs",
-        section="outputs",
+        "outputs",
+        "folder of metrics, figures and the cfg of the run",
         resume="free",
         trials="free",
         tune=False,
-        description="folder of metrics, figures and the cfg of the run",
     )
 
     retired: ClassVar[dict[str, str]] = {

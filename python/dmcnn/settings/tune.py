@@ -17,54 +17,41 @@ MOST_VALUES = 1000
 class TuneSettings(Settings):
     """Search the settings of ``train`` for the best network; resumes where it stopped, on any number of machines."""
 
-    base: str = setting(
-        example="training.cfg", section="search", description="cfg of train that all trials share"
-    )
+    base: str = setting(..., "search", "cfg of train that all trials share", example="training.cfg")
     space: dict[str, Any] = setting(
+        ...,
+        "search",
+        'key of train -> list of choices, or {"low": a, "high": b} with "log": True or "step": s',
         example={"learning_rate": [0.0003, 0.001]},
-        section="search",
-        description='key of train -> list of choices, or {"low": a, "high": b} with "log": True or "step": s',
     )
-    trials: int | None = setting(
-        None, ge=1, section="search", description="number of trials (default: the whole grid)"
-    )
+    trials: int | None = setting(None, "search", "number of trials (default: the whole grid)", ge=1)
     fraction_limit: float | None = setting(
-        None,
-        gt=0,
-        le=1,
-        section="search",
-        description="number of trials as a share of all combinations, instead of trials",
+        None, "search", "number of trials as a share of all combinations, instead of trials", gt=0, le=1
     )
     sampler: Literal["tpe", "random", "grid"] = setting(
         "tpe",
-        section="search",
-        description="method that draws values: tpe = tree of Parzen estimators; random and grid draw each "
+        "search",
+        "method that draws values: tpe = tree of Parzen estimators; random and grid draw each "
         "combination once, in random order",
     )
     objective: Literal["val_loss", "val_accuracy", "val_auc"] = setting(
-        "val_loss", section="search", description="quantity that is optimised"
+        "val_loss", "search", "quantity that is optimised"
     )
     pruner: Literal["none", "median", "hyperband"] = setting(
-        "median",
-        section="search",
-        description="rule that stops trials with worse results than others at the same evaluation",
+        "median", "search", "rule that stops trials with worse results than others at the same evaluation"
     )
     storage: str | None = setting(
         None,
-        section="machine",
-        description="SQL address of the trials, such as postgresql://host/base, for several machines to share "
+        "machine",
+        "SQL address of the trials, such as postgresql://host/base, for several machines to share "
         "(default: an SQLite file in output_dir)",
     )
-    workers: int = setting(
-        1, ge=1, section="machine", description="trials at the same time, each in its own process"
-    )
+    workers: int = setting(1, "machine", "trials at the same time, each in its own process", ge=1)
     keep_checkpoints: bool = setting(
-        False, section="search", description="keep the checkpoints of all trials, not only of the best"
+        False, "search", "keep the checkpoints of all trials, not only of the best"
     )
-    seed_number: int = setting(1, ge=0, le=2**32 - 1, section="search", description="seed of the sampler")
-    output_dir: str = setting(
-        "outputs", section="outputs", description="folder of trials, tables, figures and the best cfg"
-    )
+    seed_number: int = setting(1, "search", "seed of the sampler", ge=0, le=2**32 - 1)
+    output_dir: str = setting("outputs", "outputs", "folder of trials, tables, figures and the best cfg")
 
     resumes: ClassVar[bool] = True
     inputs: ClassVar[tuple[str, ...]] = ("base",)

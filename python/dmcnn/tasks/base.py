@@ -54,6 +54,16 @@ class EventScores:
     estimates: tuple[str, ...] = ()
 
 
+class Scored(Protocol):
+    """Task whose outputs become scores of classes."""
+
+    def scores(self, outputs: Floats, /) -> Floats:
+        """Return the (n, classes) scores of (n, classes) logits."""
+
+    def ranking(self, outputs: Floats) -> Floats:
+        """Return the (n,) scores by which events are ranked."""
+
+
 class Task(ABC):
     """Task of a network. It works on the outputs of a network, and never runs one.
 
@@ -72,8 +82,8 @@ class Task(ABC):
     def outputs(self) -> int:
         """Number of outputs of the network per image."""
 
-    def need_classes(self, what: str) -> None:
-        """Raise InputError, which says that ``what`` needs classes, unless the network is one of classification."""
+    def need_classes(self, what: str) -> Scored:
+        """Return the task if it has classes; else raise InputError, which says that ``what`` needs them."""
         raise InputError(
             f"{what} needs a network of classes, this one estimates {', '.join(self.card.targets)}"
         )
@@ -114,16 +124,6 @@ class Task(ABC):
     ) -> NDArray[np.int64]:
         """Return the (n,) pixels active in any channel, by ``count``, if the table has them, else ``n_pixels``."""
         return n_pixels
-
-    def scores(self, outputs: Floats) -> Floats:
-        """Return the (n, classes) scores of (n, classes) logits."""
-        self.need_classes("a score")
-        raise NotImplementedError
-
-    def ranking(self, outputs: Floats) -> Floats:
-        """Return the (n,) scores by which events are ranked."""
-        self.need_classes("a choice of events by score")
-        raise NotImplementedError
 
     @abstractmethod
     def event_scores(self, outputs: Floats, truth: Sequence[Any]) -> EventScores:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -28,30 +29,34 @@ def reference(baseline: float | torch.Tensor | str, images: torch.Tensor) -> tor
     return torch.full_like(images, baseline)
 
 
-class Saliency(Method):
+class _Captum(Method):
+    """Gradient method of captum without arguments; ``captum`` is its class there."""
+
+    captum: ClassVar[str]
+
+    def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
+        """Return the (n, C, H, W) maps."""
+        method = getattr(need("captum.attr"), self.captum)(explained)
+        maps: torch.Tensor = method.attribute(images.requires_grad_())
+        return maps.detach()
+
+
+class Saliency(_Captum):
     """|gradient| of the target with respect to every pixel (arXiv:1312.6034): one logit, not a sum over classes."""
 
     name = "saliency"
     title = "Saliency"
     signed = False
-
-    def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
-        """Return the (n, C, H, W) |gradients|."""
-        found: torch.Tensor = need("captum.attr").Saliency(explained).attribute(images.requires_grad_())
-        return found.detach()
+    captum = "Saliency"
 
 
-class InputXGradient(Method):
+class InputXGradient(_Captum):
     """Input x gradient (arXiv:1704.02685): what every pixel adds, to first order; 0 on empty pixels."""
 
     name = "input_x_gradient"
     title = "Input × gradient"
     signed = True
-
-    def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
-        """Return the (n, C, H, W) products."""
-        found: torch.Tensor = need("captum.attr").InputXGradient(explained).attribute(images.requires_grad_())
-        return found.detach()
+    captum = "InputXGradient"
 
 
 @dataclass(kw_only=True, eq=False)
@@ -149,7 +154,7 @@ class DeepLift(Method):
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "Setting forward, backward hooks", UserWarning)
-                found: torch.Tensor = method.attribute(leaf, reference(self.baseline, leaf.detach()))
+                maps: torch.Tensor = method.attribute(leaf, reference(self.baseline, leaf.detach()))
         except RuntimeError as error:
             if "used more than once" in str(error):
                 raise InputError(
@@ -160,4 +165,4 @@ class DeepLift(Method):
             for module in explained.modules():
                 for note in ("input", "output"):
                     vars(module).pop(note, None)
-        return found.detach()
+        return maps.detach()

@@ -45,8 +45,8 @@ def ruled(net: nn.Module, rule: Rule) -> Iterator[None]:
 
     InputError if there is no such module: the map would be the plain gradient.
     """
-    found = [module for module in net.modules() if isinstance(module, nn.ReLU)]
-    if not found:
+    relus = [module for module in net.modules() if isinstance(module, nn.ReLU)]
+    if not relus:
         raise InputError(f"{type(net).__name__} has no nn.ReLU module, which this method is about")
 
     def hooked(module: nn.Module, inputs: tuple[torch.Tensor], output: Any) -> torch.Tensor:
@@ -54,7 +54,7 @@ def ruled(net: nn.Module, rule: Rule) -> Iterator[None]:
         return passed
 
     with ExitStack() as hooks:
-        for module in found:
+        for module in relus:
             hooks.callback(module.register_forward_hook(hooked).remove)
         yield
 

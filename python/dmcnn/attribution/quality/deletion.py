@@ -154,14 +154,14 @@ class _Remover:
         self.place = torch.from_numpy(self.active).to(inputs.device)
         self.empty = self.image.index_fill(0, self.place, baseline)
 
-    def targets(self, kept: NDArray[np.bool_]) -> Floats:
-        """Return the (m,) float64 target of the image with only the ``kept`` (m, n) of its n active pixels."""
-        found = []
-        for start in range(0, len(kept), self.batch):
-            part = torch.from_numpy(kept[start : start + self.batch]).to(self.image.device)
+    def targets(self, mask: NDArray[np.bool_]) -> Floats:
+        """Return the (m,) float64 target of the image with only the ``mask`` (m, n) of its n active pixels."""
+        parts = []
+        for start in range(0, len(mask), self.batch):
+            part = torch.from_numpy(mask[start : start + self.batch]).to(self.image.device)
             images = self.empty.repeat(len(part), 1)
             images[:, self.place] = torch.where(part, self.image[self.place], self.empty[self.place])
             with evaluation_mode(self.net):
                 outputs = forward(self.net, images.view(-1, *self.shape), self.precision)
-            found.append(self.target(torch.from_numpy(outputs)).double().numpy())
-        return np.concatenate([np.zeros(0), *found])
+            parts.append(self.target(torch.from_numpy(outputs)).double().numpy())
+        return np.concatenate([np.zeros(0), *parts])

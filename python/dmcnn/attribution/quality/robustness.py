@@ -121,11 +121,11 @@ def correlations(
         inputs, values: (C, H, W) the image and its map.
     """
     active = inputs.cpu().numpy() != 0
-    found = {}
+    pairs = {}
     for name, net in copies.items():
         other = method(net, inputs[None], target)[0].detach().float().cpu().numpy()
-        found[name] = spearman(values[active], other[active]), spearman(values, other)
-    return found
+        pairs[name] = spearman(values[active], other[active]), spearman(values, other)
+    return pairs
 
 
 def _order(net: nn.Module, inputs: torch.Tensor) -> list[nn.Module]:

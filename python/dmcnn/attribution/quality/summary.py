@@ -101,12 +101,12 @@ def _resampled(x: Floats, n_resamples: int, seed: int) -> Floats:
 
 def _finite(rows: Mapping[Key, Mapping[str, Any]], measure: Measure) -> dict[Key, float]:
     """Return the finite values of one measure by event."""
-    found = {event: row.get(measure.column) for event, row in rows.items()}
-    return {event: float(value) for event, value in found.items() if value is not None and np.isfinite(value)}
+    column = {event: row.get(measure.column) for event, row in rows.items()}
+    return {event: float(x) for event, x in column.items() if x is not None and np.isfinite(x)}
 
 
-def _alone(found: Mapping[Key, float], **options: Any) -> dict[str, Any]:
-    values = np.array([*found.values()])
+def _alone(numbers: Mapping[Key, float], **options: Any) -> dict[str, Any]:
+    values = np.array([*numbers.values()])
     interval = bootstrap(values, **options)
     n = len(values)
     return {

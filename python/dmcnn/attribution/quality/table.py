@@ -194,11 +194,11 @@ def judge(
         RANDOM: random,
         CHARGE: [image],
     }.items():
-        found = event | _placed(curves, name, drawn, image != 0)
+        measures = event | _placed(curves, name, drawn, image != 0)
         if name in makers and np.isfinite(drawn[0]).all():
             noise = {"radius": radius, "n_noise": n_noise, "seed": seed}
-            found |= _depending(makers[name], net, inputs, target, drawn[0], copies, **noise)
-        numbers = {column: float(found.get(column, np.nan)) for column in VALUES}
+            measures |= _depending(makers[name], net, inputs, target, drawn[0], copies, **noise)
+        numbers = {column: float(measures.get(column, np.nan)) for column in VALUES}
         rows.append(
             {**(ids or {}), "method": name, "target": target.number, "target_kind": target.kind, **numbers}
         )
@@ -275,19 +275,19 @@ def _depending(
     **noise: Any,
 ) -> dict[str, float]:
     """Return the measures that need the network: completeness, sensitivity, dependence on the parameters."""
-    found = {"max_sensitivity": robustness.sensitivity(maker, net, inputs, target, values, **noise)}
+    measures = {"max_sensitivity": robustness.sensitivity(maker, net, inputs, target, values, **noise)}
     if getattr(maker, "complete", False):
         start = reference(getattr(maker, "baseline", 0.0), inputs[None])[0]
         precision = getattr(maker, "precision", "32")
-        found["completeness_error"] = robustness.completeness_error(
+        measures["completeness_error"] = robustness.completeness_error(
             net, inputs, target, values, start, precision
         )
     if isinstance(maker, PathMethod):
         maps = torch.from_numpy(values).to(inputs)[None]
-        found["halving_change"] = maker.halving_change(net, inputs[None], maps, target).item()
+        measures["halving_change"] = maker.halving_change(net, inputs[None], maps, target).item()
     for name, pair in robustness.correlations(maker, copies, inputs, target, values).items():
-        found[f"redrawn_{name}"], found[f"redrawn_{name}_all_pixels"] = pair
-    return _columns(**found)
+        measures[f"redrawn_{name}"], measures[f"redrawn_{name}_all_pixels"] = pair
+    return _columns(**measures)
 
 
 def _columns(**measured: Any) -> dict[str, float]:

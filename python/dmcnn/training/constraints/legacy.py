@@ -33,7 +33,7 @@ def constrained_kernels(net: nn.Module) -> list[torch.Tensor]:
     """Return the kernels under the constraint: all but the pointwise kernels of separable convolutions."""
     layers = trace(net)
     convolutions = {layer.name for layer in layers if layer.kind == "conv"}
-    products = (layer for layer in layers if layer.kind in PRODUCTS)
+    products = (layer for layer in layers if layer.kind in PRODUCTS and layer.module)
     # a pointwise convolution directly follows its depthwise one; a layer may be called twice
     first = (layer.module for layer in products if convolutions.isdisjoint(layer.inputs))
     return [module.weight for module in dict.fromkeys(first)]

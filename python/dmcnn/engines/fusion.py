@@ -1,15 +1,70 @@
-"""Linear layers in sequence, multiplied into one layer where no gradient is needed."""
+"""Fusion of layers: a ReLU with its convolution, and linear layers in sequence as one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import torch
-from torch import nn
+from torch import fx, nn
 from torch.nn import functional as F
 
-PASSED = (nn.Linear, nn.Dropout, nn.Identity)
-"""Modules that a chain may hold; a dropout does nothing in evaluation."""
+from dmcnn.layers import Layer, Output
+
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+LINEAR = (nn.Linear, nn.Dropout, nn.Identity)
+"""Modules of a chain of linear layers; a dropout does nothing in evaluation."""
+
+
+def fuse(layers: Sequence[Layer], *, training: bool) -> list[Layer]:
+    """Return layers of which some are fused with those that alone take their outputs.
+
+    A convolution with its ReLU has the keyword ``positive``; linear layers in evaluation become a ``LinearChain``.
+    """
+    uses = Counter(name for layer in layers for name in layer.inputs)
+    runs: list[list[Layer]] = []
+    for layer in layers:
+        run = runs[-1] if runs else []
+        alone = bool(run) and uses[run[-1].name] == 1 and layer.args == (Output(run[-1].name),)
+        if alone and _kinds([*run, layer], training):
+            run.append(layer)
+        else:
+            runs.append([layer])
+    names: dict[str, str] = {}
+
+    def renamed(x: Any) -> Any:
+        """Replace the output of a layer that is now part of another."""
+        return Output(names.get(x.layer, x.layer)) if isinstance(x, Output) else x
+
+    fused: list[Layer] = []
+    for run in runs:
+        for layer in _fused(run):
+            args, kwargs = fx.node.map_aggregate((layer.args, layer.kwargs), renamed)
+            fused.append(replace(layer, args=args, kwargs=dict(kwargs)))
+        names[run[-1].name] = fused[-1].name
+    return fused
+
+
+def _kinds(run: Iterable[Layer], training: bool) -> bool:
+    """Return whether layers in sequence are of kinds that can be fused."""
+    first, *rest = (type(layer.call) for layer in run)
+    if first in CONVOLUTIONS:
+        return rest == [nn.ReLU]
+    return first is nn.Linear and not training and all(kind in LINEAR for kind in rest)
+
+
+def _fused(run: list[Layer]) -> list[Layer]:
+    """Return the layers of a sequence, as one where that saves work."""
+    first, *rest = run
+    modules = [layer.module for layer in run]
+    if rest and type(first.call) in CONVOLUTIONS:
+        return [replace(first, kwargs={**first.kwargs, "positive": True})]
+    if rest and saves([module for module in modules if isinstance(module, nn.Linear)]):
+        return [replace(first, call=LinearChain(modules))]
+    return run
 
 
 class LinearChain:
