@@ -394,3 +394,11 @@ def test_messages_name_keys_that_commands_have() -> None:
     named = set(re.findall(r"(?:choose one with|choose it with|give) (\w+)\b(?= *[=\"(])", text))
     assert {"product", "plane", "image_index"} <= named
     assert named <= set(COMMANDS["infer"].model_fields)
+
+
+def test_a_text_without_quotes_in_a_cfg_is_shown_with_them(folder: Path) -> None:
+    (folder / "my.cfg").write_text("input_file = sample://lariat/test?events=5&seed=2\nscore_label = False\n")
+    with pytest.raises(InputError) as error:
+        load("display", ["my.cfg", "-n", "0"])
+    (fault,) = error.value.faults
+    assert fault.endswith('a text stands in quotes: input_file = "sample://lariat/test?events=5&seed=2"')

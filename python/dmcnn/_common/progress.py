@@ -12,7 +12,7 @@ QUIET = 30.0
 """Seconds between two lines where the output is no terminal, such as a log; shorter work is silent there."""
 
 
-class ProgressBar(tqdm):  # type: ignore[type-arg]  # the class is not generic at run time
+class ProgressBar(tqdm):  # type: ignore[misc]  # tqdm has no types
     """Bar with rate and remaining time; where the output is no terminal, whole lines at the pace of QUIET."""
 
     def __init__(

@@ -265,7 +265,8 @@ def colour_bar(drawn: AxesImage, label: str) -> Axes:
 def widen(figure: Any, beside: Axes) -> None:
     """Add width to a figure until the labels of a colour bar at its right end fit."""
     wide, high = figure.get_size_inches()
-    right = beside.get_tightbbox().x1 / figure.dpi + RIGHT / 2
+    labels_box = beside.get_tightbbox()
+    right = 0.0 if labels_box is None else labels_box.x1 / figure.dpi + RIGHT / 2
     if right <= wide:
         return
     figure.set_size_inches(right, high)

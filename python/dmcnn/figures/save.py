@@ -20,9 +20,6 @@ METADATA: dict[str, dict[str, str | None]] = {
 }
 """What the files say of themselves, beside their title; without a date the same figure gives the same bytes."""
 
-FONTS = {"pdf.fonttype": 42}
-"""TrueType fonts: texts can be selected and edited, and journals that refuse Type 3 fonts take the files."""
-
 
 def save_figure(figure: Figure, stem: str | Path, formats: Iterable[str] = ("png", "pdf")) -> list[Path]:
     """Write a figure as ``<stem>.png`` and ``<stem>.pdf``, each whole or not at all; return the paths.
@@ -38,7 +35,8 @@ def save_figure(figure: Figure, stem: str | Path, formats: Iterable[str] = ("png
                 f"{stem}: figure format {kind!r}, expected one of {known}{nearest(kind, METADATA)}"
             )
         path = stem.with_name(f"{stem.name}.{kind}")
-        with atomic_file(path) as temporary, rc_context(FONTS):
+        # TrueType fonts: texts can be selected and edited, and journals that refuse Type 3 fonts take the file.
+        with atomic_file(path) as temporary, rc_context({"pdf.fonttype": 42}):
             figure.savefig(temporary, format=kind, metadata={"Title": stem.name, **METADATA[kind]})
         paths.append(path)
     return paths

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -207,13 +207,14 @@ class Predictor:
             first: number of events that have their rows already.
             bar: bar over all files of a command, which counts the events; None shows one if ``total`` > EVENTS.
         """
-        if bar is None:
-            own = ProgressBar(
+        counting: AbstractContextManager[ProgressBar] = (
+            nullcontext(bar)
+            if bar is not None
+            else ProgressBar(
                 total=total, initial=first, desc="scoring", unit="event", disable=total <= EVENTS
             )
-        else:
-            own = nullcontext(bar)
-        with own as count:
+        )
+        with counting as count:
             for chunk in chunks:
                 stop, outputs = first + len(chunk), []
                 for part in self.logits([chunk], rotation):
