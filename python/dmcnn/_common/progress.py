@@ -18,7 +18,7 @@ class ProgressBar(tqdm):  # type: ignore[misc]  # tqdm has no types
     def __init__(
         self, items: Iterable[Any] | None = None, *, file: TextIO | None = None, **options: Any
     ) -> None:
-        """Begin the bar; ``options`` are those of tqdm: total, initial, desc, unit, disable, …"""
+        """Make the bar; ``options`` are those of tqdm: total, initial, desc, unit, disable, …"""
         file = sys.stderr if file is None else file
         if not file.isatty():
             options |= {"mininterval": QUIET, "maxinterval": QUIET, "delay": QUIET}

@@ -101,7 +101,7 @@ def blank_figure(
 
 
 def wrap(text: str, width: float, letter: float = LETTER) -> list[str]:
-    """Break a text into lines of at most ``width``, with letters of width ``letter`` [inch]."""
+    """Split a text into lines of at most ``width``, with letters of width ``letter`` [inch]."""
     return textwrap.wrap(text, max(10, int(width / letter))) if text else []
 
 
