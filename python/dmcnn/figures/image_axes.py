@@ -101,7 +101,7 @@ def blank_figure(
 
 
 def wrap(text: str, width: float, letter: float = LETTER) -> list[str]:
-    """Split a text into lines of at most ``width``, with letters of width ``letter`` [inch]."""
+    """Return the lines of a text, at most ``width`` wide, with letters of width ``letter`` [inch]."""
     return textwrap.wrap(text, max(10, int(width / letter))) if text else []
 
 
