@@ -34,7 +34,7 @@ ADC_LO, ADC_HI = 10.0, 500.0
 def sample(events: int, seed: int = 1) -> SparseImages:
     """Return labelled 512 x 512 images of the built-in sample, which is simulated at first use."""
     rule = LabelRule.parse("run == 100", ["signal", "background"])
-    inputs = f"sample://dark-trident/train?events={events}&seed={seed}"
+    inputs = f"sample://dark-trident/train?events={events}&seed={seed}&version=1"
     return Dataset(inputs, rule, adc_lo=ADC_LO, adc_hi=ADC_HI).load()
 
 
@@ -119,7 +119,7 @@ def loader(events: int = 500, rounds: int = 5) -> list[Timing]:
     The items of the DataLoader keep the sparse pixels in memory too, and make one image dense at a time.
     """
     batches = Batches(sample(events), BATCH, epochs=1, seed=1, augment=True)
-    path = sample_path(f"sample://dark-trident/train?events={events}&seed=1")
+    path = sample_path(f"sample://dark-trident/train?events={events}&seed=1&version=1")
     items = torch.utils.data.DataLoader(Turned(plain.images(str(path))), batch_size=BATCH, shuffle=True)
 
     def epoch() -> None:

@@ -54,7 +54,8 @@ def test_every_block_is_known() -> None:
     starts = (INSTALL, "python -m dmcnn.infer cfg", "python -m dmcnn.train input", "python -m dmcnn.simulate",
               "python -m dmcnn.attribute input", "python -m dmcnn.train cfg/lariat",
               "python -m dmcnn.train cfg/calorimeter", "python -m dmcnn.train cfg/smartpixel", "python -m dmcnn.tune",
-               "import dmcnn\n", "import torch\n", 'pip install -c constraints.txt ".[test]" && pytest')  # fmt: skip
+               "import dmcnn\n", "import torch\n", "import hls4ml\n",
+              'pip install -c constraints.txt ".[test]" && pytest')  # fmt: skip
     assert len(BLOCKS) == len(starts)
     for start in starts:
         block(start)
@@ -68,7 +69,7 @@ def test_the_sample_blocks(folder: Path) -> None:
     )
     run(block("python -m dmcnn.infer cfg"), folder)
     outputs = {path.name for path in (folder / "outputs").iterdir()}
-    assert "dark-trident-test-6-1-1_DM-CNN_scores_dark_trident.csv" in outputs
+    assert "dark-trident-test-6-1-2_DM-CNN_scores_dark_trident.csv" in outputs
     assert "DM-CNN_evaluation.json" in outputs
     assert sum(name.endswith(".png") and "_ENTRY_" in name for name in outputs) == 3
     assert "(1, 512, 512)" in run(block("import dmcnn\n"), folder)

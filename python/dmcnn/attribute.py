@@ -68,10 +68,11 @@ def attribute(settings: AttributeSettings) -> None:
         log.info("%s: %s", report.stem.name, selected.reason)
     if "html" in settings.formats and len(reports) > 1:
         _gallery(settings, reports, methods, stem)
+    note = ", ".join(filter(None, dict.fromkeys(report.origin for report in reports)))
     if rows:
-        _tables(rows, stem)
+        _tables(rows, stem, note)
     if reports and len(methods) > 1:
-        _agreement(reports, methods, stem)
+        _agreement(reports, methods, stem, note)
     settings.save(stem, f", weights {predictor.sha256}")
 
 
@@ -169,8 +170,8 @@ def _gallery(
     save_page(stem.with_name(stem.name + ".html"), texts)
 
 
-def _tables(rows: Sequence[dict[str, Any]], stem: Path) -> None:
-    """Write the quality table, its summary over the events, and the figure of the summary."""
+def _tables(rows: Sequence[dict[str, Any]], stem: Path, note: str) -> None:
+    """Write the quality table, its summary over the events, and the figure of the summary with the note."""
     from dmcnn._common.extras import is_installed
     from dmcnn.attribution.quality.summary import summary
     from dmcnn.attribution.quality.table import columns
@@ -183,10 +184,10 @@ def _tables(rows: Sequence[dict[str, Any]], stem: Path) -> None:
         table.write(stem.with_name(f"{stem.name}_{name}.csv"), table.Table.from_columns(columns(content)))
         if is_installed("pyarrow"):
             parquet.write(stem.with_name(f"{stem.name}_{name}.parquet"), columns(content))
-    save_figure(attribution_quality.measures(summary_rows), stem.with_name(f"{stem.name}_quality"))
+    save_figure(attribution_quality.measures(summary_rows), stem.with_name(f"{stem.name}_quality"), note=note)
 
 
-def _agreement(reports: Sequence[EventReport], methods: Sequence[Method], stem: Path) -> None:
+def _agreement(reports: Sequence[EventReport], methods: Sequence[Method], stem: Path, note: str) -> None:
     """Write table and figure of the agreement between the maps of all methods, averaged over the events."""
     import numpy as np
 
@@ -217,6 +218,7 @@ def _agreement(reports: Sequence[EventReport], methods: Sequence[Method], stem: 
     save_figure(
         attribution_quality.agreement(names, ranks, tops, share=share),
         stem.with_name(f"{stem.name}_agreement"),
+        note=note,
     )
 
 

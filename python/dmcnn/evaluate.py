@@ -26,21 +26,45 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def evaluate(settings: EvaluateSettings) -> None:
     """Write numbers as JSON and figures as PNG and PDF, for regression also tables as CSV."""
+    from tqdm import tqdm
+
     from dmcnn.figures.save import save_figure
     from dmcnn.tables import table
 
     folder = output_folder(settings.output_dir)
     result = _judge(settings)
+    origins = _origins(settings)
     stem = folder / f"DM-CNN_evaluation{settings.tag}"
     with atomic_file(stem.with_name(stem.name + ".json")) as temporary:
-        temporary.write_text(json.dumps(result.numbers, indent=1, allow_nan=False) + "\n")
+        numbers = {**result.numbers, "origin": origins}
+        temporary.write_text(json.dumps(numbers, indent=1, allow_nan=False) + "\n")
     settings.save(stem)
     for ending, rows in result.tables.items():
         table.write(stem.with_name(f"{stem.name}_{ending}.csv"), rows)
-    for ending, figure in result.figures.items():
-        save_figure(figure, stem.with_name(f"{stem.name}_{ending}"))
+    for ending, figure in tqdm(result.figures.items(), desc="figures", unit="figure", disable=None):
+        save_figure(figure, stem.with_name(f"{stem.name}_{ending}"), note=", ".join(origins))
     for line in result.lines:
         log.info("%s", line)
+    if origins:
+        log.info("events: %s", ", ".join(origins))
+
+
+def _origins(settings: EvaluateSettings) -> list[str]:
+    """Return what the score tables state of the origin of their events, each text once."""
+    from dmcnn.tables import table
+
+    texts = (text for path in _paths(settings) for text in table.distinct(path, "origin"))
+    return list(dict.fromkeys(texts))
+
+
+def _paths(settings: EvaluateSettings) -> list[str]:
+    """Return the paths of all score tables."""
+    from dmcnn.evaluation.regression import naming
+
+    if settings.scores is None:
+        return [*expand(settings.signal or []), *expand(settings.background or [])]
+    networks = naming.networks(settings.scores, settings.names)
+    return [path for seeds in networks.values() for sample in seeds for path in sample]
 
 
 def _judge(settings: EvaluateSettings) -> EvaluationResult:

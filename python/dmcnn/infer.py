@@ -51,10 +51,13 @@ def infer(settings: InferSettings) -> None:
             predictor.task.need_classes(key)
     datasets = [predictor.open(job.image_file) for job in jobs]
     tables = [_analysis(job) for job in jobs]
-    truths = [predictor.task.truth(dataset, settings.label) for dataset in datasets]
+    for dataset in datasets:
+        if dataset.fingerprint() == predictor.card.data.get("training", {}).get("fingerprint"):
+            log.warning("warning: %s: holds the events that the network was trained on", dataset.files[0])
+    labels = [predictor.task.labels(dataset, settings.label) for dataset in datasets]
     with ProgressBar(total=sum(map(len, datasets)), desc="scoring", unit="event") as bar:
-        for job, dataset, analysis, truth in zip(jobs, datasets, tables, truths, strict=True):
-            _score_file(settings, predictor, job, dataset, analysis, truth, bar)
+        for job, dataset, analysis, truth in zip(jobs, datasets, tables, labels, strict=True):
+            _score_file(settings, predictor, job, dataset, analysis, *truth, bar)
 
 
 def _jobs(settings: InferSettings, folder: Path) -> list[Job]:
@@ -89,10 +92,14 @@ def _jobs(settings: InferSettings, folder: Path) -> list[Job]:
 
 
 def _analysis(job: Job) -> Table | None:
-    """Read the analysis CSV of an image file; return None without one."""
-    from dmcnn.tables import table
+    """Read the analysis CSV of an image file, and check its ids before hours of scoring; return None without one."""
+    from dmcnn.tables import join, table
 
-    return None if job.analysis_csv is None else table.read(job.analysis_csv, table.IDS)
+    if job.analysis_csv is None:
+        return None
+    analysis = table.read(job.analysis_csv)
+    join.event_ids(analysis)
+    return analysis
 
 
 def _score_file(
@@ -102,9 +109,13 @@ def _score_file(
     dataset: Dataset,
     analysis: Table | None,
     truth: Truth,
+    rule: str,
     bar: ProgressBar,
 ) -> None:
-    """Score one file, resuming from its journal; write the table and the histogram; ``bar`` counts the events."""
+    """Score one file, resuming from its journal; write the table and the histogram; ``bar`` counts the events.
+
+    ``truth`` is that of every entry by the label rule ``rule``.
+    """
     from dmcnn._common.journal import Journal
     from dmcnn.figures.save import save_figure
     from dmcnn.inference.score_table import score_table
@@ -123,7 +134,8 @@ def _score_file(
         journal.append(rows)
     log.info("\n".join(dataset.report_lines()))
     status = "scored" if analysis is None else ""
-    results = score_table(predictor.task, dataset.events, dataset.sources, journal.rows, truth, status).text()
+    about = predictor.task, dataset.events, dataset.sources
+    results = score_table(*about, journal.rows, truth, status, rule=rule, origins=dataset.origins).text()
     if analysis is None:
         log.info(join.describe_entries(results))
     else:
@@ -134,7 +146,7 @@ def _score_file(
     settings.save(job.stem, f", weights {predictor.sha256}")
     outputs = journal.rows[:, :-2]
     if (figure := predictor.task.histogram(outputs, dataset.files[0].stem)) is not None:
-        save_figure(figure, job.histogram)
+        save_figure(figure, job.histogram, note=dataset.file_origins[0])
     journal.close()
 
 

@@ -29,7 +29,7 @@ def occlude(settings: OccludeSettings) -> None:
     """Scan the selected entries; write an npz and one figure per class for each."""
     from dmcnn.figures.style import check_colours
     from dmcnn.inference.predictor import load_predictor
-    from dmcnn.occlusion.result import Scan
+    from dmcnn.occlusion.result import CHECKS, Scan
 
     check_colours("cmap", settings.cmap)
     folder = output_folder(settings.output_dir)
@@ -49,8 +49,13 @@ def occlude(settings: OccludeSettings) -> None:
         file = dataset.files[int(event.events["file"][0])]
         stem = folder / f"occlusion_test_{file.stem}_ENTRY_{event.events['entry'][0]}{settings.tag}"
         result = _result(predictor, scan, event, stem)
-        _draw(settings, predictor, event, result, stem)
+        _draw(settings, predictor, event, result, stem, dataset.file_origins[int(event.events["file"][0])])
         settings.save(stem, f", weights {predictor.sha256}")
+        if predictor.precision != "32":
+            log.info(
+                "%s: logits in %s differ from float32 by up to %.2g at %d windows, %.2g of the spread of the map",
+                *(file.name, predictor.precision, result.error.max(), CHECKS, result.relative_error),
+            )
         log.info("%s, entry %d: %d windows", file.name, event.events["entry"][0], len(result.logits))
 
 
@@ -74,9 +79,17 @@ def _result(predictor: Predictor, scan: Scan, event: SparseImages, stem: Path) -
 
 
 def _draw(
-    settings: OccludeSettings, predictor: Predictor, event: SparseImages, result: OcclusionResult, stem: Path
+    settings: OccludeSettings,
+    predictor: Predictor,
+    event: SparseImages,
+    result: OcclusionResult,
+    stem: Path,
+    note: str,
 ) -> None:
-    """Draw one figure per class, as PNG and PDF; of boxes the strongest frame, and all voxels in space and time."""
+    """Draw one figure per class, as PNG and PDF; of boxes the strongest frame, and all voxels in space and time.
+
+    ``note`` is the origin of the event.
+    """
     from dmcnn.figures import attribution
     from dmcnn.figures import occlusion as figures
     from dmcnn.figures.save import save_figure
@@ -94,7 +107,7 @@ def _draw(
             zoom_to=image.any(axis=0) if settings.zoom else None,
             cmap=settings.cmap,
         )
-        save_figure(figure, stem.with_name(f"{stem.name}_{name.capitalize()}_map"))
+        save_figure(figure, stem.with_name(f"{stem.name}_{name.capitalize()}_map"), note=note)
         if has_frames:
             figure = attribution.scatter3d(
                 image,
@@ -104,7 +117,7 @@ def _draw(
                 values=scores - base,
                 signed=True,
             )
-            save_figure(figure, stem.with_name(f"{stem.name}_{name.capitalize()}_space_time"))
+            save_figure(figure, stem.with_name(f"{stem.name}_{name.capitalize()}_space_time"), note=note)
 
 
 if __name__ == "__main__":

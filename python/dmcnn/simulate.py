@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Mapping, Sequence
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def simulate(settings: SimulateSettings) -> None:
     """Simulate a sample, write it with a progress bar, and write the cfg of the run beside it."""
-    from dmcnn.simulation import SAMPLES
+    from dmcnn.formats.origin import origin_text
+    from dmcnn.simulation import SAMPLES, defaults
     from dmcnn.simulation.addresses import format_of
     from dmcnn.simulation.parts import remove_parts, resumed_batches
 
@@ -46,12 +46,16 @@ def simulate(settings: SimulateSettings) -> None:
             for end in form.suffixes
         ]
         raise InputError(f"output = {settings.output!r}: expected {' or '.join(endings)}")
-    defaults = {
-        name: p.default for name, p in signature(sample).parameters.items() if p.kind is p.KEYWORD_ONLY
-    }
-    physics, options = split_arguments(settings, defaults, form.options)
+    version = version_of(settings, defaults(settings.kind))
+    physics, options = split_arguments(settings, defaults(settings.kind, version), form.options)
     output_folder(output.parent)
-    about = {"sample": settings.kind, "seed": settings.seed_number, "dmcnn": dmcnn.__version__, **physics}
+    about = {
+        "origin": origin_text({"sample": settings.kind}),
+        "sample": settings.kind,
+        "seed": settings.seed_number,
+        "dmcnn": dmcnn.__version__,
+        **physics,
+    }
     batches = resumed_batches(
         sample,
         output,
@@ -65,6 +69,26 @@ def simulate(settings: SimulateSettings) -> None:
     remove_parts(output)
     settings.model_copy(update=physics | options).save(output.with_suffix(""))
     log.info("%s: %d events", output, settings.events)
+
+
+def version_of(settings: SimulateSettings, latest: Mapping[str, Any]) -> int | None:
+    """Return the version of the sample that the user asks for; None for the latest.
+
+    A cfg that gives all arguments but this one was written when there was one version, and means that one.
+
+    Args:
+        settings: settings of the user.
+        latest: arguments of the sample in its latest version.
+    """
+    needed = {name for name, default in latest.items() if default is not None} - {"version"}
+    if settings.version or not all(getattr(settings, name) is not None for name in needed):
+        return settings.version
+    if "version" in latest:
+        log.info(
+            "%s: all arguments but version are given, as before there were versions: version = 1",
+            settings.kind,
+        )
+    return 1
 
 
 def split_arguments(

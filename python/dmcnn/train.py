@@ -14,7 +14,7 @@ from dmcnn.settings import TrainSettings, command
 if TYPE_CHECKING:
     from dmcnn.images.sparse import SparseImages
     from dmcnn.training.loop import Progress
-    from dmcnn.training.session import Run, Watch
+    from dmcnn.training.session import OutputFiles, Run, Watch
 
 log = logging.getLogger("dmcnn")
 
@@ -33,6 +33,7 @@ def train(settings: TrainSettings, watch: Watch | None = None) -> None:
     """
     import dmcnn
     from dmcnn.datasets.labels import LabelRule
+    from dmcnn.detectors.lartpc import DM_CNN_FILES
     from dmcnn.training import data, setup
     from dmcnn.training.optimiser import Recipe
     from dmcnn.training.session import OutputFiles
@@ -42,12 +43,14 @@ def train(settings: TrainSettings, watch: Watch | None = None) -> None:
     files = OutputFiles(
         output_folder(settings.weights_directory), output_folder(settings.output_directory), settings.name
     )
+    settings = _with_validation(settings, files)
     loaded = data.load(
         {part: data.Source(*source) for part, source in settings.sources.items()},
         reading=settings.reading(),
         label=None
         if targets
         else LabelRule.parse(settings.label, tuple(settings.class_names), settings.signal_class),
+        label_kinds=None if "label" in settings.model_fields_set else DM_CNN_FILES,
         targets=data.TargetOptions(targets, settings.target_scales, settings.pitch) if targets else None,
         shares=settings.shares,
         seed=settings.seed_number,
@@ -63,6 +66,22 @@ def train(settings: TrainSettings, watch: Watch | None = None) -> None:
         watch,
     )
     _fit(settings, run, progress, loaded.images)
+
+
+def _with_validation(settings: TrainSettings, files: OutputFiles) -> TrainSettings:
+    """Return the settings with the share of validation events: given, of a training that goes on, or the default."""
+    from dmcnn.training.session import begun_settings
+
+    if settings.input_validation is not None or settings.validation_fraction is not None:
+        return settings
+    if not (settings.resume and files.last.exists()):
+        return settings.with_default_validation()
+    begun = begun_settings(files.last)
+    if settings.run_test and "validation_fraction" not in begun and "input_validation" not in begun:
+        log.info(
+            "%s: begun without validation events: the test events go on choosing the weights", files.last
+        )
+    return settings.model_copy(update={"validation_fraction": float(begun.get("validation_fraction", 0))})
 
 
 def _fit(settings: TrainSettings, run: Run, progress: Progress, images: dict[str, SparseImages]) -> None:
@@ -115,6 +134,8 @@ def _announce(run: Run, images: dict[str, SparseImages]) -> None:
     for part, batch in images.items():
         labels = "" if batch.label is None else run.task.about(batch.label)
         log.info("%d %s events: %s", len(batch), "training" if part == "train" else part, labels)
+    for remark in run.card.remarks:
+        log.warning("warning: %s", remark)
     size = sum(parameter.numel() for parameter in run.net.parameters())
     log.info(
         "%s: %d parameters, %d steps on %s, precision %s",
@@ -125,8 +146,8 @@ def _announce(run: Run, images: dict[str, SparseImages]) -> None:
         run.precision,
     )
     if run.test_every_step:
-        part = "validation" if "validation" in images else "test"
-        every, some, whole = run.test_every_step, len(run.test), len(images[part])
+        part = run.task.part
+        every, some, whole = run.test_every_step, len(run.chosen_on), len(images[part])
         reason = "" if some == whole else f" (test_events_nums = {some})"
         log.info("evaluating every %d steps on %d of %d %s events%s", every, some, whole, part, reason)
 
@@ -135,12 +156,14 @@ def _report(run: Run, progress: Progress, test: SparseImages) -> None:
     """Log the result on all test events, and draw its figures and the training curves."""
     from dmcnn.figures import classification
     from dmcnn.figures.save import save_figure
+    from dmcnn.formats import origin
 
     result = run.finish(progress, test)
     first, *more = result.lines()
-    log.info("\n".join([f"test: {first}", *more]))
+    log.info("\n".join([f"test: {first}", *more, *run.card.remarks]))
+    note = origin.common_text(run.card.origin)
     for name, figure in run.task.figures(result).items():
-        save_figure(figure, run.files.figure(name))
+        save_figure(figure, run.files.figure(name), note=note)
     if progress.rows:
         if violation := min(row.get("violation", 0.0) for row in progress.rows):
             log.warning(
@@ -149,7 +172,8 @@ def _report(run: Run, progress: Progress, test: SparseImages) -> None:
                 violation,
             )
         columns = {name: [row[name] for row in progress.rows] for name in progress.rows[0]}
-        save_figure(classification.training(columns["step"], run.task.panels(columns)), run.files.curves)
+        curves = classification.training(columns["step"], run.task.panels(columns))
+        save_figure(curves, run.files.curves, note=note)
         log.info("metrics: %s", run.files.metrics)
     if run.save_every_step:
         log.info("weights: %s", run.files.best)

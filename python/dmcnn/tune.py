@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,6 +73,7 @@ def _check(settings: TuneSettings) -> dict[str, str]:
     from dmcnn.tuning.space import normalise, samples
 
     space = normalise(settings.space)
+    begun_without = _begun_without_validation(settings)
     faults: list[str] = []
     warnings: dict[str, None] = {}
     for values in samples(space):
@@ -86,7 +87,9 @@ def _check(settings: TuneSettings) -> dict[str, str]:
                 raise InputError(
                     f"objective = {settings.objective!r} needs classes, the base has targets: choose val_loss"
                 )
-            if trial.input_validation is None and trial.validation_fraction is None:
+            if not (begun_without or trial.validation_fraction):
+                trial = trial.with_default_validation()
+            if trial.input_validation is None and not trial.validation_fraction:
                 text = (
                     "the base has no validation events: the test events select the best trial and are biased"
                 )
@@ -101,6 +104,17 @@ def _check(settings: TuneSettings) -> dict[str, str]:
     common = trial.model_dump(exclude_none=True, exclude=TrainSettings.keys(trials="free") | set(space))
     texts = {key: repr(value) for key, value in common.items()}
     return {**texts, "space": repr(space), "objective": repr(settings.objective)}
+
+
+def _begun_without_validation(settings: TuneSettings) -> bool:
+    """Return whether the search goes on whose first trials had no validation events, as was usual in dmcnn 0.1."""
+    from dmcnn.tuning.study import stored_settings
+
+    database = Path(settings.output_dir) / f"tune{settings.tag}" / "trials.db"
+    if settings.storage is None and not database.exists():
+        return False  # to look would make an empty one
+    about = stored_settings(_places(settings)[1], settings.name or "tune")
+    return about is not None and not about.keys() & {"validation_fraction", "input_validation"}
 
 
 def _trial_settings(
@@ -142,7 +156,7 @@ def _search(settings: TuneSettings, common: dict[str, str], worker: int | None =
         common=common,
         space=normalise(settings.space),
         folder=folder,
-        attempt=partial(_attempt, settings, worker),
+        attempt=partial(_attempt, settings, common, worker),
         n_trials=_n_trials(settings),
         sampler=settings.sampler,
         seed=settings.seed_number,
@@ -163,14 +177,23 @@ def _n_trials(settings: TuneSettings) -> int:
 
 
 def _attempt(
-    settings: TuneSettings, worker: int | None, values: dict[str, Any], folder: Path, watch: Watch
+    settings: TuneSettings,
+    common: dict[str, str],
+    worker: int | None,
+    values: dict[str, Any],
+    folder: Path,
+    watch: Watch,
 ) -> None:
-    """Train once. Workers take the GPUs in turn if there are several and the base names none."""
+    """Train once. Workers take the GPUs in turn if there are several and the base names none.
+
+    ``common`` tells the share of validation events, which is that of the first trials.
+    """
     import torch
 
     from dmcnn.train import train
 
     trial, _ = _trial_settings(settings, values, folder)
+    trial = _with_validation(trial, common)
     count = torch.cuda.device_count()
     if worker is not None and not trial.GPUID and count > 1:
         trial = trial.model_copy(update={"GPUID": str(worker % count)})
@@ -178,6 +201,13 @@ def _attempt(
         train(trial, watch)
     except (torch.cuda.OutOfMemoryError, MemoryError) as error:
         raise InputError(f"out of memory ({str(error).partition('.')[0]})") from None
+
+
+def _with_validation(trial: TrainSettings, common: Mapping[str, str]) -> TrainSettings:
+    """Return the settings of a trial with the share of validation events that all trials have."""
+    if trial.validation_fraction is not None or trial.input_validation is not None:
+        return trial
+    return trial.model_copy(update={"validation_fraction": float(common.get("validation_fraction", 0))})
 
 
 def _report(settings: TuneSettings, search: Search) -> None:
@@ -228,7 +258,7 @@ def _report_zeros(settings: TuneSettings, rows: Sequence[dict[str, Any]], folder
         return
     keys = [key for key in settings.space if key != "seed_number"]
     names = [", ".join(_text(row[key]) for key in keys) for row in complete]
-    prefix = "test_rms_"
+    prefix = "val_rms_"
     rms = [column for column in complete[0] if column.startswith(prefix)]
     targets = [column.removeprefix(prefix) for column in rms]
     by_network = {
@@ -281,6 +311,8 @@ def _write_best(settings: TuneSettings, search: Search) -> None:
         log.warning("warning: no trial is complete, so there is no best cfg")
         return
     base, _ = load("train", [settings.base, *(f"{k}={v!r}" for k, v in best.user_attrs[VALUES].items())])
+    assert isinstance(base, TrainSettings)
+    base = _with_validation(base, search.study.user_attrs["about"])
     named = base.model_copy(update={"name": f"{settings.name or 'tune'}_trial_{best.number}"})
     comment = f"trial {best.number} of {settings.name or 'tune'}: {settings.objective} = {best.value:.6g}"
     with atomic_file(search.folder / "best.cfg") as temporary:

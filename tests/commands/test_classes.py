@@ -69,7 +69,7 @@ def test_training_tells_every_class_apart(weights: Path) -> None:
     assert summary["auc"] is None
     assert (weights.parent / "DM-CNN_training_confusion.png").exists()
     rows = rows_of(weights.parent / "DM-CNN_training_metrics.csv")
-    assert {row["test_events"] for row in rows} == {"6"}
+    assert {row["validation_events"] for row in rows} == {"6"}
     assert float(rows[-1]["train_accu"]) > 0.6
 
 

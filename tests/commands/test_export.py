@@ -22,7 +22,7 @@ from models.sizes import SMALL
 
 onnx = pytest.importorskip("onnx")
 ORACLES = ["2t_baseline_636eb1c6", "2t_mdmm_076ea794", "20t_type6_c8fe3c7d"]
-FILES = (".onnx", ".pt2", "_qonnx.onnx", "_integers.json", "_layers.csv")
+FILES = (".onnx", ".pt2", "_qonnx.onnx", "_hls4ml.onnx", "_integers.json", "_layers.csv")
 
 
 def saved(folder: Path, name: str, **changes: Any) -> tuple[nn.Module, Path]:
@@ -134,7 +134,7 @@ def test_faults_are_one_line(
     expected = {
         "qonnx": "lariat_qonnx.onnx: the network has float parameters, expected all of them to be quantised",
         "json": "lariat_integers.json: the network has float parameters",
-        "pt2": "format = 'pt2' must be 'onnx' or 'torch' or 'qonnx' or 'json' or 'table' or list",
+        "pt2": "format = 'pt2' must be 'onnx' or 'torch' or 'qonnx' or 'hls4ml' or 'json' or 'table' or list",
     }
     for kind, text in expected.items():
         assert export.main(words(weight_file=path, output_dir=out, format=kind)) == 2

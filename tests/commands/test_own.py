@@ -297,7 +297,8 @@ def test_a_reader_of_ones_own(
     monkeypatch.chdir(tmp_path)
     reader = ["reader=own_reader:TextFile", "reader_options={'gain': 2.0}"]
     words = ["input_train=events.txt", "test_fraction=0.3", "EPOCHS=1", "learning_rate=0.01", "GPUID=cpu", OWN,
-             "loss=cross_entropy", "name=text", "weights_directory=.", "output_directory=."]  # fmt: skip
+             "label=run == 100", "loss=cross_entropy", "name=text", "weights_directory=.",
+             "output_directory=."]  # fmt: skip
     assert train.main([*words, *reader, "reader_options={'gan': 2.0}"]) == 2
     assert (
         "reader own_reader:TextFile has no option 'gan' (did you mean 'gain'?)\n" in capsys.readouterr().err

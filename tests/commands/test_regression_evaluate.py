@@ -307,6 +307,8 @@ def test_networks_that_scale_differently_are_compared_in_units(folder: Path, tmp
     assert common_likelihood(networks) == "nll_unscaled"
     without = predictions.read([str(write(tmp_path / "none.csv", shifted, without=("nll",)))])
     assert common_likelihood({"a": Network.from_seeds([without], [], 2.0)}) == "nll_unscaled"
+    half = predictions.join([same[0], without])  # a mean of the first part would be that of other events
+    assert common_likelihood({"a": Network.from_seeds([half], [], 2.0)}) == "nll_unscaled"
 
 
 def test_faults(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -343,3 +345,59 @@ def test_faults(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
         said = capsys.readouterr().err
         assert text in said
         assert said.count("\n") == 1, said
+
+
+def simple(path: Path, targets: int, mean: float = 1.0, sigma: float = 1.0, rows: int = 40) -> Path:
+    """Write a table of independent targets with residuals of order ``mean``."""
+    random = np.random.default_rng(0)
+    columns: dict[str, Any] = {"entry_number": range(rows)}
+    for name in (f"t{j}" for j in range(targets)):
+        truth = random.normal(0, 1, rows)
+        columns |= {
+            name: mean * random.normal(0, 1, rows),
+            f"sigma_{name}": [sigma] * rows,
+            f"true_{name}": truth,
+        }
+    lines = [",".join(columns), *(",".join(map(str, row)) for row in zip(*columns.values(), strict=True))]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_panels_do_not_grow_with_the_square_of_the_targets(tmp_path: Path) -> None:
+    """Twelve targets took minutes without a line: 13 figures of 36 panels."""
+    panels = {}
+    for targets in (4, 8, 16):
+        result = comparison.judge({"a": [[str(simple(tmp_path / "t.csv", targets))]]})
+        panels[targets] = sum(
+            len(f.axes) for name, f in result.figures.items() if name.startswith("profile_")
+        )
+        assert len(result.numbers["networks"]["a"]["profiles"]) == targets
+        assert result.lines[-1].endswith("against that of all") == (targets > 4)
+    assert panels == {4: 48, 8: 24, 16: 48}
+
+
+def test_profiles_of_few_events_have_few_bins(tmp_path: Path) -> None:
+    """Of 45 events in 12 bins, no bin had enough for a width: every panel was empty."""
+    result = comparison.judge({"a": [[str(simple(tmp_path / "t.csv", 1, rows=45))]]})
+    profile = result.numbers["networks"]["a"]["profiles"]["True t0"]["t0"]["residual"]
+    assert len(profile["count"]) == 2
+    assert None not in profile["width"]
+
+
+@pytest.mark.parametrize(("mean", "sigma"), [(1e155, 1.0), (1e80, 1.0), (1.0, 1e-300)])
+def test_numbers_beyond_float32_are_no_estimates(
+    mean: float, sigma: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They ended in an OverflowError, or in a JSON that cannot hold infinity."""
+    path = simple(tmp_path / "t.csv", 1, mean, sigma)
+    assert evaluate.main([f"scores={path}", f"output_dir={tmp_path / 'o'}"]) == 2
+    assert capsys.readouterr().err == f"no event with estimate and truth in {path}\n"
+
+
+@pytest.mark.slow
+def test_the_largest_numbers_of_float32_are_judged(tmp_path: Path) -> None:
+    """A diverged network: what overflows is null, and no warning is shown."""
+    path = simple(tmp_path / "t.csv", 2, 1e37, 1e-37)
+    assert evaluate.main([f"scores={path}", f"output_dir={tmp_path}"]) == 0
+    numbers = json.loads((tmp_path / "DM-CNN_evaluation.json").read_text())
+    assert numbers["networks"]["t"]["mean"]["t0"]["rms"]["value"] == pytest.approx(1e37, rel=0.5)

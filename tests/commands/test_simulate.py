@@ -67,6 +67,35 @@ def test_a_sample_with_classes_is_a_folder(tmp_path: Path) -> None:
     assert len(Dataset(str(tmp_path / "lariat"))) == 2
 
 
+def test_an_earlier_version_has_its_own_defaults_and_says_so(tmp_path: Path) -> None:
+    words = ["events=3", "xdim=64", "ydim=64"]
+    assert simulate.main([f"output={tmp_path}/old.h5", "version=1", *words]) == 0
+    assert simulate.main([f"output={tmp_path}/new.h5", *words]) == 0
+    used = {
+        name: {entry.key: entry.value for entry in read_cfg(tmp_path / f"{name}.cfg")[0]}
+        for name in ("old", "new")
+    }
+    assert [used[name]["version"] for name in ("old", "new")] == [1, 2]
+    assert [used[name]["vertex_jitter"] for name in ("old", "new")] == [8.0, 40.0]
+    physics = {"version": 1, "vertex_jitter": 8.0, "noise": 2.8, "xdim": 64, "ydim": 64}
+    expected = next(SAMPLES["dark-trident"](events=3, seed=1, **physics))
+    np.testing.assert_array_equal(open_images(tmp_path / "old.h5").read().dense(), expected.dense())
+
+
+def test_a_cfg_of_before_there_were_versions_means_the_first(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "dmcnn")
+    assert simulate.main([f"output={tmp_path}/a.parquet", "kind=smartpixel", "events=5", "version=1"]) == 0
+    cfg = tmp_path / "a.cfg"
+    lines = cfg.read_text().splitlines(keepends=True)
+    cfg.write_text("".join(line for line in lines if not line.startswith("version")))
+    assert simulate.main([str(cfg), f"output={tmp_path}/b.parquet"]) == 0
+    first, again = (open_images(tmp_path / f"{name}.parquet").read() for name in "ab")
+    np.testing.assert_array_equal(first.value, again.value)
+    assert "version = 1" in caplog.text
+
+
 def defaults(kind: str) -> dict[str, Any]:
     """What a user may set of a sample and of its file, and what it is otherwise."""
     arguments = inspect.signature(SAMPLES[kind]).parameters
@@ -97,6 +126,8 @@ def test_every_key_belongs_to_a_sample() -> None:
         (["output=x", "kind=lariat", "fractions=[1, 2]"], "expected one number for each of electron, kaon"),
         (["output=x", "kind=lariat", "momentum_lo=3"], "momentum_lo = 3.0, expected 10 to 10000"),
         (["signal_fraction=1.5"], "signal_fraction = 1.5, expected 0 to 1"),
+        (["version=3"], "version = 3, expected one of 1, 2 of dark-trident"),
+        (["output=x", "kind=calorimeter", "version=1"], "version is not a key of kind = 'calorimeter'"),
         (["events=0"], "events = 0: should be greater than or equal to 1"),
     ],
 )

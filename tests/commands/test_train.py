@@ -19,7 +19,6 @@ from dmcnn import train
 from dmcnn.checkpoints.load import load
 from dmcnn.checkpoints.torch_file import read
 from dmcnn.settings.cfg import literal
-from dmcnn.tasks import Classification
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -38,11 +37,11 @@ def test_trains_every_epoch_and_explains_itself(
 ) -> None:
     assert train.main([*train_words, "EPOCHS=3", "test_every_step=2"]) == 0
     rows = rows_of(tmp_path / "out" / "DM-CNN_training_metrics_toy.csv")
-    assert list(rows[0]) == list(Classification.metrics)
-    assert list(rows[0])[:6] == ["train_accu", "test_accu", "train_loss", "test_loss", "epoch", "step"]
+    columns = ["train_accu", "validation_accu", "train_loss", "validation_loss", "epoch", "step"]
+    assert list(rows[0])[:6] == columns
     assert [int(row["step"]) for row in rows] == [2, 4, 6, 8, 10, 12]
     assert [int(row["epoch"]) for row in rows] == [0, 0, 1, 1, 2, 2]
-    assert all(row["test_events"] == "11" for row in rows)
+    assert all(row["validation_events"] == "2" for row in rows)
     _, card = load(tmp_path / "weights" / "DM-CNN_model_toy_best.ckpt")
     assert card.classes == ["signal", "background"]
     assert card.arguments == {"num_class": 2, "drop_out": 0.5, "channels": 1, "height": 128, "width": 128}
@@ -54,9 +53,13 @@ def test_trains_every_epoch_and_explains_itself(
     assert literal(dict(line.split(" = ") for line in card.cfg.splitlines()[1:])["learning_rate"]) == 0.0003
     assert (tmp_path / "out" / "DM-CNN_training_config_toy.cfg").read_text() == card.cfg
     summary = json.loads((tmp_path / "out" / "DM-CNN_training_summary_toy.json").read_text())
-    best = max(rows, key=lambda row: (float(row["test_auc"]), -float(row["test_loss"])))
-    assert summary["step"] == int(best["step"])
-    assert summary["auc"] == pytest.approx(float(best["test_auc"]), abs=1e-12)
+    best = max(rows, key=lambda row: (float(row["validation_auc"]), -float(row["validation_loss"])))
+    assert summary["step"] == card.step == int(best["step"])
+    assert (summary["events"], summary["chosen_by"], summary["remarks"]) == (11, "validation", [])
+    assert card.metrics == {key: summary[key] for key in card.metrics}
+    assert card.evaluation["loss"] == float(best["validation_loss"])
+    assert (card.chosen_by, card.remarks) == ("validation", [])
+    assert card.origin == [{"format": "LArCV3", "producer": "image2d_binary"}]
     for suffix in ("png", "pdf"):
         assert (tmp_path / "out" / f"DM-CNN_training_curves_toy.{suffix}").stat().st_size > 1000
     assert not list(tmp_path.rglob("*.part*"))
@@ -92,9 +95,9 @@ def test_test_events_nums_and_switches(
     train_words: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "dmcnn")
-    assert train.main([*train_words, "EPOCHS=1", "test_events_nums=5"]) == 0
-    assert "on 5 of 11 test events (test_events_nums = 5)" in caplog.text
-    assert rows_of(tmp_path / "out" / "DM-CNN_training_metrics_toy.csv")[0]["test_events"] == "5"
+    assert train.main([*train_words, "EPOCHS=1", "validation_fraction=0.5", "test_events_nums=5"]) == 0
+    assert "on 5 of 12 validation events (test_events_nums = 5)" in caplog.text
+    assert rows_of(tmp_path / "out" / "DM-CNN_training_metrics_toy.csv")[0]["validation_events"] == "5"
     assert json.loads((tmp_path / "out" / "DM-CNN_training_summary_toy.json").read_text())["events"] == 11
     words = [*train_words, "EPOCHS=1", "name=bare", "run_test=False", "save_weights=False", "seed=False"]
     assert train.main(words) == 0

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import optuna
 import pytest
 import torch
 from matplotlib.figure import Figure
@@ -50,7 +51,7 @@ SPACE = '{"filters_1": [2, 4], "crop": [8, 12]}'
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """More would wait for each other in networks as small as these; of the figures, those of the search matter."""
 
-    def save(figure: Figure, stem: Path) -> list[Path]:
+    def save(figure: Figure, stem: Path, **_: str) -> list[Path]:
         return save_figure(figure, stem, ("png",)) if stem.parent.name == "tune" else []
 
     threads = torch.get_num_threads()
@@ -97,11 +98,11 @@ def test_the_best_of_the_grid_is_known_and_trained_again(
     assert [float(row["val_loss"]) for row in rows] == sorted(float(row["val_loss"]) for row in rows)
     for row in rows:
         metrics = rows_of(out / f"trial_{row['trial']}" / "DM-CNN_training_metrics.csv")
-        best = min(metrics, key=lambda line: float(line["test_loss"]))
+        best = min(metrics, key=lambda line: float(line["validation_loss"]))
         for ours, theirs in (
             ("loss", "train_loss"),
-            ("val_loss", "test_loss"),
-            ("val_accuracy", "test_accu"),
+            ("val_loss", "validation_loss"),
+            ("val_accuracy", "validation_accu"),
         ):
             assert row[ours] == best[theirs]
         assert row["round_epochs"] == "2"
@@ -122,6 +123,29 @@ def test_the_best_of_the_grid_is_known_and_trained_again(
     assert tune.main(words(base, trials=4)) == 2
     assert "study 'tune' was made with EPOCHS = 2, now 3: choose another name" in capsys.readouterr().err
     assert before == {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+
+@pytest.mark.slow
+def test_a_search_begun_without_validation_events_goes_on_so(
+    base: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Trials of one search are compared by events of one kind."""
+    base.write_text(BASE.replace("validation_fraction = 0.25", "validation_fraction = 0"))
+    assert tune.main(words(base, trials=1, pruner="none")) == 0
+    storage = optuna.storages.RDBStorage(f"sqlite:///{tmp_path / 'out' / 'tune' / 'trials.db'}")
+    study = optuna.load_study(study_name="tune", storage=storage)
+    about = study.user_attrs["about"]
+    study.set_user_attr("about", {key: text for key, text in about.items() if key != "validation_fraction"})
+    base.write_text(BASE.replace("validation_fraction = 0.25\n", ""))
+    caplog.clear()
+    assert tune.main(words(base, trials=2, pruner="none")) == 0
+    assert "the test events select the best trial and are biased" in caplog.text
+    (row, *_) = rows_of(tmp_path / "out" / "tune" / "trial_1" / "DM-CNN_training_metrics.csv")
+    assert "test_loss" in row
+    assert "validation_fraction = 0.0" in (tmp_path / "out" / "tune" / "best.cfg").read_text()
+    assert tune.main(words(base, trials=1, pruner="none", name="new")) == 0
+    (row, *_) = rows_of(tmp_path / "out" / "tune_new" / "trial_0" / "DM-CNN_training_metrics.csv")
+    assert "validation_loss" in row
 
 
 @pytest.mark.slow

@@ -195,7 +195,7 @@ def test_a_sample_that_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert data.shape == (1, 240, 146)
     assert np.bincount(data.labels).tolist() == [2] * 6
     assert data.files[0].is_dir()
-    assert [path.name for path in tmp_path.iterdir()] == ["lariat-train-12-2-1"]
+    assert [path.name for path in tmp_path.iterdir()] == ["lariat-train-12-2-2"]
     seed = addresses.split_seed(2, "train")
     made = next(simulation.SAMPLES["lariat"](events=12, seed=seed))
     first = data.names.index("pion_zero_000005.npy")
@@ -205,9 +205,45 @@ def test_a_sample_that_is_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert (again.fingerprint(), again.modified()) == before
 
 
+PIXELS = {
+    "dark-trident": [304, 779, 459, 389],
+    "lariat": [682, 366, 312, 775, 524, 394],
+    "smartpixel": [66, 46, 119, 152, 69, 211, 334, 226, 168, 176, 244, 213],
+}
+"""Active pixels in the first events of seed 3, as dmcnn 0.1.0 simulated them."""
+
+
+@pytest.mark.parametrize("name", PIXELS)
+def test_the_first_version_stays_as_it_was(name: str) -> None:
+    size = {"xdim": 160, "ydim": 160} if name == "dark-trident" else {}
+    arguments = simulation.defaults(name, 1) | size
+    images = next(simulation.SAMPLES[name](events=len(PIXELS[name]), seed=3, **arguments))
+    np.testing.assert_allclose(images.n_pixels, PIXELS[name], atol=2)  # other processors may round otherwise
+    latest = next(simulation.SAMPLES[name](events=4, seed=3, **simulation.defaults(name) | size))
+    assert np.abs(latest.n_pixels - PIXELS[name][:4]).min() > 2
+
+
+def test_a_version_has_its_own_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DMCNN_CACHE", str(tmp_path))
+    paths = [
+        addresses.sample_path(f"sample://smartpixel/train?events=20{more}")
+        for more in ("", "&version=2", "&version=1&geometry=t6", "&geometry=t6")
+    ]
+    ends = ["", "", "-t6", "-t6"], [2, 2, 1, 2]
+    assert [p.name for p in paths] == [
+        f"smartpixel{g}-train-20-1-{v}.parquet" for g, v in zip(*ends, strict=True)
+    ]
+    seed = addresses.split_seed(1, "train")
+    how = simulation.defaults("smartpixel", 1) | {"geometry": "t6"}
+    expected = next(simulation.SAMPLES["smartpixel"](events=20, seed=seed, **how))
+    np.testing.assert_array_equal(open_images(paths[2]).read().value, expected.value)
+
+
 @pytest.mark.parametrize(
     ("url", "words"),
     [
+        ("sample://lariat/train?version=3", "version=3: version = 3, expected one of 1, 2 of lariat"),
+        ("sample://calorimeter/train?version=1", "unknown parameter 'version', known: events, seed"),
         ("sample://stripe/train", "unknown sample 'stripe' (did you mean 'stripes'?)"),
         ("sample://stripes/trian", "unknown split 'trian' (did you mean 'train'?)"),
         ("sample://stripes", "unknown split ''"),

@@ -29,7 +29,7 @@ SIX = events(
         (100, 0, 7, 0, 0),
         (100, 1, 8, 1, 0),
         (7, 0, 9, 2, 0),
-        (UNSET, 0, 9, 0, 1),
+        (2**64 - 2, 0, 9, 0, 1),
         (2**63, 5, 0, 1, 1),
         (0, 0, 0, 2, 1),
     ]
@@ -42,7 +42,7 @@ SIX = events(
         ("run == 100", [1, 1, 0, 0, 0, 0]),
         ("100 == run", [1, 1, 0, 0, 0, 0]),
         ("run != 100", [0, 0, 1, 1, 1, 1]),
-        ("run == 18446744073709551615", [0, 0, 0, 1, 0, 0]),
+        ("run == 18446744073709551614", [0, 0, 0, 1, 0, 0]),
         ("run >= 9223372036854775808", [0, 0, 0, 1, 1, 0]),
         ("7 <= run < 100", [0, 0, 1, 0, 0, 0]),
         ("run == 100 and subrun == 1 or event == 9", [0, 1, 1, 1, 0, 0]),
@@ -60,6 +60,27 @@ def test_conditions(text: str, true: list[int]) -> None:
         assert (found == expected).tolist() == [bool(t) for t in true]
         np.testing.assert_array_equal(pickle.loads(pickle.dumps(rule)).apply(SIX, FILES), found)
         assert not rule.needs_particles
+
+
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [
+        ("run == 100", "run"),
+        ("event > 5", None),
+        ("event > 5 and not subrun == 2", "subrun"),
+        ("entry < 2", None),
+    ],
+)
+def test_a_condition_on_an_unset_id_has_no_answer(text: str, missing: str | None) -> None:
+    rows = events([(100, 1, 6, 0, 0), (UNSET, UNSET, 7, 1, 1)])
+    rule = LabelRule.parse(text, BINARY)
+    if missing is None:
+        assert len(rule.apply(rows, FILES)) == 2
+        return
+    with pytest.raises(InputError) as error:
+        rule.apply(rows, FILES)
+    assert f"{FILES[1]}: entry 1 has no {missing} number" in str(error.value)
+    assert "cannot be judged: set label to" in str(error.value)
 
 
 OPERATORS = {"==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt,

@@ -50,6 +50,9 @@ def test_scores_from_one_table_per_file(toy_files: dict[str, Path], tmp_path: Pa
     two.write_text("entry_number,signal_score\n11,0.5\n")
     with pytest.raises(InputError, match=r"two\.csv:2: entry 11, but .* has 11 entries"):
         read_scores([str(one), str(two)], dataset)
+    two.write_text("entry_number,signal_score\n9.5,0.5\n")
+    with pytest.raises(InputError, match=r"two\.csv:2: entry_number is '9\.5', expected a whole number"):
+        read_scores([str(one), str(two)], dataset)
     two.write_text("entry_number,signal_score\nfirst,0.5\n")
     with pytest.raises(InputError, match=r"two\.csv:2: entry_number is 'first', expected a whole number"):
         read_scores([str(one), str(two)], dataset)

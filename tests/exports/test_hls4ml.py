@@ -1,7 +1,7 @@
 """QONNX files in qonnx and hls4ml, if these are installed: the way from a checkpoint to C++ for an FPGA.
 
 It needs an environment of its own with dmcnn (qonnx 1.0 needs an onnx below 1.21): ``pip install hls4ml==1.3.0 qonnx
-"onnx<1.21"``; then ``python -m dmcnn.export weight_file=… format=qonnx`` and the steps below.
+"onnx<1.21"``; then ``python -m dmcnn.export weight_file=… format=hls4ml`` and the block of the README.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from conftest import ROOT
 from dmcnn import export
+from examples import blocks
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # theirs
@@ -39,7 +41,7 @@ def path(shared_data: Path, tmp_path: Path) -> Path:
     need("qonnx")
     stem = f"keras_{NAME.rpartition('_')[2]}"
     weights = shared_data / "smartpixels" / f"{stem}.hdf5"
-    assert export.main([f"weight_file={weights}", f"output_dir={tmp_path}", "format=qonnx"]) == 0
+    assert export.main([f"weight_file={weights}", f"output_dir={tmp_path}", "format=['qonnx','hls4ml']"]) == 0
     return tmp_path / f"{stem}_qonnx.onnx"
 
 
@@ -48,32 +50,6 @@ def clean(path: Path) -> Any:
     from qonnx.util.cleanup import cleanup_model
 
     return cleanup_model(ModelWrapper(str(path)))
-
-
-def channels_last(model: Any) -> Any:
-    """Convert a cleaned model to frames (rows, columns, slices), the only order that hls4ml compiles.
-
-    qonnx does not convert the pooling. Here the transposition before it is removed, its domain and shapes change, and
-    the rows of the first dense kernel are permuted from (maps, rows, columns) to (rows, columns, maps).
-    """
-    from qonnx.transformation.channels_last import ConvertToChannelsLastAndClean
-    from qonnx.transformation.gemm_to_matmul import GemmToMatMul
-    from qonnx.util.cleanup import cleanup_model
-
-    model = model.transform(ConvertToChannelsLastAndClean(make_input_channels_last=True))
-    model = cleanup_model(model.transform(GemmToMatMul()))
-    (turn,), (pool,) = (model.get_nodes_by_op_type(kind) for kind in ("Transpose", "AveragePool"))
-    pool.input[0] = turn.input[0]
-    pool.domain = "qonnx.custom_op.channels_last"
-    model.graph.node.remove(turn)
-    count, maps, rows, columns = model.get_tensor_shape(pool.output[0])
-    for name in (pool.output[0], model.find_consumer(pool.output[0]).output[0]):
-        model.set_tensor_shape(name, [count, rows, columns, maps])
-    kernel = model.find_producer(model.get_nodes_by_op_type("MatMul")[0].input[1]).input[0]
-    values = model.get_initializer(kernel)
-    turned = values.reshape(maps, rows, columns, -1).transpose(1, 2, 0, 3).reshape(values.shape)
-    model.set_initializer(kernel, np.ascontiguousarray(turned))
-    return model
 
 
 def test_qonnx_gives_the_outputs_of_qkeras_bit_for_bit(path: Path, oracle: dict[str, Any]) -> None:
@@ -90,20 +66,17 @@ def test_qonnx_gives_the_outputs_of_qkeras_bit_for_bit(path: Path, oracle: dict[
 def test_hls4ml_compiles_it_and_emulates_the_same_outputs(
     io_type: str, path: Path, oracle: dict[str, Any], tmp_path: Path
 ) -> None:
-    """The C++ is compiled for the CPU, without Vitis, with the arithmetic types of the FPGA.
+    """The block of the README. The C++ is compiled for the CPU, without Vitis, with the arithmetic types of the FPGA.
 
     The strategy is the default of hls4ml, latency; streams with the strategy "resource" give other outputs.
     """
-    hls4ml = need("hls4ml")
-    model = channels_last(clean(path))
-    config = hls4ml.utils.config_from_onnx_model(
-        model, granularity="name", backend="Vitis", default_precision="fixed<32,12>"
-    )
-    # By default the mean would have the type of the activations, 4 bits, before it is rounded.
-    config["LayerName"]["AveragePool_0"]["Precision"] = {"result": "fixed<28,4>", "accum": "fixed<28,8>"}
-    project = hls4ml.converters.convert_from_onnx_model(
-        model, output_dir=str(tmp_path / "project"), io_type=io_type, backend="Vitis", hls_config=config
-    )
-    project.compile()
-    found = project.predict(np.ascontiguousarray(oracle["Xq"][:FRAMES]))
-    np.testing.assert_array_equal(found, oracle["out_q"][:FRAMES])
+    need("hls4ml")
+    (block,) = [block for block in blocks((ROOT / "README.md").read_text()) if "hls4ml" in block.text and
+                block.kind == "python"]  # fmt: skip
+    file = path.with_name(path.name.replace("_qonnx", "_hls4ml"))
+    text = block.text.replace("outputs/DM-CNN_model_smartpixel_best_hls4ml.onnx", str(file))
+    text = text.replace('"hls_project"', f'"{tmp_path}/project"')
+    names: dict[str, Any] = {}
+    exec(text.replace('backend="Vitis",', f'backend="Vitis", io_type="{io_type}",'), names)
+    images = np.ascontiguousarray(oracle["Xq"][:FRAMES])
+    np.testing.assert_array_equal(names["project"].predict(images), oracle["out_q"][:FRAMES])

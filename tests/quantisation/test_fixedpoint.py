@@ -109,7 +109,16 @@ def test_same_as_the_network(sizes: dict[str, int], grid: int) -> None:
 )
 def test_refuses_networks(sizes: dict[str, int], said: str) -> None:
     with pytest.raises(InputError, match=said):
-        FixedPoint.from_network(smartpixel.SmartPixel(**sizes), (2, 13, 21))
+        FixedPoint.from_network(smartpixel.SmartPixel(**sizes), (2, 13, 21), input_bits=4)
+
+
+def test_the_bits_of_the_pixels_have_no_default() -> None:
+    """Four bits for a network that was trained with eight: outputs off by 0.74, in silence."""
+    net = smartpixel.SmartPixel()
+    with pytest.raises(TypeError, match="input_bits"):
+        FixedPoint.from_network(net, (2, 13, 21))  # type: ignore[call-arg]
+    with pytest.raises(InputError, match="pixels that are not rounded"):
+        FixedPoint.from_network(net, (2, 13, 21), input_bits=None)
 
 
 @pytest.mark.parametrize("name", PARAMETERS)

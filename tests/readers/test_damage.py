@@ -218,7 +218,7 @@ def test_other_hdf5_files(shared_data: Path, tmp_path: Path) -> None:
     path = tmp_path / "x.h5"
     with h5py.File(path, "w") as file:
         file["Events/event_id"] = np.zeros(3)
-    fails(path, "no image2d group in /Data, which holds nothing")
+    fails(path, "holds Events/event_id (3,); expected images X (n, H, W, 2)")
     with h5py.File(path, "a") as file:
         file.create_group("Data/image2d_wire_group")
     fails(path, "no column 'run', not a LArCV3 table")

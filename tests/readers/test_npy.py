@@ -17,10 +17,10 @@ from dmcnn._common.errors import InputError
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.datasets.labels import LabelRule
 from dmcnn.figures.image_axes import LABELS
+from dmcnn.formats import hdf5
 from dmcnn.images.sparse import UNIT_PIXEL, UNSET, sparse
 from dmcnn.readers import npy as reader
 from dmcnn.readers import open_images
-from dmcnn.readers.larcv3.reader import LArCV3
 from dmcnn.readers.npy import NpyFolder
 
 TYPES = ["?", "i1", "u1", "<i2", ">u2", "<i8", ">i4", "<f2", ">f4", "<f4", ">f8", "<f8", "g"]
@@ -298,5 +298,5 @@ def test_random_bytes_end_in_an_image_or_one_line(tmp_path: Path, data: st.DataO
 
 
 def test_other_formats_are_not_taken_for_it(tmp_path: Path) -> None:
-    assert not NpyFolder.reads(tmp_path / "x", LArCV3.magic)
+    assert not NpyFolder.reads(tmp_path / "x", hdf5.MAGIC)
     assert not NpyFolder.reads(tmp_path, b"")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from dataclasses import FrozenInstanceError, fields
@@ -11,6 +12,7 @@ from typing import Any, get_type_hints
 
 import pytest
 
+from conftest import ROOT
 from dmcnn._common.errors import InputError
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.readers import DEFAULTS, READERS, open_images, reader_class, reader_of
@@ -36,7 +38,7 @@ def test_every_option_is_described_and_has_a_default(name: str) -> None:
 
 
 def test_an_option_of_several_readers_is_the_same_in_all() -> None:
-    """Only ``product`` differs between formats, and it is no cfg key."""
+    """Only the choices of ``product`` differ between formats."""
     found: dict[str, tuple[Any, ...]] = {}
     for _, options in READERS.values():
         hints = get_type_hints(options)
@@ -45,6 +47,15 @@ def test_an_option_of_several_readers_is_the_same_in_all() -> None:
                 about = hints[entry.name], entry.default, dict(entry.metadata)
                 assert found.setdefault(entry.name, about) == about
     assert found.keys() | {"product"} == DEFAULTS.keys()
+
+
+def test_what_readers_advise_is_a_key_of_the_commands() -> None:
+    """``choose one with product`` and ``with particles`` named keys that no command had."""
+    text = "\n".join(path.read_text() for path in (ROOT / "python/dmcnn/readers").rglob("*.py"))
+    patterns = (r"choose one with ([a-z_]+)", r"give (window|ydim)", r'choose_producer\([^)]*"([a-z]+)"\)')
+    advised = {word for pattern in patterns for word in re.findall(pattern, text)}
+    assert {"product", "plane", "image_index", "ydim", "window", "particles", "producer"} <= advised
+    assert advised <= set(Reading.model_fields)
 
 
 def test_cfg_keys_and_help_are_the_options() -> None:

@@ -402,3 +402,14 @@ def test_a_text_without_quotes_in_a_cfg_is_shown_with_them(folder: Path) -> None
         load("display", ["my.cfg", "-n", "0"])
     (fault,) = error.value.faults
     assert fault.endswith('a text stands in quotes: input_file = "sample://lariat/test?events=5&seed=2"')
+
+
+def test_a_cfg_may_have_an_equals_sign_in_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``mass=0.05/b.cfg`` is a file and no key."""
+    monkeypatch.chdir(tmp_path)
+    Path("mass=0.05").mkdir()
+    for name in ("npy", "a.ckpt"):
+        Path(name).touch()
+    Path("mass=0.05/b.cfg").write_text('input_file = "npy"\nweight_file = "a.ckpt"\n')
+    settings, _ = load("infer", ["mass=0.05/b.cfg", "output_dir=o"])
+    assert vars(settings)["input_file"] == "npy"

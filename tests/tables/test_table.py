@@ -106,10 +106,10 @@ def test_absent_file_and_folder_are_refused(tmp_path: Path):
 
 def test_unscored_is_empty_nan_or_the_old_sentinel(tmp_path: Path):
     path = tmp_path / "a.csv"
-    path.write_text('signal_score\n0.5\n""\nnan\n-999999.9\n-999999\n-3.5\ninf\n')
+    path.write_text('signal_score\n0.5\n""\nnan\n-999999.9\n-999999\n-3.5\n')
     values, counts = table.scores(path)
-    np.testing.assert_array_equal(values, [0.5, np.nan, np.nan, np.nan, np.nan, -3.5, np.inf])
-    assert (counts.rows, counts.scored, counts.unscored) == (7, 3, 4)
+    np.testing.assert_array_equal(values, [0.5, np.nan, np.nan, np.nan, np.nan, -3.5])
+    assert (counts.rows, counts.scored, counts.unscored) == (6, 2, 4)
 
 
 @given(st.floats(width=32, allow_nan=False), st.floats(allow_nan=False), st.integers(0, 2**64 - 1))
@@ -168,6 +168,27 @@ def test_join_loses_nobody_and_pairs_only_equal_ids(entry_ids, row_ids):
     assert all(r is None for _, r in pairs[len(pairs) - len(lonely) :])
 
 
+@pytest.mark.parametrize("word", ["inf", "-inf", "1e400", "Infinity"])
+def test_infinite_scores_are_refused(tmp_path: Path, word: str):
+    """Forty infinite scores gave an AUC of 1, and ``-inf`` counted as no score."""
+    path = tmp_path / "s.csv"
+    path.write_text(f"signal_score\n0.5\n{word}\n")
+    with pytest.raises(InputError, match=rf"s\.csv:3: signal_score is '{word}', expected a finite number"):
+        table.scores(path)
+
+
+@pytest.mark.parametrize(
+    ("word", "label", "same"),
+    [
+        ("Signal", "signal", True), (" signal ", "signal", True), ("pion-zero", "pion_zero", True),
+        ("1.0", "1", True), ("pion", "pion_zero", False), ("signal_mc", "signal", False), ("11", "1", False),
+        ("1", "signal", False),
+    ],
+)  # fmt: skip
+def test_spellings_of_a_label(word: str, label: str, same: bool):
+    assert table.is_spelling(word, label) == same
+
+
 def test_join_of_unique_ids_is_a_dictionary_look_up():
     rng = np.random.default_rng(3)
     pool = list(itertools.product([7001, 7016], range(5), range(5)))
@@ -195,14 +216,36 @@ def test_ids_are_exact_however_they_are_written():
     assert result.column("run_number")[3] == "12"  # ids as integers, also where the row has no entry
 
 
-@pytest.mark.parametrize(
-    "word", ["", "x", "1.5", "-1", "nan", "inf", str(2**64), "1e999999999", "1e-999999999"]
-)
+@pytest.mark.parametrize("word", ["x", "1.5", "inf", str(2**64), "1e999999999", "1e-999999999"])
 def test_ids_that_are_no_integers_are_refused(tmp_path: Path, word: str):
     path = tmp_path / "a.csv"
     path.write_text(f"run_number,subrun_number,event_number\n1,2,3\n1,{word},3\n")
     with pytest.raises(InputError, match=r"a.csv:3: subrun_number is .*expected an integer"):
         join.join_by_ids(entries([A]), table.read(path))
+
+
+@pytest.mark.parametrize(
+    "word", [f"{2**53}.0", "9.007199254740992e+15", f"{float(2**53):.18e}", "1.23457e+07", "7.00e+03"]
+)
+def test_ids_that_a_float_or_few_digits_may_have_rounded_are_refused(word: str):
+    """``9007199254740992.0`` is what a table of floats leaves of 9007199254740993, too."""
+    wrong = Table((*table.IDS, "tag"), [("7", "0", "1", "a"), ("7", "0", word, "b")], "a.csv", (2, 3))
+    with pytest.raises(InputError, match=r"a\.csv:3: event_number is .*may be rounded"):
+        join.join_by_ids(entries([(7, 0, int(float(word)))]), wrong)
+
+
+@pytest.mark.parametrize(
+    "bad", [("-999",) * 3, ("nan",) * 3, ("7", "", "3"), ("1", "0", "-1"), ("", "NaN", "1")]
+)
+def test_rows_with_placeholders_for_ids_match_nothing(bad: tuple[str, str, str]):
+    rows = Table((*table.IDS, "tag"), [("1", "0", "1", "a"), (*bad, "b")])
+    result, found = join.join_by_ids(entries([(1, 0, 1), (7, 0, 3)]), rows)
+    assert result.column("status") == ["matched", "no entry", "not in csv"]
+    assert result.rows[1][:3] == bad
+    assert found == join.Coverage(2, 1, 0, 2, 1, 0, 1)
+    assert found.lines()[1].endswith(
+        "no entry 1, sharing their ids 0, without ids (empty, nan or negative) 1"
+    )
 
 
 def test_columns_keep_their_order_and_collisions_are_renamed():

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 
 import pytest
+import torch
+from torch import nn
 
-from dmcnn.training.optimiser import Recipe
+from dmcnn._common.errors import InputError
+from dmcnn.training.optimiser import Recipe, record_activity
 
 
 def test_a_constant_step_size_stays() -> None:
@@ -31,3 +34,13 @@ def test_a_cosine_falls_from_where_it_begins_to_none(hold: int) -> None:
 def test_unknown_names_are_refused(wrong: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(wrong.values()))}.*of"):
         Recipe(0.5, **wrong)  # type: ignore[arg-type]
+
+
+def test_an_activity_that_nothing_has_is_no_penalty_of_zero() -> None:
+    net = nn.Sequential(nn.Linear(3, 2), nn.GELU())
+    said = r"l2_activity = 0\.1: Sequential has no module of ReLU, ELU"
+    with pytest.raises(InputError, match=said), record_activity(net, 0.1):
+        pass
+    with record_activity(net, 0.0) as activity:
+        net(torch.ones(1, 3))
+    assert activity.penalty() == 0

@@ -42,7 +42,7 @@ def test_round_trip(tmp_path: Path) -> None:
     np.testing.assert_array_equal(data.read().dense(), images.dense()[order])
     assert data.read().label.tolist() == images.label[order].tolist()
     assert len(data.report_lines()) == 1
-    assert json.loads((folder / npy.ABOUT).read_text()) == {"files": 6, "seed": 3}
+    assert json.loads((folder / npy.FOLDER_ORIGIN).read_text()) == {"files": 6, "seed": 3}
     assert [path.name for path in folder.parent.iterdir()] == ["sample"]
 
 
@@ -69,7 +69,7 @@ def test_other_folders_are_left_alone(tmp_path: Path, what: str) -> None:
     elif what == "fewer":
         (folder / "pion_000000.npy").unlink()
     elif what == "no list":
-        (folder / npy.ABOUT).write_text("[]")
+        (folder / npy.FOLDER_ORIGIN).write_text("[]")
     before = sorted(folder.iterdir()) if folder.is_dir() else folder.read_text()
     with pytest.raises(InputError, match=r"sample: (holds files that dmcnn has not written|is a file)"):
         npy.write(folder, [labelled()], classes=CLASSES)

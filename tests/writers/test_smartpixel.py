@@ -97,7 +97,7 @@ def test_samples_by_address_and_by_command(tmp_path: Path, monkeypatch: pytest.M
     thin = Dataset("sample://smartpixel/train?events=30", targets=usual)
     assert thin.shape == thick.shape == (20, 13, 21)
     assert [path.name for path in thick.files + thin.files] == [
-        "smartpixel-t7-train-30-1-1.parquet", "smartpixel-train-30-1-1.parquet",
+        "smartpixel-t7-train-30-1-2.parquet", "smartpixel-train-30-1-2.parquet",
     ]  # fmt: skip
     assert (thick.stored_targets(["z-entry"]) == 150).all()
     assert (thin.stored_targets(["z-entry"]) == 100).all()

@@ -25,9 +25,8 @@ def need(module: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name != library:
             raise
-        raise InputError(
-            f"{library} is not installed; it comes with: pip install 'dmcnn[{EXTRAS[library]}]'"
-        ) from None
+        source = f"'dmcnn[{EXTRAS[library]}]'" if library in EXTRAS else library
+        raise InputError(f"{library} is not installed; it comes with: pip install {source}") from None
 
 
 def is_installed(library: str) -> bool:

@@ -98,7 +98,8 @@ def output_folder(directory: str | Path) -> Path:
 def expand(inputs: str | Sequence[str]) -> list[str]:
     """Return the files and folders that paths and globs name, in the given order; matches of a glob are sorted.
 
-    A glob names files only. ``sample://…`` is returned unchanged.
+    A glob names files only; folders that exist are meant as they are written, such as ``run[12]`` in ``run[12]/*``.
+    ``sample://…`` is returned unchanged.
 
     Raises:
         InputError: one line for each text that names no file and for each file that is named twice.
@@ -110,7 +111,7 @@ def expand(inputs: str | Sequence[str]) -> list[str]:
         if "://" in text or path.exists():
             matches = [text if "://" in text else str(path)]
         else:
-            names = glob.glob(str(path), recursive=True)  # noqa: PTH207 - Path.glob needs a folder of its own
+            names = glob.glob(_pattern(path), recursive=True)  # noqa: PTH207 - Path.glob needs a folder of its own
             matches = sorted(filter(os.path.isfile, names))
         if not matches:
             siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
@@ -122,3 +123,11 @@ def expand(inputs: str | Sequence[str]) -> list[str]:
     if faults:
         raise InputError(*faults)
     return paths
+
+
+def _pattern(path: Path) -> str:
+    """Return the glob of a path whose first folders, as far as they exist, stand for themselves."""
+    for folder in path.parents:
+        if folder.name and os.path.lexists(folder):
+            return str(Path(glob.escape(str(folder)), path.relative_to(folder)))
+    return str(path)

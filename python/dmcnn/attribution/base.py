@@ -29,13 +29,14 @@ class Explained(nn.Module):
 
     def __init__(self, net: nn.Module, target: Target, precision: str = "32") -> None:
         super().__init__()
-        self.net, self.target, self.precision = net, target, precision
+        self.net, self.target, self.precision, self.activate = net, target, precision, target.activate()
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the (n,) explained numbers, differentiable with respect to the images."""
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             outputs: torch.Tensor = self.net(images)
-        return self.target(outputs.float() if outputs.dtype in (torch.bfloat16, torch.float16) else outputs)
+        is_half = outputs.dtype in (torch.bfloat16, torch.float16)
+        return self.target.select(self.activate(outputs.float() if is_half else outputs))
 
     def values(self, images: torch.Tensor) -> torch.Tensor:
         """Return the (n,) explained numbers without a graph."""

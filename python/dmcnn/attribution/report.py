@@ -88,6 +88,11 @@ class EventReport:
         entry = self.event.events["entry"][0]
         return self.folder / f"attribution_{file.stem}_ENTRY_{entry}{self.tag}"
 
+    @property
+    def origin(self) -> str:
+        """Origin of the event, as its file states it."""
+        return self.dataset.file_origins[int(self.event.events["file"][0])]
+
     @cached_property
     def scores(self) -> dict[str, float]:
         """Score of every class, by name."""
@@ -151,12 +156,12 @@ class EventReport:
         pictures = [kind for kind in options.formats if kind != "html"]
         if pictures:
             for end, figure in self._figures(explanation, methods):
-                save_figure(figure, self.stem.with_name(self.stem.name + end), pictures)
+                save_figure(figure, self.stem.with_name(self.stem.name + end), pictures, self.origin)
         if pictures and explanation.curves is not None:
             curves = explanation.curves
             figure = attribution_quality.removal(curves.fraction, curves.deletion, curves.insertion, curves.random,
                                      target=f"{name.capitalize()} {options.output}")  # fmt: skip
-            save_figure(figure, self.stem.with_name(f"{self.stem.name}_removal"), pictures)
+            save_figure(figure, self.stem.with_name(f"{self.stem.name}_removal"), pictures, self.origin)
         if "html" in options.formats:
             page = event_page(self.page(explanation, methods))
             save_page(self.stem.with_name(self.stem.name + ".html"), [page])
@@ -216,7 +221,7 @@ class EventReport:
 
     def page(self, explanation: Explanation, methods: Sequence[Method]) -> EventPage:
         """Return the content of the interactive page of the event."""
-        overlays = []
+        overlays, explained = [], self.predictor.card.classes[self.target.number]
         for method in methods:
             box = explanation.boxes.get(method.name)
             values = explanation.maps[method.name] if box is None else outline(box, self.event.shape[1:])
@@ -231,7 +236,9 @@ class EventReport:
             overlays=overlays,
             quality=page_columns(explanation.rows),
             quantity=quantity(self.event.meta[0, 0]),
-            text=f"{self.predictor.card.classes[self.target.number]} {self.options.output}: {self.selected.reason}",
+            text=", ".join(
+                filter(None, [self.origin, f"{explained} {self.options.output}: {self.selected.reason}"])
+            ),
             volume=self.event.is_volume,
             axis0=self.event.axis0,
         )

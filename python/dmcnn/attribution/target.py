@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from dmcnn._common.errors import InputError, nearest
 
@@ -40,7 +41,17 @@ class Target:
                 )
 
     def __call__(self, outputs: torch.Tensor) -> torch.Tensor:
-        """Return the (B,) explained numbers of (B, k) outputs.
+        """Return the (B,) explained numbers of (B, k) outputs; for errors see ``select``."""
+        return self.select(self.activate()(outputs))
+
+    def activate(self) -> nn.Module:
+        """Return the module between outputs and explained numbers; a module, since DeepLIFT sees only those."""
+        if self.kind == "logit" or self.activation == "none":
+            return nn.Identity()
+        return nn.Sigmoid() if self.activation == "sigmoid" else nn.Softmax(dim=1)
+
+    def select(self, outputs: torch.Tensor) -> torch.Tensor:
+        """Return the (B,) explained numbers of (B, k) outputs after ``activate``.
 
         Raises:
             InputError: outputs of another shape, or a number that does not exist.
@@ -49,8 +60,4 @@ class Target:
             raise InputError(f"outputs of shape {tuple(outputs.shape)}, expected (images, outputs)")
         if not 0 <= self.number < outputs.shape[1]:
             raise InputError(f"target {self.number}: the network has outputs 0 to {outputs.shape[1] - 1}")
-        if self.kind == "score" and self.activation == "sigmoid":
-            outputs = outputs.sigmoid()
-        elif self.kind == "score" and self.activation == "softmax":
-            outputs = outputs.softmax(dim=1)
         return outputs[:, self.number]

@@ -53,6 +53,15 @@ class Card:
     data: dict[str, Any] = field(default_factory=dict)
     """Fingerprints and event counts of the training and test sets."""
     metrics: dict[str, float] = field(default_factory=dict)
+    """Numbers of the final test on all test events; empty until the training has ended."""
+    evaluation: dict[str, float] = field(default_factory=dict)
+    """Numbers of the evaluation by which the weights were chosen."""
+    chosen_by: str = ""
+    """Events on which the weights did best: "validation", or "test"; "" if they are those of the last step."""
+    remarks: list[str] = field(default_factory=list)
+    """What limits the meaning of the metrics, a sentence each."""
+    origin: list[dict[str, str]] = field(default_factory=list)
+    """Kinds of the training files, each once, see ``EventFile.kind``; empty = unknown."""
     task: str = ""
     """Name of the task, see dmcnn.tasks; by default regression for a network with targets, else classification."""
 

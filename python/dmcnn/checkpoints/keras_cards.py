@@ -78,7 +78,8 @@ def _lariat(weights: KerasWeights, kernels: list[tuple[int, ...]]) -> Card:
     arguments |= {"height": lariat.WIRES, "width": lariat.BINS}
     if weights.config is not None:
         arguments["height"], arguments["width"], arguments["channels"] = _input_size(weights.config)
-    return _card("lariat", arguments, weights, lariat.CLASSES, scaling="minmax")
+    files = {"reading": {"xdim": arguments["width"], "ydim": arguments["height"]}, "label": "prefix"}
+    return _card("lariat", arguments, weights, lariat.CLASSES, scaling="minmax", **files)
 
 
 def _cnn3d(weights: KerasWeights, kernels: list[tuple[int, ...]]) -> Card:
@@ -95,7 +96,7 @@ def _cnn3d(weights: KerasWeights, kernels: list[tuple[int, ...]]) -> Card:
     if weights.config is not None:
         arguments["channels"], arguments["height"], arguments["width"] = _input_size(weights.config)
         arguments["activation"] = _activation(weights.config)
-    return _card("cnn3d", arguments, weights, calorimeter.CLASSES)
+    return _card("cnn3d", arguments, weights, calorimeter.CLASSES, reading={}, label="y")
 
 
 def _smartpixel(weights: KerasWeights, where: str) -> Card:
@@ -172,8 +173,6 @@ def _card(
         classes=list(names),
         signal="electron" if names is calorimeter.CLASSES else None,
         activation="sigmoid" if output == "sigmoid" else "softmax",
-        reading={"xdim": arguments["width"], "ydim": arguments["height"]},
-        label="prefix",
         loss="cross_entropy",
         environment={"keras": weights.version},
         **more,

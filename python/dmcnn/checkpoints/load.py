@@ -10,7 +10,7 @@ from torch import nn
 from dmcnn.checkpoints.card import Card, Own
 from dmcnn.checkpoints.keras_cards import load_keras
 from dmcnn.checkpoints.torch_file import load_torch
-from dmcnn.formats.hdf5 import MAGIC
+from dmcnn.formats.hdf5 import is_hdf5
 
 Loader = Callable[[Path, Own], tuple[nn.Module, Card]]
 
@@ -29,10 +29,4 @@ def load(path: str | Path, own: Own = None) -> tuple[nn.Module, Card]:
         InputError: not a weight file, or its network cannot be made.
     """
     path = Path(path)
-    return LOADERS["hdf5" if path.is_file() and _is_hdf5(path) else "torch"](path, own)
-
-
-def _is_hdf5(path: Path) -> bool:
-    """Return whether a file begins with the signature of HDF5."""
-    with path.open("rb") as file:
-        return file.read(len(MAGIC)) == MAGIC
+    return LOADERS["hdf5" if path.is_file() and is_hdf5(path) else "torch"](path, own)

@@ -41,6 +41,12 @@ def evaluate(text: str, events: NDArray[Any]) -> NDArray[np.bool_]:
         ) from None
 
 
+def names_in(text: str) -> list[str]:
+    """Return the ids that a valid condition compares, in the order of FIELDS."""
+    used = {node.id for node in ast.walk(_parse(text)) if isinstance(node, ast.Name)}
+    return [name for name in FIELDS if name in used]
+
+
 def _parse(text: str) -> ast.expr:
     """Return the syntax tree of a condition; ValueError if the text has none."""
     try:

@@ -23,6 +23,7 @@ from dmcnn._common.upward import notebook
 from dmcnn.datasets.event import Event
 from dmcnn.datasets.labels import LabelRule
 from dmcnn.datasets.targets import Targets
+from dmcnn.formats.origin import origin_text
 from dmcnn.images.sparse import Axis, SparseImages, join
 from dmcnn.readers import CHOICE, DEFAULTS, open_images
 from dmcnn.readers.base import EventFile
@@ -157,6 +158,27 @@ class Dataset:
         """Reader of the first file."""
         return self._readers[0]
 
+    @property
+    def file_kinds(self) -> list[dict[str, str]]:
+        """Kind of every file, see ``EventFile.kind``."""
+        return [reader.kind for reader in self._readers]
+
+    @property
+    def kinds(self) -> list[dict[str, str]]:
+        """Kinds of the files, each once."""
+        return [dict(kind) for kind in dict.fromkeys(tuple(kind.items()) for kind in self.file_kinds)]
+
+    @property
+    def file_origins(self) -> list[str]:
+        """What every file states of the origin of its events, as text; "" if nothing."""
+        return [origin_text(reader.origin) for reader in self._readers]
+
+    @property
+    def origins(self) -> list[str]:
+        """(n,) the same of the file of every event."""
+        texts = self.file_origins
+        return [texts[number] for number in self.events["file"].tolist()]
+
     def _of_all(self, columns: Sequence[NDArray[Any]]) -> NDArray[Any]:
         """Concatenate a column of the entries of every file to a column of the events."""
         return np.concatenate(
@@ -262,6 +284,7 @@ class Dataset:
             reading=self.reading,
             frame_edges=self.frame_edges,
             frame_unit=self.frame_unit,
+            origin=self.file_origins[int(images.events["file"][0])],
         )
 
     def __iter__(self) -> Iterator[Event]:

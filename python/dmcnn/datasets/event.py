@@ -29,6 +29,7 @@ class Event:
         label: name of its class, or name -> value of its targets in their units; None if it has neither.
         reading: arguments of the reader that it was read with.
         frame_edges, frame_unit: of time frames, see ``Dataset``.
+        origin: what the file states of the origin of its events, such as "dmcnn simulation: lariat".
     """
 
     images: SparseImages
@@ -38,6 +39,7 @@ class Event:
     reading: Mapping[str, Any] = field(default_factory=dict)
     frame_edges: NDArray[np.float64] | None = None
     frame_unit: str = ""
+    origin: str = ""
 
     @property
     def image(self) -> NDArray[np.float32]:
@@ -85,7 +87,8 @@ class Event:
     def _words(self) -> str:
         known = [f"{name} {number}" for name, number in self.ids.items() if number is not None]
         label = [] if self.label is None else [str(self.label)]
-        return ", ".join([*known, f"entry {self.entry} of {Path(self.source).name}", *label])
+        place = f"entry {self.entry} of {Path(self.source).name}"
+        return ", ".join(filter(None, [*known, place, *label, self.origin]))
 
     def __repr__(self) -> str:
         return f"Event({self._words()}, {self.shape}, {int(self.images.n_pixels[0])} active pixels)"

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError, nearest
-from dmcnn.datasets.conditions import evaluate
-from dmcnn.images.sparse import EVENT
+from dmcnn.datasets.conditions import evaluate, names_in
+from dmcnn.formats.origin import origin_text
+from dmcnn.images.sparse import EVENT, UNSET
+from dmcnn.simulation import LABELS
+
+if TYPE_CHECKING:
+    from dmcnn.datasets.dataset import Dataset
 
 Label = str | Mapping[Any, str | int]
 Particles = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -35,6 +41,9 @@ class LabelRule(ABC):
     """
 
     classes: tuple[str, ...]
+
+    fits_any: ClassVar[bool] = False
+    """Whether the rule gives the events of any file a class: only the kind of a file tells whether it is meant so."""
 
     @staticmethod
     def parse(label: Label, classes: Sequence[str], signal: str | None = None) -> LabelRule:
@@ -71,6 +80,11 @@ class LabelRule(ABC):
     @abstractmethod
     def setting(self) -> Label:
         """The ``label`` setting that means this rule."""
+
+    @property
+    def text(self) -> str:
+        """The rule as text, for tables."""
+        return self.setting if isinstance(self.setting, str) else json.dumps(self.setting)
 
     @property
     def needs_particles(self) -> bool:
@@ -125,8 +139,9 @@ def class_number(name: str | int, classes: tuple[str, ...], what: str = "label")
 class Condition(LabelRule):
     """Rule on run, subrun, event and entry: the signal class where a condition is true, else the other class."""
 
+    fits_any = True
     signal: int
-    text: str
+    condition: str
 
     @classmethod
     def from_text(cls, text: str, classes: tuple[str, ...], signal: str | None) -> Condition:
@@ -149,12 +164,19 @@ class Condition(LabelRule):
 
     @property
     def setting(self) -> Label:
-        return self.text
+        return self.condition
 
     def apply(
         self, events: NDArray[Any], files: Sequence[Path], particles: Particles | None = None, **_: Any
     ) -> NDArray[np.int64]:
-        return np.where(evaluate(self.text, events), self.signal, 1 - self.signal).astype(np.int64)
+        for name in names_in(self.condition):
+            for first in np.flatnonzero(events[name] == UNSET)[:1]:
+                place = f"{files[events['file'][first]]}: entry {events['entry'][first]}"
+                raise InputError(
+                    f"{place} has no {name} number, so label = {self.condition!r} cannot be judged: set label to "
+                    "{file pattern: class} or to 'prefix' (file names begin with the class)"
+                )
+        return np.where(evaluate(self.condition, events), self.signal, 1 - self.signal).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -232,6 +254,8 @@ class Prefix(NameRule):
 class StoredClass(LabelRule):
     """Rule on the class number in the file."""
 
+    fits_any = True
+
     @property
     def setting(self) -> Label:
         return STORED
@@ -289,6 +313,34 @@ class Primary(LabelRule):
                 f"{pdg[event == first].tolist()}, expected one class among the PDG codes {sorted(self.codes)}"
             )
         return np.asarray(hit.argmax(axis=1), np.int64)
+
+
+def check_kinds(rule: LabelRule, dataset: Dataset, kinds: Sequence[Mapping[str, str]]) -> None:
+    """Raise InputError if a rule gives any file an answer, but is not meant for a file of the dataset.
+
+    It is meant for files of ``kinds``, and for samples of dmcnn whose own rule it is.
+
+    Args:
+        rule: rule that the user has not given for these files.
+        dataset: events.
+        kinds: kinds of files for which it is meant, see ``EventFile.kind``.
+    """
+    for file, kind in zip(dataset.files, dataset.file_kinds, strict=True) if rule.fits_any else ():
+        if kind in kinds or LABELS.get(kind.get("sample", "")) == rule.setting:
+            continue
+        meant = " or ".join(map(_kind_words, kinds)) or "files of a kind that is not known"
+        raise InputError(
+            f"{file}: label = {rule.text!r} is the rule of {meant}, not of {_kind_words(kind)}; give "
+            f"label (label={rule.text!r} if it holds here too)"
+        )
+
+
+def _kind_words(kind: Mapping[str, str]) -> str:
+    """Return the kind of a file as text, such as "LArCV2 (producer wire)"."""
+    if "sample" in kind:
+        return origin_text(kind)
+    more = ", ".join(f"{name} {text}" for name, text in kind.items() if name != "format")
+    return f"{kind.get('format', '')} ({more})" if more else kind.get("format", "")
 
 
 RULES: dict[str, Callable[[tuple[str, ...]], LabelRule]] = {PREFIX: Prefix, STORED: StoredClass}

@@ -143,8 +143,11 @@ def read_scores(paths: str | Sequence[str], dataset: Dataset, column: str = "sig
 
 
 def _entry(rows: table.Table, row: int, word: str) -> int:
-    """Return the entry number of a row; InputError if it is no number."""
+    """Return the entry number of a row; InputError if it is no whole number."""
     try:
-        return int(float(word))
-    except (ValueError, OverflowError):
-        raise InputError(f"{rows.place(row)}: entry_number is {word!r}, expected a whole number") from None
+        number = float(word)
+    except ValueError:
+        number = math.nan
+    if not number.is_integer():
+        raise InputError(f"{rows.place(row)}: entry_number is {word!r}, expected a whole number")
+    return int(number)

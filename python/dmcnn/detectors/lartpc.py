@@ -19,5 +19,9 @@ TRIGGER_TICK = 3200
 
 CLASSES = ("signal", "background")
 """Classes, in the order of the outputs of DM-CNN's networks."""
+DM_CNN_LABEL = "run == 100"
+"""Condition by which DM-CNN tells the signal in its files."""
+DM_CNN_FILES = tuple({"format": name, "producer": "image2d_binary"} for name in ("LArCV2", "LArCV3"))
+"""Kinds of these files, see ``EventFile.kind``: as DM-CNN reads them, and converted."""
 DM_CNN_READING = {"adc_lo": 10.0, "adc_hi": 500.0}
 """Threshold and clip of DM-CNN's scripts [ADC]; its weight files do not state them."""

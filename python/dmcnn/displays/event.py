@@ -35,7 +35,8 @@ class DisplayOptions:
 
     Attributes:
         formats: formats of the output: png, pdf, gif, mp4, html.
-        label: text on every picture.
+        label: text on every picture of events whose file does not state their origin.
+        data: whether the events are data of a detector, which simulated ones are not.
         score_label: whether the score is written on the picture.
         logit: whether the score s is written as log(s / (1 - s)).
         colorbar: whether a colour bar is drawn.
@@ -49,6 +50,7 @@ class DisplayOptions:
 
     formats: Sequence[str] = ("png", "pdf")
     label: str = ""
+    data: bool = False
     score_label: bool = True
     logit: bool = False
     colorbar: bool = True
@@ -107,7 +109,8 @@ class Display:
             tag: end of the names of all output files.
 
         Raises:
-            InputError: animations of events without time frames, or distributions of files without cells.
+            InputError: animations of events without time frames, distributions of files without cells, or files of
+                simulated events as data of a detector.
         """
         films, framed = set(options.formats) & FILMS, is_volume(dataset.axis0, dataset.shape)
         names = ", ".join(map(str, dataset.files))
@@ -115,6 +118,12 @@ class Display:
             raise InputError(
                 f"{names}: format = {min(films)!r} needs time frames, images are {dataset.shape}"
             )
+        for file, kind in zip(dataset.files, dataset.file_kinds, strict=True):
+            if options.data and "sample" in kind:
+                raise InputError(
+                    f"{file}: data = True, but the file states that dmcnn simulated its events (sample "
+                    f"{kind['sample']})"
+                )
         cells = DatasetCells.from_dataset(dataset)
         if distributions and cells is None:
             raise InputError(f"{names}: distributions = True needs files of energy and time")
@@ -127,12 +136,18 @@ class Display:
         file = self.dataset.files[int(event.events["file"][0])]
         return self.folder / f"{file.stem}_ENTRY_{event.events['entry'][0]}{self.tag}"
 
+    def origin(self, event: SparseImages) -> str:
+        """Return the origin of an event: as its file states it, else the text of the user."""
+        return self.dataset.file_origins[int(event.events["file"][0])] or self.options.label
+
     def draw_distributions(self) -> None:
         """Write the figure of the energies and times of all cells, by class."""
         assert self.cells is not None
         figure = self.cells.distributions([name or "all events" for name in self.classes])
         path = self.folder / f"DM-CNN_display{self.tag}_distributions"
-        save_figure(figure, path, [kind for kind in self.options.formats if kind in PICTURES] or ["png"])
+        note = ", ".join(dict.fromkeys(self.dataset.file_origins))
+        kinds = [kind for kind in self.options.formats if kind in PICTURES] or ["png"]
+        save_figure(figure, path, kinds, note=note or self.options.label)
 
     def draw(self, number: int, event: SparseImages, scores: EventScores) -> None:
         """Write all pictures and animations of one event, the ``number``-th of the dataset."""
@@ -143,13 +158,14 @@ class Display:
             save_figure(figure, stem.with_name(stem.name + end), pictures)
         edges, unit = self.dataset.frame_edges, self.dataset.frame_unit
         for kind in sorted(set(options.formats) & FILMS):
-            animation = film(event, edges, self._title(number, event), unit)
+            title = ", ".join(filter(None, [self.origin(event), self._title(number, event)]))
+            animation = film(event, edges, title, unit)
             save_animation(animation, stem.with_name(f"{stem.name}_frames"), kind)
 
     def _figures(self, number: int, event: SparseImages, scores: EventScores) -> Iterator[tuple[str, Figure]]:
         """Yield (end of the file name, figure) of the cells, if there are any, of the frames, or of every plane."""
         options = self.options
-        above = ", ".join(filter(None, [options.label, self._title(number, event)]))
+        above = ", ".join(filter(None, [self.origin(event), self._title(number, event)]))
         text = "\n".join(filter(None, [above, _score_text(options, scores)]))
         if self.cells is not None:
             for name, figure in self.cells.figures(number, text):
@@ -164,7 +180,8 @@ class Display:
     def _planes(self, number: int, event: SparseImages, scores: EventScores) -> Iterator[tuple[str, Figure]]:
         """Yield (end of the file name, figure) of every plane."""
         options, known = self.options, event.events["run"][0] != UNSET
-        label = ", ".join(filter(None, [options.label, "" if known else self._title(number, event)]))
+        title = "" if known else self._title(number, event)
+        label = ", ".join(filter(None, [self.origin(event), title]))
         for channel, plane in enumerate(event.dense()[0]):
             meta = event.meta[0, channel]
             figure = event_display(
@@ -199,7 +216,7 @@ class Display:
             scores=scores.named,
             label=self.classes[number],
             quantity=quantity(event.meta[0, 0]),
-            text=", ".join(filter(None, [self.options.label, *scores.estimates])),
+            text=", ".join(filter(None, [self.origin(event), *scores.estimates])),
             volume=event.is_volume,
             axis0=event.axis0,
         )

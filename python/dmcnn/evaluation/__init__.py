@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,8 +31,8 @@ class EvaluationResult:
 
 
 def json_number(value: float) -> float | None:
-    """Return a number for JSON; None for NaN, which JSON does not have."""
-    return None if value != value else float(value)
+    """Return a number for JSON; None for NaN and infinity, which JSON does not have."""
+    return float(value) if math.isfinite(value) else None
 
 
 def interval_numbers(interval: Interval) -> list[float | None]:

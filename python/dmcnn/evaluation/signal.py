@@ -37,13 +37,27 @@ def judge(
     for kind, values in scores.items():
         if not len(values):
             raise InputError(f"no scored {kind} event in {', '.join(file['file'] for file in files)}")
-    numbers = {**_numbers(scores["signal"], scores["background"], cut, level), "files": files}
+    every = np.concatenate(list(scores.values()))
+    reach = float(every.min()), float(every.max())
+    is_share = reach[0] >= 0 and reach[1] <= 1
+    ends = (0.0, 1.0) if is_share else reach
+    numbers = {**_numbers(scores["signal"], scores["background"], cut, level, ends), "files": files}
     summary = (
         "AUC {auc:.6f} [{auc_low:.6f}, {auc_high:.6f}] ({percent:g} % interval), {signal_events} signal and "
     )
     summary += "{background_events} background events"
-    lines = [*file_lines(files), summary.format(**numbers, percent=100 * level)]
-    return EvaluationResult(numbers, _figures(scores, np.array(numbers["confusion"]), level, name), lines)
+    beyond = (
+        f"warning: scores from {reach[0]:.4g} to {reach[1]:.4g} are not between 0 and 1 (logits?); "
+        f"the cut is at {cut:g}" + ", give cut=0 for logits" * (cut != 0)
+    )
+    lines = [
+        *file_lines(files),
+        *([] if is_share else [beyond]),
+        summary.format(**numbers, percent=100 * level),
+    ]
+    return EvaluationResult(
+        numbers, _figures(scores, np.array(numbers["confusion"]), level, name, is_share), lines
+    )
 
 
 def read_separate(kinds: Mapping[str, Sequence[str]], column: str) -> tuple[Scores, list[dict[str, Any]]]:
@@ -66,7 +80,8 @@ def read_labelled(
     """Read the scored events of tables that hold both kinds, which the label column distinguishes.
 
     Raises:
-        InputError: a scored event without label, or no event with ``signal_label``.
+        InputError: a scored event without label, no event with ``signal_label``, or one with that label in another
+            spelling, which would count as background.
     """
     parts: dict[str, list[NDArray[np.float64]]] = {"signal": [], "background": []}
     files: list[dict[str, Any]] = []
@@ -76,9 +91,19 @@ def read_labelled(
         rows = table.read(path, ["label"])
         label = np.array(rows.column("label"), str)
         scored = ~np.isnan(values)
+        for row in np.flatnonzero(scored & (label != signal_label)).tolist():
+            if _spelled_alike(label[row], signal_label):
+                raise InputError(
+                    f"{rows.place(row)}: label {str(label[row])!r} (did you mean {signal_label!r}?), expected one "
+                    "spelling of every class"
+                )
         blank = np.flatnonzero(scored & (label == ""))
         if len(blank):
             raise InputError(f"{rows.place(int(blank[0]))}: a scored event without label, expected its class")
+        for word in dict.fromkeys(label[scored].tolist()):
+            if word != signal_label and table.is_spelling(word, signal_label):
+                row = int(np.flatnonzero(scored & (label == word))[0])
+                raise InputError(f"{rows.place(row)}: label {word!r} (did you mean {signal_label!r}?)")
         labels |= set(label[scored].tolist())
         parts["signal"].append(values[scored & (label == signal_label)])
         parts["background"].append(values[scored & (label != signal_label)])
@@ -89,11 +114,20 @@ def read_labelled(
     return {kind: np.concatenate(values) for kind, values in parts.items()}, files
 
 
+def _spelled_alike(label: str, other: str) -> bool:
+    """Return whether two labels are the same but for case and spaces."""
+    return label.strip().casefold() == other.strip().casefold()
+
+
 def _numbers(
-    signal: NDArray[np.float64], background: NDArray[np.float64], cut: float, level: float
+    signal: NDArray[np.float64],
+    background: NDArray[np.float64],
+    cut: float,
+    level: float,
+    reach: tuple[float, float],
 ) -> dict[str, Any]:
-    """Return all numbers of the evaluation."""
-    cuts = np.linspace(0, 1, 101)
+    """Return all numbers of the evaluation; ``reach`` are the ends of the cuts."""
+    cuts = np.linspace(*reach, 101)
     area = metrics.auc_interval(signal=signal, background=background, level=level)
     matrix = metrics.confusion_at_cut(signal=signal, background=background, cut=cut)
     accuracy = metrics.accuracy(matrix, level)
@@ -119,14 +153,17 @@ def _numbers(
     }
 
 
-def _figures(scores: Scores, matrix: NDArray[np.int64], level: float, name: str) -> dict[str, Figure]:
-    """Return all figures of the evaluation."""
+def _figures(
+    scores: Scores, matrix: NDArray[np.int64], level: float, name: str, is_share: bool
+) -> dict[str, Figure]:
+    """Return all figures of the evaluation; scores that are no shares (``is_share``) have no logits."""
     signal, background = scores["signal"], scores["background"]
+    logits = {"scores_logit": figures.score_histogram(scores, logit=True, log=True)} if is_share else {}
     return {
         "roc": figures.roc({name: (signal, background)}, level),
         "roc_log": figures.roc({name: (signal, background)}, level, log=True),
         "efficiency": figures.efficiency(signal, background, level=level),
         "scores": figures.score_histogram(scores),
-        "scores_logit": figures.score_histogram(scores, logit=True, log=True),
+        **logits,
         "confusion": figures.confusion(matrix, ["background", "signal"]),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dmcnn.exports.base import ExportFormat
+from dmcnn.exports.hls4ml import Hls4ml
 from dmcnn.exports.integers import Integers
 from dmcnn.exports.layer_table import LayerTable
 from dmcnn.exports.onnx import Onnx
@@ -15,6 +16,7 @@ FORMATS: dict[str, ExportFormat] = {
     "onnx": Onnx(),
     "torch": Program(),
     "qonnx": Qonnx(),
+    "hls4ml": Hls4ml(),
     "json": Integers(),
     "table": LayerTable(),
 }

@@ -40,16 +40,20 @@ class Qonnx(ExportFormat):
 
     def write(self, path: Path, net: nn.Module, card: Card) -> None:
         """Write the layers of the network."""
-        graph, bits = Graph(), card.reading.get("charge_bits")
+        graph, bits = self.graph(card), card.reading.get("charge_bits")
         if bits:
             graph.outputs[IMAGES] = graph.add_rounding("pixels", INPUT, QuantisedBits(bits))
         for layer in probe(net, card.shape):
             graph.outputs[layer.name] = graph.add_layer(layer)
         need("onnx").save(graph.model(card), path)
 
+    def graph(self, card: Card) -> Graph:
+        """Return a graph without layers."""
+        return Graph()
+
     def run(self, path: Path, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Compute the outputs with the evaluator of onnx, image by image."""
-        session = need("onnx.reference").ReferenceEvaluator(str(path), new_ops=[_quant()])
+        session = need("onnx.reference").ReferenceEvaluator(str(path), new_ops=[quant()])
         return np.concatenate([session.run(None, {INPUT: image[None]})[0] for image in images])
 
 
@@ -91,12 +95,14 @@ class Graph:
         """Append kernel and bias of a layer; return the names of the rounded kernel and, if any, rounded bias."""
         pairs = {"weight": (layer.weight, layer.weight_quantiser), "bias": (layer.bias, layer.bias_quantiser)}
         return [
-            self.add_rounding(
-                f"{name}.{kind}", self.add_constant(f"{name}.{kind}", quantiser.round(values)), quantiser
-            )
+            self.add_weight(f"{name}.{kind}", values, quantiser)
             for kind, (values, quantiser) in pairs.items()
             if values is not None and quantiser is not None
         ]
+
+    def add_weight(self, name: str, values: torch.Tensor, quantiser: Quantiser) -> str:
+        """Append a rounded kernel or bias; return the name of the rounded one."""
+        return self.add_rounding(name, self.add_constant(name, quantiser.round(values)), quantiser)
 
     def add_rounding(self, name: str, values: str, quantiser: Quantiser) -> str:
         """Append the rounding of ``values``; return the name of its output."""
@@ -117,12 +123,16 @@ class Graph:
         self.nodes.append(self._make.make_node(kind, inputs, [f"{name}.out"], name=name, **attributes))
         return f"{name}.out"
 
+    def input_shape(self, card: Card) -> list[int]:
+        """Return the shape of one image."""
+        return [1, *card.shape]
+
     def model(self, card: Card) -> Any:
         """Return the model of ONNX: one image of the size on the card -> the output of the last layer."""
         self.nodes[-1].output[0] = OUTPUT
         make = self._make
         float32 = need("onnx").TensorProto.FLOAT
-        images = make.make_tensor_value_info(INPUT, float32, [1, *card.shape])
+        images = make.make_tensor_value_info(INPUT, float32, self.input_shape(card))
         outputs = make.make_tensor_value_info(OUTPUT, float32, [1, task_of(card).outputs])
         graph = make.make_graph(self.nodes, card.model, [images], [outputs], self.constants)
         opsets = [make.make_opsetid("", OPSET), make.make_opsetid(DOMAIN, 1)]
@@ -131,7 +141,7 @@ class Graph:
         return model
 
 
-def _quant() -> type[Any]:
+def quant() -> type[Any]:
     """Return the operator ``Quant`` for the evaluator of onnx."""
 
     class Quant(need("onnx.reference.op_run").OpRun):  # type: ignore[misc]  # the base class needs onnx

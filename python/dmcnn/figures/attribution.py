@@ -10,12 +10,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize, PowerNorm
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from dmcnn.figures import image_axes
 from dmcnn.figures.image_axes import Box
+from dmcnn.figures.text import Figure
 
 SIGNED, UNSIGNED = "RdBu_r", "YlOrRd"
 """Colour maps whose lightness follows the value, and whose ends colour-blind readers tell apart."""

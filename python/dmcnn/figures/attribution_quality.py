@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from dmcnn.figures.style import LARGE_LABELS, PALETTE, decorate, line
+from dmcnn.figures.text import Figure
 
 Floats = NDArray[np.float64]
 

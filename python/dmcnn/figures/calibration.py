@@ -82,7 +82,8 @@ def chi2(samples: Mapping[str, Floats], k: int) -> Figure:
     for nth, (name, values) in enumerate(samples.items()):
         values = values[~np.isnan(values)]
         counts, n = np.histogram(values, edges)[0], max(len(values), 1)
-        text = f"{name}: mean {values.mean() if len(values) else np.nan:.2f}"
+        mean = values.mean() if len(values) else np.nan
+        text = f"{name}: mean {mean:.3g}" if mean >= 1e6 else f"{name}: mean {mean:.2f}"
         if counts.sum() < n:
             text += f", {100 * (1 - counts.sum() / n):.2g} % above {last:.0f}"
         axes.stairs(counts / n / width, edges, linewidth=1.8, label=text, **line(nth))

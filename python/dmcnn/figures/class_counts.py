@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from dmcnn.figures.style import PALETTE
+from dmcnn.figures.text import Figure
 from dmcnn.metrics import classification
 
 WIDTH = 0.4

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from dmcnn.figures.style import LARGE_LABELS, PALETTE, decorate, own_legend, single, stroke
+from dmcnn.figures.text import Figure
 from dmcnn.metrics import classification
 
 CUT_RATIO = 5.0

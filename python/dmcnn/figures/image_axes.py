@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, Normalize
-from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from dmcnn.detectors.calorimeter import ENERGY_UNIT
+from dmcnn.figures.text import Figure
 from dmcnn.images.sparse import (  # fmt: skip
     NO_IMAGE,
     UNIT_CELL,

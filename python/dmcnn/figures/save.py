@@ -21,13 +21,23 @@ METADATA: dict[str, dict[str, str | None]] = {
 """What the files say of themselves, beside their title; without a date the same figure gives the same bytes."""
 
 
-def save_figure(figure: Figure, stem: str | Path, formats: Iterable[str] = ("png", "pdf")) -> list[Path]:
+def save_figure(
+    figure: Figure, stem: str | Path, formats: Iterable[str] = ("png", "pdf"), note: str = ""
+) -> list[Path]:
     """Write a figure as ``<stem>.png`` and ``<stem>.pdf``, each whole or not at all; return the paths.
+
+    Args:
+        figure: figure.
+        stem: path without suffix.
+        formats: "png", "pdf".
+        note: small text in the lower left corner, such as the origin of the events.
 
     Raises:
         InputError: a format other than png and pdf.
     """
     stem, paths = Path(stem), []
+    if note:
+        figure.text(0.005, 0.005, note, fontsize=8, color="0.35", parse_math=False)
     for kind in formats:
         if kind not in METADATA:
             known = ", ".join(METADATA)

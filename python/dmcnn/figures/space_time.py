@@ -12,7 +12,6 @@ from matplotlib.animation import FuncAnimation
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
-from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from dmcnn.detectors.calorimeter import ENERGY_UNIT, TIME_UNIT
 from dmcnn.figures import image_axes
 from dmcnn.figures.style import LARGE_LABELS, decorate, label, own_legend, stroke
+from dmcnn.figures.text import Figure
 from dmcnn.images.sparse import UNIT_CELL
 
 ENERGY, TIME = "viridis_r", "PuOr"

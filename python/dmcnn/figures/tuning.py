@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from dmcnn.figures.style import PALETTE, own_legend, single
+from dmcnn.figures.text import Figure
 
 
 def history(points: Sequence[tuple[int, float, bool]], objective: str, *, higher: bool) -> Figure:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
+from dmcnn.formats.origin import read_origin
 from dmcnn.formats.source import decoding_errors, split_name
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -26,6 +27,21 @@ KINDS = {
 """Column -> kinds of NumPy dtype that are valid for it."""
 
 
+def is_hdf5(path: Path) -> bool:
+    """Return whether a file has the signature of HDF5, at its beginning or after a user block.
+
+    MATLAB 7.3 writes a user block; it has 512 bytes, or 1024, 2048, … .
+    """
+    place, size = 0, path.stat().st_size
+    with path.open("rb") as file:
+        while place + len(MAGIC) <= size:
+            file.seek(place)
+            if file.read(len(MAGIC)) == MAGIC:
+                return True
+            place = 2 * place or 512
+    return False
+
+
 @contextmanager
 def open_file(path: Path) -> Iterator[h5py.File]:
     """Yield the open file and close it after the block.
@@ -33,26 +49,52 @@ def open_file(path: Path) -> Iterator[h5py.File]:
     Opening takes 0.3 ms. Readers open the file for each block of work, so that no handle reaches a worker process.
 
     Raises:
-        InputError: not an HDF5 file, or a damaged one.
+        InputError: not an HDF5 file, a damaged one, or one that is locked.
     """
-    with path.open("rb") as raw:
-        head = raw.read(len(MAGIC))
-    if head != MAGIC:
-        raise InputError(f"{path}: not an HDF5 file (begins with {head!r})")
+    if not is_hdf5(path):
+        with path.open("rb") as raw:
+            raise InputError(f"{path}: not an HDF5 file (begins with {raw.read(len(MAGIC))!r})")
     with decoding_errors(str(path)):
         file = h5py.File(path, "r")
     with file:
         yield file
 
 
+def content_list(file: h5py.File) -> str:
+    """Return the names and shapes of the first datasets of a file, as text."""
+    listed: list[str] = []
+
+    def add(name: str, entry: h5py.HLObject) -> bool | None:
+        """List a dataset; return True, which ends the visit, after the sixth."""
+        if isinstance(entry, h5py.Dataset):
+            listed.append("…" if len(listed) == 6 else f"{name} {entry.shape}")
+        return True if len(listed) > 6 else None
+
+    with decoding_errors(file.filename):
+        file.visititems(add)
+    return ", ".join(listed) or "no dataset"
+
+
+def origin(file: h5py.File) -> dict[str, str]:
+    """Return the origin that the attributes of a file state."""
+    with decoding_errors(file.filename):
+        names = [name for name in file.attrs if name in ("sample", "dmcnn", "detector")]
+        return read_origin({name: file.attrs[name] for name in names})
+
+
 def groups(file: h5py.File, product: str) -> dict[str, str]:
     """Return {producer: path of its group} of a ``product``.
 
     Raises:
-        InputError: no such group; the message lists those of the file.
+        InputError: no such group; the message lists those of the file, or what else it holds.
     """
     with decoding_errors(file.filename):
-        members = sorted(file["Data"]) if "Data" in file else []
+        members = sorted(file["Data"]) if "Data" in file else None
+    if members is None:
+        raise InputError(
+            f"{file.filename}: holds {content_list(file)}; expected images X (n, H, W, 2) of energy and time, or "
+            "LArCV3's groups /Data/<product>_<producer>_group"
+        )
     names = {name: split_name(name, "group") for name in members}
     by_producer = {parts[1]: f"Data/{name}" for name, parts in names.items() if parts and parts[0] == product}
     if not by_producer:

@@ -38,6 +38,7 @@ from dmcnn.inference.maps import AttributionMap, OcclusionMap
 from dmcnn.inference.score_table import score_table
 from dmcnn.tables.result_table import ResultTable
 from dmcnn.tasks import task_of
+from dmcnn.tasks.base import Truth
 
 EVENTS = 64
 """Smallest number of events that are read and scored at a time."""
@@ -116,17 +117,21 @@ class Predictor:
         rows = self._table(self.rows([batch], lambda start, stop: batch.cluster_sizes, len(batch)))
         truth = self.task.truth_of_labels(batch.label, len(batch))
         sources: list[str | None] = [None] * len(batch)
+        origins = [""] * len(batch)
         if events := events_of(images):
-            sources = [event.source for event in events]
+            sources, origins = [event.source for event in events], [event.origin for event in events]
             truth = self.task.truth_of_words([event.label for event in events])
-        return score_table(self.task, batch.events, sources, rows, truth)
+        return score_table(self.task, batch.events, sources, rows, truth, origins=origins)
 
     def _score_dataset(self, dataset: Dataset, label: Any) -> ResultTable:
         """Score all events of a dataset; ``label`` as of ``scores``."""
-        has_classes = label is None and dataset.rule is not None
-        truth = dataset.class_names if has_classes else self.task.truth(dataset, label)
+        truth: Truth = dataset.class_names
+        rule = "" if dataset.rule is None else dataset.rule.text
+        if label is not None or dataset.rule is None:
+            truth, rule = self.task.labels(dataset, label)
         rows = self._table(self.dataset_rows(dataset))
-        return score_table(self.task, dataset.events, dataset.sources, rows, truth)
+        about = self.task, dataset.events, dataset.sources
+        return score_table(*about, rows, truth, rule=rule, origins=dataset.origins)
 
     def _table(self, parts: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
         """Return the rows of all parts."""

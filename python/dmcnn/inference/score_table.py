@@ -21,6 +21,9 @@ def score_table(
     rows: NDArray[np.float64],
     truth: Truth,
     status: str = "scored",
+    *,
+    rule: str = "",
+    origins: Sequence[str] | None = None,
 ) -> ResultTable:
     """Return one row per entry, in the order of the entries; values that do not exist are missing.
 
@@ -32,6 +35,8 @@ def score_table(
             channels, and of pixels active in any channel.
         truth: (n,) or (n, k), see ``Task.truth``.
         status: status of entries with an image.
+        rule: label rule that gives the truth, as text; "" = none. A column tells it where there is a truth.
+        origins: (n,) origin of the events, see ``Dataset.origins``. A column tells it where any is known.
     """
     outputs, sizes = rows[:, :-2], rows[:, -2:].astype(np.int64)
     place = {
@@ -47,5 +52,7 @@ def score_table(
         {
             **task.columns(outputs, truth, sizes, place),
             "status": np.where(missing, join.NO_IMAGE, status),
+            **({"label_rule": [rule] * len(events)} if rule else {}),
+            **({"origin": list(origins)} if origins is not None and any(origins) else {}),
         }
     )

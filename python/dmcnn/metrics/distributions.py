@@ -84,7 +84,8 @@ def mean(values: Floats) -> Estimate:
     """Return the mean of (n,) values."""
     if len(values) < 2:
         return NO_ESTIMATE
-    return Estimate(float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))))
+    with np.errstate(over="ignore"):  # squares of the chi2 of a diverged network
+        return Estimate(float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))))
 
 
 def deviation(values: Floats) -> Estimate:
@@ -94,7 +95,7 @@ def deviation(values: Floats) -> Estimate:
     width, centred = float(values.std(ddof=1)), values - values.mean()
     if not width:
         return Estimate(0.0, 0.0)
-    kurtosis = (centred**4).mean() / width**4
+    kurtosis = float(((centred / width) ** 4).mean())  # the fourth power of a width may overflow
     return Estimate(width, float(width * np.sqrt(max(kurtosis - 1, 0.0) / (4 * len(values)))))
 
 
@@ -233,6 +234,11 @@ def profile(x: Floats, values: Floats, edges: Floats) -> Profile:
 
 
 def format_estimate(value: float, error: float) -> str:
-    """Return ``value ± error`` with two digits of the error; three decimals if the error is zero or not finite."""
+    """Return ``value ± error`` with two digits of the error; three decimals if the error is zero or not finite.
+
+    Numbers of more than ten digits have an exponent.
+    """
+    if max(abs(value), abs(error)) >= 1e10:
+        return f"{value:.3g} ± {error:.2g}"
     digits = int(np.clip(1 - np.floor(np.log10(error)), 0, 9)) if 0 < error < np.inf else 3
     return f"{value:.{digits}f} ± {error:.{digits}f}"

@@ -60,7 +60,7 @@ def occlude(predictor: Predictor, event: SparseImages, k: int, options: Mapping[
     import numpy as np
 
     from dmcnn.inference.maps import OcclusionMap
-    from dmcnn.occlusion.result import OcclusionResult, Scan
+    from dmcnn.occlusion.result import OcclusionResult, Scan, precision_error
 
     task = predictor.task.need_classes("occlusion")
     known = {entry.name for entry in fields(Scan)} - {"k"}
@@ -70,11 +70,12 @@ def occlude(predictor: Predictor, event: SparseImages, k: int, options: Mapping[
                 f"occlude takes no {name!r}{nearest(name, known)}; known: {', '.join(sorted(known))}"
             )
     scan = Scan(k, **options)
-    found = scan.windows(event)
+    windows = scan.windows(event)
     engine = scan.dense(predictor.batch_size, predictor.precision, predictor.card.scaling)
     base = next(predictor.logits([event]))[0]
-    parts = [np.zeros((0, len(base))), *engine.scores(predictor.net, event, found)]
-    result = OcclusionResult(found, np.concatenate(parts)[found.number], base)
+    rows = np.concatenate([np.zeros((0, len(base))), *engine.scores(predictor.net, event, windows)])
+    error = precision_error(predictor.net, event, windows, engine, rows)
+    result = OcclusionResult(windows, rows[windows.number], base, error)
     values, untouched = result.maps(task.scores)
     card = predictor.card
     return OcclusionMap(

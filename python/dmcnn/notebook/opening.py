@@ -199,6 +199,7 @@ def _card(
             "torch": str(torch.__version__),
         },
         data={"training": {"fingerprint": data.fingerprint(), "events": len(data)}},
+        origin=data.kinds,
     )
     return replace(card, arguments={"num_class": task_of(card).outputs, **card.arguments})
 

@@ -27,7 +27,7 @@ def plot_event(event: Event, channel: int, **options: Any) -> Figure:
     from dmcnn.figures.image_axes import channel_name, value_label
     from dmcnn.images.sparse import UNSET
 
-    words = "" if event.label is None else str(event.label)
+    words = ", ".join(filter(None, [event.origin, "" if event.label is None else str(event.label)]))
     if event.images.is_volume:
         _refuse(options)
         return _shown(frames(event.images, event.frame_edges, words, event.frame_unit))

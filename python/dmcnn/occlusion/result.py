@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,12 @@ from dmcnn._common.files import atomic_file
 from dmcnn._common.journal import Journal
 from dmcnn._common.progress import ProgressBar
 from dmcnn.images.sparse import SparseImages
-from dmcnn.occlusion.engines import Dense, Engine
+from dmcnn.occlusion.engines import Dense
 from dmcnn.occlusion.fills import FILLS
 from dmcnn.occlusion.windows import BORDERS, Windows, list_windows
+
+CHECKS = 8
+"""Number of windows that are scored in float32 too, to measure the error of another precision."""
 
 Activation = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """Function of the (n, outputs) outputs of a network that returns (n, outputs) scores."""
@@ -91,11 +94,19 @@ class OcclusionResult:
         windows: windows of the event.
         logits: (n, outputs) float64 outputs at the centres.
         base: (outputs,) float64 outputs for the untouched event.
+        error: (outputs,) largest differences to float32 at CHECKS windows; 0 where the scan is in float32.
     """
 
     windows: Windows
     logits: NDArray[np.float64]
     base: NDArray[np.float64]
+    error: NDArray[np.float64]
+
+    @property
+    def relative_error(self) -> float:
+        """Largest error over the standard deviation of its output at the centres; inf where that is 0."""
+        spread = self.logits.std(axis=0) if len(self.logits) else np.zeros(len(self.base))
+        return max((e / s if s else np.inf) if e else 0.0 for e, s in zip(self.error, spread, strict=True))
 
     def maps(self, activation: Activation) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return (outputs, H, W) maps, of boxes (outputs, T, H, W), and the (outputs,) untouched scores; float64."""
@@ -113,8 +124,8 @@ class OcclusionResult:
     ) -> None:
         """Write the result as npz.
 
-        It holds rows and cols (n,), of boxes frames (n,) and depth, scores and logits (n, classes), base and
-        base_logits (classes,), k, maps of all classes (float32), classes, event and meta as in SparseImages, and key
+        It holds rows and cols (n,), of boxes frames (n,) and depth, scores and logits (n, classes), base, base_logits
+        and error (classes,), k, maps of all classes (float32), classes, event and meta as in SparseImages, and key
         (JSON).
         """
         maps, base = self.maps(activation)
@@ -127,6 +138,7 @@ class OcclusionResult:
                 k=key["k"],
                 logits=self.logits,
                 base_logits=self.base,
+                error=self.error,
                 maps=maps.astype(np.float32),
                 classes=np.array(classes),
                 event=event.events,
@@ -142,14 +154,15 @@ def read(path: Path, key: dict[str, Any], windows: Windows) -> OcclusionResult |
     with np.load(path, allow_pickle=False) as old:
         if "key" not in old or str(old["key"]) != _text(key):
             return None
-        return OcclusionResult(windows, old["logits"], old["base_logits"])
+        base = old["base_logits"]
+        return OcclusionResult(windows, old["logits"], base, old["error"] if "error" in old else 0 * base)
 
 
 def scan_event(
     net: nn.Module,
     event: SparseImages,
     windows: Windows,
-    engine: Engine,
+    engine: Dense,
     base: NDArray[np.float64],
     journal: Journal,
     label: str = "",
@@ -170,7 +183,24 @@ def scan_event(
         for part in engine.scores(net, event, windows, np.arange(done, len(windows))):
             journal.append(part)
             bar.update(len(part))
-    return OcclusionResult(windows, journal.rows[windows.number], base)
+    error = precision_error(net, event, windows, engine, journal.rows)
+    return OcclusionResult(windows, journal.rows[windows.number], base, error)
+
+
+def precision_error(
+    net: nn.Module, event: SparseImages, windows: Windows, engine: Dense, rows: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the (outputs,) largest differences of outputs to float32, at CHECKS windows evenly spread.
+
+    Args:
+        net, event, windows, engine: as of ``scan_event``.
+        rows: (windows, outputs) float64 outputs of all windows.
+    """
+    if engine.precision == "32" or not len(windows):
+        return np.zeros(rows.shape[1])
+    which = np.unique(np.linspace(0, len(windows) - 1, CHECKS).astype(np.int64))
+    exact = np.concatenate(list(replace(engine, precision="32").scores(net, event, windows, which)))
+    return np.asarray(np.abs(rows[which] - exact).max(axis=0))
 
 
 def _text(key: dict[str, Any]) -> str:

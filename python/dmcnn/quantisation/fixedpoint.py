@@ -94,17 +94,23 @@ class FixedPoint:
             raise InputError(str(error)) from None
 
     @classmethod
-    def from_network(cls, net: nn.Module, shape: tuple[int, int, int], *, input_bits: int = 4) -> FixedPoint:
+    def from_network(
+        cls, net: nn.Module, shape: tuple[int, int, int], *, input_bits: int | None
+    ) -> FixedPoint:
         """Convert a ``smartpixel`` network to fixed-point arithmetic.
 
         Args:
             net: network with quantisers for every weight, bias and activation (bits_1 and bits_2 not 0).
             shape: (C, H, W) of the frames.
-            input_bits: bits to which the pixels are rounded.
+            input_bits: bits to which the pixels are rounded: ``charge_bits`` of the training, which the card knows
+                (``card.reading.get("charge_bits")``).
 
         Raises:
-            InputError: a parameter or step that is not quantised or has too many bits, or another shape of frames.
+            InputError: pixels, a parameter or step that are not rounded or have too many bits, or another shape of
+                frames.
         """
+        if input_bits is None:
+            raise InputError("the network takes pixels that are not rounded (no charge_bits)")
         layers = {name: _codes(net, name) for name in PARAMETERS}
         bits = {step: _bits(net.get_submodule(step), step) for step in STEPS if step != "input"}
         pool: Any = net.get_submodule("pool")

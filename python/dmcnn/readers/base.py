@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
+from dmcnn.formats.origin import Origin
 from dmcnn.images.sparse import Axis, SparseImages
 from dmcnn.readers.options import Options
 
@@ -135,6 +136,22 @@ class EventFile(ABC):
     def cuts(self) -> tuple[float, tuple[float, ...]]:
         """Lower limit of the energy of cells, and limits of their times; no times if there are none."""
         return 0.0, ()
+
+    @property
+    def origin(self) -> Origin:
+        """Where the events come from, as the file states it."""
+        return {}
+
+    @property
+    def kind(self) -> dict[str, str]:
+        """Kind of the file, to which a rule of another file may or may not apply.
+
+        It is the sample, for events that dmcnn simulated, else format, producer and detector as far as known.
+        """
+        if "sample" in self.origin:
+            return {"origin": "dmcnn simulation", "sample": self.origin["sample"]}
+        about = {"format": type(self).__name__, "producer": self.producer, **self.origin}
+        return {name: text for name, text in about.items() if text}
 
     @property
     def names(self) -> list[str] | None:

@@ -138,18 +138,11 @@ class ImageFile(FittedFile):
     options_class: ClassVar[type[LArCVOptions]]
     options: LArCVOptions
 
-    magic: ClassVar[bytes]
-    """First bytes of every file of this format."""
-
     def __init__(self, path: str | Path, options: LArCVOptions | None = None, **given: Any) -> None:
         super().__init__(existing_file(path), options, **given)
         self.producer, self.events, table = self._tables(self.options.producer)
         where = f"{self.path}: producer {self.producer!r}"
         self._fit(where, table, choose(where, table, self.options.plane, self.options.image_index))
-
-    @classmethod
-    def reads(cls, path: Path, head: bytes) -> bool:
-        return head.startswith(cls.magic)
 
     @abstractmethod
     def _tables(self, producer: str | None) -> tuple[str, NDArray[Any], ImageTable]:

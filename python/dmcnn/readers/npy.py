@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from dmcnn import _core
 from dmcnn._common.errors import InputError
+from dmcnn.formats.origin import Origin, folder_origin
 from dmcnn.formats.source import decoding_errors, existing_file
 from dmcnn.images.sparse import META, UNIT_PIXEL, unset_events
 from dmcnn.readers.fit_to_window import Decoded, FittedFile, join_decoded
@@ -76,6 +77,7 @@ class NpyFolder(FittedFile):
         if not self._files:
             raise InputError(f"{self.path}: holds no {SUFFIX} file")
         self._headers = [_check_file(file) for file in self._files]
+        self._origin = folder_origin(self.path if self.path.is_dir() else self.path.parent, SUFFIX)
         self.events = unset_events(len(self._files))
         rows, cols = np.array([(header.rows, header.cols) for header in self._headers], np.int64).T
         meta = np.zeros(len(self._files), META)
@@ -92,6 +94,10 @@ class NpyFolder(FittedFile):
     @property
     def names(self) -> list[str] | None:
         return [file.name for file in self._files] if self.path.is_dir() else None
+
+    @property
+    def origin(self) -> Origin:
+        return self._origin
 
     @property
     def size(self) -> int:

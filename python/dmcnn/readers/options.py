@@ -111,4 +111,6 @@ class LArCVOptions(FitOptions):
     producer: str | None = option(None, "producer of the images (default: the only one in the file)")
     plane: Choice = option(None, "projection id of the plane (default: the only image)", ge=0)
     image_index: Choice = option(None, "position of the image in the event, instead of plane", ge=0)
-    particles: str | None = option(None, "producer of the particle table (default: the only one in the file)")
+    particles: str | None = option(
+        None, "producer of the particle table, for labels by PDG code (default: the only one in the file)"
+    )

@@ -74,7 +74,7 @@ def load(command: str, words: Sequence[str]) -> tuple[Settings, list[str]]:
         InputError: all faults at once, in the order of the lines.
     """
     words = key_words(COMMANDS[command], words)
-    has_cfg = bool(words) and "=" not in words[0]
+    has_cfg = bool(words) and ("=" not in words[0] or Path(words[0]).is_file())
     source = str(find_cfg(words[0])) if has_cfg else COMMAND_LINE
     if has_cfg:
         plugins.look_in(Path(words[0]).parent)

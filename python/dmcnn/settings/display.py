@@ -33,9 +33,18 @@ class DisplaySettings(SelectionSettings):
     )
     score_label: bool = setting(True, "pictures", "write the score on the picture")
     logit: bool = setting(False, "pictures", "write log(score/(1-score)) instead of the score")
-    data: bool = setting(False, "pictures", "detector data, not simulation; selects the text on the pictures")
-    data_label: str = setting("MicroBooNE NuMI Data", "pictures", "text on pictures of data")
-    simulation_label: str = setting("MicroBooNE Simulation", "pictures", "text on pictures of simulation")
+    data: bool = setting(
+        False,
+        "pictures",
+        "detector data, not simulation; selects the text on the pictures of files that do not state where their "
+        "events come from",
+    )
+    data_label: str = setting(
+        "", "pictures", "text on pictures if data = True, such as the name of the experiment"
+    )
+    simulation_label: str = setting(
+        "", "pictures", "text on pictures if data = False; files that dmcnn simulated say so themselves"
+    )
     colorbar: bool = setting(True, "pictures", "draw a colour bar")
     logo: bool | str = setting(False, "pictures", "picture file to draw in a corner")
     rotation: Annotated[Literal[0, 90, 180, 270], BeforeValidator(quarter_turn)] = setting(
@@ -50,8 +59,8 @@ class DisplaySettings(SelectionSettings):
     def looks(self) -> dict[str, Any]:
         """Return the looks of the pictures, see displays.event.DisplayOptions."""
         keys = {"score_label", "logit", "colorbar", "rotation", "transpose", "zoom", "cmap", "gamma", "dpi"}
-        label = self.data_label if self.data else self.simulation_label
-        return {**self.model_dump(include=keys), "formats": self.formats, "label": label}
+        label = self.data_label or "Data" if self.data else self.simulation_label
+        return {**self.model_dump(include=keys), "formats": self.formats, "label": label, "data": self.data}
 
     @property
     def selects(self) -> bool:

@@ -8,7 +8,7 @@ from dmcnn.settings.base import Paths, setting
 from dmcnn.settings.network import OWN_MODEL, OwnModel
 from dmcnn.settings.reading import Reading
 
-FileFormat = Literal["onnx", "torch", "qonnx", "json", "table"]
+FileFormat = Literal["onnx", "torch", "qonnx", "hls4ml", "json", "table"]
 
 
 class ExportSettings(Reading):
@@ -24,9 +24,9 @@ class ExportSettings(Reading):
     format: FileFormat | list[FileFormat] | None = setting(
         None,
         "outputs",
-        "onnx: float operators; torch: a program of torch.export; qonnx: rounding operators (hls4ml); "
-        "json: weights as integers; table: bits, multiplications and zeros of every layer (default: all formats that "
-        "are possible for the network)",
+        "onnx: float operators; torch: a program of torch.export; qonnx: rounding operators; hls4ml: the "
+        "same with channels last, as hls4ml takes it; json: weights as integers; table: bits, multiplications and "
+        "zeros of every layer (default: all formats that are possible for the network)",
     )
     input_file: Paths | None = setting(
         None, "checks", "image files for the check, in addition to random images: path, list, globs"

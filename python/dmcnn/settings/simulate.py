@@ -28,6 +28,12 @@ class SimulateSettings(Settings):
     seed_number: int = setting(
         1, "sample", "seed; event i depends on the seed and on i alone", ge=0, le=2**32 - 1, sample=False
     )
+    version: int | None = setting(
+        None,
+        "sample",
+        "version of the events, see docs/samples.md; 1 is for comparisons (dark-trident 2, lariat 2, smartpixel 2)",
+        ge=1,
+    )
     product: Literal["sparse2d", "image2d"] | None = setting(
         None, "outputs", "LArCV3 product; image2d stores zeros too (dark-trident sparse2d)"
     )
@@ -41,7 +47,9 @@ class SimulateSettings(Settings):
         "[rows of 6 ticks, crystals] image height (dark-trident 512; calorimeter 32)",
     )
     vertex_jitter: float | None = setting(
-        None, "dark-trident", "[pixels] rms distance of the vertex from the middle (dark-trident 8.0)"
+        None,
+        "dark-trident",
+        "[pixels] rms distance of the vertex from the middle (dark-trident 40.0; version 1: 8.0)",
     )
     signal_fraction: float | None = setting(
         None, "dark-trident", "share of signal events, run = 100 (dark-trident 0.5)"
@@ -105,13 +113,13 @@ class SimulateSettings(Settings):
     noise: float | None = setting(
         None,
         "detector and readout",
-        "rms noise of a pixel: [ADC] (dark-trident 2.8, lariat 6.0), [GeV] (calorimeter 0.045)",
+        "rms noise of a pixel: [ADC] (dark-trident 2.2; version 1: 2.8; lariat 6.0), [GeV] (calorimeter 0.045)",
     )
     zero_suppression: float | None = setting(
         None,
         "detector and readout",
         "threshold of stored pixels: [ADC] (dark-trident 7.0, lariat 20.0), [GeV] (calorimeter 0.1), "
-        "[electrons] (smartpixel 25.0)",
+        "[electrons] (smartpixel 0.0; version 1: 25.0)",
     )
     electron_fraction: float | None = setting(None, "calorimeter", "share of electrons (calorimeter 0.5)")
     transverse_momentum: float | None = setting(

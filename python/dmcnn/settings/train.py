@@ -10,6 +10,9 @@ from dmcnn.detectors.lartpc import CLASSES
 from dmcnn.settings.base import Conflict, Label, Paths, setting
 from dmcnn.settings.recipe import RecipeSettings
 
+VALIDATION = 0.1
+"""Share of the training events that are for validation where the user says nothing of them."""
+
 
 class TrainSettings(RecipeSettings):
     """Train a network; resumes where an interrupted run of the same name stopped."""
@@ -27,7 +30,7 @@ class TrainSettings(RecipeSettings):
     input_validation: Paths | None = setting(
         None,
         "input files",
-        "validation files, which determine the best weights (default: the test files, as in DM-CNN)",
+        "validation files, on which the best weights are chosen; or give validation_fraction",
     )
     test_fraction: float | None = setting(
         None,
@@ -39,8 +42,9 @@ class TrainSettings(RecipeSettings):
     validation_fraction: float | None = setting(
         None,
         "input files",
-        "share of every class of input_train that is used for validation, instead of input_validation",
-        gt=0,
+        "share of every class of input_train on which the best weights are chosen, instead of input_validation "
+        "(default: a tenth of what is not for the test); 0 = the test events choose, as in DM-CNN",
+        ge=0,
         lt=1,
     )
     events_train: list[int] | None = setting(
@@ -73,7 +77,7 @@ class TrainSettings(RecipeSettings):
     label: Label = setting(
         "run == 100",
         "classes and labels",
-        "class of an event: a condition on run/subrun/event (true = signal), "
+        "class of an event (the default is for files of DM-CNN): a condition on run/subrun/event (true = signal), "
         '{"file pattern": class} or {PDG code: class}; "prefix": the class name at the beginning of the file name; '
         '"y": the class number in the file',
     )
@@ -115,7 +119,10 @@ class TrainSettings(RecipeSettings):
         0, "evaluation and checkpoints", "steps between evaluations; 0 = once per epoch", ge=0
     )
     test_events_nums: int | None = setting(
-        None, "evaluation and checkpoints", "test events per evaluation (default: all)", ge=1
+        None,
+        "evaluation and checkpoints",
+        "validation events per evaluation, or test events where those choose (default: all)",
+        ge=1,
     )
     save_weights: bool = setting(
         True, "evaluation and checkpoints", "write checkpoints", resume="free", trials="free", tune=False
@@ -246,7 +253,14 @@ class TrainSettings(RecipeSettings):
     def shares(self) -> dict[str, float]:
         """Shares of the training events that are used for validation and test."""
         shares = {"validation": self.validation_fraction, "test": self.test_fraction}
-        return {name: share for name, share in shares.items() if share is not None}
+        return {name: share for name, share in shares.items() if share}
+
+    def with_default_validation(self) -> TrainSettings:
+        """Return the settings with validation events, if there are evaluations and the user says nothing of them."""
+        if self.input_validation is not None or self.validation_fraction is not None or not self.run_test:
+            return self
+        share = round(VALIDATION * (1 - (self.test_fraction or 0)), 6)
+        return self.model_copy(update={"validation_fraction": share})
 
     @property
     def class_names(self) -> list[str]:

@@ -18,6 +18,7 @@ from dmcnn._common.errors import InputError, nearest
 from dmcnn._common.files import output_folder, record_files
 from dmcnn.detectors.lariat import CLASSES
 from dmcnn.detectors.smartpixel import GEOMETRIES
+from dmcnn.formats.origin import origin_text
 from dmcnn.simulation.parts import remove_parts, resumed_batches
 from dmcnn.simulation.smartpixel import LABELS
 from dmcnn.writers import calorimeter, larcv3, npy, smartpixel
@@ -66,34 +67,39 @@ def format_of(sample: str) -> SampleFormat:
 def sample_path(url: str) -> Path:
     """Return the file or folder of ``sample://name/split?events=1000&seed=1``; simulate it unless it is cached.
 
-    ``smartpixel`` also has ``geometry``. The splits of one seed are independent. The same address gives the same
-    images on every machine. The cache is $DMCNN_CACHE, else $XDG_CACHE_HOME/dmcnn, else ~/.cache/dmcnn.
+    ``smartpixel`` also has ``geometry``, and all but ``calorimeter`` have ``version``. The splits of one seed are
+    independent. The same address with a version gives the same images on every machine and for ever. The cache is
+    $DMCNN_CACHE, else $XDG_CACHE_HOME/dmcnn, else ~/.cache/dmcnn.
 
     Raises:
         InputError: an invalid address.
     """
     name, split, numbers, arguments = parse(url)
     events, seed = numbers["events"], numbers["seed"]
+    physics = simulation.defaults(name, numbers.get("version")) | arguments
+    version = physics.get("version", 1)
     sample_format = format_of(name)
-    words = [name, *arguments.values(), split, events, seed, simulation.VERSION]
+    words = [name, *arguments.values(), split, events, seed, version]
     path = cache() / ("-".join(map(str, words)) + sample_format.suffixes[0])
     if not path.exists():
         output_folder(path.parent)
         attributes: dict[str, str | int | float] = {
+            "origin": origin_text({"sample": name}),
             "sample": name,
             "split": split,
             "events": events,
             "seed": seed,
             "dmcnn": __version__,
             **arguments,
+            **({"version": version} if version > 1 else {}),
         }
         batches = resumed_batches(
             simulation.SAMPLES[name],
             path,
             events=events,
             seed=split_seed(seed, split),
-            arguments=arguments,
-            key=attributes,
+            arguments=physics,
+            key={**attributes, **physics},
             what=url,
         )
         with record_files():  # a cached sample is no output of the command
@@ -103,7 +109,7 @@ def sample_path(url: str) -> Path:
 
 
 def parse(url: str) -> tuple[str, str, dict[str, int], dict[str, str]]:
-    """Parse an address into name, split, numbers (events, seed) and words; InputError for anything unknown."""
+    """Parse an address into name, split, numbers (events, seed, version) and words; InputError for the unknown."""
     parts = urlsplit(url)
     name, split = parts.netloc, parts.path.strip("/")
     if not url.startswith(SCHEME) or parts.fragment:
@@ -113,20 +119,24 @@ def parse(url: str) -> tuple[str, str, dict[str, int], dict[str, str]]:
             hint = nearest(word, known)
             raise InputError(f"{url}: unknown {what} {word!r}{hint}, there is {', '.join(known)}")
     numbers, arguments, choices = dict(DEFAULTS), {}, CHOICES.get(name, {})
+    known = [*DEFAULTS, *choices, *(["version"] if "version" in simulation.defaults(name) else [])]
     for key, text in parse_qsl(parts.query, keep_blank_values=True):
         if key in choices:
             if text not in choices[key]:
                 raise InputError(f"{url}: {key} = {text!r}, expected one of {', '.join(choices[key])}")
             arguments[key] = text
             continue
-        if key not in DEFAULTS:
-            known = [*DEFAULTS, *choices]
+        if key not in known:
             raise InputError(
                 f"{url}: unknown parameter {key!r}{nearest(key, known)}, known: {', '.join(known)}"
             )
         if not (text.isascii() and text.isdigit() and int(text[:20]) >= (key == "events") and len(text) < 10):
             raise InputError(f"{url}: {key} = {text!r}, expected a whole number")
         numbers[key] = int(text)
+    try:
+        simulation.defaults(name, numbers.get("version"))
+    except InputError as error:
+        raise InputError(f"{url}: {error}") from None
     return name, split, numbers, arguments
 
 

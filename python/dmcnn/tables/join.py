@@ -27,6 +27,7 @@ class Coverage:
     rows: int
     rows_matched: int
     rows_duplicate: int
+    rows_without_ids: int = 0
 
     def lines(self) -> list[str]:
         """Return log lines: one on the entries of the files, one on the rows of the table."""
@@ -34,7 +35,11 @@ class Coverage:
             f"entries: {self.entries}, matched {self.entries_matched}, {NOT_IN_CSV}"
             f" {self.entries - self.entries_matched}, sharing their ids {self.entries_duplicate}",
             f"csv rows: {self.rows}, matched {self.rows_matched}, {NO_ENTRY}"
-            f" {self.rows - self.rows_matched}, sharing their ids {self.rows_duplicate}",
+            f" {self.rows - self.rows_matched}, sharing their ids {self.rows_duplicate}"
+            + (
+                f", without ids (empty, nan or negative) {self.rows_without_ids}"
+                * bool(self.rows_without_ids)
+            ),
         ]
 
 
@@ -50,23 +55,24 @@ def join_by_ids(entries: Table, analysis: Table) -> tuple[Table, Coverage]:
         The joined table, and the counts of the join.
 
     Raises:
-        InputError: a table lacks a column, or an id is not an integer in 0..2**64-1.
+        InputError: see ``event_ids``.
     """
     entries.need(SCORE_COLUMNS)
-    entry_ids, row_ids = _ids(entries, -1), _ids(analysis, -2)
+    entry_ids, row_ids = event_ids(entries, -1), event_ids(analysis, -2)
     ours = [*SCORE_COLUMNS, *(name for name in entries.columns if name not in SCORE_COLUMNS)]
     take_ours = [entries.columns.index(name) for name in ours]
     theirs = [at for at, name in enumerate(analysis.columns) if name not in IDS]
     if "status" not in ours:
         ours.append("status")
-    status = ours.index("status")
+    status, ids_at = ours.index("status"), [analysis.columns.index(name) for name in IDS]
     blank = ("",) * len(theirs)
     joined, pairs = [], pair(entry_ids, row_ids)
     for entry, row in pairs:
         if entry is None:
-            ids = row_ids[row] if row is not None else ()
-            known = ids if len(ids) == len(IDS) else [""] * len(IDS)
-            left = [*map(str, known), *[""] * (len(ours) - len(IDS))]
+            assert row is not None
+            ids = row_ids[row]  # without ids the row keeps what it has in their place
+            known = map(str, ids) if len(ids) == len(IDS) else (analysis.rows[row][at] for at in ids_at)
+            left = [*known, *[""] * (len(ours) - len(IDS))]
             left[status] = NO_ENTRY
         else:
             left = [entries.rows[entry][at] for at in take_ours] + [""] * (len(ours) - len(take_ours))
@@ -102,37 +108,48 @@ def pair(entry_ids: Sequence[tuple[int, ...]], row_ids: Sequence[tuple[int, ...]
     return pairs + [(entry, None) for entry in range(len(entry_ids)) if entry not in paired]
 
 
-def _ids(table: Table, unset: int) -> list[tuple[int, ...]]:
+def event_ids(table: Table, without: int = -1) -> list[tuple[int, ...]]:
     """Return (run, subrun, event) of every row, exact up to 2**64-1, however the numbers are written.
 
-    Ids that were never set (all empty) become (``unset``, row), which no other event has.
+    A row with an id that was never set (empty, nan or negative) gives (``without``, row), which no event has.
+
+    Raises:
+        InputError: the table lacks a column, or an id is no integer in 0..2**64-1 or may have lost digits.
     """
     table.need(IDS)
     at = [table.columns.index(name) for name in IDS]
     ids: list[tuple[int, ...]] = []
     for row, words in enumerate(table.rows):
-        if not any(words[i] for i in at):
-            ids.append((unset, row))
-            continue
-        numbers = [_id(words[i]) for i in at]
-        if None in numbers:
-            bad = numbers.index(None)
-            raise InputError(
-                f"{table.place(row)}: {IDS[bad]} is {words[at[bad]]!r}, expected an integer >= 0"
-            )
-        ids.append(tuple(number for number in numbers if number is not None))
+        numbers = []
+        for name, i in zip(IDS, at, strict=True):
+            try:
+                numbers.append(_id(words[i]))
+            except ValueError as error:
+                raise InputError(f"{table.place(row)}: {name} is {words[i]!r}, {error}") from None
+        known = tuple(number for number in numbers if number is not None)
+        ids.append(known if len(known) == len(IDS) else (without, row))
     return ids
 
 
 def _id(word: str) -> int | None:
-    """Return 7001 for ``7001``, ``7001.0`` or ``7.001e+03``; None for a text that is no integer in 0..2**64-1."""
+    """Return 7001 for ``7001``, ``7001.0`` or ``7.001e+03``, and None for an id that was never set.
+
+    Raises:
+        ValueError: no integer in 0..2**64-1, or one that a float or too few digits may have rounded.
+    """
     try:
-        number = Decimal(word.strip())
+        number = Decimal(word.strip() or "nan")
     except InvalidOperation:
+        number = Decimal("inf")
+    if number.is_nan() or number < 0:
         return None
-    if not (number.is_finite() and 0 <= number < 2**64 and number == number.to_integral_value()):
-        return None
-    return int(number)
+    if not (number.is_finite() and number < 2**64 and number == number.to_integral_value()):
+        raise ValueError("expected an integer >= 0")
+    exact, digits = int(number), len(word.strip().lower().partition("e")[0].replace(".", "").lstrip("+0"))
+    from_float = exact >= 2**53 and int(float(exact)) == exact
+    if exact and not word.strip().isdecimal() and (from_float or digits < len(str(exact))):
+        raise ValueError("which may be rounded: expected all digits of an integer, without point or exponent")
+    return exact
 
 
 def _csv_names(columns: Sequence[str], ours: list[str]) -> list[str]:
@@ -177,4 +194,5 @@ def _coverage(
         rows=len(row_ids),
         rows_matched=len({row for _, row in both}),
         rows_duplicate=_shared(row_ids),
+        rows_without_ids=sum(len(ids) < len(IDS) for ids in row_ids),
     )

@@ -98,6 +98,28 @@ def read(path: str | Path, needed: Iterable[str] = ()) -> Table:
     return table
 
 
+def is_spelling(word: str, of: str) -> bool:
+    """Return whether ``word`` is the label ``of`` in any spelling: case, spaces, ``_`` or ``-``, ``1.0`` for 1."""
+    try:
+        return float(word) == float(of)
+    except ValueError:
+        return _plain(word) == _plain(of)
+
+
+def _plain(word: str) -> str:
+    """Return a label in lower case with one space between its words."""
+    return " ".join(word.casefold().replace("_", " ").replace("-", " ").split())
+
+
+def distinct(path: str | Path, column: str) -> list[str]:
+    """Return the different texts of a column, each once and none empty; nothing if the file has no such column."""
+    with Path(path).open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
+        columns = next(filter(None, csv.reader([file.readline()])), [])
+    if column not in columns:
+        return []
+    return list(dict.fromkeys(filter(None, read(path).column(column))))
+
+
 def write(path: str | Path, table: Table) -> None:
     """Write ``table`` as CSV to ``path``, whole or not at all; lines end with a newline alone."""
     with (
@@ -158,7 +180,7 @@ def scores(path: str | Path, column: str = "signal_score") -> tuple[NDArray[np.f
     The score is NaN where the text is empty, nan or a number <= UNSCORED.
 
     Raises:
-        InputError: as in ``read``, and for a text that is no number.
+        InputError: as in ``read``, and for a text that is no number, or an infinite one.
     """
     table = read(path, [column])
     values = np.empty(len(table.rows), np.float64)
@@ -167,5 +189,7 @@ def scores(path: str | Path, column: str = "signal_score") -> tuple[NDArray[np.f
             values[row] = float(word) if word.strip() else np.nan
         except ValueError:
             raise InputError(f"{table.place(row)}: {column} is {word!r}, expected a number") from None
+        if np.isinf(values[row]):
+            raise InputError(f"{table.place(row)}: {column} is {word!r}, expected a finite number")
     values[values <= UNSCORED] = np.nan
     return values, ScoreCounts(len(values), int((~np.isnan(values)).sum()))

@@ -67,15 +67,20 @@ class Scored(Protocol):
 class Task(ABC):
     """Task of a network. It works on the outputs of a network, and never runs one.
 
+    Args:
+        card: card of the network.
+        part: events of the evaluations during a training, "validation" or "test".
+        prefix: beginning of the names of their columns; None = ``part``. Trainings begun by an earlier dmcnn call the
+            columns of validation events test_*, and go on with these names.
+
     Attributes:
         name: name on the card.
-        card: card of the network.
     """
 
     name: ClassVar[str]
 
-    def __init__(self, card: Card) -> None:
-        self.card = card
+    def __init__(self, card: Card, part: str = "test", prefix: str | None = None) -> None:
+        self.card, self.part, self.prefix = card, part, prefix or part
 
     @property
     @abstractmethod
@@ -91,8 +96,17 @@ class Task(ABC):
     # ---- outputs of a network
 
     @abstractmethod
+    def labels(self, dataset: Dataset, label: Any = None) -> tuple[Truth, str]:
+        """Return the truth of the n events of a dataset, and the label rule that gives it as text ("" = none).
+
+        Args:
+            dataset: events.
+            label: label rule as in a cfg; None = the rule of the training, for files of the kind of the training.
+        """
+
     def truth(self, dataset: Dataset, label: Any = None) -> Truth:
-        """Return the truth of the n events of a dataset; ``label`` replaces the label rule of the training."""
+        """Return the truth of the n events of a dataset, see ``labels``."""
+        return self.labels(dataset, label)[0]
 
     @abstractmethod
     def truth_of_labels(self, labels: NDArray[Any] | None, count: int) -> Truth:

@@ -15,7 +15,8 @@ from torch import nn
 from dmcnn._common.errors import InputError
 from dmcnn.checkpoints.card import Card
 from dmcnn.datasets.dataset import Dataset
-from dmcnn.datasets.labels import LabelRule
+from dmcnn.datasets.labels import LabelRule, check_kinds
+from dmcnn.detectors.lartpc import DM_CNN_FILES, DM_CNN_LABEL
 from dmcnn.images.sparse import SparseImages
 from dmcnn.losses.classification import loss_function
 from dmcnn.metrics import classification
@@ -34,10 +35,10 @@ class ClassificationResult:
     Attributes:
         events: number of events.
         loss: mean loss.
-        accuracy: share of events whose largest logit is the true class.
+        accuracy: share of events whose predicted class is the true one.
         auc, auc_low, auc_high: AUC of the signal score with its 95 % interval; NaN without a signal class.
         pixel_auc: AUC of a cut on the number of active pixels, in the better direction, as a baseline.
-        confusion: ``confusion[i][j]`` = number of events of class i whose largest logit is that of class j.
+        confusion: ``confusion[i][j]`` = number of events of class i that are predicted as class j.
         classes: names of the classes.
     """
 
@@ -79,20 +80,30 @@ class Classification(Task):
     Args:
         card: card of the network.
         loss: loss of the training; None = the loss of dmcnn that the card names.
+        part, prefix: see ``Task``.
     """
 
     name = "classification"
-    metrics = (
-        "train_accu", "test_accu", "train_loss", "test_loss", "epoch", "step",
-        "test_auc", "test_auc_low", "test_auc_high", "test_events", "learning_rate",
-    )  # fmt: skip
-    """Columns of DM-CNN, then those of dmcnn. train_* are means over the batches since the last row, with dropout and
-    augmentation; test_* are means over ``test_events`` events. Accuracies are shares of events whose largest logit is
-    that of the true class."""
 
-    def __init__(self, card: Card, loss: Loss | None = None) -> None:
-        super().__init__(card)
+    def __init__(
+        self, card: Card, loss: Loss | None = None, part: str = "test", prefix: str | None = None
+    ) -> None:
+        super().__init__(card, part, prefix)
         self._loss = loss
+
+    @property
+    def metrics(self) -> Sequence[str]:
+        """Columns of DM-CNN, then those of dmcnn.
+
+        train_* are means over the batches since the last row, with dropout and augmentation; validation_*, or test_*
+        where the test events choose the weights, are means over as many events as *_events says. Accuracies are
+        shares of events whose ``predicted`` class is the true one.
+        """
+        one = self.prefix
+        return (
+            "train_accu", f"{one}_accu", "train_loss", f"{one}_loss", "epoch", "step",
+            f"{one}_auc", f"{one}_auc_low", f"{one}_auc_high", f"{one}_events", "learning_rate",
+        )  # fmt: skip
 
     @property
     def outputs(self) -> int:
@@ -125,19 +136,22 @@ class Classification(Task):
         ).numpy()
         return scores
 
-    def truth(self, dataset: Dataset, label: Any = None) -> list[str | None]:
-        """Return the true class of every event by a label rule, by default that of the training if it fits."""
+    def labels(self, dataset: Dataset, label: Any = None) -> tuple[list[str | None], str]:
         raw = self.card.label if label is None else label
+        unknown: list[str | None] = [None] * len(dataset)
         if raw is None:
-            return [None] * len(dataset)
+            return unknown, ""
         try:
             rule: LabelRule = LabelRule.parse(raw, tuple(self.card.classes), self.card.signal)
-            return [self.card.classes[number] for number in dataset.classes_by(rule)]
+            if label is None:
+                usual = DM_CNN_FILES if rule.text == DM_CNN_LABEL else ()  # older cards state no kinds
+                check_kinds(rule, dataset, self.card.origin or usual)
+            return [self.card.classes[number] for number in dataset.classes_by(rule)], rule.text
         except InputError as error:
             if label is not None:
                 raise
             log.warning("warning: no labels, because the rule of the training does not fit: %s", error)
-            return [None] * len(dataset)
+            return unknown, ""
 
     def truth_of_labels(self, labels: NDArray[Any] | None, count: int) -> list[str | None]:
         """Return the names of class numbers; raise InputError for a number that the network does not have."""
@@ -200,13 +214,23 @@ class Classification(Task):
             self._loss = loss_function(self.card.loss)
         return self._loss(outputs, labels)
 
+    def predicted(self, outputs: torch.Tensor) -> torch.Tensor:
+        """Return the (n,) int64 class of (n, classes) logits that every command names.
+
+        With two classes and a sigmoid for each it is the signal from a signal score of 0.5 on, as ``evaluate`` cuts;
+        else the class of the largest logit.
+        """
+        if self.has_signal and self.outputs == 2 and self.card.activation == "sigmoid":
+            return torch.where(outputs[:, self.signal] >= 0, self.signal, 1 - self.signal)
+        return outputs.argmax(dim=1)
+
     def right(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        return (outputs.argmax(dim=1) == labels).sum()
+        return (self.predicted(outputs) == labels).sum()
 
     def evaluate(self, net: nn.Module, outputs: Floats, images: SparseImages) -> ClassificationResult:
         """Evaluate loss, accuracy, and AUC with DeLong's 95 % interval."""
         logits, label = torch.from_numpy(outputs), torch.from_numpy(np.asarray(images.label, np.int64))
-        predicted = logits.argmax(dim=1)
+        predicted = self.predicted(logits)
         matrix = classification.confusion(label.numpy(), predicted.numpy(), len(self.card.classes))
         auc, low, high, pixel_auc = (
             self._areas(self.scores(outputs), images) if self.has_signal else (float("nan"),) * 4
@@ -235,22 +259,22 @@ class Classification(Task):
 
     def row(self, result: ClassificationResult) -> dict[str, float]:
         return {
-            "test_accu": result.accuracy,
-            "test_auc": result.auc,
-            "test_auc_low": result.auc_low,
-            "test_auc_high": result.auc_high,
+            f"{self.prefix}_accu": result.accuracy,
+            f"{self.prefix}_auc": result.auc,
+            f"{self.prefix}_auc_low": result.auc_low,
+            f"{self.prefix}_auc_high": result.auc_high,
         }
 
     def rank(self, row: Row) -> tuple[float, ...]:
         """Return the key (AUC, or accuracy without AUC; -loss)."""
-        first = row["test_auc"] if not np.isnan(row["test_auc"]) else row["test_accu"]
-        return first, -row["test_loss"]
+        accuracy, auc, loss = (row[f"{self.prefix}_{what}"] for what in ("accu", "auc", "loss"))
+        return accuracy if np.isnan(auc) else auc, -loss
 
     def panels(self, columns: Mapping[str, Sequence[float]]) -> dict[str, dict[str, Sequence[float]]]:
         return {
-            "Loss": {"training": columns["train_loss"], "test": columns["test_loss"]},
-            "Accuracy": {"training": columns["train_accu"], "test": columns["test_accu"]},
-            "AUC": {"test": columns["test_auc"]},
+            "Loss": {"training": columns["train_loss"], self.part: columns[f"{self.prefix}_loss"]},
+            "Accuracy": {"training": columns["train_accu"], self.part: columns[f"{self.prefix}_accu"]},
+            "AUC": {self.part: columns[f"{self.prefix}_auc"]},
         }
 
     def figures(self, result: ClassificationResult) -> dict[str, Figure]:

@@ -76,12 +76,20 @@ class Regression(Task):
         constraints: names of the constraints of the training. In the metrics table each has a column with its signed
             distance (at most 0 where an inequality holds, 0 where an equality holds); the column ``violation`` is the
             largest violation, 0 if all constraints are met.
+        part, prefix: see ``Task``.
     """
 
     name = "regression"
 
-    def __init__(self, card: Card, loss: Loss | None = None, constraints: Sequence[str] = ()) -> None:
-        super().__init__(card)
+    def __init__(
+        self,
+        card: Card,
+        loss: Loss | None = None,
+        constraints: Sequence[str] = (),
+        part: str = "test",
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(card, part, prefix)
         self._loss, self.constraints = loss, constraints
 
     @property
@@ -92,9 +100,9 @@ class Regression(Task):
         """Return (n, k) means and (n, k, k) covariance factors of (n, m) outputs, in the units of the targets."""
         return self.card.gaussian.decode(outputs, self.card.target_scales)
 
-    def truth(self, dataset: Dataset, label: Any = None) -> Truth:
-        """Return the (n, k) true targets in their units; NaN if the files do not hold them."""
-        return self._stored(dataset)
+    def labels(self, dataset: Dataset, label: Any = None) -> tuple[Truth, str]:
+        """Return the (n, k) true targets in their units, NaN if the files do not hold them; no rule gives them."""
+        return self._stored(dataset), ""
 
     def _stored(self, dataset: Dataset) -> Floats:
         """Return the (n, k) targets in the files, or NaN for files without them."""
@@ -186,29 +194,30 @@ class Regression(Task):
 
     @property
     def metrics(self) -> Sequence[str]:
-        columns = [f"test_{what}_{name}" for what in ("rms", "bias", "pull") for name in self.card.targets]
+        one = self.prefix
+        columns = [f"{one}_{what}_{name}" for what in ("rms", "bias", "pull") for name in self.card.targets]
         constraints = ["violation", *self.constraints] if self.constraints else []
         return (
-            "train_loss", "test_loss", "epoch", "step", *columns, "zeros", *constraints, "test_events",
+            "train_loss", f"{one}_loss", "epoch", "step", *columns, "zeros", *constraints, f"{one}_events",
             "learning_rate",
         )  # fmt: skip
 
     def row(self, result: RegressionResult) -> dict[str, float]:
         return {
-            name if name == "zeros" else f"test_{name}": value
+            name if name == "zeros" else f"{self.prefix}_{name}": value
             for name, value in result.numbers.items()
             if name not in ("loss", "events")
         }
 
     def rank(self, row: Row) -> tuple[float, ...]:
         """Return the key (-violation of the constraints; -loss)."""
-        return -row.get("violation", 0.0), -row["test_loss"]
+        return -row.get("violation", 0.0), -row[f"{self.prefix}_loss"]
 
     def panels(self, columns: Mapping[str, Sequence[float]]) -> dict[str, dict[str, Sequence[float]]]:
         title = "NLL [nats per event]" if self._loss is None else "Loss"
         return {
-            title: {"training": columns["train_loss"], "test": columns["test_loss"]},
-            "Pull width": {name: columns[f"test_pull_{name}"] for name in self.card.targets},
+            title: {"training": columns["train_loss"], self.part: columns[f"{self.prefix}_loss"]},
+            "Pull width": {name: columns[f"{self.prefix}_pull_{name}"] for name in self.card.targets},
             "Weights that are 0": {"share": columns["zeros"]},
         }
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dmcnn._common.errors import InputError
 from dmcnn.datasets import disk_cache
 from dmcnn.datasets.dataset import Dataset, expand
-from dmcnn.datasets.labels import LabelRule
+from dmcnn.datasets.labels import LabelRule, check_kinds
 from dmcnn.datasets.targets import Targets, fit_scales
 from dmcnn.images.sparse import SparseImages
 from dmcnn.readers import CHOICE, chosen_reader
@@ -64,12 +64,14 @@ class Data:
         reading: options of the reader, with those fitted to the training files.
         targets: targets with their scales; None for classification.
         record: fingerprint and number of events of each sample, for the checkpoint.
+        kinds: kinds of the training files, each once, see ``EventFile.kind``.
     """
 
     images: dict[str, SparseImages]
     reading: dict[str, Any]
     targets: Targets | None
     record: dict[str, dict[str, object]]
+    kinds: list[dict[str, str]]
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -82,6 +84,7 @@ def load(
     *,
     reading: Mapping[str, Any],
     label: LabelRule | None = None,
+    label_kinds: Sequence[Mapping[str, str]] | None = None,
     targets: TargetOptions | None = None,
     shares: Mapping[str, float] | None = None,
     seed: int = 1,
@@ -93,6 +96,7 @@ def load(
         sources: files of the parts "train", "validation" and "test".
         reading: options of the reader.
         label: rule that gives events their class, for classification.
+        label_kinds: kinds of files for which that rule is meant; None = all, because the user gave it.
         targets: targets and scales, for regression.
         shares: shares of the training events that become the parts "validation" and "test".
         seed: seed of the draw of these events.
@@ -108,6 +112,9 @@ def load(
         part: Dataset(source.inputs, label, targets=scales, between=source.between, **options)
         for part, source in sources.items()
     }
+    for dataset in datasets.values():
+        if label is not None and label_kinds is not None:
+            check_kinds(label, dataset, label_kinds)
     images = {
         part: parts.drop_unusable(_read(dataset, cache, options), part) for part, dataset in datasets.items()
     }
@@ -123,7 +130,8 @@ def load(
         if batch.shape != images["train"].shape:
             shapes = f"{images['train'].shape}, {part} images {batch.shape}"
             raise InputError(f"training images are {shapes} (planes, rows, columns): set xdim and ydim")
-    return Data(images, options | datasets["train"].first.size_options, scales, record)
+    reading = options | datasets["train"].first.size_options
+    return Data(images, reading, scales, record, datasets["train"].kinds)
 
 
 def _fit_reader(training: Source, reading: Mapping[str, Any]) -> dict[str, Any]:

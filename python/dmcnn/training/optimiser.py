@@ -165,13 +165,22 @@ class Activity:
 
 @contextmanager
 def record_activity(net: nn.Module, strength: float) -> Iterator[Activity]:
-    """Yield the activity of ``net``, which hooks record within the block unless ``strength`` is 0."""
+    """Yield the activity of ``net``, which hooks record within the block unless ``strength`` is 0.
+
+    Raises:
+        InputError: a strength, but no module whose activity could be recorded.
+    """
     activity = Activity(strength)
     hooks = [
         module.register_forward_pre_hook(activity._record)
         for module in net.modules()
         if strength and isinstance(module, HIDDEN)
     ]
+    if strength and not hooks:
+        listed = ", ".join(kind.__name__ for kind in HIDDEN)
+        raise InputError(
+            f"l2_activity = {strength:g}: {type(net).__name__} has no module of {listed}, whose inputs it is about"
+        )
     try:
         yield activity
     finally:

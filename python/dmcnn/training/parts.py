@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
 from dmcnn.images.sparse import SparseImages
 from dmcnn.training.split import stratified_split
 
 log = logging.getLogger("dmcnn")
+
+IMBALANCE = 20
+"""Ratio of the largest to the smallest class of the training events from which a remark is made."""
+BLOCK = 1024
+"""Events whose hashes are computed at a time."""
+_NAMES: dict[str, str] = {"train": "training", "validation": "validation", "test": "test"}
 
 
 def drop_unusable(images: SparseImages, part: str) -> SparseImages:
@@ -49,7 +57,7 @@ def split(
         seed: the same images, shares and seed give the same parts.
 
     Raises:
-        InputError: a part without images.
+        InputError: a part without images, but for validation, which a small sample goes without.
     """
     if not shares:
         return dict(images)
@@ -60,7 +68,73 @@ def split(
     *chosen, rest = stratified_split(label, list(shares.values()), seed)
     parts = {**images, "train": whole.take(rest)}
     parts |= {name: whole.take(numbers) for name, numbers in zip(shares, chosen, strict=True)}
+    if "validation" in shares and not len(parts["validation"]):
+        log.warning("warning: %d training events are too few to spare any for validation", len(whole))
+        del parts["validation"]
     for name, part in parts.items():
         if not len(part):
             raise InputError(f"{len(whole)} training events are too few: none is left for {name}")
     return parts
+
+
+def remarks(images: Mapping[str, SparseImages], classes: Sequence[str]) -> list[str]:
+    """Return what is wrong with the parts of a training, a sentence each: classes, and events in two of them.
+
+    Args:
+        images: labelled images by part.
+        classes: names of the class numbers; empty for regression.
+    """
+    hashes = {part: event_hashes(images[part]) for part in _NAMES if part in images}
+    found = []
+    for part, other in combinations(hashes, 2):
+        same = int((np.isin(hashes[other], hashes[part]) & (images[other].n_pixels > 0)).sum())
+        if same:
+            found.append(
+                f"{same} of {len(images[other])} {_NAMES[other]} events are {_NAMES[part]} events too"
+            )
+    for part in hashes:
+        label = images[part].label
+        if classes and label is not None:
+            found += _class_remarks(label, classes, _NAMES[part])
+    return found
+
+
+def _class_remarks(label: NDArray[np.int64], classes: Sequence[str], part: str) -> list[str]:
+    """Return a sentence per class without an event, or one on classes of very different sizes."""
+    counts = np.bincount(label, minlength=len(classes))
+    missing = [f"no {part} event is {name}" for name, count in zip(classes, counts, strict=True) if not count]
+    least, most = int(counts.argmin()), int(counts.argmax())
+    if missing or part != "training" or counts[most] < IMBALANCE * counts[least]:
+        return missing
+    return [
+        f"{counts[least]} training events are {classes[least]} and {counts[most]} are {classes[most]}: "
+        "a network may learn to name the larger class alone"
+    ]
+
+
+def event_hashes(images: SparseImages) -> NDArray[np.uint64]:
+    """Return an (n,) uint64 hash of the pixels of every image, and of its targets if it has some.
+
+    Equal events have equal hashes, whatever their files and ids are; others agree with a probability of 2^-64.
+    """
+    hashes = np.zeros(len(images), np.uint64)
+    for start in range(0, len(images), BLOCK):
+        block = slice(start, start + BLOCK)
+        offsets = images.offsets[start : start + BLOCK + 1]
+        pixels = slice(int(offsets[0]), int(offsets[-1]))
+        bits = np.asarray(images.value[pixels], np.float32).view(np.uint32).astype(np.uint64)
+        words = _mix(bits | (images.index[pixels].astype(np.uint64) << np.uint64(32)))
+        sums = np.concatenate([[np.uint64(0)], np.cumsum(words, dtype=np.uint64)])
+        hashes[block] = np.diff(sums[offsets - offsets[0]])  # modulo 2^64, in any order of the pixels
+    if images.label is not None and images.label.ndim == 2:
+        for column in np.asarray(images.label, np.float32).view(np.uint32).astype(np.uint64).T:
+            hashes = _mix(hashes + column)
+    return hashes
+
+
+def _mix(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return every word with its bits mixed, as splitmix64 does."""
+    words = words + np.uint64(0x9E3779B97F4A7C15)
+    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return words ^ (words >> np.uint64(31))

@@ -94,7 +94,7 @@ class Run:
         net: network in training.
         card: card of the network, without results.
         files: paths of all output files.
-        test: labelled events of an evaluation.
+        chosen_on: labelled events of an evaluation, by which the best weights are chosen.
         task: task of the network, with its loss.
         recipe: optimiser, step size, limits and penalties.
         device, precision: device of the network, and "32" or "bf16".
@@ -106,12 +106,13 @@ class Run:
         patience: evaluations without improvement after which the training ends; 0 = never.
         constraints: constraints on the weights or estimates.
         watch: called with the rows of the metrics table after every evaluation; its exceptions end the training.
+        first_step: number of steps that were finished before this process.
     """
 
     net: nn.Module
     card: Card
     files: OutputFiles
-    test: SparseImages
+    chosen_on: SparseImages
     task: Task
     recipe: Recipe
     device: torch.device
@@ -124,6 +125,7 @@ class Run:
     patience: int = 0
     constraints: Constraints | None = None
     watch: Watch | None = None
+    first_step: int = 0
 
     def after_step(self, progress: Progress) -> bool:
         """Evaluate and save if they are due at this step; return True if the training ends here."""
@@ -146,17 +148,17 @@ class Run:
 
     def evaluate(self, progress: Progress) -> None:
         """Add a row to the metrics table, and save the weights if they are the best so far."""
-        outputs = self.network_outputs(self.test, self.precision)
-        result = self.task.evaluate(self.net, outputs, self.test)
+        outputs = self.network_outputs(self.chosen_on)
+        result = self.task.evaluate(self.net, outputs, self.chosen_on)
         best = max(map(self.task.rank, progress.rows), default=(-np.inf,))
-        images = max(1, progress.seen)
+        images, events = max(1, progress.seen), self.task.prefix
         values = {
             "train_accu": int(progress.correct) / images,
             "train_loss": float(progress.loss_sum) / images,
-            "test_loss": result.numbers["loss"],
+            f"{events}_loss": result.numbers["loss"],
             "epoch": (progress.step - 1) // self.steps_per_epoch,
             "step": progress.step,
-            "test_events": result.numbers["events"],
+            f"{events}_events": result.numbers["events"],
             "learning_rate": self.recipe.rate(progress.step - 1),
             **self.task.row(result),
             **self._violations(outputs),
@@ -167,48 +169,65 @@ class Run:
         write_metrics(self.files.metrics, progress.rows, self.task.metrics)
         if self.save_every_step and self.task.rank(row) > best:
             progress.best = progress.step
-            self._save_best(progress, result)
+            self._save_best(self._card(progress, evaluation=result, chosen_by=self.task.part))
         if self.watch is not None:
             self.watch(progress.rows)
 
     def _violations(self, outputs: NDArray[np.float64]) -> dict[str, float]:
-        """Return the signed distance of every constraint on the test events, and the largest violation."""
+        """Return the signed distance of every constraint in this evaluation, and the largest violation."""
         if self.constraints is None:
             return {}
-        truth = torch.from_numpy(np.asarray(self.test.label, np.float64))
+        truth = torch.from_numpy(np.asarray(self.chosen_on.label, np.float64))
         arguments = self.net, torch.from_numpy(outputs), truth
         distances = self.constraints.distances(*arguments)
         return {**distances, "violation": self.constraints.violation(*arguments)}
 
     @reproducible()
     def finish(self, progress: Progress, test: SparseImages) -> Result:
-        """Evaluate the best weights (without evaluations: the last) on all test events; write the summary (JSON).
+        """Evaluate the best weights (without evaluations: the last) on all test events.
 
-        The precision is float32, as in inference, whatever the precision of the training.
+        Write the result to the summary (JSON), and to the card of the best weights, unless a finished training is
+        only reported again.
         """
+        card = self._card(progress)
         if progress.best is not None:
             reader = self.card.reading.get("reader")
-            best, _ = load(self.files.best, [self.card.model, *filter(None, [reader])])
+            best, card = load(self.files.best, [self.card.model, *filter(None, [reader])])
             self.net.load_state_dict(best.state_dict())
-        result = self.task.evaluate(self.net, self.network_outputs(test, "32"), test)
-        if progress.best is None and self.save_every_step:
-            self._save_best(progress, result)
+        result = self.task.evaluate(self.net, self.network_outputs(test), test)
+        chosen_by = "" if progress.best is None else self.task.part
+        if self.save_every_step and (progress.step > self.first_step or not card.metrics):
+            metrics = {key: float(value) for key, value in result.numbers.items()}
+            own = self.card
+            self._save_best(
+                replace(card, metrics=metrics, chosen_by=chosen_by, remarks=own.remarks, origin=own.origin)
+            )
         step = progress.step if progress.best is None else progress.best
         numbers = {key: None if np.isnan(value) else value for key, value in result.numbers.items()}
         with atomic_file(self.files.summary) as temporary:
-            content = {"step": step, **numbers, **self.task.summary(result)}
+            content = {
+                "step": step,
+                **numbers,
+                **self.task.summary(result),
+                "chosen_by": chosen_by,
+                "remarks": self.card.remarks,
+                "origin": self.card.origin,
+            }
             temporary.write_text(json.dumps(content, indent=1) + "\n")
         return result
 
-    def network_outputs(self, test: SparseImages, precision: str) -> NDArray[np.float64]:
-        """Return the (n, m) outputs of the network with its current weights; the network keeps its mode."""
+    def network_outputs(self, images: SparseImages) -> NDArray[np.float64]:
+        """Return the (n, m) outputs of the network with its current weights; the network keeps its mode.
+
+        The precision is float32, as in inference, whatever the precision of the training.
+        """
         training = self.net.training
         outputs = all_logits(
             self.net,
-            test,
+            images,
             device=self.device,
             batch_size=self.batch_size_test,
-            precision=precision,
+            precision="32",
             scaling=self.card.scaling,
         )
         self.net.train(training)
@@ -217,21 +236,28 @@ class Run:
     def save_last(self, progress: Progress) -> None:
         """Write the checkpoint from which a training resumes."""
         content = {
-            KEY: self._card(progress, {}).as_dict(),
+            KEY: self._card(progress).as_dict(),
             "state_dict": self.net.state_dict(),
             "progress": progress.state_dict(),
         }
         save(self.files.last, content)
 
-    def _save_best(self, progress: Progress, result: Result) -> None:
-        """Write the checkpoint for inference, with the numbers of its evaluation."""
-        card = self._card(progress, {key: float(value) for key, value in result.numbers.items()})
+    def _save_best(self, card: Card) -> None:
+        """Write the checkpoint for inference."""
         save(self.files.best, {KEY: card.as_dict(), "state_dict": self.net.state_dict()})
 
-    def _card(self, progress: Progress, results: dict[str, float]) -> Card:
-        """Return the card with epoch, step and results."""
+    def _card(self, progress: Progress, evaluation: Result | None = None, chosen_by: str = "") -> Card:
+        """Return the card with epoch, step, and the evaluation by which the weights are chosen."""
         epoch = (progress.step - 1) // self.steps_per_epoch if progress.step else 0
-        return replace(self.card, epoch=epoch, step=progress.step, metrics=results)
+        numbers = {} if evaluation is None else evaluation.numbers
+        results = {key: float(value) for key, value in numbers.items()}
+        return replace(self.card, epoch=epoch, step=progress.step, evaluation=results, chosen_by=chosen_by)
+
+
+def begun_settings(path: Path) -> dict[str, str]:
+    """Return the text of every value of the cfg of the training that a last checkpoint belongs to, by key."""
+    card = read(path).get(KEY)
+    return _values(str(card.get("cfg", "")), set()) if isinstance(card, dict) else {}
 
 
 def write_metrics(path: Path, rows: list[dict[str, float]], columns: Sequence[str]) -> None:
@@ -278,6 +304,12 @@ def restore(path: Path, net: nn.Module, card: Card, free: set[str]) -> tuple[Pro
 
 
 def _values(cfg: str, free: set[str]) -> dict[str, str]:
-    """Return the text of every value of a cfg by key, without comments and without the keys in ``free``."""
+    """Return the text of every value of a cfg by key, without comments and without the keys in ``free``.
+
+    A validation_fraction of 0 is left out: earlier cfg files did not have to say that the test events choose.
+    """
     pairs = (line.partition(" = ") for line in cfg.splitlines() if not line.startswith("#"))
-    return {key: value for key, _, value in pairs if key not in free}
+    values = {key: value for key, _, value in pairs if key not in free}
+    if values.get("validation_fraction") == "0.0":
+        del values["validation_fraction"]
+    return values

@@ -22,6 +22,7 @@ from dmcnn.losses import LIKELIHOODS
 from dmcnn.losses.classification import activation_of, loss_function
 from dmcnn.models import MODELS, accepts, find_model
 from dmcnn.tasks import Task, task_of
+from dmcnn.training import parts
 from dmcnn.training.constraints.multipliers import DAMPING, RATE, WARMUP, Constraints, find_faults
 from dmcnn.training.data import Data
 from dmcnn.training.loop import Progress, seed_generators
@@ -29,6 +30,11 @@ from dmcnn.training.optimiser import Recipe
 from dmcnn.training.session import OutputFiles, Run, Watch, restore
 
 log = logging.getLogger("dmcnn")
+
+TEST_CHOOSES = (
+    "the test events chose the weights, so that the test result is too good on average: "
+    "input_validation or validation_fraction gives other events for the choice"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,32 +172,44 @@ def prepare(
     if network.model not in MODELS:
         _check_outputs(net, card)
     images = data.images
-    watched = images.get("validation", images["test"])
+    part = "validation" if "validation" in images else "test"
+    watched = images[part]
     chosen = np.random.default_rng(seed).permutation(len(watched))[: session.test_events]
     per_epoch = -(-len(images["train"]) // session.batch_size_train)
     total = session.epochs * per_epoch
     multipliers = None if constraints is None else _multipliers(constraints, net, card, total, progress)
     hold = max(round(session.schedule_start * total), 0 if multipliers is None else multipliers.warmup)
     every = session.test_every_step
+    interval = 0 if every is None else every or per_epoch
+    remarks = parts.remarks(images, card.classes)
+    if part == "test" and 0 < interval < total:
+        remarks.append(TEST_CHOOSES)
     run = Run(
         net=net,
-        card=replace(card, seed=seed),
+        card=replace(card, seed=seed, remarks=remarks),
         files=files,
-        test=watched.take(np.sort(chosen)),
-        task=_task(network, card, multipliers),
+        chosen_on=watched.take(np.sort(chosen)),
+        task=_task(network, card, multipliers, part, _prefix(progress)),
         recipe=replace(recipe, total=total, hold=hold),
         device=device,
         precision=precision,
         batch_size_test=session.batch_size_test,
         steps_per_epoch=per_epoch,
         total=total,
-        test_every_step=0 if every is None else every or per_epoch,
+        test_every_step=interval,
         save_every_step=session.save_every_step,
         patience=session.patience,
         constraints=multipliers,
         watch=watch,
+        first_step=progress.step,
     )
     return run, progress
+
+
+def _prefix(progress: Progress) -> str | None:
+    """Return how the columns of the evaluations so far begin; None without an evaluation."""
+    names = (name for row in progress.rows[:1] for name in row if name.endswith("_events"))
+    return next((name.removesuffix("_events") for name in names), None)
 
 
 @torch.inference_mode()
@@ -214,9 +232,13 @@ def _check_outputs(net: nn.Module, card: Card) -> None:
         )
 
 
-def _task(network: NetworkOptions, card: Card, multipliers: Constraints | None) -> Task:
-    """Return the task of the network with its loss and the names of its constraints."""
-    training: dict[str, Any] = {} if multipliers is None else {"constraints": multipliers.names}
+def _task(
+    network: NetworkOptions, card: Card, multipliers: Constraints | None, part: str, prefix: str | None
+) -> Task:
+    """Return the task of the network with its loss, the names of its constraints, and those of its columns."""
+    training: dict[str, Any] = {"part": part, "prefix": prefix}
+    if multipliers is not None:
+        training["constraints"] = multipliers.names
     if network.loss not in LIKELIHOODS:
         training["loss"] = loss_function(network.loss, network.focal_gamma)
     return task_of(card, **training)
@@ -277,5 +299,6 @@ def _card(network: NetworkOptions, data: Data, device: str, precision: str) -> C
             "precision": precision,
         },
         data=data.record,
+        origin=data.kinds,
     )
     return replace(card, arguments={"num_class": task_of(card).outputs, **card.arguments})

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from math import isfinite, isnan, nan
 from typing import TYPE_CHECKING, Any
@@ -17,25 +18,32 @@ COLUMNS = ("start", "end", "duration", "round_epochs", "loss", "accuracy", "val_
 METRICS = {
     "loss": "train_loss",
     "accuracy": "train_accu",
-    "val_loss": "test_loss",
-    "val_accuracy": "test_accu",
-    "val_auc": "test_auc",
+    "val_loss": "val_loss",
+    "val_accuracy": "val_accu",
+    "val_auc": "val_auc",
 }
-"""Number of a trial -> column of the metrics of its training."""
+"""Number of a trial -> column of the metrics of its training, named by ``talos_names``."""
 
 KNOWN_COLUMNS = {
     *METRICS.values(),
     "epoch",
     "step",
-    "test_events",
+    "val_events",
     "learning_rate",
-    "test_auc_low",
-    "test_auc_high",
+    "val_auc_low",
+    "val_auc_high",
 }
 """Columns of the metrics that are not listed as further numbers of a trial."""
 
+_EVALUATED = re.compile("^(validation|test)_")
+
 RESULTS, VALUES, FAULT = "results", "values", "fault"
 """User attributes of a trial: numbers of the best evaluation so far, settings, and reason of a failure."""
+
+
+def talos_names(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return numbers with val_* for validation_*, or for test_* where the test events chose the weights."""
+    return {_EVALUATED.sub("val_", name): value for name, value in numbers.items()}
 
 
 def higher_is_better(objective: str) -> bool:
@@ -52,7 +60,7 @@ def summary(metrics: Sequence[dict[str, float]], objective: str) -> dict[str, fl
         metrics: one row per evaluation, in order.
         objective: a key of METRICS.
     """
-    column = METRICS[objective]
+    column, metrics = METRICS[objective], [talos_names(row) for row in metrics]
     choose = max if higher_is_better(objective) else min
     finite = [row for row in metrics if isfinite(row[column])]
     violation = min((row.get("violation", 0.0) for row in finite), default=0.0)
@@ -62,7 +70,7 @@ def summary(metrics: Sequence[dict[str, float]], objective: str) -> dict[str, fl
     numbers |= {name: value for name, value in best.items() if name not in KNOWN_COLUMNS}
     return {
         "round_epochs": int(metrics[-1]["epoch"]) + 1,
-        "diverged": isnan(metrics[-1]["test_loss"]),
+        "diverged": isnan(metrics[-1]["val_loss"]),
         **{name: value if isfinite(value) else None for name, value in numbers.items()},
     }
 
@@ -81,11 +89,11 @@ def rows(trials: Sequence[optuna.trial.FrozenTrial], keys: Sequence[str]) -> lis
     Further numbers of the trainings come last.
     """
     table = []
-    reported = [trial.user_attrs.get(RESULTS, {}) for trial in trials]
+    reported = [talos_names(trial.user_attrs.get(RESULTS, {})) for trial in trials]
     known = {*COLUMNS, "val_auc", "diverged"}
     more = list(dict.fromkeys(name for numbers in reported for name in numbers if name not in known))
-    for trial in trials:
-        numbers, drawn = trial.user_attrs.get(RESULTS, {}), trial.user_attrs.get(VALUES, {})
+    for trial, numbers in zip(trials, reported, strict=True):
+        drawn = trial.user_attrs.get(VALUES, {})
         table.append(
             {
                 "start": _time(trial.datetime_start),

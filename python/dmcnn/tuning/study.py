@@ -130,6 +130,20 @@ def open_study(
     return study
 
 
+def stored_settings(address: str, name: str) -> Mapping[str, str] | None:
+    """Return the settings that all trials of the study called ``name`` share, as text; None if there is no study."""
+    import optuna
+
+    storage = connect(address)
+    with database(address):
+        if name not in optuna.get_all_study_names(storage):
+            return None
+        about: Mapping[str, str] | None = optuna.load_study(study_name=name, storage=storage).user_attrs.get(
+            "about"
+        )
+        return about
+
+
 def sampler(kind: str, space: Space, *, seed: int, number: int, n_trials: int) -> optuna.samplers.BaseSampler:
     """Return the sampler of trial ``number``.
 

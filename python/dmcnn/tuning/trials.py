@@ -143,11 +143,12 @@ class Search:
             trial.set_user_attr(
                 results.RESULTS, {"duration": duration, **results.summary(metrics, self.objective)}
             )
-            for step, row in enumerate(metrics, start=1):
+            rows = [results.talos_names(row) for row in metrics]
+            for step, row in enumerate(rows, start=1):
                 if step not in steps:
                     trial.report(row[results.METRICS[self.objective]], step)
                     steps.add(step)
-            if isnan(metrics[-1]["test_loss"]) or trial.should_prune():
+            if isnan(rows[-1]["val_loss"]) or trial.should_prune():
                 raise optuna.TrialPruned
 
         return watch

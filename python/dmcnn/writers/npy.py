@@ -14,10 +14,8 @@ import numpy as np
 
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import note, output_folder
+from dmcnn.formats.origin import FOLDER_ORIGIN
 from dmcnn.images.sparse import SparseImages
-
-ABOUT = ".dmcnn.json"
-"""Hidden file that describes the origin of a folder's images and marks the folder as one that may be replaced."""
 
 
 def write(
@@ -55,7 +53,7 @@ def write(
                     np.save(file, image)
             events += len(batch)
         about = {"files": events, **(attributes or {})}
-        (temporary / ABOUT).write_text(json.dumps(about, indent=1))
+        (temporary / FOLDER_ORIGIN).write_text(json.dumps(about, indent=1))
     return events
 
 
@@ -65,7 +63,7 @@ def atomic_folder(folder: str | Path, suffix: str = ".npy") -> Iterator[Path]:
 
     Args:
         folder: absent, empty, or an earlier output of this function, which is replaced.
-        suffix: ending of the names of all files in it, except ``ABOUT``, which holds their number as ``files``.
+        suffix: ending of the names of all files in it, but ``FOLDER_ORIGIN``, which holds their number as ``files``.
 
     Raises:
         InputError: ``folder`` exists and holds anything else.
@@ -99,7 +97,7 @@ def check_replaceable(folder: Path, suffix: str) -> None:
     if not content:
         return
     try:
-        files = json.loads((folder / ABOUT).read_text())["files"]
+        files = json.loads((folder / FOLDER_ORIGIN).read_text())["files"]
     except (OSError, ValueError, TypeError, KeyError):
         files = None
     written = [path.is_file() and path.name.endswith(suffix) for path in content]

@@ -12,8 +12,9 @@ import numpy as np
 from dmcnn._common.errors import InputError
 from dmcnn._common.extras import need
 from dmcnn._common.files import atomic_file
+from dmcnn.formats.origin import FOLDER_ORIGIN
 from dmcnn.images.sparse import SparseImages, join
-from dmcnn.writers.npy import ABOUT, atomic_folder
+from dmcnn.writers.npy import atomic_folder
 
 SUFFIX = ".parquet"
 
@@ -50,15 +51,16 @@ def write(
         if path.is_dir():
             raise InputError(f"{path}: is a folder, expected a file or a new name")
         return _write_table(parquet, path, _regroup(batches, rows_per_file), columns, attributes)
-    events = number = 0
+    events, number, about = 0, 0, {"dmcnn": json.dumps(dict(attributes or {}))}
     with atomic_folder(path, SUFFIX) as folder:
         for number, batch in enumerate(_regroup(batches, rows_per_file), 1):
             recon = "recon2D" if batch.shape[0] == 1 else "recon3D"
             for word, table in ((recon, _charges(batch)), ("labels", _labels(batch, columns))):
                 (folder / word).mkdir(exist_ok=True)
+                table = table.replace_schema_metadata(about)
                 parquet.write_table(table, folder / word / f"{word}_d{number}{SUFFIX}")
             events += len(batch)
-        (folder / ABOUT).write_text(json.dumps({"files": 2 * number, **(attributes or {})}, indent=1))
+        (folder / FOLDER_ORIGIN).write_text(json.dumps({"files": 2 * number, **(attributes or {})}, indent=1))
     return events
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
+import torch.nn.functional as F
 from captum.attr import IntegratedGradients as CaptumIntegratedGradients
 from torch import nn
 
 from attribution.nets import FRAMES, SHAPE, TARGET, Frames, Twice, images, linear, plain, weights
+from dmcnn._common.errors import InputError
 from dmcnn.attribution import Method, Target, build
 from dmcnn.attribution.base import Explained
 from dmcnn.attribution.methods.gradients import DeepLift, ExpectedGradients, InputXGradient, Saliency
@@ -119,6 +123,49 @@ def test_as_many_gradients_as_asked_for(method: type[IntegratedGradients | Expec
         hook.remove()
         assert sum(passed) == n_steps
         assert max(passed) <= 3
+
+
+class Functional(nn.Module):
+    """Network whose activation or pooling is a function."""
+
+    def __init__(self, function: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.function, self.before, self.relu = function, nn.Conv2d(2, 3, 3), nn.ReLU()
+        self.classifier = nn.LazyLinear(2)
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.classifier(self.relu(self.function(self.before(values))).flatten(1))
+        return out
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (F.relu, "relu"), (torch.tanh, "tanh"), (lambda x: x.relu_(), "relu"),
+        (lambda x: F.max_pool2d(x, 2), "max_pool2d"), (lambda x: x.sigmoid(), "sigmoid"),
+        (nn.GELU(), "gelu"), (nn.ReLU6(), "hardtanh"),
+    ],
+)  # fmt: skip
+def test_deep_lift_refuses_functions_that_it_cannot_see(
+    function: Callable[[torch.Tensor], torch.Tensor], name: str
+) -> None:
+    """Their gradient took the place of the rule: 5 % off, and not complete, in silence."""
+    net = Functional(function)
+    net(images(1))
+    with pytest.raises(InputError, match=f"Functional calls {name} elsewhere than in .*ReLU, ELU"):
+        DeepLift()(net, images(1), Target(0))
+
+
+@pytest.mark.parametrize("scale", [0.01, 1.0])
+def test_deep_lift_of_a_score_is_complete(scale: float) -> None:
+    """The sigmoid of a target was no module: where it saturates, maps were zero."""
+    torch.manual_seed(3)
+    net = nn.Sequential(nn.Conv2d(2, 3, 3), nn.ReLU(), nn.Flatten(), nn.Linear(420, 2)).eval()
+    inputs, target = scale * images(3), Target(1, "score", "sigmoid")
+    with torch.no_grad():
+        change = target(net(inputs)) - target(net(0 * inputs))
+    maps = DeepLift()(net, inputs, target)
+    torch.testing.assert_close(maps.sum(dim=(1, 2, 3)), change, atol=1e-4, rtol=1e-3)
 
 
 def test_deep_lift_is_complete_where_only_activations_bend() -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 import captum.attr
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from attribution.nets import TARGET, images, plain
 from dmcnn.attribution import Target
 from dmcnn.attribution.base import Explained
-from dmcnn.attribution.methods.relu import Deconvolution, GuidedBackprop, RectGrad, _warn
+from dmcnn.attribution.methods.relu import Deconvolution, GuidedBackprop, RectGrad, _warn, _warn_others
 
 IMAGE = torch.tensor([1.0, 2.0, 3.0, 4.0]).view(1, 1, 2, 2)
 
@@ -41,6 +43,57 @@ def paper() -> nn.Module:
 def test_on_paper(method: GuidedBackprop | Deconvolution | RectGrad, expected: list[float]) -> None:
     found = method(paper(), IMAGE, Target(0))
     torch.testing.assert_close(found.flatten(), torch.tensor(expected).float(), atol=0, rtol=0)
+
+
+class Bend(nn.Module):
+    """Two convolutions with ReLUs, each a module or one of several functions."""
+
+    def __init__(self, *functions: Callable[[torch.Tensor], torch.Tensor] | None) -> None:
+        super().__init__()
+        torch.manual_seed(7)
+        self.convolutions = nn.ModuleList([nn.Conv2d(2, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)])
+        self.relus = nn.ModuleList([nn.ReLU(), nn.ReLU()])
+        self.functions, self.classifier = functions, nn.Linear(4 * 12 * 16, 2)
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        for convolution, relu, function in zip(self.convolutions, self.relus, self.functions, strict=True):
+            values = (function or relu)(convolution(values))
+        out: torch.Tensor = self.classifier(values.flatten(1))
+        return out
+
+
+FUNCTIONS = {
+    "F.relu": F.relu,
+    "in place": lambda x: F.relu(x, inplace=True),
+    "torch.relu": torch.relu,
+    "method": lambda x: x.relu(),
+    "method in place": lambda x: x.relu_(),
+    "clamp": lambda x: x.clamp(min=0),
+    "clamp of two words": lambda x: torch.clamp(x, 0.0),
+    "clamp_min": lambda x: x.clamp_min(0),
+}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("method", [GuidedBackprop(), Deconvolution(), RectGrad(percentile=50)])
+def test_functions_are_ruled_as_modules_are(
+    method: GuidedBackprop | Deconvolution | RectGrad, function: str
+) -> None:
+    """A network with one nn.ReLU and one F.relu had maps that were off by 1.3 of the largest value."""
+    expected = method(Bend(None, None), images(2), TARGET)
+    for functions in ((FUNCTIONS[function], None), (None, FUNCTIONS[function]), (FUNCTIONS[function],) * 2):
+        torch.testing.assert_close(method(Bend(*functions), images(2), TARGET), expected, atol=0, rtol=0)
+
+
+def test_other_activations_are_named_once(caplog: pytest.LogCaptureFixture) -> None:
+    _warn_others.cache_clear()
+    for _ in range(2):
+        GuidedBackprop()(Bend(None, F.gelu), images(1), TARGET)
+    GuidedBackprop()(Bend(None, lambda x: x.clamp(0, 6)), images(1), TARGET)
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "warning: Bend also has gelu: only gradients of ReLUs follow the rule of the method"
+    )
 
 
 def test_rect_grad_warns_where_nothing_passes(caplog: pytest.LogCaptureFixture) -> None:

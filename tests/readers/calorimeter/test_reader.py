@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -27,6 +30,10 @@ LAYOUTS = {
     "not compressed": {"chunks": (5, 12, 10, 2)},
     "double": {"dtype": np.float64, "chunks": (8, 12, 10, 2), "compression": "gzip"},
 }  # fmt: skip
+
+
+ALL = (-np.inf, -np.inf, np.inf)
+"""Limits of ``selected`` that every cell with energy passes."""
 
 
 def pictures(n: int = 37, height: int = 12, width: int = 10, seed: int = 1) -> np.ndarray:
@@ -72,6 +79,71 @@ def test_frames_are_those_of_the_oracle(shared_data: Path, tmp_path: Path, cumul
     found = open_images(path, cumulative=cumulative).read()
     assert found.dense().tobytes() == oracle["cumulative" if cumulative else "binned"].tobytes()
     assert found.shape == (21, 32, 32)
+
+
+@pytest.mark.parametrize("layout", ["gzip", "not compressed", "lzf"])
+@pytest.mark.parametrize("fill", [0.05, np.nan, None])
+@pytest.mark.parametrize("fill_time", ["ifset", "never"])
+def test_what_was_never_written_is_the_fill_value(
+    tmp_path: Path, layout: str, fill: float | None, fill_time: str
+) -> None:
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w") as file:
+        data = file.create_dataset(
+            "X", (37, 12, 10, 2), "f4", fillvalue=fill, fill_time=fill_time, **LAYOUTS[layout]
+        )
+        data[:16] = pictures()[:16]
+    with h5py.File(path) as file:
+        every = file["X"][:]
+    found = open_images(path, view="energy_time")
+    bad = np.isnan(every).any(axis=3)
+    np.testing.assert_array_equal(found.read().dense(), np.moveaxis(selected(every, *ALL), -1, 1))
+    assert sum(bad.ravel()) == (0 if not bad.any() else 21 * 120)
+    assert any(f"{bad.sum()} pixels were NaN" in line for line in found.report_lines()) == bad.any()
+
+
+@pytest.mark.parametrize("size", [512, 2048])
+def test_a_user_block_comes_before_the_signature(tmp_path: Path, size: int) -> None:
+    every, path = pictures(), tmp_path / "x.mat"
+    with h5py.File(path, "w", userblock_size=size) as file:
+        file.create_dataset("X", data=every, **LAYOUTS["gzip"])
+    found = open_images(path, view="energy_time").read().dense()
+    np.testing.assert_array_equal(found, np.moveaxis(selected(every, *ALL), -1, 1))
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["X_jets", "y"], r"holds X_jets \(2, 3\), y \(2, 3\); expected images X \(n, H, W, 2\)"),
+        (["train/X"], r"holds train/X \(2, 3\)"),
+        ([], "holds no dataset"),
+        ([f"a{i}" for i in range(9)], r"a5 \(2, 3\), …; expected"),
+    ],
+)
+def test_another_layout_is_described(tmp_path: Path, names: list[str], words: str) -> None:
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        for name in names:
+            file[name] = np.zeros((2, 3))
+    with pytest.raises(InputError, match=words) as error:
+        open_images(tmp_path / "x.h5")
+    assert "LArCV3's groups /Data/<product>_<producer>_group" in str(error.value)
+
+
+@pytest.mark.slow
+def test_a_file_that_is_being_written_is_not_called_damaged(tmp_path: Path) -> None:
+    path = written(tmp_path / "x.h5", pictures())
+    look = f"from dmcnn.readers import open_images; print(len(open_images({str(path)!r})))"
+    plain = {name: value for name, value in os.environ.items() if name != "HDF5_USE_FILE_LOCKING"}
+    with h5py.File(path, "r+"):
+        locked, as_advised = (
+            subprocess.run(
+                [sys.executable, "-c", look], env=plain | more, capture_output=True, text=True, check=False
+            )
+            for more in ({}, {"HDF5_USE_FILE_LOCKING": "FALSE"})
+        )
+    assert f"InputError: {path}: is open for writing elsewhere" in locked.stderr
+    assert "damaged" not in locked.stderr.splitlines()[-1]
+    assert as_advised.stdout == "37\n", as_advised.stderr
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -191,8 +263,8 @@ HOSTILE = {
     "text": (lambda f: f.create_dataset("X", data=np.full((4, 3, 3, 2), b"abc")), "|S3 of shape"),
     "rows": (lambda f: f.create_dataset("X", data=np.zeros((0, 3, 3, 2), np.float32)), "no images"),
     "cells": (lambda f: f.create_dataset("X", (4, 0, 3, 2), np.float32), "no images"),
-    "missing": (lambda f: f.create_dataset("x", data=np.zeros(3)), "no image2d group"),
-    "group": (lambda f: f.create_group("X"), "no image2d group"),
+    "missing": (lambda f: f.create_dataset("x", data=np.zeros(3)), "holds x (3,)"),
+    "group": (lambda f: f.create_group("X"), "holds no dataset"),
     "size": (lambda f: f.create_dataset("X", (2**33, 3, 3, 2), "f4", chunks=(64, 3, 3, 2)), "than the file can hold"),
 }  # fmt: skip
 

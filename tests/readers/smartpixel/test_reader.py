@@ -255,7 +255,7 @@ def test_columns_in_another_order_of_other_types_and_only_those_needed(tmp_path:
     path = written(tmp_path / "x.parquet", some)
     found = SmartPixelFile(path, slices=[2, 0]).read()
     np.testing.assert_array_equal(found.dense(), every.reshape(20, 3, 13, 21)[:, [2, 0]])
-    with pytest.raises(InputError, match="no column '273', expected floating-point columns"):
+    with pytest.raises(InputError, match="no column '273', expected columns of numbers"):
         SmartPixelFile(path)
 
 
@@ -287,6 +287,44 @@ def test_labels_of_the_same_rows(tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         data.read(2, 5).label, (stored / SCALES)[12:15].astype(np.float32), strict=True
     )
+
+
+@pytest.mark.parametrize("kind", ["int16", "int32", "int64", "uint8", "float32"])
+def test_whole_electrons_may_be_stored_as_integers(tmp_path: Path, kind: str) -> None:
+    pixels = np.abs(charges(300, 273)).round().clip(0, 255)
+    pixels[:, 7] = 0  # pyarrow stores a dictionary of one zero
+    path = written(tmp_path / "recon3D_1.parquet", table(pixels.astype(kind), **labels(300)))
+    np.testing.assert_array_equal(open_images(path).read().dense().reshape(300, 273), pixels)
+
+
+def test_labels_of_a_selection_are_in_its_own_folder(tmp_path: Path) -> None:
+    """``recon3D_cut`` had the labels of ``../labels``, in silence where the numbers of rows agreed."""
+    order, known = np.arange(30)[::-1], labels(30)
+    for folder, rows in (("", slice(None)), ("_cut", order)):
+        chosen = {name: values[rows] for name, values in known.items()}
+        written(tmp_path / f"labels{folder}" / "labels_1.parquet", pa.table(chosen))
+        path = written(tmp_path / f"recon3D{folder}" / "recon3D_1.parquet", table(charges(30, 273)[rows]))
+        reader = SmartPixelFile(path)
+        np.testing.assert_array_equal(reader.targets(["cotBeta"])[:, 0], chosen["cotBeta"])
+        assert reader.report_lines()[1] == f"{path}: labels from {tmp_path}/labels{folder}/labels_1.parquet"
+    (tmp_path / "labels_cut").rename(tmp_path / "elsewhere")
+    with pytest.raises(
+        InputError, match=r"there is no .*recon3D_cut/labels_1\.parquet or .*labels_cut/labels_1"
+    ):
+        SmartPixelFile(path).targets(["cotBeta"])
+
+
+@pytest.mark.parametrize("name", ["__index_level_0__", "cotAlpha"])
+def test_rows_that_go_together_agree_in_what_both_files_hold(tmp_path: Path, name: str) -> None:
+    number = np.arange(30)
+    path = written(tmp_path / "recon3D_1.parquet", table(charges(30, 273), **{name: number}))
+    written(tmp_path / "labels_1.parquet", pa.table(labels(30) | {name: number}))
+    SmartPixelFile(path)
+    written(tmp_path / "labels_1.parquet", pa.table(labels(30) | {name: np.roll(number, 1)}))
+    with pytest.raises(
+        InputError, match=rf"labels_1\.parquet: row 0 has {name} = 29, .*recon3D_1.* has 0: the rows"
+    ):
+        SmartPixelFile(path)
 
 
 def test_rows_without_a_charge_or_a_label_stay_in_their_place(tmp_path: Path) -> None:
@@ -484,10 +522,10 @@ def replaced(values: Any) -> pa.Table:
 
 
 HOSTILE = {
-    "a missing column": (renamed("x", 7), "no column '7', expected floating-point columns of 273 pixels"),
+    "a missing column": (renamed("x", 7), "no column '7', expected columns of numbers of 273 pixels"),
     "a column twice": (renamed("8", 7), "two columns '8'"),
-    "text": (replaced(list("abcdef")), "column '5' holds string, expected floating-point"),
-    "integers": (replaced(range(6)), "column '5' holds int64"),
+    "text": (replaced(list("abcdef")), "column '5' holds string, expected columns of numbers"),
+    "booleans": (replaced([True] * 6), "column '5' holds bool"),
     "lists": (replaced([[1.0]] * 6), "column '5' holds list<"),
     "labels alone": (pa.table(labels(6)), "no columns of pixels, which are named by their numbers; there are x-midp"),
     "other pixels": (table(charges(6, 274)), "274 columns are no slices of 13x21 or 16x16 pixels: give window"),

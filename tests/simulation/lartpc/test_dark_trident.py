@@ -51,7 +51,7 @@ def test_pixels_are_ordered_positive_and_partly_below_threshold(images):
     assert images.index.min() >= 0
     assert images.index.max() < 512 * 512
     assert images.value.min() > 0
-    assert 0.2 < np.mean(images.value < 10) < 0.7
+    assert 0.1 < np.mean(images.value < 10) < 0.7
 
 
 def test_half_of_the_events_are_signal_and_kinds_are_mixed(images):
@@ -81,6 +81,20 @@ def test_occupancy_is_that_of_the_published_images(images, active):
     for kind in (signal, ~signal):
         assert 1400 < np.median(active[kind]) < 2300
     assert np.mean((active > 500) & (active < 5000)) > 0.9
+    stored = images.n_pixels
+    assert np.mean((stored > 500) & (stored < 5000)) > 0.9
+
+
+def test_the_charge_around_the_middle_gives_little_away(images):
+    """The mean ADC in a box of 80 x 80 pixels reaches 0.61, where it reached 0.76 with a vertex 8 pixels off."""
+    event = np.repeat(np.arange(EVENTS), np.diff(images.offsets))
+    row, column = images.index // 512, images.index % 512
+    near = (np.abs(row - 256) < 40) & (np.abs(column - 256) < 40) & (images.value >= 10)
+    charge = np.bincount(event[near], np.clip(images.value, 0, 500)[near], EVENTS)
+    charge /= np.maximum(np.bincount(event[near], minlength=EVENTS), 1)
+    signal = images.events["run"] == 100
+    higher = charge[signal][:, None] - charge[~signal]
+    assert abs(np.mean(higher > 0) + 0.5 * np.mean(higher == 0) - 0.5) < 0.15
 
 
 def test_a_cut_on_the_number_of_pixels_separates_nothing(images, active):
@@ -112,8 +126,12 @@ def test_adc_scale_is_that_of_real_files(shared_data):
 
 @pytest.mark.slow
 def test_the_vertex_is_in_the_middle_and_showers_go_forward():
-    batch = next(iter(sample(events=40, seed=3, signal_fraction=1.0, cosmic_flux=0.0, noise=0.0)))
-    first = [(batch.index[a:b] % 512).min() for a, b in zip(batch.offsets, batch.offsets[1:], strict=False)]
+    how = {"signal_fraction": 1.0, "cosmic_flux": 0.0, "noise": 0.0, "vertex_jitter": 8.0}
+    batch = next(iter(sample(events=40, seed=3, **how)))
+    first = []  # column with the first 2 % of the charge: annihilation photons go back
+    for a, b in zip(batch.offsets, batch.offsets[1:], strict=False):
+        charge = np.bincount(batch.index[a:b] % 512, batch.value[a:b], 512).cumsum()
+        first.append(np.searchsorted(charge, 0.02 * charge[-1]))
     middle = np.average(batch.index % 512, weights=batch.value)
     assert abs(np.median(first) - 256) < 15
     assert 280 < middle < 420

@@ -102,5 +102,5 @@ def test_an_interaction_makes_no_energy(code, rng):
 
 def test_transport_leaves_the_energy_of_a_contained_electron_and_of_a_stopping_muon(rng):
     for code, kinetic, more in ((ELECTRON, 300.0, 0.0), (MUON, 100.0, 0.66 * 0.35 * MASS[MUON])):
-        left = [hadrons.transport(beam(code, kinetic), rng).energy.sum() for _ in range(40)]
+        left = [hadrons.transport(beam(code, kinetic), rng).energy.sum() for _ in range(100)]
         assert np.mean(left) == pytest.approx(kinetic + more, rel=0.05)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from dmcnn._common.errors import InputError
 from dmcnn._common.extras import need
@@ -125,13 +129,64 @@ class ExpectedGradients(PathMethod):
         return total / count
 
 
+BENDS = ("adaptive_max_pool", "celu", "elu", "gelu", "hardtanh", "leaky_relu", "max_pool", "mish", "relu", "selu",
+         "sigmoid", "silu", "softmax", "softplus", "tanh")  # fmt: skip
+"""Functions that are not linear, by the beginning of their names."""
+
+MODULES = (nn.ReLU, nn.ELU, nn.LeakyReLU, nn.Sigmoid, nn.Tanh, nn.Softplus, nn.Softmax, nn.MaxPool1d, nn.MaxPool2d,
+           nn.MaxPool3d)  # fmt: skip
+"""Modules to which captum applies DeepLIFT's rule; for anything else it takes the gradient."""
+
+
+class _Functions(TorchFunctionMode):
+    """Mode that notes the functions of BENDS that are called outside MODULES."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inside, self.outside = 0, set[str]()
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Evaluate a function of torch."""
+        name = getattr(func, "__name__", "").strip("_")
+        if not self.inside and name.startswith(BENDS):
+            self.outside.add(name)
+        return func(*args, **(kwargs or {}))
+
+    def step(self, by: int) -> Callable[..., None]:
+        """Return a hook that counts the MODULES that are being evaluated."""
+
+        def count(*_: Any) -> None:
+            self.inside += by
+
+        return count
+
+
+def _need_modules(explained: Explained, images: torch.Tensor) -> None:
+    """Raise InputError if a network bends anywhere but in MODULES."""
+    functions = _Functions()
+    with ExitStack() as hooks:
+        for module in explained.modules():
+            if type(module) in MODULES:
+                hooks.callback(module.register_forward_pre_hook(functions.step(1)).remove)
+                hooks.callback(module.register_forward_hook(functions.step(-1)).remove)
+        with functions:
+            explained.values(images)
+    if functions.outside:
+        raise InputError(
+            f"{type(explained.net).__name__} calls {', '.join(sorted(functions.outside))} elsewhere than in the "
+            f"modules that DeepLIFT follows: {', '.join(kind.__name__ for kind in MODULES)}"
+        )
+
+
 @dataclass(kw_only=True, eq=False)
 class DeepLift(Method):
     """DeepLIFT with the rescale rule (arXiv:1704.02685), by captum.
 
     It sums to the difference to the baseline where all that is not linear are activations and max pooling: a
-    normalisation by the image itself (GroupNorm) counts as its gradient, so the maps of MPID are not complete. No
-    module may be called twice. Image and baseline share a pass, which therefore holds two images at least.
+    normalisation by the image itself (GroupNorm) counts as its gradient, so the maps of MPID are not complete, and
+    with a softmax contributions are relative to the mean of the classes (section 3.6). Activations and pooling must
+    be MODULES, and none may be called twice. Image and baseline share a pass, which therefore holds two images at
+    least.
 
     Attributes:
         baseline: a number, "zero", or a (C, H, W) image.
@@ -144,7 +199,12 @@ class DeepLift(Method):
     baseline: float | torch.Tensor | str = 0.0
 
     def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
-        """Return the (n, C, H, W) contributions."""
+        """Return the (n, C, H, W) contributions.
+
+        Raises:
+            InputError: an activation or pooling outside MODULES, or a module that is called twice.
+        """
+        _need_modules(explained, images[:1])
         parts = torch.split(images, max(1, self.at_once(images) // 2))
         return torch.cat([self._part(explained, part) for part in parts])
 

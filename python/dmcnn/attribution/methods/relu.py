@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch.overrides import TorchFunctionMode
 
 from dmcnn._common.errors import InputError
-from dmcnn.attribution.base import Explained, Method, gradient
+from dmcnn.attribution.base import Explained, Method
 
 log = logging.getLogger("dmcnn")
 
@@ -39,24 +39,68 @@ class _Ruled(torch.autograd.Function):
         return ctx.rule(output, gradients[0]), None
 
 
-@contextmanager
-def ruled(net: nn.Module, rule: Rule) -> Iterator[None]:
-    """Replace the gradient of every call of an ``nn.ReLU`` in ``net`` by ``rule`` within the block.
+RELUS = (F.relu, F.relu_, torch.relu, torch.Tensor.relu, torch.Tensor.relu_)
+CLAMPS = (
+    torch.clamp, torch.clamp_, torch.clamp_min, torch.clamp_min_,
+    torch.Tensor.clamp, torch.Tensor.clamp_, torch.Tensor.clamp_min, torch.Tensor.clamp_min_,
+)  # fmt: skip
+OTHERS = ("celu", "elu", "gelu", "hardswish", "hardtanh", "leaky_relu", "mish", "prelu", "rrelu", "selu", "silu",
+          "softplus", "tanh", "threshold")  # fmt: skip
+"""Names of activations to which no rule of a ReLU applies."""
 
-    InputError if there is no such module: the map would be the plain gradient.
+
+class Ruled(TorchFunctionMode):
+    """Mode in which every ReLU has a gradient by a rule, whether a module, a function or a clamp at 0 computes it.
+
+    Attributes:
+        rule: the rule.
+        calls: number of ReLUs so far.
+        others: names of the other activations so far, whose gradients stay as they are.
     """
-    relus = [module for module in net.modules() if isinstance(module, nn.ReLU)]
-    if not relus:
-        raise InputError(f"{type(net).__name__} has no nn.ReLU module, which this method is about")
 
-    def hooked(module: nn.Module, inputs: tuple[torch.Tensor], output: Any) -> torch.Tensor:
-        passed: torch.Tensor = _Ruled.apply(inputs[0], rule)  # type: ignore[no-untyped-call]
-        return passed
+    def __init__(self, rule: Rule) -> None:
+        super().__init__()
+        self.rule, self.calls, self.others = rule, 0, set[str]()
 
-    with ExitStack() as hooks:
-        for module in relus:
-            hooks.callback(module.register_forward_hook(hooked).remove)
-        yield
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Evaluate a function of torch, or replace a ReLU."""
+        kwargs = kwargs or {}
+        if not _is_relu(func, args, kwargs):
+            name = getattr(func, "__name__", "").removesuffix("_")
+            self.others |= {name} & set(OTHERS)
+            return func(*args, **kwargs)
+        self.calls += 1
+        inputs = args[0] if args else kwargs["input"]
+        output = _Ruled.apply(inputs, self.rule)  # type: ignore[no-untyped-call]
+        in_place = func.__name__.endswith("_") or kwargs.get("inplace", False)
+        return inputs.copy_(output) if in_place else output
+
+
+def _is_relu(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+    """Return whether a call of a function of torch computes a ReLU."""
+    if func not in CLAMPS:
+        return func in RELUS
+    low, high = [*args[1:], None, None][:2]
+    low, high = kwargs.get("min", low), kwargs.get("max", high)
+    return high is None and isinstance(low, int | float) and low == 0
+
+
+def ruled_gradient(explained: Explained, images: torch.Tensor, rule: Rule) -> torch.Tensor:
+    """Return the (n, C, H, W) gradients of the explained numbers with another rule at every ReLU.
+
+    Raises:
+        InputError: the network has no ReLU: the map would be the plain gradient.
+    """
+    leaf = images.detach().requires_grad_()
+    with Ruled(rule) as relus:
+        values = explained(leaf)
+    name = type(explained.net).__name__
+    if not relus.calls:
+        raise InputError(f"{name} has no ReLU (nn.ReLU, F.relu, clamp at 0), which this method is about")
+    if relus.others:
+        _warn_others(name, ", ".join(sorted(relus.others)))
+    (gradients,) = torch.autograd.grad(values.sum(), leaf)
+    return gradients
 
 
 class _Rectified(Method):
@@ -75,8 +119,7 @@ class _Rectified(Method):
 
     def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
         """Return the (n, C, H, W) gradients by the rule."""
-        with ruled(explained.net, self.rule):
-            return gradient(explained, images)
+        return ruled_gradient(explained, images, self.rule)
 
 
 class GuidedBackprop(_Rectified):
@@ -135,8 +178,7 @@ class RectGrad(Method):
             blocked.extend([units] if self.rank(units) == units else [])
             return self.rule(output, gradients)
 
-        with ruled(explained.net, rule):
-            maps = images * gradient(explained, images)
+        maps = images * ruled_gradient(explained, images, rule)
         if blocked:
             _warn(self.percentile, min(blocked))
         return maps
@@ -163,3 +205,9 @@ def _warn(percentile: float, units: int) -> None:
         "warning: RectGrad: percentile = %g lets nothing through a ReLU layer of %d units, and a map behind it is "
         "zero; %s", percentile, units, advice,
     )  # fmt: skip
+
+
+@cache
+def _warn_others(net: str, names: str) -> None:
+    """Warn, once, that a network has activations to which the rule does not apply."""
+    log.warning("warning: %s also has %s: only gradients of ReLUs follow the rule of the method", net, names)

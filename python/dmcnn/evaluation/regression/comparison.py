@@ -23,6 +23,9 @@ from dmcnn.evaluation.regression.predictions import SIZE, unit
 from dmcnn.figures import calibration, regression
 from dmcnn.figures.style import label
 
+MANY = 6
+"""Number of targets beyond which each is drawn against its own truth alone: the panels of all grow as its square."""
+
 LIKELIHOODS = {"nll": "NLL [nats per event]", "nll_unscaled": "NLL in target units [nats per event]"}
 
 
@@ -53,9 +56,19 @@ def judge(
     return EvaluationResult(
         report.numbers(networks, profiles, level, reach),
         {**_figures(networks, profiles, likelihood, level, reach), **sparsity.draw(deployed)},
-        report.lines(networks, likelihood),
+        [*report.lines(networks, likelihood), *_left_out(networks)],
         {"targets": report.table(networks)} | ({"weights": sparsity.table(deployed)} if deployed else {}),
     )
+
+
+def _left_out(networks: Networks) -> list[str]:
+    """Return a log line if not every target is drawn against every other."""
+    count = len(target_names(networks))
+    if count <= MANY:
+        return []
+    return [
+        f"{count} targets: each is drawn against its own truth alone; the JSON has it against that of all"
+    ]
 
 
 def _figures(
@@ -79,9 +92,15 @@ def _figures(
     }
     if sum(len(network.per_seed) for network in networks.values()) > 1:
         figures["comparison"] = _comparison(networks, likelihood)
-    for name, (variable, by_network) in zip([*targets, SIZE], profiles.items(), strict=False):
+    for number, (name, (variable, by_network)) in enumerate(
+        zip([*targets, SIZE], profiles.items(), strict=False)
+    ):
+        own = [number] if len(targets) > MANY and name != SIZE else range(len(targets))
         figures[f"profile_{sparsity.file_name(name)}"] = regression.profiles(
-            by_network, variable, targets, units
+            {network: [pairs[j] for j in own] for network, pairs in by_network.items()},
+            variable,
+            [targets[j] for j in own],
+            [units[j] for j in own],
         )
     if sum(len(network.zeros) for network in networks.values()) > 1:
         figures["front"] = front(networks, likelihood)

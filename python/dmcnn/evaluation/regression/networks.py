@@ -91,10 +91,14 @@ def target_names(networks: Networks) -> tuple[str, ...]:
 
 
 def common_likelihood(networks: Networks) -> str:
-    """Return the likelihood for comparisons: ``nll``, or ``nll_unscaled`` if networks scale targets differently."""
+    """Return the likelihood for comparisons: ``nll``, or ``nll_unscaled``.
+
+    ``nll`` needs networks that scale targets alike, and a number for every event with a likelihood: a mean over the
+    parts of a sample that have one would be that of other events.
+    """
     seeds = [seed for network in networks.values() for seed in network.seeds]
     offsets = q.finite(np.array([q.scale_offset(seed) for seed in seeds]))
-    known = all(np.isfinite(seed.nll).any() for seed in seeds)
+    known = all(np.isfinite(seed.nll[np.isfinite(seed.factor[:, 0, 0])]).all() for seed in seeds)
     equal = not len(offsets) or float(np.ptp(offsets)) < SAME_SCALES
     return "nll" if known and equal else "nll_unscaled"
 
@@ -102,7 +106,8 @@ def common_likelihood(networks: Networks) -> str:
 def profile_all(networks: Networks, bins: int) -> Profiles:
     """Return residuals and pulls of every target against each true parameter and, where known, the cluster size.
 
-    At most ``bins`` bins hold about the same number of events each; they are the same for all networks.
+    At most ``bins`` bins hold about the same number of events each, enough for a width; they are the same for all
+    networks.
     """
     events = {name: network.events for name, network in networks.items()}
     variables = {
@@ -114,7 +119,11 @@ def profile_all(networks: Networks, bins: int) -> Profiles:
         variables["Cluster size [pixels]"] = sizes
     profiles: Profiles = {}
     for variable, values in variables.items():
-        edges = distributions.quantile_edges(q.finite(np.concatenate(list(values.values()))), bins)
+        most = min(map(len, values.values())) // (
+            distributions.MIN_ENTRIES + 1
+        )  # with fewer entries a bin is empty
+        pooled = q.finite(np.concatenate(list(values.values())))
+        edges = distributions.quantile_edges(pooled, max(1, min(bins, most)))
         profiles[variable] = {
             name: [
                 (distributions.profile(x, residual, edges), distributions.profile(x, pull, edges))

@@ -71,8 +71,9 @@ def estimated_targets(columns: Sequence[str]) -> tuple[str, ...]:
 def read(paths: Sequence[str], targets: Sequence[str] = ()) -> Predictions:
     """Read the events of tables one after another.
 
-    Rows without estimate or without truth are left out. Rows whose covariance is not positive definite stay, because
-    some quantities need the uncertainties alone. ``files`` holds the counts of all three.
+    Rows without estimate or without truth are left out, and those of numbers beyond float32. Rows whose covariance is
+    not positive definite stay, because some quantities need the uncertainties alone. ``files`` holds the counts of
+    all three.
 
     Args:
         paths: score tables of one sample.
@@ -134,8 +135,9 @@ def _predictions(rows: Table, targets: tuple[str, ...]) -> Predictions:
     for a in range(k):
         for b in range(a + 1, k):
             matrix[:, a, b] = matrix[:, b, a] = _correlation(rows, targets[a], targets[b])
-    estimated = (np.isfinite(mean) & np.isfinite(sigma) & (sigma > 0)).all(axis=1)
-    known = np.isfinite(truth).all(axis=1)
+    limits = np.finfo(np.float32)  # of a network's outputs; beyond them squares and fourth powers overflow
+    estimated = ((np.abs(mean) <= limits.max) & (sigma >= limits.tiny) & (sigma <= limits.max)).all(axis=1)
+    known = (np.abs(truth) <= limits.max).all(axis=1)
     use = np.asarray(estimated & known)
     sigma = sigma[use]
     factor = gaussian.factorise(matrix[use]) * sigma[:, :, None]

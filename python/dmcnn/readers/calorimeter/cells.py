@@ -99,7 +99,8 @@ class Pieces:
         rows: rows of a stored piece; the last one may reach beyond the dataset.
         chunks: (k, 2) int64, position and size [bytes] of each piece in the file, if they can be decompressed without
             libhdf5, which is three times as fast and works in several threads; else None. A piece of size 0 is not
-            stored and holds zeros.
+            stored.
+        fill: number in a piece that is not stored.
     """
 
     path: Path
@@ -107,6 +108,7 @@ class Pieces:
     edges: NDArray[np.int64]
     rows: int
     chunks: NDArray[np.int64] | None
+    fill: float = 0.0
 
     @classmethod
     def from_dataset(cls, path: Path, data: h5py.Dataset) -> Pieces:
@@ -118,7 +120,7 @@ class Pieces:
             if chunks is None:  # whole chunks, several at a time
                 rows *= max(1, PIECE // (8 * height * width * rows))
         edges = np.append(np.arange(0, n, rows), n).astype(np.int64)
-        return cls(path, (height, width), edges, rows, chunks)
+        return cls(path, (height, width), edges, rows, chunks, _fill_value(data))
 
     def __len__(self) -> int:
         return int(self.edges[-1])
@@ -147,7 +149,7 @@ class Pieces:
         shape = (self.rows, *self.shape, 2)
         wanted = 4 * int(np.prod(shape))
         if not size:
-            return np.zeros(shape, np.float32)
+            return np.full(shape, self.fill, np.float32)
         if wanted > DEFLATE * size:
             raise InputError(f"{where}: {size} bytes cannot hold the expected {wanted}, damaged file")
         with self.path.open("rb", buffering=0) as file, decoding_errors(where):
@@ -166,6 +168,12 @@ def _has_plain_chunks(data: h5py.Dataset) -> bool:
     if data.file.userblock_size:  # positions of chunks do not include it
         return False
     return bool(creation.get_nfilters() == 1 and creation.get_filter(0)[0] == h5py.h5z.FILTER_DEFLATE)
+
+
+def _fill_value(data: h5py.Dataset) -> float:
+    """Return the number that libhdf5 gives for what was never written."""
+    is_filled = data.id.get_create_plist().get_fill_time() != h5py.h5d.FILL_TIME_NEVER
+    return float(data.fillvalue) if is_filled else 0.0
 
 
 def _chunk_places(data: h5py.Dataset) -> NDArray[np.int64] | None:
@@ -189,7 +197,10 @@ def image_dataset(file: h5py.File) -> h5py.Dataset:
     with decoding_errors(where):
         data = file.get(NAME)
         if not isinstance(data, h5py.Dataset):
-            raise InputError(f"{where}: no such dataset, expected images (n, H, W, 2) of energy and time")
+            raise InputError(
+                f"{where}: no such dataset, expected images (n, H, W, 2) of energy and time; the file holds "
+                f"{hdf5.content_list(file)}"
+            )
         if data.ndim != 4 or data.shape[3] != 2 or data.dtype.kind != "f" or data.dtype.itemsize > 8:
             raise InputError(
                 f"{where}: {data.dtype} of shape {data.shape}, expected float32 (n, H, W, 2): energy and time"

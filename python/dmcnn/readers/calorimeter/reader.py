@@ -21,6 +21,7 @@ from dmcnn._common.errors import InputError
 from dmcnn._common.threads import threads
 from dmcnn.detectors.calorimeter import FRAME_ENERGY, TIME_UNIT
 from dmcnn.formats import hdf5
+from dmcnn.formats.origin import Origin
 from dmcnn.formats.source import decoding_errors, existing_file
 from dmcnn.images.frames import Frames, cells_to_voxels
 from dmcnn.images.sparse import (
@@ -64,6 +65,7 @@ class Calorimeter(EventFile):
             data = image_dataset(file)
             self._pieces = Pieces.from_dataset(self.path, data)
             self._classes = classes(file, len(data))
+            self._origin = hdf5.origin(file)
             height, width = data.shape[1:3]
         size, corner = _central_square(self.path, height, width, options.crop)
         energy_min = options.energy_min
@@ -81,7 +83,7 @@ class Calorimeter(EventFile):
 
     @classmethod
     def reads(cls, path: Path, head: bytes) -> bool:
-        if not head.startswith(hdf5.MAGIC):
+        if not head or not hdf5.is_hdf5(path):
             return False
         try:
             with hdf5.open_file(path) as file, decoding_errors(str(path)):
@@ -101,6 +103,10 @@ class Calorimeter(EventFile):
             return self
         crop, bad_pixels = self.options.crop, self.options.bad_pixels
         return Calorimeter(self.path, view="energy_time", crop=crop, bad_pixels=bad_pixels)
+
+    @property
+    def origin(self) -> Origin:
+        return self._origin
 
     @property
     def cuts(self) -> tuple[float, tuple[float, ...]]:

@@ -18,6 +18,6 @@ class LArCV2Options(LArCVOptions):
         "auto", "order of rows in LArCV1 files, which do not state it", cfg=True
     )
     product: Product | None = option(
-        None, "product that holds the images (default: image2d, or the only one of the others)"
+        None, "product that holds the images (default: image2d, or the only one in the file)"
     )
     n_threads: int | None = option(None, "baskets read at a time; images do not depend on it", cfg=False)

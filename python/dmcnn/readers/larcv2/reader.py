@@ -47,7 +47,9 @@ class LArCV2(ImageFile):
     options_class = LArCV2Options
     options: LArCV2Options
 
-    magic = root.MAGIC
+    @classmethod
+    def reads(cls, path: Path, head: bytes) -> bool:
+        return head.startswith(root.MAGIC)
 
     def __init__(self, path: str | Path, options: LArCV2Options | None = None, **given: Any) -> None:
         self._flip_rows = False

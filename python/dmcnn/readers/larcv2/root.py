@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -52,25 +53,42 @@ class RootFile:
 
     def products(self) -> set[str]:
         """Return the products of which the file has trees."""
-        names = [split_name(name, "tree") for name, kind in self._kinds().items() if kind == "TTree"]
-        return {parts[0] for parts in names if parts}
+        paths = self._trees(recursive=False) or self._trees(recursive=True)
+        return {product for product, _ in paths.values()}
 
-    def _kinds(self) -> dict[str, str]:
-        """Return name -> class of the objects in the root directory."""
+    def _kinds(self, recursive: bool = False) -> dict[str, str]:
+        """Return name -> class of the objects in the root directory, or ``folder/name`` -> class of all objects."""
         root = self._open()
         with decoding_errors(str(self.path)):
-            kinds: dict[str, str] = root.classnames(recursive=False, cycle=False)
+            kinds: dict[str, str] = root.classnames(recursive=recursive, cycle=False)
         return kinds
 
+    def _trees(self, recursive: bool) -> dict[str, tuple[str, str]]:
+        """Return name, with its folders, -> (product, producer) of the trees of LArCV."""
+        parts = {
+            name: split_name(name.rpartition("/")[2], "tree")
+            for name, kind in self._kinds(recursive).items()
+            if kind == "TTree"
+        }
+        return {name: part for name, part in parts.items() if part}
+
     def trees(self, product: str) -> dict[str, str]:
-        """Return producer -> name of its tree of ``product``, without cycle: uproot then opens the highest."""
-        kinds = self._kinds()
-        names = {name: split_name(name, "tree") for name, kind in kinds.items() if kind == "TTree"}
-        by_producer = {parts[1]: name for name, parts in names.items() if parts and parts[0] == product}
-        if not by_producer:
-            content = ", ".join(sorted(kinds)) or "nothing (was it closed properly?)"
-            raise InputError(f"{self.path}: no {product} tree, the file holds {content}")
-        return by_producer
+        """Return producer -> name of its tree of ``product``, without cycle: uproot then opens the highest.
+
+        If there is none in the root directory, those in folders count, as art's TFileService writes them; a producer
+        in several folders is called ``folder/producer``.
+        """
+        for recursive in (False, True):
+            trees = self._trees(recursive)
+            names = {name: producer for name, (kind, producer) in trees.items() if kind == product}
+            if names:
+                several = Counter(names.values())
+                return {
+                    producer if several[producer] == 1 else f"{name.rpartition('/')[0]}/{producer}": name
+                    for name, producer in names.items()
+                }
+        content = ", ".join(sorted(self._kinds(recursive=True))) or "nothing (was it closed properly?)"
+        raise InputError(f"{self.path}: no {product} tree, the file holds {content}")
 
     def tree(self, name: str) -> Any:
         """Return a tree; InputError if it has no entries."""
@@ -86,6 +104,17 @@ class RootFile:
         """Return the last parts of the names of all branches."""
         with decoding_errors(f"{self.path}: tree {tree.name}"):
             return {name.rpartition("/")[2] for name in tree.keys()}  # noqa: SIM118 - a tree is no dict
+
+    def _branch(self, tree: Any, name: str) -> Any:
+        """Return a branch; InputError if the tree has none of this name."""
+        from uproot.exceptions import KeyInFileError
+
+        try:
+            return tree[name]
+        except KeyInFileError:
+            raise InputError(
+                f"{self.path}: tree {tree.name} has no branch {name} (was it switched off when the file was slimmed?)"
+            ) from None
 
     def columns(self, tree: Any, names: Sequence[str]) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:
         """Return name -> flat array (m,) of each branch, and the (n,) numbers of values per entry, equal in all."""
@@ -104,11 +133,12 @@ class RootFile:
     def _column(self, where: str, tree: Any, name: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Return the values (m,) of a branch and their numbers per entry (n,); uproot decodes other types."""
         with decoding_errors(where):
-            dtype = number_type(tree[name])
+            branch = self._branch(tree, name)
+            dtype = number_type(branch)
             if dtype is None:
                 import awkward as ak
 
-                array = tree[name].array(array_cache=None)
+                array = branch.array(array_cache=None)
                 flat = array if array.ndim == 1 else ak.flatten(array)
                 n = np.ones(len(array)) if array.ndim == 1 else ak.to_numpy(ak.num(array))
                 return np.asarray(ak.to_numpy(flat)), n.astype(np.int64)
@@ -126,11 +156,11 @@ class RootFile:
         """Return the positions of the baskets of a branch; InputError if they do not cover all entries."""
         where = f"{self.path}: tree {tree.name}: branch {name}"
         with decoding_errors(where):
-            branch = tree[name]
+            branch = self._branch(tree, name)
             edges = np.asarray(branch.entry_offsets, np.int64)
             seek = np.asarray(branch.member("fBasketSeek"), np.int64)
             nbytes = np.asarray(branch.member("fBasketBytes"), np.int64)
-            fetch = partial(self._fetch, tree.name, name) if branch.embedded_baskets else None
+            fetch = partial(self._fetch, tree.object_path, name) if branch.embedded_baskets else None
             dtype = number_type(branch)
             item = dtype.itemsize if dtype is not None and branch.member("fType") == ONE else None
         if edges[0] != 0 or edges[-1] != tree.num_entries or np.any(np.diff(edges) < 0):

@@ -15,6 +15,6 @@ class LArCV3Options(LArCVOptions):
     """Options of LArCV3 files."""
 
     product: Product | None = option(
-        None, "product that holds the images (default: the only one in the file)"
+        None, "product that holds the images (default: image2d, or the only one in the file)"
     )
     axis0: Literal["row", "col"] = option("row", "meaning of the first stored axis", cfg=False)

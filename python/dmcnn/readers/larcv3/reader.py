@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from dmcnn import _core
 from dmcnn._common.errors import InputError
 from dmcnn.formats import hdf5
+from dmcnn.formats.origin import Origin
 from dmcnn.formats.source import choose_producer, decoding_errors, split_name
 from dmcnn.images.sparse import EVENT, META, UNIT_CM, UNIT_UNKNOWN, UNIT_WIRE_TICK, UNSET
 from dmcnn.readers.base import Particles
@@ -37,7 +39,9 @@ class LArCV3(ImageFile):
     options_class = LArCV3Options
     options: LArCV3Options
 
-    magic = hdf5.MAGIC
+    @classmethod
+    def reads(cls, path: Path, head: bytes) -> bool:
+        return bool(head) and hdf5.is_hdf5(path)
 
     def _tables(self, producer: str | None) -> tuple[str, NDArray[Any], ImageTable]:
         self._rows_first = self.options.axis0 == "row"
@@ -52,6 +56,7 @@ class LArCV3(ImageFile):
             images = hdf5.table(file, f"{self._group}/{EXTENTS[product]}", "first", "N")
             meta = hdf5.table(file, f"{self._group}/image_meta", *IMAGE_META)
             length = len(hdf5.content(file, self._content))
+            self._origin = hdf5.origin(file)
             with decoding_errors(f"{self.path}: {self._group}"):
                 stored = file[self._group].attrs.get("unit")
                 unit = next((unit for unit in (UNIT_CM, UNIT_WIRE_TICK) if stored == unit), UNIT_UNKNOWN)
@@ -75,6 +80,10 @@ class LArCV3(ImageFile):
                 f"has {self._n[first]} pixels"
             )
         return producer, events, table
+
+    @property
+    def origin(self) -> Origin:
+        return self._origin
 
     def _only_product(self, file: h5py.File) -> Product:
         """Return the only product of the file, image2d if it has none; InputError if it has both."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError, nearest
 from dmcnn._common.extras import need
+from dmcnn.formats.origin import Origin, read_origin
 from dmcnn.formats.source import decoding_errors
 
 MAGIC = b"PAR1"
@@ -35,7 +37,11 @@ SHORT = 128
 """Bytes of all pages of a column at most, if it repeats one number."""
 
 FLOATS = ("halffloat", "float", "double")
-INTEGERS = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+COUNTS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+INTEGERS = ("bool", *COUNTS)
+
+INDEX = "__index_level_"
+"""Beginning of the names under which pandas stores an index."""
 
 
 @dataclass(frozen=True)
@@ -44,24 +50,30 @@ class TableLayout:
 
     Attributes:
         rows: number of rows of every block.
-        numbered: (k,) int64, increasing: names of the columns of floating-point numbers whose names are numbers.
+        numbered: (k,) int64, increasing: names of the columns of numbers whose names are numbers.
         others: name -> type of every other column.
+        index: names of the columns of an index that pandas stored, which are no others.
+        origin: where the events come from, as the file states it.
     """
 
     rows: tuple[int, ...]
     numbered: NDArray[np.int64]
     others: Mapping[str, str]
+    index: tuple[str, ...] = ()
+    origin: Origin = field(default_factory=dict)
 
     @classmethod
-    def from_columns(cls, where: str, rows: Sequence[int], columns: Sequence[tuple[str, str]]) -> TableLayout:
+    def from_columns(
+        cls, where: str, rows: Sequence[int], columns: Sequence[tuple[str, str]], origin: Origin | None = None
+    ) -> TableLayout:
         """Return the layout of a file of these columns (name, type); InputError if a name occurs twice or no row."""
         numbered, others = [], {}
         for name, kind in columns:
-            if kind in FLOATS and name.isdecimal() and name.isascii() and str(int(name)) == name:
+            if kind in FLOATS + COUNTS and name.isdecimal() and name.isascii() and str(int(name)) == name:
                 numbered.append(int(name))
             elif name in others:
                 raise InputError(f"{where}: two columns {name!r}")
-            elif name and not name.startswith(("__index_level_", "Unnamed: ")):
+            elif name and not name.startswith((INDEX, "Unnamed: ")):
                 others[name] = kind
         numbers = np.sort(np.array(numbered, np.int64))
         twice = numbers[1:][numbers[1:] == numbers[:-1]]
@@ -69,7 +81,8 @@ class TableLayout:
             raise InputError(f"{where}: two columns {str(twice[0])!r}")
         if not 0 < sum(rows) <= MOST_ROWS or min(rows) < 0:
             raise InputError(f"{where}: {sum(rows)} rows, expected 1 to {MOST_ROWS}")
-        return cls(tuple(rows), numbers, others)
+        index = tuple(name for name, kind in columns if name.startswith(INDEX) and kind in INTEGERS)
+        return cls(tuple(rows), numbers, others, index, origin or {})
 
 
 class Piece(NamedTuple):
@@ -173,7 +186,9 @@ class Parquet(Columns):
             about, schema = file.metadata, file.schema_arrow
             rows = [about.row_group(number).num_rows for number in range(about.num_row_groups)]
             kinds = [str(kind) for kind in schema.types]
-        return TableLayout.from_columns(str(self.path), rows, list(zip(schema.names, kinds, strict=True)))
+            stated = (schema.metadata or {}).get(b"dmcnn", b"{}")
+        columns = list(zip(schema.names, kinds, strict=True))
+        return TableLayout.from_columns(str(self.path), rows, columns, _origin(stated))
 
     def pieces(self, block: int, names: Sequence[str]) -> Iterator[Piece]:
         count = self.layout.rows[block]
@@ -263,6 +278,15 @@ class Csv(Columns):
 
     def numbers(self, names: Sequence[str]) -> NDArray[np.float64]:
         return np.concatenate([np.stack(piece.arrays, axis=1) for piece in self.pieces(0, names)])
+
+
+def _origin(stated: bytes) -> Origin:
+    """Return the origin that the metadata of a parquet file state as JSON."""
+    try:
+        about = json.loads(stated)
+    except ValueError:
+        return {}
+    return read_origin(about) if isinstance(about, dict) else {}
 
 
 @cache

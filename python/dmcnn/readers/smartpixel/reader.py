@@ -20,6 +20,7 @@ from dmcnn._common.columns import join
 from dmcnn._common.errors import InputError
 from dmcnn._common.progress import ProgressBar
 from dmcnn.detectors.smartpixel import AT_EDGE, UNITS
+from dmcnn.formats.origin import Origin
 from dmcnn.formats.source import existing_file
 from dmcnn.images.sparse import META, NO_IMAGE, UNIT_PIXEL, UNIT_SENSOR, SparseImages, unset_events
 from dmcnn.readers.base import EventFile
@@ -115,6 +116,10 @@ class SmartPixelFile(EventFile):
         )
 
     @property
+    def origin(self) -> Origin:
+        return self._table.charges.layout.origin
+
+    @property
     def modified(self) -> int:
         return self._table.modified
 
@@ -169,6 +174,8 @@ class SmartPixelFile(EventFile):
 
     def report_lines(self) -> list[str]:
         lines = [f"{self.path}: {int(self._read.sum())} of {len(self)} entries read"]
+        if self._table.labels is not None:
+            lines.append(f"{self.path}: labels from {self._table.labels.path}")
         not_contained = self._left_out & ~self._bad
         for rows, words in (
             (self._bad, "hold a charge that is NaN or infinite"),

@@ -16,7 +16,7 @@ from dmcnn.readers.smartpixel.columns import Columns, open_columns
 from dmcnn.readers.smartpixel.frames import CHARGE_CACHE, Charges, charges_from_table
 
 RECON, LABELS = ("recon3D", "recon2D"), "labels"
-"""Words in the names of files of charges, and the word that replaces them in the names of their labels."""
+"""Words in the names of files and folders of charges, and the word in those of their labels instead."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class PixelTable:
             fault = f"no column {name!r}" if kind is None else f"column {name!r} holds {kind}"
             size = self.shape[1] * self.shape[2]
             raise InputError(
-                f"{self.charges.path}: {fault}, expected floating-point columns of {size} pixels a slice"
+                f"{self.charges.path}: {fault}, expected columns of numbers of {size} pixels a slice"
             )
 
     def read(self, block: int) -> Charges:
@@ -141,15 +141,37 @@ def _shape(charges: Columns, window: Sequence[int] | None) -> tuple[int, int, in
 
 
 def _label_paths(path: Path) -> list[Path]:
-    """Return the possible paths of the labels of a file."""
+    """Return the possible paths of the labels of a file: beside it, and in the folder that goes with its own.
+
+    labels goes with recon3D and labels_cut with recon3D_cut, which holds other rows; ../labels with any other folder.
+    """
     names = [path.name.replace(word, LABELS, 1) for word in RECON if word in path.name]
-    return [place for name in names for place in (path.parent / name, path.parent.parent / LABELS / name)]
+    own = path.absolute().parent.name
+    folder = next((own.replace(word, LABELS, 1) for word in RECON if word in own), LABELS)
+    return [place for name in names for place in (path.parent / name, path.parent.parent / folder / name)]
 
 
 def _open_labels(charges: Columns) -> Columns | None:
-    """Open the file of labels of a file, None if there is none; InputError if its number of rows differs."""
+    """Open the file of labels of a file, None if there is none.
+
+    Raises:
+        InputError: another number of rows, or other numbers in a column that both files have: rows go together by
+            their order alone.
+    """
     path = next((path for path in _label_paths(charges.path) if path.is_file()), None)
-    labels = None if path is None else open_columns(path)
-    if labels is not None and labels.rows != charges.rows:
+    if path is None:
+        return None
+    labels = open_columns(path)
+    if labels.rows != charges.rows:
         raise InputError(f"{path}: {labels.rows} rows, expected {charges.rows} as in {charges.path}")
+    both = [name for name in charges.layout.others if name in labels.layout.others]
+    names = [name for name in both if not charges.fault([name]) and not labels.fault([name])]
+    names += [name for name in charges.layout.index if name in labels.layout.index]
+    if names:
+        ours, theirs = charges.numbers(names), labels.numbers(names)
+        for row, column in np.argwhere(~np.isclose(ours, theirs, rtol=1e-6, atol=0, equal_nan=True))[:1]:
+            raise InputError(
+                f"{path}: row {row} has {names[column]} = {theirs[row, column]:g}, {charges.path} has "
+                f"{ours[row, column]:g}: the rows of both files must be those of the same tracks, in the same order"
+            )
     return labels

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 Floats: TypeAlias = NDArray[np.float64]
 
-ELECTRON, PHOTON, MUON, PION, KAON, PROTON = 11, 22, 13, 211, 321, 2212
-"""PDG codes; without a magnetic field the sign of the charge has no effect, so only one of each pair is used."""
+ELECTRON, POSITRON, PHOTON, MUON, PION, KAON, PROTON = 11, -11, 22, 13, 211, 321, 2212
+"""PDG codes; without a magnetic field the sign of the charge has no effect, so only one of each pair is used, but for
+positrons, which annihilate."""
 
 MASS = {ELECTRON: 0.51100, PHOTON: 0.0, MUON: 105.658, PION: 139.570, KAON: 493.677, PROTON: 938.272}
 """Rest mass [MeV]."""
@@ -24,6 +25,8 @@ DENSITY = 1.396  # g/cm³
 Z_OVER_A = 0.45059  # mol/g
 RADIATION_LENGTH = 14.0  # cm
 CRITICAL_ENERGY = 32.0  # MeV, of electrons
+KNOCK_ON_CUT = 1.5  # MeV
+"""Knock-on electrons above this energy are separate particles; below, they belong to the track."""
 NUCLEAR_INTERACTION_LENGTH = 85.7  # cm, of protons and pions
 
 _K = 0.307075 * Z_OVER_A * DENSITY  # MeV/cm, the constant of the Bethe formula in liquid argon
@@ -45,10 +48,15 @@ def largest_transfer(kinetic: Floats, mass: Floats | float) -> Floats:
     return transfer
 
 
-def transfer_rate(kinetic: Floats, mass: Floats | float, cut: float) -> Floats:
-    """Return the collisions per cm that transfer more than ``cut`` [MeV], by Rutherford's 1/T² law."""
-    most = np.maximum(largest_transfer(kinetic, mass), cut)
-    return 0.5 * _K / beta2(kinetic, mass) * (1 / cut - 1 / most)
+def transfer_rate(most: Floats, b2: Floats | float, cut: float) -> Floats:
+    """Return the collisions per cm that transfer ``cut`` to ``most`` [MeV], by Rutherford's 1/T² law."""
+    return 0.5 * _K / b2 * (1 / cut - 1 / np.maximum(most, cut))
+
+
+def knock_on_angle(kinetic: Floats, most: Floats) -> Floats:
+    """Return the angle [rad] of an electron that gets ``kinetic`` [MeV], ``most`` of them at most, in a collision."""
+    m = MASS[ELECTRON]
+    return np.arccos(np.sqrt(np.minimum(kinetic * (most + 2 * m) / (most * (kinetic + 2 * m)), 1)))
 
 
 def stopping_power(kinetic: Floats, mass: Floats | float, cut: float = np.inf) -> Floats:
@@ -92,6 +100,38 @@ def energy_at_range(residual: Floats, mass: Floats | float) -> Floats:
     return np.where(x < ranges[0], below, np.interp(x, ranges, energies)) * mass
 
 
+def relativistic_loss(cut: float) -> float:
+    """Return the mean loss [MeV/cm] of an electron to collisions below ``cut`` [MeV], equal from a few MeV on.
+
+    Bethe formula in the limit of the density correction, where the loss no longer rises (Fermi's plateau).
+    """
+    return 0.5 * _K * float(np.log(2 * MASS[ELECTRON] * cut / _MEAN_EXCITATION**2) - 1 + _C)
+
+
+SOFT = 0.25
+"""Largest energy transfer of the collisions that ``straggle`` sums up as a Gaussian, in units of ξ."""
+
+
+def straggle(
+    mean: Floats, length: Floats | float, b2: Floats, most: Floats, rng: np.random.Generator
+) -> Floats:
+    """Draw energy deposits [MeV] about ``mean`` over ``length`` [cm] for particles of squared velocity ``b2``.
+
+    Collisions with electrons, none of more than ``most`` MeV: the many soft ones are a Gaussian, the hard ones (four
+    for ξ = 0.15 MeV/β² per g/cm² Z/A) are drawn one by one from 1/T². So deposits of short steps add up to those of
+    long ones, and have Landau's peak and tail where ``most`` is large. A deposit is at least a quarter of the mean.
+    """
+    xi = 0.5 * _K * length / b2
+    soft = np.minimum(SOFT * xi, most)
+    hits = rng.poisson(xi * (1 / soft - 1 / most))
+    of = np.repeat(np.arange(len(hits)), hits)
+    transfer = soft[of] / (1 - rng.random(len(of)) * (1 - soft[of] / most[of]))
+    deposit = mean - xi * np.log(most / soft) + np.bincount(of, transfer, len(hits))
+    deposit += np.sqrt(xi * soft) * rng.standard_normal(len(hits))
+    least: Floats = np.maximum(deposit, mean / 4)
+    return least
+
+
 def moyal(shape: tuple[int, ...], rng: np.random.Generator) -> Floats:
     """Draw Moyal variates of unit scale and mean 0, an analytic approximation of Landau straggling.
 
@@ -101,10 +141,10 @@ def moyal(shape: tuple[int, ...], rng: np.random.Generator) -> Floats:
     return variates
 
 
-def straggle(
+def straggle_moyal(
     mean: Floats, length: Floats | float, b2: Floats, most: Floats, rng: np.random.Generator
 ) -> Floats:
-    """Draw energy deposits [MeV] about ``mean`` over ``length`` [cm] for particles of squared velocity ``b2``.
+    """Draw what ``straggle`` does in version 1, from a distribution without Landau's tail.
 
     The Moyal scale is 1.12 ξ, which gives Landau's full width at half maximum, 4.02 ξ. Where collisions of at most
     ``most`` MeV are many, the Gaussian width sqrt(ξ·most·(1 - β²/2)) is smaller and replaces it. A deposit is at
@@ -140,6 +180,14 @@ def compton_rate(energy: Floats) -> Floats:
     first = (1 + k) / k**2 * (2 * (1 + k) / (1 + 2 * k) - log / k)
     area = first + log / (2 * k) - (1 + 3 * k) / (1 + 2 * k) ** 2
     return 2 * np.pi * _ELECTRON_RADIUS**2 * area * _ELECTRON_DENSITY
+
+
+def radiation_factor(kinetic: Floats) -> Floats:
+    """Return the energy that electrons radiate per radiation length over their ``kinetic`` energy [MeV].
+
+    A fit to the Bethe-Heitler cross-section: within 0.05 above 1 MeV, 1 above 1 GeV.
+    """
+    return 1 / (1 + kinetic**-0.69)
 
 
 def pair_rate(energy: Floats) -> Floats:

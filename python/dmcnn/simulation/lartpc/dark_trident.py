@@ -24,9 +24,10 @@ def dark_trident(
     batch: int = 64,
     start: int = 0,
     *,
+    version: int = 2,
     xdim: int = 512,
     ydim: int = 512,
-    vertex_jitter: float = 8.0,
+    vertex_jitter: float = 40.0,
     signal_fraction: float = 0.5,
     dark_photon_mass: float = 50.0,
     dark_photon_energy: float = 400.0,
@@ -39,7 +40,7 @@ def dark_trident(
     gain: float = 220.0,
     lifetime: float = 18000.0,
     shaping: float = 2.5,
-    noise: float = 2.8,
+    noise: float = 2.2,
     zero_suppression: float = 7.0,
 ) -> Iterator[SparseImages]:
     """Simulate images of the collection plane of a MicroBooNE-like detector around a vertex, in random order.
@@ -52,6 +53,7 @@ def dark_trident(
         seed: not negative.
         batch: images per batch.
         start: number of the first event.
+        version: 1 straggles by Moyal's formula and has no annihilation photons.
         xdim, ydim: width [wires] and height [rows of 6 ticks] of an image.
         vertex_jitter: rms distance of the vertex from the centre, along each axis [pixels].
         signal_fraction: probability of an event to be a dark trident.
@@ -76,6 +78,7 @@ def dark_trident(
     check(locals(), _RANGES)
     background = 1 - signal_fraction
     model = EventModel(
+        version=version,
         rows=ydim,
         columns=xdim,
         jitter=vertex_jitter,
@@ -104,6 +107,7 @@ _RANGES = {
     "seed": (0, inf),
     "batch": (1, inf),
     "start": (0, inf),
+    "version": (1, 2),
     "xdim": (1, WIRES),
     "ydim": (1, ROWS),
     "dark_photon_mass": (2 * MASS[ELECTRON], 1e4),

@@ -30,6 +30,7 @@ class EventModel:
     """Event model: image size, kinds of events with their fractions, cosmic flux and response.
 
     Attributes:
+        version: version of the physics, see the sample.
         rows, columns: size of an image [pixels].
         jitter: rms distance of the vertex from the centre of the image, along each axis [pixels].
         runs: run number of each kind of event.
@@ -39,6 +40,7 @@ class EventModel:
         response: response of the electronics.
     """
 
+    version: int
     rows: int
     columns: int
     jitter: float
@@ -66,15 +68,15 @@ def simulate(model: EventModel, seed: int, number: int) -> SimulatedEvent:
     kind = int(np.searchsorted(np.cumsum(model.fractions[:-1]), rng.random(), side="right"))
     primaries = model.sources[kind](vertex, window, rng)
     rays = cosmic_rays(window, model.cosmic_flux, rng)
-    ionisation = deposits(join([primaries, rays]), rng)
+    ionisation = deposits(join([primaries, rays]), rng, model.version)
     return SimulatedEvent(model.runs[kind], window, *digitise(ionisation, window, model.response, rng))
 
 
-def deposits(primaries: Particles, rng: np.random.Generator) -> Deposits:
+def deposits(primaries: Particles, rng: np.random.Generator, version: int = 2) -> Deposits:
     """Return all ionisation of ``primaries`` and their secondary particles."""
     light = (primaries.code == ELECTRON) | (primaries.code == PHOTON)
-    tracks, electrons = track(primaries.take(~light), rng)
-    return join([tracks, shower(join([primaries.take(light), electrons]), rng)])
+    tracks, electrons = track(primaries.take(~light), rng, version=version)
+    return join([tracks, shower(join([primaries.take(light), electrons]), rng, version)])
 
 
 def images(model: EventModel, seed: int, numbers: Sequence[int]) -> SparseImages:

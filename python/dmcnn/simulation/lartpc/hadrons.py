@@ -35,25 +35,25 @@ KAON_CHARGE_EXCHANGE = 0.2
 """Fraction of kaon interactions without a charged kaon in the final state."""
 
 
-def transport(start: Particles, rng: np.random.Generator) -> Deposits:
+def transport(start: Particles, rng: np.random.Generator, version: int = 2) -> Deposits:
     """Return all ionisation of the particles ``start``, their secondary particles and decay products."""
     deposits, light, current = [], [], start
     while len(current):
         light.append(current.take(np.isin(current.code, (ELECTRON, PHOTON))))
-        tracked, electrons = track(current.take(np.isin(current.code, (MUON, PROTON))), rng)
+        tracked, electrons = track(current.take(np.isin(current.code, (MUON, PROTON))), rng, version=version)
         deposits.append(tracked)
         light.append(electrons)
         hadrons = current.take(np.isin(current.code, (PION, KAON)))
         products = [current.take(slice(0))]
         for number in range(len(hadrons)):
-            tracked, secondaries = follow(hadrons.take(slice(number, number + 1)), rng)
+            tracked, secondaries = follow(hadrons.take(slice(number, number + 1)), rng, version)
             deposits.append(tracked)
             products.append(secondaries)
         current = join(products)
-    return join([*deposits, shower(join(light), rng)])
+    return join([*deposits, shower(join(light), rng, version)])
 
 
-def follow(hadron: Particles, rng: np.random.Generator) -> tuple[Deposits, Particles]:
+def follow(hadron: Particles, rng: np.random.Generator, version: int = 2) -> tuple[Deposits, Particles]:
     """Track one pion or kaon until it stops, interacts, decays or leaves; return its ionisation and its products."""
     code = int(hadron.code[0])
     mass = MASS[code]
@@ -61,7 +61,7 @@ def follow(hadron: Particles, rng: np.random.Generator) -> tuple[Deposits, Parti
     momentum = float(np.sqrt(hadron.kinetic * (hadron.kinetic + 2 * mass))[0])
     interaction = rng.exponential(INTERACTION_LENGTH[code])
     path = min(interaction, rng.exponential(momentum / mass * DECAY_LENGTH[code]), REACH)
-    deposits, electrons = track(replace(hadron, path=np.array([path])), rng, np.inf)
+    deposits, electrons = track(replace(hadron, path=np.array([path])), rng, np.inf, version)
     stops = reach <= path
     if code == PION if stops else path == REACH:  # ``track`` contains the decay of a stopped pion
         return deposits, electrons

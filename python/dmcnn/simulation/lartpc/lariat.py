@@ -80,6 +80,7 @@ def lariat(
     batch: int = 64,
     start: int = 0,
     *,
+    version: int = 2,
     fractions: Sequence[float] | None = None,
     momentum_lo: float = 200.0,
     momentum_hi: float = 1500.0,
@@ -101,6 +102,7 @@ def lariat(
         seed: not negative.
         batch: images per batch.
         start: number of the first event.
+        version: 1 straggles by Moyal's formula and has no annihilation photons.
         fractions: relative frequency of each of ``CLASSES``; None = the classes in turn.
         momentum_lo, momentum_hi: [MeV/c] range of the uniform momentum, equal for all particles.
         beam_size: rms distance of the particles from the centre of the front face, along each axis [cm].
@@ -120,18 +122,18 @@ def lariat(
     beam = Beam(fractions, momentum_lo, momentum_hi, beam_size, beam_angle)
     response = Response(gain, lifetime, shaping, noise, zero_suppression)
     return (
-        _images(beam, response, seed, range(first, min(first + batch, events)))
+        _images(version, beam, response, seed, range(first, min(first + batch, events)))
         for first in range(start, events, batch)
     )
 
 
-def _images(beam: Beam, response: Response, seed: int, numbers: Sequence[int]) -> SparseImages:
+def _images(version: int, beam: Beam, response: Response, seed: int, numbers: Sequence[int]) -> SparseImages:
     """Simulate the events ``numbers`` as images of one channel."""
     kinds, indices, values = [], [], []
     for number in numbers:
         rng = np.random.default_rng([seed, number])
         kinds.append(beam.kind(number, rng))
-        image = charge_image(hadrons.transport(beam.particle(kinds[-1], rng), rng), response)
+        image = charge_image(hadrons.transport(beam.particle(kinds[-1], rng), rng, version), response)
         add_noise(image, response, rng)
         indices.append(np.flatnonzero(image).astype(np.int32))
         values.append(image[indices[-1]].astype(np.float32))
@@ -171,6 +173,7 @@ def charge_image(deposits: Deposits, response: Response) -> Floats:
 _RANGES = {
     "batch": (1, inf),
     "start": (0, inf),
+    "version": (1, 2),
     "momentum_lo": (10, 1e4),
     "momentum_hi": (10, 1e4),
     "beam_angle": (0, 1),

@@ -6,7 +6,15 @@ import numpy as np
 
 from dmcnn._common.columns import join
 from dmcnn.simulation.lartpc import argon
-from dmcnn.simulation.lartpc.argon import ELECTRON, MASS, MUON, NUCLEAR_INTERACTION_LENGTH, PION, Floats
+from dmcnn.simulation.lartpc.argon import (
+    ELECTRON,
+    KNOCK_ON_CUT,
+    MASS,
+    MUON,
+    NUCLEAR_INTERACTION_LENGTH,
+    PION,
+    Floats,
+)
 from dmcnn.simulation.lartpc.particles import (
     Deposits,
     Particles,
@@ -23,12 +31,12 @@ STEP = 0.15
 DECAY_FRACTION = 0.66
 """Fraction of stopped muons that decay: all positive ones and a quarter of the negative ones in argon."""
 
-KNOCK_ON_CUT = 1.5
-"""Knock-on electrons above this energy [MeV] are separate particles; below, they belong to the track."""
-
 
 def track(
-    heavy: Particles, rng: np.random.Generator, interaction_length: float = NUCLEAR_INTERACTION_LENGTH
+    heavy: Particles,
+    rng: np.random.Generator,
+    interaction_length: float = NUCLEAR_INTERACTION_LENGTH,
+    version: int = 2,
 ) -> tuple[Deposits, Particles]:
     """Track muons, pions, kaons and protons until they stop, interact or reach the end of their path.
 
@@ -53,9 +61,10 @@ def track(
     scattering = argon.scattering_angle(np.sqrt(middle * (middle + 2 * m)), b2, STEP)
     points, along = walk(heavy, counts, scattering, STEP, rng)
     part = argon.stopping_power(middle, m, KNOCK_ON_CUT) / argon.stopping_power(middle, m)
-    deposit = argon.straggle(loss * part, STEP, b2, np.minimum(most, KNOCK_ON_CUT), rng)
+    straggle = argon.straggle if version > 1 else argon.straggle_moyal
+    deposit = straggle(loss * part, STEP, b2, np.minimum(most, KNOCK_ON_CUT), rng)
 
-    hit = rng.random(len(m)) < STEP * argon.transfer_rate(middle, m, KNOCK_ON_CUT)
+    hit = rng.random(len(m)) < STEP * argon.transfer_rate(most, b2, KNOCK_ON_CUT)
     hits = particles(ELECTRON, middle[hit], points[hit], along[hit], time[hit])
     stopped = (ranges < path) & np.isin(heavy.code, (MUON, PION))
     ends = points[np.cumsum(counts)[stopped] - 1]
@@ -69,9 +78,7 @@ def _knock_ons(hits: Particles, b2: Floats, most: Floats, rng: np.random.Generat
     The spectrum is (1 - β² T/most)/T² from ``KNOCK_ON_CUT`` to ``most``, drawn from 1/T² by rejection.
     """
     kinetic = KNOCK_ON_CUT / (1 - rng.random(len(hits)) * (1 - KNOCK_ON_CUT / most))
-    m = MASS[ELECTRON]
-    cosine = np.sqrt(np.minimum(kinetic * (most + 2 * m) / (most * (kinetic + 2 * m)), 1))
-    direction = deflect(hits.direction, np.arccos(cosine), rng)
+    direction = deflect(hits.direction, argon.knock_on_angle(kinetic, most), rng)
     electrons = particles(ELECTRON, kinetic, hits.position, direction, hits.time)
     return electrons.take(rng.random(len(hits)) > b2 * kinetic / most)
 
