@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dmcnn._common.errors import InputError, nearest
-from dmcnn._common.files import atomic_file, output_folder
+from dmcnn._common.errors import InputError
+from dmcnn._common.files import output_folder
 from dmcnn.settings import AttributeSettings
 from dmcnn.settings.command import run
 
@@ -35,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def attribute(settings: AttributeSettings) -> None:
     """Explain the selected events; write their maps, figures and pages, and the quality of all maps."""
+    from dmcnn.figures.style import check_colours
     from dmcnn.inference.predictor import load_predictor
 
     folder = output_folder(settings.output_dir)
@@ -43,7 +44,7 @@ def attribute(settings: AttributeSettings) -> None:
     if settings.list_layers:
         _list_layers(predictor)
         return
-    _check_colours(settings)
+    check_colours("signed_cmap", settings.signed_cmap)
     methods = _methods(settings, predictor)
     dataset = predictor.open(settings.input_file)
     stem = folder / f"DM-CNN_attribution{settings.tag}"
@@ -98,17 +99,6 @@ def _list_layers(predictor: Predictor) -> None:
         log.info("%-*s  %12s  %8d%s", width, layer.name, layer.size, layer.channels, mark)
 
 
-def _check_colours(settings: AttributeSettings) -> None:
-    """Raise InputError for an unknown colour map."""
-    from matplotlib import colormaps
-
-    if settings.signed_cmap not in colormaps:
-        raise InputError(
-            f"signed_cmap = {settings.signed_cmap!r} is no matplotlib colour map"
-            f"{nearest(settings.signed_cmap, colormaps)}"
-        )
-
-
 def _methods(settings: AttributeSettings, predictor: Predictor) -> list[Method]:
     """Return the methods with their options; raise InputError for an unknown layer, method or option."""
     from dmcnn.attribution import build, layers
@@ -139,6 +129,7 @@ def _select(settings: AttributeSettings, predictor: Predictor, dataset: Dataset)
     import numpy as np
 
     from dmcnn.datasets import selection
+    from dmcnn.inference.stored_scores import ranking
 
     by_number = selection.select_by_number(dataset, settings.entries)
     if not settings.needs_scores:
@@ -146,7 +137,7 @@ def _select(settings: AttributeSettings, predictor: Predictor, dataset: Dataset)
     if settings.score_csv is not None:
         scores = selection.read_scores(settings.score_csv, dataset, settings.score_column)
     else:
-        scores = predictor.task.need_classes("a score").ranking(predictor.all_logits(dataset))
+        scores = ranking(predictor, dataset, Path(settings.output_dir))
     others = np.full(len(dataset), np.nan)
     if settings.disagree is not None:
         others = _other_scores(settings, predictor, dataset)
@@ -177,19 +168,14 @@ def _gallery(
     settings: AttributeSettings, reports: Sequence[EventReport], methods: Sequence[Method], stem: Path
 ) -> None:
     """Write one page of all events, whose maps are read again one by one."""
-    from dmcnn.pages import gallery
+    from dmcnn.pages import gallery, save_page
 
     texts = gallery(
         (report.page(report.explanation(methods), methods) for report in reports),
         f"Attribution: {settings.name}" if settings.name else "Attribution",
         settings.order,
     )
-    with (
-        atomic_file(stem.with_name(stem.name + ".html")) as temporary,
-        temporary.open("w", encoding="utf-8") as file,
-    ):
-        file.writelines(texts)
-    log.info("%s.html", stem)
+    save_page(stem.with_name(stem.name + ".html"), texts)
 
 
 def _tables(rows: Sequence[dict[str, Any]], stem: Path, note: str) -> None:
@@ -208,7 +194,6 @@ def _tables(rows: Sequence[dict[str, Any]], stem: Path, note: str) -> None:
         if is_installed("pyarrow"):
             parquet.write(stem.with_name(f"{stem.name}_{name}.parquet"), columns(content))
     save_figure(attribution_quality.measures(summary_rows), stem.with_name(f"{stem.name}_quality"), note=note)
-    log.info("%s_quality.csv, %s_quality_summary.csv", stem, stem.name)
     events = max((row["n"] for row in summary_rows), default=0)
     if events < MIN_EVENTS:
         log.info("no intervals in the summary: %d events, at least %d are needed", events, MIN_EVENTS)

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dmcnn._common.errors import InputError, nearest
-from dmcnn._common.files import atomic_file, output_folder
+from dmcnn._common.errors import InputError
+from dmcnn._common.files import output_folder
+from dmcnn._common.progress import ProgressBar
 from dmcnn.settings import DisplaySettings
 from dmcnn.settings.command import run
 
@@ -40,8 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def display(settings: DisplaySettings) -> None:
     """Draw the selected events as pictures, animations and pages."""
     from dmcnn.displays.event import Display, DisplayOptions
+    from dmcnn.figures.style import check_colours
 
-    _check_colours(settings)
+    check_colours("cmap", settings.cmap)
     folder = output_folder(settings.output_dir)
     options = DisplayOptions(**settings.looks(), logo=_logo(settings))
     predictor = _predictor(settings)
@@ -67,41 +69,28 @@ def _draw(settings: DisplaySettings, predictor: Predictor | None, dataset: Datas
     scores = _scores(settings, predictor, dataset)
     truth = [()] * len(dataset) if predictor is None else predictor.task.stored_truth(dataset)
     pages: list[EventPage] = []
-    for number in (selected.number for selected in _select(settings, dataset, scores)):
+    selection = [event.number for event in _select(settings, dataset, scores)]
+    for number in ProgressBar(selection, desc="drawing", unit="event"):
         event = dataset.read(number, number + 1)
         event_scores = _score(settings, predictor, event, float(scores[number]), truth[number])
         event = event if drawing.dataset is dataset else drawing.dataset.read(number, number + 1)
         stem = drawing.stem(event)
         drawing.draw(number, event, event_scores)
         if "html" in settings.formats:
-            from dmcnn.pages import event_page
+            from dmcnn.pages import event_page, save_page
 
             pages.append(drawing.page(number, event, event_scores))
-            with atomic_file(stem.with_name(f"{stem.name}.html")) as temporary:
-                temporary.write_text(event_page(pages[-1]), encoding="utf-8")
-        log.info("%s.%s", stem, ", .".join(settings.formats))
+            save_page(stem.with_name(f"{stem.name}.html"), [event_page(pages[-1])])
     if len(pages) > 1:
         _gallery(settings, pages, drawing.folder)
 
 
-def _check_colours(settings: DisplaySettings) -> None:
-    """Raise InputError for an unknown colour map."""
-    from matplotlib import colormaps
-
-    if settings.cmap not in colormaps:
-        raise InputError(
-            f"cmap = {settings.cmap!r} is no matplotlib colour map{nearest(settings.cmap, colormaps)}"
-        )
-
-
 def _gallery(settings: DisplaySettings, pages: Sequence[EventPage], folder: Path) -> None:
     """Write one page of all events."""
-    from dmcnn.pages import gallery
+    from dmcnn.pages import gallery, save_page
 
     path = folder / f"DM-CNN_display{settings.tag}.html"
-    with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        file.writelines(gallery(pages, settings.name or "Event display", settings.order))
-    log.info("%s", path)
+    save_page(path, gallery(pages, settings.name or "Event display", settings.order))
 
 
 def _predictor(settings: DisplaySettings) -> Predictor | None:
@@ -126,7 +115,7 @@ def _dataset(settings: DisplaySettings, predictor: Predictor | None) -> Dataset:
 
 
 def _scores(settings: DisplaySettings, predictor: Predictor | None, dataset: Dataset) -> NDArray[np.float64]:
-    """Return the (n,) scores of all events from a table, or by the network if they are needed, else NaN."""
+    """Return the (n,) scores of all events from a table, or of the network if they are needed, else NaN."""
     import numpy as np
 
     from dmcnn.datasets import selection
@@ -134,9 +123,9 @@ def _scores(settings: DisplaySettings, predictor: Predictor | None, dataset: Dat
     if settings.score_csv is not None:
         return selection.read_scores(settings.score_csv, dataset, settings.score_column)
     if predictor is not None and settings.needs_scores:
-        return predictor.task.need_classes("a score").ranking(
-            predictor.all_logits(dataset, settings.rotation)
-        )
+        from dmcnn.inference.stored_scores import ranking
+
+        return ranking(predictor, dataset, Path(settings.output_dir), settings.rotation)
     return np.full(len(dataset), np.nan)
 
 

@@ -51,7 +51,6 @@ def _write(result: EvaluationResult, origins: list[str], stem: Path) -> None:
         log.info("%s", line)
     if origins:
         log.info("events: %s", ", ".join(origins))
-    log.info("%s.json", stem)
 
 
 def _origins(settings: EvaluateSettings) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import distinct_names, expand, output_folder
+from dmcnn._common.progress import ProgressBar
 from dmcnn.settings import InferSettings
 from dmcnn.settings.command import run
 from dmcnn.settings.origin import check_origin, origin_of
@@ -57,9 +58,10 @@ def infer(settings: InferSettings) -> None:
         if known in (dataset.fingerprint(), dataset.old_fingerprint()):
             log.warning("warning: %s: holds the events that the network was trained on", dataset.files[0])
     labels = [predictor.task.labels(dataset, settings.label) for dataset in datasets]
-    for job, dataset, analysis, truth in zip(jobs, datasets, tables, labels, strict=True):
-        with settings.results_at(job.stem, [job.image_file], predictor.sha256):
-            _score_file(settings, predictor, job, dataset, analysis, *truth)
+    with ProgressBar(total=sum(map(len, datasets)), desc="scoring", unit="event") as bar:
+        for job, dataset, analysis, truth in zip(jobs, datasets, tables, labels, strict=True):
+            with settings.results_at(job.stem, [job.image_file], predictor.sha256):
+                _score_file(settings, predictor, job, dataset, analysis, *truth, bar)
 
 
 def _jobs(settings: InferSettings, folder: Path) -> list[Job]:
@@ -106,8 +108,9 @@ def _score_file(
     analysis: Table | None,
     truth: Truth,
     rule: str,
+    bar: ProgressBar,
 ) -> None:
-    """Score one file, resuming from its journal; write the table and the histogram.
+    """Score one file, resuming from its journal; write the table and the histogram; ``bar`` counts the events.
 
     ``truth`` is that of every entry by the label rule ``rule``.
     """
@@ -129,7 +132,8 @@ def _score_file(
             predictor.task.outputs + 2,
             old={"file": dataset.old_fingerprint()},
         )
-        for rows in predictor.dataset_rows(dataset, rotation=settings.rotation, first=len(journal)):
+        bar.skip(len(journal))
+        for rows in predictor.dataset_rows(dataset, rotation=settings.rotation, first=len(journal), bar=bar):
             journal.append(rows)
     log.info("\n".join(dataset.report_lines()))
     status = "scored" if analysis is None else ""
@@ -146,7 +150,6 @@ def _score_file(
     if (figure := predictor.task.histogram(outputs, dataset.files[0].stem)) is not None:
         save_figure(figure, job.histogram, note=dataset.file_origins[0])
     journal.close()
-    log.info("scores: %s", out)
 
 
 if __name__ == "__main__":

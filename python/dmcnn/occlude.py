@@ -27,9 +27,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def occlude(settings: OccludeSettings) -> None:
     """Scan the selected entries; write an npz and one figure per class for each."""
+    from dmcnn.figures.style import check_colours
     from dmcnn.inference.predictor import load_predictor
     from dmcnn.occlusion.result import CHECKS, Scan
 
+    check_colours("cmap", settings.cmap)
     folder = output_folder(settings.output_dir)
     predictor = load_predictor(settings.weight_file, **settings.network())
     predictor.task.need_classes("occlusion")
@@ -56,7 +58,7 @@ def occlude(settings: OccludeSettings) -> None:
                 "%s: logits in %s differ from float32 by up to %.2g at %d windows, %.2g of the spread of the map",
                 *(file.name, predictor.precision, result.error.max(), CHECKS, result.relative_error),
             )
-        log.info("%s: %d windows, maps in %s.npz", file.name, len(result.logits), stem)
+        log.info("%s, entry %d: %d windows", file.name, event.events["entry"][0], len(result.logits))
 
 
 def _result(predictor: Predictor, scan: Scan, event: SparseImages, stem: Path) -> OcclusionResult:
@@ -105,6 +107,7 @@ def _draw(
             normalized=settings.normalization,
             base_score=float(base),
             zoom_to=image.any(axis=0) if settings.zoom else None,
+            cmap=settings.cmap,
         )
         save_figure(figure, stem.with_name(f"{stem.name}_{name.capitalize()}_map"), note=note)
         if has_frames:

@@ -30,7 +30,8 @@ def simulate(settings: SimulateSettings) -> None:
     """Simulate a sample, write it with a progress bar, and write the cfg of the run beside it."""
     from dmcnn.formats.origin import origin_text
     from dmcnn.simulation import SAMPLES, defaults
-    from dmcnn.simulation.addresses import format_of, with_progress_bar
+    from dmcnn.simulation.addresses import format_of
+    from dmcnn.simulation.parts import remove_parts, resumed_batches
     from dmcnn.writers.origin import check_own
 
     settings = settings.model_copy(update={"kind": SYNONYMS.get(settings.kind, settings.kind)})
@@ -49,7 +50,6 @@ def simulate(settings: SimulateSettings) -> None:
         raise InputError(f"output = {settings.output!r}: expected {' or '.join(endings)}")
     version = version_of(settings, defaults(settings.kind))
     physics, options = split_arguments(settings, defaults(settings.kind, version), form.options)
-    batches = sample(events=settings.events, seed=settings.seed_number, **physics)
     output_folder(output.parent)
     cfg = output.with_suffix(".cfg")
     for path in form.files(output):
@@ -67,9 +67,17 @@ def simulate(settings: SimulateSettings) -> None:
     }
     used = settings.model_copy(update=physics | options)
     with used.results_at(output.with_suffix(""), note=f", checksum {checksum(used.text(''))}"):
-        form.write(
-            output, with_progress_bar(batches, settings.events, output.name), attributes=about, **options
+        batches = resumed_batches(
+            sample,
+            output,
+            events=settings.events,
+            seed=settings.seed_number,
+            arguments=physics,
+            key=about,
+            what=output.name,
         )
+        form.write(output, batches, attributes=about, **options)
+        remove_parts(output)
     log.info("%s: %d events", output, settings.events)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dmcnn._common.files import atomic_file, output_folder
+from dmcnn._common.interrupts import interrupt
 from dmcnn.settings import TrainSettings, command
 from dmcnn.settings.origin import check_origin, comments, origin_of
 
@@ -124,7 +125,7 @@ def _fit(settings: TrainSettings, run: Run, progress: Progress, images: dict[str
     _announce(run, images)
     if run.watch is not None and progress.rows:
         run.watch(progress.rows)
-    finished = fit(
+    stopped_by = fit(
         run.net,
         batches,
         task=run.task,
@@ -136,11 +137,11 @@ def _fit(settings: TrainSettings, run: Run, progress: Progress, images: dict[str
         after_step=run.after_step,
         constraints=run.constraints,
     )
-    if not finished and progress.step < run.total:
+    if stopped_by and progress.step < run.total:
         if run.save_every_step:
             run.save_last(progress)
             log.info("%s: saved after step %d of %d", run.files.last, progress.step, run.total)
-        raise KeyboardInterrupt
+        raise interrupt(stopped_by)
     _report(run, progress, images)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dmcnn._common.errors import InputError
 from dmcnn._common.extras import need
-from dmcnn._common.files import atomic_file, output_folder
+from dmcnn._common.files import atomic_file, output_folder, record_files
 from dmcnn._common.lock import lock
 from dmcnn.settings import TrainSettings, TuneSettings
 from dmcnn.settings.cfg import COMMAND_LINE
@@ -51,7 +51,8 @@ def tune(settings: TuneSettings) -> None:
             if workers > 1:
                 run_workers(_worker, (settings, common), workers, folder)
             elif workers == 1:
-                search.work()
+                with record_files():  # the files of a trial are those of a training
+                    search.work()
         finally:
             if search.finished():
                 with settings.results_at(folder / "tune", wait=WAIT):

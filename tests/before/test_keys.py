@@ -12,7 +12,12 @@ import pytest
 KEYS: dict[str, dict[str, dict[str, str]]] = json.loads((Path(__file__).parent / "keys.json").read_text())
 """Command -> key -> {"type": …, "default": …}, as ``--help`` told them; no default where the key is required."""
 
-NEW_DEFAULTS = {("display", "data_label"): "''", ("display", "simulation_label"): "''"}
+NEW_DEFAULTS = {
+    ("display", "cmap"): "'viridis'",
+    ("attribute", "signed_cmap"): "'RdBu_r'",
+    ("display", "data_label"): "''",
+    ("display", "simulation_label"): "''",
+}
 """Changed on purpose: DM-CNN's texts stood on pictures of any file. The cfg files of then state them."""
 
 KEY = re.compile(r"^  (?P<key>\w+)(?: = (?P<default>.*))?   \((?P<type>.*)\)$", re.MULTILINE)

@@ -376,3 +376,68 @@ def test_evaluate_faults(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     ]:
         assert evaluate.main([*words_, f"output_dir={tmp_path}"]) == 2
         assert text in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_events_are_chosen_by_the_scores_that_exist(
+    weights: Path,
+    toy_files: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    from dmcnn.inference.predictor import Predictor
+
+    common = words(input_file=toy_files["test"], weight_file=weights, output_dir=tmp_path)
+    assert infer.main([*common, "name=x"]) == 0
+    table = tmp_path / "toy_test_DM-CNN_scores_x.csv"
+    best = max(rows_of(table), key=lambda row: float(row["signal_score"]))["entry_number"]
+    scored: list[int] = []
+    all_logits = Predictor.all_logits
+
+    def counted(self: Predictor, dataset: Any, rotation: int = 0) -> Any:
+        scored.append(len(dataset))
+        return all_logits(self, dataset, rotation)
+
+    monkeypatch.setattr(Predictor, "all_logits", counted)
+    caplog.set_level("INFO", "dmcnn")
+    top = [*common, "--top", "1", "format=png"]
+    assert display.main(top) == 0
+    assert (tmp_path / f"toy_test_ENTRY_{best}.png").exists()
+    assert scored == []
+    assert f"scores: {table}" in caplog.text
+    # scores of a rotated image, of other weights, or of some events only are not those that are asked for
+    assert display.main([*top, "rotation=90"]) == 0
+    assert scored == [11]
+    lines = table.read_text().splitlines(keepends=True)
+    table.write_text("".join(lines[:-1]))
+    assert display.main(top) == 0
+    assert scored == [11, 11]
+    table.write_text("".join(lines))
+    cfg = table.with_suffix(".cfg")
+    cfg.write_text(cfg.read_text().replace("weights ", "weights 0"))
+    assert display.main(top) == 0
+    assert scored == [11, 11, 11]
+
+
+@pytest.mark.slow
+def test_every_file_is_listed_that_a_command_leaves(
+    weights: Path, toy_files: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "dmcnn")
+    common = ["GPUID=cpu", f"input_file={toy_files['test']}", f"weight_file={weights}"]
+    runs = {
+        "infer": (infer, []),
+        "display": (display, ["-n", "0,3", "format=['png', 'html']"]),
+        "occlude": (occlude, ["-n", "0", "stride=32"]),
+    }
+    for name, (command, more) in runs.items():
+        caplog.clear()
+        assert command.main([*common, *more, f"output_dir={tmp_path / name}"]) == 0
+        said = caplog.messages[-1].splitlines()
+        assert said[0] == "written:"
+        listed = set()
+        for line in said[1:]:
+            stem, *ends = line.strip().split(", ")
+            listed |= {stem, *(str(Path(stem).with_suffix("")) + end for end in ends)}
+        assert listed == {str(path) for path in (tmp_path / name).iterdir()}

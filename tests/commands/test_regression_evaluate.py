@@ -241,6 +241,13 @@ def test_figures_of_everything(judged: Path) -> None:
     assert "profile_bins = 5" in (judged / "DM-CNN_evaluation_r.cfg").read_text()
 
 
+@pytest.mark.slow
+def test_one_training_is_compared_with_nothing(folder: Path, tmp_path: Path) -> None:
+    assert evaluate.main([f"scores={folder}/sparse.csv", f"output_dir={tmp_path}", "profile_bins=5"]) == 0
+    assert list(tmp_path.glob("*_pulls.png"))
+    assert not list(tmp_path.glob("*comparison*"))
+
+
 def test_what_zeros_cost_has_a_point_per_training(folder: Path) -> None:
     paths = {
         "dense": [[str(folder / f"dense_{seed}.csv")] for seed in (1, 2)],

@@ -78,8 +78,8 @@ def test_map_axes_box_and_words(transpose):
     drawn, shadow = axes.images
     np.testing.assert_array_equal(drawn.get_array(), values.T if transpose else values)
     np.testing.assert_array_equal(shadow.get_array(), image.T if transpose else image)
-    assert drawn.cmap.name == "seismic"
-    assert axes.get_title() == "Integrated gradients, signal"
+    assert drawn.cmap.name == "RdBu_r"
+    assert axes.get_title("left") == "Integrated gradients, signal"
     labels = ("Wire Number", "Drift Time [ticks]")
     assert (axes.get_xlabel(), axes.get_ylabel()) == (labels[::-1] if transpose else labels)
     assert axes.child_axes[0].get_ylabel() == "Attribution [1/ADC]"
@@ -128,8 +128,8 @@ def test_overview_holds_every_map_in_order(count):
     shown = [axes for axes in figure.axes if axes.images]
     assert [axes.get_title("left") for axes in shown] == ["Charge", *(name for name, _, _ in maps)]
     for axes, (_, drawn, signed) in zip(shown[1:], maps, strict=True):
-        np.testing.assert_array_equal(axes.images[0].get_array(), drawn)
-        assert axes.images[0].cmap.name == ("seismic" if signed else "YlOrRd")
+        assert set(np.unique(axes.images[0].get_array())) <= set(np.unique(drawn))  # the part with charge
+        assert axes.images[0].cmap.name == ("RdBu_r" if signed else "YlOrRd")
         assert axes.get_title("right").startswith("±") is signed
     assert len({axes.get_xlim() for axes in shown}) == 1  # the panels move together
 

@@ -144,6 +144,11 @@ def test_training_that_begins_far_off_is_cut():
 
 def test_training_without_measurements():
     figures.training([], {}).draw_without_rendering()
+    empty = {"Loss": {"train": [2.0, 1.0], "test": [np.nan, np.nan]}, "AUC": {"test": [np.nan, np.nan]}}
+    (loss,) = figures.training(
+        [1, 2], empty
+    ).axes  # no panel of the AUC of several classes, which has no number
+    assert [line.get_label() for line in loss.lines] == ["train"]
     figures.training([1, 2], {"Loss": {"train": [np.nan, np.nan]}}).draw_without_rendering()
 
 

@@ -30,9 +30,9 @@ def test_map_axes_and_words():
     axes = figure.axes[0]
     np.testing.assert_array_equal(axes.images[0].get_array(), scores)
     assert axes.images[0].get_extent() == [100, 130, 3000, 3120]
-    assert (axes.images[0].cmap.name, axes.images[0].origin) == ("gnuplot_r", "lower")
+    assert (axes.images[0].cmap.name, axes.images[0].origin) == ("viridis", "lower")
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("Wire Number", "Drift Time [ticks]")
-    assert axes.get_title() == "Signal score under occlusion, untouched image 0.9"
+    assert axes.get_title("left") == "Signal score under occlusion, untouched image 0.9"
     (bar,) = axes.child_axes
     assert bar.get_ylabel() == "Signal score"
     assert bar.get_ylim() == pytest.approx((scores.min(), 0.9))
@@ -111,3 +111,16 @@ def test_a_map_of_the_oracle(shared_data):
 def test_the_strongest_frame_is_the_one_furthest_from_the_untouched_score() -> None:
     scores = np.array([[[0.5, 0.4]], [[0.9, np.nan]], [[0.2, 0.5]]])
     np.testing.assert_array_equal(strongest_frame(scores, 0.5), [[0.9, 0.4]])
+
+
+@pytest.mark.parametrize("shape", [(20, 30), (150, 512)])
+def test_labels_are_whole_without_a_tight_box(shape):
+    scores = np.full(shape, 0.99931234)
+    scores[5:9] = 0.99921117
+    for normalized in (False, True):
+        figure = score_map(scores, "Pion_zero", None, base_score=0.99931234, normalized=normalized)
+        figure.draw_without_rendering()
+        (bar,) = figure.axes[0].child_axes
+        box = bar.get_tightbbox()
+        assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1

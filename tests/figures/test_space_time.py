@@ -51,7 +51,11 @@ def test_points_in_space_and_time(event):
     }
     expected = zip(time[row, column].astype(float), column + 11.5, row + 10.5, strict=True)
     assert found == {tuple(np.round(at, 6)) for at in expected}
-    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_zlabel()) == ("Time", "x [cells]", "y [cells]")
+    assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_zlabel()) == (
+        "Time [50 ns]",
+        "x [cells]",
+        "y [cells]",
+    )
     assert len(axes.lines) == len(row)
 
 

@@ -68,7 +68,14 @@ class Chromium:
         self._buffer = b""
         self._pages: dict[str, Page] = {}
 
-    def open(self, path: Path, width: int = 1280, height: int = 800, dark: bool = False) -> Page:
+    def open(
+        self,
+        path: Path,
+        width: int = 1280,
+        height: int = 800,
+        dark: bool = False,
+        needs: str = "window.Plotly",
+    ) -> Page:
         """Open a file in a new tab and wait until it is drawn."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
@@ -77,7 +84,7 @@ class Chromium:
             page.call(f"{domain}.enable")
         page.resize(width, height, dark)
         page.call("Page.navigate", url=path.resolve().as_uri())
-        page.wait("document.readyState === 'complete' && window.Plotly !== undefined")
+        page.wait(f"document.readyState === 'complete' && {needs} !== undefined")
         return page
 
     def call(self, method: str, session: str = "", **arguments: Any) -> dict[str, Any]:

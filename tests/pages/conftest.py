@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dmcnn.images.sparse import EVENT, META, UNIT_WIRE_TICK
-from dmcnn.pages import EventPage, Overlay, event_page
+from dmcnn.pages import EventPage, Overlay, event_page, save_page
 from pages.chromium import Chromium, Page, find
 
 SHAPE = (24, 32)
@@ -41,7 +41,7 @@ def show(browser: Chromium, tmp_path_factory: pytest.TempPathFactory) -> Callabl
 
     def opened(page: EventPage | str, **window: object) -> Page:
         path = tmp_path_factory.mktemp("page") / "page.html"
-        path.write_text(page if isinstance(page, str) else event_page(page), encoding="utf-8")
+        save_page(path, [page if isinstance(page, str) else event_page(page)])
         tab = browser.open(path, **window)
         tab.wait("document.querySelector('.nsewdrag') || !document.getElementById('gallery').hidden")
         return tab

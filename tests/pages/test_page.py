@@ -9,8 +9,8 @@ import pytest
 from matplotlib import colormaps
 from matplotlib.image import imread
 
-from dmcnn.images.sparse import META, NO_IMAGE
-from dmcnn.pages import Overlay, gallery
+from dmcnn.images.sparse import META, NO_IMAGE, UNSET
+from dmcnn.pages import Overlay, event_page, gallery
 from pages.conftest import SHAPE, X0, Y0, event
 
 HOSTILE = "</script><script>window.harm=1</script><img src=x onerror=harm=1>\u2028'\"&amp;${x}<!--"
@@ -31,7 +31,7 @@ def as_opened(request):
     """Reset the shared tab to the state after opening."""
     if "tab" in request.fixturenames:
         tab = request.getfixturevalue("tab")
-        choose(tab, view="beside", map=0, opacity=0.75, percent=99.5, signed="seismic")
+        choose(tab, view="beside", map=0, opacity=0.75, percent=99.5, signed="RdBu_r")
         tab.run("figure.whole()")
 
 
@@ -80,8 +80,8 @@ def strongest(page):
 def test_it_opens_offline_and_without_complaint(tab):
     assert tab.run("document.querySelectorAll('.nsewdrag').length") == 2
     assert tab.complaints() == []
-    assert len(tab.requests()) == 1  # itself
-    assert tab.requests()[0].startswith("file://")
+    assert len(tab.requests()) == 2  # itself, and plotly beside it
+    assert all(request.startswith("file://") for request in tab.requests())
 
 
 def test_the_policy_forbids_the_network_and_foreign_scripts(tab):
@@ -115,8 +115,11 @@ def test_what_is_told(tab):
 def test_hovering_tells_wire_tick_charge_and_attribution(tab, page, panel):
     row, column = brightest(page)
     told = hover(tab, row, column, panel)
-    assert (told["Wire"], told["Tick"]) == (str(X0 + column), f"{Y0 + 6 * row} – {Y0 + 6 * row + 6}")
-    assert float(told["ADC"]) == pytest.approx(page.image[0, row, column], rel=5e-6)
+    assert (told["Wire Number"], told["Drift Time [ticks]"]) == (
+        str(X0 + column),
+        f"{Y0 + 6 * row} – {Y0 + 6 * row + 6}",
+    )
+    assert float(told["Charge [ADC]"]) == pytest.approx(page.image[0, row, column], rel=5e-6)
     value = page.overlays[0].values[0, row, column]
     assert float(told["Integrated gradients"]) == pytest.approx(value, rel=1e-3)
     assert len(tab.run("[...$('marks').children]")) == 2  # the cursor is in both panels
@@ -126,18 +129,24 @@ def test_hovering_over_all_maps_tells_all(tab, page):
     choose(tab, view="all")
     row, column = strongest(page)
     told = hover(tab, row, column, panel=2)
-    assert list(told) == ["Wire", "Tick", "ADC", "Integrated gradients", "Grad-CAM"]
+    assert list(told) == [
+        "Wire Number",
+        "Drift Time [ticks]",
+        "Charge [ADC]",
+        "Integrated gradients",
+        "Grad-CAM",
+    ]
     assert float(told["Grad-CAM"]) == pytest.approx(page.overlays[1].values[row, column], rel=1e-3)
 
 
 def test_charge_is_painted_where_it_is(tab, page):
     row, column = brightest(page)
-    np.testing.assert_allclose(colour(tab, row, column), colormaps["jet"](1.0)[:3], atol=0.01)
+    np.testing.assert_allclose(colour(tab, row, column), colormaps["viridis"](1.0)[:3], atol=0.01)
     empty = np.argwhere(page.image[0] == 0)[0]
-    np.testing.assert_allclose(colour(tab, *empty), colormaps["jet"](0.0)[:3], atol=0.01)
+    np.testing.assert_allclose(colour(tab, *empty), colormaps["viridis"](0.0)[:3], atol=0.01)
 
 
-def over(page, row, column, opacity, cmap="seismic"):
+def over(page, row, column, opacity, cmap="RdBu_r"):
     """Compute the colour of the signed map over the charge at a pixel with NumPy and matplotlib."""
     image, values = page.image[0], page.overlays[0].values[0]
     top = np.percentile(np.abs(values[image > 0]), 99.5)
@@ -214,8 +223,8 @@ def test_zooming_one_panel_zooms_the_other(tab, page):
     (x0, x1), (y0, y1) = first
     assert (y1 - y0) / 6 / (x1 - x0) == pytest.approx(SHAPE[0] / SHAPE[1], rel=0.02)  # pixels stay square
     told = hover(tab, row, column)
-    assert told["Wire"] == str(X0 + column)
-    np.testing.assert_allclose(colour(tab, row, column), colormaps["jet"](1.0)[:3], atol=0.01)
+    assert told["Wire Number"] == str(X0 + column)
+    np.testing.assert_allclose(colour(tab, row, column), colormaps["viridis"](1.0)[:3], atol=0.01)
     tab.key("0")
     assert ranges(tab) == full
 
@@ -242,7 +251,9 @@ def test_the_keyboard_alone_is_enough(tab, page):
     tab.key("ArrowUp", modifiers=8)
     row, column = SHAPE[0] // 2 + 10, SHAPE[1] // 2 + 1
     assert tab.run("figure.cursor") == {"row": row, "column": column}
-    assert tab.run("$('status').textContent").startswith(f"Wire {X0 + column}, Tick {Y0 + 6 * row} – ")
+    assert tab.run("$('status').textContent").startswith(
+        f"Wire Number {X0 + column}, Drift Time [ticks] {Y0 + 6 * row} – "
+    )
     tab.key("]")
     tab.wait("figure.panels[1].title === 'Grad-CAM'")
     tab.key("v")
@@ -329,7 +340,7 @@ def test_a_gallery_shows_all_events_and_opens_one(many, pages):
     turn_to(many, 1)
     row, column = brightest(pages[1])
     told = hover(many, row, column)
-    assert float(told["ADC"]) == pytest.approx(pages[1].image[0, row, column], rel=5e-6)
+    assert float(told["Charge [ADC]"]) == pytest.approx(pages[1].image[0, row, column], rel=5e-6)
     value = pages[1].overlays[0].values[0, row, column]
     assert float(told["Integrated gradients"]) == pytest.approx(value, rel=1e-3)
     many.key("n")
@@ -339,7 +350,7 @@ def test_a_gallery_shows_all_events_and_opens_one(many, pages):
     many.key("Escape")
     many.wait("!$('gallery').hidden && $('viewer').hidden")
     assert many.complaints() == []
-    assert len(many.requests()) == 1
+    assert len(many.requests()) == 2
 
 
 def test_a_small_picture_is_the_right_way_up(many, pages):
@@ -352,7 +363,7 @@ def test_a_small_picture_is_the_right_way_up(many, pages):
     many.mouse("mouseMoved", 2, 2)
     shot = imread(io.BytesIO(many.screenshot()), format="png")
     x, y = left + (column + 0.5) / SHAPE[1] * width, top + (1 - (row + 0.5) / SHAPE[0]) * height
-    np.testing.assert_allclose(shot[int(y), int(x), :3], colormaps["jet"](1.0)[:3], atol=0.01)
+    np.testing.assert_allclose(shot[int(y), int(x), :3], colormaps["viridis"](1.0)[:3], atol=0.01)
 
 
 def test_planes_have_their_own_places(many):
@@ -369,10 +380,12 @@ def test_a_space_time_event_has_frames_and_their_sum(many, pages):
     turn_to(many, SPACE)
     image = pages[SPACE].image
     row, column = np.argwhere(image.sum(axis=0))[5]
-    assert float(hover(many, row, column)["GeV"]) == pytest.approx(image[:, row, column].sum(), rel=1e-5)
+    assert float(hover(many, row, column)["Energy [GeV]"]) == pytest.approx(
+        image[:, row, column].sum(), rel=1e-5
+    )
     many.run("$('frame').value = 4; $('frame').dispatchEvent(new Event('input'))")
     row, column = np.argwhere(image[4])[2]
-    assert float(hover(many, row, column)["GeV"]) == pytest.approx(image[4, row, column], rel=1e-5)
+    assert float(hover(many, row, column)["Energy [GeV]"]) == pytest.approx(image[4, row, column], rel=1e-5)
     assert many.run("$('sum').checked") is False
 
 
@@ -416,7 +429,7 @@ def test_no_hit_vanishes_in_a_small_panel(many, nth):
     )
     many.resize(1280, 800)
     (height, width), drawn = dots[:2], np.array(dots[2:]).reshape(*dots[:2], 4)[..., :3]
-    ((y, x),) = np.argwhere((drawn == np.array(colormaps["jet"](1.0, bytes=True))[:3]).all(axis=2))
+    ((y, x),) = np.argwhere((drawn == np.array(colormaps["viridis"](1.0, bytes=True))[:3]).all(axis=2))
     assert width <= 390
     assert y / height * shape[0] - 1 <= row < (y + 1) / height * shape[0]
     assert x / width * shape[1] - 1 <= column < (x + 1) / width * shape[1]
@@ -430,11 +443,90 @@ def test_hostile_words_are_only_words(many):
     turn_to(many, EVIL)
     for view in ("beside", "all", "overlay"):
         choose(many, view=view)
-        assert hover(many, 3, 4)["Wire"] == str(X0 + 4)
+        assert hover(many, 3, 4)["Wire Number"] == str(X0 + 4)
     assert many.run("[typeof window.harm, document.querySelectorAll('img').length]") == ["undefined", 0]
     assert many.run("$('source').textContent") == f"{HOSTILE}, entry 3"
     assert many.run("document.querySelector('#scores .name').textContent") == HOSTILE
     assert many.run("$('text').textContent") == HOSTILE
     assert "</script><script>" in many.run("figure.plot.querySelector('.annotation-text').textContent")
     assert many.complaints() == []
-    assert len(many.requests()) == 1
+    assert len(many.requests()) == 2
+
+
+@pytest.fixture(scope="module")
+def classes(show):
+    """Show a gallery of events of two classes, two of them mistaken and one without ids."""
+    likely = [("electron", 0.9), ("electron", 0.2), ("proton", 0.3), ("proton", 0.6)]
+    pages = [
+        event(seed, label=label, scores={"electron": score, "proton": 1 - score}, overlays=[])
+        for seed, (label, score) in enumerate(likely)
+    ]
+    for name in ("run", "subrun", "event"):
+        pages[3].event[name] = UNSET
+    return show("".join(gallery(iter(pages), "Events", "score")))
+
+
+def listed(tab):
+    return tab.run("[...$('cards').children].filter(li => !li.hidden).map(li => Number(li.dataset.event))")
+
+
+def select(tab, **values):
+    for name, value in {"truth": "", "predicted": "", "verdict": "", "find": "", **values}.items():
+        tab.run(
+            f"(() => {{ $('{name}').value = '{value}'; $('{name}').dispatchEvent(new Event('input')) }})()"
+        )
+
+
+@pytest.mark.parametrize(
+    ("values", "numbers"),
+    [
+        ({}, [0, 1, 2, 3]),
+        ({"truth": "electron"}, [0, 1]),
+        ({"predicted": "electron"}, [0, 3]),
+        ({"verdict": "wrong"}, [1, 3]),
+        ({"truth": "proton", "verdict": "right"}, [2]),
+        ({"find": "event 45841"}, [1]),
+        ({"find": "nothing"}, []),
+    ],
+)
+def test_a_gallery_is_filtered_by_truth_prediction_and_words(classes, values, numbers):
+    select(classes, **values)
+    assert listed(classes) == numbers
+    note = classes.run("$('gallery-note').textContent")
+    assert note == (f"{len(numbers)} of 4 events, ranked by score" if values else "4 events, ranked by score")
+
+
+def test_steps_go_through_the_events_that_pass(classes):
+    select(classes, verdict="wrong")
+    turn_to(classes, 1)
+    assert classes.run("$('place').textContent") == "1 of 2"
+    classes.run("$('next').click()")
+    classes.wait("open && open.number === 3")
+    assert classes.run("$('next').hasAttribute('href')") is False
+    assert classes.run("$('ids').textContent") == "electron.root, entry 3"  # and no "Run unset"
+    assert classes.run("$('source').textContent") == ""
+    assert "unset" not in classes.run("document.body.innerText")
+    classes.run("location.hash = ''")
+    select(classes)
+    assert classes.complaints() == []
+
+
+def test_a_page_without_its_script_says_so(browser, tmp_path):
+    path = tmp_path / "alone.html"
+    path.write_text(event_page(event()), encoding="utf-8")
+    tab = browser.open(path, needs="$('trouble')")
+    tab.wait("!$('trouble').hidden")
+    assert "is not beside it" in tab.run("$('trouble').textContent")
+
+
+@pytest.mark.parametrize("view", ["beside", "image", "all"])
+def test_a_page_that_is_not_visible_is_drawn_when_it_is(show, view):
+    tab = show(event(seed=5))
+    tab.run("$('viewer').style.display = 'none'")
+    choose(tab, view=view)
+    tab.run("redraw()")
+    assert tab.complaints() == []  # Error: <g> attribute transform: Expected number, "rotate(0,NaN,…"
+    tab.run("$('viewer').style.display = ''")
+    tab.run("window.dispatchEvent(new Event('resize'))")
+    tab.wait("figure.width > 0 && document.querySelectorAll('.nsewdrag').length === figure.panels.length")
+    assert tab.complaints() == []

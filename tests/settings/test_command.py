@@ -412,3 +412,73 @@ def test_names_that_are_one() -> None:
     for name in ("0.001_AG_GN", "a b", "é", "job_$(Process)", "x.1"):
         settings, _ = load("evaluate", [f"name={name!r}", f"scores={ROOT / 'pyproject.toml'}"])
         assert settings.name == name
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "key", "value"),
+    [
+        ("infer", ["--input_file", "train.root", "--weight-file=model.pwf"], "input_file", "train.root"),
+        ("infer", ["train.root", "test.root", "model.pwf"], "input_file", ["train.root", "test.root"]),
+        ("infer", ["train.root", "model.pwf"], "weight_file", "model.pwf"),
+        (
+            "infer",
+            ["sample://lariat/test?events=5", "model.pwf"],
+            "input_file",
+            "sample://lariat/test?events=5",
+        ),
+        ("display", ["train.root", "-n", "0-3", "--score_label", "False"], "entries", [0, 1, 2, 3]),
+        ("display", ["-n", "7,0-2", "train.root", "score_label=False"], "entries", [7, 0, 1, 2]),
+        ("display", ["train.root", "-n", "3", "score_label=False", "--transpose"], "transpose", True),
+        ("train", ["train.root", "input_test=test.root", *BASE[2:]], "input_train", "train.root"),
+        ("simulate", ["x.h5", "events=3"], "output", "x.h5"),
+        ("evaluate", ["ids.csv"], "scores", "ids.csv"),
+    ],
+)
+def test_words_as_people_type_them(
+    command: str, words: list[str], key: str, value: Any, folder: Path
+) -> None:
+    assert getattr(load(command, words)[0], key) == value
+
+
+def test_a_cfg_file_may_follow_options(folder: Path) -> None:
+    (folder / "my.cfg").write_text("input_file = 'train.root'\nscore_label = False\n")
+    settings: Any = load("display", ["-n", "3", "my.cfg"])[0]
+    assert (settings.entries, settings.input_file) == (3, "train.root")
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["-n", "3-0"], "3-0 is no range of 1 to 100,000 entries"),
+        (["-n", "0-999999999"], "is no range of"),
+        (["-n", "three"], "expected numbers and ranges, such as 3 or 0-3,7"),
+        (["-n"], "expected numbers and ranges"),
+        (["-n", "3", "--colour", "jet"], "unknown key 'colour' (did you mean 'colorbar'?)"),
+    ],
+)
+def test_words_that_mean_nothing(words: list[str], text: str, folder: Path) -> None:
+    with pytest.raises(InputError) as error:
+        load("display", ["train.root", "score_label=False", *words])
+    assert text in str(error.value)
+
+
+def test_help_is_a_word_of_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in COMMANDS:
+        assert run(command, lambda _: None, ["help"]) == 0
+        assert capsys.readouterr().out == describe(command)
+
+
+def test_messages_name_keys_that_commands_have() -> None:
+    """Whatever an option of a reader is called in a message ("choose one with product") is a key of every command."""
+    text = "\n".join(path.read_text() for path in (ROOT / "python/dmcnn/readers").rglob("*.py"))
+    named = set(re.findall(r"(?:choose one with|choose it with|give) (\w+)\b(?= *[=\"(])", text))
+    assert {"product", "plane", "image_index"} <= named
+    assert named <= set(COMMANDS["infer"].model_fields)
+
+
+def test_a_text_without_quotes_in_a_cfg_is_shown_with_them(folder: Path) -> None:
+    (folder / "my.cfg").write_text("input_file = sample://lariat/test?events=5&seed=2\nscore_label = False\n")
+    with pytest.raises(InputError) as error:
+        load("display", ["my.cfg", "-n", "0"])
+    (fault,) = error.value.faults
+    assert fault.endswith('a text stands in quotes: input_file = "sample://lariat/test?events=5&seed=2"')

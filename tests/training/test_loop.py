@@ -49,7 +49,7 @@ def train(
     precision: str = "32",
     progress: Progress | None = None,
     after_step: AfterStep = lambda _: False,
-) -> bool:
+) -> int:
     task = Classification(Card("tiny", {}, ["a", "b"], None, "softmax", {}), cross_entropy)
     progress = progress or Progress()
     return fit(
@@ -94,7 +94,7 @@ def same(one: nn.Module, two: nn.Module) -> bool:
 def test_a_training_is_that_of_a_bare_loop(recipe: Recipe, precision: str) -> None:
     net, expected, untrained = tiny_net(), tiny_net(), tiny_net()
     progress = Progress()
-    assert train(net, recipe, precision=precision, progress=progress)
+    assert train(net, recipe, precision=precision, progress=progress) == 0
     loss_sum, correct = bare_loop(expected, recipe, precision)
     assert same(net, expected)
     assert not same(net, untrained)
@@ -108,7 +108,7 @@ def test_a_training_resumes_from_its_state(optimizer: str) -> None:
     whole, net = tiny_net(), tiny_net()
     train(whole, recipe)
     progress = Progress()
-    assert train(net, recipe, progress=progress, after_step=lambda now: now.step == 2)
+    assert train(net, recipe, progress=progress, after_step=lambda now: now.step == 2) == 0
     stored = progress.state_dict()
     assert set(stored) == {"step", "optimizer", "rows", "best", "loss_sum", "correct", "seen", "constraints"}
     assert [type(stored[name]) for name in ("step", "loss_sum", "correct", "seen")] == [int, float, int, int]
@@ -172,7 +172,7 @@ def test_signals_stop_between_two_steps(number: signal.Signals) -> None:
             os.kill(os.getpid(), number)
         return False
 
-    assert not train(tiny_net(), Recipe(0.01), progress=progress, after_step=interrupt)
+    assert train(tiny_net(), Recipe(0.01), progress=progress, after_step=interrupt) == number
     assert progress.step in (2, 3)  # Python sees a signal a little later
     assert signal.getsignal(number) is before
 
@@ -189,7 +189,10 @@ def test_a_second_signal_acts_at_once() -> None:
         train(tiny_net(), Recipe(0.01), after_step=interrupt_twice)
 
 
-def test_the_bar_counts_all_steps(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_bar_counts_all_steps(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dmcnn._common.progress.QUIET", 0.0)
     train(tiny_net(), Recipe(0.01))
     assert "training: 100%" in (output := capsys.readouterr().out)
     assert "6/6" in output

@@ -9,8 +9,9 @@ import re
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 from dmcnn._common import process
@@ -44,6 +45,44 @@ def remove_leftovers(folder: Path) -> None:
                     shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
+_written: ContextVar[dict[Path, None] | None] = ContextVar("written", default=None)
+"""Files that the running command has written, in order."""
+
+
+@contextmanager
+def record_files() -> Iterator[dict[Path, None]]:
+    """Yield the paths of the files that are written within the block, but for those of a block inside."""
+    paths: dict[Path, None] = {}
+    token = _written.set(paths)
+    try:
+        yield paths
+    finally:
+        _written.reset(token)
+
+
+def note(path: Path) -> None:
+    """Add a file or folder to the record of the running command."""
+    paths = _written.get()
+    if paths is not None:
+        paths[path] = None
+
+
+def listing(paths: Iterable[Path]) -> list[str]:
+    """Return one line per stem, such as ``outputs/event.png, .pdf``; of very many files one line per folder."""
+    endings: dict[Path, list[str]] = {}
+    folders: Counter[Path] = Counter()
+    for path in paths:
+        endings.setdefault(path.with_suffix(""), []).append(path.suffix)
+        folders[path.parent] += 1
+    if len(endings) > MOST_LINES:
+        return [f"{folder}: {count} files" for folder, count in folders.items()]
+    return [f"{stem}{', '.join(suffixes)}" for stem, suffixes in endings.items()]
+
+
+MOST_LINES = 60
+"""Largest number of lines that list the outputs of a command one by one."""
+
+
 @contextmanager
 def atomic_file(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` to write to; rename it to ``path`` if the block raises nothing.
@@ -65,6 +104,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
                 os.fsync(written.fileno())
             check_locks()
             temporary.replace(path)
+            note(path)
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from dmcnn._common.files import atomic_file
+from dmcnn._common.progress import ProgressBar
 from dmcnn.attribution import Method, Target, archive
 from dmcnn.attribution.explain import Explanation, explain
 from dmcnn.attribution.quality.table import ids as id_columns
@@ -24,11 +23,11 @@ from dmcnn.datasets.labels import class_number
 from dmcnn.datasets.selection import SelectedEvent
 from dmcnn.figures import attribution, attribution_quality
 from dmcnn.figures.event import ids
-from dmcnn.figures.image_axes import quantity
+from dmcnn.figures.image_axes import channel_name, quantity
 from dmcnn.figures.save import save_figure
 from dmcnn.images.sparse import UNSET, SparseImages
 from dmcnn.inference.predictor import Predictor
-from dmcnn.pages import EventPage, Overlay, event_page
+from dmcnn.pages import EventPage, Overlay, event_page, save_page
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +54,7 @@ class ReportOptions:
     each: bool = False
     zoom: bool = True
     percentile: float = 99.5
-    signed_cmap: str = "seismic"
+    signed_cmap: str = "RdBu_r"
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ class EventReport:
         key = self._key(target, methods)
         if (explanation := archive.read(path, key)) is not None:
             return explanation
-        with tqdm(
+        with ProgressBar(
             total=len(methods) + (self.options.judging is not None), desc=self.stem.name, unit="map"
         ) as bar:
 
@@ -162,8 +161,8 @@ class EventReport:
                                      target=f"{name.capitalize()} {options.output}")  # fmt: skip
             save_figure(figure, self.stem.with_name(f"{self.stem.name}_removal"), pictures, self.origin)
         if "html" in options.formats:
-            with atomic_file(self.stem.with_name(self.stem.name + ".html")) as temporary:
-                temporary.write_text(event_page(self.page(explanation, methods)), encoding="utf-8")
+            page = event_page(self.page(explanation, methods))
+            save_page(self.stem.with_name(self.stem.name + ".html"), [page])
 
     def _figures(self, explanation: Explanation, methods: Sequence[Method]) -> Iterator[tuple[str, Figure]]:
         """Yield (end of the file name, figure) of overview and single maps, by plane or summed over frames."""
@@ -184,7 +183,9 @@ class EventReport:
                         if method.name not in explanation.boxes
                     ],
                     meta,
-                    title=self.title(),
+                    title=self.title(
+                        channel_name(meta, self.event.axis0, plane) if plane is not None else ""
+                    ),
                     percentile=options.percentile,
                     zoom_to=zoom,
                     box=next(iter(explanation.boxes.values()), None),
@@ -207,13 +208,14 @@ class EventReport:
                     ),
                 )
 
-    def title(self) -> str:
-        """Return one line: event, explained class with its score, true class, and reason of the selection."""
+    def title(self, plane: str = "") -> str:
+        """Return one line: event, plane, explained class with its score, true class, and reason of the selection."""
         scores, name = self.scores, self.predictor.card.classes[self.target.number]
         truth = f", true {self.label}" if self.label is not None else ""
         event = self.event.events[0]
         name_of_event = Path(self.dataset.source(self.event)).name if event["event"] == UNSET else ids(event)
-        return f"{name_of_event}: {name} {scores[name]:.3f}{truth} ({self.selected.reason})"
+        where = ", ".join(filter(None, [name_of_event, plane]))
+        return f"{where}: {name} {scores[name]:.3f}{truth} ({self.selected.reason})"
 
     def page(self, explanation: Explanation, methods: Sequence[Method]) -> EventPage:
         """Return the content of the interactive page of the event."""
@@ -226,7 +228,7 @@ class EventReport:
             image=self.event.dense()[0],
             meta=self.event.meta[0],
             event=self.event.events[0],
-            source=self.dataset.source(self.event),
+            source=self.dataset.short_source(self.event),
             scores=self.scores,
             label=self.label,
             overlays=overlays,
@@ -236,6 +238,7 @@ class EventReport:
                 filter(None, [self.origin, f"{explained} {self.options.output}: {self.selected.reason}"])
             ),
             volume=self.event.is_volume,
+            axis0=self.event.axis0,
         )
 
 

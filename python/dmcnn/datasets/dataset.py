@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
@@ -15,13 +16,13 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 from xxhash import xxh3_128_hexdigest
 
 from dmcnn._common import files
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import distinct_names
 from dmcnn._common.fingerprint import fingerprint
+from dmcnn._common.progress import ProgressBar
 from dmcnn._common.upward import notebook
 from dmcnn.datasets.event import Event
 from dmcnn.datasets.labels import LabelRule
@@ -434,7 +435,7 @@ class Dataset:
 
     def load(self, progress: bool = True) -> SparseImages:
         """Read the whole dataset; on a terminal, with a progress bar unless ``progress`` is False."""
-        with tqdm(total=len(self), unit="event", desc="reading", disable=None if progress else True) as bar:
+        with ProgressBar(total=len(self), unit="event", desc="reading", disable=not progress) as bar:
             parts = []
             for chunk in self.chunks(max(CHUNK, PIXELS // prod(self.shape))):
                 parts.append(chunk)
@@ -460,6 +461,11 @@ class Dataset:
     def output_name(self, event: SparseImages) -> str:
         """Return the name of the outputs of one event: name of its file, told from all others, and entry."""
         return f"{distinct_names(self.files)[int(event.events['file'][0])]}_ENTRY_{event.events['entry'][0]}"
+
+    def short_source(self, event: SparseImages) -> str:
+        """Return the path of the file of one event without the folders that all files of the dataset share."""
+        folders = [path.absolute().parent for path in self.files]
+        return os.path.relpath(Path(self.source(event)).absolute(), os.path.commonpath(folders))
 
     def report_lines(self) -> list[str]:
         """Return log lines per file: entries read so far, then one line per anomaly."""

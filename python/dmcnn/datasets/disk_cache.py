@@ -20,10 +20,10 @@ from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from dmcnn import __version__
 from dmcnn._common.files import atomic_file, output_folder
+from dmcnn._common.progress import ProgressBar
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.images.sparse import EVENT, META, Axis, SparseImages
 
@@ -67,7 +67,7 @@ def load(dataset: Dataset, folder: str | Path, arguments: dict[str, Any]) -> tup
         pass
     except UnusableError as error:
         log.warning("warning: %s: %s; making it again", path, error)
-    with tqdm(total=len(dataset), unit="event", desc="reading", disable=None) as bar:
+    with ProgressBar(total=len(dataset), unit="event", desc="reading") as bar:
 
         def chunks() -> Iterable[SparseImages]:
             """Yield the events with an image of every chunk."""

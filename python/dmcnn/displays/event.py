@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import sys
 from collections.abc import Iterator, Sequence
@@ -17,7 +16,7 @@ from dmcnn._common.errors import InputError
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.displays.space_time import DatasetCells, film, frames, voxels
 from dmcnn.figures.event import event_display, ids
-from dmcnn.figures.image_axes import quantity, value_label
+from dmcnn.figures.image_axes import channel_name, quantity, value_label
 from dmcnn.figures.save import save_animation, save_figure
 from dmcnn.images.sparse import UNSET, SparseImages, is_volume
 from dmcnn.pages import EventPage
@@ -25,8 +24,6 @@ from dmcnn.pages import EventPage
 if TYPE_CHECKING:  # these need torch, which pictures without a network do not
     from dmcnn.inference.predictor import Predictor
     from dmcnn.tasks import EventScores
-
-log = logging.getLogger("dmcnn")
 
 PICTURES, FILMS = {"png", "pdf"}, {"gif", "mp4"}
 """Formats of figures, and of animations of time frames."""
@@ -46,6 +43,7 @@ class DisplayOptions:
         logo: (h, w, 3 or 4) picture in a corner; None = no logo.
         rotation: [degrees] rotation of the image, counter-clockwise.
         transpose: whether rows are on the horizontal axis.
+        zoom: whether only the part of the image with charge is drawn.
         cmap, gamma: colour map, and the exponent of its scale.
         dpi: [pixels per inch] resolution.
     """
@@ -59,7 +57,8 @@ class DisplayOptions:
     logo: Any = None
     rotation: int = 0
     transpose: bool = False
-    cmap: str = "jet"
+    zoom: bool = True
+    cmap: str = "viridis"
     gamma: float = 0.35
     dpi: int = 150
 
@@ -128,9 +127,7 @@ class Display:
         cells = DatasetCells.from_dataset(dataset)
         if distributions and cells is None:
             raise InputError(f"{names}: distributions = True needs files of energy and time")
-        true_classes: list[str | None] = [None] * len(dataset)
-        if framed or cells is not None:
-            true_classes = _classes(classes, predictor, dataset)
+        true_classes = _classes(classes, predictor, dataset)
         drawn = dataset if predictor is None or cells is not None else dataset.as_drawn()
         return cls(options, drawn, folder, cells, true_classes, tag)
 
@@ -150,7 +147,6 @@ class Display:
         note = ", ".join(dict.fromkeys(self.dataset.file_origins))
         kinds = [kind for kind in self.options.formats if kind in PICTURES] or ["png"]
         save_figure(figure, path, kinds, note=note or self.options.label)
-        log.info("%s", path)
 
     def draw(self, number: int, event: SparseImages, scores: EventScores) -> None:
         """Write all pictures and animations of one event, the ``number``-th of the dataset."""
@@ -192,12 +188,14 @@ class Display:
                 None if options.rotation else meta,
                 event.events[0] if known else None,
                 label=label,
+                plane=channel_name(meta, event.axis0, channel),
                 score=_score_text(options, scores),
                 cmap=options.cmap,
                 gamma=options.gamma,
                 bar_label=value_label(meta) if options.colorbar else None,
                 logo=options.logo,
                 transpose=options.transpose,
+                zoom=options.zoom,
             )
             yield "" if event.shape[0] == 1 else f"_channel{channel}", figure
 
@@ -213,12 +211,13 @@ class Display:
             image=event.dense()[0],
             meta=event.meta[0],
             event=event.events[0],
-            source=self.dataset.source(event),
+            source=self.dataset.short_source(event),
             scores=scores.named,
             label=self.classes[number],
             quantity=quantity(event.meta[0, 0]),
             text=", ".join(filter(None, [self.origin(event), *scores.estimates])),
             volume=event.is_volume,
+            axis0=event.axis0,
         )
 
 

@@ -11,8 +11,8 @@ from matplotlib.animation import FuncAnimation
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from dmcnn._common.progress import ProgressBar
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.figures import attribution, image_axes, space_time
 from dmcnn.images.sparse import SparseImages
@@ -50,7 +50,7 @@ class DatasetCells:
         """
         cells: dict[str, list[NDArray[np.float32]]] = defaultdict(list)
         names, start = np.array(classes), 0
-        with tqdm(total=len(self.dataset), unit="event", desc="distributions") as bar:
+        with ProgressBar(total=len(self.dataset), unit="event", desc="distributions") as bar:
             for chunk in self.dataset.chunks():
                 images, chunk_names = chunk.dense(), names[start : start + len(chunk)]
                 for name in np.unique(chunk_names):

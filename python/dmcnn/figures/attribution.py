@@ -14,10 +14,11 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from dmcnn.figures import image_axes
+from dmcnn.figures.image_axes import Box
 from dmcnn.figures.text import Figure
 
-SIGNED, UNSIGNED = "seismic", "YlOrRd"
-"""Usual colour maps. Colour-blind readers tell the ends of "RdBu_r" and "PuOr_r" apart as well."""
+SIGNED, UNSIGNED = "RdBu_r", "YlOrRd"
+"""Colour maps whose lightness follows the value, and whose ends colour-blind readers tell apart."""
 
 GAMMA = 0.35
 """Exponent of the colour scale of the charge, as in the event display."""
@@ -27,9 +28,6 @@ SHADOW = LinearSegmentedColormap.from_list("shadow", [(0, 0, 0, 0), (0, 0, 0, 0.
 
 SIDE, ABOVE, BELOW, BESIDE = 2.9, 0.33, 0.45, 0.6
 """Width of a panel of the overview, height of its title, and room for the axis labels below and beside [inch]."""
-
-Box = tuple[int, int, int, int]
-"""(row0, row1, column0, column1) of a rectangle of pixels, half-open."""
 
 
 def limits(
@@ -89,21 +87,17 @@ def attribution_map(
         bar_label: label of the colour bar, with its unit.
         transpose: tick to the right and wire upwards.
     """
-    figure, axes = image_axes.blank_figure(
-        (values.shape[0], values.shape[1]), transpose, bar=True, title=True
-    )
+    part = image_axes.visible(values, zoom_to)
+    figure, axes = image_axes.blank_figure(image_axes.extent(part), transpose, True, [title])
     low, high = limits(values, signed=signed, image=image, percentile=percentile)
     cmap = cmap if cmap is not None else SIGNED if signed else UNSIGNED
-    drawn = image_axes.draw(axes, values, meta, cmap, Normalize(low, high), transpose)
-    _shadow(axes, image, meta, transpose)
-    axes.set_title(title, fontsize=14)
+    drawn = image_axes.draw(axes, values, meta, cmap, Normalize(low, high), transpose, part)
+    _shadow(axes, image, meta, part, transpose)
     # Numbers with a common power of ten are short and leave room for the label.
     bar = image_axes.colour_bar(drawn, bar_label)
     bar.ticklabel_format(axis="y", style="sci", scilimits=(-1, 3), useMathText=True)
     if box is not None:
         _frame(axes, box, meta, (values.shape[0], values.shape[1]), transpose)
-    if zoom_to is not None:
-        image_axes.zoom(axes, zoom_to, meta, transpose)
     return figure
 
 
@@ -117,7 +111,7 @@ def overview(
     zoom_to: NDArray[Any] | None = None,
     box: Box | None = None,
     columns: int = 4,
-    cmap: str | Colormap = "jet",
+    cmap: str | Colormap = "viridis",
     signed_cmap: str | Colormap = SIGNED,
     unsigned_cmap: str | Colormap = UNSIGNED,
 ) -> Figure:
@@ -138,30 +132,38 @@ def overview(
     panels = 1 + len(maps)
     columns = min(columns, panels)
     rows = ceil(panels / columns)
-    height, width = image.shape
+    part = image_axes.visible(image, zoom_to)
+    height, width = image_axes.extent(part)
     ratio = height / width if image_axes.is_square(height, width) else 1.0
     size = (columns * SIDE + BESIDE, rows * (SIDE * ratio + ABOVE) + BELOW + (ABOVE if title else 0))
     figure = Figure(figsize=size, dpi=image_axes.DPI, layout="constrained")
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     top = float(image[np.isfinite(image)].max(initial=0.0)) or 1.0
     name = "Charge" if box is None else "Charge, Grad-CAM box"
-    _panel(grid[0], image, meta, name, f"≤ {top:.4g}", cmap, PowerNorm(GAMMA, 0, top))
+    _panel(grid[0], image, meta, name, f"≤ {top:.4g}", cmap, PowerNorm(GAMMA, 0, top), part)
     if box is not None:
-        _frame(grid[0], box, meta, (height, width), False)
+        _frame(grid[0], box, meta, (image.shape[0], image.shape[1]), False)
     for axes, (name, values, signed) in zip(grid[1:], maps, strict=False):
         low, high = limits(values, signed=signed, image=image, percentile=percentile)
         ends = f"±{high:.3g}" if signed else f"{low:.3g} … {high:.3g}"
         if not np.ptp(values):
             ends = f"{values.flat[0]:.3g} everywhere"
-        _panel(axes, values, meta, name, ends, signed_cmap if signed else unsigned_cmap, Normalize(low, high))
-        _shadow(axes, image, meta, False)
+        _panel(
+            axes,
+            values,
+            meta,
+            name,
+            ends,
+            signed_cmap if signed else unsigned_cmap,
+            Normalize(low, high),
+            part,
+        )
+        _shadow(axes, image, meta, part)
     for axes in grid[panels:]:
         axes.set_axis_off()
     _outer_labels(grid, panels, columns)
-    if zoom_to is not None:
-        image_axes.zoom(grid[0], zoom_to, meta)
     if title:
-        figure.suptitle(title, fontsize=14)
+        image_axes.headline(figure, title)
     return figure
 
 
@@ -189,7 +191,7 @@ def scatter3d(
         bar_label: label of the colour bar, with its unit.
         values: (T, H, W) attribution that colours the dots; None colours them by energy.
         signed, percentile: colour scale of the values, see ``limits``.
-        cmap: colour map; None takes "jet" for energy, SIGNED or UNSIGNED for values.
+        cmap: colour map; None takes "viridis_r" for energy, SIGNED or UNSIGNED for values.
         gamma: exponent of the colour scale of the energy.
         view: elevation and azimuth [degrees].
     """
@@ -202,7 +204,7 @@ def scatter3d(
     norm: Normalize = PowerNorm(gamma, 0, top)
     if values is not None:
         norm = Normalize(*limits(values, signed=signed, image=voxels, percentile=percentile))
-    usual = "jet" if values is None else SIGNED if signed else UNSIGNED
+    usual = "viridis_r" if values is None else SIGNED if signed else UNSIGNED
     figure = Figure(figsize=(image_axes.SIZE, 0.85 * image_axes.SIZE), dpi=image_axes.DPI)
     axes: Any = figure.add_axes((0.0, 0.02, 0.84, 0.94), projection="3d")
     axes.scatter(
@@ -222,7 +224,7 @@ def scatter3d(
     axes.set_xlabel(x_label, fontsize=13)
     axes.set_ylabel("Time frame", fontsize=13)
     axes.set_zlabel(y_label, fontsize=13)
-    axes.set_title(title, fontsize=14)
+    image_axes.headline(figure, title)
     axes.view_init(*view)
     bar = figure.colorbar(
         ScalarMappable(norm, cmap if cmap is not None else usual),
@@ -240,9 +242,10 @@ def _panel(
     ends: str,
     cmap: str | Colormap,
     norm: Normalize,
+    part: Box,
 ) -> None:
     """Draw one panel of the overview, its title on the left and the ends of its colour scale on the right."""
-    image_axes.draw(axes, image, meta, cmap, norm)
+    image_axes.draw(axes, image, meta, cmap, norm, box=part)
     axes.set_title(title, fontsize=11, loc="left")
     axes.set_title(ends, fontsize=9, loc="right")
 
@@ -256,12 +259,13 @@ def _outer_labels(grid: NDArray[Any], panels: int, columns: int) -> None:
         axes.tick_params(labelbottom=lowest, labelleft=leftmost, labelsize=9)
 
 
-def _shadow(axes: Axes, image: NDArray[Any] | None, meta: Any, transpose: bool) -> None:
+def _shadow(axes: Axes, image: NDArray[Any] | None, meta: Any, part: Box, transpose: bool = False) -> None:
     """Draw the charge as a grey shadow over the map."""
     if image is None:
         return
     top = float(image[np.isfinite(image)].max(initial=0.0)) or 1.0
-    image_axes.draw(axes, np.nan_to_num(image), meta, SHADOW, PowerNorm(GAMMA, 0, top, clip=True), transpose)
+    norm = PowerNorm(GAMMA, 0, top, clip=True)
+    image_axes.draw(axes, np.nan_to_num(image), meta, SHADOW, norm, transpose, part)
 
 
 def _frame(axes: Axes, box: Box, meta: Any, shape: tuple[int, int], transpose: bool) -> None:

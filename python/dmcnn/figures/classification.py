@@ -199,7 +199,11 @@ def training(
             than four such windows is drawn raw.
         x_label: label of the horizontal axis.
     """
-    filled = {title: series for title, series in panels.items() if series}
+    filled = {
+        title: measured
+        for title, series in panels.items()
+        if (measured := {name: values for name, values in series.items() if np.isfinite(values).any()})
+    }
     rows = max(len(filled), 1)
     figure = Figure(figsize=(8, min(1.5 + 2.8 * rows, 13)), dpi=150, layout="constrained")
     grid = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Sequence
+from math import ceil, floor
 from typing import Any
 
 import numpy as np
@@ -11,20 +14,26 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from dmcnn.detectors.calorimeter import ENERGY_UNIT
 from dmcnn.figures.text import Figure
 from dmcnn.images.sparse import (  # fmt: skip
     NO_IMAGE,
     UNIT_CELL,
     UNIT_CM,
     UNIT_PIXEL,
+    UNIT_SENSOR,
     UNIT_UNKNOWN,
     UNIT_WIRE_TICK,
     UNIT_X_FRAME,
     UNIT_Y_FRAME,
+    Axis,
 )
 
 SIZE, DPI = 8.0, 150
-"""Side of an image figure [inch] and dots per inch: 1200 pixels."""
+"""Side of an image figure without its heading [inch], and dots per inch: 1200 pixels."""
+
+WIDEST, LOWEST = 14.0, 3.0
+"""Width up to which the figure of a wide image grows, so that the image is LOWEST high [inch]."""
 
 LABELS = {
     UNIT_UNKNOWN: ("Wire Number", "Drift Time"),
@@ -34,49 +43,72 @@ LABELS = {
     UNIT_CELL: ("x [cells]", "y [cells]"),
     UNIT_X_FRAME: ("x [cells]", "Time [frames]"),
     UNIT_Y_FRAME: ("y [cells]", "Time [frames]"),
+    UNIT_SENSOR: ("Column", "Row"),
 }
 """Labels of axis W and axis H for each unit of META."""
 
 VALUES = {
     UNIT_PIXEL: ("Pixel value", ""),
-    **dict.fromkeys((UNIT_CELL, UNIT_X_FRAME, UNIT_Y_FRAME), ("Energy", "")),
+    UNIT_SENSOR: ("Charge", "electrons"),
+    **dict.fromkeys((UNIT_CELL, UNIT_X_FRAME, UNIT_Y_FRAME), ("Energy", f"{ENERGY_UNIT:g} GeV")),
 }
 """Quantity of a pixel and its unit, for images of other things than charge in ADC."""
 
 MIN_RATIO, MAX_RATIO = 1 / 4, 2.0
-"""Height over width between which pixels are drawn square; other images fill a square figure."""
+"""Height over width between which pixels are drawn square; other images fill a figure of the next of these shapes."""
 
-MAX_SIDE = 800
-"""Longest side [pixels] of an image drawn pixel by pixel: the figure has at least one dot for each."""
+LEFT, RIGHT, BAR, BELOW, ABOVE = 1.0, 0.2, 1.2, 0.7, 0.15
+"""Margins around the image [inch], for tick labels, axis labels, and the colour bar with its labels."""
 
-LEFT, RIGHT, BAR, BELOW, ABOVE, TITLE = 1.0, 0.2, 1.2, 0.7, 0.15, 0.4
-"""Margins around the image [inch], for tick labels, axis labels, the colour bar with its labels, and the title."""
+HEADING, LINE, LETTER = 13, 0.26, 0.115
+"""Size of the heading [points], and height of its lines and width of its letters [inch], about."""
+
+LOGO, LOGO_FREE = 0.9, 0.68
+"""Height of a logo [inch], and share of the width of the image that it leaves to the heading."""
+
+Box = tuple[int, int, int, int]
+"""(row0, row1, column0, column1) of a rectangle of pixels, half-open."""
 
 
 def blank_figure(
-    shape: tuple[int, int], transpose: bool, bar: bool, title: bool = False
+    shape: tuple[int, int], transpose: bool, bar: bool, heading: Sequence[str] = (), logo: bool = False
 ) -> tuple[Figure, Axes]:
-    """Make a figure of at most SIZE x SIZE that fits an (H, W) image, and its axes.
+    """Make a figure that fits an (H, W) image, and its axes, with a heading above the image that no charge is under.
 
     The figure is made without pyplot, so that no graphical backend is chosen.
 
     Args:
-        shape: (H, W) of the image.
+        shape: (H, W) of the part of the image that is drawn.
         transpose: H to the right instead of W.
         bar: leave room for a colour bar.
-        title: leave room for a title.
+        heading: lines above the image; long ones are broken.
+        logo: leave room for a logo at the right of the heading.
     """
     height, width = reversed(shape) if transpose else shape
-    ratio = height / width if is_square(height, width) else 1.0
+    ratio = float(np.clip(height / width, MIN_RATIO, 1.0 if height / width > MAX_RATIO else MAX_RATIO))
     beside = LEFT + (BAR if bar else RIGHT)
-    over = BELOW + (TITLE if title else ABOVE)
-    wide = min(SIZE - beside, (SIZE - over) / ratio)
+    wide = min(SIZE - beside, (SIZE - BELOW - ABOVE) / ratio)
+    wide = max(wide, min(LOWEST / ratio, WIDEST - beside))
     high = wide * ratio
-    figure = Figure(figsize=(wide + beside, high + over), dpi=DPI)
-    whole_wide, whole_high = figure.get_size_inches()
-    return figure, figure.add_axes(
-        (LEFT / whole_wide, BELOW / whole_high, wide / whole_wide, high / whole_high)
-    )
+    room = LOGO_FREE * wide if logo else wide + beside - LEFT
+    lines = [line for text in heading for line in wrap(text, room)]
+    over = max(ABOVE + LINE * len(lines), LOGO + ABOVE if logo else 0)
+    whole_wide, whole_high = wide + beside, high + BELOW + over
+    figure = Figure(figsize=(whole_wide, whole_high), dpi=DPI)
+    axes = figure.add_axes((LEFT / whole_wide, BELOW / whole_high, wide / whole_wide, high / whole_high))
+    axes.set_title("\n".join(lines), loc="left", y=1.0, fontsize=HEADING)
+    return figure, axes
+
+
+def wrap(text: str, width: float, letter: float = LETTER) -> list[str]:
+    """Return the lines of a text, at most ``width`` wide, with letters of width ``letter`` [inch]."""
+    return textwrap.wrap(text, max(10, int(width / letter))) if text else []
+
+
+def headline(figure: Figure, text: str) -> None:
+    """Write a text above all panels of a figure, broken into lines that fit."""
+    lines = [line for part in text.splitlines() for line in wrap(part, figure.get_figwidth() - RIGHT)]
+    figure.suptitle("\n".join(lines), fontsize=HEADING)
 
 
 def draw(
@@ -86,10 +118,11 @@ def draw(
     cmap: str | Colormap,
     norm: Normalize,
     transpose: bool = False,
+    box: Box | None = None,
 ) -> AxesImage:
     """Draw an (H, W) image, row 0 at the bottom, on axes in detector coordinates.
 
-    An image longer than MAX_SIDE is reduced to the ``strongest_pixels`` of its blocks.
+    Where there are more pixels than dots, those of the ``strongest_pixels`` of blocks are drawn.
 
     Args:
         axes: axes to draw on.
@@ -98,15 +131,20 @@ def draw(
         cmap: colour map.
         norm: colour scale.
         transpose: axis H (tick) to the right instead of axis W (wire).
+        box: the part of the image that is drawn; None draws all of it.
     """
-    x, y = edges(meta, *image.shape)
+    row0, row1, column0, column1 = box or (0, image.shape[0], 0, image.shape[1])
+    (x0, x1), (y0, y1) = edges(meta, *image.shape)
+    dx, dy = (x1 - x0) / image.shape[1], (y1 - y0) / image.shape[0]
+    x, y = (x0 + column0 * dx, x0 + column1 * dx), (y0 + row0 * dy, y0 + row1 * dy)
+    image = image[row0:row1, column0:column1]
     x_label, y_label = labels(meta)
     if transpose:
-        image, x, y, x_label, y_label = image.T, y, x, y_label, x_label
+        image, x, y, dx, dy, x_label, y_label = image.T, y, x, dy, dx, y_label, x_label
     height, width = image.shape
-    dx, dy = (x[1] - x[0]) / width, (y[1] - y[0]) / height
-    fy, fx = (-(-n // MAX_SIDE) for n in (height, width))
-    if is_square(height, width):
+    square = is_square(height, width)
+    fy, fx = (max(1, ceil(n / dots)) for n, dots in ((height, axes.bbox.height), (width, axes.bbox.width)))
+    if square:
         fy = fx = max(fy, fx)
     image = strongest_pixels(image, fy, fx)
     drawn = axes.imshow(
@@ -115,13 +153,14 @@ def draw(
         norm=norm,
         origin="lower",
         extent=(x[0], x[0] + image.shape[1] * fx * dx, y[0], y[0] + image.shape[0] * fy * dy),
-        aspect=dx / dy if is_square(height, width) else "auto",
+        aspect=dx / dy if square else "auto",
         interpolation="nearest",
     )
     axes.set(xlim=x, ylim=y)
     axes.set_xlabel(x_label, fontsize=14)
     axes.set_ylabel(y_label, fontsize=14)
     axes.tick_params(labelsize=12)
+    axes.xaxis.set_major_locator(MaxNLocator(max(3, round(axes.bbox.width / DPI)), steps=[1, 2, 5, 10]))
     axes.ticklabel_format(useOffset=False, style="plain")
     return drawn
 
@@ -185,43 +224,92 @@ def _has_edges(meta: Any) -> bool:
     return all(0 < float(meta[f"{axis}_max"]) - float(meta[f"{axis}_min"]) < np.inf for axis in "xy")
 
 
+def channel_name(meta: Any, axis0: Axis, number: int) -> str:
+    """Return what a channel of an image is, by its META record: "Plane 2", "Time slice 3"; empty if nobody says."""
+    if axis0 == "channel":
+        return ("Energy", "Time")[number]
+    if int(meta["plane"]) == NO_IMAGE:
+        return "No image"
+    if axis0 == "plane":
+        return f"Plane {int(meta['plane'])}" if int(meta["unit"]) in PLANE_UNITS else ""
+    return f"{'Time slice' if axis0 == 'time' else 'Layer'} {int(meta['plane'])}"
+
+
+PLANE_UNITS = (UNIT_UNKNOWN, UNIT_CM, UNIT_WIRE_TICK)
+"""Units of META in files that number the planes of a detector."""
+
+
+def draw_logo(axes: Axes, logo: NDArray[Any]) -> None:
+    """Draw an (h, w, 3 or 4) picture above the right end of the image."""
+    high = axes.bbox.height / DPI
+    place = (LOGO_FREE, 1 + ABOVE / 2 / high, 1 - LOGO_FREE, LOGO / high)
+    corner = axes.inset_axes(place, anchor="SE")
+    corner.imshow(logo)
+    corner.set_axis_off()
+
+
 def colour_bar(drawn: AxesImage, label: str) -> Axes:
-    """Draw a colour bar as high as the image, to its right; return its axes."""
+    """Draw a colour bar as high as the image, to its right, in a figure that is made wide enough; return its axes."""
     axes, figure = drawn.axes, drawn.axes.figure
-    beside = axes.inset_axes((1.02, 0, 0.045, 1))
     high = axes.bbox.height / figure.dpi  # inch
+    width = 0.27 / (axes.bbox.width / figure.dpi)
+    beside = axes.inset_axes((1 + width / 2, 0, width, 1))
     # A power scale crowds its ticks at one end: about one per inch keeps them apart.
     bar = figure.colorbar(drawn, cax=beside, ticks=MaxNLocator(max(2, round(1.2 * high))))
-    bar.set_label(label, fontsize=14)
+    bar.set_label("\n".join(wrap(label, high)), fontsize=14)
     beside.tick_params(labelsize=12)
+    widen(figure, beside)
     return beside
 
 
-def zoom(axes: Axes, charge: NDArray[Any], meta: Any, transpose: bool = False, share: float = 0.95) -> None:
-    """Limit the axes to a square around the charge of an image; an image without charge is left whole.
+def widen(figure: Any, beside: Axes) -> None:
+    """Add width to a figure until the labels of a colour bar at its right end fit."""
+    wide, high = figure.get_size_inches()
+    labels_box = beside.get_tightbbox()
+    right = 0.0 if labels_box is None else labels_box.x1 / figure.dpi + RIGHT / 2
+    if right <= wide:
+        return
+    figure.set_size_inches(right, high)
+    for axes in figure.axes:
+        left, bottom, width, height = axes.get_position().bounds
+        axes.set_position((left * wide / right, bottom, width * wide / right, height))
+
+
+def charge_box(charge: NDArray[Any], share: float = 0.95) -> Box | None:
+    """Return a square around the charge of an (H, W) image, or as much of it as the image holds; None without charge.
 
     Args:
-        axes: axes on which the image is drawn.
         charge: (H, W) values.
-        meta: META record of the image.
-        transpose: as in ``draw``.
         share: the square spans the central ``share`` of the summed charge along each axis, so that single hits far
             away do not count, plus a tenth of its side on all sides.
     """
     weight = np.nan_to_num(np.abs(charge, dtype=np.float64), posinf=0)
     if not weight.any():
-        return
-    spans = [_span(weight.sum(axis=axis), share) for axis in (0, 1)]
+        return None
+    spans = [_span(weight.sum(axis=axis), share) for axis in (1, 0)]
     side = 1.2 * max(last - first for first, last in spans) + 2
-    limits = []
-    for (first, last), n, (low, high) in zip(
-        spans, reversed(charge.shape), edges(meta, *charge.shape), strict=True
-    ):
-        start = np.clip((first + last - side) / 2, 0, max(n - side, 0))
-        stop = min(start + side, n)
-        limits.append((low + start / n * (high - low), low + stop / n * (high - low)))
-    x, y = reversed(limits) if transpose else limits
-    axes.set(xlim=x, ylim=y)
+    ends = []
+    for (first, last), n in zip(spans, charge.shape, strict=True):
+        start = float(np.clip((first + last - side) / 2, 0, max(n - side, 0)))
+        ends += [floor(start), min(ceil(start + side), n)]
+    return ends[0], ends[1], ends[2], ends[3]
+
+
+def visible(image: NDArray[Any], zoom_to: NDArray[Any] | None) -> Box:
+    """Return the box around the charge of ``zoom_to``, or the whole of an (H, W) image without it."""
+    whole = (0, image.shape[0], 0, image.shape[1])
+    return whole if zoom_to is None else charge_box(zoom_to) or whole
+
+
+def extent(box: Box) -> tuple[int, int]:
+    """Return the numbers of rows and columns of a box."""
+    return box[1] - box[0], box[3] - box[2]
+
+
+def share_inside(charge: NDArray[Any], box: Box) -> float:
+    """Return the share of the summed charge of an (H, W) image that lies in a box."""
+    weight = np.nan_to_num(np.abs(charge, dtype=np.float64), posinf=0)
+    return float(weight[box[0] : box[1], box[2] : box[3]].sum() / (weight.sum() or 1.0))
 
 
 def _span(profile: NDArray[np.float64], share: float) -> tuple[int, int]:

@@ -20,7 +20,7 @@ def score_map(
     normalized: bool = False,
     base_score: float | None = None,
     zoom_to: NDArray[Any] | None = None,
-    cmap: str | Colormap = "gnuplot_r",
+    cmap: str | Colormap = "viridis",
     vmin: float | None = None,
     vmax: float | None = None,
     transpose: bool = False,
@@ -41,18 +41,16 @@ def score_map(
     drawn_map, base = scale(scores, base_score) if normalized else (scores, base_score)
     low, high = (0.0, 1.0) if normalized else _span(drawn_map)
     low, high = low if vmin is None else vmin, high if vmax is None else vmax
-    figure, axes = image_axes.blank_figure(
-        (scores.shape[0], scores.shape[1]), transpose, bar=True, title=True
-    )
-    drawn = image_axes.draw(axes, drawn_map, meta, cmap, Normalize(low, high), transpose)
+    box = image_axes.visible(scores, zoom_to)
     untouched = "" if base_score is None else f", untouched image {base_score:.4g}"
-    axes.set_title(f"{title} score under occlusion{untouched}", fontsize=14)
+    figure, axes = image_axes.blank_figure(
+        image_axes.extent(box), transpose, True, [f"{title} score under occlusion{untouched}"]
+    )
+    drawn = image_axes.draw(axes, drawn_map, meta, cmap, Normalize(low, high), transpose, box)
     bar = image_axes.colour_bar(drawn, f"{title} score" + (", scaled to 0..1" if normalized else ""))
     if base is not None and low <= base <= high:
         bar.axhline(base, color="black", linewidth=4)
         bar.axhline(base, color="white", linewidth=1.5)
-    if zoom_to is not None:
-        image_axes.zoom(axes, zoom_to, meta, transpose)
     return figure
 
 

@@ -16,6 +16,7 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
+from dmcnn.detectors.calorimeter import ENERGY_UNIT, TIME_UNIT
 from dmcnn.figures import image_axes
 from dmcnn.figures.style import LARGE_LABELS, decorate, histogram, label, own_legend, stroke
 from dmcnn.figures.text import Figure
@@ -25,6 +26,9 @@ ENERGY, TIME = "viridis_r", "PuOr"
 """Colour maps of energy (dark where it is high) and of time (orange before 0, purple after it)."""
 EMPTY = {ENERGY: "0.97", TIME: "0.78"}
 """Greys of cells without energy; darker for time, whose colour map is nearly white at 0."""
+
+UNITS = f"{ENERGY_UNIT:g} GeV", f"{TIME_UNIT:g} ns"
+"""Units of the stored energies and times of calorimeter files."""
 
 LOWEST_SHARE = 1e-4
 """Lower end of the colour scale of energy, as a share of the highest energy: four decades."""
@@ -36,7 +40,7 @@ def energy_time(
     meta: Any = None,
     *,
     text: str = "",
-    units: tuple[str, str] = ("", ""),
+    units: tuple[str, str] = UNITS,
     time_span: float | None = None,
 ) -> Figure:
     """Draw energy and time of one event side by side; cells without energy are grey.
@@ -59,7 +63,7 @@ def energy_time(
         drawn = _image(axes, np.where(hit, image, np.nan), meta, colours, scale)
         _bar(figure, drawn, axes, name, unit)
     if text:
-        figure.suptitle(text, fontsize=14)
+        image_axes.headline(figure, text)
     return figure
 
 
@@ -69,7 +73,7 @@ def space_time(
     meta: Any = None,
     *,
     text: str = "",
-    units: tuple[str, str] = ("", ""),
+    units: tuple[str, str] = UNITS,
     energy_min: float = 0.0,
     time_span: float | None = None,
 ) -> Figure:
@@ -118,7 +122,7 @@ def space_time(
     bar = figure.colorbar(ScalarMappable(scale, ENERGY), cax=figure.add_axes((0.885, 0.2, 0.025, 0.6)))
     bar.set_label(label("Energy", units[0]), fontsize=13)
     if text:
-        figure.suptitle(text, fontsize=14)
+        image_axes.headline(figure, text)
     return figure
 
 
@@ -143,8 +147,10 @@ def frame_grid(
     """
     columns = max(7, ceil(sqrt(len(frames)))) if columns is None else columns
     rows = -(-len(frames) // columns)
+    height, width = frames.shape[1:]
+    high = 1.55 * height / width if image_axes.is_square(height, width) else 1.55
     figure = Figure(
-        figsize=(1.75 * columns + 1.2, 1.95 * rows + 0.9), dpi=image_axes.DPI, layout="constrained"
+        figsize=(1.75 * columns + 1.2, (high + 0.4) * rows + 0.9), dpi=image_axes.DPI, layout="constrained"
     )
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     scale, words = energy_scale(frames), _times(len(frames), edges, units[1])
@@ -162,7 +168,7 @@ def frame_grid(
     bar = figure.colorbar(drawn, ax=grid, fraction=0.02, pad=0.01)
     bar.set_label(_value_label(meta, units[0]), fontsize=13)
     if text:
-        figure.suptitle(text, fontsize=14)
+        image_axes.headline(figure, text)
     return figure
 
 
@@ -202,7 +208,7 @@ def animation(
 def distributions(
     classes: Mapping[str, tuple[ArrayLike, ArrayLike]],
     *,
-    units: tuple[str, str] = ("", ""),
+    units: tuple[str, str] = UNITS,
     bins: int = 60,
     window: tuple[float, ...] = (),
     energy_min: float | None = None,

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence, Sized
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import StepPatch
 from numpy.typing import NDArray
 
+from dmcnn._common.errors import InputError, nearest
 from dmcnn.figures.text import Figure
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -175,6 +177,12 @@ def headroom(axes: Axes, log: bool, most: int | None = None, each: float = 0.055
         axes.set_ylim(0, 1.06 * top / (1 - share))
     if rows:
         axes.legend(loc="upper center", fontsize=9, framealpha=0.9)
+
+
+def check_colours(key: str, name: str) -> None:
+    """Raise InputError if the value of a key is no colour map of matplotlib."""
+    if name not in colormaps:
+        raise InputError(f"{key} = {name!r} is no matplotlib colour map{nearest(name, colormaps)}")
 
 
 def label(name: str, unit: str) -> str:

@@ -48,6 +48,7 @@ UNIT_UNKNOWN, UNIT_CM, UNIT_WIRE_TICK = 0, 1, 2
 UNIT_PIXEL = -1  # pixel numbers, for files without units; LArCV has no such unit
 UNIT_CELL = -2  # calorimeter cells; LArCV has no such unit
 UNIT_X_FRAME, UNIT_Y_FRAME = -3, -4  # cells along W and time frames along H
+UNIT_SENSOR = -5  # pixel numbers of a sensor whose pixels hold electrons
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,9 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from tqdm import tqdm
 
 from dmcnn._common.files import sha256
+from dmcnn._common.progress import ProgressBar
 from dmcnn._common.upward import notebook
 from dmcnn.checkpoints import load
 from dmcnn.checkpoints.card import Card, Own
@@ -184,11 +185,11 @@ class Predictor:
     # ---- batch by batch
 
     def dataset_rows(
-        self, dataset: Dataset, *, rotation: int = 0, first: int = 0
+        self, dataset: Dataset, *, rotation: int = 0, first: int = 0, bar: ProgressBar | None = None
     ) -> Iterator[NDArray[np.float64]]:
         """Yield the rows of the events from number ``first`` on, see ``rows``, at least EVENTS at a time."""
         chunks = dataset.chunks(max(EVENTS, self.batch_size), first)
-        return self.rows(chunks, dataset.cluster_sizes, len(dataset), rotation=rotation, first=first)
+        return self.rows(chunks, dataset.cluster_sizes, len(dataset), rotation=rotation, first=first, bar=bar)
 
     def rows(
         self,
@@ -198,8 +199,9 @@ class Predictor:
         *,
         rotation: int = 0,
         first: int = 0,
+        bar: ProgressBar | None = None,
     ) -> Iterator[NDArray[np.float64]]:
-        """Yield (m, outputs + 2) rows of ``score_table``, chunk by chunk; show a bar if ``total`` > EVENTS.
+        """Yield (m, outputs + 2) rows of ``score_table``, chunk by chunk.
 
         Args:
             chunks: images as ``open_dataset`` reads them, of the events from number ``first`` on.
@@ -208,14 +210,21 @@ class Predictor:
             total: number of all events.
             rotation: as of ``logits``.
             first: number of events that have their rows already.
+            bar: bar over all files of a command, which counts the events; None shows one if ``total`` > EVENTS.
         """
-        hidden = None if total > EVENTS else True
-        with tqdm(total=total, initial=first, desc="scoring", unit="event", disable=hidden) as bar:
+        counting: AbstractContextManager[ProgressBar] = (
+            nullcontext(bar)
+            if bar is not None
+            else ProgressBar(
+                total=total, initial=first, desc="scoring", unit="event", disable=total <= EVENTS
+            )
+        )
+        with counting as count:
             for chunk in chunks:
                 stop, outputs = first + len(chunk), []
                 for part in self.logits([chunk], rotation):
                     outputs.append(part)
-                    bar.update(len(part))
+                    count.update(len(part))
                 sizes = self.task.cluster_sizes(chunk.n_pixels, partial(cluster_sizes, first, stop))
                 yield np.column_stack([np.concatenate(outputs), chunk.n_pixels, sizes])
                 first = stop

@@ -24,7 +24,7 @@ def plot_event(event: Event, channel: int, **options: Any) -> Figure:
     """Draw one plane of an event, or all its time frames."""
     from dmcnn.displays.space_time import frames
     from dmcnn.figures.event import event_display
-    from dmcnn.figures.image_axes import value_label
+    from dmcnn.figures.image_axes import channel_name, value_label
     from dmcnn.images.sparse import UNSET
 
     words = ", ".join(filter(None, [event.origin, "" if event.label is None else str(event.label)]))
@@ -33,7 +33,8 @@ def plot_event(event: Event, channel: int, **options: Any) -> Figure:
         return _shown(frames(event.images, event.frame_edges, words, event.frame_unit))
     record, meta = event.images.events[0], event.meta[_channel(channel, event.shape)]
     known = record["run"] != UNSET
-    shown = {"bar_label": value_label(meta), "label": words, **options}
+    plane = channel_name(meta, event.images.axis0, channel)
+    shown = {"bar_label": value_label(meta), "label": words, "plane": plane, **options}
     return _shown(event_display(event.image[channel], meta, record if known else None, **shown))
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
-from tqdm import tqdm
 
 from dmcnn._common import npz
 from dmcnn._common.errors import InputError, nearest
 from dmcnn._common.journal import Journal
+from dmcnn._common.progress import ProgressBar
 from dmcnn.images.sparse import SparseImages
 from dmcnn.occlusion.engines import Dense
 from dmcnn.occlusion.fills import FILLS
@@ -175,7 +175,7 @@ def scan_event(
         label: title of the progress bar.
     """
     done = len(journal)
-    with tqdm(total=len(windows), initial=done, desc=label, unit="window") as bar:
+    with ProgressBar(total=len(windows), initial=done, desc=label, unit="window") as bar:
         for part in engine.scores(net, event, windows, np.arange(done, len(windows))):
             journal.append(part)
             bar.update(len(part))

@@ -1,6 +1,6 @@
-"""Interactive pages: functions from arrays to HTML text that needs no network; none of them writes a file."""
+"""Interactive pages: functions from arrays to HTML that needs no network, and the files of pages."""
 
 from dmcnn.pages.content import EventPage, Overlay
-from dmcnn.pages.html import event_page, gallery
+from dmcnn.pages.html import event_page, gallery, save_page
 
-__all__ = ["EventPage", "Overlay", "event_page", "gallery"]
+__all__ = ["EventPage", "Overlay", "event_page", "gallery", "save_page"]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
 from dmcnn.figures import image_axes
-from dmcnn.images.sparse import NO_IMAGE, UNIT_CM, UNSET
+from dmcnn.images.sparse import UNSET, Axis
 from dmcnn.pages import packing
 
 
@@ -45,7 +45,7 @@ class EventPage:
         image: (C, H, W) float32. H = row = tick, W = column = wire.
         meta: (C,) META, one record for all channels, or None for pixel numbers.
         event: EVENT record.
-        source: name of the file of the event.
+        source: name of the file of the event, without the folders that all files share.
         scores: score of every class by name; the highest is the prediction. NaN where there is none.
         label: true class; None if unknown.
         overlays: maps over the image.
@@ -53,10 +53,11 @@ class EventPage:
             is marked while the overlay of that name or title is shown.
         quantity: what the pixels hold, and its unit.
         text: line above the ids, such as "MicroBooNE Simulation".
+        volume: whether the channels are layers of one volume, such as time frames, and not planes.
+        axis0: meaning of the channels.
 
     Raises:
         InputError: the image is not (C, H, W), or a map has another shape.
-        volume: whether the channels are layers of one volume, such as time frames, and not planes.
     """
 
     image: NDArray[np.float32]
@@ -70,6 +71,7 @@ class EventPage:
     quantity: tuple[str, str] = ("Charge", "ADC")
     text: str = ""
     volume: bool = False
+    axis0: Axis = "plane"
 
     def __post_init__(self) -> None:
         if self.image.ndim != 3 or not self.image.size:
@@ -80,6 +82,11 @@ class EventPage:
                     f"{self.source}: map {overlay.name!r} has shape {overlay.values.shape}, "
                     f"the image {self.image.shape}"
                 )
+
+    @property
+    def name(self) -> str:
+        """File and entry of the event."""
+        return f"{self.source}, entry {int(self.event['entry'])}"
 
     def parts(self) -> Iterator[str]:
         """Yield the texts of the event: names and numbers as JSON, then the image, then the maps."""
@@ -125,24 +132,21 @@ class EventPage:
         x, y = image_axes.edges(meta, height, width)
         if self.volume:
             name = f"Frame {number}"
-        elif meta is None:
-            name = f"Channel {number}"
         else:
-            name = "No image" if meta["plane"] == NO_IMAGE else f"Plane {int(meta['plane'])}"
-        labels = image_axes.labels(meta)
+            known = "" if meta is None else image_axes.channel_name(meta, self.axis0, number)
+            name = known or f"Channel {number}"
         return {
             "name": name,
             "x": x,
             "y": y,
-            "labels": labels,
-            "names": labels if labels == image_axes.LABELS[UNIT_CM] else ("Wire", "Tick"),
+            "labels": image_axes.labels(meta),
             "square": image_axes.is_square(height, width),
         }
 
 
-def _id(number: Any) -> str:
-    """Return an id as text: numbers in a browser are exact up to 2**53 only."""
-    return "unset" if number == UNSET else str(int(number))
+def _id(number: Any) -> str | None:
+    """Return an id as text, since numbers in a browser are exact up to 2**53 only; None for an id without value."""
+    return None if number == UNSET else str(int(number))
 
 
 def _number(value: float) -> float | None:

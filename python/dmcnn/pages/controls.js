@@ -40,9 +40,10 @@ function options(select, pairs) {
 function fillColours(select, names) {
   const unsafe = names.filter((name) => page.colours.unsafe.includes(name));
   const safe = element("optgroup", {label: "Colour-blind safe"});
-  options(select, unsafe.map((name) => [name, name]));
+  const others = element("optgroup", {label: "Others"});
   options(safe, names.filter((name) => !unsafe.includes(name)).map((name) => [name, name]));
-  select.append(safe);
+  options(others, unsafe.map((name) => [name, name]));
+  select.replaceChildren(safe, ...(unsafe.length ? [others] : []));
   select.value = names[0];
 }
 
@@ -106,7 +107,7 @@ const KEYS = {
 
 function pressed(event) {
   const modified = event.ctrlKey || event.metaKey || event.altKey;
-  if (!open || !open.image || modified || event.target.matches("select")) return;
+  if (!open || !open.image || modified || event.target.matches("select, input[type=search]")) return;
   const action = KEYS[event.key];
   if (!action) return;
   event.preventDefault();
@@ -127,8 +128,10 @@ function nextView() {
 }
 
 function savePicture() {
-  const {ids, entry} = open.words;
-  const filename = `run${ids.run}_subrun${ids.subrun}_event${ids.event}_entry${entry}_${chosen.view}`;
+  const {ids, source, entry} = open.words;
+  const known = Object.entries(ids).filter(([, id]) => id !== null);
+  const names = known.length ? known.map(([name, id]) => `${name}${id}`) : [source.replace(/[^\w.-]+/g, "_")];
+  const filename = [...names, `entry${entry}`, chosen.view].join("_");
   const {width, height} = figure;
   Plotly.downloadImage(figure.plot, {format: "png", scale: 2, filename, width, height});
 }

@@ -20,8 +20,17 @@ function coordinate([low, high], count, at) {
   return [at, at + 1].map((edge) => (low + edge * step).toFixed(digits)).join(" – ");
 }
 
-function idsOf({ids}) {
-  return `Run ${ids.run}, Subrun ${ids.subrun}, Event ${ids.event}`;
+/** The ids that the file gives; without any, its name and the entry. */
+function idsOf({ids, source, entry}) {
+  const known = Object.entries(ids).filter(([, id]) => id !== null);
+  const words = known.map(([name, id]) => `${name[0].toUpperCase()}${name.slice(1)} ${id}`);
+  return words.length ? words.join(", ") : `${source}, entry ${entry}`;
+}
+
+/** File and entry, where they are not the name of the event already. */
+function placeOf(words) {
+  const place = `${words.source}, entry ${words.entry}`;
+  return place === idsOf(words) ? "" : place;
 }
 
 /** [class, score] of the highest score, or null. */
@@ -40,18 +49,20 @@ function truthMark({label}, best) {
 function tellAbout(words) {
   $("text").textContent = words.text;
   $("ids").textContent = idsOf(words);
-  $("source").textContent = `${words.source}, entry ${words.entry}`;
-  document.title = `${idsOf(words)} – ${words.source}`;
+  $("source").textContent = placeOf(words);
+  document.title = [idsOf(words), placeOf(words)].filter(Boolean).join(" – ");
   tellScores(words);
   tellQuality(words);
   $("steps").hidden = !many;
-  $("place").textContent = `${open.number + 1} of ${events}`;
-  stepTo("previous", open.number - 1);
-  stepTo("next", open.number + 1);
+  const numbers = many ? listed() : [];
+  const at = numbers.indexOf(open.number);
+  $("place").textContent = at < 0 ? `event ${open.number + 1}` : `${at + 1} of ${numbers.length}`;
+  stepTo("previous", numbers[at - 1]);
+  stepTo("next", at < 0 ? undefined : numbers[at + 1]);
 }
 
 function stepTo(id, number) {
-  if (number >= 0 && number < events) $(id).href = `#event-${number}`;
+  if (number !== undefined) $(id).href = `#event-${number}`;
   else $(id).removeAttribute("href");
 }
 

@@ -6,8 +6,6 @@ const THUMBNAIL = 256; // dots at most along a side
 
 function fillGallery() {
   $("gallery-title").textContent = page.title;
-  const ranked = page.ranked_by ? `, ranked by ${page.ranked_by}` : "";
-  $("gallery-note").textContent = `${events} event${events === 1 ? "" : "s"}${ranked}`;
   const visible = new IntersectionObserver(
     (entries) => {
       for (const {isIntersecting, target} of entries) {
@@ -23,6 +21,39 @@ function fillGallery() {
     $("cards").append(made);
     visible.observe(made);
   }
+  fillFilters();
+}
+
+/** The filters that make a difference: a class of which all events are needs no choice. */
+function fillFilters() {
+  const cards = [...$("cards").children];
+  for (const kind of ["truth", "predicted"]) {
+    const names = [...new Set(cards.map(({dataset}) => dataset[kind]).filter((name) => name !== undefined))].sort();
+    options($(kind), [["", "any"], ...names.map((name) => [name, name])]);
+    $(`${kind}-choice`).hidden = names.length < 2;
+  }
+  $("verdict-choice").hidden = !cards.some(({dataset}) => dataset.verdict);
+  for (const id of ["truth", "predicted", "verdict", "find"]) $(id).addEventListener("input", filter);
+  filter();
+}
+
+/** Show the events that all filters let pass. */
+function filter() {
+  const wanted = $("find").value.trim().toLowerCase();
+  for (const item of $("cards").children) {
+    const passes = (kind) => !$(kind).value || item.dataset[kind] === $(kind).value;
+    const found = item.textContent.toLowerCase().includes(wanted);
+    item.hidden = !(found && ["truth", "predicted", "verdict"].every(passes));
+  }
+  const count = listed().length;
+  const of = count === events ? "" : ` of ${events}`;
+  const ranked = page.ranked_by ? `, ranked by ${page.ranked_by}` : "";
+  $("gallery-note").textContent = `${count}${of} event${(of ? events : count) === 1 ? "" : "s"}${ranked}`;
+}
+
+/** Numbers of the events that the filters let pass. */
+function listed() {
+  return [...$("cards").children].filter((item) => !item.hidden).map((item) => Number(item.dataset.event));
 }
 
 function card(number) {
@@ -40,11 +71,14 @@ function card(number) {
     picture,
     element("span", {class: "rank"}, String(number + 1)),
     element("span", {class: "ids"}, idsOf(words)),
-    element("span", {class: "source"}, `${words.source}, entry ${words.entry}`),
+    element("span", {class: "source"}, placeOf(words)),
     verdict
   );
   const item = element("li", {}, link);
   item.dataset.event = number;
+  if (words.label !== null) item.dataset.truth = words.label;
+  if (best) item.dataset.predicted = best[0];
+  if (best && words.label !== null) item.dataset.verdict = best[0] === words.label ? "right" : "wrong";
   return item;
 }
 

@@ -1,4 +1,4 @@
-"""HTML text of pages: template, style, scripts and event data in one file that needs no network."""
+"""HTML text of pages: template, style, scripts and event data; plotly lies beside all pages of a folder, once."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from html import escape
 from importlib import resources
+from pathlib import Path
 from string import Template
 from typing import Any
 
 from dmcnn._common.extras import need
+from dmcnn._common.files import atomic_file, note
 from dmcnn.pages import packing
 from dmcnn.pages.content import EventPage
 
@@ -27,10 +29,28 @@ SCRIPTS = (
 )
 
 POLICY = (
-    "default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data: blob:; "
+    "default-src 'none'; script-src {own} 'self' file:; style-src 'unsafe-inline'; img-src data: blob:; "
     "base-uri 'none'; form-action 'none'"
 )
-"""Content security policy: the browser runs these two scripts, identified by hash, and reaches no network."""
+"""Content security policy: the browser runs the page's own script, identified by its hash, and the one beside it, and
+reaches no network."""
+
+
+def save_page(path: Path, texts: Iterable[str]) -> None:
+    """Write a page, whole or not at all, and beside it the script of plotly that all pages of a folder share."""
+    script, plotly = path.with_name(plotly_name()), need("plotly.offline").get_plotlyjs().encode()
+    if script.is_file() and script.stat().st_size == len(plotly):
+        note(script)
+    else:
+        with atomic_file(script) as temporary:
+            temporary.write_bytes(plotly)
+    with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.writelines(texts)
+
+
+def plotly_name() -> str:
+    """Return the name of the file with the script of plotly."""
+    return f"plotly-{need('plotly').__version__}.min.js"
 
 
 def event_page(page: EventPage) -> str:
@@ -39,7 +59,7 @@ def event_page(page: EventPage) -> str:
     Raises:
         InputError: plotly is not installed.
     """
-    return "".join(_page([page], f"{page.source}, entry {int(page.event['entry'])}", {}))
+    return "".join(_page([page], page.name, {}))
 
 
 def gallery(pages: Iterable[EventPage], title: str, ranked_by: str) -> Iterator[str]:
@@ -58,8 +78,7 @@ def gallery(pages: Iterable[EventPage], title: str, ranked_by: str) -> Iterator[
 
 def _page(pages: Iterable[EventPage], title: str, words: dict[str, Any]) -> Iterator[str]:
     """Check that plotly is installed before the first text is asked for, then return the texts of the page."""
-    plotly: str = need("plotly.offline").get_plotlyjs()
-    return _texts(pages, title, words, plotly)
+    return _texts(pages, title, words, plotly_name())
 
 
 def _texts(pages: Iterable[EventPage], title: str, words: dict[str, Any], plotly: str) -> Iterator[str]:
@@ -67,11 +86,9 @@ def _texts(pages: Iterable[EventPage], title: str, words: dict[str, Any], plotly
     head, tail = _file("page.html").split("<!-- events -->")
     own = "\n".join(_file(name) for name in SCRIPTS)
     yield Template(head).substitute(
-        title=escape(title),
-        policy=POLICY.format(scripts=f"{_hash(plotly)} {_hash(own)}"),
-        style=_file("page.css"),
+        title=escape(title), policy=POLICY.format(own=_hash(own)), style=_file("page.css")
     )
-    yield _data("page-words", "json", packing.words(words | {"colours": packing.colours()}))
+    yield _data("page-words", "json", packing.words(words | {"colours": packing.colours(), "plotly": plotly}))
     for number, page in enumerate(pages):
         for part, text in enumerate(page.parts()):
             yield _data(f"event-{number}-{part}", "plain" if part else "json", text)

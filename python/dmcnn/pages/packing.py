@@ -12,8 +12,8 @@ from matplotlib import colormaps
 from numpy.typing import NDArray
 
 COLOURS = {
-    "charge": ("jet", "magma", "cividis", "Greys"),
-    "signed": ("seismic", "RdBu_r", "PuOr_r"),
+    "charge": ("viridis", "magma", "cividis", "Greys", "jet"),
+    "signed": ("RdBu_r", "PuOr_r", "seismic"),
     "unsigned": ("YlOrRd", "viridis", "cividis", "gnuplot_r"),
 }
 """Colour maps that the page offers for each kind of map, the default first."""

@@ -69,7 +69,9 @@ function trouble(reason) {
   $("trouble").textContent = `This page cannot be drawn: ${reason}`;
 }
 
-if (typeof DecompressionStream === "undefined") {
+if (typeof Plotly === "undefined") {
+  trouble(`${page.plotly} is not beside it: it lies in the folder where the page was made.`);
+} else if (typeof DecompressionStream === "undefined") {
   trouble("the browser is older than Chrome 80, Firefox 113 or Safari 16.4.");
 } else {
   window.addEventListener("unhandledrejection", (event) => trouble(event.reason));

@@ -106,7 +106,7 @@ function mapPanel(number, below, many) {
 let asked = 0;
 
 async function redraw() {
-  if (!open || !open.image) return;
+  if (!open || !open.image || !$("stage").clientWidth) return; // a hidden page has no size to draw in
   const [mine, turn, shown] = [open, ++asked, mapsShown()];
   arrangeControls(open.words);
   tellMap((chosen.view !== "all" && open.words.maps[shown[0]]) || null);
@@ -139,12 +139,12 @@ function theme() {
 /** What the tip says about a pixel: where it is, its charge, and every map that is shown. */
 function describe(row, column) {
   const {words, maps} = open;
-  const {x, y, names, columns, rows} = place();
+  const {x, y, labels, columns, rows} = place();
   const at = row * columns + column;
   const pairs = [
-    [names[0], coordinate(x, columns, column)],
-    [names[1], coordinate(y, rows, row)],
-    [words.unit || words.quantity, short(charge()[at], 6)],
+    [labels[0], coordinate(x, columns, column)],
+    [labels[1], coordinate(y, rows, row)],
+    [withUnit(words.quantity, words.unit), short(charge()[at], 6)],
     ...mapsShown().filter((number) => maps.has(number)).map((number) => [words.maps[number].title, short(mapPart(number)[at])]),
   ];
   $("status").textContent = pairs.map((pair) => pair.join(" ")).join(", ");
@@ -166,7 +166,7 @@ function drawVoxels() {
 /** Where the active pixels of all frames lie, and what they hold; of very many the strongest. */
 function voxels(values) {
   const {image} = open;
-  const {x, y, names, columns, rows} = place();
+  const {x, y, labels, columns, rows} = place();
   const active = [];
   image.forEach((value, i) => Number.isFinite(value) && value !== 0 && active.push(i));
   if (active.length > MOST_VOXELS) active.sort((a, b) => image[b] - image[a]).splice(MOST_VOXELS);
@@ -176,9 +176,9 @@ function voxels(values) {
     const value = values && values[i % values.length];
     const told = [
       `Frame ${frame}`,
-      `${names[0]} ${coordinate(x, columns, column)}`,
-      `${names[1]} ${coordinate(y, rows, row)}`,
-      `${short(image[i], 6)} ${open.words.unit}`,
+      `${labels[0]} ${coordinate(x, columns, column)}`,
+      `${labels[1]} ${coordinate(y, rows, row)}`,
+      `${open.words.quantity} ${short(image[i], 6)} ${open.words.unit}`,
       ...(values ? [`${open.words.maps[chosen.map].title} ${short(value)}`] : []),
     ];
     return {

@@ -96,12 +96,13 @@ class AttributeSettings(SelectionSettings):
         "formats of the pictures; html: interactive pages, and a page of all events",
     )
     each: bool = setting(False, "pictures", "draw a figure of every map, besides the overview of all")
-    signed_cmap: str = setting("seismic", "pictures", "matplotlib colour map of signed maps")
+    signed_cmap: str = setting("RdBu_r", "pictures", "matplotlib colour map of signed maps")
     percentile_shown: float = setting(
         99.5, "pictures", "[%] share of the active pixels within the colour scale of a map", gt=0, le=100
     )
     zoom: bool = setting(True, "pictures", "draw only the part of the image that holds charge")
 
+    resumes: ClassVar[bool] = True
     inputs: ClassVar[tuple[str, ...]] = (*SelectionSettings.inputs, "other_weight_file", "other_score_csv")
 
     @property

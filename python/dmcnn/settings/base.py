@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, JsonValue
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    JsonValue,
+)
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 import dmcnn
@@ -71,6 +79,28 @@ OWN = "module:Name"
 """Form of the name of a plug-in, see dmcnn._common.plugins."""
 
 
+def entry_numbers(value: Any) -> Any:
+    """Return the numbers of a text of numbers and ranges, such as "0-3,7", as a list; any other value as it is."""
+    if not isinstance(value, str):
+        return value
+    numbers: list[int] = []
+    for part in value.split(","):
+        first, dash, last = (word.strip() for word in part.partition("-"))
+        if not (first.isdecimal() and (last.isdecimal() or not dash)):
+            raise ValueError("expected numbers and ranges, such as 3 or 0-3,7")
+        if not 0 <= int(last or first) - int(first) < MOST_ENTRIES:
+            raise ValueError(f"{part.strip()} is no range of 1 to {MOST_ENTRIES:,} entries")
+        numbers += range(int(first), int(last or first) + 1)
+    return numbers
+
+
+MOST_ENTRIES = 100_000
+"""Largest number of entries that a range selects."""
+
+Entries = Annotated[int | list[int], BeforeValidator(entry_numbers)]
+"""Entry numbers: one, a list, or a text of numbers and ranges."""
+
+
 @dataclass(frozen=True)
 class Names:
     """Valid words of a setting: built-in names, names of entry points, and ``module:Name``.
@@ -108,6 +138,17 @@ class Settings(BaseModel):
 
     inputs: ClassVar[tuple[str, ...]] = ()
     """Keys that name files, which must exist."""
+
+    data_key: ClassVar[str] = ""
+    """Key that takes files which the command line names without one."""
+
+    resumes: ClassVar[bool] = False
+    """Whether an interrupted command goes on where it stopped."""
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the same command, started again after an interrupt, goes on where it stopped."""
+        return self.resumes
 
     @classmethod
     def keys(cls, **marks: Any) -> set[str]:

@@ -133,9 +133,15 @@ def read_cfg(path: str | Path) -> tuple[list[Entry], list[Fault]]:
         try:
             entries.append(Entry(key, literal(value), value, place, number))
         except ValueError:
-            message = f"{key} = {value!r} is not a number, string, list or True/False"
+            quotes = f'; a text stands in quotes: {key} = "{value}"' if _is_text(value) else ""
+            message = f"{key} = {value!r} is not a number, string, list or True/False{quotes}"
             faults.append(Fault(place, message, key, number))
     return entries, faults
+
+
+def _is_text(value: str) -> bool:
+    """Return whether a value was most likely meant as a text: a word, a path or an address."""
+    return bool(re.fullmatch(r"[\w./:~*?=&+-]+", value))
 
 
 def read_overrides(words: Sequence[str]) -> tuple[list[Entry], list[Fault]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from dmcnn.settings.base import Conflict, Paths, setting
+from dmcnn.settings.base import Conflict, Entries, Paths, setting
 from dmcnn.settings.network import NetworkSettings
 
 
@@ -14,7 +14,9 @@ class SelectionSettings(NetworkSettings):
 
     format: Any
 
-    entries: int | list[int] | None = setting(None, "events to look at", "entry number(s); also -n ENTRY")
+    entries: Entries | None = setting(
+        None, "events to look at", "entry number(s), also -n ENTRY, -n 3,7 or -n 0-3"
+    )
     top: int | None = setting(
         None, "events to look at", "number of events with the highest scores; also --top K", ge=1
     )

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import traceback
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -15,13 +16,19 @@ from typing import Any, TextIO, TypeVar
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from dmcnn._common import plugins
+from dmcnn._common import interrupts, plugins
 from dmcnn._common.errors import InputError, nearest, surroundings
+from dmcnn._common.files import listing, record_files
 from dmcnn.settings import COMMANDS, Settings
 from dmcnn.settings.cfg import COMMAND_LINE, Entry, Fault, find_cfg, read_cfg, read_overrides
-from dmcnn.settings.help import SHORT, SWITCHES, describe, field_type
+from dmcnn.settings.help import SHORT, SWITCHES, choices, describe, field_type
 
 log = logging.getLogger("dmcnn")
+
+WEIGHTS = {".ckpt", ".pwf"}
+DATA = {".root", ".h5", ".hdf5", ".npy", ".parquet", ".csv"}
+"""Suffixes of weight files, and of files of images and tables, that a command line may name without a key."""
+
 S = TypeVar("S", bound=Settings)
 
 TERMINAL = "standard output"
@@ -50,25 +57,34 @@ def run(command: str, work: Callable[[S], None], argv: Sequence[str] | None = No
     logging.basicConfig(format="%(message)s", handlers=[_LogLines(sys.stdout)], level=logging.INFO)
     logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it logs how it makes animations
 
+    started: list[Settings] = []
+
     def load_and_work() -> None:
-        """Load the settings and do the work, or describe the command."""
-        if {"-h", "--help"} & set(words):
+        """Load the settings, do the work and list the files that it wrote, or describe the command."""
+        if {"-h", "--help"} & set(words) or words == ["help"]:
             say(describe(command))
             return
-        with plugins.own_modules():
+        with plugins.own_modules(), interrupts.terminable(), record_files() as files:
             settings, warnings = load(command, words)
             for warning in warnings:
                 log.warning("warning: %s", warning)
+            started.append(settings)
             work(settings)  # type: ignore[arg-type]  # COMMANDS pairs the command with its settings class
+        if files:
+            log.info("\n".join(["written:", *(f"  {line}" for line in listing(files))]))
 
-    return exit_status(load_and_work)
+    return exit_status(load_and_work, lambda: bool(started) and started[0].goes_on)
 
 
-def exit_status(work: Callable[[], int | None]) -> int:
+def exit_status(work: Callable[[], int | None], goes_on: Callable[[], bool] = lambda: False) -> int:
     """Run the work of a command and return its exit status.
 
     It is what ``work`` returns, else 0; 2 for bad input and for faults of disk, memory or threads, with one line
-    each; 130 after an interrupt; 1 for a fault of dmcnn, with its traceback.
+    each; 130 after Ctrl-C and 75 after SIGTERM; 1 for a fault of dmcnn, with its traceback.
+
+    Args:
+        work: the work.
+        goes_on: whether the same command goes on after an interrupt, where the work has come to.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that is no text must not stop a log line
@@ -78,8 +94,9 @@ def exit_status(work: Callable[[], int | None]) -> int:
         say("")
     except InputError as error:
         return _stop(2, str(error))
-    except KeyboardInterrupt:
-        return _stop(130, "\ninterrupted: the same command goes on from here")
+    except KeyboardInterrupt as error:
+        what = "goes on from here" if goes_on() else "starts anew"
+        return _stop(interrupts.status(error), f"\ninterrupted: the same command {what}")
     except Exception as error:
         return _stop(*_explain(error))
     return status
@@ -128,7 +145,7 @@ def load(command: str, words: Sequence[str]) -> tuple[Settings, list[str]]:
     Raises:
         InputError: all faults at once, in the order of the lines.
     """
-    words = _long(words)
+    words = key_words(COMMANDS[command], words)
     has_cfg = bool(words) and _is_cfg(words[0], COMMANDS[command])
     source = str(find_cfg(words[0])) if has_cfg else COMMAND_LINE
     if has_cfg:
@@ -154,10 +171,48 @@ def _is_cfg(word: str, cls: type[Settings]) -> bool:
     return not equals or (key not in cls.model_fields and Path(word).is_file())
 
 
-def _long(words: Sequence[str]) -> list[str]:
-    """Return the words with ``-n 3`` as ``entries=3`` and ``--list-layers`` as ``list_layers=True``."""
-    rest = iter(words)
-    return [f"{SHORT[word]}={next(rest, '')}" if word in SHORT else SWITCHES.get(word, word) for word in rest]
+def key_words(cls: type[Settings], words: Sequence[str]) -> list[str]:
+    """Return the words of a command line as ``[cfg file] key=value …``.
+
+    ``-n 3`` is ``entries=3``, ``--key value`` is ``key=value``, ``--list-layers`` is ``list_layers=True``; a weight
+    file or data that stand alone, such as ``electron.root``, belong to the key that takes them.
+    """
+    rest, result = deque(words), []
+    alone: dict[str, list[str]] = {}
+    while rest:
+        word = rest.popleft()
+        if word in SHORT:
+            result.append(f"{SHORT[word]}={rest.popleft() if rest else ''}")
+        elif word.startswith("--"):
+            result.append(_option(cls, SWITCHES.get(word, word).lstrip("-"), rest))
+        elif key := _key_of(cls, word):
+            alone.setdefault(key, []).append(word)
+        else:
+            result.insert(0 if word.endswith(".cfg") and "=" not in word else len(result), word)
+    return [*result, *(f"{key}={paths if paths[1:] else paths[0]}" for key, paths in alone.items())]
+
+
+def _option(cls: type[Settings], word: str, rest: deque[str]) -> str:
+    """Return ``key=value`` for ``key=value``, or for ``key`` and the next word; a switch needs no next word."""
+    key, equals, value = word.partition("=")
+    key = key.replace("-", "_")
+    if equals:
+        return f"{key}={value}"
+    is_switch = key in cls.model_fields and choices(cls.model_fields[key]) == ["True", "False"]
+    if is_switch and not (rest and rest[0] in ("True", "False")):
+        return f"{key}=True"
+    return f"{key}={rest.popleft() if rest else ''}"
+
+
+def _key_of(cls: type[Settings], word: str) -> str:
+    """Return the key that takes a file which stands alone; empty for a cfg file or ``key=value``."""
+    if word.endswith(".cfg") or (word.partition("=")[0].isidentifier() and "=" in word):
+        return ""
+    suffix = Path(word).suffix.lower()
+    if suffix in WEIGHTS and "weight_file" in cls.model_fields:
+        return "weight_file"
+    is_data = suffix in DATA or "://" in word or any(mark in word for mark in "*?[") or Path(word).is_dir()
+    return cls.data_key if is_data else ""
 
 
 def _sort(

@@ -51,13 +51,14 @@ class DisplaySettings(SelectionSettings):
         0, "pictures", "[degrees] rotate the image first"
     )
     transpose: bool = setting(False, "pictures", "tick on the horizontal axis, as in DM-CNN's pictures")
-    cmap: str = setting("jet", "pictures", "matplotlib colour map")
+    zoom: bool = setting(True, "pictures", "draw only the part of the image that holds charge")
+    cmap: str = setting("viridis", "pictures", "matplotlib colour map")
     gamma: float = setting(0.35, "pictures", "exponent of the colour scale", gt=0)
     dpi: int = setting(150, "pictures", "[pixels per inch] of the 8-inch picture", ge=30, le=600)
 
     def looks(self) -> dict[str, Any]:
         """Return the looks of the pictures, see displays.event.DisplayOptions."""
-        keys = {"score_label", "logit", "colorbar", "rotation", "transpose", "cmap", "gamma", "dpi"}
+        keys = {"score_label", "logit", "colorbar", "rotation", "transpose", "zoom", "cmap", "gamma", "dpi"}
         label = self.data_label or "Data" if self.data else self.simulation_label
         return {**self.model_dump(include=keys), "formats": self.formats, "label": label, "data": self.data}
 

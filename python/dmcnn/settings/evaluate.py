@@ -50,6 +50,7 @@ class EvaluateSettings(Settings):
     )
     output_dir: str = setting("outputs", "outputs", "folder of the figures, tables and the JSON")
 
+    data_key: ClassVar[str] = "scores"
     inputs: ClassVar[tuple[str, ...]] = ("signal", "background")
 
     def tables(self) -> list[str]:

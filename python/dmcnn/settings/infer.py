@@ -29,4 +29,5 @@ class InferSettings(NetworkSettings):
         None, "classes and labels", "class of an event, as in training (default: the rule of the checkpoint)"
     )
 
+    resumes: ClassVar[bool] = True
     inputs: ClassVar[tuple[str, ...]] = ("input_file", "weight_file", "input_csv")

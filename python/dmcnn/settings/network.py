@@ -44,6 +44,8 @@ class NetworkSettings(Reading):
         "32", "machine", "bf16 is faster, with errors of up to 0.02 in the logit"
     )
 
+    data_key: ClassVar[str] = "input_file"
+
     def network(self) -> dict[str, Any]:
         """Return the arguments with which the weight file is opened."""
         return {

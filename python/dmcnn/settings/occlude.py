@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from dmcnn.settings.base import setting
+from dmcnn.settings.base import Entries, setting
 from dmcnn.settings.network import NetworkSettings
 
 
@@ -17,8 +17,8 @@ class OccludeSettings(NetworkSettings):
         "checkpoint of dmcnn or a .pwf of DM-CNN",
         example="outputs/DM-CNN_model_best.ckpt",
     )
-    entries: int | list[int] = setting(
-        ..., "events to look at", "entry number(s) to scan; also -n ENTRY", example=[0, 1]
+    entries: Entries = setting(
+        ..., "events to look at", "entry number(s), also -n ENTRY, -n 3,7 or -n 0-3", example=[0, 1]
     )
     occlusion_size: int = setting(4, "occlusion windows", "[pixels] k of the (2k+1) x (2k+1) window", ge=0)
     occlusion_depth: int | None = setting(
@@ -44,7 +44,9 @@ class OccludeSettings(NetworkSettings):
         "[pixels] 1 = one window per charged pixel; s = one window per s x s cell with charge",
         ge=1,
     )
+    cmap: str = setting("viridis", "pictures", "matplotlib colour map")
     seed_number: int = setting(1, "machine", "seed of fill = noise", ge=0, le=2**32 - 1)
     zoom: bool = setting(False, "pictures", "draw only the part of the image that holds charge")
 
+    resumes: ClassVar[bool] = True
     inputs: ClassVar[tuple[str, ...]] = ("input_file", "weight_file")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from dmcnn.settings.base import Settings, setting
 
 
 class SimulateSettings(Settings):
     """Write a simulated sample; defaults depend on the sample and are given in brackets."""
+
+    data_key: ClassVar[str] = "output"
+    resumes: ClassVar[bool] = True
 
     output: str = setting(
         ...,

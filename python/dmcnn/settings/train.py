@@ -176,6 +176,13 @@ class TrainSettings(RecipeSettings):
         "weight_file_mpid_2": "inference takes its network from weight_file",
     }
 
+    data_key: ClassVar[str] = "input_train"
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the same command resumes: there are checkpoints, and they are not to be ignored."""
+        return self.resume and self.save_weights
+
     inputs: ClassVar[tuple[str, ...]] = ("input_train", "input_test", "input_validation")
 
     def conflicts(self) -> Iterator[Conflict]:

@@ -53,6 +53,7 @@ class TuneSettings(Settings):
     seed_number: int = setting(1, "search", "seed of the sampler", ge=0, le=2**32 - 1)
     output_dir: str = setting("outputs", "outputs", "folder of trials, tables, figures and the best cfg")
 
+    resumes: ClassVar[bool] = True
     inputs: ClassVar[tuple[str, ...]] = ("base",)
 
     def conflicts(self) -> Iterator[Conflict]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,17 +14,16 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
-from tqdm import tqdm
 
 from dmcnn import __version__, simulation
 from dmcnn._common import checksum
 from dmcnn._common.errors import InputError, nearest
-from dmcnn._common.files import atomic_file, cache_folder, output_folder
+from dmcnn._common.files import atomic_file, cache_folder, output_folder, record_files
 from dmcnn._common.lock import lock
 from dmcnn.detectors.lariat import CLASSES
 from dmcnn.detectors.smartpixel import GEOMETRIES
 from dmcnn.formats.origin import origin_text
-from dmcnn.images.sparse import SparseImages
+from dmcnn.simulation.parts import remove_parts, resumed_batches
 from dmcnn.simulation.smartpixel import LABELS
 from dmcnn.writers import calorimeter, larcv3, npy, smartpixel
 
@@ -108,10 +107,19 @@ def sample_path(url: str) -> Path:
                 **arguments,
                 **({"version": version} if version > 1 else {}),
             }
-            batches = simulation.SAMPLES[name](events=events, seed=split_seed(seed, split), **physics)
-            batches = with_progress_bar(batches, events, url)
-            sample_format.write(path, batches, attributes=attributes, **sample_format.options)
-            _note_checksum(path)
+            batches = resumed_batches(
+                simulation.SAMPLES[name],
+                path,
+                events=events,
+                seed=split_seed(seed, split),
+                arguments=physics,
+                key={**attributes, **physics},
+                what=url,
+            )
+            with record_files():  # a cached sample is no output of the command
+                sample_format.write(path, batches, attributes=attributes, **sample_format.options)
+                _note_checksum(path)
+            remove_parts(path)
     return path
 
 
@@ -180,11 +188,3 @@ def parse(url: str) -> tuple[str, str, dict[str, int], dict[str, str]]:
 def split_seed(seed: int, split: str) -> int:
     """Return the seed of a split, which differs from those of the other splits."""
     return int(np.random.SeedSequence([seed, zlib.crc32(split.encode())]).generate_state(1)[0])
-
-
-def with_progress_bar(batches: Iterator[SparseImages], events: int, what: str) -> Iterator[SparseImages]:
-    """Yield the batches and show a progress bar of ``events`` events, titled ``what``."""
-    with tqdm(total=events, unit="event", desc=what) as bar:
-        for batch in batches:
-            yield batch
-            bar.update(len(batch))

@@ -14,7 +14,12 @@ Columns = tuple[NDArray[Any], NDArray[Any]]
 
 
 def simulate_batches(
-    simulate: Callable[[np.random.Generator], Columns], events: int, seed: int, batch: int, size: int
+    simulate: Callable[[np.random.Generator], Columns],
+    events: int,
+    seed: int,
+    batch: int,
+    size: int,
+    start: int = 0,
 ) -> Iterator[tuple[int, Columns]]:
     """Yield (number of the first event, columns) of every batch; an event depends on the seed and its number alone.
 
@@ -24,6 +29,7 @@ def simulate_batches(
         seed: seed; block b has the generator of (seed, b).
         batch: events per batch; the last may have fewer.
         size: events per block.
+        start: number of the first event.
     """
 
     @lru_cache(1)
@@ -31,7 +37,7 @@ def simulate_batches(
         """Simulate a block; the last one stays in memory, as the next batch may begin in it."""
         return simulate(np.random.default_rng([seed, number]))
 
-    for first in range(0, events, batch):
+    for first in range(start, events, batch):
         numbers = np.arange(first, min(first + batch, events))
         parts = []
         for number in range(first // size, int(numbers[-1]) // size + 1):

@@ -74,6 +74,7 @@ def calorimeter(
     events: int,
     seed: int,
     batch: int = BLOCK,
+    start: int = 0,
     *,
     xdim: int = 32,
     ydim: int = 32,
@@ -96,6 +97,7 @@ def calorimeter(
         events: number of events.
         seed: not negative.
         batch: images per batch.
+        start: number of the first event.
         xdim, ydim: width (azimuth) and height (pseudorapidity) of an image [crystals].
         electron_fraction: probability of an event to be an electron.
         transverse_momentum: transverse momentum [GeV].
@@ -114,11 +116,17 @@ def calorimeter(
     detector = Detector(
         (ydim, xdim), field, material, conversions, noise, zero_suppression, stochastic, constant
     )
-    return _batches(detector, events, seed, batch, electron_fraction, transverse_momentum)
+    return _batches(detector, events, seed, batch, start, electron_fraction, transverse_momentum)
 
 
 def _batches(
-    detector: Detector, events: int, seed: int, batch: int, electron_fraction: float, momentum: float
+    detector: Detector,
+    events: int,
+    seed: int,
+    batch: int,
+    start: int,
+    electron_fraction: float,
+    momentum: float,
 ) -> Iterator[SparseImages]:
     """Yield batches of simulated images."""
 
@@ -127,7 +135,7 @@ def _batches(
         label = (rng.random(BLOCK) < electron_fraction).astype(np.int64)
         return simulate(detector, label, momentum, rng), label
 
-    for first, (pictures, label) in simulate_batches(block, events, seed, batch, BLOCK):
+    for first, (pictures, label) in simulate_batches(block, events, seed, batch, BLOCK, start):
         yield images(pictures, label, first)
 
 
@@ -263,6 +271,7 @@ _RANGES = {
     "events": (0, inf),
     "seed": (0, inf),
     "batch": (1, inf),
+    "start": (0, inf),
     "xdim": (1, 1024),
     "ydim": (1, 1024),
     "electron_fraction": (0, 1),

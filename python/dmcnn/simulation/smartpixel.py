@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from dmcnn._common.errors import nearest
 from dmcnn.detectors.smartpixel import GEOMETRIES, SLICES, STEP, WINDOWS, Geometry
-from dmcnn.images.sparse import UNIT_PIXEL, SparseImages, sparse, unset_events
+from dmcnn.images.sparse import UNIT_SENSOR, SparseImages, sparse, unset_events
 from dmcnn.simulation.blocks import Columns, simulate_batches
 from dmcnn.simulation.ranges import check
 from dmcnn.simulation.silicon import THERMAL, Carrier, carrier, weighting_potential
@@ -79,6 +79,7 @@ def smartpixel(
     events: int,
     seed: int,
     batch: int = BLOCK,
+    start: int = 0,
     *,
     version: int = 2,
     geometry: str = "t2",
@@ -93,6 +94,7 @@ def smartpixel(
         events: number of events.
         seed: not negative.
         batch: images per batch.
+        start: number of the first event.
         version: 1 has no magnetic field, see above.
         geometry: t1 to t7, see ``GEOMETRIES``.
         zero_suppression: smaller charges are set to 0, negative ones if smaller than half of it [electrons].
@@ -101,7 +103,8 @@ def smartpixel(
         InputError: invalid arguments, one line each.
     """
     arguments = {
-        "events": events, "seed": seed, "batch": batch, "version": version, "zero_suppression": zero_suppression
+        "events": events, "seed": seed, "batch": batch, "start": start, "version": version,
+        "zero_suppression": zero_suppression
     }  # fmt: skip
     unknown = (
         f"geometry = {geometry!r}, expected one of {', '.join(GEOMETRIES)}{nearest(geometry, GEOMETRIES)}"
@@ -110,7 +113,7 @@ def smartpixel(
     block = partial(
         _block, GEOMETRIES[geometry], clusters if version > 1 else clusters_without_field, zero_suppression
     )
-    return _batches(block, events, seed, batch)
+    return _batches(block, events, seed, batch, start)
 
 
 def _block(
@@ -125,10 +128,10 @@ def _block(
 
 
 def _batches(
-    block: Callable[[np.random.Generator], Columns], events: int, seed: int, batch: int
+    block: Callable[[np.random.Generator], Columns], events: int, seed: int, batch: int, start: int
 ) -> Iterator[SparseImages]:
     """Yield batches of simulated images."""
-    for first, (charge, label) in simulate_batches(block, events, seed, batch, BLOCK):
+    for first, (charge, label) in simulate_batches(block, events, seed, batch, BLOCK, start):
         yield images(charge, label, first)
 
 
@@ -305,4 +308,4 @@ def suppress_and_round(charge: Floats, zero_suppression: float) -> Floats:
 def images(charge: Floats, label: Floats, first: int) -> SparseImages:
     """Convert (n, SLICES, ROWS, COLUMNS) charges into SparseImages with entries from ``first`` on."""
     events = unset_events(len(charge), first)
-    return sparse(charge.astype(np.float32), events, label=label, unit=UNIT_PIXEL, axis0="time")
+    return sparse(charge.astype(np.float32), events, label=label, unit=UNIT_SENSOR, axis0="time")

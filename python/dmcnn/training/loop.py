@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import nn
 from torch.utils import deterministic
-from tqdm import tqdm
 
+from dmcnn._common.progress import ProgressBar
 from dmcnn.tasks import Task
 from dmcnn.training.batches import Batches
 from dmcnn.training.loader import Loader
@@ -149,8 +149,8 @@ def fit(
     progress: Progress,
     after_step: AfterStep,
     constraints: Constraints | None = None,
-) -> bool:
-    """Train ``net`` on ``batches``; return False if a signal stopped the training between two steps, else True.
+) -> int:
+    """Train ``net`` on ``batches``; return the number of the signal that stopped it between two steps, else 0.
 
     Args:
         net: network with the weights that belong to ``progress``; changed in place.
@@ -166,7 +166,7 @@ def fit(
         constraints: constraints with the multipliers that belong to ``progress``.
     """
     if not len(batches):
-        return True
+        return 0
     net.to(device).train()
     optimizer = recipe.make_optimizer(net)
     if progress.optimizer is not None:
@@ -189,7 +189,7 @@ def fit(
             enough = after_step(progress)
             if stop or enough:
                 break
-    return enough or not stop
+    return 0 if enough or not stop else stop[0]
 
 
 def seed_generators(seed: int) -> None:
@@ -224,9 +224,9 @@ def reproducible() -> Iterator[None]:
         memory.fill_uninitialized_memory = fill
 
 
-def _progress_bar(steps: int) -> tqdm:
+def _progress_bar(steps: int) -> ProgressBar:
     """Return the progress bar of a training, which shows the mean rate of all steps so far."""
-    return tqdm(total=steps, desc="training", file=sys.stdout, dynamic_ncols=True, smoothing=0)
+    return ProgressBar(total=steps, desc="training", file=sys.stdout, smoothing=0)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from dmcnn._common import interrupts
 from dmcnn._common.errors import InputError, surroundings
 
 log = logging.getLogger("dmcnn.tune")
@@ -44,19 +45,19 @@ def run_workers(work: Callable[..., None], arguments: tuple[Any, ...], count: in
     for process in processes:
         process.start()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
-    interrupted = False
+    interrupted: KeyboardInterrupt | None = None
     while any(process.exitcode is None for process in processes):
         try:
             for process in processes:
                 process.join()
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             log.info("\nstopping: every worker saves its trial")
-            interrupted = True
+            interrupted = error
             for process in processes:
                 if process.is_alive() and process.pid is not None:
                     os.kill(process.pid, signal.SIGINT)
-    if interrupted:
-        raise KeyboardInterrupt
+    if interrupted is not None:
+        raise interrupted
     faults: list[str] = []
     with reader, writer:
         while reader.poll():
@@ -79,8 +80,9 @@ def _run(
     _redirect(path)
     threading.Thread(target=_stop_when_orphaned, daemon=True).start()
     try:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
-        work(*arguments)
+        with interrupts.terminable():  # batch systems send SIGTERM to every process of a job
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+            work(*arguments)
     except InputError as error:
         faults.send(error.faults)
     except KeyboardInterrupt:

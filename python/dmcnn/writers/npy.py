@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dmcnn._common.errors import InputError
-from dmcnn._common.files import output_folder, temporary_path, write_errors
+from dmcnn._common.files import note, output_folder, temporary_path, write_errors
 from dmcnn.formats.origin import FOLDER_ORIGIN
 from dmcnn.images.sparse import SparseImages
 
@@ -79,6 +79,7 @@ def atomic_folder(folder: str | Path, suffix: str = ".npy") -> Iterator[Path]:
             if folder.exists():
                 folder.replace(old)
             temporary.replace(folder)
+            note(folder)
     finally:
         if old.exists() and not folder.exists():
             old.replace(folder)

@@ -93,8 +93,9 @@ def _figures(
         "calibration": calibration.calibration(pulls, chi2, targets, level, weight),
         "chi2": calibration.chi2(chi2, len(targets), weight),
         "correlation": calibration.correlations(matrices, targets),
-        "comparison": _comparison(networks, likelihood),
     }
+    if sum(len(network.per_seed) for network in networks.values()) > 1:
+        figures["comparison"] = _comparison(networks, likelihood)
     for number, (name, (variable, by_network)) in enumerate(
         zip([*targets, SIZE], profiles.items(), strict=False)
     ):

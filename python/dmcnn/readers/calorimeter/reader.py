@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from dmcnn._common.columns import join
 from dmcnn._common.errors import InputError
 from dmcnn._common.threads import threads
-from dmcnn.detectors.calorimeter import FRAME_ENERGY
+from dmcnn.detectors.calorimeter import FRAME_ENERGY, TIME_UNIT
 from dmcnn.formats import hdf5
 from dmcnn.formats.origin import Origin
 from dmcnn.formats.source import decoding_errors, existing_file
@@ -125,6 +125,10 @@ class Calorimeter(EventFile):
     @property
     def frame_edges(self) -> NDArray[np.float64] | None:
         return self._frames.edges if self.options.view == "frames" else None
+
+    @property
+    def frame_unit(self) -> str:
+        return f"{TIME_UNIT:g} ns"
 
     def read(self, start: int = 0, stop: int | None = None) -> SparseImages:
         stop = self._until(start, stop)

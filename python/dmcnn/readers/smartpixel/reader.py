@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from dmcnn._common.columns import join
 from dmcnn._common.errors import InputError
+from dmcnn._common.progress import ProgressBar
 from dmcnn.detectors.smartpixel import AT_EDGE, UNITS
 from dmcnn.formats.origin import Origin
 from dmcnn.formats.source import existing_file
-from dmcnn.images.sparse import META, NO_IMAGE, UNIT_PIXEL, SparseImages, unset_events
+from dmcnn.images.sparse import META, NO_IMAGE, UNIT_PIXEL, UNIT_SENSOR, SparseImages, unset_events
 from dmcnn.readers.base import EventFile
 from dmcnn.readers.smartpixel.charge import Fit, image_values
 from dmcnn.readers.smartpixel.columns import CSV, MAGIC
@@ -94,7 +94,7 @@ class SmartPixelFile(EventFile):
         if not options.missing:
             return {}
         fit = Fit(options.charge_percentile)
-        for path in tqdm(files, unit="file", desc="charges", disable=None):
+        for path in ProgressBar(files, unit="file", desc="charges"):
             reader = cls(path, options)
             reader.keeps = True
             start, stop = between or (0, len(reader))
@@ -241,7 +241,8 @@ class SmartPixelFile(EventFile):
     def _meta(self, absent: NDArray[np.bool_]) -> NDArray[Any]:
         """Return (n, C) META; the plane is the number of the slice, or NO_IMAGE where ``absent`` (n,) is True."""
         row = np.zeros((1, self.shape[0]), META)
-        row["unit"], row["plane"] = UNIT_PIXEL, self._table.slices
+        row["unit"] = UNIT_SENSOR if self.options.charge == "electrons" else UNIT_PIXEL
+        row["plane"] = self._table.slices
         row["y_max"], row["x_max"] = self.shape[1:]
         meta = np.repeat(row, len(absent), axis=0)
         meta["plane"][absent] = NO_IMAGE

@@ -22,6 +22,7 @@ def dark_trident(
     events: int,
     seed: int,
     batch: int = 64,
+    start: int = 0,
     *,
     version: int = 2,
     xdim: int = 512,
@@ -51,6 +52,7 @@ def dark_trident(
         events: number of events.
         seed: not negative.
         batch: images per batch.
+        start: number of the first event.
         version: 1 straggles by Moyal's formula and has no annihilation photons.
         xdim, ydim: width [wires] and height [rows of 6 ticks] of an image.
         vertex_jitter: rms distance of the vertex from the centre, along each axis [pixels].
@@ -96,7 +98,7 @@ def dark_trident(
         response=Response(gain, lifetime, shaping, noise, zero_suppression),
     )
     return (
-        images(model, seed, range(first, min(first + batch, events))) for first in range(0, events, batch)
+        images(model, seed, range(first, min(first + batch, events))) for first in range(start, events, batch)
     )
 
 
@@ -104,6 +106,7 @@ _RANGES = {
     "events": (0, inf),
     "seed": (0, inf),
     "batch": (1, inf),
+    "start": (0, inf),
     "version": (1, 2),
     "xdim": (1, WIRES),
     "ydim": (1, ROWS),

@@ -78,6 +78,7 @@ def lariat(
     events: int,
     seed: int,
     batch: int = 64,
+    start: int = 0,
     *,
     version: int = 2,
     fractions: Sequence[float] | None = None,
@@ -100,6 +101,7 @@ def lariat(
         events: number of events.
         seed: not negative.
         batch: images per batch.
+        start: number of the first event.
         version: 1 straggles by Moyal's formula and has no annihilation photons.
         fractions: relative frequency of each of ``CLASSES``; None = the classes in turn.
         momentum_lo, momentum_hi: [MeV/c] range of the uniform momentum, equal for all particles.
@@ -121,7 +123,7 @@ def lariat(
     response = Response(gain, lifetime, shaping, noise, zero_suppression)
     return (
         _images(version, beam, response, seed, range(first, min(first + batch, events)))
-        for first in range(0, events, batch)
+        for first in range(start, events, batch)
     )
 
 
@@ -170,6 +172,7 @@ def charge_image(deposits: Deposits, response: Response) -> Floats:
 
 _RANGES = {
     "batch": (1, inf),
+    "start": (0, inf),
     "version": (1, 2),
     "momentum_lo": (10, 1e4),
     "momentum_hi": (10, 1e4),

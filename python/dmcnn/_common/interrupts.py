@@ -1,0 +1,64 @@
+"""Interrupts of a command: Ctrl-C, and SIGTERM of a batch system, which ends it in the same orderly way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C."""
+
+REQUEUE = 75
+"""Exit status after SIGTERM: "temporary failure, try again" of sysexits.h, which no other end of a command has."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM; what Ctrl-C cleans up and saves is cleaned up and saved."""
+
+
+def interrupt(number: int) -> KeyboardInterrupt:
+    """Return the exception of a signal, SIGINT or SIGTERM."""
+    return Terminated() if number == signal.SIGTERM else KeyboardInterrupt()
+
+
+def status(error: KeyboardInterrupt) -> int:
+    """Return the exit status of a command that an interrupt ended."""
+    return REQUEUE if isinstance(error, Terminated) else INTERRUPTED
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Raise Terminated within the block when SIGTERM arrives, and lose neither this nor Ctrl-C.
+
+    Python drops an exception that is raised while an object is removed, as h5py does all the time: such a signal is
+    sent again. Only the main thread may handle signals.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(number: int, _: FrameType | None) -> None:
+        raise interrupt(number)
+
+    def send_again(dropped: Any) -> None:
+        if isinstance(dropped.exc_value, KeyboardInterrupt):
+            number = signal.SIGTERM if isinstance(dropped.exc_value, Terminated) else signal.SIGINT
+            threading.Timer(
+                0.01, os.kill, (os.getpid(), number)
+            ).start()  # here it would be dropped once more
+        else:
+            hook(dropped)
+
+    old, hook = signal.signal(signal.SIGTERM, handle), sys.unraisablehook
+    sys.unraisablehook = send_again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
+        signal.signal(signal.SIGTERM, old)
