@@ -103,7 +103,7 @@ class Card:
     def _check_arguments(self) -> None:
         """Raise InputError for a size of the images, a signal or an option of the reader that cannot be."""
         for axis in ("channels", "height", "width"):
-            size = self.arguments.get(axis)
+            size = self.arguments.get(axis, 1)  # without it the network has a default, and no image of that size
             if not (isinstance(size, int) and 0 < size <= LARGEST):
                 raise InputError(f"its card: {axis} = {size!r:.60}, expected 1 to {LARGEST}")
         if self.signal is not None and self.signal not in self.classes:
@@ -121,8 +121,9 @@ class Card:
     @property
     def shape(self) -> tuple[int, int, int]:
         """(C, H, W) of the images that the network takes."""
-        channels, height, width = (self.arguments[axis] for axis in ("channels", "height", "width"))
-        return channels, height, width
+        if missing := [axis for axis in ("channels", "height", "width") if axis not in self.arguments]:
+            raise InputError(f"its card has no {' and no '.join(missing)} of the images")
+        return self.arguments["channels"], self.arguments["height"], self.arguments["width"]
 
     @property
     def gaussian(self) -> Gaussian:
