@@ -134,8 +134,8 @@ def test_faults_are_one_line(
     expected = {
         "qonnx": "lariat_qonnx.onnx: the network has float parameters, expected all of them to be quantised",
         "json": "lariat_integers.json: the network has float parameters",
-        "pt2": "format = 'pt2' must be 'onnx' or 'torch' or 'qonnx' or 'hls4ml' or 'json' or 'table' or 'safetensors' or "
-        "list",
+        "pt2": "format = 'pt2' must be 'onnx' or 'torch' or 'qonnx' or 'hls4ml' or 'json' or 'table' or "
+        "'safetensors' or list",
     }
     for kind, text in expected.items():
         assert export.main(words(weight_file=path, output_dir=out, format=kind)) == 2

@@ -198,11 +198,11 @@ def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, i
     """Register a sample and set an empty cache; return the calls (events, seed) of the sample."""
     calls: list[tuple[int, int]] = []
 
-    def stripes(events: int, seed: int) -> Iterator[SparseImages]:
+    def stripes(events: int, seed: int, start: int = 0) -> Iterator[SparseImages]:
         calls.append((events, seed))
         dense = np.random.default_rng(seed).random((events, 1, 6, 7)).astype(np.float32)
-        for start in range(0, events, 2):
-            yield sparse(dense[start : start + 2])
+        for first in range(start, events, 2):
+            yield sparse(dense[first : first + 2])
 
     monkeypatch.setenv("DMCNN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setitem(simulation.SAMPLES, "stripes", stripes)
@@ -228,17 +228,17 @@ def test_a_sample_is_simulated_once(cached: list[tuple[int, int]], tmp_path: Pat
     assert addresses.sample_path("sample://stripes/train?events=5&seed=3").read_bytes() == made
 
 
-def test_a_sample_cut_short_leaves_nothing(
+def test_a_sample_cut_short_leaves_but_its_batches(
     cached: list[tuple[int, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(events: int, seed: int) -> Iterator[SparseImages]:
+    def broken(events: int, seed: int, start: int = 0) -> Iterator[SparseImages]:
         yield sparse(np.ones((2, 1, 3, 3), np.float32))
         raise KeyboardInterrupt
 
     monkeypatch.setitem(simulation.SAMPLES, "broken", broken)
     with pytest.raises(KeyboardInterrupt):
         expand("sample://broken/train")
-    assert list((tmp_path / "cache").iterdir()) == []
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [".broken-train-1000-1-1.h5.parts"]
 
 
 @pytest.mark.slow

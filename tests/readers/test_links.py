@@ -77,6 +77,6 @@ def test_a_file_that_another_program_writes_is_not_called_damaged(cells: Path) -
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "open\n"
-        with pytest.raises(InputError, match="is open for writing in another program"):
+        with pytest.raises(InputError, match="is open for writing elsewhere"):
             open_images(cells)
         other.communicate()

@@ -49,16 +49,16 @@ class decoding_errors:  # noqa: N801 - a context, entered once per basket: a gen
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError) and "unable to lock file" in str(error):  # of libhdf5
+            raise InputError(
+                f"{self._where}: is open for writing elsewhere, or on a file system without locks (then set "
+                "HDF5_USE_FILE_LOCKING=FALSE in the environment)"
+            ) from error
         if isinstance(error, OSError) and error.errno in UNREADABLE:
             error.filename = error.filename or self._where
             return
         if isinstance(error, Exception) and not isinstance(error, InputError):
             message = " ".join(str(error).split())[:160] or "no message"
-            if "unable to lock file" in str(error):  # of libhdf5
-                raise InputError(
-                    f"{self._where}: is open for writing elsewhere, or on a file system without locks (then set "
-                    "HDF5_USE_FILE_LOCKING=FALSE in the environment)"
-                ) from error
             raise InputError(
                 f"{self._where}: cannot be read, damaged or truncated ({type(error).__name__}: {message})"
             ) from error

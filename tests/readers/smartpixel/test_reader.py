@@ -16,7 +16,7 @@ from pyarrow import csv, parquet
 from dmcnn._common.errors import InputError
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.datasets.targets import Targets
-from dmcnn.images.sparse import NO_IMAGE, UNIT_PIXEL, UNSET, SparseImages, join
+from dmcnn.images.sparse import NO_IMAGE, UNIT_SENSOR, UNSET, SparseImages, join
 from dmcnn.readers import open_images
 from dmcnn.readers.smartpixel import columns, frames
 from dmcnn.readers.smartpixel.columns import open_columns
@@ -191,7 +191,7 @@ def test_any_slices_of_any_window(tmp_path: Path, suffix: str, window: tuple[int
             == (expected != 0).any(axis=1).sum(axis=(1, 2))[3:40].tolist()
         )
     place = found.meta[0, 0]
-    assert (place["unit"], place["x_max"], place["y_max"]) == (UNIT_PIXEL, width, height)
+    assert (place["unit"], place["x_max"], place["y_max"]) == (UNIT_SENSOR, width, height)
     assert (reader.events["run"] == UNSET).all()
     with pytest.raises(ValueError, match=r"entries 3\.\.71 asked for"):
         reader.read(3, 71)
