@@ -121,7 +121,8 @@ def test_rates_are_measured_once(tmp_path, monkeypatch):
     assert calls == [torch.float32, torch.bfloat16]
     stored = sorted(tmp_path.iterdir())
     assert len(stored) == 2
-    assert all(set(json.loads(path.read_text().splitlines()[0])) == set(Rates.__dataclass_fields__) for path in stored)
+    for path in stored:
+        assert set(json.loads(path.read_text().splitlines()[0])) == set(Rates.__dataclass_fields__)
     for damage in ("", "{}", "[]", '{"matrix": "x"}'):
         stored[0].write_text(damage)
         assert {rates("32"), rates("bf16")} == {RATES}

@@ -103,7 +103,9 @@ class Card:
     def _check_arguments(self) -> None:
         """Raise InputError for a size of the images, a signal or an option of the reader that cannot be."""
         for axis in ("channels", "height", "width"):
-            size = self.arguments.get(axis, 1)  # without it the network has a default, and no image of that size
+            size = self.arguments.get(
+                axis, 1
+            )  # without it the network has a default, and no image of that size
             if not (isinstance(size, int) and 0 < size <= LARGEST):
                 raise InputError(f"its card: {axis} = {size!r:.60}, expected 1 to {LARGEST}")
         if self.signal is not None and self.signal not in self.classes:
