@@ -81,7 +81,7 @@ def test_who_waits_gets_the_name(tmp_path: Path) -> None:
 def foreign(stem: Path, age: float, **words: object) -> Path:
     """Leave the lock file of another owner, of some age."""
     path = stem.with_name(f".{stem.name}.lock")
-    owner = {"host": "node7", "boot": "another", "pid": 1, "start": "1", "command": "dmcnn infer"}
+    owner = {"host": "node7", "process": "0123abcd-1-1", "command": "dmcnn infer"}
     path.write_text(json.dumps({**owner, **words}))
     os.utime(path, (time.time() - age, time.time() - age))
     return path
@@ -114,8 +114,9 @@ def test_without_locks_of_the_disk_the_process_number_decides(
     stem, me = tmp_path / "a", locks._identity()
     with lock(stem), pytest.raises(InputError), lock(stem):
         pass
-    for dead in ({**me, "pid": 2**22 + 1}, {**me, "start": "another process of this number"}):
-        foreign(stem, 0, **dead)
+    machine, pid, start = me["process"].split("-")
+    for dead in (f"{machine}-{2**22 + 1}-{start}", f"{machine}-{pid}-1"):  # later processes have the number
+        foreign(stem, 0, **{**me, "process": dead})
         with lock(stem):
             pass
 

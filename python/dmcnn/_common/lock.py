@@ -16,11 +16,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
+from dmcnn._common import process
 from dmcnn._common.errors import InputError
 
 try:
@@ -127,33 +127,23 @@ def _is_alive(owner: dict[str, Any], file: IO[bytes], folder: Path, *, has_locks
 
     The time of another machine is compared on the clock of the disk, by a new file.
     """
-    me = _identity()
     if not owner:
         return False
-    if owner.get("boot") == me["boot"]:
-        return not has_locks and _is_running(owner)
-    if owner.get("host") == me["host"]:
+    ended = process.has_ended(owner["process"])
+    if ended is not None:
+        return not has_locks and not ended
+    if owner.get("host") == platform.node():
         return False  # started again since
     with TemporaryFile(dir=folder) as probe:
         now = os.fstat(probe.fileno()).st_mtime
     return now - os.fstat(file.fileno()).st_mtime < SILENCE
 
 
-def _is_running(owner: dict[str, Any]) -> bool:
-    """Return whether a process of this machine is the owner, and not a later one with its number."""
-    try:
-        os.kill(int(owner["pid"]), 0)
-    except (KeyError, ValueError, ProcessLookupError):
-        return False
-    except PermissionError:
-        pass
-    return owner.get("start") == _start(int(owner["pid"]))
-
-
 def _words(owner: dict[str, Any], path: Path, file: IO[bytes]) -> str:
     """Return who owns a name, and what to do."""
     age = max(0.0, time.time() - os.fstat(file.fileno()).st_mtime)
-    who = f"process {owner.get('pid', '?')} on {owner.get('host', '?')}, last sign of life {age:.0f} s ago"
+    pid = owner["process"].split("-")[1] if owner else "?"
+    who = f"process {pid} on {owner.get('host', '?')}, last sign of life {age:.0f} s ago"
     return (
         f"{owner.get('command') or 'another process'} is writing these files ({who}): choose another name= or "
         f"output folder, or remove {path} if that process has died"
@@ -161,36 +151,18 @@ def _words(owner: dict[str, Any], path: Path, file: IO[bytes]) -> str:
 
 
 def _parse(content: bytes) -> dict[str, Any]:
-    """Return the owner in a lock file; empty if the file is."""
+    """Return the owner in a lock file; empty if the file names none."""
     try:
-        owner = json.loads(content)
-    except ValueError:
+        owner: dict[str, Any] = json.loads(content)
+        return owner if process.NAME.fullmatch(owner["process"]) else {}
+    except (ValueError, TypeError, KeyError):
         return {}
-    return owner if isinstance(owner, dict) else {}
 
 
 def _identity() -> dict[str, Any]:
-    """Return machine, start of the machine, process and command."""
-    pid = os.getpid()
+    """Return machine, process and command."""
     command = f"dmcnn {Path(sys.argv[0]).stem}" if sys.argv and sys.argv[0] else ""
-    return {"host": platform.node(), "boot": _boot(), "pid": pid, "start": _start(pid), "command": command}
-
-
-@cache
-def _boot() -> str:
-    """Return the id of this start of the machine; its name where the system has no such id."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return platform.node()
-
-
-def _start(pid: int) -> str:
-    """Return the time at which a process started, in ticks of the machine; "" where the system does not say."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""
+    return {"host": platform.node(), "process": process.name(), "command": command}
 
 
 def _beat(path: Path, done: threading.Event) -> None:

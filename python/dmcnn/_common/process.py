@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+
+NAME = re.compile(r"[0-9a-f]{8}-\d+-\d*")
+"""Form of the name of a process."""
 
 
 def name(pid: int | None = None) -> str:
