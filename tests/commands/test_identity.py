@@ -242,7 +242,8 @@ def settings(folder: Path, files: dict[str, Path], **more: Any) -> dict[str, Any
     return {
         "input_train": str(files["train"]), "input_test": str(files["test"]), "learning_rate": 0.001, "EPOCHS": 2,
         "batch_size_train": 12, "precision": "32", "adc_lo": 10, "adc_hi": 500, "weights_directory": str(folder),
-        "output_directory": str(folder), "model": "lariat", "augment": False, "GPUID": "cpu", **more,
+        "output_directory": str(folder), "model": "lariat", "augment": False, "GPUID": "cpu",
+        "label": "run == 100", **more,
     }  # fmt: skip
 
 

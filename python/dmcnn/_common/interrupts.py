@@ -62,3 +62,24 @@ def terminable() -> Iterator[None]:
     finally:
         sys.unraisablehook = hook
         signal.signal(signal.SIGTERM, old)
+
+
+@contextmanager
+def held() -> Iterator[list[int]]:
+    """Hold back Ctrl-C and SIGTERM within the block, and yield the list in which their numbers arrive.
+
+    A library that calls Python from C, as libhdf5 does to write, may not survive an exception raised there.
+    """
+    arrived: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield arrived
+        return
+    old = {
+        number: signal.signal(number, lambda it, _: arrived.append(it))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield arrived
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)

@@ -116,6 +116,8 @@ class Card:
                 f"its card: num_class = {self.arguments.get('num_class')!r:.60}, expected {outputs} for "
                 f"{len(self.classes)} classes and {len(self.targets)} targets"
             )
+        if not isinstance(reader := self.reading.get("reader", ""), str | None):
+            raise InputError(f"its card: reader = {reader!r:.60}, expected a name")
         for name, value in self.reading.items():
             if name in option_types() and not fits(value, option_types()[name]):
                 raise InputError(f"its card: {name} = {value!r:.60}, expected {option_types()[name]}")

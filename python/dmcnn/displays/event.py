@@ -203,7 +203,8 @@ class Display:
         """Return the ids of an event, or its entry, and its true class."""
         known = event.events["run"][0] != UNSET
         name = ids(event.events[0]) if known else f"entry {event.events['entry'][0]}"
-        return ", ".join(filter(None, [name, self.classes[number]]))
+        word = self.classes[number]
+        return f"{name}, {word}" if isinstance(word, str) else name
 
     def page(self, number: int, event: SparseImages, scores: EventScores) -> EventPage:
         """Return the content of the interactive page of an event; a rotation changes the scores only."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,10 @@ def save_figure(
             )
         path = stem.with_name(f"{stem.name}.{kind}")
         # TrueType fonts: texts can be selected and edited, and journals that refuse Type 3 fonts take the file.
-        with atomic_file(path) as temporary, rc_context({"pdf.fonttype": 42}):
+        with atomic_file(path) as temporary, rc_context({"pdf.fonttype": 42}), warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", "constrained_layout not applied"
+            )  # numbers of a diverged network
             figure.savefig(temporary, format=kind, metadata={"Title": stem.name, **METADATA[kind]})
         paths.append(path)
     return paths

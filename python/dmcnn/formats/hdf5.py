@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from dmcnn._common import interrupts
 from dmcnn._common.errors import InputError
 from dmcnn.formats.origin import read_origin
 from dmcnn.formats.source import decoding_errors, split_name
@@ -91,8 +92,9 @@ class Disk(FileIO):
 
     fault: OSError | None = None
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, interrupts: Sequence[int]) -> None:
         super().__init__(path, "w+")
+        self._interrupts = interrupts
 
     def write(self, data: Any) -> int:
         """Write all bytes, or take them without writing them after a fault."""
@@ -113,15 +115,17 @@ class Disk(FileIO):
             return size or 0
 
     def check(self) -> None:
-        """Raise the fault of an earlier write."""
+        """Raise the fault of an earlier write, or the interrupt that has arrived meanwhile."""
         if self.fault is not None:
             raise self.fault
+        if self._interrupts:
+            raise interrupts.interrupt(self._interrupts[0])
 
 
 @contextmanager
 def create(path: Path) -> Iterator[tuple[h5py.File, Disk]]:
     """Yield a new HDF5 file, and the disk that tells whether it could be written; OSError if it could not."""
-    with Disk(path) as disk:
+    with interrupts.held() as arrived, Disk(path, arrived) as disk:
         try:
             with h5py.File(disk, "w") as file:
                 yield file, disk
