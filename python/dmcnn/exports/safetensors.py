@@ -11,10 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from dmcnn.checkpoints.card import KEY, Card, Maker
+from dmcnn.checkpoints.card import KEY, Card
 from dmcnn.checkpoints.safetensors_file import read, write
 from dmcnn.checkpoints.torch_file import make
 from dmcnn.exports.base import ExportFormat
+from dmcnn.models import Maker
 
 
 class Safetensors(ExportFormat):
