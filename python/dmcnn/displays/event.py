@@ -203,8 +203,7 @@ class Display:
         """Return the ids of an event, or its entry, and its true class."""
         known = event.events["run"][0] != UNSET
         name = ids(event.events[0]) if known else f"entry {event.events['entry'][0]}"
-        word = self.classes[number]
-        return f"{name}, {word}" if isinstance(word, str) else name
+        return ", ".join(filter(None, [name, self.classes[number]]))
 
     def page(self, number: int, event: SparseImages, scores: EventScores) -> EventPage:
         """Return the content of the interactive page of an event; a rotation changes the scores only."""
@@ -225,9 +224,12 @@ class Display:
 def _classes(
     classes: Sequence[str] | None, predictor: Predictor | None, dataset: Dataset
 ) -> list[str | None]:
-    """Return the (n,) true classes by the label rule of the network, or by the class numbers in the files."""
+    """Return the (n,) true classes by the label rule of the network, or by the class numbers in the files.
+
+    Events of a regression network have none.
+    """
     if predictor is not None and classes is None:
-        return list(predictor.task.truth(dataset))
+        return [word if isinstance(word, str) else None for word in predictor.task.truth(dataset)]
     names = classes or []
     true_classes: list[str | None] = []
     for number in dataset.stored_classes.tolist():
