@@ -82,7 +82,8 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def lowest(session: nox.Session) -> None:
     """Import everything and run the quick tests, in the lowest versions that pyproject.toml admits."""
-    session.install("-c", "constraints-lowest.txt", ".[test]")
+    # a build folder of its own, so that this session may run beside ``tests``
+    session.install("-c", "constraints-lowest.txt", ".[test]", env={"SKBUILD_BUILD_DIR": "build/lowest-core"})
     session.run("python", "-W", "error", "-c", IMPORT_ALL)
     session.run("pytest", "-m", "not slow", *session.posargs)
 
