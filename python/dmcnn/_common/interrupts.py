@@ -65,8 +65,8 @@ def terminable() -> Iterator[None]:
 
 
 @contextmanager
-def held() -> Iterator[list[int]]:
-    """Hold back Ctrl-C and SIGTERM within the block, and yield the list in which their numbers arrive.
+def delay() -> Iterator[list[int]]:
+    """Yield the list in which the numbers of Ctrl-C and SIGTERM arrive, which are held back within the block.
 
     A library that calls Python from C, as libhdf5 does to write, may not survive an exception raised there.
     """

@@ -125,7 +125,7 @@ class Disk(FileIO):
 @contextmanager
 def create(path: Path) -> Iterator[tuple[h5py.File, Disk]]:
     """Yield a new HDF5 file, and the disk that tells whether it could be written; OSError if it could not."""
-    with interrupts.held() as arrived, Disk(path, arrived) as disk:
+    with interrupts.delay() as arrived, Disk(path, arrived) as disk:
         try:
             with h5py.File(disk, "w") as file:
                 yield file, disk
