@@ -12,11 +12,10 @@ import pytest
 @pytest.mark.slow
 def test_nothing_is_mixed_by_twins_remade_inputs_and_kills(tmp_path: Path) -> None:
     script = Path(__file__).with_name("exclusion.py")
-    words = ["infer", "train", "evaluate", "--rounds", "1", "--kills", "2"]
+    words = ["infer", "--rounds", "1", "--kills", "1"]
     run = subprocess.run([sys.executable, script, *words], cwd=tmp_path, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
-    infer, train, evaluate = run.stdout.splitlines()
-    for line in (infer, train, evaluate):
-        assert "1 twins" in line
-        assert "1 inputs made again" in line
-        assert "1 kills" in line
+    (line,) = run.stdout.splitlines()
+    assert "1 twins" in line
+    assert "1 inputs made again" in line
+    assert "1 kills" in line
