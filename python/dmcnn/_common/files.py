@@ -18,7 +18,7 @@ from dmcnn._common import process
 from dmcnn._common.errors import InputError, nearest, system_error
 from dmcnn._common.lock import check_locks
 
-PART = re.compile(r"\.dmcnn-[0-9a-f]{8}-(\w+-\d+-\d*)\.(part|old)(\.\w{1,16})?")
+PART = re.compile(rf"\.dmcnn-[0-9a-f]{{8}}-({process.NAME.pattern})\.(part|old)(\.\w{{1,16}})?")
 """Name of an unfinished file, with the process that writes it."""
 
 DAY = 86400.0
@@ -84,10 +84,14 @@ MOST_LINES = 60
 
 
 @contextmanager
-def atomic_file(path: str | Path) -> Iterator[Path]:
+def atomic_file(path: str | Path, *, is_output: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` to write to; rename it to ``path`` if the block raises nothing.
 
     The content is on the disk before the rename, so that a crash leaves the old file or the new one, never a part.
+
+    Args:
+        path: the file.
+        is_output: whether the command lists the file among those it wrote; journals and caches are none.
 
     Raises:
         OSError: the file cannot be written; it names ``path``, whatever the library raised.
@@ -104,7 +108,8 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
                 os.fsync(written.fileno())
             check_locks()
             temporary.replace(path)
-            note(path)
+            if is_output:
+                note(path)
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)

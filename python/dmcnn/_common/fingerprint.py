@@ -12,7 +12,7 @@ import xxhash
 from tqdm import tqdm
 
 from dmcnn._common.errors import InputError
-from dmcnn._common.files import atomic_file, cache_folder, record_files
+from dmcnn._common.files import atomic_file, cache_folder
 
 BLOCK = 2**22  # bytes read at a time
 SLOW = 2**31
@@ -48,7 +48,7 @@ def fingerprint(files: Sequence[Path], names: Sequence[str] | None = None) -> st
     if _stamp(files) != stamp:
         raise InputError(f"{files[0].parent if names else files[0]}: changed while it was read: start again")
     if now - max((max(times) for _, *times, _ in stamp), default=0) > TICK:
-        with suppress(OSError), record_files(), atomic_file(memory) as temporary:
+        with suppress(OSError), atomic_file(memory, is_output=False) as temporary:
             temporary.write_text(json.dumps({"stamp": stamp, "fingerprint": digest}))
     return digest
 

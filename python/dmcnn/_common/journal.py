@@ -13,7 +13,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from dmcnn._common.files import atomic_file, record_files
+from dmcnn._common.files import atomic_file
 from dmcnn._common.lock import check_locks
 
 log = logging.getLogger("dmcnn")
@@ -88,7 +88,7 @@ class Journal:
     def _begin(self, rows: NDArray[np.float64]) -> None:
         """Write a new journal of these rows."""
         self._rows = [rows]
-        with record_files(), atomic_file(self.path) as temporary:  # a journal is no output of the command
+        with atomic_file(self.path, is_output=False) as temporary:
             temporary.write_bytes(self._header + self._records(rows, 0))
 
     def _records(self, rows: NDArray[np.float64], first: int) -> bytes:

@@ -12,16 +12,17 @@ import json
 import os
 import platform
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
 from dmcnn._common import process
 from dmcnn._common.errors import InputError
+from dmcnn._common.threads import call_repeatedly
 
 try:
     import fcntl
@@ -52,14 +53,10 @@ def lock(stem: str | Path, wait: float = 0.0) -> Iterator[None]:
     stem.parent.mkdir(parents=True, exist_ok=True)
     path = stem.resolve().with_name(f".{stem.name}.lock")
     file = _acquire(path, stem, time.monotonic() + wait)
-    done = threading.Event()
-    thread = threading.Thread(target=_beat, args=(path, done), daemon=True)
-    thread.start()
     try:
-        yield
+        with call_repeatedly(partial(_beat, path), BEAT):
+            yield
     finally:
-        done.set()
-        thread.join()
         content = _own.pop(path)
         with suppress(OSError):
             if path.read_bytes() == content:
@@ -165,10 +162,8 @@ def _identity() -> dict[str, Any]:
     return {"host": platform.node(), "process": process.name(), "command": command}
 
 
-def _beat(path: Path, done: threading.Event) -> None:
-    """Renew the time of the lock file every BEAT seconds until the block ends or the lock is another's."""
-    while not done.wait(BEAT):
-        with suppress(OSError):  # a missed heartbeat does no harm
-            if path.read_bytes() != _own.get(path):
-                return
+def _beat(path: Path) -> None:
+    """Renew the time of a lock file, unless the lock is another's."""
+    with suppress(OSError):  # a missed heartbeat does no harm
+        if path.read_bytes() == _own.get(path):
             os.utime(path)

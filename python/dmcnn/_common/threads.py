@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from typing import TypeVar
 
@@ -77,6 +79,25 @@ def map_in_threads(
     if errors:
         raise errors[min(errors)]
     return [results[place] for place in range(len(items))]
+
+
+@contextmanager
+def call_repeatedly(call: Callable[[], object], seconds: float) -> Iterator[None]:
+    """Run a function every ``seconds`` in a thread while the block runs."""
+    done = threading.Event()
+
+    def beat() -> None:
+        """Run the function until the block ends."""
+        while not done.wait(seconds):
+            call()
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 @cache

@@ -24,7 +24,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from dmcnn._common.errors import InputError, nearest
-from dmcnn._common.files import atomic_file, cache_folder, output_folder, record_files
+from dmcnn._common.files import atomic_file, cache_folder, output_folder
 from dmcnn.engines.convolution import multiplies_first
 from dmcnn.engines.maps import Maps
 from dmcnn.engines.places import input_places
@@ -223,7 +223,7 @@ def rates(precision: str = "32") -> Rates:
         measured = measure(torch.bfloat16 if precision == "bf16" else torch.float32)
     try:
         output_folder(path.parent)
-        with record_files(), atomic_file(path) as temporary:
+        with atomic_file(path, is_output=False) as temporary:
             text = json.dumps(asdict(measured))
             temporary.write_text(f"{text}\n{zlib.crc32(text.encode()):08x}", encoding="utf-8")
     except (InputError, OSError):  # a cache that cannot be written costs a second in every run, no more

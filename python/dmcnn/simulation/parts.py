@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dmcnn._common.files import atomic_file, record_files
+from dmcnn._common.files import atomic_file
 from dmcnn._common.progress import ProgressBar
 from dmcnn.images.sparse import SparseImages
 
@@ -83,7 +83,7 @@ def _folder(path: Path, key: Mapping[str, Any]) -> Path:
     about = folder / "key.json"
     if not (about.is_file() and about.read_text() == text):
         shutil.rmtree(folder, ignore_errors=True)
-        with record_files(), atomic_file(about) as temporary:
+        with atomic_file(about, is_output=False) as temporary:
             temporary.write_text(text)
     return folder
 
@@ -91,7 +91,7 @@ def _folder(path: Path, key: Mapping[str, Any]) -> Path:
 def _write(path: Path, batch: SparseImages) -> None:
     """Write a batch, whole or not at all."""
     columns = {name: getattr(batch, name) for name in COLUMNS if getattr(batch, name) is not None}
-    with record_files(), atomic_file(path) as temporary:
+    with atomic_file(path, is_output=False) as temporary:
         np.savez(temporary, shape=batch.shape, axis0=batch.axis0, **columns)
 
 

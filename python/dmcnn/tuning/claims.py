@@ -9,7 +9,6 @@ on the trial's folder, and on another machine the owner stores no more signs of 
 from __future__ import annotations
 
 import platform
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import output_folder
 from dmcnn._common.lock import try_lock
+from dmcnn._common.threads import call_repeatedly
 
 if TYPE_CHECKING:
     import optuna
@@ -127,7 +127,6 @@ def file_lock(path: Path) -> Iterator[bool]:
 @contextmanager
 def _signs_of_life(storage: optuna.storages.BaseStorage, trial_id: int, lock: str) -> Iterator[None]:
     """Store a sign of life of the trial in the database every BEAT seconds while the block runs."""
-    done = threading.Event()
 
     def note() -> None:
         """Store one sign of life."""
@@ -135,16 +134,10 @@ def _signs_of_life(storage: optuna.storages.BaseStorage, trial_id: int, lock: st
         storage.set_trial_user_attr(trial_id, OWNER, about)
 
     def beat() -> None:
-        """Store signs of life until the block ends."""
-        while not done.wait(BEAT):
-            with suppress(Exception):  # a missed sign does no harm, and the trial itself meets the same error
-                note()
+        """Store a later one."""
+        with suppress(Exception):  # a missed sign does no harm, and the trial itself meets the same error
+            note()
 
     note()
-    thread = threading.Thread(target=beat, daemon=True)
-    thread.start()
-    try:
+    with call_repeatedly(beat, BEAT):
         yield
-    finally:
-        done.set()
-        thread.join()
