@@ -70,7 +70,7 @@ def _jobs(settings: InferSettings, folder: Path) -> list[Job]:
     Raises:
         InputError: another number of CSVs than of image files.
     """
-    from dmcnn.datasets.dataset import expand as expand_inputs
+    from dmcnn.datasets.event_files import expand as expand_inputs
 
     files = expand_inputs(settings.input_file)
     csvs: Sequence[str | None] = expand(settings.input_csv) if settings.input_csv else [None] * len(files)

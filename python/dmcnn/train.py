@@ -34,7 +34,7 @@ def train(settings: TrainSettings, watch: Watch | None = None) -> None:
         watch: called with the rows of the metrics table after every evaluation.
     """
     import dmcnn
-    from dmcnn.datasets.dataset import expand
+    from dmcnn.datasets.event_files import expand
     from dmcnn.training import data, setup
     from dmcnn.training.optimiser import Recipe
     from dmcnn.training.session import OutputFiles
