@@ -57,7 +57,7 @@ def path_integral(
     def along(nodes: Floats) -> Iterator[torch.Tensor]:
         for k in range(0, len(nodes), at_once):
             some = torch.from_numpy(nodes[k : k + at_once]).to(way)
-            yield from gradient(explained, start + some.view(-1, 1, 1, 1) * way)
+            yield from gradient(explained, start + some.view(-1, 1, 1, 1) * way, way != 0)
 
     fixed = max(count // SHARE, min(FEWEST, (count + 1) // 2))
     first = (np.arange(1, fixed + 1) / fixed) ** GRADING
