@@ -42,8 +42,8 @@ def path_nodes(count: int, onset: float) -> Floats:
     """
     onset = min(max(onset, FAINTEST), 1 / FAINTEST)
     even = np.linspace(0, 1, count) * np.arcsinh(onset ** (-1 / ROOT))
-    nodes = onset * np.sinh(even) ** ROOT
-    nodes[0], nodes[-1] = FAINTEST, 1
+    nodes = FAINTEST + (1 - FAINTEST) * onset * np.sinh(even) ** ROOT
+    nodes[-1] = 1
     return np.asarray(nodes)
 
 
