@@ -37,31 +37,51 @@ def terminable() -> Iterator[None]:
     """Raise Terminated within the block when SIGTERM arrives, and lose neither this nor Ctrl-C.
 
     Python drops an exception that is raised while an object is removed, as h5py does all the time: such a signal is
-    sent again. Only the main thread may handle signals.
+    sent again until it gets through. Only the main thread may handle signals.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    in_hook = sending = False
+    through = threading.Event()
 
     def handle(number: int, _: FrameType | None) -> None:
+        if in_hook or (sending and through.is_set()):  # it would be dropped once more, or come twice
+            return
+        through.set()
         raise interrupt(number)
 
-    def send_again(dropped: Any) -> None:
-        if isinstance(dropped.exc_value, KeyboardInterrupt):
-            number = signal.SIGTERM if isinstance(dropped.exc_value, Terminated) else signal.SIGINT
-            threading.Timer(
-                0.01, os.kill, (os.getpid(), number)
-            ).start()  # here it would be dropped once more
-        else:
-            hook(dropped)
+    def send(number: int) -> None:
+        nonlocal sending
+        while not through.wait(0.01):
+            os.kill(os.getpid(), number)
+        sending = False
 
-    old, hook = signal.signal(signal.SIGTERM, handle), sys.unraisablehook
+    def send_again(dropped: Any) -> None:
+        nonlocal in_hook, sending
+        if not isinstance(dropped.exc_value, KeyboardInterrupt):
+            hook(dropped)
+            return
+        number = signal.SIGTERM if isinstance(dropped.exc_value, Terminated) else signal.SIGINT
+        in_hook = sending = True
+        through.clear()
+        threading.Thread(target=send, args=(number,), daemon=True).start()
+        in_hook = False
+
+    numbers = [signal.SIGTERM]
+    if (
+        signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    ):  # else it is ignored, as a shell may ask for
+        numbers.append(signal.SIGINT)
+    old, hook = {number: signal.signal(number, handle) for number in numbers}, sys.unraisablehook
     sys.unraisablehook = send_again
     try:
         yield
     finally:
+        through.set()
         sys.unraisablehook = hook
-        signal.signal(signal.SIGTERM, old)
+        for number, handler in old.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
