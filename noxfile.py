@@ -11,7 +11,7 @@ import nox
 nox.needs_version = ">=2025.2.9"
 nox.options.envdir = "build/nox"
 
-README_TEST = 'pip install -c constraints.txt ".[test]" && pytest'
+README_TEST = 'pip install -c constraints.txt ".[test]" && pytest -n auto --dist worksteal'
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PROJECT = PYPROJECT["project"]
 USER_SCRIPT = "tests/notebook/user_script.py"
@@ -85,7 +85,7 @@ def lowest(session: nox.Session) -> None:
     # a build folder of its own, so that this session may run beside ``tests``
     session.install("-c", "constraints-lowest.txt", ".[test]", env={"SKBUILD_BUILD_DIR": "build/lowest-core"})
     session.run("python", "-W", "error", "-c", IMPORT_ALL)
-    session.run("pytest", "-m", "not slow", *session.posargs)
+    session.run("pytest", "-n", "auto", "--dist", "worksteal", "-m", "not slow", *session.posargs)
 
 
 @nox.session(default=False)

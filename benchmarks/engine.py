@@ -1,111 +1,274 @@
 """Timings of the sparse engine against the dense network, from sparse images to logits and gradients.
 
-The images are those of the built-in sample with the median number of active pixels; the rows that read ROOT files
-take all their events. The plan is part of every row. The ratio is taken round by round, for small machines are noisy.
+The images are those of the built-in samples with the median number of active pixels; the rows that read ROOT files
+take all their events. The plan is part of every row but its own. The ratio is taken round by round, for small
+machines are noisy. As the best that a user could take otherwise, ONNX Runtime and OpenVINO have rows where they are
+installed.
+
+``python engine.py sparse|dense`` takes one training step of 16 images, for its memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from batches import ADC_HI, ADC_LO, sample
+from batches import ADC_HI, ADC_LO, random_images, sample
+from numpy.typing import NDArray
 from timing import Timing, paired
 from torch import nn
 from torch.nn import functional as F
 
+import commands
+from dmcnn.checkpoints.card import Card
+from dmcnn.datasets.dataset import Dataset
+from dmcnn.engines.choice import choose
 from dmcnn.engines.dense import to_tensor
+from dmcnn.engines.hardware import bf16_is_fast
+from dmcnn.engines.places import Places, Stencil, input_places
 from dmcnn.engines.sparse import sparse
+from dmcnn.exports.onnx import INPUT, Onnx
 from dmcnn.images.sparse import SparseImages
+from dmcnn.images.sparse import sparse as sparse_images
 from dmcnn.models import MODELS
 from dmcnn.readers import open_images
 
 BATCH = 4
+ROUNDS = 7
+
+Given = SparseImages | torch.Tensor
 
 
 def typical(images: SparseImages, n: int = BATCH) -> SparseImages:
-    """The n images nearest to the median number of active pixels."""
+    """Return the n images nearest to the median number of active pixels."""
     apart = np.abs(images.n_pixels - np.median(images.n_pixels))
     return images.take(np.sort(np.argsort(apart, kind="stable")[:n]))
 
 
-def forward(net: nn.Module, given: SparseImages | torch.Tensor) -> None:
-    """Logits alone."""
+def noisy(pixels: int = 4500, n: int = BATCH) -> SparseImages:
+    """Return 512 x 512 images with tracks and as many pixels of noise scattered over them, ``pixels`` in all."""
+    images, random = random_images(n, 1500).dense(), np.random.default_rng(3)
+    for image in images:
+        empty = np.flatnonzero(image == 0)
+        number = pixels - np.count_nonzero(image)
+        image.reshape(-1)[random.choice(empty, number, replace=False)] = random.uniform(ADC_LO, 30, number)
+    return sparse_images(images)
+
+
+def forward(net: nn.Module, given: Given) -> torch.Tensor:
+    """Return the logits alone."""
     with torch.inference_mode():
-        net(given)
+        logits: torch.Tensor = net(given)
+    return logits
 
 
-def step(net: nn.Module, given: SparseImages | torch.Tensor, precision: torch.dtype | None = None) -> None:
-    """Logits, loss and gradients."""
+def step(net: nn.Module, given: Given, precision: torch.dtype | None = None) -> None:
+    """Take logits, loss and gradients."""
     net.zero_grad()
     with nullcontext() if precision is None else torch.autocast("cpu", precision):
         logits = net(given)
     F.cross_entropy(logits.float(), torch.zeros(len(given), dtype=torch.long)).backward()
 
 
-def rows(electron: Path | None) -> list[Timing]:
-    """Forward passes and training steps of MPID on images of 512 x 512."""
+def row(
+    name: str, baseline: str, ours: Callable[[], object], other: Callable[[], object], target: float = 0.0
+) -> Timing:
+    """Time a row of the engine."""
+    return paired(f"engine: {name}", baseline, ours, other, target=target, rounds=ROUNDS)
+
+
+def mpid() -> nn.Module:
+    """Return an MPID with random weights."""
     torch.manual_seed(0)
-    net, images = MODELS["mpid"](drop_out=0.2), typical(sample(64))
-    fast, dense = sparse(net), to_tensor(images)
+    return MODELS["mpid"](drop_out=0.2)
 
-    def row(
-        name: str, baseline: str, ours: Callable[[], None], other: Callable[[], None], target: float
-    ) -> Timing:
-        return paired(name, baseline, ours, other, target=target, rounds=7)
 
-    net.eval()
-    found = [
-        row(
-            "engine: forward, fp32",
-            "dense fp32",
-            lambda: forward(fast, images),
-            lambda: forward(net, dense),
-            4.5,
-        )
-    ]
-    if electron is not None:
-        for file, target in (("electron.root", 8.0), ("proton.root", 25.0)):
-            path = electron.with_name(file)
-            if path.exists():
-                reader = open_images(path, plane=0, xdim=512, ydim=512, adc_lo=ADC_LO, adc_hi=ADC_HI)
-                events = reader.read(0, 10)
-                maps = to_tensor(events)
-                found.append(
-                    row(f"engine: forward, {file}", "dense fp32", lambda e=events: forward(fast, e),
-                        lambda m=maps: forward(net, m), target)
-                )  # fmt: skip
-    net.train()
-    found.append(
-        row(
-            "engine: training step, fp32",
-            "dense fp32",
-            lambda: step(fast, images),
-            lambda: step(net, dense),
-            4.5,
-        )
-    )
-    half = torch.bfloat16
-    found.append(
-        row(
-            "engine: training step, bf16",
-            "dense fp32",
-            lambda: step(fast, images, half),
-            lambda: step(net, dense),
-            8.0,
-        )
-    )
-    inner = dense.contiguous(memory_format=torch.channels_last)
-    found.append(
-        row(
-            "engine: training step, bf16",
-            "dense bf16",
-            lambda: step(fast, images, half),
-            lambda: step(net, inner, half),
-            4.0,
-        )
-    )
+# ---- the plan
+
+
+def stencils(net: nn.Module) -> list[Stencil]:
+    """Return the windows of all convolutions and pools of a network without branches."""
+    found = []
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d | nn.AvgPool2d):
+            sizes = (module.kernel_size, module.stride, module.padding)
+            kernel, stride, padding = ((x, x) if isinstance(x, int) else tuple(x) for x in sizes)
+            found.append(Stencil(kernel, stride, (1, 1), padding, padding, (0, 0)))
     return found
+
+
+def numpy_windows(ids: NDArray[np.int64], stencil: Stencil) -> NDArray[np.int64]:
+    """Return the number of the window at every place of a map of ids, equal windows having one number."""
+    padded = np.pad(ids, list(zip(stencil.before, stencil.after, strict=True)), constant_values=-1)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, stencil.kernel)
+    windows = windows[:: stencil.stride[0], :: stencil.stride[1]]
+    flat = np.ascontiguousarray(windows.reshape(-1, windows.shape[2] * windows.shape[3]))
+    _, number = np.unique(flat.view(f"V{flat.shape[1] * flat.itemsize}"), return_inverse=True)
+    return number.reshape(windows.shape[:2])
+
+
+def plan(images: SparseImages) -> Timing:
+    """Time the plan of one image: the distinct windows of all maps of MPID."""
+    maps, one = stencils(mpid()), images.take(slice(0, 1))
+    active = one.dense()[:, 0] != 0
+
+    def ours() -> Places:
+        """Match the windows of dmcnn."""
+        places, _ = input_places(active, blank=True)
+        for stencil in maps:
+            places, _ = places.windows(stencil, zeros=True)
+        return places
+
+    def other() -> NDArray[np.int64]:
+        """Match them with np.unique."""
+        ids = np.where(active[0], np.cumsum(active[0]).reshape(active[0].shape), 0)
+        for stencil in maps:
+            ids = numpy_windows(ids, stencil)
+        return ids
+
+    return row(f"plan of an image with {one.n_pixels[0]} pixels", "np.unique of windows", ours, other, 10)
+
+
+# ---- forward passes
+
+
+def root_files(electron: Path) -> Iterator[tuple[str, SparseImages, float]]:
+    """Yield the name, the events in 512 x 512 and the smallest ratio of the ROOT files beside electron.root."""
+    for file, target in (("electron.root", 8.0), ("proton.root", 25.0)):
+        path = electron.with_name(file)
+        if path.exists():
+            reader = open_images(path, plane=0, xdim=512, ydim=512, adc_lo=ADC_LO, adc_hi=ADC_HI)
+            yield file, reader.read(0, 10), target
+
+
+def onnx_runtime(path: Path) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Return the network of an ONNX file as a function, on one thread of ONNX Runtime."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return lambda images: session.run(None, {INPUT: images})[0]
+
+
+def openvino(path: Path) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Return the network of an ONNX file as a function, on one thread of OpenVINO in float32."""
+    core = importlib.import_module("openvino").Core()
+    hints = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
+    compiled = core.compile_model(str(path), "CPU", hints)
+    return lambda images: compiled(images)[0]
+
+
+def others(net: nn.Module, images: SparseImages) -> Iterator[Timing]:
+    """Yield rows against other programs for inference, with the errors of both against float64."""
+    fast, dense = sparse(net), to_tensor(images)
+    reference = forward(net.double(), dense.double())
+    net.float()
+
+    def error(logits: Any) -> str:
+        """Return the largest difference from the logits in float64."""
+        return f"{float(np.abs(np.asarray(logits) - reference.numpy()).max()):.1e}"
+
+    own = error(forward(fast, images))
+    sides = dict(zip(("channels", "height", "width"), images.shape, strict=True))
+    card = Card("mpid", sides, ["background", "signal"], "signal", "sigmoid", {})
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "mpid.onnx"
+        Onnx().write(path, net, card)
+        for name, load in (("ONNX Runtime", onnx_runtime), ("OpenVINO", openvino)):
+            try:
+                run = load(path)
+            except ImportError:  # not a dependency
+                continue
+            baseline = f"{name}, error {error(run(dense.numpy()))}"
+            ours, other = partial(forward, fast, images), partial(run, dense.numpy())
+            yield row(f"forward, fp32, error {own}", baseline, ours, other)
+
+
+def passes(images: SparseImages, electron: Path | None) -> Iterator[Timing]:
+    """Yield the rows of forward passes of MPID on images of 512 x 512."""
+    net = mpid().eval()
+    fast, dense = sparse(net), "dense fp32"
+    yield row(
+        "forward, fp32", dense, partial(forward, fast, images), partial(forward, net, to_tensor(images)), 4.5
+    )
+    for file, events, target in root_files(electron) if electron else ():
+        ours, other = partial(forward, fast, events), partial(forward, net, to_tensor(events))
+        yield row(f"forward, {file}", dense, ours, other, target)
+    noise = noisy()
+    choice = choose("auto", net, noise, training=False)
+    name = f"forward, noise-filled ({noise.n_pixels[0]} pixels), auto: {choice.engine}"
+    own = fast if choice.engine == "sparse" else net
+    given = noise if choice.engine == "sparse" else to_tensor(noise)
+    yield row(name, dense, partial(forward, own, given), partial(forward, net, to_tensor(noise)), 0.95)
+    yield from others(net, images)
+
+
+# ---- training
+
+
+SAMPLES = {
+    "lariat": ("sample://lariat/train?events=64&version=1", 6),
+    "cnn3d": ("sample://calorimeter/train?events=200&version=1", 2),
+    "calorimeter_resnet": ("sample://calorimeter/train?events=200&version=1", 2),
+}
+"""Model -> sample and classes."""
+
+
+def steps(images: SparseImages) -> Iterator[Timing]:
+    """Yield the rows of training steps: of MPID, and of other networks where auto takes the sparse engine."""
+    net, half, dense = mpid(), torch.bfloat16, to_tensor(images)
+    fast, inner = sparse(net), dense.contiguous(memory_format=torch.channels_last)
+    plain = partial(step, net, dense)
+    yield row("training step, fp32", "dense fp32", partial(step, fast, images), plain, 4.5)
+    if bf16_is_fast(torch.device("cpu")):
+        ours = partial(step, fast, images, half)
+        yield row("training step, bf16", "dense fp32", ours, plain, 8.0)
+        yield row(
+            "training step, bf16", "dense bf16, channels_last", ours, partial(step, net, inner, half), 4.0
+        )
+    for model, (address, classes) in SAMPLES.items():
+        events = typical(Dataset(address).load(progress=False), 16)
+        channels, height, width = events.shape
+        net = MODELS[model](num_class=classes, channels=channels, height=height, width=width)
+        choice = choose("auto", net, events, training=True)
+        is_sparse = choice.engine == "sparse"
+        yield row(
+            f"training step, {model}, {choice.saving:.1f}x fewer products, auto: {choice.engine}",
+            "dense fp32",
+            partial(step, sparse(net), events) if is_sparse else partial(step, net, to_tensor(events)),
+            partial(step, net, to_tensor(events)),
+            0.7 * choice.saving if is_sparse and choice.saving >= 2 else 0.95,
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        words = [[__file__, engine] for engine in ("sparse", "dense")]
+        yield commands.pair(
+            "engine: process of a training step of 16 images", "dense fp32", *words, Path(folder), 1
+        )
+
+
+def one_step(engine: str) -> None:
+    """Take one training step of MPID on 16 images."""
+    images, net = typical(sample(64), 16), mpid()
+    if engine == "sparse":
+        step(sparse(net), images)
+    else:
+        step(net, to_tensor(images))
+
+
+def rows(electron: Path | None) -> list[Timing]:
+    """Return all rows of the engine; those of ROOT files only if electron.root is given."""
+    images = typical(sample(64))
+    return [plan(images), *passes(images, electron), *steps(images)]
+
+
+if __name__ == "__main__":
+    one_step(sys.argv[1])

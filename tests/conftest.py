@@ -20,6 +20,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in processes that a 
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Share the cores out among the processes of ``-n``: each would otherwise start threads on all of them."""
+    processes = config.getoption("numprocesses", None)
+    if processes:
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Real detector files and oracles, kept beside the project and never inside it."""

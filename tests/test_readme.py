@@ -55,7 +55,7 @@ def test_every_block_is_known() -> None:
               "python -m dmcnn.attribute input", "python -m dmcnn.train cfg/lariat",
               "python -m dmcnn.train cfg/calorimeter", "python -m dmcnn.train cfg/smartpixel", "python -m dmcnn.tune",
                "import dmcnn\n", "import torch\n", "import hls4ml\n",
-              'pip install -c constraints.txt ".[test]" && pytest')  # fmt: skip
+              'pip install -c constraints.txt ".[test]" && pytest -n auto --dist worksteal')  # fmt: skip
     assert len(BLOCKS) == len(starts)
     for start in starts:
         block(start)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import distinct_names, expand, output_folder
 from dmcnn._common.progress import ProgressBar
+from dmcnn._common.provenance import check_provenance, provenance_of
 from dmcnn.settings import InferSettings
 from dmcnn.settings.command import run
-from dmcnn.settings.origin import check_origin, origin_of
 
 if TYPE_CHECKING:
     from dmcnn._common.journal import Journal
@@ -47,7 +47,7 @@ def infer(settings: InferSettings) -> None:
 
     jobs = _jobs(settings, output_folder(settings.output_dir))
     for job in jobs:  # before any work
-        check_origin(job.stem.with_name(job.stem.name + ".cfg"), origin_of([job.image_file]))
+        check_provenance(job.stem.with_name(job.stem.name + ".cfg"), provenance_of([job.image_file]))
     predictor = load_predictor(settings.weight_file, **settings.network())
     for key in ("rotation", "label"):
         if getattr(settings, key):
@@ -72,7 +72,7 @@ def _jobs(settings: InferSettings, folder: Path) -> list[Job]:
     Raises:
         InputError: another number of CSVs than of image files.
     """
-    from dmcnn.datasets.dataset import expand as expand_inputs
+    from dmcnn.datasets.event_files import expand as expand_inputs
 
     files = expand_inputs(settings.input_file)
     csvs: Sequence[str | None] = expand(settings.input_csv) if settings.input_csv else [None] * len(files)

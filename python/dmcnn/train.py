@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from dmcnn._common.files import atomic_file, output_folder
 from dmcnn._common.interrupts import interrupt
+from dmcnn._common.provenance import check_provenance, comments, provenance_of
 from dmcnn.settings import TrainSettings, command
-from dmcnn.settings.origin import check_origin, comments, origin_of
 
 if TYPE_CHECKING:
     from dmcnn.images.sparse import SparseImages
@@ -34,7 +34,7 @@ def train(settings: TrainSettings, watch: Watch | None = None) -> None:
         watch: called with the rows of the metrics table and the engine after every evaluation.
     """
     import dmcnn
-    from dmcnn.datasets.dataset import expand
+    from dmcnn.datasets.event_files import expand
     from dmcnn.training import data, setup
     from dmcnn.training.optimiser import Recipe
     from dmcnn.training.session import OutputFiles
@@ -46,9 +46,9 @@ def train(settings: TrainSettings, watch: Watch | None = None) -> None:
     with files.locked():
         settings = _with_validation(settings, files)
         sources = {part: data.Source(*source) for part, source in settings.sources.items()}
-        origin = origin_of(path for source in sources.values() for path in expand(source.inputs))
+        provenance = provenance_of(path for source in sources.values() for path in expand(source.inputs))
         if settings.resume and not files.last.exists():  # else the checkpoint tells what it was made from
-            check_origin(files.cfg, origin)
+            check_provenance(files.cfg, provenance)
         loaded = _load(settings, sources)
         run, progress = setup.prepare(
             files,
@@ -60,7 +60,7 @@ def train(settings: TrainSettings, watch: Watch | None = None) -> None:
             watch,
         )
         with atomic_file(files.cfg) as temporary:
-            lines = "".join(f"# {line}\n" for line in comments(origin))
+            lines = "".join(f"# {line}\n" for line in comments(provenance))
             temporary.write_text(run.card.cfg + lines, encoding="utf-8")
         _fit(settings, run, progress, loaded.images)
 

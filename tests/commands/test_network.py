@@ -408,7 +408,7 @@ def test_events_are_chosen_by_the_scores_that_exist(
     assert (tmp_path / f"toy_test_ENTRY_{best}.png").exists()
     assert scored == []
     assert f"scores: {table}" in caplog.text
-    # scores of a rotated image, of other weights, or of some events only are not those that are asked for
+    # scores of a rotated image, other weights, another file, or some events only are not those that are asked for
     assert display.main([*top, "rotation=90"]) == 0
     assert scored == [11]
     lines = table.read_text().splitlines(keepends=True)
@@ -417,9 +417,11 @@ def test_events_are_chosen_by_the_scores_that_exist(
     assert scored == [11, 11]
     table.write_text("".join(lines))
     cfg = table.with_suffix(".cfg")
-    cfg.write_text(cfg.read_text().replace("weights ", "weights 0"))
-    assert display.main(top) == 0
-    assert scored == [11, 11, 11]
+    saved = cfg.read_text()
+    for kind in ("weights ", "# from "):  # of other weights, of other bytes
+        cfg.write_text(saved.replace(kind, f"{kind}0"))
+        assert display.main(top) == 0
+    assert scored == [11] * 4
 
 
 @pytest.mark.slow

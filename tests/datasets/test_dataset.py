@@ -15,7 +15,8 @@ import pytest
 from dmcnn import simulation
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import cache_folder
-from dmcnn.datasets.dataset import Dataset, expand
+from dmcnn.datasets.dataset import Dataset
+from dmcnn.datasets.event_files import expand
 from dmcnn.datasets.labels import LabelRule
 from dmcnn.images.sparse import SparseImages, sparse
 from dmcnn.readers import open_images

@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from dmcnn.engines import normalise, rows
+from dmcnn.engines.convolution import matrix_dtype
 from dmcnn.engines.sparse import SparseNet, sparse
 from dmcnn.images.sparse import sparse as sparse_images
 from dmcnn.models import MODELS
@@ -281,12 +282,16 @@ def test_functions_and_methods(caplog):
     assert not caplog.records
 
 
-def test_bfloat16_under_autocast_is_near():
+@pytest.mark.parametrize("is_fast", [True, False])
+def test_bfloat16_under_autocast_is_near(is_fast, monkeypatch):
+    """And not used for products of rows where the hardware would emulate it."""
+    monkeypatch.setattr("dmcnn.engines.convolution.bf16_is_fast", lambda device: is_fast)
     torch.manual_seed(0)
     net = MODELS["mpid"](height=128, width=128).eval()
     given = images("sparse", (8, 1, 128, 128)).float() * 50
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         fast, dense = sparse(net)(given).float(), net(given).float()
+        assert matrix_dtype(given) == (torch.bfloat16 if is_fast else torch.float32)
     with torch.no_grad():
         exact = net.double()(given.double())
     # over 16 outputs, for the largest error alone depends on the processor

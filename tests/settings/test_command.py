@@ -248,6 +248,23 @@ def test_bad_cfg_is_told_fast_and_without_torch(folder: Path) -> None:
     assert min(seconds) < 0.5, seconds  # of processor time: other work on the machine does not count
 
 
+def test_only_dmcnn_tells_what_it_does() -> None:
+    """Other libraries warn: they would fill the terminal, such as the one that embeds fonts into figures."""
+    code = (
+        "import logging, sys\n"
+        "from dmcnn.settings.command import run\n"
+        "def work(settings):\n"
+        "    for name in ('fontTools.subset', 'matplotlib.animation', 'dmcnn.evaluate'):\n"
+        "        logging.getLogger(name).info('%s informs', name)\n"
+        "        logging.getLogger(name).warning('%s warns', name)\n"
+        f"sys.exit(run('evaluate', work, ['scores={ROOT / 'README.md'}']))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == [
+        "fontTools.subset warns", "matplotlib.animation warns", "dmcnn.evaluate informs", "dmcnn.evaluate warns"
+    ], done.stderr  # fmt: skip
+
+
 def test_entry_point_dispatches(capsys: pytest.CaptureFixture[str]) -> None:
     from dmcnn.__main__ import main
 

@@ -11,6 +11,7 @@ from torch.autograd.function import once_differentiable
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from dmcnn.engines.autograd import apply
+from dmcnn.engines.hardware import bf16_is_fast
 from dmcnn.engines.places import Links
 from dmcnn.engines.rows import gather, gather_apart, scatter
 
@@ -231,11 +232,14 @@ def _scatter_products(after: torch.Tensor, matrix: torch.Tensor, links: Links, o
 
 
 def matrix_dtype(rows: torch.Tensor) -> torch.dtype:
-    """Return the dtype of matrix products: that of the rows, or bfloat16 under torch.autocast with it."""
+    """Return the dtype of matrix products: that of the rows, or bfloat16 under torch.autocast with it.
+
+    Where the hardware would have to emulate bfloat16, the products stay float32, which is faster and more exact.
+    """
     kind = rows.device.type
     if rows.dtype == torch.float32 and torch.is_autocast_enabled(kind):
         chosen: torch.dtype = torch.get_autocast_dtype(kind)
-        return chosen if chosen == torch.bfloat16 else rows.dtype
+        return chosen if chosen == torch.bfloat16 and bf16_is_fast(rows.device) else rows.dtype
     return rows.dtype
 
 

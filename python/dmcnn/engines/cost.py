@@ -26,6 +26,7 @@ from torch.nn import functional as F
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import atomic_file, cache_folder, output_folder
 from dmcnn.engines.convolution import multiplies_first
+from dmcnn.engines.hardware import bf16_is_fast
 from dmcnn.engines.maps import Maps
 from dmcnn.engines.places import input_places
 from dmcnn.engines.rows import gather
@@ -198,7 +199,8 @@ def _measure(dtype: torch.dtype) -> Rates:
     channels, side, rows = 128, 64, 2048
     maps, kernel = torch.randn(1, channels, side, side), torch.randn(channels, channels, 3, 3)
     large, bias = torch.randn(1, channels, 2 * side, 2 * side), torch.randn(channels)
-    left, right = torch.randn(rows, channels).to(dtype), torch.randn(channels, 9 * channels).to(dtype)
+    own = dtype if bf16_is_fast(torch.device("cpu")) else torch.float32  # of the matrices, see matrix_dtype
+    left, right = torch.randn(rows, channels).to(own), torch.randn(channels, 9 * channels).to(own)
     index = np.random.default_rng(0).integers(0, rows, (rows, 9)).astype(np.int32)
     source, out = torch.randn(rows, 9, channels), torch.empty(rows, channels)
     given, weight = maps.to(dtype), kernel.to(dtype)

@@ -39,12 +39,15 @@ def save_figure(
     stem, paths = Path(stem), []
     if note:
         figure.text(0.005, 0.005, note, fontsize=8, color="0.35", parse_math=False)
+    formats = list(formats)
     for kind in formats:
         if kind not in METADATA:
             known = ", ".join(METADATA)
             raise InputError(
                 f"{stem}: figure format {kind!r}, expected one of {known}{nearest(kind, METADATA)}"
             )
+    layout = figure.get_layout_engine()
+    for kind in formats:
         path = stem.with_name(f"{stem.name}.{kind}")
         # TrueType fonts: texts can be selected and edited, and journals that refuse Type 3 fonts take the file.
         with atomic_file(path) as temporary, rc_context({"pdf.fonttype": 42}), warnings.catch_warnings():
@@ -52,7 +55,9 @@ def save_figure(
                 "ignore", "constrained_layout not applied"
             )  # numbers of a diverged network
             figure.savefig(temporary, format=kind, metadata={"Title": stem.name, **METADATA[kind]})
+        figure.set_layout_engine("none")  # what is placed once has its place in the other formats, too
         paths.append(path)
+    figure.set_layout_engine(layout)
     return paths
 
 

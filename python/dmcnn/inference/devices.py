@@ -39,13 +39,6 @@ def device(gpuid: str) -> torch.device:
     return torch.device("cuda", number)
 
 
-def bf16_is_fast(device: torch.device) -> bool:
-    """Return whether the hardware has bfloat16 arithmetic, without which bfloat16 is emulated and slow."""
-    if device.type == "cuda":
-        return bool(torch.cuda.get_device_capability(device) >= (8, 0))
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-
-
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Parameters of glibc's mallopt, see malloc.h."""
 

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
+from dmcnn._common.fingerprint import path_fingerprint
+from dmcnn._common.provenance import read_provenance
 from dmcnn.datasets import selection
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.inference.predictor import Predictor
@@ -25,7 +27,8 @@ TOLERANCE = {"32": 1e-3, "bf16": 0.02}
 def ranking(predictor: Predictor, dataset: Dataset, folder: Path, rotation: int = 0) -> NDArray[np.float64]:
     """Return the (n,) scores by which events are ranked, from the tables that infer left in a folder, or computed.
 
-    A table counts if it names the weights, holds every event, and agrees with the network where it is asked again.
+    A table counts if it was made with these weights from the same bytes, holds every event, and agrees with the
+    network where it is asked again.
     """
     task = predictor.task.need_classes("a score")
     tables = _tables(predictor, dataset, folder)
@@ -38,14 +41,14 @@ def ranking(predictor: Predictor, dataset: Dataset, folder: Path, rotation: int 
 
 
 def _tables(predictor: Predictor, dataset: Dataset, folder: Path) -> list[Path] | None:
-    """Return the newest table by these weights for every file of a dataset, or None if one has none."""
+    """Return the newest table of every file of a dataset by these weights, or None if one has none."""
     tables = []
     for file in dataset.files:
         start = f"{file.stem}_DM-CNN_scores"
         own = [
             path
             for path in folder.glob("*.csv")
-            if path.name.startswith(start) and _weights(path.with_suffix(".cfg")) == predictor.sha256
+            if path.name.startswith(start) and _is_of(path.with_suffix(".cfg"), predictor.sha256, file)
         ]
         if not own:
             return None
@@ -53,13 +56,14 @@ def _tables(predictor: Predictor, dataset: Dataset, folder: Path) -> list[Path] 
     return tables
 
 
-def _weights(cfg: Path) -> str:
-    """Return the SHA-256 of the weights that the comment of a saved cfg names; empty if it names none."""
+def _is_of(cfg: Path, weights: str, file: Path) -> bool:
+    """Return whether a saved cfg belongs to scores of a file by the network of these weights (SHA-256)."""
     try:
-        with cfg.open(encoding="utf-8") as file:
-            return file.readline().rpartition(", weights ")[2].strip()
+        with cfg.open(encoding="utf-8") as lines:
+            named = lines.readline().rpartition(", weights ")[2].strip()
     except (OSError, UnicodeDecodeError):
-        return ""
+        return False
+    return named == weights and path_fingerprint(file) in read_provenance(cfg).values()
 
 
 def _read(predictor: Predictor, dataset: Dataset, tables: list[Path]) -> NDArray[np.float64] | None:

@@ -25,8 +25,8 @@ from dmcnn._common import plugins
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import atomic_file, expand
 from dmcnn._common.lock import lock
+from dmcnn._common.provenance import check_provenance, comments, provenance_of
 from dmcnn.settings.cfg import write_cfg
-from dmcnn.settings.origin import check_origin, comments, origin_of
 
 log = logging.getLogger("dmcnn")
 
@@ -198,7 +198,7 @@ class Settings(BaseModel):
             stem: path of the output files, without suffix.
             files: files that the results are made from.
             weights: SHA-256 of the weight file; "" = no network.
-            named_by_file: see ``check_origin``.
+            named_by_file: see ``check_provenance``.
             wait: [s] longest time to wait for another process with this name.
             note: addition to the first line of the cfg.
 
@@ -207,12 +207,12 @@ class Settings(BaseModel):
         """
         cfg, more = stem.with_name(stem.name + ".cfg"), f", weights {weights}" if weights else ""
         with lock(stem, wait):
-            origin = check_origin(cfg, origin_of(files), named_by_file=named_by_file)
+            provenance = check_provenance(cfg, provenance_of(files), named_by_file=named_by_file)
             if cfg.exists() and more not in cfg.read_text(encoding="utf-8", errors="replace"):
                 log.info("%s: made again with other weights", stem)
             remarks: list[str] = []
             yield remarks
-            lines = [f"dmcnn {dmcnn.__version__}{more}{note}", *filter(None, remarks), *comments(origin)]
+            lines = [f"dmcnn {dmcnn.__version__}{more}{note}", *filter(None, remarks), *comments(provenance)]
             comment = "\n".join(lines)
             with atomic_file(cfg) as temporary:
                 temporary.write_text(self.text(comment), encoding="utf-8")

@@ -54,8 +54,8 @@ def run(command: str, work: Callable[[S], None], argv: Sequence[str] | None = No
     words = list(sys.argv[1:] if argv is None else argv)
     # Set before torch is imported: threads that spin while they wait halve the speed of a shared machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    logging.basicConfig(format="%(message)s", handlers=[_LogLines(sys.stdout)], level=logging.INFO)
-    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it logs how it makes animations
+    logging.basicConfig(format="%(message)s", handlers=[_LogLines(sys.stdout)])
+    logging.getLogger("dmcnn").setLevel(logging.INFO)  # other libraries warn, and tell nothing else
 
     started: list[Settings] = []
 

@@ -13,7 +13,8 @@ from xxhash import xxh3_128_hexdigest
 
 from dmcnn._common.errors import InputError
 from dmcnn.datasets import disk_cache
-from dmcnn.datasets.dataset import Dataset, expand
+from dmcnn.datasets.dataset import Dataset
+from dmcnn.datasets.event_files import expand
 from dmcnn.datasets.labels import LabelRule, check_kinds
 from dmcnn.datasets.targets import Targets, fit_scales
 from dmcnn.images.sparse import SparseImages

@@ -18,6 +18,7 @@ from dmcnn._common import plugins
 from dmcnn._common.errors import InputError, nearest
 from dmcnn.checkpoints.card import Card
 from dmcnn.engines.choice import check_engine, resumed
+from dmcnn.engines.hardware import bf16_is_fast
 from dmcnn.inference import devices
 from dmcnn.losses import LIKELIHOODS
 from dmcnn.losses.classification import activation_of, loss_function
@@ -165,7 +166,7 @@ def prepare(
     device = devices.device(session.gpuid)
     precision = session.precision
     if precision == "auto":  # estimates and quantised weights need float32
-        precision = "bf16" if data.targets is None and devices.bf16_is_fast(device) else "32"
+        precision = "bf16" if data.targets is None and bf16_is_fast(device) else "32"
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if session.seed is None else session.seed
     card = _card(network, data, f"{device}", precision)
     seed_generators(seed)

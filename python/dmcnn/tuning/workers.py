@@ -108,7 +108,8 @@ def _redirect(path: Path) -> None:
     with path.open("a") as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
-    logging.basicConfig(format="%(message)s", stream=sys.stdout, level=logging.INFO)
+    logging.basicConfig(format="%(message)s", stream=sys.stdout)
+    logging.getLogger("dmcnn").setLevel(logging.INFO)
     log.addHandler(logging.StreamHandler(terminal))
 
 

@@ -1,4 +1,4 @@
-"""Origin of results: the files that they were made from, by path and fingerprint, in the comments of their cfg."""
+"""Provenance of results: the files they were made from, by path and fingerprint, in the comments of their cfg."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ log = logging.getLogger("dmcnn")
 MARK = "from "
 """Beginning of the comment on a file: its fingerprint and, as JSON, its path."""
 
-Origin = dict[str, str]
+Provenance = dict[str, str]
 """Path of every file, and its fingerprint."""
 
 
-def origin_of(files: Iterable[str | Path]) -> Origin:
+def provenance_of(files: Iterable[str | Path]) -> Provenance:
     """Return path and fingerprint of files and folders."""
     return {str(Path(file).resolve()): path_fingerprint(file) for file in files}
 
 
-def check_origin(cfg: Path, new: Origin, *, named_by_file: bool = False) -> Origin:
-    """Return the origin of results that replace those of ``cfg``, if these were made from the same files.
+def check_provenance(cfg: Path, new: Provenance, *, named_by_file: bool = False) -> Provenance:
+    """Return the provenance of results that replace those of ``cfg``, if these were made from the same files.
 
     The same bytes are the same files, wherever they lie. Files that have changed in their places give the results
     again, with a warning.
 
     Args:
         cfg: settings of the earlier results; it may be absent.
-        new: origin of the new results.
+        new: provenance of the new results.
         named_by_file: whether each file has results of its own, named after it, so that others may stay beside them.
 
     Raises:
         InputError: results of other files, which would be lost.
     """
-    before, now = old, new = read_origin(cfg), new
+    before, now = old, new = read_provenance(cfg), new
     if named_by_file:
         before, now = (
             _of_names(one, {Path(path).stem for path in other}) for one, other in ((old, new), (new, old))
@@ -57,22 +57,22 @@ def check_origin(cfg: Path, new: Origin, *, named_by_file: bool = False) -> Orig
     return {**old, **new} if named_by_file else new
 
 
-def read_origin(cfg: Path) -> Origin:
-    """Return the origin in the comments of a cfg; empty without one."""
-    origin: Origin = {}
+def read_provenance(cfg: Path) -> Provenance:
+    """Return the provenance in the comments of a cfg; empty without one."""
+    provenance: Provenance = {}
     with suppress(OSError, ValueError):
         for line in cfg.read_text(encoding="utf-8").splitlines():
             if line.startswith(f"# {MARK}"):
                 fingerprint, _, path = line.removeprefix(f"# {MARK}").partition(" ")
-                origin[str(json.loads(path))] = fingerprint
-    return origin
+                provenance[str(json.loads(path))] = fingerprint
+    return provenance
 
 
-def comments(origin: Origin) -> list[str]:
-    """Return the comments of a cfg from which ``read_origin`` reads the origin."""
-    return [f"{MARK}{fingerprint} {json.dumps(path)}" for path, fingerprint in origin.items()]
+def comments(provenance: Provenance) -> list[str]:
+    """Return the comments of a cfg from which ``read_provenance`` reads the provenance."""
+    return [f"{MARK}{fingerprint} {json.dumps(path)}" for path, fingerprint in provenance.items()]
 
 
-def _of_names(origin: Origin, names: set[str]) -> Origin:
-    """Return the part of an origin whose files have one of these names, without suffix."""
-    return {path: value for path, value in origin.items() if Path(path).stem in names}
+def _of_names(provenance: Provenance, names: set[str]) -> Provenance:
+    """Return the part of an provenance whose files have one of these names, without suffix."""
+    return {path: value for path, value in provenance.items() if Path(path).stem in names}
