@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import fx, nn
 
 from dmcnn._common.errors import InputError
 from dmcnn.engines import cost
@@ -199,3 +199,51 @@ def test_dense_images_are_counted_as_sparse_ones():
     assert (one.engine, one.line) == (other.engine, other.line)
     scaled = tensor / 3 + 0.1  # a background that is not 0
     assert choose("auto", wide(), scaled, training=True).engine == "sparse"
+
+
+class Keeps(nn.Module):
+    """Values of the forward pass that a penalty uses."""
+
+    def __init__(self, word: str) -> None:
+        super().__init__()
+        self.word, self.calls, self.mean, self.history = word, 0, torch.zeros(1), []
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """Return the maps."""
+        if self.word == "calls":
+            self.calls += 1
+        elif self.word == "history":
+            self.history.append(maps.mean())
+        else:
+            setattr(self, self.word, maps.mean())
+        return maps
+
+
+@pytest.mark.parametrize("word", ["calls", "mean", "history", "new"])
+def test_a_network_that_keeps_values_is_dense(word, caplog):
+    network = wide(Keeps(word))
+    line = choose("auto", network, one_pixel(), training=True).line
+    assert line == f"engine: dense, for Sequential keeps values of its forward pass in 3.{word}"
+    keeps = network[3]
+    assert (keeps.calls, keeps.mean, keeps.history, hasattr(keeps, "new")) == (0, torch.zeros(1), [], False)
+    caplog.set_level("INFO", "dmcnn")
+    few = one_pixel()
+    output = sparse(network)(few)
+    assert caplog.messages == [line.replace("engine:", "sparse engine:")]
+    assert torch.equal(output, network(torch.from_numpy(few.dense())))
+    kept = {
+        "calls": keeps.calls,
+        "mean": keeps.mean,
+        "history": keeps.history[-1:],
+        "new": getattr(keeps, "new", 0),
+    }
+    assert kept[word] == 2 if word == "calls" else not isinstance(kept[word], fx.Proxy)
+    assert [type(value) for value in keeps.history] == [torch.Tensor] * (2 * (word == "history"))
+
+
+def test_numbers_in_a_forward_pass_are_no_values_that_are_kept():
+    class Scaled(nn.Module):
+        def forward(self, maps: torch.Tensor) -> torch.Tensor:
+            return maps * torch.tensor(2.0)
+
+    assert choose("auto", wide(Scaled()), one_pixel(), training=True).engine == "sparse"

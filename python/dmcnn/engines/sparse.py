@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -27,9 +28,9 @@ class SparseNet(nn.Module):
 
     Outputs and gradients of parameters are those of the dense network but for the order of float sums; so are the
     random numbers of dropout. From the first layer that rows cannot follow the network goes on dense, and one line
-    names that layer. It is dense altogether, and one line says why, where torch.fx cannot trace it, where a module
-    carries a hook (which expects dense maps), and where the images need a gradient (which rows have at active pixels
-    alone).
+    names that layer. It is dense altogether, and one line says why, where torch.fx cannot trace it, where it keeps
+    values of its forward pass, where a module carries a hook (which expects dense maps), and where the images need a
+    gradient (which rows have at active pixels alone).
 
     Args:
         dense: the network; changes of either, such as a training step or ``.eval()``, are changes of both.
@@ -103,7 +104,8 @@ class SparseNet(nn.Module):
         mode = self.dense.training
         if mode not in self._traced:
             try:
-                self._traced[mode] = fuse(trace(self.dense), training=mode)
+                with _unchanged(self.dense):
+                    self._traced[mode] = fuse(trace(self.dense), training=mode)
             except InputError as error:
                 self._traced[mode] = str(error)
         layers: list[Layer] | str = self._traced[mode]
@@ -152,6 +154,33 @@ class SparseNet(nn.Module):
 
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+
+@contextmanager
+def _unchanged(net: nn.Module) -> Iterator[None]:
+    """Restore the attributes of all modules after the block; raise InputError if it changed one.
+
+    A network that keeps values of its forward pass, for a penalty perhaps, would find there what tracing left.
+    """
+    before = [(name, module, dict(vars(module))) for name, module in net.named_modules()]
+    sizes = {id(value): len(value) for *_, old in before for value in old.values() if isinstance(value, list)}
+    changed: list[str] = []
+    try:
+        yield
+    finally:
+        for name, module, old in before:
+            now = vars(module)
+            for key, value in list(now.items()):
+                if key in old and old[key] is value:
+                    if isinstance(value, list) and len(value) != sizes[id(value)]:
+                        del value[sizes[id(value)] :]
+                        changed.append(f"{name}.{key}")
+                elif not key.startswith("_tensor_constant"):  # of torch.fx, for numbers in the forward pass
+                    del now[key]
+                    now.update({key: old[key]} if key in old else {})
+                    changed.append(f"{name}.{key}")
+    if changed:
+        raise InputError(f"{type(net).__name__} keeps values of its forward pass in {changed[0].lstrip('.')}")
 
 
 def _key(layer: Layer) -> Any:
