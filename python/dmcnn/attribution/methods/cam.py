@@ -112,8 +112,12 @@ class GradCam(_Cam):
 
     def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
         """Return the (n, C, H, W) maps, which are >= 0."""
-        maps = self._sparse(explained, images) if isinstance(explained.net, SparseNet) else None
-        return super().explain(explained, images) if maps is None else enlarge_to_images(maps, images.shape)
+        if isinstance(explained.net, SparseNet):
+            maps = self._sparse(explained, images)
+            if maps is not None:
+                return enlarge_to_images(maps, images.shape)
+            explained = Explained(explained.net.dense, explained.target, explained.precision)
+        return super().explain(explained, images)
 
     def _sparse(self, explained: Explained, images: torch.Tensor) -> torch.Tensor | None:
         """Return (n, 1, …) maps from the rows of the layer, on which the mean is linear; None if it is dense."""
