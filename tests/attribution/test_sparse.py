@@ -30,7 +30,10 @@ SPARSE = [
     "input_x_gradient",
     "integrated_gradients",
     "expected_gradients",
+    "score_cam",
+    "occlusion",
 ]
+GRADIENTS = SPARSE[:5]
 
 NETS: dict[str, tuple[tuple[int, int, int], str]] = {
     "own": (SHAPE, "none"),
@@ -86,7 +89,7 @@ def test_the_flag() -> None:
 @pytest.mark.parametrize(
     "net_name", ["own", "frames", *(pytest.param(name, marks=pytest.mark.slow) for name in LARGE)]
 )
-@pytest.mark.parametrize("name", SPARSE)
+@pytest.mark.parametrize("name", GRADIENTS)
 def test_sparse_maps_are_the_dense_ones(name: str, net_name: str, caplog: pytest.LogCaptureFixture) -> None:
     net, (shape, scaling) = network(net_name), NETS[net_name]
     images, method = charge(shape), made(name)
@@ -106,6 +109,18 @@ def test_sparse_maps_are_the_dense_ones(name: str, net_name: str, caplog: pytest
     dense = maps_of(method, net, images, scaling)
     errors = [float((maps - exact).abs().max()) for maps in (single, dense)]
     assert errors[0] <= 3 * errors[1] + slack * most
+
+
+@pytest.mark.parametrize("net_name", ["own", "frames", pytest.param("lariat", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["score_cam", "occlusion"])
+def test_methods_without_a_gradient(name: str, net_name: str, caplog: pytest.LogCaptureFixture) -> None:
+    """In float32, the precision of the scan."""
+    net, (shape, scaling) = network(net_name), NETS[net_name]
+    with caplog.at_level(logging.INFO, "dmcnn"):
+        found = maps_of(made(name), sparse(net), charge(shape), scaling)
+    assert not caplog.records
+    expected = maps_of(made(name), net, charge(shape), scaling)
+    assert float((found - expected).abs().max()) <= 1e-4 * float(expected.abs().max())
 
 
 @pytest.mark.slow
@@ -143,7 +158,7 @@ def test_the_network_is_left_as_it_was(name: str) -> None:
 @pytest.mark.parametrize("net_name", ["own", "lariat"])
 def test_bfloat16(net_name: str) -> None:
     net, (shape, scaling) = network(net_name), NETS[net_name]
-    for name in SPARSE:
+    for name in GRADIENTS:
         exact, *half = (
             maps_of(made(name, precision=precision), one, charge(shape), scaling)
             for precision, one in (("32", net), ("bf16", net), ("bf16", sparse(net)))

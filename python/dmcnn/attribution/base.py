@@ -48,6 +48,10 @@ class Explained(nn.Module):
         is_half = outputs.dtype in (torch.bfloat16, torch.float16)
         return self.target.select(self.activate(outputs.float() if is_half else outputs))
 
+    def dense(self) -> Explained:
+        """Return the same function by the dense network."""
+        return Explained(dense_network(self.net), self.target, self.precision)
+
     def values(self, images: torch.Tensor) -> torch.Tensor:
         """Return the (n,) explained numbers without a graph."""
         with torch.no_grad():
@@ -102,9 +106,9 @@ class Method(ABC):
         signed: whether the sign of a map tells pixels for the target from those against it.
         complete: whether a map sums to the difference between the explained numbers of image and baseline.
         costly: whether one map takes hundreds of forward passes, so that its quality is measured without new maps.
-        sparse: whether a ``SparseNet`` serves the method, at the price of the charge. Its rule must be that of the
-            plain gradient, of which it needs no more than values at active pixels or sums over places, for places
-            that look alike share a row, whose gradient is the sum of theirs. Other methods get the dense network.
+        sparse: whether a ``SparseNet`` serves the method, at the price of the charge. It needs no gradient, or the
+            plain one at active pixels or summed over places, for places that look alike share a row, whose gradient
+            is the sum of theirs. Other methods get the dense network.
         internal_batch: largest number of images in one forward or backward pass.
         precision: precision of the forward pass, "32" or "bf16"; maps are float32 in both cases.
         progress: called with the number of images explained since the last call.

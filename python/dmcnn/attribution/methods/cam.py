@@ -116,8 +116,7 @@ class GradCam(_Cam):
             maps = self._sparse(explained, images)
             if maps is not None:
                 return enlarge_to_images(maps, images.shape)
-            explained = Explained(explained.net.dense, explained.target, explained.precision)
-        return super().explain(explained, images)
+        return super().explain(explained.dense(), images)
 
     def _sparse(self, explained: Explained, images: torch.Tensor) -> torch.Tensor | None:
         """Return (n, 1, …) maps from the rows of the layer, on which the mean is linear; None if it is dense."""
@@ -183,12 +182,13 @@ class ScoreCam(LayerMethod):
     title = "Score-CAM"
     signed = False
     costly = True
+    sparse = True
 
     def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
         """Return the (n, C, H, W) maps, which are >= 0."""
         with record_outputs(self.module(explained, images)) as outputs:
-            explained.values(images)
-        activations = outputs[-1].float()
+            explained.dense().values(images)
+        activations = outputs[-1].to(images.dtype)
         weights = torch.stack(
             [self._weights(explained, *pair) for pair in zip(images, activations, strict=True)]
         )
@@ -205,7 +205,7 @@ class ScoreCam(LayerMethod):
             for numbers in torch.split(varying, self.at_once(image[None]))
         ]
         if values:
-            weights[varying] = torch.cat(values).float().softmax(dim=0)
+            weights[varying] = torch.cat(values).to(weights.dtype).softmax(dim=0)
         return weights
 
     @staticmethod

@@ -92,7 +92,7 @@ def path_integral(
     origin, way = start.double(), image.double() - start.double()
 
     def along(function: Slope, shares: Floats) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        for some in torch.from_numpy(shares).split(at_once) if len(shares) else ():
+        for some in torch.split(torch.from_numpy(shares), at_once) if len(shares) else ():
             yield from zip(*function(origin + some.to(way).view(-1, 1, 1, 1) * way, way != 0), strict=True)
 
     ends = [*along(exact, np.array([FAINTEST, 1])[-count:])]
