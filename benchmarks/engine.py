@@ -30,7 +30,7 @@ from torch.nn import functional as F
 import commands
 from dmcnn.checkpoints.card import Card
 from dmcnn.datasets.dataset import Dataset
-from dmcnn.engines.cost import choose
+from dmcnn.engines.choice import choose
 from dmcnn.engines.dense import to_tensor
 from dmcnn.engines.hardware import bf16_is_fast
 from dmcnn.engines.places import Places, Stencil, input_places

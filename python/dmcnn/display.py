@@ -58,8 +58,10 @@ def display(settings: DisplaySettings) -> None:
         tag=settings.tag,
     )
     stem = folder / f"DM-CNN_display{settings.tag}"
-    with settings.results_at(stem, dataset.files, named_by_file=True, wait=WAIT):
+    with settings.results_at(stem, dataset.files, named_by_file=True, wait=WAIT) as remarks:
         _draw(settings, predictor, dataset, drawing)
+        if predictor is not None:
+            remarks.append(predictor.reason)
 
 
 def _draw(settings: DisplaySettings, predictor: Predictor | None, dataset: Dataset, drawing: Display) -> None:

@@ -17,6 +17,7 @@ from dmcnn.settings import InferSettings
 from dmcnn.settings.command import run
 
 if TYPE_CHECKING:
+    from dmcnn._common.journal import Journal
     from dmcnn.datasets.dataset import Dataset
     from dmcnn.inference.predictor import Predictor
     from dmcnn.tables.table import Table
@@ -60,8 +61,9 @@ def infer(settings: InferSettings) -> None:
     labels = [predictor.task.labels(dataset, settings.label) for dataset in datasets]
     with ProgressBar(total=sum(map(len, datasets)), desc="scoring", unit="event") as bar:
         for job, dataset, analysis, truth in zip(jobs, datasets, tables, labels, strict=True):
-            with settings.results_at(job.stem, [job.image_file], predictor.sha256):
+            with settings.results_at(job.stem, [job.image_file], predictor.sha256) as remarks:
                 _score_file(settings, predictor, job, dataset, analysis, *truth, bar)
+                remarks.append(predictor.reason)
 
 
 def _jobs(settings: InferSettings, folder: Path) -> list[Job]:
@@ -114,24 +116,12 @@ def _score_file(
 
     ``truth`` is that of every entry by the label rule ``rule``.
     """
-    from dmcnn._common.journal import Journal
     from dmcnn.figures.save import save_figure
     from dmcnn.inference.score_table import score_table
     from dmcnn.tables import join, table
 
-    key = {
-        "weights": predictor.sha256,
-        "reading": predictor.card.reading,
-        "precision": predictor.precision,
-        "rotation": settings.rotation,
-    }
     with dataset.unchanged() as fingerprint:
-        journal = Journal(
-            job.stem.with_name(f".{job.stem.name}.journal"),
-            {**key, "file": fingerprint},
-            predictor.task.outputs + 2,
-            old={"file": dataset.old_fingerprint()},
-        )
+        journal = _journal(settings, predictor, job, dataset, fingerprint)
         bar.skip(len(journal))
         for rows in predictor.dataset_rows(dataset, rotation=settings.rotation, first=len(journal), bar=bar):
             journal.append(rows)
@@ -150,6 +140,30 @@ def _score_file(
     if (figure := predictor.task.histogram(outputs, dataset.files[0].stem)) is not None:
         save_figure(figure, job.histogram, note=dataset.file_origins[0])
     journal.close()
+
+
+def _journal(
+    settings: InferSettings, predictor: Predictor, job: Job, dataset: Dataset, fingerprint: str
+) -> Journal:
+    """Return the journal of one file, whose work goes on with the engine with which it began."""
+    from dmcnn._common.journal import Journal
+    from dmcnn.engines import choice
+    from dmcnn.inference.predictor import EVENTS
+
+    path, width = job.stem.with_name(f".{job.stem.name}.journal"), predictor.task.outputs + 2
+    old = {"file": dataset.old_fingerprint()}
+    key = {
+        "weights": predictor.sha256,
+        "reading": predictor.card.reading,
+        "precision": predictor.precision,
+        "rotation": settings.rotation,
+        "file": fingerprint,
+    }
+    if begun := choice.stored(path, key, width, old):
+        predictor.resume_engine(begun, path)
+    else:
+        predictor.choose_engine(dataset.chunks(EVENTS), settings.rotation)
+    return Journal(path, key | choice.word(predictor.engine), width, old)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def occlude(settings: OccludeSettings) -> None:
     """Scan the selected entries; write an npz and one figure per class for each."""
+    from dmcnn.engines import choice
     from dmcnn.figures.style import check_colours
     from dmcnn.inference.predictor import load_predictor
     from dmcnn.occlusion.result import CHECKS, Scan
@@ -48,8 +49,9 @@ def occlude(settings: OccludeSettings) -> None:
         event = dataset.read(entry, entry + 1)
         file = dataset.files[int(event.events["file"][0])]
         stem = folder / f"occlusion_test_{dataset.output_name(event)}{settings.tag}"
-        with settings.results_at(stem, [file], predictor.sha256):
-            result = _result(predictor, scan, event, stem)
+        with settings.results_at(stem, [file], predictor.sha256) as remarks:
+            result = _result(predictor, scan, event, stem, choice.candidates(settings.engine))
+            remarks.append(predictor.reason)
             _draw(
                 settings, predictor, event, result, stem, dataset.file_origins[int(event.events["file"][0])]
             )
@@ -61,20 +63,30 @@ def occlude(settings: OccludeSettings) -> None:
         log.info("%s, entry %d: %d windows", file.name, event.events["entry"][0], len(result.logits))
 
 
-def _result(predictor: Predictor, scan: Scan, event: SparseImages, stem: Path) -> OcclusionResult:
-    """Return the result for one event: from the npz of the same scan, else scanned or resumed from the journal."""
+def _result(
+    predictor: Predictor, scan: Scan, event: SparseImages, stem: Path, engines: Sequence[str]
+) -> OcclusionResult:
+    """Return the result for one event: from the npz of the same scan, else scanned or resumed from the journal.
+
+    A scan with any of ``engines`` is the same scan.
+    """
     from dmcnn._common.journal import Journal
+    from dmcnn.engines import choice
     from dmcnn.occlusion.result import read, scan_event
 
     key = scan.key(event, predictor.sha256, predictor.precision)
-    path = stem.with_name(stem.name + ".npz")
+    path, unfinished = stem.with_name(stem.name + ".npz"), stem.with_name(f".{stem.name}.journal")
     windows = scan.windows(event)
-    if (result := read(path, key, windows)) is not None:
-        return result
+    for engine in engines:
+        if (result := read(path, key | choice.word(engine), windows)) is not None:
+            return result
+    if begun := choice.stored(unfinished, key, predictor.task.outputs):
+        predictor.resume_engine(begun, unfinished)
     base = next(predictor.logits([event]))[0]
-    journal = Journal(stem.with_name(f".{stem.name}.journal"), key, len(base))
-    engine = scan.dense(predictor.batch_size, predictor.precision, predictor.card.scaling)
-    result = scan_event(predictor.net, event, windows, engine, base, journal, label=stem.name)
+    key |= choice.word(predictor.engine)
+    journal = Journal(unfinished, key, len(base))
+    forward = scan.dense(predictor.batch_size, predictor.precision, predictor.card.scaling)
+    result = scan_event(predictor.network, event, windows, forward, base, journal, label=stem.name)
     result.save(path, key, event, predictor.card.classes, predictor.task.need_classes("occlusion").scores)
     journal.close()
     return result

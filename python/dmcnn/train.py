@@ -31,7 +31,7 @@ def train(settings: TrainSettings, watch: Watch | None = None) -> None:
 
     Args:
         settings: settings of the command.
-        watch: called with the rows of the metrics table after every evaluation.
+        watch: called with the rows of the metrics table and the engine after every evaluation.
     """
     import dmcnn
     from dmcnn.datasets.event_files import expand
@@ -122,9 +122,10 @@ def _fit(settings: TrainSettings, run: Run, progress: Progress, images: dict[str
         scaling=settings.scaling,
         first=progress.step,
     )
+    run.choose_engine(batches)
     _announce(run, images)
     if run.watch is not None and progress.rows:
-        run.watch(progress.rows)
+        run.watch(progress.rows, run.engine)
     stopped_by = fit(
         run.net,
         batches,
@@ -136,6 +137,7 @@ def _fit(settings: TrainSettings, run: Run, progress: Progress, images: dict[str
         progress=progress,
         after_step=run.after_step,
         constraints=run.constraints,
+        engine=run.engine,
     )
     if stopped_by and progress.step < run.total:
         if run.save_every_step:
@@ -154,12 +156,13 @@ def _announce(run: Run, images: dict[str, SparseImages]) -> None:
         log.warning("warning: %s", remark)
     size = sum(parameter.numel() for parameter in run.net.parameters())
     log.info(
-        "%s: %d parameters, %d steps on %s, precision %s",
+        "%s: %d parameters, %d steps on %s, precision %s, engine %s",
         run.card.model,
         size,
         run.total,
         run.device,
         run.precision,
+        run.engine,
     )
     if run.test_every_step:
         part = run.task.part

@@ -201,17 +201,21 @@ def _attempt(
 ) -> None:
     """Train once. Workers take the GPUs in turn if there are several and the base names none.
 
-    ``common`` tells the share of validation events, which is that of the first trials.
+    ``common`` tells the share of validation events, which is that of the first trials. A trial that goes on keeps its
+    engine, whatever the base says now: no result depends on it but for rounding.
     """
     import torch
 
     from dmcnn.train import train
+    from dmcnn.training.session import OutputFiles
 
     trial, _ = _trial_settings(settings, values, folder)
     trial = _with_validation(trial, common)
     count = torch.cuda.device_count()
     if worker is not None and not trial.GPUID and count > 1:
         trial = trial.model_copy(update={"GPUID": str(worker % count)})
+    if OutputFiles(folder, folder, trial.name).last.exists():
+        trial = trial.model_copy(update={"engine": "auto"})
     try:
         train(trial, watch)
     except (torch.cuda.OutOfMemoryError, MemoryError) as error:

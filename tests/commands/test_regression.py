@@ -114,7 +114,7 @@ def test_zeros_as_asked_and_a_stopped_run_goes_on(words: list[str], tmp_path: Pa
         settings, _ = command.load("train", [*sparse, *places])
         assert isinstance(settings, TrainSettings)
 
-        def watch(rows: object) -> None:
+        def watch(rows: object, engine: str) -> None:
             if len(rows) == stop_at:  # type: ignore[arg-type]
                 raise InterruptedError
 

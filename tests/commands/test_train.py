@@ -49,7 +49,7 @@ def test_trains_every_epoch_and_explains_itself(
     assert card.reading["adc_hi"] == 500.0
     assert card.seed == 1
     assert card.data["training"]["events"] == 24
-    assert {"dmcnn", "torch", "numpy", "python", "device", "precision"} == set(card.environment)
+    assert {"dmcnn", "torch", "numpy", "python", "device", "precision", "engine"} == set(card.environment)
     assert literal(dict(line.split(" = ") for line in card.cfg.splitlines()[1:])["learning_rate"]) == 0.0003
     cfg = (tmp_path / "out" / "DM-CNN_training_config_toy.cfg").read_text()
     assert cfg.startswith(card.cfg)
@@ -137,7 +137,7 @@ def test_resuming_after_kill_9_equals_the_uninterrupted_run(train_words: list[st
 
 @pytest.mark.slow
 def test_ctrl_c_saves_and_the_same_command_goes_on(train_words: list[str], tmp_path: Path) -> None:
-    words = [*train_words, "EPOCHS=40"]
+    words = [*train_words, "EPOCHS=400"]
     log = tmp_path / "log"
     with log.open("w") as out:
         run = subprocess.Popen(
@@ -145,7 +145,9 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(train_words: list[str], tmp_p
         )
     deadline = time.monotonic() + 120
     while (
-        not re.search(r"[1-9]\d*/160", log.read_text()) and run.poll() is None and time.monotonic() < deadline
+        not re.search(r"[1-9]\d*/1600", log.read_text())
+        and run.poll() is None
+        and time.monotonic() < deadline
     ):
         time.sleep(0.05)
     run.send_signal(signal.SIGINT)

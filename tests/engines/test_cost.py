@@ -7,11 +7,12 @@ import json
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import fx, nn
 
 from dmcnn._common.errors import InputError
 from dmcnn.engines import cost
-from dmcnn.engines.cost import Rates, Work, choose, count, predict, rates
+from dmcnn.engines.choice import choose
+from dmcnn.engines.cost import Rates, Work, count, predict, rates
 from dmcnn.engines.sparse import sparse
 from dmcnn.images.sparse import sparse as sparse_images
 from engines.nets import images
@@ -71,7 +72,7 @@ def test_auto_takes_sparse_for_few_pixels_and_dense_for_many():
     )
     few = choose("auto", network, one_pixel(), training=True)
     assert (few.engine, few.speed > 2, few.saving > 10) == ("sparse", True, True)
-    assert few.line.startswith("engine: sparse (sparse: ")
+    assert few.line.startswith("engine: sparse (")
     full = sparse_images(images("full", (2, 1, 128, 128)).float().numpy())
     many = choose("auto", network, full, training=True)
     assert many.engine == "dense"
@@ -134,3 +135,115 @@ def test_measured_rates_are_numbers_of_this_world():
     for name in Rates.__dataclass_fields__:
         assert 0 <= getattr(measured, name) < 0.1, name
     assert measured.matrix > 1e-13
+
+
+def wide(*more: nn.Module) -> nn.Module:
+    """Return a network that few pixels make much faster on rows."""
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 32, 3), *more, nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    )
+
+
+class Noise(nn.Module):
+    """Random numbers that do not depend on the images: tracing takes those of its own call for constants."""
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """Return maps times a random number."""
+        return maps * torch.rand(1)
+
+
+class Handle(nn.Module):
+    """What cannot be copied, such as the handle of a file."""
+
+    def __deepcopy__(self, memo: object) -> None:
+        raise TypeError("cannot copy a handle\nmore")
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """Return the maps."""
+        return maps
+
+
+def test_auto_leaves_networks_alone_that_rows_would_change():
+    assert choose("auto", wide(), one_pixel(), training=True).engine == "sparse"
+    noisy = choose("auto", wide(Noise()), one_pixel(), training=True)
+    assert (noisy.engine, noisy.line) == (
+        "dense",
+        "engine: dense, for rows give other outputs: the network does what tracing does not see",
+    )
+    handle = choose("auto", wide(Handle()), one_pixel(), training=False)
+    assert (handle.engine, handle.line) == ("dense", "engine: dense, for rows fail (cannot copy a handle)")
+    hooked = wide()
+    hooked[1].register_forward_hook(lambda *_: None)
+    assert choose("auto", hooked, one_pixel(), training=False).line == "engine: dense, for 1 carries a hook"
+
+
+def test_auto_says_one_line(caplog):
+    """What the copy of the network says while its work is counted is said again when it works."""
+
+    class Branching(nn.Module):
+        def forward(self, maps: torch.Tensor) -> torch.Tensor:
+            return maps if maps.sum() > 0 else -maps
+
+    caplog.set_level("INFO", "dmcnn")
+    line = choose("auto", Branching(), one_pixel(), training=False).line
+    assert line.startswith("engine: dense, for Branching: forward cannot be traced: ")
+    choose("auto", nn.Sequential(nn.Dropout(0.5), nn.Conv2d(1, 8, 3)), one_pixel(), training=True)
+    assert not caplog.messages
+
+
+def test_dense_images_are_counted_as_sparse_ones():
+    few = one_pixel()
+    tensor = torch.from_numpy(few.dense())
+    one, other = (choose("auto", wide(), images, training=True) for images in (few, tensor))
+    assert (one.engine, one.line) == (other.engine, other.line)
+    scaled = tensor / 3 + 0.1  # a background that is not 0
+    assert choose("auto", wide(), scaled, training=True).engine == "sparse"
+
+
+class Keeps(nn.Module):
+    """Values of the forward pass that a penalty uses."""
+
+    def __init__(self, word: str) -> None:
+        super().__init__()
+        self.word, self.calls, self.mean, self.history = word, 0, torch.zeros(1), []
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """Return the maps."""
+        if self.word == "calls":
+            self.calls += 1
+        elif self.word == "history":
+            self.history.append(maps.mean())
+        else:
+            setattr(self, self.word, maps.mean())
+        return maps
+
+
+@pytest.mark.parametrize("word", ["calls", "mean", "history", "new"])
+def test_a_network_that_keeps_values_is_dense(word, caplog):
+    network = wide(Keeps(word))
+    line = choose("auto", network, one_pixel(), training=True).line
+    assert line == f"engine: dense, for Sequential keeps values of its forward pass in 3.{word}"
+    keeps = network[3]
+    assert (keeps.calls, keeps.mean, keeps.history, hasattr(keeps, "new")) == (0, torch.zeros(1), [], False)
+    caplog.set_level("INFO", "dmcnn")
+    few = one_pixel()
+    output = sparse(network)(few)
+    assert caplog.messages == [line.replace("engine:", "sparse engine:")]
+    assert torch.equal(output, network(torch.from_numpy(few.dense())))
+    kept = {
+        "calls": keeps.calls,
+        "mean": keeps.mean,
+        "history": keeps.history[-1:],
+        "new": getattr(keeps, "new", 0),
+    }
+    assert kept[word] == 2 if word == "calls" else not isinstance(kept[word], fx.Proxy)
+    assert [type(value) for value in keeps.history] == [torch.Tensor] * (2 * (word == "history"))
+
+
+def test_numbers_in_a_forward_pass_are_no_values_that_are_kept():
+    class Scaled(nn.Module):
+        def forward(self, maps: torch.Tensor) -> torch.Tensor:
+            return maps * torch.tensor(2.0)
+
+    assert choose("auto", wide(Scaled()), one_pixel(), training=True).engine == "sparse"

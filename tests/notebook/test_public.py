@@ -15,7 +15,7 @@ import dmcnn
 from conftest import ROOT
 from dmcnn.settings import COMMANDS
 
-PUBLIC = {"InputError", "SparseImages", "load", "open", "save"}
+PUBLIC = {"InputError", "SparseImages", "load", "open", "save", "sparse"}
 
 
 def test_names() -> None:
@@ -93,7 +93,7 @@ def test_pyright_agrees(tmp_path: Path) -> None:
 
 def test_every_name_is_in_the_readme() -> None:
     code = "\n".join(re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL))
-    for name in ("load", "open", "save"):
+    for name in ("load", "open", "save", "sparse"):
         assert f"dmcnn.{name}(" in code
     for name in PUBLIC:
         assert f"dmcnn.{name}" in (ROOT / "README.md").read_text()

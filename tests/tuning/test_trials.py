@@ -33,7 +33,7 @@ def trains(values: dict[str, Any], folder: Path, watch: Watch) -> None:
     metrics = []
     for epoch, more in enumerate((0.2, 0.0, 0.1)):
         metrics.append(row(loss_of(values) + more, epoch))
-        watch(metrics)
+        watch(metrics, "dense")
 
 
 Make = Callable[..., Search]
@@ -103,7 +103,7 @@ def test_an_interrupted_trial_goes_on_under_its_number(make: Make, tmp_path: Pat
         began.append((values, folder))
         if len(began) == 3:
             (folder / "DM-CNN_model_last.ckpt").write_text("half")
-            watch([row(0.9, 0)])
+            watch([row(0.9, 0)], "dense")
             raise KeyboardInterrupt
         trains(values, folder, watch)
 
@@ -113,7 +113,7 @@ def test_an_interrupted_trial_goes_on_under_its_number(make: Make, tmp_path: Pat
 
     def goes_on(values: dict[str, Any], folder: Path, watch: Watch) -> None:
         began.append((values, folder))
-        watch([row(0.9, 0), row(0.7, 1)])  # training shows the rows that it had, then its own
+        watch([row(0.9, 0), row(0.7, 1)], "dense")  # training shows the rows that it had, then its own
 
     search = make(goes_on, n_trials=3)
     assert len(search.finished()) == 2
@@ -130,8 +130,8 @@ def test_a_training_that_diverges_is_stopped_and_counted(make: Make) -> None:
     seen = []
 
     def diverges(values: dict[str, Any], folder: Path, watch: Watch) -> None:
-        watch([row(0.9, 0)])
-        watch([row(0.9, 0), row(math.nan, 1)])
+        watch([row(0.9, 0)], "dense")
+        watch([row(0.9, 0), row(math.nan, 1)], "dense")
         seen.append(values)
 
     search = make(diverges, n_trials=3, sampler="tpe", objective="val_accuracy")
@@ -152,7 +152,7 @@ def test_bad_trials_are_stopped_early(make: Make, pruner: str) -> None:
         for epoch in range(5):
             metrics.append(row(loss_of(values) + 1 / (epoch + 1), epoch))
             epochs[repr(values)] = epoch
-            watch(metrics)
+            watch(metrics, "dense")
 
     search = make(long, pruner=pruner)
     search.work()

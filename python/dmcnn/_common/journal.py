@@ -44,9 +44,8 @@ class Journal:
     ) -> None:
         self.path, self._width, self._synced = Path(path), width, time.monotonic()
         self._dtype = np.dtype([("entry", "<u8"), ("row", "<f8", (width,)), ("check", "<u8")])
-        self._header = _line({**key, "width": width, "journal": FORMAT})
+        self._header, begin = _headers(key, width, old)
         content = self.path.read_bytes() if self.path.exists() else b""
-        begin = _line({**key, **(old or {}), "width": width})
         if content.startswith(begin):
             rows = _whole(content[len(begin) :], np.dtype(("<f8", (width,))))
             self._begin(np.asarray(rows))
@@ -116,6 +115,19 @@ class Journal:
                 self.path, lost, count,
             )  # fmt: skip
         return records["row"][:count].copy()
+
+
+def holds(path: Path, key: dict[str, Any], width: int, old: dict[str, Any] | None = None) -> bool:
+    """Return whether a file is the journal of the work with a key; arguments as of ``Journal``."""
+    if not path.exists():
+        return False
+    with path.open("rb") as file:
+        return file.readline() in _headers(key, width, old)
+
+
+def _headers(key: dict[str, Any], width: int, old: dict[str, Any] | None) -> tuple[bytes, bytes]:
+    """Return the first line of a journal, and that which earlier versions wrote."""
+    return _line({**key, "width": width, "journal": FORMAT}), _line({**key, **(old or {}), "width": width})
 
 
 def _whole(content: bytes, dtype: np.dtype[Any]) -> NDArray[Any]:

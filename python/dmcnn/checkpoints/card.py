@@ -54,7 +54,7 @@ class Card:
     step: int | None = None
     cfg: str = ""
     environment: dict[str, str] = field(default_factory=dict)
-    """Versions of dmcnn, Python, NumPy and torch; device and precision of the training."""
+    """Versions of dmcnn, Python, NumPy and torch; device, precision and engine of the training (absent: dense)."""
     data: dict[str, Any] = field(default_factory=dict)
     """Fingerprints and event counts of the training and test sets."""
     metrics: dict[str, float] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Cost of a network dense and sparse, predicted for given images, and the choice between the two engines.
+"""Cost of a network dense and sparse, predicted for given images.
 
 The work of both is counted: products of numbers, and numbers that are read or written. How long each takes is
 measured once per processor, number of threads and version of torch, and kept in the cache.
@@ -23,7 +23,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from dmcnn._common.errors import InputError, nearest
+from dmcnn._common.errors import InputError
 from dmcnn._common.files import atomic_file, cache_folder, output_folder
 from dmcnn.engines.convolution import multiplies_first
 from dmcnn.engines.hardware import bf16_is_fast
@@ -34,13 +34,8 @@ from dmcnn.engines.sparse import SparseNet, sparse
 from dmcnn.images.sparse import SparseImages
 from dmcnn.layers import Layer
 
-ENGINES = ("auto", "sparse", "dense")
-
 BACKWARD = 3
 """A training step multiplies, reads and writes three times as much as a forward pass."""
-
-MARGIN = 1.1
-"""By so much the prediction must be better for auto to leave the dense network: half is for what it misses."""
 
 
 @dataclass
@@ -90,34 +85,25 @@ class Rates:
     step: float
 
 
-@dataclass(frozen=True)
-class Choice:
-    """Choice of an engine.
-
-    Attributes:
-        engine: "sparse" or "dense".
-        line: what to tell the user.
-        speed: predicted time of dense over sparse; 0 where it was not predicted.
-        saving: products of dense over those of sparse; 0 where they were not counted.
-    """
-
-    engine: str
-    line: str
-    speed: float = 0.0
-    saving: float = 0.0
-
-
-def count(net: nn.Module, images: SparseImages, *, training: bool) -> Work | None:
-    """Count the work of a forward pass of ``images``; return None where the network cannot be traced.
+def count(net: nn.Module, images: torch.Tensor | SparseImages, *, training: bool) -> Work | None:
+    """Count the work of a forward pass of ``images``; return None where the network has no rows.
 
     It is counted on a copy: statistics, random numbers and gradients of ``net`` stay as they are.
     """
+    return work_of(copy_of(net, training=training), images)
+
+
+def copy_of(net: nn.Module, *, training: bool) -> SparseNet:
+    """Return the rows of a copy of a network on the CPU in float32, which logs nothing."""
+    dense = copy.deepcopy(net.dense if isinstance(net, SparseNet) else net)
+    return SparseNet(dense.cpu().float().train(training), say=lambda _: None)
+
+
+def work_of(rows: SparseNet, images: torch.Tensor | SparseImages) -> Work | None:
+    """Return the work of a forward pass, which changes running statistics; None where there are no rows."""
     work = Work()
-    copied = sparse(
-        copy.deepcopy(net.dense if isinstance(net, SparseNet) else net).cpu().float().train(training)
-    )
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        traced = copied.watch(images, lambda *layer: _add(work, *layer))
+        traced = rows.watch(images, lambda *layer: _add(work, *layer))
     return work if traced else None
 
 
@@ -165,44 +151,6 @@ def predict(work: Work, rates: Rates, *, training: bool) -> tuple[float, float]:
     moved = work.numbers * rates.row_number + work.spread * rates.spread
     rows = times * (work.products * rates.matrix + moved + work.steps * rates.step)
     return dense, rows + work.places * rates.place
-
-
-def choose(
-    engine: str,
-    net: nn.Module,
-    images: SparseImages,
-    *,
-    training: bool,
-    precision: str = "32",
-    batch: int = 4,
-) -> Choice:
-    """Choose the engine for ``net``, and say in one line which it is and why.
-
-    Args:
-        engine: one of ``ENGINES``.
-        images: typical images, such as the first of a file.
-        training: whether gradients are taken, too.
-        precision: "32", or "bf16" where matrices are multiplied in bfloat16.
-        batch: images of a step; the work is counted on the first ``batch`` images.
-
-    Raises:
-        InputError: ``engine`` is none of ``ENGINES``.
-    """
-    if engine not in ENGINES:
-        raise InputError(
-            f"engine = {engine!r}{nearest(engine, ENGINES)}, expected one of {', '.join(ENGINES)}"
-        )
-    if engine != "auto":
-        return Choice(engine, f"engine: {engine}, as asked for")
-    if any(parameter.device.type != "cpu" for parameter in net.parameters()):
-        return Choice("dense", "engine: dense, for its cost is known on CPUs alone")
-    work = count(net, images.take(slice(0, batch)), training=training)
-    if work is None:
-        return Choice("dense", "engine: dense, for the network cannot be traced")
-    dense, rows = predict(work, rates(precision), training=training)
-    chosen = "sparse" if dense > MARGIN * rows else "dense"
-    gain = f"{work.saving:.1f}x fewer multiplications, {dense / rows:.1f}x as fast by estimate"
-    return Choice(chosen, f"engine: {chosen} (sparse: {gain})", dense / rows, work.saving)
 
 
 def rates(precision: str = "32") -> Rates:

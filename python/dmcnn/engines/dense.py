@@ -57,25 +57,13 @@ def batches(images: SparseImages, size: int) -> Iterator[SparseImages]:
         yield images.take(slice(start, start + size))
 
 
-@torch.inference_mode()
-def logits(
-    net: nn.Module,
-    images: SparseImages,
-    *,
-    device: torch.device,
-    precision: str = "32",
-    rotation: int = 0,
-    scaling: str = "none",
-) -> NDArray[np.float64]:
-    """Return the (B, outputs) float64 logits of one batch.
+def prepare(images: SparseImages, rotation: int = 0, scaling: str = "none") -> torch.Tensor:
+    """Return the (B, C, H, W) float32 tensor that a network takes, contiguous (NCHW).
 
-    Images stay contiguous (NCHW): with channels_last, torch's GroupNorm on the CPU changes logits by up to 3e-2.
+    With channels_last, torch's GroupNorm on the CPU changes logits by up to 3e-2.
 
     Args:
-        net: network, which is moved to ``device`` and set to evaluation mode.
         images: images of the batch.
-        device: device of the forward pass.
-        precision: "32" or "bf16" (autocast).
         rotation: [degrees] one of TURNS, counter-clockwise with rows upwards.
         scaling: one of dmcnn.images.scaling.SCALINGS.
 
@@ -87,8 +75,28 @@ def logits(
             f"rotation = {rotation} needs square images, not {images.shape[1]} x {images.shape[2]}"
         )
     turns = np.full(len(images), TURNS[rotation], np.uint8)
-    prepared = scale_(to_tensor(images, turns), scaling)
-    return forward(net.to(device).eval(), prepared, precision)
+    return scale_(to_tensor(images, turns), scaling)
+
+
+@torch.inference_mode()
+def logits(
+    net: nn.Module,
+    images: SparseImages,
+    *,
+    device: torch.device,
+    precision: str = "32",
+    **preparation: Any,
+) -> NDArray[np.float64]:
+    """Return the (B, outputs) float64 logits of one batch.
+
+    Args:
+        net: network, which is moved to ``device`` and set to evaluation mode.
+        images: images of the batch.
+        device: device of the forward pass.
+        precision: "32" or "bf16" (autocast).
+        preparation: arguments of ``prepare``.
+    """
+    return forward(net.to(device).eval(), prepare(images, **preparation), precision)
 
 
 def all_logits(

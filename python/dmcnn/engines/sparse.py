@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -27,22 +28,23 @@ class SparseNet(nn.Module):
 
     Outputs and gradients of parameters are those of the dense network but for the order of float sums; so are the
     random numbers of dropout. From the first layer that rows cannot follow the network goes on dense, and one line
-    names that layer. It is dense altogether, and one line says why, where torch.fx cannot trace it, where a module
-    carries a hook (which expects dense maps), and where the images need a gradient (which rows have at active pixels
-    alone).
+    names that layer. It is dense altogether, and one line says why, where torch.fx cannot trace it, where it keeps
+    values of its forward pass, where a module carries a hook (which expects dense maps), and where the images need a
+    gradient (which rows have at active pixels alone).
 
     Args:
         dense: the network; changes of either, such as a training step or ``.eval()``, are changes of both.
+        say: called once with every such line.
     """
 
-    def __init__(self, dense: nn.Module) -> None:
+    def __init__(self, dense: nn.Module, say: Callable[[str], None] = log.info) -> None:
         super().__init__()
         # one set of names, so that a checkpoint of either fits both
         self.__dict__["dense"] = dense
         for own in ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"):
             self.__dict__[own] = dense.__dict__[own]
         self.__dict__["_traced"] = {}
-        self.__dict__["_said"] = set()
+        self.__dict__["_said"], self.__dict__["_log"] = set(), say
         self.training = dense.training
 
     def train(self, mode: bool = True) -> SparseNet:
@@ -60,31 +62,23 @@ class SparseNet(nn.Module):
 
     def forward(self, images: torch.Tensor | SparseImages) -> Any:
         """Return the outputs of the dense network for (B, C, *map) images, or for sparse ones."""
-        given = self._images(images)
-        reason = self._reason_for_dense(images)
-        if reason:
+        if reason := self.obstacle(images):
             self._say(f"sparse engine: dense, for {reason}")
-            return self.dense(given.dense())
-        layers = self._layers()
-        return self.dense(given.dense()) if layers is None else self._run(layers, given)
+            return self.dense(self._images(images).dense())
+        return self._run(self._images(images))
 
-    def watch(self, images: SparseImages, observe: Observer) -> bool:
-        """Evaluate sparse images and call ``observe`` after every layer.
+    def watch(self, images: torch.Tensor | SparseImages, observe: Observer) -> bool:
+        """Evaluate images and call ``observe`` after every layer.
 
         Return False, without any call, where the network runs dense.
         """
-        layers = None if self._reason_for_dense(images) else self._layers()
-        if layers is not None:
-            self._run(layers, self._images(images), observe)
-        return layers is not None
+        reason = self.obstacle(images)
+        if not reason:
+            self._run(self._images(images), observe)
+        return not reason
 
-    def _images(self, images: torch.Tensor | SparseImages) -> Images:
-        if isinstance(images, torch.Tensor):
-            return Images(images, tuple(images.shape[1:]), images.dtype, images.device)
-        like = next((p for p in self.parameters() if p.is_floating_point()), torch.empty(0))
-        return Images(images, images.shape, like.dtype, like.device)
-
-    def _reason_for_dense(self, images: torch.Tensor | SparseImages) -> str:
+    def obstacle(self, images: torch.Tensor | SparseImages) -> str:
+        """Return why the network is dense altogether, as words after "for"; "" where rows serve."""
         if isinstance(images, torch.Tensor):
             if images.requires_grad:
                 return "the images need a gradient"
@@ -96,21 +90,28 @@ class SparseNet(nn.Module):
             named = {module: name for name, module in self.dense.named_modules()}
             first = next(m for m in named if any(m.__dict__.get(kind) for kind in _HOOKS))
             return f"{named[first] or type(first).__name__} carries a hook"
-        return ""
+        layers = self._layers()
+        return layers if isinstance(layers, str) else ""
 
-    def _layers(self) -> list[Layer] | None:
-        """Return the fused layers of the network in its present mode; None if it cannot be traced."""
+    def _images(self, images: torch.Tensor | SparseImages) -> Images:
+        if isinstance(images, torch.Tensor):
+            return Images(images, tuple(images.shape[1:]), images.dtype, images.device)
+        like = next((p for p in self.parameters() if p.is_floating_point()), torch.empty(0))
+        return Images(images, images.shape, like.dtype, like.device)
+
+    def _layers(self) -> list[Layer] | str:
+        """Return the fused layers of the network in its present mode, or why it cannot be traced."""
         mode = self.dense.training
         if mode not in self._traced:
             try:
-                self._traced[mode] = fuse(trace(self.dense), training=mode)
+                with _unchanged(self.dense):
+                    self._traced[mode] = fuse(trace(self.dense), training=mode)
             except InputError as error:
-                self._say(f"sparse engine: dense, for {error}")
-                self._traced[mode] = None
-        layers: list[Layer] | None = self._traced[mode]
+                self._traced[mode] = str(error)
+        layers: list[Layer] | str = self._traced[mode]
         return layers
 
-    def _run(self, layers: list[Layer], images: Images, observe: Observer | None = None) -> Any:
+    def _run(self, images: Images, observe: Observer | None = None) -> Any:
         def call(layer: Layer, args: Any, kwargs: Any) -> Any:
             if _key(layer) not in OF_IMAGES:
                 args, kwargs = fx.node.map_aggregate(
@@ -121,7 +122,8 @@ class SparseNet(nn.Module):
                 observe(layer, args, output)
             return output
 
-        result: Any = images
+        layers, result = self._layers(), images
+        assert not isinstance(layers, str)
         for _, output in outputs(layers, images, call):
             result = output
         return _dense(result)
@@ -148,10 +150,37 @@ class SparseNet(nn.Module):
     def _say(self, line: str) -> None:
         if line not in self._said:
             self._said.add(line)
-            log.info(line)
+            self._log(line)
 
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+
+@contextmanager
+def _unchanged(net: nn.Module) -> Iterator[None]:
+    """Restore the attributes of all modules after the block; raise InputError if it changed one.
+
+    A network that keeps values of its forward pass, for a penalty perhaps, would find there what tracing left.
+    """
+    before = [(name, module, dict(vars(module))) for name, module in net.named_modules()]
+    sizes = {id(value): len(value) for *_, old in before for value in old.values() if isinstance(value, list)}
+    changed: list[str] = []
+    try:
+        yield
+    finally:
+        for name, module, old in before:
+            now = vars(module)
+            for key, value in list(now.items()):
+                if key in old and old[key] is value:
+                    if isinstance(value, list) and len(value) != sizes[id(value)]:
+                        del value[sizes[id(value)] :]
+                        changed.append(f"{name}.{key}")
+                elif not key.startswith("_tensor_constant"):  # of torch.fx, for numbers in the forward pass
+                    del now[key]
+                    now.update({key: old[key]} if key in old else {})
+                    changed.append(f"{name}.{key}")
+    if changed:
+        raise InputError(f"{type(net).__name__} keeps values of its forward pass in {changed[0].lstrip('.')}")
 
 
 def _key(layer: Layer) -> Any:

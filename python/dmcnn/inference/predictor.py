@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -20,7 +21,8 @@ from dmcnn._common.upward import notebook
 from dmcnn.checkpoints import load
 from dmcnn.checkpoints.card import Card, Own
 from dmcnn.datasets.dataset import Dataset
-from dmcnn.engines import dense
+from dmcnn.engines import choice, dense
+from dmcnn.engines.sparse import sparse
 from dmcnn.images.sparse import SparseImages
 from dmcnn.inference import devices
 from dmcnn.inference.inputs import (
@@ -43,6 +45,11 @@ from dmcnn.tasks.base import Truth
 EVENTS = 64
 """Smallest number of events that are read and scored at a time."""
 
+TYPICAL = 4
+"""Number of images by which an engine is chosen."""
+
+log = logging.getLogger("dmcnn")
+
 
 class Predictor:
     """Network on a device, with the card that describes its preprocessing and its outputs.
@@ -54,9 +61,14 @@ class Predictor:
         precision: "32", or "bf16", which is faster and changes logits by up to 0.02.
         batch_size: images per forward pass.
         sha256: SHA-256 of the weight file; "" = no file.
+        engine: "sparse", "dense", or "auto": the cheaper one for the first images with charge.
 
     Attributes:
         task: task of the network, see dmcnn.tasks.
+        reason: line that says why an engine was chosen; "" until then.
+
+    Raises:
+        InputError: an unknown engine.
     """
 
     def __init__(
@@ -68,10 +80,14 @@ class Predictor:
         precision: str = "32",
         batch_size: int = 8,
         sha256: str = "",
+        engine: str = "auto",
     ) -> None:
+        choice.check_engine(engine)
         self.device = torch.device(device)
         self.net, self.card, self.task = net.to(self.device).eval(), card, task_of(card)
         self.precision, self.batch_size, self.sha256 = precision, batch_size, sha256
+        self.engine, self._rows, self._asked = engine, sparse(self.net), engine
+        self.reason = "" if engine == "auto" else f"engine: {engine}, as asked for"
         self._inputs = Inputs(card)
 
     def __repr__(self) -> str:
@@ -184,6 +200,36 @@ class Predictor:
 
     # ---- batch by batch
 
+    @property
+    def network(self) -> nn.Module:
+        """The network, evaluated with the engine; dense while none is chosen."""
+        return self._rows if self.engine == "sparse" else self.net
+
+    def resume_engine(self, engine: str, path: Path) -> None:
+        """Take the engine of the unfinished work in a file; raise InputError if the user asked for another."""
+        self.engine = choice.resumed(self._asked, engine, path)
+        self.reason = f"engine: {engine}, as in the work that goes on"
+        log.info(self.reason)
+
+    def choose_engine(self, chunks: Iterable[SparseImages], rotation: int = 0) -> None:
+        """Choose the engine by its cost for the first images with charge, unless it is chosen.
+
+        Args:
+            chunks: images as ``open_dataset`` reads them.
+            rotation: as of ``logits``.
+        """
+        for chunk in chunks if self.engine == "auto" else ():
+            charged = np.flatnonzero(chunk.has_image & (chunk.n_pixels > 0))
+            if len(charged):
+                some = np.unique(np.linspace(0, len(charged) - 1, min(TYPICAL, self.batch_size)).astype(int))
+                images = dense.prepare(chunk.take(charged[some]), rotation, self.card.scaling)
+                chosen = choice.choose(
+                    self.engine, self.net, images, training=False, precision=self.precision
+                )
+                self.engine, self.reason = chosen.engine, chosen.line
+                log.info(chosen.line)
+                return
+
     def dataset_rows(
         self, dataset: Dataset, *, rotation: int = 0, first: int = 0, bar: ProgressBar | None = None
     ) -> Iterator[NDArray[np.float64]]:
@@ -237,12 +283,13 @@ class Predictor:
             rotation: [degrees] rotation of the images, counter-clockwise.
         """
         for chunk in chunks:
+            self.choose_engine([chunk], rotation)
             for batch in dense.batches(chunk, self.batch_size):
                 outputs = np.full((len(batch), self.task.outputs), np.nan)
                 has_image = batch.has_image
                 if has_image.any():
                     outputs[has_image] = dense.logits(
-                        self.net,
+                        self.network,
                         batch.take(has_image),
                         device=self.device,
                         precision=self.precision,
@@ -264,6 +311,7 @@ def load_predictor(
     gpuid: str = "",
     precision: str = "32",
     batch_size: int = 8,
+    engine: str = "auto",
 ) -> Predictor:
     """Load a network from a weight file of any kind.
 
@@ -274,10 +322,12 @@ def load_predictor(
         gpuid: see dmcnn.inference.devices.device.
         precision: see Predictor.
         batch_size: images per forward pass.
+        engine: see Predictor.
 
     Raises:
-        InputError: not a weight file, or a device that does not exist.
+        InputError: not a weight file, or a device or engine that does not exist.
     """
+    choice.check_engine(engine)
     devices.use_whole_cpu()
     names = [model] if isinstance(model, str) or callable(model) else list(model or ())
     net, card = load.load(weight_file, [*names, *filter(None, [(overrides or {}).get("reader")])])
@@ -288,4 +338,5 @@ def load_predictor(
         precision=precision,
         batch_size=batch_size,
         sha256=sha256(weight_file),
+        engine=engine,
     )

@@ -73,8 +73,8 @@ def occlude(predictor: Predictor, event: SparseImages, k: int, options: Mapping[
     windows = scan.windows(event)
     engine = scan.dense(predictor.batch_size, predictor.precision, predictor.card.scaling)
     base = next(predictor.logits([event]))[0]
-    rows = np.concatenate([np.zeros((0, len(base))), *engine.scores(predictor.net, event, windows)])
-    error = precision_error(predictor.net, event, windows, engine, rows)
+    rows = np.concatenate([np.zeros((0, len(base))), *engine.scores(predictor.network, event, windows)])
+    error = precision_error(predictor.network, event, windows, engine, rows)
     result = OcclusionResult(windows, rows[windows.number], base, error)
     values, untouched = result.maps(task.scores)
     card = predictor.card

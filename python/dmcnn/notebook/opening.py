@@ -29,6 +29,7 @@ def load(
     device: str = "",
     precision: Literal["32", "bf16"] = "32",
     batch_size: int = 8,
+    engine: Literal["auto", "sparse", "dense"] = "auto",
     **reading: Any,
 ) -> Predictor:
     """Load a trained network, ready to score with its own preprocessing.
@@ -40,15 +41,22 @@ def load(
         device: number of the GPU, or "cpu"; "" = the first GPU if there is one.
         precision: "bf16" is faster and wrong by up to 0.02 in the logit.
         batch_size: images per forward pass.
+        engine: "sparse", "dense", or "auto": the faster one by estimate, for the same scores but for rounding.
         reading: arguments of readers that replace those of the training, aloud.
 
     Raises:
-        InputError: not a weight file, a network that cannot be made, or no such device.
+        InputError: not a weight file, a network that cannot be made, or no such device or engine.
     """
     from dmcnn.inference.predictor import load_predictor
 
     return load_predictor(
-        weights, model=model, overrides=reading, gpuid=device, precision=precision, batch_size=batch_size
+        weights,
+        model=model,
+        overrides=reading,
+        gpuid=device,
+        precision=precision,
+        batch_size=batch_size,
+        engine=engine,
     )
 
 
@@ -144,7 +152,9 @@ def save(
     """
     from dmcnn.checkpoints.card import KEY
     from dmcnn.checkpoints.save import save as write
+    from dmcnn.engines.sparse import SparseNet
 
+    net = net.dense if isinstance(net, SparseNet) else net
     if card is None:
         if data is None:
             raise InputError(

@@ -189,8 +189,10 @@ class Settings(BaseModel):
         named_by_file: bool = False,
         wait: float = 0.0,
         note: str = "",
-    ) -> Iterator[None]:
+    ) -> Iterator[list[str]]:
         """Lock the output name ``stem`` while the block runs, and save the settings as ``<stem>.cfg`` at its end.
+
+        Yield a list, to which the block may add remarks; they become comments of the cfg.
 
         Args:
             stem: path of the output files, without suffix.
@@ -208,8 +210,10 @@ class Settings(BaseModel):
             provenance = check_provenance(cfg, provenance_of(files), named_by_file=named_by_file)
             if cfg.exists() and more not in cfg.read_text(encoding="utf-8", errors="replace"):
                 log.info("%s: made again with other weights", stem)
-            yield
-            comment = "\n".join([f"dmcnn {dmcnn.__version__}{more}{note}", *comments(provenance)])
+            remarks: list[str] = []
+            yield remarks
+            lines = [f"dmcnn {dmcnn.__version__}{more}{note}", *filter(None, remarks), *comments(provenance)]
+            comment = "\n".join(lines)
             with atomic_file(cfg) as temporary:
                 temporary.write_text(self.text(comment), encoding="utf-8")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 from dmcnn.settings.base import Paths, setting
-from dmcnn.settings.reading import Reading
+from dmcnn.settings.engine import EngineSettings
 
 
 def quarter_turn(value: Any) -> Any:
@@ -27,7 +27,7 @@ WEIGHT_FILE = (
 )
 
 
-class NetworkSettings(Reading):
+class NetworkSettings(EngineSettings):
     """Keys of the use of a trained network; preprocessing that is not given comes from its checkpoint."""
 
     input_file: Paths = setting(
@@ -54,6 +54,7 @@ class NetworkSettings(Reading):
             "gpuid": self.GPUID,
             "precision": self.precision,
             "batch_size": self.batch_size,
+            "engine": self.engine,
         }
 
     retired: ClassVar[dict[str, str]] = {

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from dmcnn.settings.base import Conflict, Names, setting
-from dmcnn.settings.reading import Reading
+from dmcnn.settings.engine import EngineSettings
 
 ARCHITECTURE = (
     "drop_out", "filters_1", "filters_2", "kernel_1", "kernel_2", "pool", "dense_1", "dense_2", "activation", "l2",
@@ -25,7 +25,7 @@ FOR_REGRESSION = (
 )  # fmt: skip
 
 
-class RecipeSettings(Reading):
+class RecipeSettings(EngineSettings):
     """Keys of the network and of the optimisation of its weights."""
 
     learning_rate: float = setting(..., "optimisation", "step size of the optimiser", gt=0, example=0.0005)

@@ -298,6 +298,7 @@ class TrainSettings(RecipeSettings):
                     "patience",
                     "schedule_start",
                     "precision",
+                    "engine",
                     "resume",
                 }
             ),

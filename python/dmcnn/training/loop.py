@@ -19,6 +19,7 @@ from torch import nn
 from torch.utils import deterministic
 
 from dmcnn._common.progress import ProgressBar
+from dmcnn.engines.choice import evaluator
 from dmcnn.tasks import Task
 from dmcnn.training.batches import Batches
 from dmcnn.training.loader import Loader
@@ -78,9 +79,13 @@ class NetworkWithPenalty(Protocol):
 
 @dataclass
 class _Step:
-    """Optimiser step of a network; its random numbers depend only on the seed and the number of the step."""
+    """Optimiser step of a network; its random numbers depend only on the seed and the number of the step.
+
+    ``forward`` evaluates ``net``, densely or on rows.
+    """
 
     net: nn.Module
+    forward: nn.Module
     task: Task
     recipe: Recipe
     seed: int
@@ -121,7 +126,7 @@ class _Step:
     def _loss(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return the mean loss of a batch with all penalties; add the loss without penalties to the progress."""
         progress = self.progress
-        outputs = self.net(images).float()
+        outputs = self.forward(images).float()
         loss = self.task.loss(outputs, labels)
         # summed in float64, as Python floats are
         progress.loss_sum = progress.loss_sum + loss.detach().double() * len(labels)
@@ -149,6 +154,7 @@ def fit(
     progress: Progress,
     after_step: AfterStep,
     constraints: Constraints | None = None,
+    engine: str = "dense",
 ) -> int:
     """Train ``net`` on ``batches``; return the number of the signal that stopped it between two steps, else 0.
 
@@ -164,6 +170,7 @@ def fit(
         after_step: called after every step, with ``net`` in training mode, to evaluate and save; True ends the
             training.
         constraints: constraints with the multipliers that belong to ``progress``.
+        engine: "dense" or "sparse".
     """
     if not len(batches):
         return 0
@@ -182,7 +189,8 @@ def fit(
         record_activity(net, recipe.activity_l2) as activity,
         _progress_bar(len(loader)) as bar,
     ):
-        step = _Step(net, task, recipe, seed, device, precision, progress, optimizer, activity, constraints)
+        forward, about = evaluator(net, engine), (seed, device, precision, progress)
+        step = _Step(net, forward, task, recipe, *about, optimizer, activity, constraints)
         for images, labels in loader:
             step(images, labels)
             bar.update()

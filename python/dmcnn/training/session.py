@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -22,18 +23,22 @@ from dmcnn.checkpoints.card import KEY, Card
 from dmcnn.checkpoints.load import load
 from dmcnn.checkpoints.save import save
 from dmcnn.checkpoints.torch_file import read, read_card, state_for, state_of
+from dmcnn.engines.choice import choose, evaluator
 from dmcnn.engines.dense import all_logits
 from dmcnn.images.sparse import SparseImages
 from dmcnn.tasks import Result, Task
 from dmcnn.training.baseline import Baseline
 from dmcnn.training.loop import Progress, reproducible
-from dmcnn.training.optimiser import Recipe
+from dmcnn.training.optimiser import Recipe, record_activity
 
 if TYPE_CHECKING:
+    from dmcnn.training.batches import Batches
     from dmcnn.training.constraints.multipliers import Constraints
 
-Watch = Callable[[Sequence[dict[str, float]]], None]
-"""Called with the rows of the metrics table after every evaluation."""
+log = logging.getLogger("dmcnn")
+
+Watch = Callable[[Sequence[dict[str, float]], str], None]
+"""Called with the rows of the metrics table and the engine after every evaluation."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,7 @@ class Run:
         task: task of the network, with its loss.
         recipe: optimiser, step size, limits and penalties.
         device, precision: device of the network, and "32" or "bf16".
+        engine: "sparse", "dense", or "auto" until ``choose_engine`` is called.
         batch_size_test: images per forward pass of an evaluation.
         steps_per_epoch: number of steps of one pass over the training images.
         total: number of steps of the whole training.
@@ -114,7 +120,7 @@ class Run:
         save_every_step: steps between checkpoints to resume from; 0 = none.
         patience: evaluations without improvement after which the training ends; 0 = never.
         constraints: constraints on the weights or estimates.
-        watch: called with the rows of the metrics table after every evaluation; its exceptions end the training.
+        watch: called after every evaluation; its exceptions end the training.
         first_step: number of steps that were finished before this process.
     """
 
@@ -126,6 +132,7 @@ class Run:
     recipe: Recipe
     device: torch.device
     precision: str
+    engine: str
     batch_size_test: int
     steps_per_epoch: int
     total: int
@@ -135,6 +142,16 @@ class Run:
     constraints: Constraints | None = None
     watch: Watch | None = None
     first_step: int = 0
+
+    def choose_engine(self, batches: Batches) -> None:
+        """Choose the engine by its cost for the images of the next step, if it is open; write it on the card."""
+        if self.engine == "auto":
+            images, _ = batches.batch(batches.first)
+            with record_activity(self.net.to(self.device), self.recipe.activity_l2):  # hooks make it dense
+                choice = choose("auto", self.net, images, training=True, precision=self.precision)
+            log.info(choice.line)
+            self.engine = choice.engine
+        self.card = replace(self.card, environment={**self.card.environment, "engine": self.engine})
 
     def after_step(self, progress: Progress) -> bool:
         """Evaluate and save if they are due at this step; return True if the training ends here."""
@@ -180,7 +197,7 @@ class Run:
             progress.best = progress.step
             self._save_best(self._card(progress, evaluation=result, chosen_by=self.task.part))
         if self.watch is not None:
-            self.watch(progress.rows)
+            self.watch(progress.rows, self.engine)
 
     def _violations(self, outputs: NDArray[np.float64]) -> dict[str, float]:
         """Return the signed distance of every constraint in this evaluation, and the largest violation."""
@@ -218,6 +235,7 @@ class Run:
                 "step": step,
                 **numbers,
                 **self.task.summary(result),
+                "engine": self.engine,
                 "chosen_by": chosen_by,
                 "remarks": self.card.remarks,
                 "origin": self.card.origin,
@@ -233,7 +251,7 @@ class Run:
         """
         training = self.net.training
         outputs = all_logits(
-            self.net,
+            evaluator(self.net, self.engine),
             images,
             device=self.device,
             batch_size=self.batch_size_test,
@@ -280,8 +298,8 @@ def write_metrics(path: Path, rows: list[dict[str, float]], columns: Sequence[st
 
 def restore(
     path: Path, net: nn.Module, card: Card, is_same_data: Callable[[dict[str, Any]], bool], free: set[str]
-) -> tuple[Progress, int]:
-    """Load the weights of the last checkpoint into ``net``; return the progress of that training, and its seed.
+) -> tuple[Progress, Card]:
+    """Load the weights of the last checkpoint into ``net``; return the progress of that training, and its card.
 
     Args:
         path: last checkpoint.
@@ -321,7 +339,7 @@ def restore(
             "resume = False to start anew"
         )
     net.load_state_dict(state)
-    return progress, old.seed or 0
+    return progress, old
 
 
 def _values(cfg: str, free: set[str]) -> dict[str, str]:

@@ -17,6 +17,7 @@ import dmcnn
 from dmcnn._common import plugins
 from dmcnn._common.errors import InputError, nearest
 from dmcnn.checkpoints.card import Card
+from dmcnn.engines.choice import check_engine, resumed
 from dmcnn.engines.hardware import bf16_is_fast
 from dmcnn.inference import devices
 from dmcnn.losses import LIKELIHOODS
@@ -100,6 +101,7 @@ class SessionOptions:
         seed: seed of all random numbers; None draws one.
         gpuid: device, see dmcnn.inference.devices.device.
         precision: "32", "bf16", or "auto": bf16 for classification on a device where it is fast, else 32.
+        engine: "sparse", "dense", or "auto": the faster one by estimate, or that of the training that continues.
         resume: whether a training of the same name continues.
         may_change: keys of the cfg whose values may differ from those of the training that continues.
     """
@@ -115,6 +117,7 @@ class SessionOptions:
     seed: int | None = 1
     gpuid: str = ""
     precision: str = "auto"
+    engine: str = "auto"
     resume: bool = True
     may_change: Collection[str] = ()
 
@@ -155,9 +158,10 @@ def prepare(
         watch: called with the rows of the metrics table after every evaluation.
 
     Raises:
-        InputError: a device that does not exist, a checkpoint of another training, or a network of one's own with
-            outputs of the wrong shape.
+        InputError: a device or engine that does not exist, a checkpoint of another training or engine, or a network
+            of one's own with outputs of the wrong shape.
     """
+    check_engine(session.engine)
     devices.use_whole_cpu()
     device = devices.device(session.gpuid)
     precision = session.precision
@@ -166,9 +170,11 @@ def prepare(
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if session.seed is None else session.seed
     card = _card(network, data, f"{device}", precision)
     seed_generators(seed)
-    net, progress = card.build(network.model), Progress()
+    net, progress, engine = card.build(network.model), Progress(), session.engine
     if session.resume and files.last.exists():
-        progress, seed = restore(files.last, net, card, data.matches, set(session.may_change))
+        progress, begun = restore(files.last, net, card, data.matches, set(session.may_change))
+        seed = begun.seed or 0
+        engine = resumed(engine, begun.environment.get("engine", "dense"), files.last)
         log.info("%s: resuming after step %d", files.last, progress.step)
     if network.model not in MODELS:
         _check_outputs(net, card)
@@ -194,6 +200,7 @@ def prepare(
         recipe=replace(recipe, total=total, hold=hold),
         device=device,
         precision=precision,
+        engine=engine,
         batch_size_test=session.batch_size_test,
         steps_per_epoch=per_epoch,
         total=total,

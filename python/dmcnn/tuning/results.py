@@ -37,6 +37,9 @@ KNOWN_COLUMNS = {
 
 _EVALUATED = re.compile("^(validation|test)_")
 
+ENGINE = "dense"
+"""Engine of trials that name none, as none did once."""
+
 RESULTS, VALUES, FAULT = "results", "values", "fault"
 """User attributes of a trial: numbers of the best evaluation so far, settings, and reason of a failure."""
 
@@ -103,7 +106,7 @@ def rows(trials: Sequence[optuna.trial.FrozenTrial], keys: Sequence[str]) -> lis
                 "val_auc": numbers.get("val_auc"),
                 "state": state(trial),
                 "trial": trial.number,
-                **{name: numbers.get(name) for name in more},
+                **{name: numbers.get(name, ENGINE if name == "engine" else None) for name in more},
             }
         )
     return sorted(table, key=lambda row: (row["val_loss"] is None, row["val_loss"] or 0.0, row["trial"]))

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("dmcnn.tune")
 
-Watch = Callable[[Sequence[dict[str, float]]], None]
+Watch = Callable[[Sequence[dict[str, float]], str], None]
 Attempt = Callable[[dict[str, Any], Path, Watch], None]
-"""Trains once, given settings and folder of a trial and a function to call with its metrics after every evaluation.
+"""Trains once, given settings and folder of a trial and a function to call with metrics and engine at evaluations.
 Resumes from the checkpoint of an interrupted attempt in the folder. Raises InputError for impossible settings."""
 
 
@@ -137,12 +137,12 @@ class Search:
         before = frozen.user_attrs.get(results.RESULTS, {}).get("duration", 0.0)
         start = time.monotonic()
 
-        def watch(metrics: Sequence[dict[str, float]]) -> None:
+        def watch(metrics: Sequence[dict[str, float]], engine: str) -> None:
             """Store the metrics of the last evaluation; raise TrialPruned to stop the training."""
             duration = round(before + time.monotonic() - start, 1)
-            trial.set_user_attr(
-                results.RESULTS, {"duration": duration, **results.summary(metrics, self.objective)}
-            )
+            numbers = results.summary(metrics, self.objective)
+            named = {} if engine == results.ENGINE else {"engine": engine}
+            trial.set_user_attr(results.RESULTS, {"duration": duration, **numbers, **named})
             rows = [results.talos_names(row) for row in metrics]
             for step, row in enumerate(rows, start=1):
                 if step not in steps:
