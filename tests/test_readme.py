@@ -79,12 +79,18 @@ def test_the_sample_blocks(folder: Path) -> None:
     assert (folder / "my_sample.h5").exists()
 
 
-@pytest.mark.slow
-def test_the_block_on_real_files(shared_data: Path, folder: Path) -> None:
+@pytest.fixture(scope="module")
+def of_real_files(shared_data: Path, folder: Path) -> Path:
+    """The folder after the block on real files, on whose network the block on attribution goes on."""
     for name in ("electron.root", "proton.root"):
         shutil.copy(shared_data / "larcv" / name, folder)
     run(block("python -m dmcnn.train input"), folder)
-    outputs = {path.name for path in (folder / "outputs").iterdir()}
+    return folder
+
+
+@pytest.mark.slow
+def test_the_block_on_real_files(of_real_files: Path) -> None:
+    outputs = {path.name for path in (of_real_files / "outputs").iterdir()}
     assert {
         "electron_DM-CNN_scores_e_p.csv",
         "proton_DM-CNN_scores_e_p.csv",
@@ -97,10 +103,9 @@ def test_the_block_on_real_files(shared_data: Path, folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_block_on_attribution(shared_data: Path, folder: Path) -> None:
-    assert (folder / "electron.root").exists(), "the block on real files comes first"
-    run(block("python -m dmcnn.attribute input"), folder)
-    outputs = {path.name for path in (folder / "outputs").iterdir()}
+def test_the_block_on_attribution(of_real_files: Path) -> None:
+    run(block("python -m dmcnn.attribute input"), of_real_files)
+    outputs = {path.name for path in (of_real_files / "outputs").iterdir()}
     for entry in (3, 6):
         ends = (".npz", ".html", "_overview.png", "_overview.pdf", "_removal.png")
         assert {f"attribution_electron_ENTRY_{entry}{end}" for end in ends} <= outputs

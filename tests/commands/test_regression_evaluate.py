@@ -242,7 +242,10 @@ def test_figures_of_everything(judged: Path) -> None:
 
 
 @pytest.mark.slow
-def test_one_training_is_compared_with_nothing(folder: Path, tmp_path: Path) -> None:
+def test_one_training_is_compared_with_nothing(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(save, "save_figure", partial(save.save_figure, formats=["png"]))
     assert evaluate.main([f"scores={folder}/sparse.csv", f"output_dir={tmp_path}", "profile_bins=5"]) == 0
     assert list(tmp_path.glob("*_pulls.png"))
     assert not list(tmp_path.glob("*comparison*"))
@@ -395,8 +398,9 @@ def test_numbers_beyond_float32_are_no_estimates(
 
 
 @pytest.mark.slow
-def test_the_largest_numbers_of_float32_are_judged(tmp_path: Path) -> None:
+def test_the_largest_numbers_of_float32_are_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A diverged network: what overflows is null, and no warning is shown."""
+    monkeypatch.setattr(save, "save_figure", partial(save.save_figure, formats=["png"]))
     path = simple(tmp_path / "t.csv", 2, 1e37, 1e-37)
     assert evaluate.main([f"scores={path}", f"output_dir={tmp_path}"]) == 0
     numbers = json.loads((tmp_path / "DM-CNN_evaluation.json").read_text())

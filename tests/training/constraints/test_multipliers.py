@@ -273,7 +273,7 @@ def regression(target: float, steps: int) -> tuple[float, float, float]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target", [0.5, 0.75, 0.9])
+@pytest.mark.parametrize("target", [0.5, 0.9])
 def test_reaches_its_share_of_zeros_and_stays(target: float) -> None:
     zeros, deviation, loss = regression(target, 800)
     assert zeros == pytest.approx(target, abs=0.01)  # 4 of the 458 weights
