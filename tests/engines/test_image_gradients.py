@@ -80,6 +80,8 @@ def test_frozen_parameters_change_no_gradient_of_the_images():
     ).double().eval()  # fmt: skip
     given, fast = images("sparse", (2, 1, 10, 10)), sparse(net)
     where = given != 0
+    with torch.inference_mode():
+        fast(given)
     for _ in range(2):
         learning = gradient(fast, given, where=where)
         fast.requires_grad_(False)

@@ -94,6 +94,7 @@ def blocks(n: int, width: int) -> list[tuple[int, int]]:
     return [(at, min(n, at + size)) for at in range(0, n, size)]
 
 
+@torch.inference_mode(False)  # what is kept may serve a pass with gradients
 @torch.no_grad()
 def _make_matrix(weight: torch.Tensor, first: bool, dtype: torch.dtype) -> torch.Tensor:
     kernel = weight.flatten(2).to(dtype)
@@ -216,7 +217,7 @@ def _products_of_slopes(
     *,
     learns: bool,
 ) -> torch.Tensor | None:
-    """Do the same as ``_slopes_first``, but multiply the gradients first, and sum the products by row."""
+    """Write and return what ``_slopes_first`` does, with gradients multiplied first, and products summed by row."""
     filters, channels, length = kernel.shape
     matrix = kernel.permute(0, 2, 1).reshape(filters, length * channels)
     after = slope.to(kernel.dtype)

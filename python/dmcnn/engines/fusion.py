@@ -103,6 +103,7 @@ class LinearChain:
             self._product, self._state = self._multiply(), state
         return F.linear(vectors, *self._product)
 
+    @torch.inference_mode(False)  # the product is kept, and may serve a pass with gradients
     @torch.no_grad()
     def _multiply(self) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return the weight (outputs, inputs) and the bias of the product of the layers.
