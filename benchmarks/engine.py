@@ -28,6 +28,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import commands
+from dmcnn.attribution import Target, build
 from dmcnn.checkpoints.card import Card
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.engines.choice import choose
@@ -255,6 +256,16 @@ def steps(images: SparseImages) -> Iterator[Timing]:
         )
 
 
+def attributions(images: SparseImages) -> Iterator[Timing]:
+    """Time attribution maps of one image; integrated gradients of ten gradients, half of them in float64."""
+    net = mpid().eval()
+    fast, given = sparse(net), to_tensor(images.take([0]))
+    methods = build(["input_x_gradient", "grad_cam", "integrated_gradients"], n_steps=10)
+    for method in methods:
+        maps = [partial(method, one, given, Target(1)) for one in (fast, net)]
+        yield row(f"MPID {method.title}, one sample image", "dense", *maps, target=1.0)
+
+
 def one_step(engine: str) -> None:
     """Take one training step of MPID on 16 images."""
     images, net = typical(sample(64), 16), mpid()
@@ -267,7 +278,7 @@ def one_step(engine: str) -> None:
 def rows(electron: Path | None) -> list[Timing]:
     """Return all rows of the engine; those of ROOT files only if electron.root is given."""
     images = typical(sample(64))
-    return [plan(images), *passes(images, electron), *steps(images)]
+    return [plan(images), *passes(images, electron), *steps(images), *attributions(images)]
 
 
 if __name__ == "__main__":
