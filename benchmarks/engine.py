@@ -257,10 +257,10 @@ def steps(images: SparseImages) -> Iterator[Timing]:
 
 
 def attributions(images: SparseImages) -> Iterator[Timing]:
-    """Time attribution maps of one image; integrated gradients of ten gradients, half of them in float64."""
+    """Time attribution maps of one image; integrated gradients of four gradients, some in float64."""
     net = mpid().eval()
     fast, given = sparse(net), to_tensor(images.take([0]))
-    methods = build(["input_x_gradient", "grad_cam", "integrated_gradients"], n_steps=10)
+    methods = build(["input_x_gradient", "grad_cam", "integrated_gradients"], n_steps=4)
     for method in methods:
         maps = [partial(method, one, given, Target(1)) for one in (fast, net)]
         yield row(f"MPID {method.title}, one sample image", "dense", *maps, target=1.0)
