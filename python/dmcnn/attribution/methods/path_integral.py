@@ -90,7 +90,7 @@ def path_integral(
     origin, way = start.double(), image.double() - start.double()
 
     def along(function: Slope, shares: Floats) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        for some in torch.from_numpy(shares).split(at_once):
+        for some in torch.split(torch.from_numpy(shares), at_once):
             yield from zip(*function(origin + some.to(way).view(-1, 1, 1, 1) * way), strict=True)
 
     ends = [*along(exact, np.array([FAINTEST, 1])[-count:])]
