@@ -48,8 +48,9 @@ def attribute(settings: AttributeSettings) -> None:
     methods = _methods(settings, predictor)
     dataset = predictor.open(settings.input_file)
     stem = folder / f"DM-CNN_attribution{settings.tag}"
-    with settings.results_at(stem, dataset.files, predictor.sha256):
+    with settings.results_at(stem, dataset.files, predictor.sha256) as remarks:
         _explain(settings, predictor, dataset, methods, stem)
+        remarks += filter(None, [predictor.reason])
 
 
 def _explain(

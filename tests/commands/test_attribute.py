@@ -156,3 +156,25 @@ def test_faults(base: list[str], words: list[str], text: str, capsys: pytest.Cap
     said = capsys.readouterr().err
     assert text in said
     assert len(said.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_engines_give_the_same_maps_and_keep_their_own(
+    base: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, maps = tmp_path / "attribution_toy_test_ENTRY_4_x.npz", {}
+    words = [*base, "-n", "4", "format=png", "judge=False"]
+    for engine in ("dense", "sparse"):
+        assert attribute.main([*words, f"engine={engine}"]) == 0
+        with np.load(path) as found:
+            maps[engine] = {name: found[name] for name in found.files if name.startswith("map_")}
+            assert ("sparse" in str(found["key"])) == (engine == "sparse")
+        cfg = (tmp_path / "DM-CNN_attribution_x.cfg").read_text()
+        assert f"# engine: {engine}, as asked for\n" in cfg
+    assert maps["dense"].keys() == maps["sparse"].keys() >= {"map_saliency", "map_grad_cam"}
+    for name, values in maps["dense"].items():
+        assert np.linalg.norm(maps["sparse"][name] - values) <= 0.02 * np.linalg.norm(values), name
+    assert not np.array_equal(maps["sparse"]["map_grad_cam"], maps["dense"]["map_grad_cam"])
+    np.testing.assert_array_equal(maps["sparse"]["map_saliency"], maps["dense"]["map_saliency"])
+    monkeypatch.setattr("dmcnn.attribution.report.explain", None)  # what is stored is not made again
+    assert attribute.main([*words, "engine=auto"]) == 0

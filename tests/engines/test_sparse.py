@@ -85,13 +85,20 @@ def test_random_networks_in_three_dimensions(seed, kind, caplog):
     assert not caplog.records
 
 
-@pytest.mark.parametrize("name", ["mpid", "lariat", "cnn3d", "calorimeter_resnet", "smartpixel"])
+NETS = ["mpid", "lariat", "cnn3d", "calorimeter_resnet", "smartpixel"]
+SLOW_NETS = ["resnet18", "resnet18 group", "resnet34", "resnet34 group"]
+
+
+@pytest.mark.parametrize("name", [*NETS, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW_NETS)])
 @pytest.mark.parametrize("kind", ["sparse", "empty", "one pixel", "background"])
 def test_networks_of_the_package(name, kind):
     torch.manual_seed(1)
-    shapes = {"mpid": (2, 1, 128, 130), "lariat": (2, 1, 60, 62), "smartpixel": (2, 2, 13, 21)}
-    shape = shapes.get(name, (2, 7, 16, 17))
-    net = MODELS[name](channels=shape[1], height=shape[2], width=shape[3])
+    shapes = {"mpid": (2, 1, 128, 130), "lariat": (2, 1, 60, 62), "smartpixel": (2, 2, 13, 21),
+              "resnet18": (2, 1, 66, 70), "resnet34": (2, 1, 66, 70)}  # fmt: skip
+    shape = shapes.get(name.partition(" ")[0], (2, 7, 16, 17))
+    name, *norm = name.split()
+    options = {"norm": norm[0]} if norm else {}
+    net = MODELS[name](channels=shape[1], height=shape[2], width=shape[3], **options)
     for module in net.modules():
         if isinstance(module, nn.GroupNorm):
             # of a constant map it multiplies rounding by 1 / sqrt(eps), and two dense runs have no digit in common

@@ -10,5 +10,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "cnn3d": {"num_class": 3, "channels": 9, "height": 8, "width": 12},
     "calorimeter_resnet": {"num_class": 3, "channels": 9, "height": 8, "width": 12},
     "smartpixel": {"num_class": 3, "channels": 2, "height": 8, "width": 12},
+    "resnet18": {"num_class": 3, "channels": 2, "height": 40, "width": 33},
+    "resnet34": {"num_class": 3, "channels": 2, "height": 40, "width": 33},
 }
 """Model -> arguments; a new model in the table MODELS needs an entry."""

@@ -21,7 +21,9 @@ from dmcnn.models.cnn3d import CNN3D
 from dmcnn.models.lariat import LArIAT
 from models.sizes import SMALL
 
-TOO_SMALL = {"mpid": 64, "lariat": 21, "cnn3d": 3, "calorimeter_resnet": 0, "smartpixel": 4}
+TOO_SMALL = {
+    "mpid": 64, "lariat": 21, "cnn3d": 3, "calorimeter_resnet": 0, "smartpixel": 4, "resnet18": 0, "resnet34": 0,
+}  # fmt: skip
 """Largest height [pixels] that is too small for a network."""
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
 
 from dmcnn._common.errors import InputError
 from dmcnn.attribution.target import Target
+from dmcnn.engines.sparse import SparseNet, dense_network
 from dmcnn.layers import evaluation_mode
 
 PRECISIONS = ("32", "bf16")
@@ -24,19 +26,31 @@ times as long as one by one."""
 class Explained(nn.Module):
     """Function that a method explains: (n, C, H, W) images -> (n,) numbers, by a network and a target.
 
-    With precision "bf16" the forward pass runs under autocast; the numbers are float32.
+    With precision "bf16" the forward pass runs under autocast; the numbers are float32. What a method asks of a
+    ``SparseNet`` alone, such as the pixels whose gradients it needs, tells that it needs no gradient of parameters.
     """
 
     def __init__(self, net: nn.Module, target: Target, precision: str = "32") -> None:
         super().__init__()
         self.net, self.target, self.precision, self.activate = net, target, precision, target.activate()
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return the (n,) explained numbers, differentiable with respect to the images."""
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            outputs: torch.Tensor = self.net(images)
+    def forward(self, images: torch.Tensor, **sparse: Any) -> torch.Tensor:
+        """Return the (n,) explained numbers, differentiable with respect to the images.
+
+        Args:
+            images: (n, C, H, W).
+            sparse: arguments of ``SparseNet.forward``, which other networks do not see.
+        """
+        asked = sparse if isinstance(self.net, SparseNet) else {}
+        frozen = constants(self.net) if asked else nullcontext()
+        with frozen, torch.autocast(images.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            outputs: torch.Tensor = self.net(images, **asked)
         is_half = outputs.dtype in (torch.bfloat16, torch.float16)
         return self.target.select(self.activate(outputs.float() if is_half else outputs))
+
+    def dense(self) -> Explained:
+        """Return the same function by the dense network."""
+        return Explained(dense_network(self.net), self.target, self.precision)
 
     def values(self, images: torch.Tensor) -> torch.Tensor:
         """Return the (n,) explained numbers without a graph."""
@@ -45,15 +59,36 @@ class Explained(nn.Module):
         return numbers
 
 
-def gradient(explained: Explained, images: torch.Tensor) -> torch.Tensor:
-    """Return the (n, C, H, W) gradients of the explained numbers with respect to their images."""
-    return value_and_gradient(explained, images)[1]
+@contextmanager
+def constants(net: nn.Module) -> Iterator[None]:
+    """Evaluate a network within the block without a graph of its parameters."""
+    learning = [parameter for parameter in net.parameters() if parameter.requires_grad]
+    try:
+        for parameter in learning:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for parameter in learning:
+            parameter.requires_grad_(True)
 
 
-def value_and_gradient(explained: Explained, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def gradient(explained: Explained, images: torch.Tensor, where: torch.Tensor | None = None) -> torch.Tensor:
+    """Return the (n, C, H, W) gradients of the explained numbers with respect to their images.
+
+    Args:
+        explained: function of the images.
+        images: (n, C, H, W).
+        where: bool, broadcasting to the images: pixels whose gradient is needed. A sparse network gives 0 elsewhere.
+    """
+    return value_and_gradient(explained, images, where)[1]
+
+
+def value_and_gradient(
+    explained: Explained, images: torch.Tensor, where: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the (n,) explained numbers and their (n, C, H, W) gradients; those of parameters are not computed."""
     leaf = images.detach().requires_grad_()
-    values = explained(leaf)
+    values = explained(leaf) if where is None else explained(leaf, where=where)
     (gradients,) = torch.autograd.grad(values.sum(), leaf)
     return values.detach(), gradients
 
@@ -71,6 +106,9 @@ class Method(ABC):
         signed: whether the sign of a map tells pixels for the target from those against it.
         complete: whether a map sums to the difference between the explained numbers of image and baseline.
         costly: whether one map takes hundreds of forward passes, so that its quality is measured without new maps.
+        sparse: whether a ``SparseNet`` serves the method, at the price of the charge. It needs no gradient, or the
+            plain one at active pixels or summed over places, for places that look alike share a row, whose gradient
+            is the sum of theirs. Other methods get the dense network.
         internal_batch: largest number of images in one forward or backward pass.
         precision: precision of the forward pass, "32" or "bf16"; maps are float32 in both cases.
         progress: called with the number of images explained since the last call.
@@ -84,6 +122,7 @@ class Method(ABC):
     signed: ClassVar[bool]
     complete: ClassVar[bool] = False
     costly: ClassVar[bool] = False
+    sparse: ClassVar[bool] = False
 
     internal_batch: int = 8
     precision: str = "32"
@@ -113,6 +152,7 @@ class Method(ABC):
             raise InputError(
                 f"images of shape {tuple(inputs.shape)}, expected (images, channels, rows, columns)"
             )
+        net = net if self.sparse else dense_network(net)
         maps = [torch.zeros_like(inputs[:0])]
         with evaluation_mode(net):
             explained = Explained(net, target, self.precision)

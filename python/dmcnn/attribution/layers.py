@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from dmcnn._common.errors import InputError, nearest
+from dmcnn.engines.sparse import dense_network
 from dmcnn.layers import evaluation_mode
 
 REDUCTION = 16
@@ -52,6 +53,7 @@ def layers(net: nn.Module, shape: tuple[int, int, int]) -> list[MapLayer]:
         net: network.
         shape: (C, H, W) of an image.
     """
+    net = dense_network(net)
     text = repr(net)
     if _KNOWN.get(net, ("", (), []))[:2] != (text, shape):
         _KNOWN[net] = text, shape, _probe(net, shape)
@@ -98,6 +100,7 @@ def find(net: nn.Module, shape: tuple[int, int, int], layer: str | None = None) 
     Raises:
         InputError: no such layer.
     """
+    net = dense_network(net)
     known = layers(net, shape)
     if not known:
         raise InputError(f"{type(net).__name__} has no layer with maps for images of {shape}")

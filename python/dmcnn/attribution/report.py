@@ -21,6 +21,7 @@ from dmcnn.attribution.quality.table import page_columns
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.datasets.labels import class_number
 from dmcnn.datasets.selection import SelectedEvent
+from dmcnn.engines import choice
 from dmcnn.figures import attribution, attribution_quality
 from dmcnn.figures.event import ids
 from dmcnn.figures.image_axes import channel_name, quantity
@@ -44,6 +45,7 @@ class ReportOptions:
         zoom: whether figures show only the part of the image with charge.
         percentile: [%] share of the active pixels inside the colour scale of a map.
         signed_cmap: matplotlib colour map of signed maps.
+        engine: word of the user; "auto" takes stored maps of either engine.
     """
 
     target: str | int = "predicted"
@@ -55,6 +57,7 @@ class ReportOptions:
     zoom: bool = True
     percentile: float = 99.5
     signed_cmap: str = "RdBu_r"
+    engine: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -111,8 +114,10 @@ class EventReport:
         """Return the maps and their quality, from the npz if its key is the same, else computed and written to it."""
         target, path = self.target, self.stem.with_name(self.stem.name + ".npz")
         key = self._key(target, methods)
-        if (explanation := archive.read(path, key)) is not None:
-            return explanation
+        for engine in choice.candidates(self.options.engine):
+            if (explanation := archive.read(path, key | choice.word(engine))) is not None:
+                return explanation
+        self.predictor.choose_engine([self.event])
         with ProgressBar(
             total=len(methods) + (self.options.judging is not None), desc=self.stem.name, unit="map"
         ) as bar:
@@ -123,7 +128,7 @@ class EventReport:
                 bar.update(int(bar.postfix is not None and bar.n < bar.total))
 
             explanation = explain(
-                self.predictor.net,
+                self.predictor.network,
                 self.event.dense()[0],
                 target,
                 methods,
@@ -134,7 +139,7 @@ class EventReport:
                 progress=report_step,
             )
         about = {"classes": self.predictor.card.classes, "scores": list(self.scores.values())}
-        archive.write(path, explanation, key, self.event, about)
+        archive.write(path, explanation, key | choice.word(self.predictor.engine), self.event, about)
         return explanation
 
     def _key(self, target: Target, methods: Sequence[Method]) -> dict[str, Any]:

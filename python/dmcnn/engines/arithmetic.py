@@ -192,6 +192,11 @@ def unsqueeze(_: None, images: Any, dim: int) -> Any:
     return images.reshape((1, *images.sides))
 
 
+def item(_: None, images: Any, index: Any) -> Any:
+    """Insert an axis of one channel, as ``images[:, None]``; NotImplemented for all other indices."""
+    return unsqueeze(None, images, 1) if index == (slice(None), None) else NotImplemented
+
+
 def size(_: None, maps: Any, dim: int | None = None) -> Any:
     """Return the shape of the dense tensor, or its length along ``dim``."""
     return maps.shape if dim is None else maps.shape[dim]

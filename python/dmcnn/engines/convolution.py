@@ -61,9 +61,11 @@ class Convolution(torch.autograd.Function):
         kernel = weight.flatten(2).to(ctx.dtype)
         of_rows = torch.empty_like(rows) if ctx.needs_input_grad[0] else None
         backward = _slopes_first if ctx.first else _products_of_slopes
-        of_kernel = backward(rows, kernel, slope, ctx.links, of_rows)
+        of_kernel = backward(rows, kernel, slope, ctx.links, of_rows, learns=ctx.needs_input_grad[1])
+        if of_kernel is not None:
+            of_kernel = of_kernel.reshape(weight.shape).to(weight.dtype)
         of_bias = slope.sum(0) if ctx.bias else None
-        return of_rows, of_kernel.reshape(weight.shape).to(weight.dtype), of_bias, None, None, None, None
+        return of_rows, of_kernel, of_bias, None, None, None, None
 
 
 def multiplies_first(links: Links, filters: int, size: int) -> bool:
@@ -92,6 +94,7 @@ def blocks(n: int, width: int) -> list[tuple[int, int]]:
     return [(at, min(n, at + size)) for at in range(0, n, size)]
 
 
+@torch.inference_mode(False)  # what is kept may serve a pass with gradients
 @torch.no_grad()
 def _make_matrix(weight: torch.Tensor, first: bool, dtype: torch.dtype) -> torch.Tensor:
     kernel = weight.flatten(2).to(dtype)
@@ -104,9 +107,9 @@ def _make_matrix(weight: torch.Tensor, first: bool, dtype: torch.dtype) -> torch
 def _matrix(weight: torch.Tensor, first: bool, dtype: torch.dtype) -> torch.Tensor:
     """Return the kernel as (C, k * filters) if products come ``first``, else as (k * C, filters).
 
-    It is cached if gradients are off.
+    It is cached if the weight does not learn.
     """
-    if torch.is_grad_enabled() or weight.is_inference():
+    if (torch.is_grad_enabled() and weight.requires_grad) or weight.is_inference():
         return _make_matrix(weight, first, dtype)
     state = first, dtype, weight.data_ptr(), weight._version
     if weight not in _MATRICES or _MATRICES[weight][0] != state:
@@ -178,11 +181,17 @@ def _windows(rows: torch.Tensor, links: Links, first: int, last: int, dtype: tor
 
 
 def _slopes_first(
-    rows: torch.Tensor, kernel: torch.Tensor, slope: torch.Tensor, links: Links, of_rows: torch.Tensor | None
-) -> torch.Tensor:
-    """Return the (filters, C, k) gradient of the kernel; write that of the rows into ``of_rows``, unless None.
+    rows: torch.Tensor,
+    kernel: torch.Tensor,
+    slope: torch.Tensor,
+    links: Links,
+    of_rows: torch.Tensor | None,
+    *,
+    learns: bool,
+) -> torch.Tensor | None:
+    """Write the gradient of the rows into ``of_rows``, unless None; return that of the kernel if it ``learns``.
 
-    Gradients are gathered by row and place before they are multiplied.
+    The latter is (filters, C, k). Gradients are gathered by row and place before they are multiplied.
     """
     filters, channels, length = kernel.shape
     matrix = kernel.permute(2, 0, 1).reshape(length * filters, channels)
@@ -200,24 +209,29 @@ def _slopes_first(
 
 
 def _products_of_slopes(
-    rows: torch.Tensor, kernel: torch.Tensor, slope: torch.Tensor, links: Links, of_rows: torch.Tensor | None
-) -> torch.Tensor:
-    """Return the (filters, C, k) gradient of the kernel; write that of the rows into ``of_rows``, unless None.
-
-    Gradients are multiplied first, and the products summed by row.
-    """
+    rows: torch.Tensor,
+    kernel: torch.Tensor,
+    slope: torch.Tensor,
+    links: Links,
+    of_rows: torch.Tensor | None,
+    *,
+    learns: bool,
+) -> torch.Tensor | None:
+    """Write and return what ``_slopes_first`` does, with gradients multiplied first, and products summed by row."""
     filters, channels, length = kernel.shape
     matrix = kernel.permute(0, 2, 1).reshape(filters, length * channels)
-    of_kernel = rows.new_zeros((length * channels, filters))
     after = slope.to(kernel.dtype)
-    for first, last in blocks(len(slope), length * channels * kernel.element_size()):
-        taken = _windows(rows, links, first, last, kernel.dtype)
-        _add_product(of_kernel, taken.t(), after[first:last])
     if of_rows is not None:
         if links.is_identity:
             _product(after, matrix, of_rows)
         else:
             _scatter_products(after, matrix, links, of_rows)
+    if not learns:
+        return None
+    of_kernel = rows.new_zeros((length * channels, filters))
+    for first, last in blocks(len(slope), length * channels * kernel.element_size()):
+        taken = _windows(rows, links, first, last, kernel.dtype)
+        _add_product(of_kernel, taken.t(), after[first:last])
     return of_kernel.view(length, channels, filters).permute(2, 1, 0)
 
 

@@ -19,17 +19,22 @@ LINEAR = (nn.Linear, nn.Dropout, nn.Identity)
 """Modules of a chain of linear layers; a dropout does nothing in evaluation."""
 
 
-def fuse(layers: Sequence[Layer], *, training: bool) -> list[Layer]:
+def fuse(layers: Sequence[Layer], *, training: bool, apart: str = "") -> list[Layer]:
     """Return layers of which some are fused with those that alone take their outputs.
 
     A convolution with its ReLU has the keyword ``positive``; linear layers in evaluation become a ``LinearChain``.
+
+    Args:
+        layers: of a network, in order.
+        training: the mode of the network.
+        apart: name of a module whose output must be that of a layer.
     """
     uses = Counter(name for layer in layers for name in layer.inputs)
     runs: list[list[Layer]] = []
     for layer in layers:
         run = runs[-1] if runs else []
         alone = bool(run) and uses[run[-1].name] == 1 and layer.args == (Output(run[-1].name),)
-        if alone and _kinds([*run, layer], training):
+        if alone and apart not in run[-1].ends and _kinds([*run, layer], training):
             run.append(layer)
         else:
             runs.append([layer])
@@ -45,6 +50,7 @@ def fuse(layers: Sequence[Layer], *, training: bool) -> list[Layer]:
             args, kwargs = fx.node.map_aggregate((layer.args, layer.kwargs), renamed)
             fused.append(replace(layer, args=args, kwargs=dict(kwargs)))
         names[run[-1].name] = fused[-1].name
+        fused[-1] = replace(fused[-1], ends=run[-1].ends)
     return fused
 
 
@@ -85,18 +91,19 @@ class LinearChain:
 
     def __call__(self, vectors: torch.Tensor) -> torch.Tensor:
         """Apply the layers: (…, inputs) -> (…, outputs)."""
-        needs = [vectors, *(parameter for layer in self.layers for parameter in layer.parameters())]
+        weights = [parameter for layer in self.layers for parameter in layer.parameters()]
         idle = not any(isinstance(module, nn.Dropout) and module.training for module in self.modules)
-        learns = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in needs)
-        if learns or not idle or any(tensor.is_inference() for tensor in needs[1:]):
+        learns = torch.is_grad_enabled() and any(weight.requires_grad for weight in weights)
+        if learns or not idle or any(weight.is_inference() for weight in weights):
             for module in self.modules:
                 vectors = module(vectors)
             return vectors
-        state = [(parameter.data_ptr(), parameter._version, parameter.dtype) for parameter in needs[1:]]
+        state = [(parameter.data_ptr(), parameter._version, parameter.dtype) for parameter in weights]
         if self._product is None or self._state != state:
             self._product, self._state = self._multiply(), state
         return F.linear(vectors, *self._product)
 
+    @torch.inference_mode(False)  # the product is kept, and may serve a pass with gradients
     @torch.no_grad()
     def _multiply(self) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return the weight (outputs, inputs) and the bias of the product of the layers.

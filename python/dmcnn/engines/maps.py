@@ -63,12 +63,14 @@ class Images:
         given: what the caller gave.
         sides: shape (C, *map) of an image, as steps that only change the shape have made it.
         dtype, device: of the maps that sparse images become.
+        where: as of ``given``, bool: pixels with rows of their own, also where they look like the background.
     """
 
     given: torch.Tensor | SparseImages
     sides: tuple[int, ...]
     dtype: torch.dtype
     device: torch.device
+    where: torch.Tensor | None = None
 
     @property
     def shape(self) -> torch.Size:
@@ -93,7 +95,10 @@ class Images:
         images = self.given.reshape(*self.shape[:2], -1)  # (B, C, places)
         sample = images[:, :, :: max(1, images.shape[2] // SAMPLED)]
         background = sample.mode(dim=2, keepdim=True).values
-        active = (images != background).any(1).reshape(len(images), *self.sides[1:])
+        active = images != background
+        if self.where is not None:
+            active = active | self.where.reshape(images.shape)
+        active = active.any(1).reshape(len(images), *self.sides[1:])
         places, source = input_places(active.cpu().numpy(), blank=not bool(background.any()))
         at = beside(source, images)
         image, place = at // images.shape[2], at % images.shape[2]

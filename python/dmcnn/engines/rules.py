@@ -14,6 +14,7 @@ from dmcnn.engines.arithmetic import (
     arithmetic,
     attribute,
     concatenate,
+    item,
     maximum_places,
     mean_places,
     per_image,
@@ -41,14 +42,16 @@ from dmcnn.layers.functional import ACTIVATIONS, MODULES
 RESHAPES: frozenset[Any] = frozenset({nn.Flatten, "view", "reshape", torch.reshape, "squeeze", torch.squeeze})
 """Where maps end: what reshapes them takes dense ones, and that is as it should be."""
 
-OF_IMAGES: frozenset[Any] = frozenset({nn.Unflatten, "unsqueeze", torch.unsqueeze, "size", getattr, "dim"})
+OF_IMAGES: frozenset[Any] = frozenset(
+    {nn.Unflatten, "unsqueeze", torch.unsqueeze, operator.getitem, "size", getattr, "dim"}
+)
 """Steps that do not look at the numbers of the images."""
 
 _POINTWISE = (
     "abs", "sign", "log1p", "log", "exp", "expm1", "sqrt", "square", "neg", "clamp", "pow", "sin", "cos", "erf",
 )  # fmt: skip
 
-_METHODS = ("float", "double", "contiguous", "detach")
+_METHODS = ("float", "double", "contiguous", "detach", "clone")
 
 RULES: dict[Any, Rule] = {
     **dict.fromkeys((nn.Conv1d, nn.Conv2d, nn.Conv3d), convolution),
@@ -78,6 +81,7 @@ RULES: dict[Any, Rule] = {
     **dict.fromkeys(("amax", torch.amax), per_image(maximum_places)),
     nn.Unflatten: unflatten,
     **dict.fromkeys(("unsqueeze", torch.unsqueeze), unsqueeze),
+    operator.getitem: item,
     "size": size,
     "dim": lambda _, maps: len(maps.shape),
     getattr: attribute,

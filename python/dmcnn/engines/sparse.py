@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -23,14 +24,34 @@ Observer = Callable[[Layer, tuple[Any, ...], Any], None]
 """Called after a layer with its arguments and its output."""
 
 
+@dataclass(eq=False)
+class Cut:
+    """A module at which the graph of a forward pass begins, so that gradients end at the rows of its maps.
+
+    Attributes:
+        module: name of the module.
+        maps: what came out of its last call, with rows that are leaves of the graph; None where that was dense.
+    """
+
+    module: str
+    maps: Maps | None = None
+
+    def take(self, output: Any) -> Any:
+        """Return the output of the module with which the network goes on."""
+        self.maps = None
+        if isinstance(output, Maps):
+            self.maps = output = replace(output, rows=output.rows.detach().requires_grad_())
+        return output
+
+
 class SparseNet(nn.Module):
     """A network evaluated on the rows of its feature maps; parameters, buffers and modules are those of ``dense``.
 
     Outputs and gradients of parameters are those of the dense network but for the order of float sums; so are the
     random numbers of dropout. From the first layer that rows cannot follow the network goes on dense, and one line
     names that layer. It is dense altogether, and one line says why, where torch.fx cannot trace it, where it keeps
-    values of its forward pass, where a module carries a hook (which expects dense maps), and where the images need a
-    gradient (which rows have at active pixels alone).
+    values of its forward pass, where a module inside it carries a hook (which expects dense maps; hooks of the
+    network itself are those of ``dense``), and where images need a gradient, unless the caller says at which pixels.
 
     Args:
         dense: the network; changes of either, such as a training step or ``.eval()``, are changes of both.
@@ -39,19 +60,26 @@ class SparseNet(nn.Module):
 
     def __init__(self, dense: nn.Module, say: Callable[[str], None] = log.info) -> None:
         super().__init__()
-        # one set of names, so that a checkpoint of either fits both
+        # one set of names and hooks, so that a checkpoint of either fits both, and both are called alike
         self.__dict__["dense"] = dense
-        for own in ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set"):
+        for own in (*_NAMES, *_HOOKS, *_HOOKS_OF):
             self.__dict__[own] = dense.__dict__[own]
+        for own in _STATE:
+            del self.__dict__[own]
         self.__dict__["_traced"] = {}
         self.__dict__["_said"], self.__dict__["_log"] = set(), say
-        self.training = dense.training
 
     def train(self, mode: bool = True) -> SparseNet:
         """Set both networks to training or evaluation mode."""
         self.dense.train(mode)
-        self.training = mode
         return self
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; both networks have one mode."""
+        if name in _STATE and "dense" in self.__dict__:
+            setattr(self.dense, name, value)
+        else:
+            super().__setattr__(name, value)
 
     def __getattr__(self, name: str) -> Any:
         """Return a parameter, buffer or module, else an attribute of the dense network, such as a penalty."""
@@ -60,12 +88,28 @@ class SparseNet(nn.Module):
         except AttributeError:
             return getattr(self.__dict__["dense"], name)
 
-    def forward(self, images: torch.Tensor | SparseImages) -> Any:
-        """Return the outputs of the dense network for (B, C, *map) images, or for sparse ones."""
-        if reason := self.obstacle(images):
+    def forward(
+        self,
+        images: torch.Tensor | SparseImages,
+        *,
+        where: torch.Tensor | None = None,
+        cut: Cut | None = None,
+    ) -> Any:
+        """Return the outputs of the dense network for (B, C, *map) images, or for sparse ones.
+
+        Args:
+            images: of the dtype of the network.
+            where: bool, broadcasting to dense images: pixels whose gradients are needed. They have rows of their own,
+                and the gradient is that of the dense network; at all other pixels it is 0.
+            cut: module at which the graph begins, if the network is sparse there.
+        """
+        if where is not None and isinstance(images, torch.Tensor):
+            where = where.expand(images.shape)
+            images = torch.where(where, images, images.detach())
+        if reason := self.obstacle(images, where):
             self._say(f"sparse engine: dense, for {reason}")
-            return self.dense(self._images(images).dense())
-        return self._run(self._images(images))
+            return self.dense.forward(self._images(images).dense())
+        return self._run(self._images(images, where), cut=cut)
 
     def watch(self, images: torch.Tensor | SparseImages, observe: Observer) -> bool:
         """Evaluate images and call ``observe`` after every layer.
@@ -77,41 +121,40 @@ class SparseNet(nn.Module):
             self._run(self._images(images), observe)
         return not reason
 
-    def obstacle(self, images: torch.Tensor | SparseImages) -> str:
+    def obstacle(self, images: torch.Tensor | SparseImages, where: torch.Tensor | None = None) -> str:
         """Return why the network is dense altogether, as words after "for"; "" where rows serve."""
         if isinstance(images, torch.Tensor):
-            if images.requires_grad:
+            if images.requires_grad and where is None:
                 return "the images need a gradient"
             if images.dtype not in (torch.float32, torch.float64):
                 return f"the images are {images.dtype}"
             if images.ndim < 3 or images.ndim > 5 or 0 in images.shape:
                 return f"the images are of shape {tuple(images.shape)}"
-        if any(module.__dict__.get(kind) for module in self.dense.modules() for kind in _HOOKS):
-            named = {module: name for name, module in self.dense.named_modules()}
-            first = next(m for m in named if any(m.__dict__.get(kind) for kind in _HOOKS))
-            return f"{named[first] or type(first).__name__} carries a hook"
+        for name, module in self.dense.named_modules():
+            if name and any(module.__dict__.get(kind) for kind in _HOOKS):
+                return f"{name} carries a hook"
         layers = self._layers()
         return layers if isinstance(layers, str) else ""
 
-    def _images(self, images: torch.Tensor | SparseImages) -> Images:
+    def _images(self, images: torch.Tensor | SparseImages, where: torch.Tensor | None = None) -> Images:
         if isinstance(images, torch.Tensor):
-            return Images(images, tuple(images.shape[1:]), images.dtype, images.device)
+            return Images(images, tuple(images.shape[1:]), images.dtype, images.device, where)
         like = next((p for p in self.parameters() if p.is_floating_point()), torch.empty(0))
         return Images(images, images.shape, like.dtype, like.device)
 
-    def _layers(self) -> list[Layer] | str:
+    def _layers(self, apart: str = "") -> list[Layer] | str:
         """Return the fused layers of the network in its present mode, or why it cannot be traced."""
-        mode = self.dense.training
-        if mode not in self._traced:
+        key = self.dense.training, apart
+        if key not in self._traced:
             try:
                 with _unchanged(self.dense):
-                    self._traced[mode] = fuse(trace(self.dense), training=mode)
+                    self._traced[key] = fuse(trace(self.dense), training=key[0], apart=apart)
             except InputError as error:
-                self._traced[mode] = str(error)
-        layers: list[Layer] | str = self._traced[mode]
+                self._traced[key] = str(error)
+        layers: list[Layer] | str = self._traced[key]
         return layers
 
-    def _run(self, images: Images, observe: Observer | None = None) -> Any:
+    def _run(self, images: Images, observe: Observer | None = None, cut: Cut | None = None) -> Any:
         def call(layer: Layer, args: Any, kwargs: Any) -> Any:
             if _key(layer) not in OF_IMAGES:
                 args, kwargs = fx.node.map_aggregate(
@@ -120,9 +163,9 @@ class SparseNet(nn.Module):
             output = self._call(layer, args, kwargs)
             if observe:
                 observe(layer, args, output)
-            return output
+            return cut.take(output) if cut and cut.module in layer.ends else output
 
-        layers, result = self._layers(), images
+        layers, result = self._layers(cut.module if cut else ""), images
         assert not isinstance(layers, str)
         for _, output in outputs(layers, images, call):
             result = output
@@ -153,7 +196,11 @@ class SparseNet(nn.Module):
             self._log(line)
 
 
+_NAMES = ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set")
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+_HOOKS_OF = ("_forward_hooks_with_kwargs", "_forward_hooks_always_called", "_forward_pre_hooks_with_kwargs")
+_STATE = ("training", "_is_full_backward_hook")
+"""Attributes of torch's modules that both networks share: dictionaries of names and hooks, and single values."""
 
 
 @contextmanager
@@ -189,6 +236,11 @@ def _key(layer: Layer) -> Any:
 
 def _dense(x: Any) -> Any:
     return x.dense() if isinstance(x, Maps | Images) else x
+
+
+def dense_network(net: nn.Module) -> nn.Module:
+    """Return the network itself, of a sparse one the dense network with its parameters."""
+    return net.dense if isinstance(net, SparseNet) else net
 
 
 def sparse(net: nn.Module) -> SparseNet:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -47,6 +47,7 @@ class Layer:
             activations, pools, dropouts and ``flatten`` are modules; of ``x.add_`` and ``+=`` it is ``add``.
         args, kwargs: arguments of the call, with an ``Output`` for each output of an earlier layer.
         shape: shape of the output for one image, (1, …); None if it is not known or no tensor.
+        ends: names of the modules whose output this is, such as a block of which it is the last layer.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Layer:
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     shape: tuple[int, ...] | None = None
+    ends: tuple[str, ...] = ()
 
     @property
     def module(self) -> Any:
@@ -118,7 +120,8 @@ def trace(net: nn.Module) -> list[Layer]:
         calls[path] += 1
         names[node] = path if calls[path] == 1 else f"{path}#{calls[path]}"
         args, kwargs = fx.node.map_aggregate((node.args, node.kwargs), reference)
-        traced.append(Layer(names[node], _kind(node, chain), *_call(node, chain, args, kwargs)))
+        ends = tuple(tracer.ends[node])
+        traced.append(Layer(names[node], _kind(node, chain), *_call(node, chain, args, kwargs), ends=ends))
         if _is_in_place(node, chain):
             changed = node.args[0]
             if not isinstance(changed, fx.Node) or _is_shared(changed, chain):
@@ -132,6 +135,10 @@ class _Tracer(fx.Tracer):
 
     place = ""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.ends = defaultdict[fx.Node, list[str]](list)
+
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Return whether a module is one layer."""
         return bool(_module_kind(m))
@@ -139,10 +146,13 @@ class _Tracer(fx.Tracer):
     def call_module(self, m: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Trace a call of a module; on failure, record the innermost module."""
         try:
-            return super().call_module(m, forward, args, kwargs)
+            output = super().call_module(m, forward, args, kwargs)
         except Exception:
             self.place = self.place or f"layer {self.path_of_module(m)!r} ({type(m).__name__})"
             raise
+        if isinstance(output, fx.Proxy):
+            self.ends[output.node].append(self.path_of_module(m))
+        return output
 
 
 def _module_kind(module: nn.Module) -> str:

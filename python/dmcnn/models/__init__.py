@@ -18,6 +18,7 @@ from dmcnn.models.calorimeter_resnet import CalorimeterResNet
 from dmcnn.models.cnn3d import CNN3D
 from dmcnn.models.lariat import LArIAT
 from dmcnn.models.mpid import MPID
+from dmcnn.models.resnet import ResNet18, ResNet34
 from dmcnn.models.smartpixel import SmartPixel
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
@@ -26,6 +27,8 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     "cnn3d": CNN3D,
     "calorimeter_resnet": CalorimeterResNet,
     "smartpixel": SmartPixel,
+    "resnet18": ResNet18,
+    "resnet34": ResNet34,
 }
 
 Maker = Callable[..., nn.Module]

@@ -41,7 +41,7 @@ def explain(
         if others:
             raise InputError(f"{method!r} is {len(others) + 1} methods, expected one")
     how = Target(number, output, card.activation)
-    found = maps(predictor.net, event.dense()[0], how, [made], scaling=card.scaling)
+    found = maps(predictor.network, event.dense()[0], how, [made], scaling=card.scaling)
     return AttributionMap(
         values=found.maps[made.name],
         images=event,

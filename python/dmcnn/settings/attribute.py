@@ -136,7 +136,9 @@ class AttributeSettings(SelectionSettings):
     def report(self) -> dict[str, Any]:
         """Return the contents and looks of the report of an event, see attribution.report.ReportOptions."""
         return {
-            **self.model_dump(include={"target", "output", "redraw", "each", "zoom", "signed_cmap"}),
+            **self.model_dump(
+                include={"target", "output", "redraw", "each", "zoom", "signed_cmap", "engine"}
+            ),
             "percentile": self.percentile_shown,
             "formats": self.formats,
             "judging": self.quality_options() if self.judge else None,

@@ -10,7 +10,7 @@ from dmcnn.settings.engine import EngineSettings
 
 ARCHITECTURE = (
     "drop_out", "filters_1", "filters_2", "kernel_1", "kernel_2", "pool", "dense_1", "dense_2", "activation", "l2",
-    "bits_1", "bits_2",
+    "bits_1", "bits_2", "norm",
 )  # fmt: skip
 """Keys that are arguments of the network where the cfg gives them; the network checks which of them it takes."""
 
@@ -51,6 +51,9 @@ class RecipeSettings(EngineSettings):
     dense_1: int | None = setting(None, "network", "neurons of the first dense layer", ge=1)
     dense_2: int | None = setting(None, "network", "neurons of the second dense layer", ge=1)
     activation: Literal["relu", "elu"] | None = setting(None, "network", "activation of the dense layers")
+    norm: Literal["batch", "group"] | None = setting(
+        None, "network", "normalisation of resnet18 and resnet34: over a batch (default) or within each image"
+    )
     l2: float | None = setting(None, "network", "penalty per squared weight of the dense layers", ge=0)
     bits_1: int | None = setting(
         None, "network", "bits of weights and activations of the convolutions; 0 = not quantised", ge=0, le=8

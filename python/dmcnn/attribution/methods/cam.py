@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from dmcnn._common.errors import InputError
 from dmcnn.attribution.base import Explained, Method
 from dmcnn.attribution.layers import find
 from dmcnn.attribution.methods.relu import GuidedBackprop
+from dmcnn.engines.sparse import Cut, SparseNet
 
 MODES = {4: "bilinear", 5: "trilinear"}
 
@@ -68,10 +70,14 @@ class LayerMethod(Method):
 
     layer: str | None = None
 
+    def module_name(self, explained: Explained, images: torch.Tensor) -> str:
+        """Return the name of the module of the layer for (n, C, H, W) images."""
+        channels, height, width = images.shape[1:]
+        return find(explained.net, (channels, height, width), self.layer).name
+
     def module(self, explained: Explained, images: torch.Tensor) -> nn.Module:
         """Return the module of the layer for (n, C, H, W) images."""
-        channels, height, width = images.shape[1:]
-        return explained.net.get_submodule(find(explained.net, (channels, height, width), self.layer).name)
+        return explained.net.get_submodule(self.module_name(explained, images))
 
 
 class _Cam(LayerMethod):
@@ -93,7 +99,7 @@ class _Cam(LayerMethod):
         with record_outputs(self.module(explained, images)) as outputs:
             values = explained(images.requires_grad_())
         (gradients,) = torch.autograd.grad(values.sum(), outputs[-1])
-        maps = self.combine(outputs[-1].detach().float(), gradients.float())
+        maps = self.combine(outputs[-1].detach().to(images.dtype), gradients.to(images.dtype))
         return enlarge_to_images(maps.sum(dim=1, keepdim=True).relu(), images.shape)
 
 
@@ -102,6 +108,29 @@ class GradCam(_Cam):
 
     name = "grad_cam"
     title = "Grad-CAM"
+    sparse = True
+
+    def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
+        """Return the (n, C, H, W) maps, which are >= 0."""
+        if isinstance(explained.net, SparseNet):
+            maps = self._sparse(explained, images)
+            if maps is not None:
+                return enlarge_to_images(maps, images.shape)
+        return super().explain(explained.dense(), images)
+
+    def _sparse(self, explained: Explained, images: torch.Tensor) -> torch.Tensor | None:
+        """Return (n, 1, …) maps from the rows of the layer, on which the mean is linear; None if it is dense."""
+        cut = Cut(self.module_name(explained, images))
+        values = explained(images, cut=cut)
+        if cut.maps is None:
+            return None
+        (slopes,) = torch.autograd.grad(
+            values.sum(), cut.maps.rows
+        )  # (rows, K), summed over the places of a row
+        rows, image, places = cut.maps.rows.detach(), cut.maps.image, cut.maps.places
+        weights = slopes.new_zeros(len(images), rows.shape[1]).index_add(0, image, slopes)
+        values = (weights[image] * rows).sum(dim=1, keepdim=True).relu() / math.prod(places.shape)
+        return replace(cut.maps, rows=values.to(images.dtype)).dense()
 
     @staticmethod
     def combine(activations: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
@@ -153,12 +182,13 @@ class ScoreCam(LayerMethod):
     title = "Score-CAM"
     signed = False
     costly = True
+    sparse = True
 
     def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
         """Return the (n, C, H, W) maps, which are >= 0."""
         with record_outputs(self.module(explained, images)) as outputs:
-            explained.values(images)
-        activations = outputs[-1].float()
+            explained.dense().values(images)
+        activations = outputs[-1].to(images.dtype)
         weights = torch.stack(
             [self._weights(explained, *pair) for pair in zip(images, activations, strict=True)]
         )
@@ -175,7 +205,7 @@ class ScoreCam(LayerMethod):
             for numbers in torch.split(varying, self.at_once(image[None]))
         ]
         if values:
-            weights[varying] = torch.cat(values).float().softmax(dim=0)
+            weights[varying] = torch.cat(values).to(weights.dtype).softmax(dim=0)
         return weights
 
     @staticmethod
@@ -226,6 +256,7 @@ class GradCamBox(Method):
     name = "input_with_grad_cam_box"
     title = "Input with Grad-CAM box"
     signed = False
+    sparse = True
 
     cam: Method = field(default_factory=GradCam)
     threshold: float = 0.15

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import nn
@@ -33,34 +33,29 @@ def reference(baseline: float | torch.Tensor | str, images: torch.Tensor) -> tor
     return torch.full_like(images, baseline)
 
 
-class _Captum(Method):
-    """Gradient method of captum without arguments; ``captum`` is its class there."""
-
-    captum: ClassVar[str]
-
-    def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
-        """Return the (n, C, H, W) maps."""
-        method = getattr(need("captum.attr"), self.captum)(explained)
-        maps: torch.Tensor = method.attribute(images.requires_grad_())
-        return maps.detach()
-
-
-class Saliency(_Captum):
+class Saliency(Method):
     """|gradient| of the target with respect to every pixel (arXiv:1312.6034): one logit, not a sum over classes."""
 
     name = "saliency"
     title = "Saliency"
     signed = False
-    captum = "Saliency"
+
+    def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
+        """Return the (n, C, H, W) maps."""
+        return gradient(explained, images).abs()
 
 
-class InputXGradient(_Captum):
+class InputXGradient(Method):
     """Input x gradient (arXiv:1704.02685): what every pixel adds, to first order; 0 on empty pixels."""
 
     name = "input_x_gradient"
     title = "Input × gradient"
     signed = True
-    captum = "InputXGradient"
+    sparse = True
+
+    def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
+        """Return the (n, C, H, W) maps."""
+        return images * gradient(explained, images, images != 0)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -84,6 +79,7 @@ class ExpectedGradients(PathMethod):
     name = "expected_gradients"
     title = "Expected gradients"
     signed = True
+    sparse = True
 
     baselines: torch.Tensor | None = None
     n_samples: int = 32
@@ -93,6 +89,8 @@ class ExpectedGradients(PathMethod):
         super().__post_init__()
         if self.n_samples < 1:
             raise InputError(f"n_samples = {self.n_samples}, expected at least 1")
+        if self.baselines is not None:
+            vars(self).update(sparse=False)  # images on the way have the pixels of both
 
     def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
         """Make (n, C, H, W) means of gradient x (image - reference)."""

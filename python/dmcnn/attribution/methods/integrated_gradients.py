@@ -44,6 +44,7 @@ class IntegratedGradients(PathMethod):
     title = "Integrated gradients"
     signed = True
     complete = True
+    sparse = True
 
     baseline: float | torch.Tensor | str = 0.0
     n_steps: int = 50
@@ -52,6 +53,8 @@ class IntegratedGradients(PathMethod):
         super().__post_init__()
         if self.n_steps < 1:
             raise InputError(f"n_steps = {self.n_steps}, expected at least 1")
+        if isinstance(self.baseline, torch.Tensor) or self.baseline not in (0, "zero"):
+            vars(self).update(sparse=False)  # images on the way have no empty pixels
 
     def explain(self, explained: Explained, images: torch.Tensor) -> torch.Tensor:
         """Make (n, C, H, W) maps."""

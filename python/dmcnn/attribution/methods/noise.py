@@ -49,6 +49,7 @@ class Noisy(Method):
             raise InputError(
                 f"where = {self.where!r}{nearest(self.where, WHERE)}, expected one of {', '.join(WHERE)}"
             )
+        vars(self).update(sparse=self.method.sparse and self.where == "active")
 
     @property
     def revision(self) -> int:

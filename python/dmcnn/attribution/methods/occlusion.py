@@ -38,6 +38,7 @@ class Occlusion(Method):
     title = "Occlusion"
     signed = True
     costly = True
+    sparse = True
 
     k: int = 4
     depth: int | None = None

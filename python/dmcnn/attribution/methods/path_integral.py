@@ -17,8 +17,10 @@ from dmcnn.attribution.target import Target
 from dmcnn.layers import evaluation_mode
 
 Floats = NDArray[np.float64]
-Slope = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
-"""Explained number with its gradient: (n, C, H, W) float64 images -> (n,) and (n, C, H, W) float64."""
+Slope = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+"""Explained number with its gradient: (n, C, H, W) float64 images -> (n,) and (n, C, H, W) float64.
+
+The second argument is bool: the pixels whose gradient is needed."""
 
 FAINTEST = 1e-12
 """Share of the path that stands for its start, where a unit without a bias is neither on nor off."""
@@ -90,8 +92,8 @@ def path_integral(
     origin, way = start.double(), image.double() - start.double()
 
     def along(function: Slope, shares: Floats) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        for some in torch.split(torch.from_numpy(shares), at_once):
-            yield from zip(*function(origin + some.to(way).view(-1, 1, 1, 1) * way), strict=True)
+        for some in torch.split(torch.from_numpy(shares), at_once) if len(shares) else ():
+            yield from zip(*function(origin + some.to(way).view(-1, 1, 1, 1) * way, way != 0), strict=True)
 
     ends = [*along(exact, np.array([FAINTEST, 1])[-count:])]
     nodes = path_nodes(count, _onset(ends, way))
@@ -126,15 +128,15 @@ class PathMethod(Method):
         """Return (n, C, H, W) path integrals from starts to images; every pair has nodes of its own."""
         double = copy.deepcopy(explained).double()
 
-        def slope(points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            values, gradients = value_and_gradient(explained, points.to(images.dtype))
+        def slope(points: torch.Tensor, where: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            values, gradients = value_and_gradient(explained, points.to(images.dtype), where)
             return values.double(), gradients.double()
 
-        def exact(points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        def exact(points: torch.Tensor, where: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             try:
-                return value_and_gradient(double, points)
+                return value_and_gradient(double, points, where)
             except RuntimeError:  # a network that casts to float32 by itself; other failures are met again
-                return slope(points)
+                return slope(points, where)
 
         at_once = self.at_once(images)
         maps = [

@@ -14,6 +14,7 @@ from torch import nn
 from dmcnn.attribution.quality.localisation import spearman
 from dmcnn.attribution.target import Target
 from dmcnn.engines.dense import forward
+from dmcnn.engines.sparse import dense_network
 from dmcnn.layers import evaluation_mode
 
 Maker = Callable[[nn.Module, torch.Tensor, Target], torch.Tensor]
@@ -134,7 +135,7 @@ def _order(net: nn.Module, inputs: torch.Tensor) -> list[nn.Module]:
     called: list[nn.Module] = []
     hooks = [layer.register_forward_pre_hook(lambda module, _: called.append(module)) for layer in layers]
     try:
-        forward(net, inputs[None])
+        forward(dense_network(net), inputs[None])  # the hooks are not for its user to hear of
     finally:
         for hook in hooks:
             hook.remove()
