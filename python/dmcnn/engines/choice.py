@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,6 @@ from dmcnn._common.journal import holds
 from dmcnn.engines import cost
 from dmcnn.engines.sparse import SparseNet, sparse
 from dmcnn.images.sparse import SparseImages
-
-log = logging.getLogger("dmcnn")
 
 ENGINES = ("auto", "sparse", "dense")
 """Words by which a user chooses; auto takes the cheaper one."""

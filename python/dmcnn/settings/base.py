@@ -212,7 +212,7 @@ class Settings(BaseModel):
                 log.info("%s: made again with other weights", stem)
             remarks: list[str] = []
             yield remarks
-            lines = [f"dmcnn {dmcnn.__version__}{more}{note}", *filter(None, remarks), *comments(provenance)]
+            lines = [f"dmcnn {dmcnn.__version__}{more}{note}", *comments(provenance), *filter(None, remarks)]
             comment = "\n".join(lines)
             with atomic_file(cfg) as temporary:
                 temporary.write_text(self.text(comment), encoding="utf-8")
