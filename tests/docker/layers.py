@@ -101,8 +101,9 @@ def build(stages: Sequence[Stage], context: Path) -> Stage:
 
 def settle(stage: Stage) -> None:
     """Make of this machine what a base image is: every user reaches its Python, no installation is half done."""
-    folders = [str(folder) for folder in Path(sys.base_prefix).parents if folder != Path("/")]
-    for words in (["chmod", "o+x", *folders], ["dpkg", "--configure", "-a", "--force-confold"]):
+    folders = [str(folder) for folder in (Path(sys.base_prefix), *Path(sys.base_prefix).parents)]
+    python = ["ln", "-sf", os.path.realpath(sys.executable), "/usr/local/bin/python"]
+    for words in (["chmod", "o+x", *folders], python, ["dpkg", "--configure", "-a", "--force-confold"]):
         done = stage.run(words)
         assert done.returncode == 0, done.stderr
 
