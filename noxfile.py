@@ -60,7 +60,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def cpp(session: nox.Session) -> None:
-    """Build and test the kernels with sanitizers, and let clang-tidy read them; the tests of Python take them plain."""
+    """Build and test the kernels under sanitizers, and let clang-tidy read them; Python tests them plain."""
     install(session, "cpp")
     jobs, folder = str(os.cpu_count()), "build/sanitized"
     session.run(
