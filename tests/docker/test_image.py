@@ -40,8 +40,9 @@ def reachable(address: str) -> bool:
     return True
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def image() -> Iterator[layers.Stage]:
+    """Build the image: for one test, since that takes minutes, and tests in several processes share nothing."""
     may_mount = (
         os.geteuid() == 0 and not subprocess.run(["unshare", "--mount", "true"], check=False).returncode
     )
@@ -103,7 +104,13 @@ def test_two_variants_differ_in_where_torch_comes_from(
 
 
 @pytest.mark.slow
-def test_the_image_holds_dmcnn_and_no_tools(image: layers.Stage) -> None:
+def test_the_image(image: layers.Stage, tmp_path: Path) -> None:
+    holds_dmcnn_and_no_tools(image)
+    starts_without_network_as_an_ordinary_user(image)
+    trains_for_any_user_with_a_shipped_cfg_in_an_empty_folder(image, tmp_path)
+
+
+def holds_dmcnn_and_no_tools(image: layers.Stage) -> None:
     (packages,) = (image.upper / "opt/dmcnn/lib").glob("python3.*/site-packages")
     assert (packages / f"dmcnn-{dmcnn.__version__}.dist-info").is_dir()
     shipped = {path.name for path in (packages / "dmcnn" / "cfg").iterdir()}
@@ -114,8 +121,7 @@ def test_the_image_holds_dmcnn_and_no_tools(image: layers.Stage) -> None:
     assert not (image.upper / "root").exists() or not list((image.upper / "root").rglob("*.whl"))
 
 
-@pytest.mark.slow
-def test_it_starts_without_network_as_an_ordinary_user(image: layers.Stage) -> None:
+def starts_without_network_as_an_ordinary_user(image: layers.Stage) -> None:
     assert (image.entrypoint, image.user) == (("dmcnn",), "dmcnn")
     done = image.run([*image.entrypoint, *image.command], network=False)
     assert (done.returncode, done.stderr) == (0, "")
@@ -123,8 +129,7 @@ def test_it_starts_without_network_as_an_ordinary_user(image: layers.Stage) -> N
     assert image.run(["id", "-u"]).stdout.strip() != "0"
 
 
-@pytest.mark.slow
-def test_any_user_trains_with_a_shipped_cfg_in_an_empty_folder(image: layers.Stage, tmp_path: Path) -> None:
+def trains_for_any_user_with_a_shipped_cfg_in_an_empty_folder(image: layers.Stage, tmp_path: Path) -> None:
     os.chown(tmp_path, 12345, 12345)
     sizes = [
         "input_train=sample://dark-trident/train?events=8",
