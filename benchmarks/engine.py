@@ -218,8 +218,8 @@ def passes(images: SparseImages, electron: Path | None) -> Iterator[Timing]:
 
 SAMPLES = {
     "lariat": ("sample://lariat/train?events=64&version=1", 6),
-    "cnn3d": ("sample://calorimeter/train?events=200&version=1", 2),
-    "calorimeter_resnet": ("sample://calorimeter/train?events=200&version=1", 2),
+    "cnn3d": ("sample://calorimeter/train?events=200", 2),
+    "calorimeter_resnet": ("sample://calorimeter/train?events=200", 2),
 }
 """Model -> sample and classes."""
 
