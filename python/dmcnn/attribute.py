@@ -50,7 +50,7 @@ def attribute(settings: AttributeSettings) -> None:
     stem = folder / f"DM-CNN_attribution{settings.tag}"
     with settings.results_at(stem, dataset.files, predictor.sha256) as remarks:
         _explain(settings, predictor, dataset, methods, stem)
-        remarks += filter(None, [predictor.reason])
+        remarks.append(predictor.reason)
 
 
 def _explain(

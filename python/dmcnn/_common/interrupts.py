@@ -69,9 +69,8 @@ def terminable() -> Iterator[None]:
         in_hook = False
 
     numbers = [signal.SIGTERM]
-    if (
-        signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    ):  # else it is ignored, as a shell may ask for
+    # else Ctrl-C is ignored, as a shell may ask for
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         numbers.append(signal.SIGINT)
     old, hook = {number: signal.signal(number, handle) for number in numbers}, sys.unraisablehook
     sys.unraisablehook = send_again

@@ -74,5 +74,5 @@ def comments(provenance: Provenance) -> list[str]:
 
 
 def _of_names(provenance: Provenance, names: set[str]) -> Provenance:
-    """Return the part of an provenance whose files have one of these names, without suffix."""
+    """Return the part of a provenance whose files have one of these names, without suffix."""
     return {path: value for path, value in provenance.items() if Path(path).stem in names}

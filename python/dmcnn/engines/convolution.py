@@ -195,17 +195,17 @@ def _slopes_first(
     """
     filters, channels, length = kernel.shape
     matrix = kernel.permute(2, 0, 1).reshape(length * filters, channels)
-    of_kernel = rows.new_zeros((channels, length * filters))
+    of_kernel = rows.new_zeros((channels, length * filters)) if learns else None
     start, user = links.users
     for first, last in blocks(len(rows), length * filters * kernel.element_size()):
         sums = kernel.new_empty((last - first, length, filters))
         scatter(slope, (start[first * length : last * length + 1], user), sums)
         flat = sums.view(last - first, -1)
-        before = rows[first:last].to(kernel.dtype)
-        _add_product(of_kernel, before.t(), flat)
+        if of_kernel is not None:
+            _add_product(of_kernel, rows[first:last].to(kernel.dtype).t(), flat)
         if of_rows is not None:
             _product(flat, matrix, of_rows[first:last])
-    return of_kernel.view(channels, length, filters).permute(2, 0, 1)
+    return None if of_kernel is None else of_kernel.view(channels, length, filters).permute(2, 0, 1)
 
 
 def _products_of_slopes(

@@ -30,7 +30,7 @@ from dmcnn.engines.hardware import bf16_is_fast
 from dmcnn.engines.maps import Maps
 from dmcnn.engines.places import input_places
 from dmcnn.engines.rows import gather
-from dmcnn.engines.sparse import SparseNet, sparse
+from dmcnn.engines.sparse import SparseNet, dense_network, sparse
 from dmcnn.images.sparse import SparseImages
 from dmcnn.layers import Layer
 
@@ -95,7 +95,7 @@ def count(net: nn.Module, images: torch.Tensor | SparseImages, *, training: bool
 
 def copy_of(net: nn.Module, *, training: bool) -> SparseNet:
     """Return the rows of a copy of a network on the CPU in float32, which logs nothing."""
-    dense = copy.deepcopy(net.dense if isinstance(net, SparseNet) else net)
+    dense = copy.deepcopy(dense_network(net))
     return SparseNet(dense.cpu().float().train(training), say=lambda _: None)
 
 

@@ -152,9 +152,9 @@ def save(
     """
     from dmcnn.checkpoints.card import KEY
     from dmcnn.checkpoints.save import save as write
-    from dmcnn.engines.sparse import SparseNet
+    from dmcnn.engines.sparse import dense_network
 
-    net = net.dense if isinstance(net, SparseNet) else net
+    net = dense_network(net)
     if card is None:
         if data is None:
             raise InputError(
