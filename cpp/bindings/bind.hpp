@@ -33,6 +33,7 @@ using SparseArrays =
 
 SparseArrays as_arrays(const dmcnn::Sparse& sparse);
 
+void bind_changes(py::module_& m);
 void bind_crop(py::module_& m);
 void bind_decode_clusters(py::module_& m);
 void bind_decode_image2d(py::module_& m);

@@ -2,6 +2,7 @@
 
 PYBIND11_MODULE(_core, m) {
     m.doc() = "Loops over the pixels of sparse detector images. Every function releases the GIL.";
+    bind_changes(m);
     bind_crop(m);
     bind_decode_clusters(m);
     bind_decode_image2d(m);

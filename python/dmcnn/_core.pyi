@@ -9,7 +9,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['Network', 'centroid', 'crop', 'decode_clusters', 'decode_image2d', 'decode_voxels', 'densify', 'gather_rows', 'list_boxes', 'list_users', 'list_windows', 'match_windows', 'max_rows', 'most_charge', 'normalise_rows', 'normalise_slopes', 'occlude', 'scatter_rows', 'select', 'sparsify', 'swap_axes', 'voxelise', 'voxelise_cells', 'voxelise_dense', 'voxelise_hits']
+__all__: list[str] = ['Network', 'centroid', 'crop', 'decode_clusters', 'decode_image2d', 'decode_voxels', 'densify', 'gather_rows', 'link_changes', 'list_boxes', 'list_changes', 'list_users', 'list_windows', 'match_windows', 'max_rows', 'most_charge', 'normalise_rows', 'normalise_slopes', 'occlude', 'scatter_rows', 'select', 'sparsify', 'swap_axes', 'voxelise', 'voxelise_cells', 'voxelise_dense', 'voxelise_hits']
 class Network:
     """
     A quantised network for pixel frames, in integers: every result is exact.
@@ -280,6 +280,25 @@ def gather_rows(source: numpy.typing.NDArray[numpy.float32], index: numpy.typing
     Raises:
         ValueError: the text names the row, what was found and what was expected.
     """
+def link_changes(start: numpy.typing.NDArray[numpy.int64], row: numpy.typing.NDArray[numpy.int32], index: numpy.typing.NDArray[numpy.int32], rows: typing.SupportsInt | typing.SupportsIndex, after_start: numpy.typing.NDArray[numpy.int64], after_row: numpy.typing.NDArray[numpy.int32], n_threads: int = 1) -> numpy.typing.NDArray[numpy.int32]:
+    """
+    Link changed rows to the rows that they are made of.
+    
+    The rows before the layer are a table: all ``rows`` of the image, then the changed ones, variant after variant.
+    
+    Args:
+        start, row: changed rows before the layer, as of ``list_changes``.
+        index: (n, k) int32, rows before that each row after is made of, or negative for none.
+        rows: rows of the image before the layer.
+        after_start, after_row: rows after the layer, as of ``list_changes``; changed or not.
+        n_threads: at most so many work on different variants; the result does not depend on it.
+    
+    Returns:
+        (len(after_row), k) int32: numbers in the table, negative ones as in ``index``.
+    
+    Raises:
+        ValueError: the text names variant or row, what was found and what was expected.
+    """
 def list_boxes(index: numpy.typing.NDArray[numpy.int32], shape: tuple[int, int, int], half: int, depth: int, stride: int = 1, skip: bool = False, n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32]]:
     """
     The windows of ``list_windows`` as boxes of frames, rows and columns.
@@ -295,6 +314,23 @@ def list_boxes(index: numpy.typing.NDArray[numpy.int32], shape: tuple[int, int, 
     
     Raises:
         ValueError: as ``list_windows``.
+    """
+def list_changes(start: numpy.typing.NDArray[numpy.int64], row: numpy.typing.NDArray[numpy.int32], users_start: numpy.typing.NDArray[numpy.int32], user: numpy.typing.NDArray[numpy.int32], rows: typing.SupportsInt | typing.SupportsIndex, n: typing.SupportsInt | typing.SupportsIndex, n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32]]:
+    """
+    List the rows that change after a layer, for every variant of an image.
+    
+    Args:
+        start: (m + 1,) int64; row[start[v]:start[v + 1]] are the changed rows of variant v before the layer.
+        row: (changes,) int32, numbers of rows of the image, increasing within a variant.
+        users_start, user: what ``list_users`` gives for the layer.
+        rows, n: rows of the image before and after the layer.
+        n_threads: at most so many work on different variants; the result does not depend on it.
+    
+    Returns:
+        (m + 1,) int64 and (changes,) int32: the same after the layer.
+    
+    Raises:
+        ValueError: the text names variant or row, what was found and what was expected.
     """
 def list_users(index: numpy.typing.NDArray[numpy.int32], rows: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.int32]]:
     """

@@ -28,7 +28,7 @@ def scan(event: SparseImages, precision: str, folder: Path) -> OcclusionResult:
     windows = options.windows(event)
     base = net(torch.from_numpy(event.dense())).detach().double().numpy()[0]
     journal = Journal(folder / precision, {}, 2)
-    return scan_event(net, event, windows, options.dense(4, precision), base, journal)
+    return scan_event(net, event, windows, options.engine("dense", 4, precision), base, journal)
 
 
 def test_bf16_tells_its_difference_to_float32(event: SparseImages, tmp_path: Path) -> None:

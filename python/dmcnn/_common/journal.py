@@ -25,7 +25,32 @@ DURABLE = 5.0
 """[s] Longest time for which rows are in the memory of the system alone, where a power cut ends them."""
 
 
-class Journal:
+class Rows:
+    """Finished rows, in memory.
+
+    Args:
+        width: numbers in a row.
+    """
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+        self._rows = [np.zeros((0, width))]
+
+    def __len__(self) -> int:
+        return sum(map(len, self._rows))
+
+    @property
+    def rows(self) -> NDArray[np.float64]:
+        """(n, width) float64: all finished rows."""
+        self._rows = [np.concatenate(self._rows)]
+        return self._rows[0]
+
+    def append(self, rows: NDArray[np.float64]) -> None:
+        """Append (m, width) rows."""
+        self._rows.append(np.ascontiguousarray(rows, np.float64).reshape(-1, self._width))
+
+
+class Journal(Rows):
     """Journal file of finished rows, from which a killed command resumes.
 
     The first line is JSON and holds the ``key`` that identifies the work. Entries 0, 1, … follow: entry number
@@ -42,7 +67,8 @@ class Journal:
     def __init__(
         self, path: str | Path, key: dict[str, Any], width: int, old: dict[str, Any] | None = None
     ) -> None:
-        self.path, self._width, self._synced = Path(path), width, time.monotonic()
+        super().__init__(width)
+        self.path, self._synced = Path(path), time.monotonic()
         self._dtype = np.dtype([("entry", "<u8"), ("row", "<f8", (width,)), ("check", "<u8")])
         self._header, begin = _headers(key, width, old)
         content = self.path.read_bytes() if self.path.exists() else b""
@@ -59,15 +85,6 @@ class Journal:
                 )
             self._begin(np.zeros((0, width)))
 
-    def __len__(self) -> int:
-        return sum(map(len, self._rows))
-
-    @property
-    def rows(self) -> NDArray[np.float64]:
-        """(n, width) float64: all finished rows."""
-        self._rows = [np.concatenate(self._rows)]
-        return self._rows[0]
-
     def append(self, rows: NDArray[np.float64]) -> None:
         """Append (m, width) rows and hand them to the operating system before returning."""
         rows = np.ascontiguousarray(rows, np.float64).reshape(-1, self._width)
@@ -78,7 +95,7 @@ class Journal:
                 file.flush()
                 os.fsync(file.fileno())
                 self._synced = time.monotonic()
-        self._rows.append(rows)
+        super().append(rows)
 
     def close(self) -> None:
         """Remove the journal: the work is finished and its result is stored elsewhere."""

@@ -31,9 +31,12 @@ def spread(function: Callable[..., Any], maps: Maps, other: torch.Tensor, swappe
         per_image = other.reshape(*(1,) * (axes + 2 - other.ndim), *other.shape).flatten(
             1
         )  # (1 or B, 1 or C)
-        if per_image.shape[1] not in (1, maps.shape[1]) or len(per_image) not in (1, len(maps.places.number)):
+        own, batch = per_image, maps.places.images
+        maps = maps if len(per_image) == 1 else maps.whole()
+        if per_image.shape[1] not in (1, maps.shape[1]) or len(own) not in (1, batch, maps.places.images):
             return NotImplemented
-        own = per_image if len(per_image) == 1 else per_image.index_select(0, maps.image)
+        if len(own) > 1:
+            own = own[-maps.places.images :].index_select(0, maps.image)
     else:
         return NotImplemented
     return Maps(function(own, maps.rows) if swapped else function(maps.rows, own), maps.places)
@@ -42,6 +45,7 @@ def spread(function: Callable[..., Any], maps: Maps, other: torch.Tensor, swappe
 def combine(function: Callable[..., Any], left: Any, right: Any) -> Any:
     """Apply ``function`` to two operands, at least one of which is ``Maps``."""
     if isinstance(left, Maps) and isinstance(right, Maps):
+        left, right = alike(left, right)
         one = {1}  # a map of one place, such as a gate, meets all places of the other
         if left.places is right.places:
             return Maps(function(left.rows, right.rows), left.places)
@@ -49,7 +53,7 @@ def combine(function: Callable[..., Any], left: Any, right: Any) -> Any:
             return combine(function, left.dense(), right)
         if set(right.places.shape) == one:
             return combine(function, left, right.dense())
-        if left.places.shape != right.places.shape or len(left.places.number) != len(right.places.number):
+        if left.places.shape != right.places.shape or left.places.images != right.places.images:
             return NotImplemented
         places, ours, theirs = left.places.join(right.places)
         return Maps(function(linked(left.rows, ours), linked(right.rows, theirs)), places)
@@ -64,6 +68,12 @@ def combine(function: Callable[..., Any], left: Any, right: Any) -> Any:
     if isinstance(left, torch.Tensor):
         return spread(function, right, left, swapped=True)
     return Maps(function(left, right.rows), right.places) if isinstance(left, int | float) else NotImplemented
+
+
+def alike(left: Maps, right: Maps) -> tuple[Maps, Maps]:
+    """Return maps of which either both hold all rows of variants of an image, or both but those that differ."""
+    same = left.places.images == right.places.images
+    return (left, right) if same else (left.whole(), right.whole())
 
 
 def linked(rows: torch.Tensor, links: Any) -> torch.Tensor:
@@ -111,6 +121,7 @@ def concatenate(_: None, tensors: Any, dim: int = 0, **more: Any) -> Any:
         return NotImplemented
     together = tensors[0]
     for maps in tensors[1:]:
+        together, maps = alike(together, maps)
         if maps.places is together.places:
             together = Maps(torch.cat([together.rows, maps.rows], 1), together.places)
             continue
@@ -132,7 +143,7 @@ def per_image(function: Callable[[Maps], torch.Tensor]) -> Rule:
     def rule(_: None, maps: Any, dim: Any = None, keepdim: bool = False, **more: Any) -> Any:
         if more or not isinstance(maps, Maps) or not over_places(maps, dim):
             return NotImplemented
-        out = function(maps)
+        out = function(maps.whole())
         return out.view(*out.shape, *(1,) * len(maps.places.shape)) if keepdim else out
 
     return rule
@@ -141,7 +152,7 @@ def per_image(function: Callable[[Maps], torch.Tensor]) -> Rule:
 def sum_places(maps: Maps) -> torch.Tensor:
     """Return (B, C): sum over the places of each image."""
     rows = (maps.rows * maps.weight).to(maps.rows.dtype)
-    return rows.new_zeros((len(maps.places.number), rows.shape[1])).index_add(0, maps.image, rows)
+    return rows.new_zeros((maps.places.images, rows.shape[1])).index_add(0, maps.image, rows)
 
 
 def mean_places(maps: Maps) -> torch.Tensor:
@@ -151,7 +162,7 @@ def mean_places(maps: Maps) -> torch.Tensor:
 
 def maximum_places(maps: Maps) -> torch.Tensor:
     """Return (B, C): maximum over the places of each image; equal ones share the gradient, as in torch."""
-    out: torch.Tensor = apply(MaximumPlaces, maps.rows, maps.image, maps.weight, len(maps.places.number))
+    out: torch.Tensor = apply(MaximumPlaces, maps.rows, maps.image, maps.weight, maps.places.images)
     return out
 
 

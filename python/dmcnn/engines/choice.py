@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,12 +43,10 @@ class Choice:
     saving: float = 0.0
 
 
-def check_engine(engine: str) -> None:
-    """Raise InputError unless ``engine`` is one of ENGINES."""
-    if engine not in ENGINES:
-        raise InputError(
-            f"engine = {engine!r}{nearest(engine, ENGINES)}, expected one of {', '.join(ENGINES)}"
-        )
+def check_engine(engine: str, known: Sequence[str] = ENGINES) -> None:
+    """Raise InputError unless ``engine`` is one of those known."""
+    if engine not in known:
+        raise InputError(f"engine = {engine!r}{nearest(engine, known)}, expected one of {', '.join(known)}")
 
 
 def choose(
@@ -127,19 +126,25 @@ def evaluator(net: nn.Module, engine: str) -> nn.Module:
     return sparse(net) if engine == "sparse" else net
 
 
-def candidates(engine: str) -> tuple[str, ...]:
-    """Return the engines of results that serve where the user says ``engine``."""
-    return ("dense", "sparse") if engine == "auto" else (engine,)
+def candidates(engine: str, known: Sequence[str] = ENGINES) -> tuple[str, ...]:
+    """Return the engines of results that serve where the user says ``engine``: with auto all that are known."""
+    return tuple(word for word in known if word != "auto") if engine == "auto" else (engine,)
 
 
 def word(engine: str) -> dict[str, Any]:
     """Return what the key of stored work says of its engine: nothing of dense, which had no name once."""
-    return {"engine": engine} if engine == "sparse" else {}
+    return {} if engine == "dense" else {"engine": engine}
 
 
-def stored(path: Path, key: dict[str, Any], width: int, old: dict[str, Any] | None = None) -> str | None:
+def stored(
+    path: Path,
+    key: dict[str, Any],
+    width: int,
+    old: dict[str, Any] | None = None,
+    known: Sequence[str] = ENGINES,
+) -> str | None:
     """Return the engine of the work in a journal; None where it holds other work; arguments as of ``Journal``."""
-    return next((one for one in candidates("auto") if holds(path, key | word(one), width, old)), None)
+    return next((one for one in candidates("auto", known) if holds(path, key | word(one), width, old)), None)
 
 
 def resumed(engine: str, begun: str, path: Path) -> str:

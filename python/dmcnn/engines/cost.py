@@ -27,10 +27,11 @@ from dmcnn._common.errors import InputError
 from dmcnn._common.files import atomic_file, cache_folder, output_folder
 from dmcnn.engines.convolution import multiplies_first
 from dmcnn.engines.hardware import bf16_is_fast
-from dmcnn.engines.maps import Maps
+from dmcnn.engines.maps import Images, Maps
 from dmcnn.engines.places import input_places
 from dmcnn.engines.rows import gather
 from dmcnn.engines.sparse import SparseNet, dense_network, sparse
+from dmcnn.engines.variants import Variants
 from dmcnn.images.sparse import SparseImages
 from dmcnn.layers import Layer
 
@@ -99,7 +100,7 @@ def copy_of(net: nn.Module, *, training: bool) -> SparseNet:
     return SparseNet(dense.cpu().float().train(training), say=lambda _: None)
 
 
-def work_of(rows: SparseNet, images: torch.Tensor | SparseImages) -> Work | None:
+def work_of(rows: SparseNet, images: torch.Tensor | SparseImages | Images) -> Work | None:
     """Return the work of a forward pass, which changes running statistics; None where there are no rows."""
     work = Work()
     with torch.random.fork_rng(devices=[]), torch.no_grad():
@@ -130,6 +131,12 @@ def _add(work: Work, layer: Layer, args: tuple[Any, ...], result: Any) -> None:
     if before.places is result.places:
         work.products += products * result.places.rows / _places(result)
         return
+    if isinstance(before.places, Variants):  # whose windows follow from those of the image
+        rows = result.places.rows
+        work.products += products * rows / _places(result)
+        if products:
+            work.numbers += rows * layer.module.weight[0].numel()
+        return
     links = before.places.links_to(result.places)
     work.places += _places(result)
     if products and links is not None:
@@ -141,7 +148,7 @@ def _add(work: Work, layer: Layer, args: tuple[Any, ...], result: Any) -> None:
 
 
 def _places(maps: Maps) -> int:
-    return len(maps.places.number) * math.prod(maps.places.shape)
+    return maps.places.images * math.prod(maps.places.shape)
 
 
 def predict(work: Work, rates: Rates, *, training: bool) -> tuple[float, float]:

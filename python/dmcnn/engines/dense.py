@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -107,16 +108,23 @@ def all_logits(
     return np.concatenate(parts)
 
 
-@torch.inference_mode()
 def forward(net: nn.Module, images: torch.Tensor, precision: str = "32") -> NDArray[np.float64]:
-    """Return the (n, outputs) float64 logits, on the host, of (n, C, H, W) float32 images.
+    """Return the (n, outputs) float64 logits, on the host, of (n, C, H, W) float32 images."""
+    device = next(net.parameters()).device
+    with inference(device, precision):
+        out: NDArray[np.float64] = net(images.to(device)).double().cpu().numpy()
+    return out
+
+
+@contextmanager
+def inference(device: torch.device, precision: str) -> Iterator[None]:
+    """Evaluate without gradients, in "32" or "bf16" (autocast).
 
     TF32 is switched off, so that "32" means float32 on GPUs too.
     """
-    device = next(net.parameters()).device
     with (
+        torch.inference_mode(),
         torch.backends.cudnn.flags(enabled=True, allow_tf32=False),
         torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"),
     ):
-        out: NDArray[np.float64] = net(images.to(device)).double().cpu().numpy()
-    return out
+        yield

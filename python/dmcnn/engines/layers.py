@@ -112,6 +112,7 @@ def adaptive_maximum_pool(module: Any, maps: Maps) -> Any:
 
 def group_norm(module: nn.GroupNorm, maps: Maps) -> Any:
     """Normalise by the statistics of groups of channels over the places of each image."""
+    maps = maps.whole()
     out, *_ = normalise(
         maps.rows, maps.places, module.weight, module.bias, module.eps, groups=module.num_groups
     )
@@ -123,7 +124,8 @@ def batch_norm(module: Any, maps: Maps) -> Any:
     if not module.training and module.running_mean is not None:
         return Maps(F.batch_norm(maps.rows, module.running_mean, module.running_var, module.weight, module.bias,
                                  False, 0.0, module.eps), maps.places)  # fmt: skip
-    channels, places = maps.shape[1], len(maps.places.number) * int(np.prod(maps.places.shape))
+    maps = maps.whole()
+    channels, places = maps.shape[1], maps.places.images * int(np.prod(maps.places.shape))
     if places == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {maps.shape}")
     out, mean, variance = normalise(
@@ -139,6 +141,7 @@ def instance_norm(module: Any, maps: Maps) -> Any:
     """Normalise by the statistics of every channel over the places of each image, or by the running ones."""
     if not module.training and module.track_running_stats:
         return batch_norm(module, maps)
+    maps = maps.whole()
     places = int(np.prod(maps.places.shape))
     if places == 1:
         raise ValueError(f"Expected more than 1 spatial element when training, got input size {maps.shape}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -31,7 +31,7 @@ class Maps:
     @property
     def shape(self) -> torch.Size:
         """Shape of the dense tensor."""
-        return torch.Size((len(self.places.number), self.rows.shape[1], *self.places.shape))
+        return torch.Size((self.places.images, self.rows.shape[1], *self.places.shape))
 
     @property
     def dtype(self) -> torch.dtype:
@@ -43,10 +43,15 @@ class Maps:
         batch, channels, *sides = self.shape
         return spread(self.rows, self.places.every_place).view(batch, channels, *sides)
 
+    def whole(self) -> Maps:
+        """Return the maps with all rows of every image: variants of an image have but those that differ."""
+        rows, places = self.places.whole(self.rows)
+        return self if places is self.places else Maps(rows, places)
+
     @cached_property
     def image(self) -> torch.Tensor:
         """(rows,) int64: the image of every row."""
-        numbers = np.repeat(np.arange(len(self.places.number)), np.diff(self.places.offsets))
+        numbers = np.repeat(np.arange(self.places.images), np.diff(self.places.offsets))
         return beside(numbers, self.rows)
 
     @cached_property
@@ -64,6 +69,7 @@ class Images:
         sides: shape (C, *map) of an image, as steps that only change the shape have made it.
         dtype, device: of the maps that sparse images become.
         where: as of ``given``, bool: pixels with rows of their own, also where they look like the background.
+        views: the same images of other shape, by ``sides``.
     """
 
     given: torch.Tensor | SparseImages
@@ -71,6 +77,7 @@ class Images:
     dtype: torch.dtype
     device: torch.device
     where: torch.Tensor | None = None
+    views: dict[tuple[int, ...], Images] = field(default_factory=dict, repr=False)
 
     @property
     def shape(self) -> torch.Size:
@@ -79,7 +86,9 @@ class Images:
 
     def reshape(self, sides: tuple[int, ...]) -> Images:
         """Return the same images, seen as (C, *map) = ``sides``."""
-        return replace(self, sides=sides)
+        if sides not in self.views:
+            self.views[sides] = replace(self, sides=sides, views={})
+        return self.views[sides]
 
     def dense(self) -> torch.Tensor:
         """Return the dense tensor (B, C, *map)."""

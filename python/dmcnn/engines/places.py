@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from dmcnn import _core
@@ -107,9 +108,29 @@ class Places:
         return self.number.shape[1:]
 
     @property
+    def images(self) -> int:
+        """How many images there are."""
+        return len(self.number)
+
+    @property
     def rows(self) -> int:
-        """How many there are."""
-        return len(self.count)
+        """How many rows there are."""
+        return int(self.offsets[-1])
+
+    def copies(self, count: int) -> Places:
+        """Return the places of ``count`` copies of one image, which are kept."""
+        key = "copies", count
+        if key not in self._made:
+            offsets = np.arange(count + 1) * self.rows
+            shift = offsets[:-1].astype(np.int32).reshape(-1, *(1,) * len(self.shape))
+            blank = None if self.blank is None else np.where(self.blank < 0, self.blank, self.blank + shift)
+            self._made[key] = (Places(self.number + shift, offsets, np.tile(self.count, count), blank),)
+        copies: Places = self._made[key][0]
+        return copies
+
+    def whole(self, rows: torch.Tensor) -> tuple[torch.Tensor, Places]:
+        """Return all rows of all images, and their places."""
+        return rows, self
 
     def windows(self, stencil: Stencil, *, zeros: bool) -> tuple[Places, Links]:
         """Return the places of a convolution or pool over these places, and the links to the rows in its windows.
@@ -194,7 +215,7 @@ class Places:
     @cached_property
     def every_place(self) -> Links:
         """Links of every place of the maps to its row, image by image."""
-        batch, size = len(self.number), int(np.prod(self.shape))
+        batch, size = self.images, int(np.prod(self.shape))
         return Links(self.number.reshape(-1, 1), np.arange(batch + 1) * size, self.offsets)
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import fx, nn
 
@@ -15,6 +16,7 @@ from dmcnn._common.errors import InputError
 from dmcnn.engines.fusion import fuse
 from dmcnn.engines.maps import Images, Maps
 from dmcnn.engines.rules import OF_IMAGES, RESHAPES, RULES
+from dmcnn.engines.variants import PixelChanges, Variants, VariedImages
 from dmcnn.images.sparse import SparseImages
 from dmcnn.layers import Layer, evaluate, outputs, trace
 
@@ -22,6 +24,9 @@ log = logging.getLogger("dmcnn")
 
 Observer = Callable[[Layer, tuple[Any, ...], Any], None]
 """Called after a layer with its arguments and its output."""
+
+Rule = Callable[[Layer, Any, Any], Any]
+"""Called with a layer, its arguments and keywords; returns its output, or NotImplemented."""
 
 
 @dataclass(eq=False)
@@ -108,17 +113,47 @@ class SparseNet(nn.Module):
             images = torch.where(where, images, images.detach())
         if reason := self.obstacle(images, where):
             self._say(f"sparse engine: dense, for {reason}")
-            return self.dense.forward(self._images(images).dense())
-        return self._run(self._images(images, where), cut=cut)
+            return self.dense.forward(self.images(images).dense())
+        return self.run(self.images(images, where), cut=cut)
 
-    def watch(self, images: torch.Tensor | SparseImages, observe: Observer) -> bool:
+    def vary(self, image: Images, changes: PixelChanges, *, whole: bool) -> torch.Tensor:
+        """Return the (m, …) outputs for variants of one image.
+
+        Args:
+            image: the image, from ``images``.
+            changes: what differs in each variant, at pixels with rows of their own.
+            whole: whether all rows of every variant are evaluated; else only those that a changed pixel reaches, up
+                to the first step that looks at all of them.
+        """
+        outputs: torch.Tensor = self.run(VariedImages.make(image, changes, whole=whole))
+        return outputs[-len(changes) :]
+
+    def global_layer(self, image: Images) -> str:
+        """Return the name and kind of the first layer that needs all places of an image; "" if there is none.
+
+        Up to there a variant of the image differs in the rows that a changed pixel reaches alone.
+        """
+        found: list[str] = []
+
+        def observe(layer: Layer, args: tuple[Any, ...], output: Any) -> None:
+            """Note layers that made all rows of some."""
+            is_partial = any(isinstance(x, Maps) and isinstance(x.places, Variants) for x in args)
+            if is_partial and isinstance(output, Maps | torch.Tensor) and output.shape[:1] == (1,):
+                found.append(f"{layer.name} ({type(layer.call).__name__})")
+
+        nothing = PixelChanges(np.zeros(2, np.int64), np.zeros(0, np.int64), torch.zeros(0))
+        self.run(VariedImages.make(image, nothing, whole=False), observe)
+        return found[0] if found else ""
+
+    def watch(self, images: torch.Tensor | SparseImages | Images, observe: Observer) -> bool:
         """Evaluate images and call ``observe`` after every layer.
 
         Return False, without any call, where the network runs dense.
         """
-        reason = self.obstacle(images)
+        given = images if isinstance(images, Images) else self.images(images)
+        reason = self.obstacle(given.given, given.where)
         if not reason:
-            self._run(self._images(images), observe)
+            self.run(given, observe)
         return not reason
 
     def obstacle(self, images: torch.Tensor | SparseImages, where: torch.Tensor | None = None) -> str:
@@ -136,14 +171,26 @@ class SparseNet(nn.Module):
         layers = self._layers()
         return layers if isinstance(layers, str) else ""
 
-    def _images(self, images: torch.Tensor | SparseImages, where: torch.Tensor | None = None) -> Images:
+    def images(self, images: torch.Tensor | SparseImages, where: torch.Tensor | None = None) -> Images:
+        """Return images as the network takes them; pixels ``where`` have rows of their own."""
         if isinstance(images, torch.Tensor):
             return Images(images, tuple(images.shape[1:]), images.dtype, images.device, where)
         like = next((p for p in self.parameters() if p.is_floating_point()), torch.empty(0))
         return Images(images, images.shape, like.dtype, like.device)
 
+    def layers(self, apart: str = "") -> list[Layer]:
+        """Return the fused layers of the network in its present mode; the output of module ``apart`` is a layer's.
+
+        Raises:
+            InputError: the network cannot be traced.
+        """
+        layers = self._layers(apart)
+        if isinstance(layers, str):
+            raise InputError(layers)
+        return layers
+
     def _layers(self, apart: str = "") -> list[Layer] | str:
-        """Return the fused layers of the network in its present mode, or why it cannot be traced."""
+        """Return the layers, or why the network cannot be traced."""
         key = self.dense.training, apart
         if key not in self._traced:
             try:
@@ -154,21 +201,41 @@ class SparseNet(nn.Module):
         layers: list[Layer] | str = self._traced[key]
         return layers
 
-    def _run(self, images: Images, observe: Observer | None = None, cut: Cut | None = None) -> Any:
+    def run(
+        self,
+        images: Images,
+        observe: Observer | None = None,
+        cut: Cut | None = None,
+        rule: Rule | None = None,
+        until: str = "",
+    ) -> Any:
+        """Return the output of the network, or of the layer ``until``, which may be maps.
+
+        Args:
+            images: from ``images``, of a network without obstacle.
+            observe: called after every layer.
+            cut: see ``forward``.
+            rule: takes a layer, its arguments and keywords, and returns its output or NotImplemented.
+            until: name of a layer.
+        """
+
         def call(layer: Layer, args: Any, kwargs: Any) -> Any:
             if _key(layer) not in OF_IMAGES:
                 args, kwargs = fx.node.map_aggregate(
                     (args, kwargs), lambda x: x.maps if isinstance(x, Images) else x
                 )
-            output = self._call(layer, args, kwargs)
+            output = rule(layer, args, kwargs) if rule else NotImplemented
+            if output is NotImplemented:
+                output = self._call(layer, args, kwargs)
             if observe:
                 observe(layer, args, output)
             return cut.take(output) if cut and cut.module in layer.ends else output
 
-        layers, result = self._layers(cut.module if cut else ""), images
-        assert not isinstance(layers, str)
-        for _, output in outputs(layers, images, call):
+        result: Any = images
+        for layer, output in outputs(self.layers(cut.module if cut else ""), images, call):
             result = output
+            if layer.name == until:
+                return result
         return _dense(result)
 
     def _call(self, layer: Layer, args: Any, kwargs: Any) -> Any:

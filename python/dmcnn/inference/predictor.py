@@ -65,6 +65,7 @@ class Predictor:
 
     Attributes:
         task: task of the network, see dmcnn.tasks.
+        asked_engine: engine of the arguments.
         reason: line that says why an engine was chosen; "" until then.
 
     Raises:
@@ -86,7 +87,7 @@ class Predictor:
         self.device = torch.device(device)
         self.net, self.card, self.task = net.to(self.device).eval(), card, task_of(card)
         self.precision, self.batch_size, self.sha256 = precision, batch_size, sha256
-        self.engine, self._rows, self._asked = engine, sparse(self.net), engine
+        self.engine, self._rows, self.asked_engine = engine, sparse(self.net), engine
         self.reason = "" if engine == "auto" else f"engine: {engine}, as asked for"
         self._inputs = Inputs(card)
 
@@ -189,7 +190,8 @@ class Predictor:
             event: as for ``explain``.
             k: [pixels] half width of a window, without its centre.
             is_prepared: see ``scores``.
-            options: depth, border, stride, fill and seed of dmcnn.occlusion.result.Scan.
+            options: depth, border, stride, fill, seed and tolerance of dmcnn.occlusion.result.Scan, and the engine,
+                one of dmcnn.occlusion.choice.WORDS; by default that of the predictor.
 
         Raises:
             InputError: a regression network, more or fewer than one event, or an unknown option.
@@ -207,7 +209,7 @@ class Predictor:
 
     def resume_engine(self, engine: str, path: Path) -> None:
         """Take the engine of the unfinished work in a file; raise InputError if the user asked for another."""
-        self.engine = choice.resumed(self._asked, engine, path)
+        self.engine = choice.resumed(self.asked_engine, engine, path)
         self.reason = f"engine: {engine}, as in the work that goes on"
         log.info(self.reason)
 

@@ -57,25 +57,26 @@ def explain(
 
 def occlude(predictor: Predictor, event: SparseImages, k: int, options: Mapping[str, Any]) -> OcclusionMap:
     """Make the maps of one event: see ``Predictor.occlude``."""
-    import numpy as np
 
+    from dmcnn._common.journal import Rows
     from dmcnn.inference.maps import OcclusionMap
-    from dmcnn.occlusion.result import OcclusionResult, Scan, precision_error
+    from dmcnn.occlusion.choice import choose
+    from dmcnn.occlusion.result import Scan, scan_event
 
     task = predictor.task.need_classes("occlusion")
-    known = {entry.name for entry in fields(Scan)} - {"k"}
+    known = {entry.name for entry in fields(Scan)} - {"k"} | {"engine"}
     for name in options:
         if name not in known:
             raise InputError(
                 f"occlude takes no {name!r}{nearest(name, known)}; known: {', '.join(sorted(known))}"
             )
-    scan = Scan(k, **options)
+    word = str(options.get("engine", predictor.asked_engine))
+    scan = Scan(k, **{name: value for name, value in options.items() if name != "engine"})
     windows = scan.windows(event)
-    engine = scan.dense(predictor.batch_size, predictor.precision, predictor.card.scaling)
+    how = predictor.batch_size, predictor.precision, predictor.card.scaling
+    engine = scan.engine(choose(word, predictor.net, event, scan, windows, *how).engine, *how)
     base = next(predictor.logits([event]))[0]
-    rows = np.concatenate([np.zeros((0, len(base))), *engine.scores(predictor.network, event, windows)])
-    error = precision_error(predictor.network, event, windows, engine, rows)
-    result = OcclusionResult(windows, rows[windows.number], base, error)
+    result = scan_event(predictor.net, event, windows, engine, base, Rows(engine.row_width(len(base))))
     values, untouched = result.maps(task.scores)
     card = predictor.card
     return OcclusionMap(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -12,31 +12,25 @@ from numpy.typing import NDArray
 from torch import nn
 
 from dmcnn import _core
-from dmcnn.engines.dense import forward
+from dmcnn.engines.dense import forward, inference
+from dmcnn.engines.sparse import sparse
+from dmcnn.engines.variants import PixelChanges
 from dmcnn.images.scaling import scale_
 from dmcnn.images.sparse import SparseImages
 from dmcnn.occlusion.fills import fill_values
 from dmcnn.occlusion.windows import Windows
 
 
-class Engine(Protocol):
-    """Engine of a scan."""
-
-    def scores(
-        self, net: nn.Module, event: SparseImages, windows: Windows, which: NDArray[np.int64] | None = None
-    ) -> Iterator[NDArray[np.float64]]:
-        """Yield (m, outputs) float64 outputs of the network, some windows at a time, in the order of ``which``."""
-
-
 @dataclass(frozen=True)
-class Dense:
-    """Engine with one forward pass of the whole image per window.
+class Engine(ABC):
+    """Engine of a scan.
 
     Attributes:
         batch_size: windows per forward pass.
         fill, seed: charge of covered pixels, see dmcnn.occlusion.fills.
         precision: "32" or "bf16".
         scaling: one of dmcnn.images.scaling.SCALINGS, with the extremes of the untouched image.
+        tolerance: of a scan to first order, whose exact windows this engine scores, see ``Scan``; 0 = all are exact.
     """
 
     batch_size: int
@@ -44,7 +38,9 @@ class Dense:
     seed: int = 1
     precision: str = "32"
     scaling: str = "none"
+    tolerance: float = 0.0
 
+    @abstractmethod
     def scores(
         self, net: nn.Module, event: SparseImages, windows: Windows, which: NDArray[np.int64] | None = None
     ) -> Iterator[NDArray[np.float64]]:
@@ -54,8 +50,34 @@ class Dense:
             net: network in evaluation mode, on its device.
             event: one image.
             windows: windows of the event.
-            which: numbers of the windows to score; None = all, once each.
+            which: numbers of the windows to score, in this order; None = all, once each.
         """
+
+    def inputs(self, net: nn.Module, event: SparseImages) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the (1, C, H, W) image, the (nnz,) values of covered pixels, and (1, C, H, W) whether active."""
+        device = next(net.parameters()).device
+        whole = torch.from_numpy(event.dense())
+        values = torch.from_numpy(fill_values(event, self.fill, self.seed)).view(1, 1, 1, -1)
+        image, values = (scale_(x.clone(), self.scaling, like=whole).to(device) for x in (whole, values))
+        return image, values.flatten(), (whole != 0).to(device)
+
+    @property
+    def at_once(self) -> int:
+        """Windows per pass."""
+        return self.batch_size
+
+    def row_width(self, outputs: int) -> int:
+        """Return how many numbers a journal holds of a window: outputs, with a tolerance its own number before."""
+        return outputs + (self.tolerance > 0)
+
+
+class Dense(Engine):
+    """Engine with one forward pass of the whole image per window."""
+
+    def scores(
+        self, net: nn.Module, event: SparseImages, windows: Windows, which: NDArray[np.int64] | None = None
+    ) -> Iterator[NDArray[np.float64]]:
+        """Yield (m, outputs) float64 outputs, batch by batch, see ``Engine.scores``."""
         which = np.arange(len(windows)) if which is None else which
         whole = None if self.scaling == "none" else torch.from_numpy(event.dense())
         values = fill_values(event, self.fill, self.seed)
@@ -64,8 +86,63 @@ class Dense:
             yield forward(net, inputs, self.precision)
 
 
-ENGINES: dict[str, type[Engine]] = {"dense": Dense}
-"""Name -> engine."""
+class Rows(Engine):
+    """Exact engine on the rows of the event, whose plan all windows share, for occluding never adds charge.
+
+    Every window evaluates all rows of the event, or with ``changes_only`` those that the window reaches, up to the
+    first layer that looks at all places, such as a normalisation by the statistics of the image.
+    """
+
+    changes_only = False
+
+    def scores(
+        self, net: nn.Module, event: SparseImages, windows: Windows, which: NDArray[np.int64] | None = None
+    ) -> Iterator[NDArray[np.float64]]:
+        """Yield (m, outputs) float64 outputs, batch by batch; see ``Engine.scores``."""
+        which = np.arange(len(windows)) if which is None else which
+        rows = sparse(net)
+        image, values, where = self.inputs(net, event)
+        if rows.obstacle(image, where):  # which the network says in its forward pass
+            yield from Dense(**vars(self)).scores(rows, event, windows, which)
+            return
+        images = rows.images(image, where)
+        with inference(image.device, self.precision):
+            for start in range(0, len(which), self.at_once):
+                changes = pixel_changes(event, windows, which[start : start + self.at_once], values)
+                yield rows.vary(images, changes, whole=not self.changes_only).double().cpu().numpy()
+
+
+class ChangedRows(Rows):
+    """The same engine, with none but the rows that a window reaches."""
+
+    changes_only = True
+
+    @property
+    def at_once(self) -> int:
+        """Windows per pass, in each of which the untouched event is evaluated as well."""
+        return max(CHANGES_AT_ONCE, self.batch_size)
+
+
+CHANGES_AT_ONCE = 128
+"""Windows of which only changed rows are evaluated in one pass."""
+
+ENGINES: dict[str, type[Engine]] = {
+    "dense": Dense,
+    "sparse": Rows,
+    "incremental": ChangedRows,
+    "first_order": Rows,
+}
+"""Name -> engine of the windows that are exact."""
+
+
+def pixel_changes(
+    event: SparseImages, windows: Windows, which: NDArray[np.int64], values: torch.Tensor
+) -> PixelChanges:
+    """Return what differs in the images of some windows; ``values`` (nnz,) are those of covered pixels."""
+    first, size = windows.offsets[which], np.diff(windows.offsets)[which]
+    start = np.concatenate([[0], np.cumsum(size)])
+    covered = windows.covered[np.repeat(first - start[:-1], size) + np.arange(start[-1])]
+    return PixelChanges(start, event.index[covered].astype(np.int64), values[torch.from_numpy(covered)])
 
 
 def occluded_batches(

@@ -14,10 +14,12 @@ from torch import nn
 
 from dmcnn._common import npz
 from dmcnn._common.errors import InputError, nearest
-from dmcnn._common.journal import Journal
+from dmcnn._common.journal import Rows
 from dmcnn._common.progress import ProgressBar
 from dmcnn.images.sparse import SparseImages
-from dmcnn.occlusion.engines import Dense
+from dmcnn.occlusion import preview
+from dmcnn.occlusion.certificate import Certificate
+from dmcnn.occlusion.engines import ENGINES, Engine
 from dmcnn.occlusion.fills import FILLS
 from dmcnn.occlusion.windows import BORDERS, Windows, list_windows
 
@@ -38,6 +40,8 @@ class Scan:
         border: one of dmcnn.occlusion.windows.BORDERS.
         stride: 1 = a window around every active pixel; s = one for every s x s cell with charge.
         fill, seed: charge of covered pixels, see dmcnn.occlusion.fills.
+        tolerance: allowed difference to the exact outputs at 95 % of the centres, in standard deviations of the map
+            over the centres; 0 = exact.
 
     Raises:
         InputError: an unknown fill or border, or a number below its limit.
@@ -49,6 +53,7 @@ class Scan:
     stride: int = 1
     fill: str = "zero"
     seed: int = 1
+    tolerance: float = 0.0
 
     def __post_init__(self) -> None:
         for word, value, known in (("fill", self.fill, FILLS), ("border", self.border, BORDERS)):
@@ -58,6 +63,8 @@ class Scan:
                 )
         if self.k < 0 or self.stride < 1:
             raise InputError(f"k = {self.k} and stride = {self.stride}, expected at least 0 and at least 1")
+        if not 0 <= self.tolerance < np.inf:
+            raise InputError(f"tolerance = {self.tolerance}, expected at least 0")
         if self.depth is not None and self.depth < 0:
             raise InputError(f"depth = {self.depth}, expected at least 0, or None for all frames")
 
@@ -65,15 +72,18 @@ class Scan:
         """Return the windows of one event."""
         return list_windows(event, self.k, depth=self.depth, border=self.border, stride=self.stride)
 
-    def dense(self, batch_size: int, precision: str = "32", scaling: str = "none") -> Dense:
-        """Return the engine that scores these windows by dense forward passes."""
-        return Dense(batch_size, self.fill, self.seed, precision, scaling)
+    def engine(self, name: str, batch_size: int, precision: str = "32", scaling: str = "none") -> Engine:
+        """Return one of dmcnn.occlusion.engines.ENGINES for these windows; its arguments as of ``Options`` there."""
+        tolerance = self.tolerance if name == "first_order" else 0.0
+        return ENGINES[name](batch_size, self.fill, self.seed, precision, scaling, tolerance)
 
     def key(self, event: SparseImages, weights: str, precision: str) -> dict[str, Any]:
         """Return the key that identifies a scan: event, SHA-256 of the weights, windows, fill and precision."""
         depth = {} if self.depth is None else {"depth": self.depth}
+        tolerance = {"tolerance": self.tolerance, "sample": self.seed} if self.tolerance else {}
         return {
             **depth,
+            **tolerance,
             "image": sha256(event.index.tobytes() + event.value.tobytes()).hexdigest(),
             "ids": [int(event.events[name][0]) for name in ("run", "subrun", "event", "entry")],
             "weights": weights,
@@ -94,12 +104,16 @@ class OcclusionResult:
         logits: (n, outputs) float64 outputs at the centres.
         base: (outputs,) float64 outputs for the untouched event.
         error: (outputs,) largest differences to float32 at CHECKS windows; 0 where the scan is in float32.
+        exact: (n,) whether the outputs are exact; None = all.
+        certificate: of a scan with a tolerance.
     """
 
     windows: Windows
     logits: NDArray[np.float64]
     base: NDArray[np.float64]
     error: NDArray[np.float64]
+    exact: NDArray[np.bool_] | None = None
+    certificate: Certificate | None = None
 
     @property
     def relative_error(self) -> float:
@@ -125,9 +139,12 @@ class OcclusionResult:
 
         It holds rows and cols (n,), of boxes frames (n,) and depth, scores and logits (n, classes), base, base_logits
         and error (classes,), k, maps of all classes (float32), classes, event and meta as in SparseImages, and key
-        (JSON), with a checksum.
+        (JSON), with a checksum; of a scan with a tolerance exact (n,) and certificate (JSON) as well.
         """
         maps, base = self.maps(activation)
+        certified = {}
+        if self.certificate is not None:
+            certified = {"exact": self.exact, "certificate": np.array(self.certificate.json())}
         npz.write(
             path,
             key,
@@ -142,6 +159,7 @@ class OcclusionResult:
             classes=np.array(classes),
             event=event.events,
             meta=event.meta,
+            **certified,
         )
 
 
@@ -151,16 +169,18 @@ def read(path: Path, key: dict[str, Any], windows: Windows) -> OcclusionResult |
     if old is None or not {"logits", "base_logits"} <= old.keys():
         return None
     base = old["base_logits"]
-    return OcclusionResult(windows, old["logits"], base, old.get("error", 0 * base))
+    certificate = Certificate.parse(str(old["certificate"])) if "certificate" in old else None
+    error = old.get("error", 0 * base)
+    return OcclusionResult(windows, old["logits"], base, error, old.get("exact"), certificate)
 
 
 def scan_event(
     net: nn.Module,
     event: SparseImages,
     windows: Windows,
-    engine: Dense,
+    engine: Engine,
     base: NDArray[np.float64],
-    journal: Journal,
+    journal: Rows,
     label: str = "",
 ) -> OcclusionResult:
     """Score all windows of one event that the journal does not hold yet, with a progress bar.
@@ -169,12 +189,17 @@ def scan_event(
         net: network in evaluation mode, on its device.
         event: one image.
         windows: windows of the event.
-        engine: computes the outputs.
+        engine: computes the outputs, with a tolerance those that are exact.
         base: (outputs,) float64 outputs for the untouched event.
-        journal: outputs of finished windows.
+        journal: rows of finished windows, of ``engine.row_width`` numbers.
         label: title of the progress bar.
     """
     done = len(journal)
+    if engine.tolerance > 0 and len(windows):
+        with ProgressBar(total=len(windows), initial=done, desc=label, unit="window") as bar:
+            rows, exact, certificate = preview.scan(net, event, windows, engine, journal, bar)
+        which = windows.number
+        return OcclusionResult(windows, rows[which], base, 0 * base, exact[which], certificate)
     with ProgressBar(total=len(windows), initial=done, desc=label, unit="window") as bar:
         for part in engine.scores(net, event, windows, np.arange(done, len(windows))):
             journal.append(part)
@@ -184,7 +209,7 @@ def scan_event(
 
 
 def precision_error(
-    net: nn.Module, event: SparseImages, windows: Windows, engine: Dense, rows: NDArray[np.float64]
+    net: nn.Module, event: SparseImages, windows: Windows, engine: Engine, rows: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return the (outputs,) largest differences of outputs to float32, at CHECKS windows evenly spread.
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from dmcnn.attribution.base import Explained, Method
 from dmcnn.engines.dense import forward
+from dmcnn.engines.sparse import SparseNet
 from dmcnn.images.sparse import SparseImages, sparse
 from dmcnn.occlusion.result import Scan
 
@@ -69,10 +71,20 @@ class Occlusion(Method):
         base = self._numbers(explained, forward(explained.net, _dense(event), explained.precision))[0]
         decrease = np.zeros(len(windows.rows))
         if len(windows):
-            engine = self._scan().dense(batch_size, explained.precision)
+            engine = self._scan().engine(self._engine(explained.net, event), batch_size, explained.precision)
             parts = np.concatenate(list(engine.scores(explained.net, event, windows)))
             decrease = base - self._numbers(explained, parts)[windows.number]
         return windows.score_map(decrease, 0.0)
+
+    @staticmethod
+    def _engine(net: nn.Module, event: SparseImages) -> str:
+        """Return the word of the engine that evaluates the windows as the network evaluates its images."""
+        if not isinstance(net, SparseNet):
+            return "dense"
+        image = _dense(event)
+        if net.obstacle(image) or net.global_layer(net.images(image)):
+            return "sparse"
+        return "incremental"
 
     @staticmethod
     def _numbers(explained: Explained, logits: NDArray[np.float64]) -> NDArray[np.float64]:
