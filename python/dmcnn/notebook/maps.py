@@ -62,7 +62,7 @@ def occlude(predictor: Predictor, event: SparseImages, k: int, options: Mapping[
     from dmcnn.inference.maps import OcclusionMap
     from dmcnn.occlusion.result import OcclusionResult, Scan, precision_error
 
-    task = predictor.task.need_classes("occlusion")
+    task = predictor.task
     known = {entry.name for entry in fields(Scan)} - {"k"}
     for name in options:
         if name not in known:
@@ -76,12 +76,13 @@ def occlude(predictor: Predictor, event: SparseImages, k: int, options: Mapping[
     rows = np.concatenate([np.zeros((0, len(base))), *engine.scores(predictor.network, event, windows)])
     error = precision_error(predictor.network, event, windows, engine, rows)
     result = OcclusionResult(windows, rows[windows.number], base, error)
-    values, untouched = result.maps(task.scores)
-    card = predictor.card
+    values, untouched = result.maps(task.values)
+    first = task.names[0 if predictor.card.targets else int(untouched.argmax())]
     return OcclusionMap(
         values=values,
         base=untouched,
-        classes=tuple(card.classes),
+        classes=tuple(task.names),
         images=event,
-        signal=card.signal or card.classes[int(untouched.argmax())],
+        signal=predictor.card.signal or first,
+        units=tuple(map(task.unit, task.names)),
     )

@@ -120,12 +120,14 @@ class OcclusionResult:
         event: SparseImages,
         classes: Sequence[str],
         activation: Activation,
+        seconds: float = np.nan,
     ) -> None:
         """Write the result as npz.
 
         It holds rows and cols (n,), of boxes frames (n,) and depth, scores and logits (n, classes), base, base_logits
         and error (classes,), k, maps of all classes (float32), classes, event and meta as in SparseImages, and key
-        (JSON), with a checksum.
+        (JSON), with a checksum. Of a regression network ``classes`` are the targets, and scores their estimates.
+        seconds is the time of the scan.
         """
         maps, base = self.maps(activation)
         npz.write(
@@ -142,6 +144,7 @@ class OcclusionResult:
             classes=np.array(classes),
             event=event.events,
             meta=event.meta,
+            seconds=seconds,
         )
 
 

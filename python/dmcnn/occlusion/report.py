@@ -1,0 +1,184 @@
+"""Report of a campaign: table of all scanned events, summary figure, and page of every event."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dmcnn._common.extras import is_installed
+from dmcnn.datasets.dataset import Dataset
+from dmcnn.figures import occlusion_campaign, style
+from dmcnn.figures.image_axes import quantity
+from dmcnn.figures.save import save_figure
+from dmcnn.images.sparse import SparseImages, id_columns
+from dmcnn.inference.predictor import Predictor
+from dmcnn.occlusion.campaign import Drops, Floats, distance_edges
+from dmcnn.occlusion.result import OcclusionResult
+from dmcnn.pages import EventPage, Overlay
+from dmcnn.tables import parquet, table
+
+
+@dataclass(frozen=True, eq=False)
+class CampaignReport:
+    """Report of the scanned events.
+
+    Attributes:
+        predictor: network of the scans.
+        dataset: dataset of the events.
+        label: label rule as in a cfg; None = that of the training.
+        rows: row of the table of every event that was added.
+    """
+
+    predictor: Predictor
+    dataset: Dataset
+    label: Any = None
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    _profiles: list[Floats] = field(default_factory=list)
+
+    @cached_property
+    def labels(self) -> list[str | None]:
+        """(n,) true class of every event of the dataset; None = unknown."""
+        truth = self.predictor.task.truth(self.dataset, self.label)
+        return [word if isinstance(word, str) else None for word in truth]
+
+    def add(self, number: int, reason: str, event: SparseImages, result: OcclusionResult, npz: Path) -> None:
+        """Add the scan of an event.
+
+        Args:
+            number: of the event in the dataset.
+            reason: of its selection.
+            event: the event, one image.
+            result: of the scan.
+            npz: file of the result, which tells its engine and its time.
+        """
+        task = self.predictor.task
+        drops = Drops.of_result(result, event, task.values)
+        row = {
+            **id_columns(event.events[0], self.dataset.source(event)),
+            "reason": reason,
+            "label": self.labels[number],
+            **_about(npz),
+            "active_pixels": len(event.index),
+            "windows": len(result.windows),
+            "centres": len(result.windows.number),
+            **drops.columns(task.names),
+        }
+        self.rows.append(row)
+        edges = distance_edges(self.dataset.shape)
+        self._profiles.append(np.stack([drops.profile(i, edges) for i in range(len(task.names))]))
+
+    def write(self, stem: Path, formats: Sequence[str], note: str) -> None:
+        """Write ``<stem>.csv``, ``.parquet`` where pyarrow is installed, and the summary figure with the note.
+
+        Args:
+            stem: path without suffix.
+            formats: of the figure: png, pdf.
+            note: origin of the events.
+        """
+        names = dict.fromkeys(name for row in self.rows for name in row) or ["file", "entry_number"]
+        columns = {name: [row.get(name) for row in self.rows] for name in names}
+        table.write(stem.with_name(f"{stem.name}.csv"), table.Table.from_columns(columns))
+        if is_installed("pyarrow"):
+            parquet.write(stem.with_name(f"{stem.name}.parquet"), columns)
+        if self.rows and formats:
+            windows = sum(row["windows"] for row in self.rows)
+            figure = occlusion_campaign.summary(self._panels(), distance_edges(self.dataset.shape), windows)
+            save_figure(figure, stem, formats, note)
+
+    def _panels(self) -> list[tuple[str, list[occlusion_campaign.DropGroup]]]:
+        """Return the quantities of the summary with their groups of events: classes, and sizes of the windows."""
+        task, card = self.predictor.task, self.predictor.card
+        if card.targets:
+            return [
+                (style.label(name, task.unit(name) or ""), self._groups([name] * len(self.rows)))
+                for name in task.names
+            ]
+        if card.signal is not None:
+            return [(f"{card.signal.capitalize()} score", self._groups([card.signal] * len(self.rows)))]
+        likely = [max(task.names, key=lambda name: row[f"base_{name}"]) for row in self.rows]
+        return [("score of the likeliest class", self._groups(likely))]
+
+    def _groups(self, explained: Sequence[str]) -> list[occlusion_campaign.DropGroup]:
+        """Return the events by true class, if any is known, and size; ``explained`` names the value of each event."""
+        sizes = len({row["occlusion_size"] for row in self.rows}) > 1
+        kinds = [
+            (row["label"] or ("all" if not any(other["label"] for other in self.rows) else "unknown"))
+            + (f", k = {row['occlusion_size']}" if sizes else "")
+            for row in self.rows
+        ]
+        groups = []
+        for kind in sorted(set(kinds)):
+            which = [place for place, other in enumerate(kinds) if other == kind]
+            outputs = [self.predictor.task.names.index(explained[place]) for place in which]
+            groups.append(
+                occlusion_campaign.DropGroup(
+                    kind,
+                    self._column("max_drop", which, explained),
+                    self._column("overlap", which, explained),
+                    np.stack(
+                        [self._profiles[place][output] for place, output in zip(which, outputs, strict=True)]
+                    ),
+                )
+            )
+        return groups
+
+    def _column(self, what: str, which: Sequence[int], explained: Sequence[str]) -> Floats:
+        """Return the numbers of the explained value of some events; NaN for none."""
+        return np.array([self.rows[place][f"{what}_{explained[place]}"] for place in which], np.float64)
+
+    def page(self, number: int, reason: str, event: SparseImages, result: OcclusionResult) -> EventPage:
+        """Return the content of the interactive page of an event: the changes of all values under its windows."""
+        task = self.predictor.task
+        maps, base = result.maps(task.values)
+        drops = Drops.of_result(result, event, task.values)
+        scores = task.event_scores(result.base[None], [np.nan] * len(base))
+        overlays = [
+            Overlay(name, f"{name} under occlusion", (one - untouched).astype(np.float32), True,
+                    unit=task.unit(name) or "", note=f"untouched image {untouched:.4g}")
+            for name, one, untouched in zip(task.names, maps, base, strict=True)
+        ]  # fmt: skip
+        numbers = drops.columns(task.names)
+        quality = [
+            {
+                "map": name,
+                "untouched": numbers[f"base_{name}"],
+                "largest drop": numbers[f"max_drop_{name}"],
+                "mean drop": numbers[f"mean_drop_{name}"],
+                "overlap with the charge": numbers[f"overlap_{name}"],
+            }
+            for name in task.names
+        ]
+        origin = self.dataset.file_origins[int(event.events["file"][0])]
+        return EventPage(
+            image=event.dense()[0],
+            meta=event.meta[0],
+            event=event.events[0],
+            source=self.dataset.short_source(event),
+            scores=scores.named,
+            label=self.labels[number],
+            overlays=overlays,
+            quality=quality,
+            quantity=quantity(event.meta[0, 0]),
+            text=", ".join(filter(None, [origin, reason, *scores.estimates])),
+            volume=event.is_volume,
+            axis0=event.axis0,
+        )
+
+
+def _about(path: Path) -> dict[str, Any]:
+    """Return size, engine, precision and time [s] of the scan in an npz; earlier versions stored no time."""
+    with np.load(path, allow_pickle=False) as file:
+        key = json.loads(str(file["key"]))
+        seconds = float(file["seconds"]) if "seconds" in file else np.nan
+    return {
+        "occlusion_size": key["k"],
+        "engine": key.get("engine", "dense"),
+        "precision": key["precision"],
+        "seconds": seconds,
+    }
