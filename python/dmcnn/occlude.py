@@ -158,7 +158,7 @@ def _scan_event(
         remarks.append(predictor.reason)
         _draw(settings, predictor, event, result, stem, origin)
         if "html" in settings.formats:
-            page = work.report.page(planned.number, planned.reason, event, result)
+            page = work.report.page(planned.number, planned.reason, event, {scan.k: result})
             save_page(stem.with_name(f"{stem.name}.html"), [event_page(page)])
     if predictor.precision != "32":
         log.info(
@@ -302,9 +302,8 @@ def _write(work: Campaign, planned: Sequence[PlannedEvent], stem: Path) -> None:
 def _pages(work: Campaign, planned: Sequence[PlannedEvent]) -> Iterator[EventPage]:
     """Yield the pages of all events, whose scans are read again one by one."""
     for one in planned:
-        for event, *_, result in work.stored(one):
-            if result is not None:
-                yield work.report.page(one.number, one.reason, event, result)
+        results = {scan.k: result for _, scan, _, _, result in work.stored(one) if result is not None}
+        yield work.report.page(one.number, one.reason, work.read(one), results)
 
 
 def _merge(work: Campaign, planned: Sequence[PlannedEvent]) -> None:

@@ -345,6 +345,81 @@ def test_shares_of_attribute_make_the_whole(
         assert (tmp_path / "out" / table).read_text() == (tmp_path / "whole" / table).read_text()
 
 
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory, inputs: Path) -> list[str]:
+    """Words of infer for 45 images, one of them empty."""
+    folder = tmp_path_factory.mktemp("many") / "npy"
+    folder.mkdir()
+    draw = np.random.default_rng(3)
+    for number in range(45):
+        image = draw.uniform(0, 9, (SIDE, SIDE)) * (draw.random((SIDE, SIDE)) < 0.1) * (number != 11)
+        np.save(folder / f"{CLASSES[number % 2]}_{number:02d}.npy", image.astype(np.float32))
+    return [f"input_file={folder}", f"weight_file={inputs / 'net.ckpt'}", "GPUID=cpu"]
+
+
+@pytest.mark.parametrize("with_csv", [False, True])
+def test_shares_of_infer_make_the_whole(
+    with_csv: bool,
+    many: list[str],
+    tmp_path: Path,
+    quick_figures: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from dmcnn import infer
+
+    more = []
+    if with_csv:
+        (tmp_path / "ids.csv").write_text("run_number,subrun_number,event_number,energy\n1,2,3,0.5\n")
+        more = [f"input_csv={tmp_path / 'ids.csv'}"]
+    name, out = "npy_DM-CNN_scores", tmp_path / "out"
+    assert infer.main([*many, *more, f"output_dir={tmp_path / 'whole'}"]) == 0
+    words = [*many, *more, f"output_dir={out}"]
+    quick_figures.clear()
+    for number in (0, 1, 3):
+        assert infer.main([*words, f"share={number}/4"]) == 0
+    assert not quick_figures
+    assert infer.main([*words, "check_shares=True"]) == 2
+    assert "npy_DM-CNN_scores_share2of4: share 2/4 is missing" in capsys.readouterr().err
+    assert infer.main([*words, "share=2/4"]) == 0
+    sizes = [len(rows_of(out / f"{name}_share{number}of4.csv")) for number in range(4)]
+    assert sum(sizes) == 45
+    assert max(sizes) - min(sizes) <= 8
+    assert infer.main([*words, "check_shares=True", "rotation=180"]) == 2
+    assert "made with rotation = 0, now 180" in capsys.readouterr().err
+    assert infer.main([*words, "check_shares=True"]) == 0
+    assert (out / f"{name}.csv").read_bytes() == (tmp_path / "whole" / f"{name}.csv").read_bytes()
+    assert quick_figures == 2 * ["npy_DM-CNN_signal_score_distribution"]
+    part = out / f"{name}_share1of4.csv"
+    part.write_text("".join(part.read_text().splitlines(keepends=True)[:-1]))
+    assert infer.main([*words, "check_shares=True"]) == 2
+    assert "do not hold every entry" in capsys.readouterr().err
+
+
+def test_a_share_of_infer_goes_on(many: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dmcnn import infer
+    from dmcnn.inference import predictor
+
+    monkeypatch.setattr(predictor, "EVENTS", 8)
+    words = [*many, f"output_dir={tmp_path}", "share=1/2"]
+    assert infer.main(words) == 0
+    (table,) = tmp_path.glob("*.csv")
+    expected = table.read_bytes()
+    table.unlink()
+    append, calls = Journal.append, []
+
+    def interrupted(self: Journal, rows: Any) -> None:
+        calls.append(len(rows))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        append(self, rows)
+
+    monkeypatch.setattr(Journal, "append", interrupted)
+    assert infer.main(words) == 130
+    assert infer.main(words) == 0
+    assert calls == [8, 8, 8, 5]
+    assert table.read_bytes() == expected
+
+
 @pytest.mark.slow
 def test_pages_of_a_campaign(run: Callable[..., int], tmp_path: Path) -> None:
     pytest.importorskip("plotly")
@@ -352,7 +427,7 @@ def test_pages_of_a_campaign(run: Callable[..., int], tmp_path: Path) -> None:
     names = {path.name for path in (tmp_path / "out").glob("*.html")}
     assert names == {"DM-CNN_occlusion.html", *(f"occlusion_test_npy_ENTRY_{entry}.html" for entry in (0, 3))}
     text = (tmp_path / "out" / "DM-CNN_occlusion.html").read_text()
-    assert "muon under occlusion" in text
+    assert "muon, k = 1, under occlusion" in text
     assert "ranked_by" in text
 
 
@@ -387,7 +462,9 @@ def test_targets_of_a_regression(pixels: list[str], tmp_path: Path, inputs: Path
         np.testing.assert_allclose(found["maps"][:, row, column], expected, rtol=1e-4, atol=1e-4)
         for i, name in enumerate(targets):
             assert float(rows[0][f"base_{name}"]) == pytest.approx(float(table[name][0]), rel=1e-4, abs=1e-4)
-            assert float(rows[0][f"max_drop_{name}"]) == (found["base"][i] - found["scores"][:, i]).max()
+            changes = np.abs(found["base"][i] - found["scores"][:, i])
+            assert float(rows[0][f"max_change_{name}"]) == changes.max()
+            assert float(rows[0][f"mean_change_{name}"]) == pytest.approx(changes.mean(), rel=1e-9)
     for name in targets:
         assert (tmp_path / f"occlusion_test_frames_ENTRY_0_{name}_map.png").exists()
     occluded = net.occlude(data[0], k=1)

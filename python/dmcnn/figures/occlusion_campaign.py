@@ -1,4 +1,4 @@
-"""Summary of an occlusion campaign: how much scores drop, how far from the centre of the charge, and where."""
+"""Summary of an occlusion campaign: how much scores drop, how far from the centre of the charge, and on what."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from dmcnn.figures import style
@@ -32,38 +33,53 @@ class DropGroup:
     profile: Floats
 
 
-def summary(panels: Sequence[tuple[str, Sequence[DropGroup]]], edges: Floats, windows: int) -> Figure:
+def summary(
+    panels: Sequence[tuple[str, Sequence[DropGroup]]], edges: Floats, *, what: str = "drop", title: str = ""
+) -> Figure:
     """Draw a row of panels for every quantity: largest drops, drop against distance, overlap with the charge.
 
     Args:
-        panels: quantity, such as "Signal score" or "x-midplane [µm]", and its groups of events.
+        panels: quantity, such as "signal score" or "x-midplane [µm]", and its groups of events.
         edges: (b+1,) edges of the bins of the distance [pixels].
-        windows: number of all windows, for the title.
+        what: "drop", or "change" where the sign is left out.
+        title: line above.
     """
     figure, grid = style.panels(3 * len(panels), columns=3, size=(4.6, 4.0))
-    events = sum(len(group.max_drop) for group in panels[0][1]) if panels else 0
-    figure.suptitle(f"Occlusion of {events:,} events, {windows:,} windows", fontsize=13)
+    figure.suptitle(title, fontsize=13)
+    figure.set_layout_engine(
+        "constrained", rect=(0, 0.04 / len(panels), 1, 1 - 0.04 / len(panels))
+    )  # room for a note
     for nth, (quantity, groups) in enumerate(panels):
         left, middle, right = grid[3 * nth : 3 * nth + 3]
-        _histograms(left, groups, [group.max_drop for group in groups], f"Largest drop of the {quantity}")
-        _profiles(middle, groups, edges, f"Mean drop of the {quantity}")
-        _histograms(
-            right, groups, [group.overlap for group in groups], "Overlap of the drops with the charge"
-        )
+        _histograms(left, groups, [group.max_drop for group in groups], f"Largest {what} of the {quantity}")
+        _profiles(middle, groups, edges, f"Mean {what} of the {quantity}")
+        overlaps = [group.overlap for group in groups]
+        _histograms(right, groups, overlaps, f"Overlap of the {what}s with the charge", (0.0, 1.0))
     return figure
 
 
-def _histograms(axes: Axes, groups: Sequence[DropGroup], values: Sequence[Floats], label: str) -> None:
-    """Draw a histogram of the finite values of every group."""
+def _histograms(
+    axes: Axes,
+    groups: Sequence[DropGroup],
+    values: Sequence[Floats],
+    label: str,
+    span: tuple[float, float] | None = None,
+) -> None:
+    """Draw a histogram of the finite values of every group, in ``span`` or between the outermost values."""
     samples = [one[np.isfinite(one)] for one in values]
     drawn = np.concatenate([np.zeros(0), *samples])
-    low, high = (drawn.min(), drawn.max()) if len(drawn) else (0.0, 1.0)
-    pad = 0.05 * (high - low) or 0.5
-    edges = np.linspace(low - pad, high + pad, 8 + int(4 * np.cbrt(len(drawn))))
+    low, high = span or ((drawn.min(), drawn.max()) if len(drawn) else (0.0, 1.0))
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    edges = np.linspace(low, high, 8 + int(3 * np.cbrt(len(drawn))))
     for nth, (group, sample) in enumerate(zip(groups, samples, strict=True)):
-        style.histogram(axes, sample, edges, style.stroke(nth), label=f"{group.name}, {len(sample)}")
+        axes.stairs(
+            np.histogram(sample, edges)[0], edges, label=f"{group.name}, {len(sample)}", **style.stroke(nth)
+        )
     style.decorate(axes, label, "Events")
     style.headroom(axes, log=False)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
 
 
 def _profiles(axes: Axes, groups: Sequence[DropGroup], edges: Floats, label: str) -> None:

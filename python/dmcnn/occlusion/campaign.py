@@ -16,8 +16,9 @@ from dmcnn.datasets.dataset import Dataset
 from dmcnn.datasets.selection import SelectedEvent
 from dmcnn.images.sparse import SparseImages
 from dmcnn.occlusion.engines import Engine
-from dmcnn.occlusion.result import Activation, OcclusionResult, Scan
+from dmcnn.occlusion.result import OcclusionResult, Scan
 from dmcnn.occlusion.windows import Boxes, Windows
+from dmcnn.tasks import Task
 
 Floats = NDArray[np.float64]
 
@@ -103,12 +104,15 @@ def predicted_bytes(events: Sequence[PlannedEvent], outputs: int, names: int) ->
 
 @dataclass(frozen=True, eq=False)
 class Drops:
-    """Drops of the values of one event under its windows: value of the untouched event minus that at each centre.
+    """Drops of the scores of one event under its windows: score of the untouched event minus that at each centre.
+
+    Of the estimates of a regression they are the changes without their sign.
 
     Attributes:
         windows: windows of the event.
-        base: (k,) float64 values of the untouched event.
+        base: (k,) float64 scores or estimates of the untouched event.
         drops: (n, k) float64 at the n centres.
+        what: "drop" or "change".
         charge: (n,) float64 charge of the pixel of each centre, with a stride of its cell, at least 0.
         distance: (n,) float64 distance of each centre from the charge-weighted centre of the event [pixels].
     """
@@ -116,20 +120,24 @@ class Drops:
     windows: Windows
     base: Floats
     drops: Floats
+    what: str
     charge: Floats
     distance: Floats
 
     @classmethod
-    def of_result(cls, result: OcclusionResult, event: SparseImages, activation: Activation) -> Drops:
-        """Make the drops of a scan; ``activation`` gives the values of outputs."""
-        windows, base = result.windows, activation(result.base[None])[0]
-        values = activation(result.logits).reshape(len(result.logits), len(base))
+    def of_result(cls, result: OcclusionResult, event: SparseImages, task: Task) -> Drops:
+        """Make the drops of a scan of a network with a task."""
+        windows, base = result.windows, task.values(result.base[None])[0]
+        drops = base - task.values(result.logits).reshape(len(result.logits), len(base))
+        what = "change" if task.card.targets else "drop"
+        drops = np.abs(drops) if what == "change" else drops
         frames, rows, columns = np.unravel_index(event.index, event.shape)
         weight = np.maximum(event.value.astype(np.float64), 0)
         total = weight.sum() or 1.0
         middle = (rows * weight).sum() / total, (columns * weight).sum() / total
         distance = np.hypot(windows.rows - middle[0], windows.columns - middle[1])
-        return cls(windows, base, base - values, _charges(windows, (frames, rows, columns), weight), distance)
+        charge = _charges(windows, (frames, rows, columns), weight)
+        return cls(windows, base, drops, what, charge, distance)
 
     def overlap(self, output: int) -> float:
         """Return the overlap of the drops of a value with the charge.
@@ -157,9 +165,9 @@ class Drops:
             place = int(drops.argmax()) if len(drops) else None
             columns |= {
                 f"base_{name}": float(self.base[output]),
-                f"max_drop_{name}": float(drops.max()) if len(drops) else None,
-                f"mean_drop_{name}": float(drops.mean()) if len(drops) else None,
-                f"min_drop_{name}": float(drops.min()) if len(drops) else None,
+                f"max_{self.what}_{name}": float(drops.max()) if len(drops) else None,
+                f"mean_{self.what}_{name}": float(drops.mean()) if len(drops) else None,
+                f"min_{self.what}_{name}": float(drops.min()) if len(drops) else None,
                 **self._place(place, name),
                 f"overlap_{name}": self.overlap(output),
             }

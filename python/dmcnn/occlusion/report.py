@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -58,7 +58,7 @@ class CampaignReport:
             npz: file of the result, which tells its engine and its time.
         """
         task = self.predictor.task
-        drops = Drops.of_result(result, event, task.values)
+        drops = Drops.of_result(result, event, task)
         row = {
             **id_columns(event.events[0], self.dataset.source(event)),
             "reason": reason,
@@ -87,9 +87,15 @@ class CampaignReport:
         if is_installed("pyarrow"):
             parquet.write(stem.with_name(f"{stem.name}.parquet"), columns)
         if self.rows and formats:
-            windows = sum(row["windows"] for row in self.rows)
-            figure = occlusion_campaign.summary(self._panels(), distance_edges(self.dataset.shape), windows)
+            events = len({(row["file"], row["entry_number"]) for row in self.rows})
+            title = f"Occlusion of {events:,} events, {sum(row['windows'] for row in self.rows):,} windows"
+            edges = distance_edges(self.dataset.shape)
+            figure = occlusion_campaign.summary(self._panels(), edges, what=self._what, title=title)
             save_figure(figure, stem, formats, note)
+
+    @property
+    def _what(self) -> str:
+        return "change" if self.predictor.card.targets else "drop"
 
     def _panels(self) -> list[tuple[str, list[occlusion_campaign.DropGroup]]]:
         """Return the quantities of the summary with their groups of events: classes, and sizes of the windows."""
@@ -100,7 +106,7 @@ class CampaignReport:
                 for name in task.names
             ]
         if card.signal is not None:
-            return [(f"{card.signal.capitalize()} score", self._groups([card.signal] * len(self.rows)))]
+            return [(f"{card.signal} score", self._groups([card.signal] * len(self.rows)))]
         likely = [max(task.names, key=lambda name: row[f"base_{name}"]) for row in self.rows]
         return [("score of the likeliest class", self._groups(likely))]
 
@@ -119,7 +125,7 @@ class CampaignReport:
             groups.append(
                 occlusion_campaign.DropGroup(
                     kind,
-                    self._column("max_drop", which, explained),
+                    self._column(f"max_{self._what}", which, explained),
                     self._column("overlap", which, explained),
                     np.stack(
                         [self._profiles[place][output] for place, output in zip(which, outputs, strict=True)]
@@ -132,28 +138,38 @@ class CampaignReport:
         """Return the numbers of the explained value of some events; NaN for none."""
         return np.array([self.rows[place][f"{what}_{explained[place]}"] for place in which], np.float64)
 
-    def page(self, number: int, reason: str, event: SparseImages, result: OcclusionResult) -> EventPage:
-        """Return the content of the interactive page of an event: the changes of all values under its windows."""
-        task = self.predictor.task
-        maps, base = result.maps(task.values)
-        drops = Drops.of_result(result, event, task.values)
-        scores = task.event_scores(result.base[None], [np.nan] * len(base))
-        overlays = [
-            Overlay(name, f"{name} under occlusion", (one - untouched).astype(np.float32), True,
-                    unit=task.unit(name) or "", note=f"untouched image {untouched:.4g}")
-            for name, one, untouched in zip(task.names, maps, base, strict=True)
-        ]  # fmt: skip
-        numbers = drops.columns(task.names)
-        quality = [
-            {
-                "map": name,
-                "untouched": numbers[f"base_{name}"],
-                "largest drop": numbers[f"max_drop_{name}"],
-                "mean drop": numbers[f"mean_drop_{name}"],
-                "overlap with the charge": numbers[f"overlap_{name}"],
-            }
-            for name in task.names
-        ]
+    def page(
+        self, number: int, reason: str, event: SparseImages, results: Mapping[int, OcclusionResult]
+    ) -> EventPage:
+        """Return the content of the interactive page of an event: the changes of all values under its windows.
+
+        Args:
+            number, reason, event: as of ``add``.
+            results: k of the windows -> result of the scan.
+        """
+        task, overlays, quality = self.predictor.task, [], []
+        for size, result in results.items():
+            maps, base = result.maps(task.values)
+            drops = Drops.of_result(result, event, task)
+            numbers = drops.columns(task.names)
+            for name, one, untouched in zip(task.names, maps, base, strict=True):
+                title = f"{name}, k = {size}"
+                change, unit = (one - untouched).astype(np.float32), task.unit(name) or ""
+                note = f"untouched image {untouched:.4g}"
+                overlays.append(
+                    Overlay(title, f"{title}, under occlusion", change, True, unit=unit, note=note)
+                )
+                quality.append(
+                    {
+                        "map": title,
+                        "untouched": numbers[f"base_{name}"],
+                        f"largest {drops.what}": numbers[f"max_{drops.what}_{name}"],
+                        f"mean {drops.what}": numbers[f"mean_{drops.what}_{name}"],
+                        "overlap with the charge": numbers[f"overlap_{name}"],
+                    }
+                )
+        first = next(iter(results.values()))
+        scores = task.event_scores(first.base[None], [np.nan] * len(task.names))
         origin = self.dataset.file_origins[int(event.events["file"][0])]
         return EventPage(
             image=event.dense()[0],

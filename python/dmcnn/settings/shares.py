@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -12,7 +11,7 @@ from pydantic import AfterValidator
 
 from dmcnn._common.errors import InputError
 from dmcnn._common.provenance import provenance_of, read_provenance
-from dmcnn._common.shares import Share
+from dmcnn._common.shares import TAG, Share
 from dmcnn.settings.base import Conflict, Settings, setting
 from dmcnn.settings.cfg import read_cfg
 
@@ -77,9 +76,12 @@ class ShareSettings(Settings):
         Raises:
             InputError: no share is finished, or they are of other numbers, weights, settings or inputs.
         """
-        name = re.compile(re.escape(stem.name) + r"_share(\d+)of(\d+)\.cfg")
-        matches = [(path, name.fullmatch(path.name)) for path in stem.parent.glob("*.cfg")]
-        shares = {Share(int(match[1]), int(match[2])): path for path, match in matches if match}
+        matches = [(path, TAG.search(path.stem)) for path in stem.parent.glob("*.cfg")]
+        shares = {
+            Share(int(match[1]), int(match[2])): path
+            for path, match in matches
+            if match and path.stem[: match.start()] == stem.name
+        }
         counts = sorted({share.count for share in shares})
         if not shares:
             raise InputError(f"{stem}_share*: no share is finished")
