@@ -131,7 +131,7 @@ def test_names_of_the_settings_are_those_of_the_library() -> None:
     assert set(choices(train["schedule"])) == SCHEDULES.keys()
     assert set(choices(train["scaling"])) == SCALINGS.keys()
     assert set(choices(occlude["fill"])) == FILLS.keys()
-    assert set(choices(occlude["border"])) == set(BORDERS)
+    assert set(choices(occlude["window_border"])) == set(BORDERS)
 
 
 def test_every_setting_has_a_description() -> None:

@@ -12,17 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import output_folder
+from dmcnn._common.shares import balance
 from dmcnn.settings import AttributeSettings
 from dmcnn.settings.command import run
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from dmcnn.attribution import Method
     from dmcnn.attribution.report import EventReport
     from dmcnn.datasets.dataset import Dataset
-    from dmcnn.datasets.selection import SelectedEvent
     from dmcnn.inference.predictor import Predictor
 
 log = logging.getLogger("dmcnn")
@@ -47,35 +44,67 @@ def attribute(settings: AttributeSettings) -> None:
     check_colours("signed_cmap", settings.signed_cmap)
     methods = _methods(settings, predictor)
     dataset = predictor.open(settings.input_file)
-    stem = folder / f"DM-CNN_attribution{settings.tag}"
+    stem = folder / f"DM-CNN_attribution{settings.tag}{settings.share_tag}"
     with settings.results_at(stem, dataset.files, predictor.sha256) as remarks:
-        _explain(settings, predictor, dataset, methods, stem)
+        reports = _reports(settings, predictor, dataset, folder)
+        if settings.check_shares:
+            remarks.append(_check(settings, reports, methods, stem))
+        else:
+            shares = balance([1.0] * len(reports), settings.own_share.count)
+            own = settings.own_share.number
+            reports = [report for report, share in zip(reports, shares, strict=True) if share == own]
+        _explain(settings, reports, methods, stem)
         remarks.append(predictor.reason)
 
 
-def _explain(
-    settings: AttributeSettings, predictor: Predictor, dataset: Dataset, methods: Sequence[Method], stem: Path
-) -> None:
-    """Explain the selected events one by one; write their files, and those of all events."""
+def _reports(
+    settings: AttributeSettings, predictor: Predictor, dataset: Dataset, folder: Path
+) -> list[EventReport]:
+    """Return the reports of the selected events that hold an image."""
     from dmcnn.attribution.report import EventReport, ReportOptions
+    from dmcnn.inference.selection import select
 
-    events, labels = _select(settings, predictor, dataset), predictor.task.truth(dataset, settings.label)
-    options = ReportOptions(**settings.report())
-    rows: list[dict[str, Any]] = []
-    reports: list[EventReport] = []
+    events = select(predictor, dataset, folder, **settings.selection())
+    labels, options = predictor.task.truth(dataset, settings.label), ReportOptions(**settings.report())
+    reports = []
     for selected in events:
         event = dataset.read(selected.number, selected.number + 1)
         if not event.has_image[0]:
             log.warning("warning: entry %d holds no image: left out", event.events["entry"][0])
             continue
-        report = EventReport(
-            options, predictor, dataset, event, selected, labels[selected.number], stem.parent, settings.tag
-        )
+        about = dataset, event, selected, labels[selected.number]
+        reports.append(EventReport(options, predictor, *about, folder, settings.tag))
+    return reports
+
+
+def _check(
+    settings: AttributeSettings, reports: Sequence[EventReport], methods: Sequence[Method], stem: Path
+) -> str:
+    """Return the certificate of all shares; raise InputError unless all are there, of one kind."""
+    if not reports:
+        raise InputError(f"{stem}: no event that holds an image is selected")
+    files, weights = reports[0].dataset.files, reports[0].predictor.sha256
+    finished = settings.shares_at(stem, files, weights)
+    count = next(iter(finished)).count
+    missing: dict[int, list[str]] = {number: [] for number in range(count)}
+    for report, share in zip(reports, balance([1.0] * len(reports), count), strict=True):
+        if report.stored(methods) is None:
+            missing[share].append(report.stem.name)
+    settings.check_all(stem, finished, missing)
+    return settings.certificate(count, weights, f"{len(reports)} events")
+
+
+def _explain(
+    settings: AttributeSettings, reports: Sequence[EventReport], methods: Sequence[Method], stem: Path
+) -> None:
+    """Explain events one by one; write their files, and those of all events."""
+    rows: list[dict[str, Any]] = []
+    for report in reports:
         explanation = report.explanation(methods)
-        report.draw(explanation, methods)
+        if not settings.check_shares:
+            report.draw(explanation, methods)
         rows += explanation.rows
-        reports.append(report)
-        log.info("%s: %s", report.stem.name, selected.reason)
+        log.info("%s: %s", report.stem.name, report.selected.reason)
     if "html" in settings.formats and len(reports) > 1:
         _gallery(settings, reports, methods, stem)
     note = ", ".join(filter(None, dict.fromkeys(report.origin for report in reports)))
@@ -123,46 +152,6 @@ def _seed(settings: AttributeSettings) -> dict[str, int]:
     from dmcnn.attribution import takes
 
     return {"seed": settings.seed_number} if takes(settings.methods, "seed") else {}
-
-
-def _select(settings: AttributeSettings, predictor: Predictor, dataset: Dataset) -> list[SelectedEvent]:
-    """Return the selected events, first by entry, then by score, each once."""
-    import numpy as np
-
-    from dmcnn.datasets import selection
-    from dmcnn.inference.stored_scores import ranking
-
-    by_number = selection.select_by_number(dataset, settings.entries)
-    if not settings.needs_scores:
-        return selection.merge_reasons(by_number)
-    if settings.score_csv is not None:
-        scores = selection.read_scores(settings.score_csv, dataset, settings.score_column)
-    else:
-        scores = ranking(predictor, dataset, Path(settings.output_dir))
-    others = np.full(len(dataset), np.nan)
-    if settings.disagree is not None:
-        others = _other_scores(settings, predictor, dataset)
-    files = dataset.events["file"]
-    by_score = selection.select_by_score(
-        scores, files, others=others, disagree=settings.disagree, **settings.score_options
-    )
-    return selection.merge_reasons([*by_number, *by_score])
-
-
-def _other_scores(settings: AttributeSettings, predictor: Predictor, dataset: Dataset) -> NDArray[np.float64]:
-    """Return the (n,) scores by the other network, from its table or computed."""
-    from dmcnn.datasets import selection
-    from dmcnn.inference.predictor import load_predictor
-
-    if settings.other_score_csv is not None:
-        return selection.read_scores(settings.other_score_csv, dataset, settings.score_column)
-    other = load_predictor(settings.other_weight_file or "", **settings.network())
-    if other.card.classes != predictor.card.classes:
-        raise InputError(
-            f"{settings.other_weight_file}: has the classes {other.card.classes}, "
-            f"expected {predictor.card.classes} as {settings.weight_file}"
-        )
-    return other.task.need_classes("a score").ranking(other.all_logits(other.open(settings.input_file)))
 
 
 def _gallery(

@@ -17,6 +17,9 @@ from dmcnn.settings import InferSettings
 from dmcnn.settings.command import run
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from dmcnn._common.journal import Journal
     from dmcnn.datasets.dataset import Dataset
     from dmcnn.inference.predictor import Predictor
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
     from dmcnn.tasks.base import Truth
 
 log = logging.getLogger("dmcnn")
+
+ALIGNED = 8
+"""[entries] Shares begin at multiples of it, so that batches of 1, 2, 4 or 8 are those of the work without shares."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,11 +65,15 @@ def infer(settings: InferSettings) -> None:
         if known in (dataset.fingerprint(), dataset.old_fingerprint()):
             log.warning("warning: %s: holds the events that the network was trained on", dataset.files[0])
     labels = [predictor.task.labels(dataset, settings.label) for dataset in datasets]
-    with ProgressBar(total=sum(map(len, datasets)), desc="scoring", unit="event") as bar:
+    total = sum(len(_part(settings, dataset)) for dataset in datasets)
+    with ProgressBar(total=total, desc="scoring", unit="event", disable=settings.check_shares) as bar:
         for job, dataset, analysis, truth in zip(jobs, datasets, tables, labels, strict=True):
             with settings.results_at(job.stem, [job.image_file], predictor.sha256) as remarks:
-                _score_file(settings, predictor, job, dataset, analysis, *truth, bar)
-                remarks.append(predictor.reason)
+                if settings.check_shares:
+                    remarks.append(_merge(settings, predictor, job, dataset, analysis))
+                else:
+                    _score_file(settings, predictor, job, dataset, analysis, *truth, bar)
+                    remarks.append(predictor.reason)
 
 
 def _jobs(settings: InferSettings, folder: Path) -> list[Job]:
@@ -84,7 +94,7 @@ def _jobs(settings: InferSettings, folder: Path) -> list[Job]:
         Job(
             str(file),
             table,
-            folder / f"{name}_DM-CNN_scores{settings.tag}",
+            folder / f"{name}_DM-CNN_scores{settings.tag}{settings.share_tag}",
             folder / f"{name}_DM-CNN_signal_score_distribution{settings.tag}",
         )
         for file, table, name in zip(files, csvs, distinct_names(files), strict=True)
@@ -102,6 +112,12 @@ def _analysis(job: Job) -> Table | None:
     return analysis
 
 
+def _part(settings: InferSettings, dataset: Dataset) -> Dataset:
+    """Return the entries of the share, which follow one another; without shares all of them."""
+    first, end = settings.own_share.span(len(dataset), ALIGNED)
+    return dataset[first:end]
+
+
 def _score_file(
     settings: InferSettings,
     predictor: Predictor,
@@ -112,46 +128,105 @@ def _score_file(
     rule: str,
     bar: ProgressBar,
 ) -> None:
-    """Score one file, resuming from its journal; write the table and the histogram; ``bar`` counts the events.
+    """Score one file, or a share of it, resuming from its journal; write its results; ``bar`` counts the events.
 
     ``truth`` is that of every entry by the label rule ``rule``.
     """
-    from dmcnn.figures.save import save_figure
     from dmcnn.inference.score_table import score_table
+    from dmcnn.tables import table
+
+    part, (first, end) = _part(settings, dataset), settings.own_share.span(len(dataset), ALIGNED)
+    with part.unchanged() as fingerprint:
+        journal = _journal(settings, predictor, job, part, dataset, fingerprint)
+        bar.skip(len(journal))
+        for rows in predictor.dataset_rows(part, rotation=settings.rotation, first=len(journal), bar=bar):
+            journal.append(rows)
+    log.info("\n".join(part.report_lines()))
+    status = "scored" if analysis is None else ""
+    about = predictor.task, part.events, part.sources
+    results = score_table(
+        *about, journal.rows, truth[first:end], status, rule=rule, origins=part.origins
+    ).text()
+    if settings.share is None:
+        _write(predictor, job, dataset, results, analysis, journal.rows[:, :-2])
+    else:
+        table.write(job.stem.with_name(job.stem.name + ".csv"), results)
+    journal.close()
+
+
+def _write(
+    predictor: Predictor,
+    job: Job,
+    dataset: Dataset,
+    results: Table,
+    analysis: Table | None,
+    outputs: NDArray[np.float64],
+) -> None:
+    """Write the table and the histogram of one file; ``outputs`` are those of the network, (n, m)."""
+    from dmcnn.figures.save import save_figure
     from dmcnn.tables import join, table
 
-    with dataset.unchanged() as fingerprint:
-        journal = _journal(settings, predictor, job, dataset, fingerprint)
-        bar.skip(len(journal))
-        for rows in predictor.dataset_rows(dataset, rotation=settings.rotation, first=len(journal), bar=bar):
-            journal.append(rows)
-    log.info("\n".join(dataset.report_lines()))
-    status = "scored" if analysis is None else ""
-    about = predictor.task, dataset.events, dataset.sources
-    results = score_table(*about, journal.rows, truth, status, rule=rule, origins=dataset.origins).text()
     if analysis is None:
         log.info(join.describe_entries(results))
     else:
         results, coverage = join.join_by_ids(results, analysis)
         log.info("\n".join(coverage.lines()))
-    out = job.stem.with_name(job.stem.name + ".csv")
-    table.write(out, results)
-    outputs = journal.rows[:, :-2]
+    table.write(job.stem.with_name(job.stem.name + ".csv"), results)
     if (figure := predictor.task.histogram(outputs, dataset.files[0].stem)) is not None:
         save_figure(figure, job.histogram, note=dataset.file_origins[0])
-    journal.close()
+
+
+def _merge(
+    settings: InferSettings, predictor: Predictor, job: Job, dataset: Dataset, analysis: Table | None
+) -> str:
+    """Write the results of all shares of a file as if there had been none; return their certificate.
+
+    Raises:
+        InputError: a share is missing, or of another kind.
+    """
+    import numpy as np
+
+    from dmcnn.tables import table
+
+    weights = predictor.sha256
+    finished = settings.shares_at(job.stem, [job.image_file], weights)
+    count = next(iter(finished)).count
+    settings.check_all(job.stem, finished, {number: [] for number in range(count)})
+    tables = [table.read(f"{stem}.csv", ["entry_number"]) for stem in finished.values()]
+    entries = [word for part in tables for word in part.column("entry_number")]
+    if entries != table.text(dataset.events["entry"]):
+        raise InputError(
+            f"{job.stem}_share*of{count}: the tables do not hold every entry of {job.image_file} once, in order"
+        )
+    whole = [part for part in tables if part.rows]  # a table without rows may lack columns
+    columns = (whole or tables)[0].columns
+    results = table.Table(columns, [row for part in whole for row in part.rows])
+    logits = [f"logit_{name}" for name in predictor.card.classes if not predictor.card.targets]
+    outputs = [table.scores_of(results, name)[0] for name in logits]
+    _write(
+        predictor, job, dataset, results, analysis, np.array(outputs, np.float64).reshape(len(logits), -1).T
+    )
+    return settings.certificate(count, weights, f"{len(entries)} entries of {job.image_file}")
 
 
 def _journal(
-    settings: InferSettings, predictor: Predictor, job: Job, dataset: Dataset, fingerprint: str
+    settings: InferSettings,
+    predictor: Predictor,
+    job: Job,
+    part: Dataset,
+    whole: Dataset,
+    fingerprint: str,
 ) -> Journal:
-    """Return the journal of one file, whose work goes on with the engine with which it began."""
+    """Return the journal of a part of one file, whose work goes on with the engine with which it began.
+
+    All parts choose it by the first events of the whole file.
+    """
     from dmcnn._common.journal import Journal
     from dmcnn.engines import choice
     from dmcnn.inference.predictor import EVENTS
 
     path, width = job.stem.with_name(f".{job.stem.name}.journal"), predictor.task.outputs + 2
-    old = {"file": dataset.old_fingerprint()}
+    old = {"file": part.old_fingerprint()}
     key = {
         "weights": predictor.sha256,
         "reading": predictor.card.reading,
@@ -162,7 +237,7 @@ def _journal(
     if begun := choice.stored(path, key, width, old):
         predictor.resume_engine(begun, path)
     else:
-        predictor.choose_engine(dataset.chunks(EVENTS), settings.rotation)
+        predictor.choose_engine(whole.chunks(EVENTS), settings.rotation)
     return Journal(path, key | choice.word(predictor.engine), width, old)
 
 

@@ -17,8 +17,11 @@ NEW_DEFAULTS = {
     ("attribute", "signed_cmap"): "'RdBu_r'",
     ("display", "data_label"): "''",
     ("display", "simulation_label"): "''",
+    ("occlude", "entries"): "None",
+    ("occlude", "border"): "None",
 }
-"""Changed on purpose: DM-CNN's texts stood on pictures of any file. The cfg files of then state them."""
+"""Changed on purpose: DM-CNN's texts stood on pictures of any file. The cfg files of then state them. ``occlude``
+takes events of any selection, so that none of its keys is required; windows across the border have a key."""
 
 KEY = re.compile(r"^  (?P<key>\w+)(?: = (?P<default>.*))?   \((?P<type>.*)\)$", re.MULTILINE)
 

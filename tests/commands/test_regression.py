@@ -12,7 +12,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from dmcnn import display, infer, occlude, train, tune
+from dmcnn import display, infer, train, tune
 from dmcnn._common.errors import InputError
 from dmcnn.checkpoints.load import load
 from dmcnn.checkpoints.torch_file import read
@@ -98,8 +98,6 @@ def test_learns_and_its_estimates_are_those_of_infer(
     expected = -known.log_prob(torch.from_numpy(truth)).numpy() - np.log(card.target_scales).sum()
     np.testing.assert_allclose(nll, expected, rtol=1e-6, atol=1e-6)
 
-    assert occlude.main([*asked, "-n", "0", f"output_dir={tmp_path}"]) == 2
-    assert "occlusion needs a network of classes" in capsys.readouterr().err
     assert display.main([*asked, "--top", "3", f"output_dir={tmp_path}"]) == 2
     assert "a choice of events by score needs a network of classes" in capsys.readouterr().err
 

@@ -28,8 +28,9 @@ class ProgressBar(tqdm):  # type: ignore[misc]  # tqdm has no types
 
     def skip(self, count: int) -> None:
         """Count ``count`` items that were finished before: they have no part in the rate."""
-        self.initial += count
-        self.n += count
+        if not self.disable:
+            self.initial += count
+            self.n += count
 
 
 class _Lines:

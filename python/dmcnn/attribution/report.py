@@ -110,13 +110,23 @@ class EventReport:
         number = class_number(target, classes, "target")
         return Target(number, self.options.output, self.predictor.card.activation)
 
+    def stored(self, methods: Sequence[Method]) -> Explanation | None:
+        """Return the maps and their quality from the npz, made with any engine that serves; None if absent."""
+        key = self._key(self.target, methods)
+        for engine in choice.candidates(self.options.engine):
+            if (explanation := archive.read(self._archive, key | choice.word(engine))) is not None:
+                return explanation
+        return None
+
+    @property
+    def _archive(self) -> Path:
+        return self.stem.with_name(self.stem.name + ".npz")
+
     def explanation(self, methods: Sequence[Method]) -> Explanation:
         """Return the maps and their quality, from the npz if its key is the same, else computed and written to it."""
-        target, path = self.target, self.stem.with_name(self.stem.name + ".npz")
-        key = self._key(target, methods)
-        for engine in choice.candidates(self.options.engine):
-            if (explanation := archive.read(path, key | choice.word(engine))) is not None:
-                return explanation
+        if (stored := self.stored(methods)) is not None:
+            return stored
+        target = self.target
         self.predictor.choose_engine([self.event])
         with ProgressBar(
             total=len(methods) + (self.options.judging is not None), desc=self.stem.name, unit="map"
@@ -139,7 +149,8 @@ class EventReport:
                 progress=report_step,
             )
         about = {"classes": self.predictor.card.classes, "scores": list(self.scores.values())}
-        archive.write(path, explanation, key | choice.word(self.predictor.engine), self.event, about)
+        key = self._key(target, methods) | choice.word(self.predictor.engine)
+        archive.write(self._archive, explanation, key, self.event, about)
         return explanation
 
     def _key(self, target: Target, methods: Sequence[Method]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from dmcnn.figures import image_axes
+from dmcnn.figures import image_axes, style
 
 
 def score_map(
@@ -24,6 +24,7 @@ def score_map(
     vmin: float | None = None,
     vmax: float | None = None,
     transpose: bool = False,
+    unit: str | None = None,
 ) -> Figure:
     """Draw an (H, W) map of scores: wire (axis 1) to the right, tick (axis 0) upwards.
 
@@ -37,17 +38,19 @@ def score_map(
         cmap: colour map.
         vmin, vmax: ends of the colour scale, in units of the drawn map; None takes its lowest or highest value.
         transpose: tick to the right and wire upwards.
+        unit: of an estimate ("" = it has none); None = scores.
     """
+    quantity = f"{title} score" if unit is None else style.label(title, unit)
     drawn_map, base = scale(scores, base_score) if normalized else (scores, base_score)
     low, high = (0.0, 1.0) if normalized else _span(drawn_map)
     low, high = low if vmin is None else vmin, high if vmax is None else vmax
     box = image_axes.visible(scores, zoom_to)
     untouched = "" if base_score is None else f", untouched image {base_score:.4g}"
     figure, axes = image_axes.blank_figure(
-        image_axes.extent(box), transpose, True, [f"{title} score under occlusion{untouched}"]
+        image_axes.extent(box), transpose, True, [f"{quantity} under occlusion{untouched}"]
     )
     drawn = image_axes.draw(axes, drawn_map, meta, cmap, Normalize(low, high), transpose, box)
-    bar = image_axes.colour_bar(drawn, f"{title} score" + (", scaled to 0..1" if normalized else ""))
+    bar = image_axes.colour_bar(drawn, quantity + (", scaled to 0..1" if normalized else ""))
     if base is not None and low <= base <= high:
         bar.axhline(base, color="black", linewidth=4)
         bar.axhline(base, color="white", linewidth=1.5)

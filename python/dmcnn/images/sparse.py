@@ -38,6 +38,21 @@ META = np.dtype(
 
 NO_IMAGE = -1
 
+
+def id_columns(event: Any, file: str) -> dict[str, Any]:
+    """Return the columns of tables that identify an event; an id that its producer never set is None.
+
+    Args:
+        event: EVENT record.
+        file: name of its file.
+    """
+    numbers = {
+        f"{name}_number": None if event[name] == UNSET else int(event[name])
+        for name in ("run", "subrun", "event")
+    }
+    return {"file": file, "entry_number": int(event["entry"]), **numbers}
+
+
 Axis = Literal["plane", "channel", "time", "z"]
 """Meaning of the channels of an image: views of one event, quantities of each pixel such as energy and time, or
 layers of one volume, along time or z."""

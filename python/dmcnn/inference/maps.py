@@ -80,14 +80,15 @@ class AttributionMap(NotebookFigure):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class OcclusionMap(NotebookFigure):
-    """Occlusion map: scores of an event with a window around every active pixel filled.
+    """Occlusion map: scores or estimates of an event with a window around every active pixel filled.
 
     Attributes:
         values: (classes, H, W) float64 scores, with a depth (classes, T, H, W); ``base`` at pixels without window.
         base: (classes,) float64 scores of the untouched event.
-        classes: names of the classes.
+        classes: names of the classes, or of the targets of a regression network, whose estimates are the values.
         images: the event, a batch of one, prepared for the network but for its scaling.
-        signal: class that ``plot`` draws by default.
+        signal: class or target that ``plot`` draws by default.
+        units: unit of each target, "" where it has none; None of a score.
     """
 
     values: NDArray[np.float64]
@@ -95,6 +96,11 @@ class OcclusionMap(NotebookFigure):
     classes: tuple[str, ...]
     images: SparseImages
     signal: str
+    units: tuple[str | None, ...] = ()
+
+    def unit(self, name: str) -> str | None:
+        """Return the unit of a target, "" where it has none; None for the score of a class."""
+        return self.units[self.classes.index(name)] if self.units else None
 
     def __getitem__(self, name: str) -> NDArray[np.float64]:
         """Return the (H, W) or (T, H, W) map of a class; raise InputError for an unknown class."""

@@ -184,7 +184,7 @@ class Predictor:
     def occlude(
         self, event: Explainable, k: int = 4, *, is_prepared: bool = False, **options: Any
     ) -> OcclusionMap:
-        """Map the scores of an event with a window of (2k+1) x (2k+1) pixels around every active pixel filled.
+        """Map the scores or estimates of an event with a (2k+1) x (2k+1) window around every active pixel filled.
 
         Args:
             event: as for ``explain``.
@@ -194,7 +194,7 @@ class Predictor:
                 one of dmcnn.occlusion.choice.WORDS; by default that of the predictor.
 
         Raises:
-            InputError: a regression network, more or fewer than one event, or an unknown option.
+            InputError: more or fewer than one event, or an unknown option.
         """
         image = self._inputs.one_image(event, is_prepared)
         result: OcclusionMap = notebook("maps.occlude")(self, image, k, options)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dmcnn._common.errors import InputError
 from dmcnn._common.fingerprint import path_fingerprint
 from dmcnn._common.provenance import read_provenance
+from dmcnn._common.shares import TAG
 from dmcnn.datasets import selection
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.inference.predictor import Predictor
@@ -48,7 +49,9 @@ def _tables(predictor: Predictor, dataset: Dataset, folder: Path) -> list[Path] 
         own = [
             path
             for path in folder.glob("*.csv")
-            if path.name.startswith(start) and _is_of(path.with_suffix(".cfg"), predictor.sha256, file)
+            if path.name.startswith(start)
+            and not TAG.search(path.stem)
+            and _is_of(path.with_suffix(".cfg"), predictor.sha256, file)
         ]
         if not own:
             return None

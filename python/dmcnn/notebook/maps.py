@@ -63,7 +63,7 @@ def occlude(predictor: Predictor, event: SparseImages, k: int, options: Mapping[
     from dmcnn.occlusion.choice import choose
     from dmcnn.occlusion.result import Scan, scan_event
 
-    task = predictor.task.need_classes("occlusion")
+    task = predictor.task
     known = {entry.name for entry in fields(Scan)} - {"k"} | {"engine"}
     for name in options:
         if name not in known:
@@ -77,12 +77,13 @@ def occlude(predictor: Predictor, event: SparseImages, k: int, options: Mapping[
     engine = scan.engine(choose(word, predictor.net, event, scan, windows, *how).engine, *how)
     base = next(predictor.logits([event]))[0]
     result = scan_event(predictor.net, event, windows, engine, base, Rows(engine.row_width(len(base))))
-    values, untouched = result.maps(task.scores)
-    card = predictor.card
+    values, untouched = result.maps(task.values)
+    first = task.names[0 if predictor.card.targets else int(untouched.argmax())]
     return OcclusionMap(
         values=values,
         base=untouched,
-        classes=tuple(card.classes),
+        classes=tuple(task.names),
         images=event,
-        signal=card.signal or card.classes[int(untouched.argmax())],
+        signal=predictor.card.signal or first,
+        units=tuple(map(task.unit, task.names)),
     )

@@ -60,8 +60,10 @@ def plot_occlusion(found: OcclusionMap, name: str, **options: Any) -> Figure:
     values, base = found[name], float(found.base[found.classes.index(name)])
     flat = strongest_frame(values, base) if values.ndim == 3 else values
     image = found.images.dense()[0].any(axis=0)
-    shown = {"base_score": base, "zoom_to": image, **options}
-    return _shown(score_map(flat, name.capitalize(), found.images.meta[0, 0], **shown))
+    unit = found.unit(name)
+    shown = {"base_score": base, "zoom_to": image, "unit": unit, **options}
+    title = name.capitalize() if unit is None else name
+    return _shown(score_map(flat, title, found.images.meta[0, 0], **shown))
 
 
 def png(figure: Figure) -> bytes:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from dmcnn._common.errors import InputError
+from dmcnn._common.journal import holds
 from dmcnn.engines import choice, cost
 from dmcnn.engines.choice import Choice
 from dmcnn.engines.sparse import sparse
 from dmcnn.engines.variants import VariedImages
 from dmcnn.images.sparse import SparseImages
 from dmcnn.occlusion import certificate
-from dmcnn.occlusion.engines import CHANGES_AT_ONCE, ENGINES, pixel_changes
+from dmcnn.occlusion.engines import CHANGES_AT_ONCE, ENGINES, Engine, pixel_changes
 from dmcnn.occlusion.result import Scan
 from dmcnn.occlusion.windows import Windows
 
@@ -24,6 +27,42 @@ WORDS = ("auto", *ENGINES)
 
 EXACT = ("dense", "sparse", "incremental")
 """Engines without a tolerance."""
+
+
+class EngineChoice:
+    """Choice of the engine for the events of a run, whose exact engine is chosen at the first of them.
+
+    Args:
+        word: one of WORDS.
+        net: network in evaluation mode.
+        batch_size, precision, scaling: as of dmcnn.occlusion.engines.Engine.
+    """
+
+    def __init__(self, word: str, net: nn.Module, batch_size: int, precision: str, scaling: str) -> None:
+        check(word, 1.0 if word == "first_order" else 0.0, "32")
+        self.word, self._net, self._how, self._exact = word, net, (batch_size, precision, scaling), ""
+
+    def choose(self, event: SparseImages, scan: Scan, windows: Windows) -> Choice:
+        """Choose the engine of a scan, see ``choose``; the line is new only where a choice is."""
+        chosen = choose(self.word, self._net, event, scan, windows, *self._how, exact=self._exact)
+        if self.word == "auto" and chosen.engine in EXACT and len(windows):
+            self._exact = chosen.engine
+        return chosen
+
+    def engine(self, name: str, scan: Scan) -> Engine:
+        """Return an engine of a scan."""
+        return scan.engine(name, *self._how)
+
+    def begun(self, path: Path, key: dict[str, Any], scan: Scan, outputs: int) -> str:
+        """Return the engine of the unfinished scan with a key in a journal; "" where it holds none.
+
+        Raises:
+            InputError: the user asks for another engine.
+        """
+        for name in ENGINES:
+            if holds(path, key | choice.word(name), self.engine(name, scan).row_width(outputs)):
+                return choice.resumed(self.word, name, path)
+        return ""
 
 
 def choose(
@@ -35,6 +74,8 @@ def choose(
     batch_size: int,
     precision: str = "32",
     scaling: str = "none",
+    *,
+    exact: str = "",
 ) -> Choice:
     """Choose the engine of a scan, and say in one line which it is and why.
 
@@ -49,6 +90,7 @@ def choose(
         windows: windows of the event.
         batch_size: windows per forward pass.
         precision, scaling: as of dmcnn.occlusion.engines.Engine.
+        exact: exact engine that auto has chosen before.
 
     Raises:
         InputError: an engine that cannot do this scan, with the reason.
@@ -56,6 +98,10 @@ def choose(
     check(word, scan.tolerance, precision)
     if word in ("dense", "sparse") or not len(windows):
         return Choice("dense" if word == "auto" else word, f"engine: {word}, as asked for")
+    drawn, _ = certificate.design(len(windows.number))
+    is_certified = scan.tolerance > 0 and 2 * drawn < len(windows.number)
+    if exact and not is_certified:
+        return Choice(exact, f"engine: {exact}, as for the events before")
     rows = sparse(net)
     image, values, where = scan.engine("sparse", batch_size, precision, scaling).inputs(net, event)
     with torch.inference_mode():
@@ -70,11 +116,12 @@ def choose(
                 f"engine = incremental: {layer} needs all places of an image; engine = sparse is exact"
             )
         return Choice(word, f"engine: {word}, as asked for")
-    drawn, _ = certificate.design(len(windows.number))
-    if scan.tolerance > 0 and layer and 2 * drawn < len(windows.number):
+    if is_certified and layer:
         return Choice(
             "first_order", f"engine: first_order, certified to {scan.tolerance:g} standard deviations"
         )
+    if exact:
+        return Choice(exact, f"engine: {exact}, as for the events before")
     if reason or image.device.type != "cpu":
         return Choice("dense", f"engine: dense, for {reason or 'its cost is known on CPUs alone'}")
     copied = cost.copy_of(net, training=False)

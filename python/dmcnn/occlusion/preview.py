@@ -91,8 +91,8 @@ def scan(
     def make_exact(which: NDArray[np.int64]) -> None:
         """Score those of the windows that are not exact yet."""
         left = which[~exact[which]]
-        for part in _batches(left, engine.at_once):
-            outputs = np.concatenate([*engine.scores(net, event, windows, part)])
+        for outputs in engine.scores(net, event, windows, left):
+            part, left = np.split(left, [len(outputs)])
             journal.append(np.column_stack([part, outputs]))
             rows[part], exact[part] = outputs, True
             bar.update(len(part))

@@ -134,12 +134,14 @@ class OcclusionResult:
         event: SparseImages,
         classes: Sequence[str],
         activation: Activation,
+        seconds: float = np.nan,
     ) -> None:
         """Write the result as npz.
 
         It holds rows and cols (n,), of boxes frames (n,) and depth, scores and logits (n, classes), base, base_logits
         and error (classes,), k, maps of all classes (float32), classes, event and meta as in SparseImages, and key
-        (JSON), with a checksum; of a scan with a tolerance exact (n,) and certificate (JSON) as well.
+        (JSON), with a checksum; of a scan with a tolerance exact (n,) and certificate (JSON) as well. Of a regression
+        network ``classes`` are the targets, and scores their estimates. seconds is the time of the scan.
         """
         maps, base = self.maps(activation)
         certified = {}
@@ -159,6 +161,7 @@ class OcclusionResult:
             classes=np.array(classes),
             event=event.events,
             meta=event.meta,
+            seconds=seconds,
             **certified,
         )
 

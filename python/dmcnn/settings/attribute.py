@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
-from dmcnn.settings.base import Conflict, Label, Paths, setting
-from dmcnn.settings.choice import SelectionSettings
+from dmcnn.settings.base import Conflict, Label, setting
+from dmcnn.settings.choice import ComparisonSettings
 
 PictureFormat = Literal["png", "pdf", "html"]
 
 
-class AttributeSettings(SelectionSettings):
+class AttributeSettings(ComparisonSettings):
     """Explain the decisions of a network: attribution maps, their quality and figures; resumes where it stopped."""
 
     weight_file: str = setting(
@@ -19,20 +19,6 @@ class AttributeSettings(SelectionSettings):
         "input files",
         "checkpoint of dmcnn, a .pwf of DM-CNN, or a .h5 of Keras",
         example="outputs/DM-CNN_model_best.ckpt",
-    )
-    disagree: int | None = setting(
-        None,
-        "events to look at",
-        "number of events with the largest difference of the scores of two networks",
-        ge=1,
-    )
-    other_weight_file: str | None = setting(
-        None, "events to look at", "checkpoint of the other network, for disagree"
-    )
-    other_score_csv: Paths | None = setting(
-        None,
-        "events to look at",
-        "scores of the other network instead of its checkpoint, one CSV per input file",
     )
     methods: str | list[str] = setting(
         "lariat", "methods", 'names of methods; "lariat" = the eight of LArIAT, "all" = every method'
@@ -103,18 +89,6 @@ class AttributeSettings(SelectionSettings):
     zoom: bool = setting(True, "pictures", "draw only the part of the image that holds charge")
 
     resumes: ClassVar[bool] = True
-    inputs: ClassVar[tuple[str, ...]] = (*SelectionSettings.inputs, "other_weight_file", "other_score_csv")
-
-    @property
-    def order(self) -> str:
-        """Order of the selected events, for the page of all events."""
-        kinds = [super().order, "disagreement" if self.disagree is not None else ""]
-        return ", then ".join(filter(None, kinds))
-
-    @property
-    def needs_scores(self) -> bool:
-        """Whether the selection needs the scores of all events."""
-        return super().needs_scores or self.disagree is not None
 
     def options(self) -> dict[str, Any]:
         """Return the options of attribution methods that the cfg gives."""
@@ -157,15 +131,3 @@ class AttributeSettings(SelectionSettings):
         """Yield contradictions between keys that are each valid alone."""
         if not self.list_layers:
             yield from super().conflicts()
-        others = (self.other_weight_file, self.other_score_csv)
-        if (self.disagree is not None) != any(other is not None for other in others):
-            keys = "disagree", "other_weight_file", "other_score_csv"
-            yield (
-                keys,
-                "disagree and other_weight_file or other_score_csv go together: give both or neither",
-            )
-        if all(other is not None for other in others):
-            yield (
-                ("other_weight_file", "other_score_csv"),
-                "other_weight_file and other_score_csv exclude each other: give one",
-            )

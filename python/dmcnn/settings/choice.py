@@ -1,4 +1,4 @@
-"""Settings of the selection of events, which ``display`` and ``attribute`` share."""
+"""Settings of the selection of events, which ``display``, ``attribute`` and ``occlude`` share."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from dmcnn.settings.base import Conflict, Entries, Paths, setting
 from dmcnn.settings.network import NetworkSettings
+from dmcnn.settings.shares import ShareSettings
 
 
 class SelectionSettings(NetworkSettings):
@@ -39,12 +40,17 @@ class SelectionSettings(NetworkSettings):
     inputs: ClassVar[tuple[str, ...]] = ("input_file", "weight_file", "score_csv")
 
     @property
+    def border_count(self) -> int | None:
+        """Number of events nearest to border_score."""
+        return self.border
+
+    @property
     def score_options(self) -> dict[str, Any]:
         """Arguments of the selection by score."""
         return {
             "top": self.top,
             "bottom": self.bottom,
-            "border": self.border,
+            "border": self.border_count,
             "border_score": self.border_score,
             "per_file": self.per_file,
         }
@@ -61,14 +67,14 @@ class SelectionSettings(NetworkSettings):
             "entry number": self.entries,
             "highest score": self.top,
             "lowest score": self.bottom,
-            f"distance of the score to {self.border_score:g}": self.border,
+            f"distance of the score to {self.border_score:g}": self.border_count,
         }
         return ", then ".join(kind for kind, count in kinds.items() if count is not None)
 
     @property
     def needs_scores(self) -> bool:
         """Whether the selection needs the scores of all events."""
-        return any(kind is not None for kind in (self.top, self.bottom, self.border))
+        return any(kind is not None for kind in (self.top, self.bottom, self.border_count))
 
     @property
     def selects(self) -> bool:
@@ -80,8 +86,68 @@ class SelectionSettings(NetworkSettings):
         yield from super().conflicts()
         if not self.selects:
             yield (
-                ("entries", "top"),
+                ("entries", "top", "bottom", "border"),
                 "no events selected: give entries (-n ENTRY), top (--top K), bottom or border",
             )
         if self.weight_file is None and self.score_csv is None and self.needs_scores:
             yield ("weight_file",), "scores need weight_file or score_csv"
+
+
+class ComparisonSettings(SelectionSettings, ShareSettings):
+    """Keys that select events of one network, also by the difference to the scores of another, for work in shares."""
+
+    disagree: int | None = setting(
+        None,
+        "events to look at",
+        "number of events with the largest difference of the scores of two networks",
+        ge=1,
+    )
+    other_weight_file: str | None = setting(
+        None, "events to look at", "checkpoint of the other network, for disagree"
+    )
+    other_score_csv: Paths | None = setting(
+        None,
+        "events to look at",
+        "scores of the other network instead of its checkpoint, one CSV per input file",
+    )
+
+    inputs: ClassVar[tuple[str, ...]] = (*SelectionSettings.inputs, "other_weight_file", "other_score_csv")
+
+    @property
+    def order(self) -> str:
+        """Order of the selected events, for the page of all events."""
+        kinds = [super().order, "disagreement" if self.disagree is not None else ""]
+        return ", then ".join(filter(None, kinds))
+
+    @property
+    def needs_scores(self) -> bool:
+        """Whether the selection needs the scores of all events."""
+        return super().needs_scores or self.disagree is not None
+
+    def selection(self) -> dict[str, Any]:
+        """Return the selected events, see dmcnn.inference.stored_scores.select."""
+        keys = {"entries", "score_csv", "score_column", "disagree", "other_weight_file", "other_score_csv"}
+        return {**self.model_dump(include=keys), **self.score_options, "network": self.network()}
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """Yield contradictions between keys that are each valid alone."""
+        yield from super().conflicts()
+        others = (self.other_weight_file, self.other_score_csv)
+        if (self.disagree is not None) != any(other is not None for other in others):
+            keys = "disagree", "other_weight_file", "other_score_csv"
+            yield (
+                keys,
+                "disagree and other_weight_file or other_score_csv go together: give both or neither",
+            )
+        if all(other is not None for other in others):
+            yield (
+                ("other_weight_file", "other_score_csv"),
+                "other_weight_file and other_score_csv exclude each other: give one",
+            )
+        computed = (self.needs_scores and self.score_csv is None) or self.other_weight_file is not None
+        if computed and (self.share is not None or self.check_shares):
+            yield (
+                ("share", "check_shares"),
+                "every share must find the same events, and scores that each computes itself may differ by rounding: "
+                "give entries, or score_csv (and other_score_csv)",
+            )

@@ -8,9 +8,10 @@ from pydantic import BeforeValidator
 
 from dmcnn.settings.base import Label, Paths, setting
 from dmcnn.settings.network import NetworkSettings, quarter_turn
+from dmcnn.settings.shares import ShareSettings
 
 
-class InferSettings(NetworkSettings):
+class InferSettings(NetworkSettings, ShareSettings):
     """Score every entry of every file; writes one CSV per file."""
 
     weight_file: str = setting(

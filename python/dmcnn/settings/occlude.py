@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
 
-from dmcnn.settings.base import Entries, setting
-from dmcnn.settings.network import NetworkSettings
+from pydantic import AfterValidator, Field, model_validator
+
+from dmcnn.settings.base import Conflict, Label, setting
+from dmcnn.settings.choice import ComparisonSettings
+
+PictureFormat = Literal["png", "pdf", "html"]
+Border = Literal["clip", "skip"]
 
 
-class OccludeSettings(NetworkSettings):
-    """Score an event again for every charged pixel, with a window around it blanked; resumes where it stopped."""
+def _sizes(value: int | list[int]) -> int | list[int]:
+    """Return the sizes; ValueError for a size below 0, one that stands twice, or none."""
+    sizes = [value] if isinstance(value, int) else value
+    if not sizes or min(sizes) < 0 or len(set(sizes)) < len(sizes):
+        raise ValueError("expected whole numbers >= 0, each once")
+    return value
+
+
+class OccludeSettings(ComparisonSettings):
+    """Score events again for every charged pixel, with a window around it blanked; resumes where it stopped."""
 
     weight_file: str = setting(
         ...,
@@ -17,10 +31,36 @@ class OccludeSettings(NetworkSettings):
         "checkpoint of dmcnn or a .pwf of DM-CNN",
         example="outputs/DM-CNN_model_best.ckpt",
     )
-    entries: Entries = setting(
-        ..., "events to look at", "entry number(s), also -n ENTRY, -n 3,7 or -n 0-3", example=[0, 1]
+    border: Annotated[int, Field(ge=1)] | Border | None = setting(  # type: ignore[assignment]  # once window_border
+        None,
+        "events to look at",
+        "number of events with the scores nearest to border_score; clip and skip are the older spelling of "
+        "window_border",
     )
-    occlusion_size: int = setting(4, "occlusion windows", "[pixels] k of the (2k+1) x (2k+1) window", ge=0)
+    engine: Literal["auto", "sparse", "incremental", "first_order", "dense"] = setting(  # type: ignore[assignment]
+        "auto",
+        "machine",
+        "exact ones: dense = every window evaluates all places; sparse = each distinct window of a map once; "
+        "incremental = what the window reaches alone, in networks with fixed statistics; first_order = for a "
+        "tolerance; auto = the fastest by estimate, and of work that goes on the one with which it began",
+        resume="free",
+        trials="free",
+        tune=False,
+    )
+    tolerance: float = setting(
+        0.0,
+        "occlusion windows",
+        "allowed error at 95 % of the pixels, in standard deviations of the map, certified against exact windows "
+        "drawn at random; 0 = exact",
+        ge=0,
+        lt=float("inf"),
+    )
+    label: Label | None = setting(
+        None, "classes and labels", "class of an event, as in training (default: the rule of the checkpoint)"
+    )
+    occlusion_size: Annotated[int | list[int], AfterValidator(_sizes)] = setting(
+        4, "occlusion windows", "[pixels] k of the (2k+1) x (2k+1) window; a list scans every event with each"
+    )
     occlusion_depth: int | None = setting(
         None,
         "occlusion windows",
@@ -28,7 +68,7 @@ class OccludeSettings(NetworkSettings):
         ge=0,
     )
     normalization: bool = setting(True, "pictures", "draw the maps scaled to 0..1 instead of raw scores")
-    border: Literal["clip", "skip"] = setting(
+    window_border: Border = setting(
         "clip",
         "occlusion windows",
         "windows across the border of the image: clipped, or skipped as in DM-CNN",
@@ -44,9 +84,51 @@ class OccludeSettings(NetworkSettings):
         "[pixels] 1 = one window per charged pixel; s = one window per s x s cell with charge",
         ge=1,
     )
+    format: PictureFormat | list[PictureFormat] = setting(
+        ["png", "pdf"],
+        "pictures",
+        "formats of the pictures; html: interactive pages, and a page of all events; [] = none",
+    )
     cmap: str = setting("viridis", "pictures", "matplotlib colour map")
     seed_number: int = setting(1, "machine", "seed of fill = noise", ge=0, le=2**32 - 1)
     zoom: bool = setting(False, "pictures", "draw only the part of the image that holds charge")
+    dry_run: bool = setting(
+        False, "outputs", "tell windows, core-hours and bytes of the scan, and write nothing"
+    )
 
     resumes: ClassVar[bool] = True
-    inputs: ClassVar[tuple[str, ...]] = ("input_file", "weight_file")
+    free_in_shares: ClassVar[frozenset[str]] = ComparisonSettings.free_in_shares | {"dry_run"}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rename_border(cls, values: Any) -> Any:
+        """Take the older spelling border = "clip" or "skip" for window_border."""
+        if isinstance(values, dict) and values.get("border") in ("clip", "skip"):
+            return {"window_border": values["border"], **values}
+        return values
+
+    def network(self) -> dict[str, Any]:
+        """Return the arguments with which the weight file is opened; a scan chooses its engine by itself."""
+        exact = self.engine in ("dense", "sparse")
+        return super().network() | {"engine": self.engine if exact else "auto"}
+
+    @property
+    def border_count(self) -> int | None:
+        """Number of events nearest to border_score."""
+        return self.border if isinstance(self.border, int) else None
+
+    @property
+    def sizes(self) -> list[int]:
+        """[pixels] Sizes of the windows, one scan each."""
+        return [self.occlusion_size] if isinstance(self.occlusion_size, int) else self.occlusion_size
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """Yield contradictions between keys that are each valid alone."""
+        yield from super().conflicts()
+        words = isinstance(self.border, str) and "window_border" in self.model_fields_set
+        if words and self.border != self.window_border:
+            yield (
+                ("border", "window_border"),
+                f"border = {self.border!r} is the older spelling of window_border, which is {self.window_border!r}: "
+                "leave border out",
+            )

@@ -95,6 +95,19 @@ class Task(ABC):
 
     # ---- outputs of a network
 
+    @property
+    @abstractmethod
+    def names(self) -> list[str]:
+        """Names of the k values: classes, or targets."""
+
+    @abstractmethod
+    def values(self, outputs: Floats) -> Floats:
+        """Return the (n, k) scores of the classes, or estimates of the targets in their units, of (n, m) outputs."""
+
+    def unit(self, name: str) -> str | None:
+        """Return the unit of a target, "" where it has none; None for the score of a class."""
+        return None
+
     @abstractmethod
     def labels(self, dataset: Dataset, label: Any = None) -> tuple[Truth, str]:
         """Return the truth of the n events of a dataset, and the label rule that gives it as text ("" = none).

@@ -112,6 +112,13 @@ class Classification(Task):
         return self
 
     @property
+    def names(self) -> list[str]:
+        return list(self.card.classes)
+
+    def values(self, outputs: Floats) -> Floats:
+        return self.scores(outputs)
+
+    @property
     def has_signal(self) -> bool:
         """Whether one of the classes is the signal."""
         return self.card.signal is not None

@@ -96,6 +96,16 @@ class Regression(Task):
     def outputs(self) -> int:
         return self.card.gaussian.outputs(len(self.card.targets))
 
+    @property
+    def names(self) -> list[str]:
+        return list(self.card.targets)
+
+    def values(self, outputs: Floats) -> Floats:
+        return self.estimates(outputs)[0]
+
+    def unit(self, name: str) -> str:
+        return UNITS.get(name, "")
+
     def estimates(self, outputs: Floats) -> tuple[Floats, Floats]:
         """Return (n, k) means and (n, k, k) covariance factors of (n, m) outputs, in the units of the targets."""
         return self.card.gaussian.decode(outputs, self.card.target_scales)

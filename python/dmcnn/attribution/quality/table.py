@@ -26,7 +26,7 @@ from dmcnn.attribution.quality import localisation, robustness
 from dmcnn.attribution.quality.deletion import CHARGE, RANDOM, Curves
 from dmcnn.attribution.quality.robustness import Maker
 from dmcnn.attribution.target import Target
-from dmcnn.images.sparse import UNSET
+from dmcnn.images.sparse import id_columns
 
 Floats = NDArray[np.float64]
 Map = NDArray[Any]
@@ -93,6 +93,7 @@ MEASURES = (
 )
 """Every measure, in the order of the columns."""
 
+ids = id_columns
 IDS = ("file", "entry_number", "run_number", "subrun_number", "event_number")
 EVENT_VALUES = ("base_score", "removed_score", "active_pixels", "occupancy", "random_auc", "random_auc_std")
 """Numbers of an event, the same in the rows of all methods: the target of the image and without its active pixels;
@@ -129,20 +130,6 @@ class Charge:
     def __call__(self, net: nn.Module, inputs: torch.Tensor, target: Target) -> torch.Tensor:
         """Return the (B, C, H, W) inputs."""
         return inputs
-
-
-def ids(event: Any, file: str) -> dict[str, Any]:
-    """Return the columns that identify an event; an id that its producer never set is None.
-
-    Args:
-        event: EVENT record.
-        file: name of its file.
-    """
-    numbers = {
-        f"{name}_number": None if event[name] == UNSET else int(event[name])
-        for name in ("run", "subrun", "event")
-    }
-    return {"file": file, "entry_number": int(event["entry"]), **numbers}
 
 
 def judge(
