@@ -33,6 +33,7 @@ from timing import Timing, table
 
 import commands
 import dmcnn
+import occlusion
 
 
 def rows(electron: Path | None, qkeras_python: str | None) -> list[Timing]:
@@ -50,6 +51,7 @@ def rows(electron: Path | None, qkeras_python: str | None) -> list[Timing]:
     timings += steps.overhead() + smartpixel.rows() + fixedpoint.rows() + engine.rows(electron)
     if qkeras_python is not None:
         timings += against_qkeras.rows(qkeras_python)
+    timings += occlusion.rows(electron)
     return timings + explain.rows() + commands.rows()
 
 

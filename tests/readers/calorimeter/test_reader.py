@@ -102,6 +102,22 @@ def test_what_was_never_written_is_the_fill_value(
     assert any(f"{bad.sum()} pixels were NaN" in line for line in found.report_lines()) == bad.any()
 
 
+def test_a_fill_value_that_is_damaged_ends_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("X", data=pictures())
+
+    def undefined(data: h5py.Dataset) -> float:
+        """Fail as h5py does where flipped bits say that there is none."""
+        raise RuntimeError("Can't get fill value (fill value is undefined)")
+
+    monkeypatch.setattr(h5py.Dataset, "fillvalue", property(undefined))
+    with pytest.raises(InputError, match="cannot be read, damaged or truncated"):
+        open_images(path, view="energy_time")
+
+
 @pytest.mark.parametrize("size", [512, 2048])
 def test_a_user_block_comes_before_the_signature(tmp_path: Path, size: int) -> None:
     every, path = pictures(), tmp_path / "x.mat"

@@ -119,8 +119,9 @@ class Pieces:
             rows = data.chunks[0] if data.chunks else 1
             if chunks is None:  # whole chunks, several at a time
                 rows *= max(1, PIECE // (8 * height * width * rows))
+            fill = _fill_value(data)
         edges = np.append(np.arange(0, n, rows), n).astype(np.int64)
-        return cls(path, (height, width), edges, rows, chunks, _fill_value(data))
+        return cls(path, (height, width), edges, rows, chunks, fill)
 
     def __len__(self) -> int:
         return int(self.edges[-1])
