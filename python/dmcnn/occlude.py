@@ -81,6 +81,8 @@ def occlude(settings: OccludeSettings) -> None:
     from dmcnn.occlusion import campaign
     from dmcnn.occlusion.report import CampaignReport
 
+    if settings.farm is not None and not settings.dry_run:
+        settings = settings.run_farm("occlude")
     check_colours("cmap", settings.cmap)
     if isinstance(settings.border, str):
         log.info("border = %r: this key is called window_border now", settings.border)
