@@ -35,6 +35,8 @@ def attribute(settings: AttributeSettings) -> None:
     from dmcnn.figures.style import check_colours
     from dmcnn.inference.predictor import load_predictor
 
+    if settings.farm is not None:
+        settings = settings.run_farm("attribute")
     folder = output_folder(settings.output_dir)
     predictor = load_predictor(settings.weight_file, **settings.network())
     predictor.task.need_classes("attribution")

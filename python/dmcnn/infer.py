@@ -51,6 +51,8 @@ def infer(settings: InferSettings) -> None:
     """Score all image files, and write a table and a histogram for each."""
     from dmcnn.inference.predictor import load_predictor
 
+    if settings.farm is not None:
+        settings = settings.run_farm("infer")
     jobs = _jobs(settings, output_folder(settings.output_dir))
     for job in jobs:  # before any work
         check_provenance(job.stem.with_name(job.stem.name + ".cfg"), provenance_of([job.image_file]))

@@ -84,6 +84,8 @@ def occlude(settings: OccludeSettings) -> None:
     from dmcnn.occlusion.choice import EngineChoice, check
     from dmcnn.occlusion.report import CampaignReport
 
+    if settings.farm is not None and not settings.dry_run:
+        settings = settings.run_farm("occlude")
     check_colours("cmap", settings.cmap)
     check(settings.engine, settings.tolerance, settings.precision)
     if isinstance(settings.border, str):

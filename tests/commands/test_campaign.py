@@ -221,6 +221,15 @@ def test_an_interrupted_campaign_goes_on(
     assert len({name for name in quick_figures if "ENTRY" in name}) == 10, "other looks are drawn"
 
 
+def test_the_local_mean_as_fill(run: Callable[..., int], tmp_path: Path) -> None:
+    found = {}
+    for fill in ("zero", "local_mean"):
+        assert run("-n", "0", f"fill={fill}", f"name={fill}") == 0
+        found[fill] = np.load(tmp_path / "out" / f"occlusion_test_npy_ENTRY_0_{fill}.npz")
+    assert json.loads(str(found["local_mean"]["key"]))["fill"] == ["local_mean", None]
+    assert np.abs(found["zero"]["logits"] - found["local_mean"]["logits"]).max() > 1e-6
+
+
 def test_several_sizes_in_one_pass(
     run: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -115,7 +115,7 @@ def test_boxes_equal_one_forward_per_box(border: str, stride: int, depth: int) -
 def test_every_image_has_its_window_filled_and_nothing_else(fill: str) -> None:
     images = event()
     windows = list_windows(images, 3)
-    values = fill_values(images, fill, seed=5)
+    values = fill_values(images, fill, seed=5, half=2)
     whole = images.dense()[0]
     filled = replace(images, value=values).dense()[0]
     first = [windows.number.tolist().index(window) for window in range(len(windows))]
@@ -129,6 +129,30 @@ def test_every_image_has_its_window_filled_and_nothing_else(fill: str) -> None:
             expected = whole.copy()
             expected[box] = filled[box]
             np.testing.assert_array_equal(image, expected)
+
+
+@pytest.mark.parametrize("half", [0, 1, 3])
+def test_the_local_mean_is_that_of_uncovered_pixels(half: int) -> None:
+    """By loops over pixels: no pixel of a window that covers a pixel has a part in its charge."""
+    random = np.random.default_rng(half)
+    dense = random.uniform(1, 9, (1, 2, 20, 17)) * (random.random((1, 2, 20, 17)) < 0.2)
+    dense[0, 1] = 0
+    dense[0, 1, 0, 0], dense[0, 1, 19, 16] = 3, 5  # nothing is near
+    images = sparse(dense.astype(np.float32))
+    values = fill_values(images, "local_mean", half=half)
+    places = list(zip(*np.unravel_index(images.index, images.shape), strict=True))
+    for (plane, row, column), value in zip(places, values, strict=True):
+        others = [
+            (max(abs(row - r), abs(column - c)), charge)
+            for (p, r, c), charge in zip(places, images.value, strict=True)
+            if p == plane
+        ]
+        near = [charge for distance, charge in others if 2 * half < distance <= 3 * half + 1]
+        expected = np.mean(near or [charge for _, charge in others], dtype=np.float64)
+        assert value == pytest.approx(expected, rel=1e-5)
+    assert values[-2:].tolist() == [4, 4]
+    with pytest.raises(ValueError, match="needs the half width"):
+        fill_values(images, "local_mean")
 
 
 def test_fills() -> None:

@@ -10,7 +10,7 @@ from dmcnn._common.errors import InputError
 
 EXTRAS = {"captum": "explain", "plotly": "explain", "pyarrow": "parquet", "optuna": "tune", "onnx": "export",
           "onnxruntime": "export",
-          "safetensors": "export", "pandas": "notebook", "sklearn": "baseline"}  # fmt: skip
+          "safetensors": "export", "pandas": "notebook", "sklearn": "baseline", "distributed": "farm"}  # fmt: skip
 """Library -> extra of dmcnn that installs it."""
 
 NAMES = {"sklearn": "scikit-learn"}

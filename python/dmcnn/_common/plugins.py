@@ -42,6 +42,11 @@ def look_in(folder: Path) -> None:
     _folders.insert(0, str(folder.resolve()))
 
 
+def folders() -> list[str]:
+    """Return the folders that are searched for modules of the user."""
+    return list(_folders)
+
+
 def is_own(word: str) -> bool:
     """Return whether a word is ``module:Name``, a plug-in in a module of the user."""
     return ":" in word

@@ -80,7 +80,7 @@ class Dense(Engine):
         """Yield (m, outputs) float64 outputs, batch by batch, see ``Engine.scores``."""
         which = np.arange(len(windows)) if which is None else which
         whole = None if self.scaling == "none" else torch.from_numpy(event.dense())
-        values = fill_values(event, self.fill, self.seed)
+        values = fill_values(event, self.fill, self.seed, windows.half)
         for images in occluded_batches(event, windows, which, values, self.batch_size):
             inputs = images if whole is None else scale_(images.clone(), self.scaling, like=whole)
             yield forward(net, inputs, self.precision)

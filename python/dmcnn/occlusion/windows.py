@@ -28,6 +28,7 @@ class Windows:
         covered: (m,) int32 numbers of active pixels, as in the event's ``index``.
         shape: (C, H, W) of the event.
         stride: [pixels] side of the cell around every centre.
+        half: [pixels] half width of a window, without its centre; None = not known.
     """
 
     rows: NDArray[np.int64]
@@ -37,6 +38,7 @@ class Windows:
     covered: NDArray[np.int32]
     shape: tuple[int, int, int]
     stride: int = 1
+    half: int | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -112,10 +114,13 @@ def list_windows(
         raise InputError(f"windows of half size {half} at a stride of {stride}, expected >= 0 and >= 1")
     options = stride, border == "skip", threads()
     if depth is None:
-        return Windows(*_core.list_windows(event.index, event.shape, half, *options), event.shape, stride)
+        return Windows(
+            *_core.list_windows(event.index, event.shape, half, *options), event.shape, stride, half
+        )
     if depth < 0:
         raise InputError(f"windows of half depth {depth}, expected >= 0")
     frames, rows, columns, number, offsets, covered = _core.list_boxes(
         event.index, event.shape, half, depth, *options
     )
-    return Boxes(rows, columns, number, offsets, covered, event.shape, stride, frames=frames, depth=depth)
+    about = event.shape, stride, half
+    return Boxes(rows, columns, number, offsets, covered, *about, frames=frames, depth=depth)

@@ -59,7 +59,7 @@ class AttributeSettings(ComparisonSettings):
         "[frames] half depth of the window in time frames (default: all frames)",
         ge=0,
     )
-    fill: Literal["zero", "mean", "noise"] | None = setting(
+    fill: Literal["zero", "mean", "noise", "local_mean"] | None = setting(
         None, "occlusion windows", "charge under an occlusion window"
     )
     stride: int | None = setting(

@@ -145,9 +145,9 @@ class ComparisonSettings(SelectionSettings, ShareSettings):
                 "other_weight_file and other_score_csv exclude each other: give one",
             )
         computed = (self.needs_scores and self.score_csv is None) or self.other_weight_file is not None
-        if computed and (self.share is not None or self.check_shares):
+        if computed and (self.share is not None or self.check_shares or self.farm is not None):
             yield (
-                ("share", "check_shares"),
+                ("share", "check_shares", "farm"),
                 "every share must find the same events, and scores that each computes itself may differ by rounding: "
                 "give entries, or score_csv (and other_score_csv)",
             )

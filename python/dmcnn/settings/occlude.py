@@ -73,10 +73,11 @@ class OccludeSettings(ComparisonSettings):
         "occlusion windows",
         "windows across the border of the image: clipped, or skipped as in DM-CNN",
     )
-    fill: Literal["zero", "mean", "noise"] = setting(
+    fill: Literal["zero", "mean", "noise", "local_mean"] = setting(
         "zero",
         "occlusion windows",
-        "charge under a window: zero, the mean of the charged pixels of the plane, or values of them",
+        "charge under a window: zero, the mean of the charged pixels of the plane, values of them, or the mean of "
+        "those around the windows",
     )
     stride: int = setting(
         1,

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import AfterValidator
 
+from dmcnn._common import plugins
 from dmcnn._common.errors import InputError
+from dmcnn._common.farm import run_shares
 from dmcnn._common.provenance import provenance_of, read_provenance
 from dmcnn._common.shares import TAG, Share
 from dmcnn.settings.base import Conflict, Settings, setting
 from dmcnn.settings.cfg import read_cfg
 
 log = logging.getLogger("dmcnn")
+
+Self = TypeVar("Self", bound="ShareSettings")
 
 LISTED = 10
 """Number of missing results of a share that are listed one by one."""
@@ -24,6 +29,13 @@ LISTED = 10
 def _share(text: str) -> str:
     """Return the text of a share; ValueError for any other."""
     return str(Share.parse(text))
+
+
+def _scheduler(text: str) -> str:
+    """Return "dask" or the address of a scheduler; ValueError for any other text."""
+    if text != "dask" and not re.fullmatch(r"(tcp|tls)://\S+:\d+", text):
+        raise ValueError('expected "dask", or the address of a scheduler such as tcp://host:8786')
+    return text
 
 
 class ShareSettings(Settings):
@@ -44,8 +56,34 @@ class ShareSettings(Settings):
         resume="free",
     )
 
+    farm: Annotated[str, AfterValidator(_scheduler)] | None = setting(
+        None,
+        "shares",
+        'do all shares on the workers of Dask, then check_shares: "dask" = the cores of this machine, or the '
+        "address of a scheduler, tcp://host:port",
+        resume="free",
+    )
+    shares: int | None = setting(
+        None,
+        "shares",
+        "number of shares of farm (default: one for each thread of its workers)",
+        ge=1,
+        resume="free",
+    )
+
     free_in_shares: ClassVar[frozenset[str]] = frozenset(
-        {"share", "check_shares", "input_file", "weight_file", "output_dir", "GPUID", "batch_size", "engine"}
+        {
+            "share",
+            "check_shares",
+            "farm",
+            "shares",
+            "input_file",
+            "weight_file",
+            "output_dir",
+            "GPUID",
+            "batch_size",
+            "engine",
+        }
     )
     """Keys in which the shares of one work may differ; inputs and weights are compared by their bytes."""
 
@@ -62,8 +100,19 @@ class ShareSettings(Settings):
     def conflicts(self) -> Iterator[Conflict]:
         """Yield contradictions between keys that are each valid alone."""
         yield from super().conflicts()
-        if self.share is not None and self.check_shares:
-            yield ("check_shares", "share"), "check_shares looks at all shares: leave share out"
+        if self.share is not None and (self.check_shares or self.farm is not None):
+            yield (
+                ("check_shares", "farm", "share"),
+                "check_shares and farm are about all shares: leave share out",
+            )
+        if self.shares is not None and self.farm is None:
+            yield ("shares",), "shares is the number of shares of farm: give farm, too"
+
+    def run_farm(self: Self, command: str) -> Self:
+        """Run all shares of a command on the farm; return the settings that merge their results."""
+        everything = self.model_copy(update={"farm": None, "shares": None})
+        run_shares(command, everything.text(""), self.shares, self.farm or "dask", plugins.folders())
+        return everything.model_copy(update={"check_shares": True})
 
     def shares_at(self, stem: Path, files: Iterable[str | Path], weights: str) -> dict[Share, Path]:
         """Return the stem of every share of the work ``stem`` that is finished, all of one kind.
