@@ -286,6 +286,7 @@ class TextFile(EventFile):
 '''
 
 
+@pytest.mark.slow
 def test_a_reader_of_ones_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

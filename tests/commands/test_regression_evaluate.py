@@ -97,18 +97,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def judged(folder: Path) -> Path:
-    """What evaluate leaves, figures as PNG alone: PDF takes as long again, and has its own tests."""
-    words = [
+    """What evaluate leaves, without its figures, which take most of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(save, "save_figure", lambda *_, **options: [])
+        assert evaluate.main(judge_words(folder, "out")) == 0
+    return folder / "out"
+
+
+def judge_words(folder: Path, out: str) -> list[str]:
+    return [
         f"scores={{'dense': '{folder}/dense_*.csv', 'sparse, 75 %': '{folder}/sparse.csv'}}",
         f"weights={{'sparse, 75 %': '{folder}/sparse.ckpt'}}",
-        f"output_dir={folder / 'out'}",
+        f"output_dir={folder / out}",
         "profile_bins=5",
         "name=r",
     ]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(save, "save_figure", partial(save.save_figure, formats=["png"]))
-        assert evaluate.main(words) == 0
-    return folder / "out"
 
 
 def numbers(judged: Path) -> dict[str, Any]:
@@ -231,14 +234,18 @@ def test_zeros_of_the_weights(judged: Path, folder: Path) -> None:
     assert float(shares["sparse, 75 %"]) == pytest.approx(expected)
 
 
-def test_figures_of_everything(judged: Path) -> None:
+@pytest.mark.slow
+def test_figures_of_everything(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As PNG alone: PDF takes as long again, and has its own tests."""
+    monkeypatch.setattr(save, "save_figure", partial(save.save_figure, formats=["png"]))
+    assert evaluate.main(judge_words(folder, "figures")) == 0
     kinds = ("residuals", "residuals_log", "pulls", "pulls_log", "calibration", "chi2", "correlation", "comparison",
              "profile_x-midplane", "profile_cotBeta", "profile_cluster_size", "weights_sparse__75__",
              "zeros_sparse__75__")  # fmt: skip
     for kind in kinds:
-        assert (judged / f"DM-CNN_evaluation_r_{kind}.png").stat().st_size > 5000
-    assert len(list(judged.glob("*.png"))) == len(kinds)
-    assert "profile_bins = 5" in (judged / "DM-CNN_evaluation_r.cfg").read_text()
+        assert (folder / "figures" / f"DM-CNN_evaluation_r_{kind}.png").stat().st_size > 5000
+    assert len(list((folder / "figures").glob("*.png"))) == len(kinds)
+    assert "profile_bins = 5" in (folder / "figures" / "DM-CNN_evaluation_r.cfg").read_text()
 
 
 @pytest.mark.slow
@@ -366,6 +373,7 @@ def simple(path: Path, targets: int, mean: float = 1.0, sigma: float = 1.0, rows
     return path
 
 
+@pytest.mark.slow
 def test_panels_do_not_grow_with_the_square_of_the_targets(tmp_path: Path) -> None:
     """Twelve targets took minutes without a line: 13 figures of 36 panels."""
     panels = {}

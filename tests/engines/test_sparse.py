@@ -289,6 +289,7 @@ def test_functions_and_methods(caplog):
     assert not caplog.records
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_fast", [True, False])
 def test_bfloat16_under_autocast_is_near(is_fast, monkeypatch):
     """And not used for products of rows where the hardware would emulate it."""

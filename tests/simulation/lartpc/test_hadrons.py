@@ -100,6 +100,7 @@ def test_an_interaction_makes_no_energy(code, rng):
     assert charged == pytest.approx(1 - absorbed - exchanged, abs=0.06)
 
 
+@pytest.mark.slow
 def test_transport_leaves_the_energy_of_a_contained_electron_and_of_a_stopping_muon(rng):
     for code, kinetic, more in ((ELECTRON, 300.0, 0.0), (MUON, 100.0, 0.66 * 0.35 * MASS[MUON])):
         left = [hadrons.transport(beam(code, kinetic), rng).energy.sum() for _ in range(100)]
