@@ -87,10 +87,19 @@ def test_random_networks_in_three_dimensions(seed, kind, caplog):
 
 NETS = ["mpid", "lariat", "cnn3d", "calorimeter_resnet", "smartpixel"]
 SLOW_NETS = ["resnet18", "resnet18 group", "resnet34", "resnet34 group"]
+SLOW_PAIRS = [("empty", "mpid"), ("one pixel", "mpid"), ("background", "mpid")]
 
 
-@pytest.mark.parametrize("name", [*NETS, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW_NETS)])
-@pytest.mark.parametrize("kind", ["sparse", "empty", "one pixel", "background"])
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        pytest.param(
+            kind, name, marks=pytest.mark.slow if name in SLOW_NETS or (kind, name) in SLOW_PAIRS else ()
+        )
+        for kind in ("sparse", "empty", "one pixel", "background")
+        for name in (*NETS, *SLOW_NETS)
+    ],
+)
 def test_networks_of_the_package(name, kind):
     torch.manual_seed(1)
     shapes = {"mpid": (2, 1, 128, 130), "lariat": (2, 1, 60, 62), "smartpixel": (2, 2, 13, 21),

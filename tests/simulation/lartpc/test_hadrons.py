@@ -58,6 +58,7 @@ def test_a_slow_kaon_stops_at_its_range_and_decays_there(rng):
     assert products.count(MUON) / len(ends) == pytest.approx(hadrons.MUON_DECAY_FRACTION, abs=0.08)
 
 
+@pytest.mark.slow
 def test_kaons_decay_in_flight_after_their_decay_length(rng):
     mass = MASS[KAON]
     kinetic = np.sqrt(600.0**2 + mass**2) - mass

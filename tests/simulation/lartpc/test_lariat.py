@@ -63,6 +63,7 @@ def test_pixels_ids_and_place(few):
     assert few.meta[0, 0].item() == (0, UNIT_PIXEL, 0, 0, 146, 240)
 
 
+@pytest.mark.slow
 def test_charges_are_those_of_the_published_arrays(images, shared_data):
     """Pixels are 0 or up to a few hundred ADC; the median is that of minimum ionising tracks."""
     with np.load(shared_data / "keras" / "lariat_oracle.npz") as oracle:
