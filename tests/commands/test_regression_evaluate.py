@@ -258,6 +258,29 @@ def test_one_training_is_compared_with_nothing(
     assert not list(tmp_path.glob("*comparison*"))
 
 
+def test_weights_of_a_network_of_ones_own(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "own_net.py").write_text(
+        "from torch import nn\n\n\ndef net(num_class, channels, height, width):\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(channels * height * width, num_class))\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(save, "save_figure", lambda *_, **options: [])
+    sizes = {"num_class": 2, "channels": 1, "height": 3, "width": 4}
+    card = Card("own_net:net", sizes, [], None, "none", {}, targets=["x"], target_scales=[1.0])
+    state = {"1.weight": torch.tensor([[0.0] * 4 + [1.0] * 8] * 2), "1.bias": torch.ones(2)}
+    torch.save({KEY: card.as_dict(), "state_dict": state}, "own.ckpt")
+    words = [f"scores={folder}/sparse.csv", "weights=own.ckpt", "output_dir=out", "profile_bins=5"]
+    assert evaluate.main(words) == 2
+    assert capsys.readouterr().err == (
+        "own.ckpt: its network is 'own_net:net': model = 'own_net:net' imports it\n"
+    )
+    assert evaluate.main([*words, "model=own_net:net"]) == 0
+    total = rows_of(tmp_path / "out" / "DM-CNN_evaluation_weights.csv")[-1]
+    assert (total["weights"], total["zeros"]) == ("26", "8")
+
+
 def test_what_zeros_cost_has_a_point_per_training(folder: Path) -> None:
     paths = {
         "dense": [[str(folder / f"dense_{seed}.csv")] for seed in (1, 2)],

@@ -130,7 +130,12 @@ def check(
     if maker is None:
         known = [*MODELS, *plugins.names("dmcnn.models")]
         raise InputError(f"model = {model!r}: known are {', '.join(known)}{nearest(model, known)}")
-    faults = [f"model {model} takes no {key}" for key in architecture if not accepts(maker, key)]
+    taken = inspect.signature(maker).parameters
+    faults = [
+        f"model {model} takes no {key}{nearest(key, taken)}"
+        for key in architecture
+        if not accepts(maker, key)
+    ]
     if constraints:
         faults += find_faults(constraints, targets)
     if faults:
