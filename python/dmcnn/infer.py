@@ -145,13 +145,9 @@ def _score_file(
 def _journal(
     settings: InferSettings, predictor: Predictor, job: Job, dataset: Dataset, fingerprint: str
 ) -> Journal:
-    """Return the journal of one file, whose work goes on with the engine with which it began."""
-    from dmcnn._common.journal import Journal
-    from dmcnn.engines import choice
+    """Return the journal of one file."""
     from dmcnn.inference.predictor import EVENTS
 
-    path, width = job.stem.with_name(f".{job.stem.name}.journal"), predictor.task.outputs + 2
-    old = {"file": dataset.old_fingerprint()}
     key = {
         "weights": predictor.sha256,
         "reading": predictor.card.reading,
@@ -159,11 +155,9 @@ def _journal(
         "rotation": settings.rotation,
         "file": fingerprint,
     }
-    if begun := choice.stored(path, key, width, old):
-        predictor.resume_engine(begun, path)
-    else:
-        predictor.choose_engine(dataset.chunks(EVENTS), settings.rotation)
-    return Journal(path, key | choice.word(predictor.engine), width, old)
+    path, width = job.stem.with_name(f".{job.stem.name}.journal"), predictor.task.outputs + 2
+    old = {"file": dataset.old_fingerprint()}
+    return predictor.journal(path, key, width, dataset.chunks(EVENTS), settings.rotation, old)
 
 
 if __name__ == "__main__":

@@ -70,23 +70,20 @@ def _result(
 
     A scan with any of ``engines`` is the same scan.
     """
-    from dmcnn._common.journal import Journal
     from dmcnn.engines import choice
     from dmcnn.occlusion.result import read, scan_event
 
     key = scan.key(event, predictor.sha256, predictor.precision)
-    path, unfinished = stem.with_name(stem.name + ".npz"), stem.with_name(f".{stem.name}.journal")
-    windows = scan.windows(event)
+    path, windows = stem.with_name(stem.name + ".npz"), scan.windows(event)
     for engine in engines:
         if (result := read(path, key | choice.word(engine), windows)) is not None:
             return result
-    if begun := choice.stored(unfinished, key, predictor.task.outputs):
-        predictor.resume_engine(begun, unfinished)
+    unfinished = stem.with_name(f".{stem.name}.journal")
+    journal = predictor.journal(unfinished, key, predictor.task.outputs, [event])
     base = next(predictor.logits([event]))[0]
-    key |= choice.word(predictor.engine)
-    journal = Journal(unfinished, key, len(base))
     forward = scan.dense(predictor.batch_size, predictor.precision, predictor.card.scaling)
     result = scan_event(predictor.network, event, windows, forward, base, journal, label=stem.name)
+    key |= choice.word(predictor.engine)
     result.save(path, key, event, predictor.card.classes, predictor.task.need_classes("occlusion").scores)
     journal.close()
     return result
