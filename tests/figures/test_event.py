@@ -153,7 +153,9 @@ def test_text_of_unset_ids_and_big_ones():
 
 
 @pytest.mark.parametrize("shape", [(512, 512), (13, 21), (1008, 3456), (300, 9600), (3456, 1008)])
-@pytest.mark.parametrize("lines", [0, 1, 6])
+@pytest.mark.parametrize(
+    "lines", [pytest.param(0, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.slow), 6]
+)
 def test_no_text_covers_charge_or_is_cut(shape, lines):
     figure = event_display(
         np.ones(shape, np.float32),
