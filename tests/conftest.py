@@ -84,6 +84,21 @@ def train_words(toy_files: dict[str, Path], tmp_path: Path) -> list[str]:
 
 
 @pytest.fixture(scope="session")
+def toy_weights(toy_files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train a network on the toy files; return its checkpoint, which no test may change."""
+    from dmcnn import train
+
+    folder = tmp_path_factory.mktemp("weights")
+    words = {
+        "input_train": toy_files["train"], "input_test": toy_files["test"], "learning_rate": 0.0003, "EPOCHS": 2,
+        "batch_size_train": 6, "precision": 32, "GPUID": "cpu", "adc_lo": 10, "adc_hi": 500,
+        "weights_directory": folder, "output_directory": folder,
+    }  # fmt: skip
+    assert train.main([f"{key}={value}" for key, value in words.items()]) == 0
+    return folder / "DM-CNN_model_best.ckpt"
+
+
+@pytest.fixture(scope="session")
 def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three events of a calorimeter, energies and times."""
     path = tmp_path_factory.mktemp("cells") / "cells.hdf5"

@@ -40,11 +40,13 @@ def test_the_layers_are_those_that_are_checked() -> None:
 
 
 def test_every_file_that_a_page_names_exists() -> None:
+    inside = [f"/{path.relative_to(PACKAGE)}" for path in PACKAGE.rglob("*")]
     for page in DOCS.rglob("*.md"):
         text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
         for name in re.findall(r"`((?:\w+/)+(?:\w+\.\w+)?|\w+\.py)`", text):
-            known = [PACKAGE / name, ROOT / name, DOCS / name, *PACKAGE.rglob(name)]
-            assert any(path.exists() for path in known), f"{page.name}: {name}"
+            ending = f"/{name.rstrip('/')}"
+            known = any(path.endswith(ending) for path in inside)
+            assert known or (ROOT / name).exists() or (DOCS / name).exists(), f"{page.name}: {name}"
 
 
 def test_every_kernel_is_where_the_page_says() -> None:

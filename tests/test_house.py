@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -168,10 +169,18 @@ VERBS = {
 
 def definitions(kind: type[ast.stmt]) -> Iterator[tuple[str, Any]]:
     """Yield (place, definition) of every function or class of the package, nested ones too."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, kind):
-                yield f"{path.relative_to(PACKAGE)}:{node.lineno}", node
+    return ((place, node) for place, node in all_definitions() if isinstance(node, kind))
+
+
+@cache
+def all_definitions() -> list[tuple[str, ast.stmt]]:
+    """Return (place, definition) of all functions and classes of the package; each file is parsed once."""
+    return [
+        (f"{path.relative_to(PACKAGE)}:{node.lineno}", node)
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef))
+    ]
 
 
 def test_docstrings_of_functions_begin_with_a_verb() -> None:

@@ -81,7 +81,9 @@ def _judge(settings: EvaluateSettings) -> EvaluationResult:
         files = settings.weights
         weights = None if files is None else naming.weights(files, networks, settings.names)
         reach, bins = settings.fit_range, settings.profile_bins
-        return comparison.judge(networks, weights, level=level, reach=reach, bins=bins, event_weight=rule)
+        return comparison.judge(
+            networks, weights, level=level, reach=reach, bins=bins, event_weight=rule, own=settings.model
+        )
     if settings.names is not None or settings.weights is not None or isinstance(settings.scores, dict):
         raise InputError(
             f"{paths[0]}: no column sigma_<target>; names, weights and {{network: …}} need tables of regression"

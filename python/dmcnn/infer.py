@@ -219,16 +219,9 @@ def _journal(
     whole: Dataset,
     fingerprint: str,
 ) -> Journal:
-    """Return the journal of a part of one file, whose work goes on with the engine with which it began.
-
-    All parts choose it by the first events of the whole file.
-    """
-    from dmcnn._common.journal import Journal
-    from dmcnn.engines import choice
+    """Return the journal of a part of one file; all parts choose the engine by the first events of the whole file."""
     from dmcnn.inference.predictor import EVENTS
 
-    path, width = job.stem.with_name(f".{job.stem.name}.journal"), predictor.task.outputs + 2
-    old = {"file": part.old_fingerprint()}
     key = {
         "weights": predictor.sha256,
         "reading": predictor.card.reading,
@@ -236,11 +229,9 @@ def _journal(
         "rotation": settings.rotation,
         "file": fingerprint,
     }
-    if begun := choice.stored(path, key, width, old):
-        predictor.resume_engine(begun, path)
-    else:
-        predictor.choose_engine(whole.chunks(EVENTS), settings.rotation)
-    return Journal(path, key | choice.word(predictor.engine), width, old)
+    path, width = job.stem.with_name(f".{job.stem.name}.journal"), predictor.task.outputs + 2
+    old = {"file": part.old_fingerprint()}
+    return predictor.journal(path, key, width, whole.chunks(EVENTS), settings.rotation, old)
 
 
 if __name__ == "__main__":

@@ -201,6 +201,7 @@ def test_grad_cam_at_every_layer(layer: str, caplog: pytest.LogCaptureFixture) -
     torch.testing.assert_close(found, GradCam(layer=layer)(net, images, TARGET), rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_grad_cam_at_a_block_and_at_a_module_that_is_called_twice(caplog: pytest.LogCaptureFixture) -> None:
     torch.manual_seed(1)
     block = MODELS["resnet18"](height=66, width=70).double()

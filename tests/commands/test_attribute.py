@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dmcnn import attribute, train
+from dmcnn import attribute
 from dmcnn.checkpoints.load import load
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.engines.dense import logits, to_tensor
@@ -19,17 +19,9 @@ from dmcnn.tasks import Classification
 METHODS = "methods=['saliency','integrated_gradients','grad_cam']"
 
 
-@pytest.fixture(scope="module")
-def weights(toy_files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Train a network for one epoch on the toy files; return its checkpoint."""
-    folder = tmp_path_factory.mktemp("weights")
-    words = {
-        "input_train": toy_files["train"], "input_test": toy_files["test"], "learning_rate": 0.0003, "EPOCHS": 2,
-        "batch_size_train": 6, "precision": 32, "GPUID": "cpu", "adc_lo": 10, "adc_hi": 500,
-        "weights_directory": folder, "output_directory": folder,
-    }  # fmt: skip
-    assert train.main([f"{key}={value}" for key, value in words.items()]) == 0
-    return folder / "DM-CNN_model_best.ckpt"
+@pytest.fixture
+def weights(toy_weights: Path) -> Path:
+    return toy_weights
 
 
 @pytest.fixture

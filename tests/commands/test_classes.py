@@ -59,6 +59,7 @@ def weights(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out / "DM-CNN_model_best.ckpt"
 
 
+@pytest.mark.slow
 def test_training_tells_every_class_apart(weights: Path) -> None:
     summary = json.loads((weights.parent / "DM-CNN_training_summary.json").read_text())
     matrix = np.array(summary["confusion"])

@@ -44,17 +44,9 @@ def rows_are(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     return rates
 
 
-@pytest.fixture(scope="module")
-def weights(toy_files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Train a network for four steps; return its checkpoint."""
-    folder = tmp_path_factory.mktemp("weights")
-    words = {
-        "input_train": toy_files["train"], "input_test": toy_files["test"], "learning_rate": 0.0003, "EPOCHS": 1,
-        "batch_size_train": 6, "precision": 32, "GPUID": "cpu", "adc_lo": 10, "adc_hi": 500, "engine": "dense",
-        "weights_directory": folder, "output_directory": folder,
-    }  # fmt: skip
-    assert train.main([f"{key}={value}" for key, value in words.items()]) == 0
-    return folder / "DM-CNN_model_best.ckpt"
+@pytest.fixture
+def weights(toy_weights: Path) -> Path:
+    return toy_weights
 
 
 @pytest.fixture

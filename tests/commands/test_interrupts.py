@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 from dmcnn import simulate, train
 from dmcnn._common.interrupts import REQUEUE
 from dmcnn.settings.command import run
-from dmcnn.simulation import parts
+from dmcnn.simulation import SAMPLES, parts
 from dmcnn.training import loop
 
 BASE = {
@@ -83,8 +84,15 @@ def test_a_training_saves_after_sigterm(
     assert train.main([*train_words, "resume=False", "save_weights=False"]) == 0
 
 
+@pytest.fixture
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Simulate in batches of 4 events instead of 64."""
+    monkeypatch.setitem(SAMPLES, "dark-trident", partial(SAMPLES["dark-trident"], batch=4))
+
+
+@pytest.mark.usefixtures("small_batches")
 def test_a_stopped_simulation_makes_no_event_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    words = ["events=200", "kind=dark-trident", "xdim=64", "ydim=64", "cosmic_flux=0"]
+    words = ["events=14", "kind=dark-trident", "xdim=64", "ydim=64", "cosmic_flux=0"]
     assert simulate.main([f"output={tmp_path}/whole.h5", *words]) == 0
     write, sizes = parts._write, []
 
@@ -98,15 +106,16 @@ def test_a_stopped_simulation_makes_no_event_twice(tmp_path: Path, monkeypatch: 
     assert simulate.main([f"output={tmp_path}/x.h5", *words]) == 130
     assert not (tmp_path / "x.h5").exists()
     assert simulate.main([f"output={tmp_path}/x.h5", *words]) == 0
-    assert sizes == [64, 64, 64, 8]
+    assert sizes == [4, 4, 4, 2]
     assert (tmp_path / "x.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
     assert not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.usefixtures("small_batches")
 def test_batches_of_another_sample_or_damaged_ones_are_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = ["events=130", "xdim=64", "ydim=64", "cosmic_flux=0"]
+    words = ["events=10", "xdim=64", "ydim=64", "cosmic_flux=0"]
     write = parts._write
 
     def stop(path: Path, batch: Any) -> None:
@@ -116,11 +125,11 @@ def test_batches_of_another_sample_or_damaged_ones_are_made_again(
 
     monkeypatch.setattr(parts, "_write", stop)
     assert simulate.main([f"output={tmp_path}/x.h5", "seed_number=1", *words]) == 130
-    monkeypatch.undo()
+    monkeypatch.setattr(parts, "_write", write)
     assert simulate.main([f"output={tmp_path}/x.h5", "seed_number=1", *words]) == 0
     monkeypatch.setattr(parts, "_write", stop)
     assert simulate.main([f"output={tmp_path}/y.h5", "seed_number=1", *words]) == 130
-    monkeypatch.undo()
+    monkeypatch.setattr(parts, "_write", write)
     assert simulate.main([f"output={tmp_path}/y.h5", "seed_number=2", *words]) == 0
     assert simulate.main([f"output={tmp_path}/z.h5", "seed_number=2", *words]) == 0
     x, y, z = ((tmp_path / f"{name}.h5").read_bytes() for name in "xyz")

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from conftest import toy_images
-from dmcnn import display, evaluate, infer, occlude, train
+from dmcnn import display, evaluate, infer, occlude
 from dmcnn.checkpoints.load import load
 from dmcnn.engines.dense import logits
 from dmcnn.images.sparse import join
@@ -23,17 +23,9 @@ from dmcnn.writers import larcv3
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(scope="module")
-def weights(toy_files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Train a network on the toy files; return its checkpoint."""
-    folder = tmp_path_factory.mktemp("weights")
-    words = {
-        "input_train": toy_files["train"], "input_test": toy_files["test"], "learning_rate": 0.0003, "EPOCHS": 4,
-        "batch_size_train": 6, "precision": 32, "GPUID": "cpu", "adc_lo": 10, "adc_hi": 500,
-        "weights_directory": folder, "output_directory": folder,
-    }  # fmt: skip
-    assert train.main([f"{key}={value}" for key, value in words.items()]) == 0
-    return folder / "DM-CNN_model_best.ckpt"
+@pytest.fixture
+def weights(toy_weights: Path) -> Path:
+    return toy_weights
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

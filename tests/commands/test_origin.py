@@ -92,6 +92,7 @@ def test_tables_figures_and_evaluation_say_what_was_simulated(
     assert json.loads((tmp_path / "DM-CNN_evaluation.json").read_text())["origin"] == [SIMULATED]
 
 
+@pytest.mark.slow
 def test_maps_say_what_was_simulated(weights: Path, sample: Path, tmp_path: Path, texts: list[str]) -> None:
     words = [f"input_file={sample}", f"weight_file={weights}", f"output_dir={tmp_path}", "-n", "0"]
     assert occlude.main([*words, "stride=32"]) == 0

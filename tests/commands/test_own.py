@@ -27,16 +27,20 @@ from dmcnn.attribution.base import Explained, Method
 
 
 class Tiny(nn.Module):
-    def __init__(self, num_class: int, channels: int, height: int, width: int, filters_1: int = 4) -> None:
+    def __init__(self, num_class: int, channels: int, height: int, width: int, filters_1: int = 4,
+                 depth: int = 0) -> None:
         super().__init__()
+        if depth < 0:
+            raise ValueError(f"depth {depth}")
         self.features = nn.Sequential(
             nn.Conv2d(channels, filters_1, 3, stride=2, padding=1), nn.ReLU(),
             nn.Conv2d(filters_1, 8, 3, stride=2, padding=1), nn.ReLU(),
         )
+        self.dense = nn.Sequential(*(nn.Linear(8, 8) for _ in range(depth)))
         self.head = nn.Linear(8, num_class)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.head(self.features(images).mean(dim=(2, 3)))
+        return self.head(self.dense(self.features(images).mean(dim=(2, 3))))
 
 
 class Wide(Tiny):
@@ -133,6 +137,21 @@ def test_training_goes_on(folder: Path, caplog: pytest.LogCaptureFixture) -> Non
     assert "resuming after step 8" in caplog.text
 
 
+@pytest.mark.slow
+def test_the_checkpoint_has_the_arguments(
+    folder: Path, toy_files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    words = ["EPOCHS=1", "model_arguments={'depth': 2}", f"weights_directory={tmp_path}", "name=deep"]
+    assert train.main(["train.cfg", *words, f"output_directory={tmp_path}"]) == 0
+    weights = tmp_path / "DM-CNN_model_deep_best.ckpt"
+    net, card = load(weights, OWN.partition("=")[2])
+    assert (card.arguments["depth"], len(net.dense)) == (2, 2)  # type: ignore[arg-type]
+    words = [OWN, f"weight_file={weights}", f"input_file={toy_files['test']}", f"output_dir={tmp_path}"]
+    assert import_module("dmcnn.infer").main(words) == 0
+    assert (tmp_path / LEFT["infer"]).exists()
+
+
 LEFT = {
     "infer": "toy_test_DM-CNN_scores.csv",
     "display": "toy_test_ENTRY_0.png",
@@ -200,6 +219,10 @@ def test_both_ways_of_starting_look_beside_the_cfg(
         (["model=broken_parts:Tiny"], "broken_parts cannot be imported: SyntaxError"),
         (["model=own_parts:NoSize"], "takes no channels, height, width; a model must take num_class=, "),
         (["model=own_parts:Tiny", "kernel_1=3"], "model own_parts:Tiny takes no kernel_1"),
+        ([OWN, "model_arguments={'dept': 2}"], "own_parts:Tiny takes no dept (did you mean 'depth'?)"),
+        ([OWN, "model_arguments={'depth': -2}"], "model 'own_parts:Tiny': depth -2"),
+        ([OWN, "model_arguments={'filters_1': 2}"], "'filters_1' is a key of its own: filters_1 = …"),
+        ([OWN, "model_arguments={'num_class': 3}"], "model_arguments: 'num_class' is given by the data"),
         (
             ["model=own_parts:Wide"],
             "own_parts:Wide: gives (2, 8, 32, 32) for images of shape (2, 1, 128, 128), exp",
@@ -286,6 +309,7 @@ class TextFile(EventFile):
 '''
 
 
+@pytest.mark.slow
 def test_a_reader_of_ones_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

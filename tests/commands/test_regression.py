@@ -156,6 +156,7 @@ def test_training_ends_when_nothing_gets_better(words: list[str], tmp_path: Path
     assert len(rows) == best + 3 < 9
 
 
+@pytest.mark.slow
 def test_a_step_is_the_gradient_of_the_likelihood(words: list[str], tmp_path: Path) -> None:
     """One step of Keras' Nadam by its formula, with the gradient of the mean NLL of the only batch of an epoch."""
     one = [

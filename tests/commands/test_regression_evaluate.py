@@ -97,18 +97,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def judged(folder: Path) -> Path:
-    """What evaluate leaves, figures as PNG alone: PDF takes as long again, and has its own tests."""
-    words = [
+    """What evaluate leaves, without its figures, which take most of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(save, "save_figure", lambda *_, **options: [])
+        assert evaluate.main(judge_words(folder, "out")) == 0
+    return folder / "out"
+
+
+def judge_words(folder: Path, out: str) -> list[str]:
+    return [
         f"scores={{'dense': '{folder}/dense_*.csv', 'sparse, 75 %': '{folder}/sparse.csv'}}",
         f"weights={{'sparse, 75 %': '{folder}/sparse.ckpt'}}",
-        f"output_dir={folder / 'out'}",
+        f"output_dir={folder / out}",
         "profile_bins=5",
         "name=r",
     ]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(save, "save_figure", partial(save.save_figure, formats=["png"]))
-        assert evaluate.main(words) == 0
-    return folder / "out"
 
 
 def numbers(judged: Path) -> dict[str, Any]:
@@ -231,14 +234,18 @@ def test_zeros_of_the_weights(judged: Path, folder: Path) -> None:
     assert float(shares["sparse, 75 %"]) == pytest.approx(expected)
 
 
-def test_figures_of_everything(judged: Path) -> None:
+@pytest.mark.slow
+def test_figures_of_everything(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As PNG alone: PDF takes as long again, and has its own tests."""
+    monkeypatch.setattr(save, "save_figure", partial(save.save_figure, formats=["png"]))
+    assert evaluate.main(judge_words(folder, "figures")) == 0
     kinds = ("residuals", "residuals_log", "pulls", "pulls_log", "calibration", "chi2", "correlation", "comparison",
              "profile_x-midplane", "profile_cotBeta", "profile_cluster_size", "weights_sparse__75__",
              "zeros_sparse__75__")  # fmt: skip
     for kind in kinds:
-        assert (judged / f"DM-CNN_evaluation_r_{kind}.png").stat().st_size > 5000
-    assert len(list(judged.glob("*.png"))) == len(kinds)
-    assert "profile_bins = 5" in (judged / "DM-CNN_evaluation_r.cfg").read_text()
+        assert (folder / "figures" / f"DM-CNN_evaluation_r_{kind}.png").stat().st_size > 5000
+    assert len(list((folder / "figures").glob("*.png"))) == len(kinds)
+    assert "profile_bins = 5" in (folder / "figures" / "DM-CNN_evaluation_r.cfg").read_text()
 
 
 @pytest.mark.slow
@@ -249,6 +256,29 @@ def test_one_training_is_compared_with_nothing(
     assert evaluate.main([f"scores={folder}/sparse.csv", f"output_dir={tmp_path}", "profile_bins=5"]) == 0
     assert list(tmp_path.glob("*_pulls.png"))
     assert not list(tmp_path.glob("*comparison*"))
+
+
+def test_weights_of_a_network_of_ones_own(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "own_net.py").write_text(
+        "from torch import nn\n\n\ndef net(num_class, channels, height, width):\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(channels * height * width, num_class))\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(save, "save_figure", lambda *_, **options: [])
+    sizes = {"num_class": 2, "channels": 1, "height": 3, "width": 4}
+    card = Card("own_net:net", sizes, [], None, "none", {}, targets=["x"], target_scales=[1.0])
+    state = {"1.weight": torch.tensor([[0.0] * 4 + [1.0] * 8] * 2), "1.bias": torch.ones(2)}
+    torch.save({KEY: card.as_dict(), "state_dict": state}, "own.ckpt")
+    words = [f"scores={folder}/sparse.csv", "weights=own.ckpt", "output_dir=out", "profile_bins=5"]
+    assert evaluate.main(words) == 2
+    assert capsys.readouterr().err == (
+        "own.ckpt: its network is 'own_net:net': model = 'own_net:net' imports it\n"
+    )
+    assert evaluate.main([*words, "model=own_net:net"]) == 0
+    total = rows_of(tmp_path / "out" / "DM-CNN_evaluation_weights.csv")[-1]
+    assert (total["weights"], total["zeros"]) == ("26", "8")
 
 
 def test_what_zeros_cost_has_a_point_per_training(folder: Path) -> None:
@@ -366,6 +396,7 @@ def simple(path: Path, targets: int, mean: float = 1.0, sigma: float = 1.0, rows
     return path
 
 
+@pytest.mark.slow
 def test_panels_do_not_grow_with_the_square_of_the_targets(tmp_path: Path) -> None:
     """Twelve targets took minutes without a line: 13 figures of 36 panels."""
     panels = {}

@@ -281,16 +281,16 @@ def test_the_first_version_stays_as_it_was(name: str) -> None:
 def test_a_version_has_its_own_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DMCNN_CACHE", str(tmp_path))
     paths = [
-        addresses.sample_path(f"sample://smartpixel/train?events=20{more}")
+        addresses.sample_path(f"sample://smartpixel/train?events=3{more}")
         for more in ("", "&version=2", "&version=1&geometry=t6", "&geometry=t6")
     ]
     ends = ["", "", "-t6", "-t6"], [2, 2, 1, 2]
     assert [p.name for p in paths] == [
-        f"smartpixel{g}-train-20-1-{v}.parquet" for g, v in zip(*ends, strict=True)
+        f"smartpixel{g}-train-3-1-{v}.parquet" for g, v in zip(*ends, strict=True)
     ]
     seed = addresses.split_seed(1, "train")
     how = simulation.defaults("smartpixel", 1) | {"geometry": "t6"}
-    expected = next(simulation.SAMPLES["smartpixel"](events=20, seed=seed, **how))
+    expected = next(simulation.SAMPLES["smartpixel"](events=3, seed=seed, **how))
     np.testing.assert_array_equal(open_images(paths[2]).read().value, expected.value)
 
 

@@ -12,7 +12,7 @@ from torch import fx, nn
 from dmcnn._common.errors import InputError
 from dmcnn.engines import cost
 from dmcnn.engines.choice import choose
-from dmcnn.engines.cost import Rates, Work, count, predict, rates
+from dmcnn.engines.cost import Rates, Work, copy_of, predict, rates, work_of
 from dmcnn.engines.sparse import sparse
 from dmcnn.images.sparse import sparse as sparse_images
 from engines.nets import images
@@ -25,6 +25,10 @@ RATES = Rates(
 @pytest.fixture(autouse=True)
 def _known_rates(monkeypatch):
     monkeypatch.setattr(cost, "rates", lambda precision: RATES)
+
+
+def count(network, images, *, training):
+    return work_of(copy_of(network, training=training), images)
 
 
 def net():

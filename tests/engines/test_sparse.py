@@ -58,8 +58,11 @@ def compare(net, given):
         assert_close(flat(run(fast, given)), flat(run(dense, given)), 1e-9)
 
 
+SEEDS = [*range(6), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(6, 12))]
+
+
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_random_networks_in_two_dimensions(seed, kind, caplog):
     net = random_net(seed, 2, (19, 22), 2)
     with caplog.at_level(logging.INFO, "dmcnn"):
@@ -67,7 +70,7 @@ def test_random_networks_in_two_dimensions(seed, kind, caplog):
     assert not caplog.records
 
 
-@pytest.mark.parametrize("seed", [*range(12), 100, 101])
+@pytest.mark.parametrize("seed", [*SEEDS, 100, 101])
 def test_the_same_on_torch_operations(seed, monkeypatch):
     """What a device without our kernels does, done on the host."""
     monkeypatch.setattr(rows, "on_host", lambda tensor: False)
@@ -87,10 +90,19 @@ def test_random_networks_in_three_dimensions(seed, kind, caplog):
 
 NETS = ["mpid", "lariat", "cnn3d", "calorimeter_resnet", "smartpixel"]
 SLOW_NETS = ["resnet18", "resnet18 group", "resnet34", "resnet34 group"]
+SLOW_PAIRS = [("empty", "mpid"), ("one pixel", "mpid"), ("background", "mpid")]
 
 
-@pytest.mark.parametrize("name", [*NETS, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW_NETS)])
-@pytest.mark.parametrize("kind", ["sparse", "empty", "one pixel", "background"])
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        pytest.param(
+            kind, name, marks=pytest.mark.slow if name in SLOW_NETS or (kind, name) in SLOW_PAIRS else ()
+        )
+        for kind in ("sparse", "empty", "one pixel", "background")
+        for name in (*NETS, *SLOW_NETS)
+    ],
+)
 def test_networks_of_the_package(name, kind):
     torch.manual_seed(1)
     shapes = {"mpid": (2, 1, 128, 130), "lariat": (2, 1, 60, 62), "smartpixel": (2, 2, 13, 21),
@@ -289,6 +301,7 @@ def test_functions_and_methods(caplog):
     assert not caplog.records
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_fast", [True, False])
 def test_bfloat16_under_autocast_is_near(is_fast, monkeypatch):
     """And not used for products of rows where the hardware would emulate it."""

@@ -153,7 +153,9 @@ def test_text_of_unset_ids_and_big_ones():
 
 
 @pytest.mark.parametrize("shape", [(512, 512), (13, 21), (1008, 3456), (300, 9600), (3456, 1008)])
-@pytest.mark.parametrize("lines", [0, 1, 6])
+@pytest.mark.parametrize(
+    "lines", [pytest.param(0, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.slow), 6]
+)
 def test_no_text_covers_charge_or_is_cut(shape, lines):
     figure = event_display(
         np.ones(shape, np.float32),
@@ -198,8 +200,8 @@ def test_zoom_says_how_much_of_the_charge_it_shows():
 
 
 def test_a_zoomed_picture_of_a_large_image_has_every_pixel():
-    image = np.zeros((3000, 9000), np.float32)
-    image[1000:1200:2, 4000:4200:2] = 1
+    image = np.zeros((1500, 4500), np.float32)
+    image[500:700:2, 2000:2200:2] = 1
     (drawn,) = event_display(image, zoom=True).axes[0].images
     assert drawn.get_array().sum() == image.sum()
 

@@ -39,7 +39,7 @@ def test_names_with_dollars_are_no_formulas(tmp_path: Path, formulas: list[str])
         "classes": class_counts.distribution({NAME: 3, "b": 2}, {NAME: 2, "b": 3}),
     }
     for name, figure in figures.items():
-        save_figure(figure, tmp_path / name)
+        save_figure(figure, tmp_path / name, ["png", "pdf"] if name == "roc" else ["png"])
     assert not [text for text in formulas if "mathdefault" not in text]
 
 

@@ -13,7 +13,7 @@ from torch import nn
 from dmcnn._common.errors import InputError
 from dmcnn.layers import IMAGES, outputs, probe, trace
 from dmcnn.models import MODELS
-from models.sizes import SMALL
+from models.sizes import NAMES, SMALL
 
 
 class Everything(nn.Module):
@@ -57,7 +57,7 @@ def image(name: str) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("mode", [True, False])
-@pytest.mark.parametrize("name", ["everything", *MODELS])
+@pytest.mark.parametrize("name", ["everything", *NAMES])
 def test_layers_one_after_another_give_the_outputs_of_the_network(name: str, mode: bool) -> None:
     torch.manual_seed(1)
     net = Everything() if name == "everything" else MODELS[name](**SMALL[name])

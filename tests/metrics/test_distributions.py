@@ -75,6 +75,7 @@ def test_the_fit_against_scipy() -> None:
     assert (found.mean.value, found.sigma.value) == pytest.approx(tuple(best.x[1:]), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_errors_are_the_spread_over_samples() -> None:
     random = np.random.default_rng(6)
     pulls = []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 SMALL: dict[str, dict[str, Any]] = {
     "mpid": {"num_class": 3, "channels": 2, "height": 128, "width": 136},
     "lariat": {"num_class": 3, "channels": 2, "height": 38, "width": 30},
@@ -14,3 +16,9 @@ SMALL: dict[str, dict[str, Any]] = {
     "resnet34": {"num_class": 3, "channels": 2, "height": 40, "width": 33},
 }
 """Model -> arguments; a new model in the table MODELS needs an entry."""
+
+NAMES = [
+    pytest.param(name, marks=pytest.mark.slow if name == "resnet34" else ())  # twice the time of resnet18
+    for name in SMALL
+]
+"""Parameters of tests of every network."""

@@ -19,7 +19,7 @@ from dmcnn.models import MODELS, lariat
 from dmcnn.models.calorimeter_resnet import Decades
 from dmcnn.models.cnn3d import CNN3D
 from dmcnn.models.lariat import LArIAT
-from models.sizes import SMALL
+from models.sizes import NAMES, SMALL
 
 TOO_SMALL = {
     "mpid": 64, "lariat": 21, "cnn3d": 3, "calorimeter_resnet": 0, "smartpixel": 4, "resnet18": 0, "resnet34": 0,
@@ -58,7 +58,7 @@ def test_every_network_is_tested() -> None:
     assert SMALL.keys() == MODELS.keys() == TOO_SMALL.keys()
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NAMES)
 def test_logits_of_every_class_and_nothing_random_in_evaluation(name: str) -> None:
     net = new(name).eval()
     with torch.inference_mode():
@@ -71,13 +71,13 @@ def test_logits_of_every_class_and_nothing_random_in_evaluation(name: str) -> No
     assert not torch.equal(first[0], first[1])
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NAMES)
 def test_one_seed_gives_one_network(name: str) -> None:
     pairs = zip(new(name).state_dict().values(), new(name).state_dict().values(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NAMES)
 def test_gradients_reach_every_parameter(name: str) -> None:
     net = new(name, **random_free(name))
     nn.functional.cross_entropy(net(images(name, 4)), torch.tensor([0, 1, 2, 0])).backward()
@@ -87,7 +87,7 @@ def test_gradients_reach_every_parameter(name: str) -> None:
         assert parameter.grad.any(), parameter_name
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NAMES)
 def test_empty_images_are_no_trouble(name: str) -> None:
     net = new(name)
     empty = torch.zeros_like(images(name, 4))
@@ -108,7 +108,7 @@ class Counted(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_activation_is_a_module_of_its_own(name: str) -> None:
     """Guided backpropagation hooks modules: it would miss a module that is used twice, and F.relu."""
     net = new(name).eval()
@@ -123,7 +123,7 @@ def test_every_activation_is_a_module_of_its_own(name: str) -> None:
     assert counted.relus > 0 or name == "smartpixel"  # whose activations are hard tanhs
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NAMES)
 def test_saved_and_loaded(name: str, tmp_path: Path) -> None:
     net, path = new(name).train(), tmp_path / "x.ckpt"
     net(images(name, 4))  # moving statistics are part of the weights
@@ -134,7 +134,7 @@ def test_saved_and_loaded(name: str, tmp_path: Path) -> None:
         torch.testing.assert_close(loaded(images(name)), net.eval()(images(name)), rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
     ("change", "words"),
     [({"height": None}, ""), ({"drop_out": 2.0}, "drop"), ({"colour": 1}, "colour"), ({"num_class": -1}, "")],

@@ -108,7 +108,7 @@ def functional(
 
 
 @pytest.mark.parametrize("norm", ["batch", "group"])
-@pytest.mark.parametrize("kind", [ResNet18, ResNet34])
+@pytest.mark.parametrize("kind", [ResNet18, pytest.param(ResNet34, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("shape", [(3, 1, 65, 38), (2, 4, 33, 64)])
 def test_logits_are_those_of_the_formulas(kind: Any, norm: str, shape: tuple[int, ...]) -> None:
     torch.manual_seed(1)

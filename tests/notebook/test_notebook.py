@@ -264,7 +264,7 @@ def test_open_says_what_is_wrong(words: dict[str, Any], fault: str, files: str) 
         dmcnn.open(files, **words)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_data_loader(files: str, workers: int, tmp_path: Path) -> None:
     data = dmcnn.open(files, label="run == 100")
     images = data.torch(scaling="minmax")
@@ -323,15 +323,27 @@ def test_maps(net: Predictor, files: str) -> None:
         net.explain(data[2], "salency")
 
 
-def test_pictures(net: Predictor, files: str) -> None:
+@pytest.mark.parametrize(
+    "kind", ["event", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("attribution", "occlusion"))]
+)
+def test_pictures(kind: str, net: Predictor, files: str) -> None:
     event = dmcnn.open(files, label="run == 100")[2]
-    for shown in (event, net.explain(event, "saliency"), net.occlude(event, k=8, stride=32)):
-        assert shown._repr_png_().startswith(b"\x89PNG")
-        assert 'src="data:image/png;base64,iVBOR' in shown._repr_html_()
-        assert shown.plot()._repr_png_().startswith(b"\x89PNG")  # type: ignore[attr-defined]
-        with pytest.raises(InputError, match="channel 1: the event has 0 to 0"):
-            shown.plot(1) if not hasattr(shown, "base") else event.plot(1)  # type: ignore[arg-type]
-    assert "run 100" in event._repr_html_()
+    shown = {
+        "event": lambda: event,
+        "attribution": lambda: net.explain(event, "saliency"),
+        "occlusion": lambda: net.occlude(event, k=8, stride=32),
+    }[kind]()
+    assert shown._repr_png_().startswith(b"\x89PNG")
+    html = shown._repr_html_()
+    assert 'src="data:image/png;base64,iVBOR' in html
+    assert "run 100" in html or kind != "event"
+    assert shown.plot()._repr_png_().startswith(b"\x89PNG")  # type: ignore[attr-defined]
+    with pytest.raises(InputError, match="channel 1: the event has 0 to 0"):
+        shown.plot(1) if not hasattr(shown, "base") else event.plot(1)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_a_picture_of_time_frames() -> None:
     frames = dmcnn.open("sample://calorimeter/test?events=2")[1]
     assert frames.shape[0] == 21
     assert frames._repr_png_().startswith(b"\x89PNG")

@@ -29,6 +29,7 @@ def test_names() -> None:
         dmcnn.lod  # type: ignore[attr-defined]  # noqa: B018
 
 
+@pytest.mark.slow
 def test_no_command_takes_a_name() -> None:
     """Importing ``dmcnn.occlude`` makes it an attribute of dmcnn: no public name may be replaced so."""
     code = (

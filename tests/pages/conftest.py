@@ -18,6 +18,14 @@ SHAPE = (24, 32)
 X0, Y0 = 2000, 3000  # first wire, first tick; 6 ticks per row
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests in the browser as slow, which takes seconds to start and to end."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Chromium]:
     program = find()

@@ -34,5 +34,6 @@ def test_a_damaged_sample_is_made_again(
     "url", ["sample://[", "sample://[x]/train", "sample://dark-trident/train?events=2#x"]
 )
 def test_addresses_that_are_none(url: str) -> None:
-    with pytest.raises(InputError, match="expected sample://name/split"):
+    # Python 3.10 splits the second one
+    with pytest.raises(InputError, match=r"expected sample://name/split|unknown sample '\[x\]'"):
         parse(url)

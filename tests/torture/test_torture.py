@@ -13,7 +13,13 @@ from torture import faults, mutants
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks processes and limits them")
 
 
-@pytest.mark.parametrize("form", mutants.FORMATS, ids=lambda form: form.name)
+FORMS = [
+    pytest.param(form, id=form.name, marks=pytest.mark.slow if form.name.startswith("frames") else ())
+    for form in mutants.FORMATS
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_mutants(form: mutants.Format, tmp_path: Path) -> None:
     if form.name == "x.safetensors":
         pytest.importorskip("safetensors")
@@ -34,12 +40,13 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 SHORT = [
     *("infer: files of at most 3000 bytes", "infer: output folder closed", "infer: images closed"),
     *("infer: output folder removed every 0.01 s", "infer: network removed", "infer: few open files"),
-    *("export: files of at most 12000 bytes", "simulate: files of at most 300 bytes"),
+    "simulate: files of at most 300 bytes",
     *(f"cfg: {kind}" for kind in faults.ODD_CFGS),
 ]
 SLOW = [
     *("occlude: files of at most 300 bytes", "attribute: files of at most 300 bytes"),
     *(
+        "export: files of at most 12000 bytes",
         "train: files of at most 12000 bytes",
         "train: output folder closed",
         "display: files of at most 300 bytes",

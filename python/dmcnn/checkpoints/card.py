@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 from torch import nn
 
 from dmcnn._common import plugins
-from dmcnn._common.errors import InputError, nearest
+from dmcnn._common.errors import InputError
 from dmcnn._common.values import fits
 from dmcnn.images.scaling import check_scaling
 from dmcnn.metrics.gaussian import Gaussian
@@ -167,13 +167,7 @@ class Card:
         if plugins.is_own(self.model) and self.model not in words:
             other = f", not {', '.join(map(repr, words))}" if words else ""
             raise InputError(f"its network is {self.model!r}: model = {self.model!r} imports it{other}")
-        maker = find_model(self.model)
-        if maker is None:
-            known = [*MODELS, *plugins.names("dmcnn.models")]
-            raise InputError(
-                f"unknown model {self.model!r}{nearest(self.model, known)}; known: {', '.join(known)}"
-            )
-        return maker
+        return find_model(self.model)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the card as a dict of plain values, so that the file loads without unpickling objects."""

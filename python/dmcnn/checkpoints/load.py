@@ -38,7 +38,7 @@ def load(path: str | Path, own: Own = None) -> tuple[nn.Module, Card]:
 
 def _kind(path: Path) -> str:
     """Return the kind of a weight file by its content: "keras" of an HDF5 file and of a zip file of Keras."""
-    if is_hdf5(path) or is_archive(path):
+    if is_archive(path) or is_hdf5(path):
         return "keras"
     with path.open("rb") as file:
         head = file.read(SAFETENSORS_HEAD)

@@ -86,16 +86,11 @@ class Rates:
     step: float
 
 
-def count(net: nn.Module, images: torch.Tensor | SparseImages, *, training: bool) -> Work | None:
-    """Count the work of a forward pass of ``images``; return None where the network has no rows.
-
-    It is counted on a copy: statistics, random numbers and gradients of ``net`` stay as they are.
-    """
-    return work_of(copy_of(net, training=training), images)
-
-
 def copy_of(net: nn.Module, *, training: bool) -> SparseNet:
-    """Return the rows of a copy of a network on the CPU in float32, which logs nothing."""
+    """Return the rows of a copy of a network on the CPU in float32, which logs nothing.
+
+    On the copy, work is counted: statistics, random numbers and gradients of ``net`` stay as they are.
+    """
     dense = copy.deepcopy(dense_network(net))
     return SparseNet(dense.cpu().float().train(training), say=lambda _: None)
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from dmcnn._common.files import sha256
+from dmcnn._common.journal import Journal
 from dmcnn._common.progress import ProgressBar
 from dmcnn._common.upward import notebook
 from dmcnn.checkpoints import load
@@ -207,11 +208,31 @@ class Predictor:
         """The network, evaluated with the engine; dense while none is chosen."""
         return self._rows if self.engine == "sparse" else self.net
 
-    def resume_engine(self, engine: str, path: Path) -> None:
-        """Take the engine of the unfinished work in a file; raise InputError if the user asked for another."""
-        self.engine = choice.resumed(self.asked_engine, engine, path)
-        self.reason = f"engine: {engine}, as in the work that goes on"
-        log.info(self.reason)
+    def journal(
+        self,
+        path: Path,
+        key: dict[str, Any],
+        width: int,
+        chunks: Iterable[SparseImages],
+        rotation: int = 0,
+        old: dict[str, Any] | None = None,
+    ) -> Journal:
+        """Return the journal of work, which goes on with the engine with which it began.
+
+        Args:
+            path, key, width, old: as of ``Journal``; the engine is added to the key.
+            chunks, rotation: images of new work, for which an engine is chosen.
+
+        Raises:
+            InputError: the user asks for another engine than that of the unfinished work.
+        """
+        if begun := choice.stored(path, key, width, old):
+            self.engine = choice.resumed(self.asked_engine, begun, path)
+            self.reason = f"engine: {begun}, as in the work that goes on"
+            log.info(self.reason)
+        else:
+            self.choose_engine(chunks, rotation)
+        return Journal(path, key | choice.word(self.engine), width, old)
 
     def choose_engine(self, chunks: Iterable[SparseImages], rotation: int = 0) -> None:
         """Choose the engine by its cost for the first images with charge, unless it is chosen.

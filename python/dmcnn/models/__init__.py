@@ -13,7 +13,7 @@ from collections.abc import Callable
 from torch import nn
 
 from dmcnn._common import plugins
-from dmcnn._common.errors import InputError
+from dmcnn._common.errors import InputError, nearest
 from dmcnn.models.calorimeter_resnet import CalorimeterResNet
 from dmcnn.models.cnn3d import CNN3D
 from dmcnn.models.lariat import LArIAT
@@ -41,18 +41,21 @@ REQUIRED = ("num_class", "channels", "height", "width")
 """Arguments that every model must take."""
 
 
-def find_model(word: str) -> Maker | None:
-    """Return the class or function of a model, importing it if it is the user's own; None for an unknown model.
+def find_model(word: str) -> Maker:
+    """Return the class or function of a model, importing it if it is the user's own.
 
     Args:
         word: name in MODELS, ``module:Name``, or an entry point of the group GROUP.
 
     Raises:
-        InputError: a user's own model that cannot be imported, or does not take the arguments of REQUIRED.
+        InputError: an unknown model, or a user's own that cannot be imported or does not take the arguments of
+            REQUIRED.
     """
     maker: Maker | None = plugins.find(word, MODELS, GROUP)
-    missing = [] if maker is None else [name for name in REQUIRED if not accepts(maker, name)]
-    if missing:
+    if maker is None:
+        known = [*MODELS, *plugins.names(GROUP)]
+        raise InputError(f"unknown model {word!r}{nearest(word, known)}; known: {', '.join(known)}")
+    if missing := [name for name in REQUIRED if not accepts(maker, name)]:
         listed = ", ".join(f"{name}=" for name in REQUIRED)
         raise InputError(f"model {word}: takes no {', '.join(missing)}; a model must take {listed}")
     return maker

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -40,7 +40,13 @@ BUG = (
 )
 
 
-class _LogLines(logging.StreamHandler[TextIO]):
+if TYPE_CHECKING:
+    StreamHandler = logging.StreamHandler[TextIO]
+else:
+    StreamHandler = logging.StreamHandler  # takes no [type] when it runs in Python 3.10
+
+
+class _LogLines(StreamHandler):
     """Log on the terminal; where that cannot be written, the work goes on, and its end says so."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - a method of logging

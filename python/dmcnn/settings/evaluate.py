@@ -8,6 +8,7 @@ from typing import ClassVar
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import expand
 from dmcnn.settings.base import Conflict, Paths, Settings, setting
+from dmcnn.settings.network import OwnModel
 
 Seeds = str | list[str | list[str]]
 """Score tables of a network: a path or glob, or a list with an item per seed; an inner list is a sample in parts."""
@@ -41,6 +42,11 @@ class EvaluateSettings(Settings):
         None,
         "regression",
         "weight files of the networks, in the order of scores, to draw their weights and zeros",
+    )
+    model: OwnModel = setting(
+        None,
+        "regression",
+        "networks in weights that are plug-ins, and their readers, module:Name as in training",
     )
     fit_range: float = setting(
         2.0, "regression", "[sigma] half width of the range of Gaussian fits around the peak", gt=0.5, le=10

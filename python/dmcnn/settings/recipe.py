@@ -14,6 +14,9 @@ ARCHITECTURE = (
 )  # fmt: skip
 """Keys that are arguments of the network where the cfg gives them; the network checks which of them it takes."""
 
+FROM_DATA = ("num_class", "channels", "height", "width")
+"""Arguments of every network that the data give."""
+
 LOSSES = ("bce", "cross_entropy", "focal", "gaussian_nll", "clipped_nll")
 OPTIMIZERS = ("adam", "nadam")
 REGRESSION = ("gaussian_nll", "clipped_nll")
@@ -37,6 +40,9 @@ class RecipeSettings(EngineSettings):
         "mpid",
         "network",
         "network, or module:Name of your own in the folder of the cfg or the working directory",
+    )
+    model_arguments: dict[str, Any] | None = setting(
+        None, "network", "other arguments of the network, such as {'depth': 3} of one of your own"
     )
     drop_out: float | None = setting(
         None, "network", "dropout probability (default: the model's)", ge=0, lt=1
@@ -157,6 +163,11 @@ class RecipeSettings(EngineSettings):
     def conflicts(self) -> Iterator[Conflict]:
         """Yield contradictions between keys that are each valid alone."""
         yield from super().conflicts()
+        for name in self.model_arguments or {}:
+            if name in FROM_DATA:
+                yield ("model_arguments",), f"model_arguments: {name!r} is given by the data"
+            if name in ARCHITECTURE:
+                yield ("model_arguments",), f"model_arguments: {name!r} is a key of its own: {name} = …"
         if self.focal_gamma is not None and self.loss != "focal":
             yield ("focal_gamma", "loss"), f"focal_gamma needs loss = 'focal', not {self.loss!r}"
         if self.loss in LOSSES and (self.targets is None) == (self.loss in REGRESSION):
@@ -190,7 +201,7 @@ class RecipeSettings(EngineSettings):
 
     def architecture(self) -> dict[str, Any]:
         """Return the arguments of the network that the cfg gives."""
-        return self.model_dump(include=set(ARCHITECTURE), exclude_none=True)
+        return self.model_dump(include=set(ARCHITECTURE), exclude_none=True) | (self.model_arguments or {})
 
     def recipe(self) -> dict[str, Any]:
         """Return what every step does to the weights, see training.optimiser.Recipe."""

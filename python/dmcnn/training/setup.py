@@ -14,7 +14,6 @@ import torch
 from torch import nn
 
 import dmcnn
-from dmcnn._common import plugins
 from dmcnn._common.errors import InputError, nearest
 from dmcnn.checkpoints.card import Card
 from dmcnn.engines.choice import check_engine, resumed
@@ -127,10 +126,12 @@ def check(
 ) -> None:
     """Raise InputError for an unknown model, an argument that it does not take, or an invalid constraint."""
     maker = find_model(model)
-    if maker is None:
-        known = [*MODELS, *plugins.names("dmcnn.models")]
-        raise InputError(f"model = {model!r}: known are {', '.join(known)}{nearest(model, known)}")
-    faults = [f"model {model} takes no {key}" for key in architecture if not accepts(maker, key)]
+    taken = inspect.signature(maker).parameters
+    faults = [
+        f"model {model} takes no {key}{nearest(key, taken)}"
+        for key in architecture
+        if not accepts(maker, key)
+    ]
     if constraints:
         faults += find_faults(constraints, targets)
     if faults:
@@ -274,8 +275,7 @@ def _multipliers(
 def _card(network: NetworkOptions, data: Data, device: str, precision: str) -> Card:
     """Return the card of a new network, without results."""
     channels, height, width = data.shape
-    maker = find_model(network.model)
-    drop_out = inspect.signature(maker).parameters.get("drop_out") if maker is not None else None
+    drop_out = inspect.signature(find_model(network.model)).parameters.get("drop_out")
     has_default = drop_out is not None and drop_out.default is not drop_out.empty
     card = Card(
         model=network.model,

@@ -148,8 +148,12 @@ def by_many(net: nn.Module, inputs: torch.Tensor, target: Target) -> torch.Tenso
 
 @pytest.mark.parametrize(
     ("net", "shape", "scale"),
-    [(plain(), SHAPE, 1), (plain(), SHAPE, 0.02), (Frames(), FRAMES, 1), (Twice(), SHAPE, 1)],
-    ids=["GroupNorm", "GroupNorm, faint", "3-D", "skip"],
+    [
+        pytest.param(plain(), SHAPE, 1, id="GroupNorm"),
+        pytest.param(plain(), SHAPE, 0.02, id="GroupNorm, faint", marks=pytest.mark.slow),
+        pytest.param(Frames(), FRAMES, 1, id="3-D", marks=pytest.mark.slow),
+        pytest.param(Twice(), SHAPE, 1, id="skip"),
+    ],
 )
 def test_as_close_as_fixed_nodes_on_plain_networks(
     net: nn.Module, shape: tuple[int, int, int], scale: float

@@ -58,6 +58,7 @@ def test_a_slow_kaon_stops_at_its_range_and_decays_there(rng):
     assert products.count(MUON) / len(ends) == pytest.approx(hadrons.MUON_DECAY_FRACTION, abs=0.08)
 
 
+@pytest.mark.slow
 def test_kaons_decay_in_flight_after_their_decay_length(rng):
     mass = MASS[KAON]
     kinetic = np.sqrt(600.0**2 + mass**2) - mass
@@ -100,6 +101,7 @@ def test_an_interaction_makes_no_energy(code, rng):
     assert charged == pytest.approx(1 - absorbed - exchanged, abs=0.06)
 
 
+@pytest.mark.slow
 def test_transport_leaves_the_energy_of_a_contained_electron_and_of_a_stopping_muon(rng):
     for code, kinetic, more in ((ELECTRON, 300.0, 0.0), (MUON, 100.0, 0.66 * 0.35 * MASS[MUON])):
         left = [hadrons.transport(beam(code, kinetic), rng).energy.sum() for _ in range(100)]

