@@ -117,9 +117,9 @@ def test_prediction_adds_what_each_kind_of_work_takes():
 def test_rates_are_measured_once(tmp_path, monkeypatch):
     calls = []
     monkeypatch.setenv("DMCNN_CACHE", str(tmp_path))
-    monkeypatch.setattr(cost, "measure", lambda dtype: calls.append(dtype) or RATES)
+    monkeypatch.setattr(cost, "measure", lambda precision: calls.append(precision) or RATES)
     assert [rates("32"), rates("32"), rates("bf16")] == [RATES] * 3
-    assert calls == [torch.float32, torch.bfloat16]
+    assert calls == ["32", "bf16"]
     stored = sorted(tmp_path.iterdir())
     assert len(stored) == 2
     for path in stored:
@@ -130,11 +130,21 @@ def test_rates_are_measured_once(tmp_path, monkeypatch):
     assert len(calls) == 6
 
 
-def test_measured_rates_are_numbers_of_this_world():
-    measured = cost.measure()
+@pytest.mark.parametrize("precision", ["32", "bf16-inference"])
+def test_measured_rates_are_numbers_of_this_world(precision):
+    measured = cost.measure(precision)
     for name in Rates.__dataclass_fields__:
         assert 0 <= getattr(measured, name) < 0.1, name
     assert measured.matrix > 1e-13
+
+
+def test_dense_maps_in_bfloat16_have_another_layout_in_inference(monkeypatch):
+    asked = []
+    monkeypatch.setattr(cost, "rates", lambda precision: asked.append(precision) or RATES)
+    for precision in ("32", "bf16"):
+        for training in (True, False):
+            choose("auto", net(), one_pixel(), training=training, precision=precision)
+    assert asked == ["32", "32", "bf16", "bf16-inference"]
 
 
 def wide(*more: nn.Module) -> nn.Module:

@@ -95,7 +95,8 @@ def _cheaper(
         return Choice("dense", f"engine: dense, for {reason}")
     work = cost.work_of(copied, some)
     assert work is not None
-    dense, rows = cost.predict(work, cost.rates(precision), training=training)
+    rates = cost.rates(precision if training or precision == "32" else f"{precision}-inference")
+    dense, rows = cost.predict(work, rates, training=training)
     gain = f"{work.saving:.1f}x fewer multiplications, {dense / rows:.1f}x as fast by estimate"
     chosen, line = "dense", f"engine: dense (sparse: {gain})"
     if dense > MARGIN * rows:

@@ -25,6 +25,7 @@ from torch.nn import functional as F
 
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import atomic_file, cache_folder, output_folder
+from dmcnn.engines.channels_last import channels_last
 from dmcnn.engines.convolution import multiplies_first
 from dmcnn.engines.hardware import bf16_is_fast
 from dmcnn.engines.maps import Maps
@@ -154,7 +155,11 @@ def predict(work: Work, rates: Rates, *, training: bool) -> tuple[float, float]:
 
 
 def rates(precision: str = "32") -> Rates:
-    """Return the rates of this processor, measured in about a second if the cache has none."""
+    """Return the rates of this processor, measured in about a second if the cache has none.
+
+    Args:
+        precision: "32", "bf16", or "bf16-inference", where dense maps are those of dmcnn.engines.channels_last.
+    """
     words = (_processor(), torch.__version__, f"{torch.get_num_threads()}-threads", precision)
     path = cache_folder() / f"engine-{re.sub('[^A-Za-z0-9.]+', '-', '-'.join(words))}.json"
     try:
@@ -169,7 +174,7 @@ def rates(precision: str = "32") -> Rates:
         TypeError,
         KeyError,
     ):  # absent, damaged, or of another version: measured again
-        measured = measure(torch.bfloat16 if precision == "bf16" else torch.float32)
+        measured = measure(precision)
     try:
         output_folder(path.parent)
         with atomic_file(path, is_output=False) as temporary:
@@ -189,13 +194,13 @@ def _processor() -> str:
 
 
 @torch.no_grad()
-def measure(dtype: torch.dtype = torch.float32) -> Rates:
+def measure(precision: str = "32") -> Rates:
     """Measure the time of each kind of work on maps and rows of the size of MPID's third stage."""
     with torch.random.fork_rng(devices=[]):
-        return _measure(dtype)
+        return _measure(torch.float32 if precision == "32" else torch.bfloat16, precision == "bf16-inference")
 
 
-def _measure(dtype: torch.dtype) -> Rates:
+def _measure(dtype: torch.dtype, inner: bool) -> Rates:
     channels, side, rows = 128, 64, 2048
     maps, kernel = torch.randn(1, channels, side, side), torch.randn(channels, channels, 3, 3)
     large, bias = torch.randn(1, channels, 2 * side, 2 * side), torch.randn(channels)
@@ -204,6 +209,8 @@ def _measure(dtype: torch.dtype) -> Rates:
     index = np.random.default_rng(0).integers(0, rows, (rows, 9)).astype(np.int32)
     source, out = torch.randn(rows, 9, channels), torch.empty(rows, channels)
     given, weight = maps.to(dtype), kernel.to(dtype)
+    if inner and bf16_is_fast(torch.device("cpu")):
+        given = channels_last(given)
     images = SparseImages(
         np.array([0, 1]), np.array([0], np.int32), np.ones(1, np.float32), (1, 256, 256),
         np.zeros(1, np.int64), np.zeros((1, 1)),
