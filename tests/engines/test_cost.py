@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -112,6 +113,21 @@ def test_prediction_adds_what_each_kind_of_work_takes():
     assert dense == pytest.approx(1e9 * 2e-11 + 1e7 * 1e-10)
     assert rows == pytest.approx(1e8 * 2e-11 + 1e6 * 1e-10 + 1e5 * 1e-9 + 1e4 * 1e-8 + 10 * 1e-4)
     assert predict(work, RATES, training=True)[0] == pytest.approx(3 * dense)
+
+
+def test_what_steps_cost_is_shared_by_the_images_of_a_batch():
+    """The work is counted on a few images, whatever the batch."""
+    small = one_pixel().take([0])
+    network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.ReLU(), nn.Flatten())
+    work = count(network, small, training=False)
+    three, counted = work.times(3), count(network, small.take([0, 0, 0]), training=False)
+    assert three.dense_numbers == pytest.approx(counted.dense_numbers, rel=1e-3)  # kernels are read once
+    assert replace(three, dense_numbers=0.0) == replace(counted, dense_numbers=0.0)
+    speeds = [choose("auto", network, small, training=False, batch=size).speed for size in (1, 10, 100)]
+    assert speeds == sorted(speeds)
+    assert speeds[2] > 1.2 * speeds[0]
+    many = small.take([0] * 10)
+    assert choose("auto", network, many, training=False).speed == pytest.approx(speeds[1], rel=1e-3)
 
 
 def test_rates_are_measured_once(tmp_path, monkeypatch):

@@ -10,15 +10,17 @@ from torch import nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from dmcnn.engines.hardware import bf16_is_fast
 from dmcnn.engines.sparse import SparseNet
 
 
 def serves(net: nn.Module, images: torch.Tensor) -> bool:
-    """Return whether the layout makes a bfloat16 forward pass of dense (B, C, H, W) images faster."""
-    device = next(net.parameters()).device
+    """Return whether the layout makes a bfloat16 forward pass of dense (B, C, H, W) images faster.
+
+    It does on CPUs with bfloat16 and without, for convolutions along two axes.
+    """
+    on_cpu = next(net.parameters()).device.type == images.device.type == "cpu"
     planar = images.ndim == 4 and any(isinstance(module, nn.Conv2d) for module in net.modules())
-    return device.type == "cpu" and bf16_is_fast(device) and planar and not isinstance(net, SparseNet)
+    return on_cpu and planar and not isinstance(net, SparseNet)
 
 
 def channels_last(images: torch.Tensor) -> torch.Tensor:
@@ -41,7 +43,7 @@ class ChannelsLast(TorchFunctionMode):
     ) -> Any:
         """Call a function of torch."""
         kwargs = kwargs or {}
-        if function is F.group_norm and args[0].ndim == 4:
+        if function in (F.group_norm, torch.group_norm) and args[0].ndim == 4:
             return _group_norm(*args, **kwargs)
         if function is torch.Tensor.view:
             args = args[0].contiguous(), *args[1:]
@@ -54,6 +56,7 @@ def _group_norm(
     weight: torch.Tensor | None = None,
     bias: torch.Tensor | None = None,
     eps: float = 1e-5,
+    *_: bool,
 ) -> torch.Tensor:
     """Return F.group_norm of (B, C, H, W) maps, in the layout."""
     if num_groups != maps.shape[1]:
