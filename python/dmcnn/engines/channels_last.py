@@ -31,7 +31,7 @@ def channels_last(images: torch.Tensor) -> torch.Tensor:
     return inner.as_strided((batch, channels, height, width), strides)
 
 
-class ChannelsLast(TorchFunctionMode):
+class ChannelsLastPass(TorchFunctionMode):
     """Context of a forward pass, without gradients, of images in the layout.
 
     torch's GroupNorm of such maps takes variances as E[x^2] - E[x]^2, which is wrong on the CPU; here they come from
@@ -41,7 +41,7 @@ class ChannelsLast(TorchFunctionMode):
     def __torch_function__(
         self, function: Any, types: Iterable[type], args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        """Call a function of torch."""
+        """Evaluate a function of torch."""
         kwargs = kwargs or {}
         if function in (F.group_norm, torch.group_norm) and args[0].ndim == 4:
             return _group_norm(*args, **kwargs)
@@ -63,6 +63,7 @@ def _group_norm(
         plain = torch.group_norm(maps.contiguous(), num_groups, weight, bias, eps)
         return plain.contiguous(memory_format=torch.channels_last)
     maps = maps.contiguous(memory_format=torch.channels_last)
+    images = (maps[number : number + 1] for number in range(len(maps)))
     return torch.cat(
-        [torch.batch_norm(image, weight, bias, None, None, True, 0.0, eps, False) for image in maps.split(1)]
+        [torch.batch_norm(image, weight, bias, None, None, True, 0.0, eps, False) for image in images]
     )

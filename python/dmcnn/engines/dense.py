@@ -13,7 +13,7 @@ from torch import nn
 
 from dmcnn import _core
 from dmcnn._common.errors import InputError
-from dmcnn.engines.channels_last import ChannelsLast, channels_last, serves
+from dmcnn.engines.channels_last import ChannelsLastPass, channels_last, serves
 from dmcnn.images.scaling import scale_
 from dmcnn.images.sparse import SparseImages
 
@@ -119,7 +119,7 @@ def forward(net: nn.Module, images: torch.Tensor, precision: str = "32") -> NDAr
     with (
         torch.backends.cudnn.flags(enabled=True, allow_tf32=False),
         torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"),
-        ChannelsLast() if inner else nullcontext(),
+        ChannelsLastPass() if inner else nullcontext(),
     ):
         out: NDArray[np.float64] = net(given).double().cpu().numpy()
     return out
