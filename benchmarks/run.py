@@ -34,6 +34,7 @@ from timing import Timing, table
 import commands
 import dmcnn
 import occlusion
+from dmcnn.inference.devices import use_whole_cpu
 
 
 def rows(electron: Path | None, qkeras_python: str | None) -> list[Timing]:
@@ -63,6 +64,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=Path("benchmark.json"))
     options = parser.parse_args()
     os.environ["DMCNN_NUM_THREADS"] = "1"
+    use_whole_cpu()  # keeps freed memory, as the commands do
     torch.set_num_threads(1)
     timings = rows(options.data / "electron.root" if options.data else None, options.qkeras)
     sys.stdout.write(table(timings) + "\n")

@@ -18,8 +18,8 @@ INSTALL = "pip install -c constraints.txt ."
 
 def smaller(text: str) -> str:
     """Samples of a dozen events instead of hundreds, and of LArIAT one event explained instead of three."""
-    for many, few in (("train?events=400", "train?events=8"), ("test?events=160", "test?events=6"),
-                      ("test-160-1", "test-6-1"), ("lariat/train?events=2400", "lariat/train?events=60"),
+    for many, few in (("train?events=1500", "train?events=8"), ("test?events=400", "test?events=6"),
+                      ("test-400-1", "test-6-1"), ("lariat/train?events=2400", "lariat/train?events=60"),
                       ("test?events=120", "test?events=6"), ("test-120-1", "test-6-1"),
                       ("train?events=20000", "train?events=24"), ("test?events=5000", "test?events=6"),
                       ("train?events=40000", "train?events=600"), ("test?events=10000", "test?events=300"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -118,12 +119,27 @@ def test_prediction_adds_what_each_kind_of_work_takes():
     assert predict(work, RATES, training=True)[0] == pytest.approx(3 * dense)
 
 
+def test_what_steps_cost_is_shared_by_the_images_of_a_batch():
+    """The work is counted on a few images, whatever the batch."""
+    small = one_pixel().take([0])
+    network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.ReLU(), nn.Flatten())
+    work = count(network, small, training=False)
+    three, counted = work.times(3), count(network, small.take([0, 0, 0]), training=False)
+    assert three.dense_numbers == pytest.approx(counted.dense_numbers, rel=1e-3)  # kernels are read once
+    assert replace(three, dense_numbers=0.0) == replace(counted, dense_numbers=0.0)
+    speeds = [choose("auto", network, small, training=False, batch=size).speed for size in (1, 10, 100)]
+    assert speeds == sorted(speeds)
+    assert speeds[2] > 1.2 * speeds[0]
+    many = small.take([0] * 10)
+    assert choose("auto", network, many, training=False).speed == pytest.approx(speeds[1], rel=1e-3)
+
+
 def test_rates_are_measured_once(tmp_path, monkeypatch):
     calls = []
     monkeypatch.setenv("DMCNN_CACHE", str(tmp_path))
-    monkeypatch.setattr(cost, "measure", lambda dtype: calls.append(dtype) or RATES)
+    monkeypatch.setattr(cost, "measure", lambda precision: calls.append(precision) or RATES)
     assert [rates("32"), rates("32"), rates("bf16")] == [RATES] * 3
-    assert calls == [torch.float32, torch.bfloat16]
+    assert calls == ["32", "bf16"]
     stored = sorted(tmp_path.iterdir())
     assert len(stored) == 2
     for path in stored:
@@ -134,11 +150,21 @@ def test_rates_are_measured_once(tmp_path, monkeypatch):
     assert len(calls) == 6
 
 
-def test_measured_rates_are_numbers_of_this_world():
-    measured = cost.measure()
+@pytest.mark.parametrize("precision", ["32", "bf16-inference"])
+def test_measured_rates_are_numbers_of_this_world(precision):
+    measured = cost.measure(precision)
     for name in Rates.__dataclass_fields__:
         assert 0 <= getattr(measured, name) < 0.1, name
     assert measured.matrix > 1e-13
+
+
+def test_dense_maps_in_bfloat16_have_another_layout_in_inference(monkeypatch):
+    asked = []
+    monkeypatch.setattr(cost, "rates", lambda precision: asked.append(precision) or RATES)
+    for precision in ("32", "bf16"):
+        for training in (True, False):
+            choose("auto", net(), one_pixel(), training=training, precision=precision)
+    assert asked == ["32", "32", "bf16", "bf16-inference"]
 
 
 def wide(*more: nn.Module) -> nn.Module:

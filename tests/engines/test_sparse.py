@@ -319,6 +319,40 @@ def test_bfloat16_under_autocast_is_near(is_fast, monkeypatch):
     assert 0 < errors[0] < max(2 * errors[1], 0.02)
 
 
+def train(engine, dtype, steps=200):
+    """Return the losses of a network with dropout of channels, on batches of 4 of 40 images."""
+    torch.manual_seed(7)
+    layers = [
+        nn.Conv2d(1, 6, 3, padding=1),
+        nn.ReLU(),
+        nn.GroupNorm(6, 6),
+        nn.Dropout2d(0.2),
+        nn.AvgPool2d(2),
+    ]
+    layers += [nn.Conv2d(6, 6, 3), nn.ReLU(), nn.GroupNorm(3, 6), nn.Flatten(), nn.Linear(6 * 14 * 14, 2)]
+    net = engine(nn.Sequential(*layers).to(dtype))
+    given, truth = images("sparse", (40, 1, 32, 32)).to(dtype) * 20, torch.arange(40) // 3 % 2
+    optimiser, losses = torch.optim.Adam(net.parameters(), 1e-3), []
+    for number in range(steps):
+        batch = torch.arange(4 * number, 4 * number + 4) % 40
+        optimiser.zero_grad()
+        loss = nn.functional.cross_entropy(net(given[batch]), truth[batch])
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    return np.array(losses)
+
+
+@pytest.mark.slow
+def test_two_hundred_steps_follow_the_dense_ones():
+    """In float64 step by step; in float32 as near to that as the dense training is."""
+    exact = train(lambda net: net, torch.float64)
+    assert exact[-40:].mean() < 0.5 * exact[:40].mean()
+    np.testing.assert_allclose(train(sparse, torch.float64), exact, rtol=1e-6, atol=1e-9)
+    dense, rows = (np.abs(train(engine, torch.float32) - exact).max() for engine in (lambda net: net, sparse))
+    assert rows <= 3 * dense + 1e-6
+
+
 @pytest.mark.slow
 def test_training_follows_the_dense_one():
     given = images("sparse", (4, 1, 128, 128)).float() * 20

@@ -22,6 +22,9 @@ ENGINES = ("auto", "sparse", "dense")
 MARGIN = 1.1
 """By so much the prediction must be better for auto to leave the dense network: half is for what it misses."""
 
+COUNTED = 4
+"""Images on which the work is counted, at most."""
+
 TOLERANCE = 1e-3
 """Largest difference of outputs that auto takes for rounding, as a share of the largest output."""
 
@@ -56,7 +59,7 @@ def choose(
     *,
     training: bool,
     precision: str = "32",
-    batch: int = 4,
+    batch: int = 0,
 ) -> Choice:
     """Choose the engine for ``net``, and say in one line which it is and why.
 
@@ -68,7 +71,7 @@ def choose(
         images: typical images, such as the first of a file; (B, C, *map) or sparse ones.
         training: whether gradients are taken, too.
         precision: "32", or "bf16" where matrices are multiplied in bfloat16.
-        batch: images of a step; the work is counted on the first ``batch`` images.
+        batch: images of a step, whose work is that of the first images in proportion; 0 = as many as given.
 
     Raises:
         InputError: ``engine`` is none of ``ENGINES``.
@@ -89,12 +92,14 @@ def _cheaper(
     net: nn.Module, images: torch.Tensor | SparseImages, *, training: bool, precision: str, batch: int
 ) -> Choice:
     """Return the cheaper engine by prediction, see ``choose``."""
-    copied, some = cost.copy_of(net, training=training), _first(images, batch)
+    copied, some = cost.copy_of(net, training=training), _first(images, COUNTED)
     if reason := copied.obstacle(some):
         return Choice("dense", f"engine: dense, for {reason}")
     work = cost.work_of(copied, some)
     assert work is not None
-    dense, rows = cost.predict(work, cost.rates(precision), training=training)
+    rates = cost.rates(precision if training or precision == "32" else f"{precision}-inference")
+    whole = work.times((batch or len(images)) / len(some))
+    dense, rows = cost.predict(whole, rates, training=training)
     gain = f"{work.saving:.1f}x fewer multiplications, {dense / rows:.1f}x as fast by estimate"
     chosen, line = "dense", f"engine: dense (sparse: {gain})"
     if dense > MARGIN * rows:

@@ -14,7 +14,7 @@ import re
 import time
 import zlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from torch.nn import functional as F
 
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import atomic_file, cache_folder, output_folder
+from dmcnn.engines.channels_last import channels_last
 from dmcnn.engines.convolution import multiplies_first
 from dmcnn.engines.hardware import bf16_is_fast
 from dmcnn.engines.maps import Images, Maps
@@ -38,6 +39,9 @@ from dmcnn.layers import Layer
 BACKWARD = 3
 """A training step multiplies, reads and writes three times as much as a forward pass."""
 
+START = 3
+"""To make rows of images takes as long as so many steps on few rows."""
+
 
 @dataclass
 class Work:
@@ -48,7 +52,7 @@ class Work:
         dense_numbers, numbers: read or written by what is not a product.
         spread: numbers of dense maps that are made of rows.
         places: of the maps whose windows are matched.
-        steps: taken by rows.
+        steps: taken by rows, however few; START for those that are made of images.
     """
 
     dense_products: float = 0.0
@@ -63,6 +67,11 @@ class Work:
     def saving(self) -> float:
         """Dense products over products on rows."""
         return self.dense_products / max(self.products, 1.0)
+
+    def times(self, factor: float) -> Work:
+        """Return the work of so many times as many images, in as many steps."""
+        more = {name: factor * number for name, number in vars(self).items() if name != "steps"}
+        return replace(self, **more)
 
 
 @dataclass(frozen=True)
@@ -97,7 +106,7 @@ def copy_of(net: nn.Module, *, training: bool) -> SparseNet:
 
 def work_of(rows: SparseNet, images: torch.Tensor | SparseImages | Images) -> Work | None:
     """Return the work of a forward pass, which changes running statistics; None where there are no rows."""
-    work = Work()
+    work = Work(steps=START)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         traced = rows.watch(images, lambda *layer: _add(work, *layer))
     return work if traced else None
@@ -156,9 +165,13 @@ def predict(work: Work, rates: Rates, *, training: bool) -> tuple[float, float]:
 
 
 def rates(precision: str = "32") -> Rates:
-    """Return the rates of this processor, measured in about a second if the cache has none."""
+    """Return the rates of this processor, measured in about a second if the cache has none.
+
+    Args:
+        precision: "32", "bf16", or "bf16-inference", where dense maps are those of dmcnn.engines.channels_last.
+    """
     words = (_processor(), torch.__version__, f"{torch.get_num_threads()}-threads", precision)
-    path = cache_folder() / f"engine-{re.sub('[^A-Za-z0-9.]+', '-', '-'.join(words))}.json"
+    path = cache_folder() / f"rates-{re.sub('[^A-Za-z0-9.]+', '-', '-'.join(words))}.json"
     try:
         text, _, check = path.read_text(encoding="utf-8").rpartition("\n")
         if int(check, 16) != zlib.crc32(text.encode()):
@@ -171,7 +184,7 @@ def rates(precision: str = "32") -> Rates:
         TypeError,
         KeyError,
     ):  # absent, damaged, or of another version: measured again
-        measured = measure(torch.bfloat16 if precision == "bf16" else torch.float32)
+        measured = measure(precision)
     try:
         output_folder(path.parent)
         with atomic_file(path, is_output=False) as temporary:
@@ -191,13 +204,13 @@ def _processor() -> str:
 
 
 @torch.no_grad()
-def measure(dtype: torch.dtype = torch.float32) -> Rates:
+def measure(precision: str = "32") -> Rates:
     """Measure the time of each kind of work on maps and rows of the size of MPID's third stage."""
     with torch.random.fork_rng(devices=[]):
-        return _measure(dtype)
+        return _measure(torch.float32 if precision == "32" else torch.bfloat16, precision == "bf16-inference")
 
 
-def _measure(dtype: torch.dtype) -> Rates:
+def _measure(dtype: torch.dtype, inner: bool) -> Rates:
     channels, side, rows = 128, 64, 2048
     maps, kernel = torch.randn(1, channels, side, side), torch.randn(channels, channels, 3, 3)
     large, bias = torch.randn(1, channels, 2 * side, 2 * side), torch.randn(channels)
@@ -206,13 +219,9 @@ def _measure(dtype: torch.dtype) -> Rates:
     index = np.random.default_rng(0).integers(0, rows, (rows, 9)).astype(np.int32)
     source, out = torch.randn(rows, 9, channels), torch.empty(rows, channels)
     given, weight = maps.to(dtype), kernel.to(dtype)
-    images = SparseImages(
-        np.array([0, 1]), np.array([0], np.int32), np.ones(1, np.float32), (1, 256, 256),
-        np.zeros(1, np.int64), np.zeros((1, 1)),
-    )  # fmt: skip
-    small = sparse(nn.Sequential(nn.Conv2d(1, 1, 3, padding=1), nn.Conv2d(1, 1, 3)))
-    one = images.__class__(images.offsets, images.index, images.value, (1, 8, 8), images.events, images.meta)
-    step = _seconds(lambda: small(one)) / 2
+    given = channels_last(given) if inner else given
+    more = nn.Conv2d(1, 1, 3, padding=1), nn.GroupNorm(1, 1), nn.Sigmoid(), nn.AvgPool2d(2)
+    small, large_map, long = _pass(8), _pass(256), _pass(8, *more)
     active = (torch.rand(8, 2 * side, 2 * side) < 0.02).numpy()
     places, _ = input_places(active, blank=False)
     made = Maps(torch.randn(places.rows, channels), places)
@@ -223,9 +232,19 @@ def _measure(dtype: torch.dtype) -> Rates:
         number=_seconds(lambda: F.group_norm(large, channels).relu()) / (4 * large.numel()),
         spread=_seconds(made.dense) / math.prod(made.shape),
         row_number=_seconds(lambda: gather(source, index, out=out)) / (source.numel() + out.numel()),
-        place=max(0.0, _seconds(lambda: small(images)) - 2 * step) / (2 * 256 * 256),
-        step=step,
+        place=max(0.0, large_map - small) / (2 * 256 * 256),
+        step=max(0.0, long - small) / len(more),
     )
+
+
+def _pass(side: int, *more: nn.Module) -> float:
+    """Return the time of two convolutions, and more layers, on the rows of an image of one pixel."""
+    image = SparseImages(
+        np.array([0, 1]), np.array([0], np.int32), np.ones(1, np.float32), (1, side, side),
+        np.zeros(1, np.int64), np.zeros((1, 1)),
+    )  # fmt: skip
+    net = sparse(nn.Sequential(nn.Conv2d(1, 1, 3, padding=1), nn.Conv2d(1, 1, 3), *more))
+    return _seconds(lambda: net(image))
 
 
 def _seconds(call: Callable[[], Any], rounds: int = 7) -> float:

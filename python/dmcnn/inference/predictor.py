@@ -247,7 +247,12 @@ class Predictor:
                 some = np.unique(np.linspace(0, len(charged) - 1, min(TYPICAL, self.batch_size)).astype(int))
                 images = dense.prepare(chunk.take(charged[some]), rotation, self.card.scaling)
                 chosen = choice.choose(
-                    self.engine, self.net, images, training=False, precision=self.precision
+                    self.engine,
+                    self.net,
+                    images,
+                    training=False,
+                    precision=self.precision,
+                    batch=self.batch_size,
                 )
                 self.engine, self.reason = chosen.engine, chosen.line
                 log.info(chosen.line)
