@@ -144,7 +144,8 @@ class Page:
         return found["result"].get("value")
 
     def wait(self, condition: str) -> None:
-        """Wait until a JavaScript expression is true."""
+        """Bring the tab to the front, see ``mouse``, and wait until a JavaScript expression is true."""
+        self.call("Page.bringToFront")
         deadline = time.monotonic() + PATIENCE
         while not self.run(f"Boolean({condition})"):
             if time.monotonic() > deadline:
