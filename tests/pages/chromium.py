@@ -173,6 +173,7 @@ class Page:
 
     def key(self, key: str, **more: Any) -> None:
         text = {"text": key} if len(key) == 1 else {}
+        self.call("Page.bringToFront")
         self.call("Input.dispatchKeyEvent", type="keyDown", key=key, **text, **more)
         self.call("Input.dispatchKeyEvent", type="keyUp", key=key, **more)
 

@@ -32,7 +32,7 @@ def as_opened(request):
     if "tab" in request.fixturenames:
         tab = request.getfixturevalue("tab")
         choose(tab, view="beside", map=0, opacity=0.75, percent=99.5, signed="RdBu_r")
-        tab.run("figure.whole()")
+        tab.run("figure.point(null); figure.whole()")
 
 
 def choose(tab, **choices):
