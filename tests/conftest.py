@@ -27,6 +27,19 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _generators(request: pytest.FixtureRequest) -> list[tuple[np.random.Generator, Any]]:
+    """Generators of random numbers that the tests of a module share, with their first states."""
+    shared = [value for value in vars(request.module).values() if isinstance(value, np.random.Generator)]
+    return [(generator, generator.bit_generator.state) for generator in shared]
+
+
+@pytest.fixture(autouse=True)
+def _same_numbers_in_any_order(_generators: list[tuple[np.random.Generator, Any]]) -> None:
+    for generator, state in _generators:
+        generator.bit_generator.state = state
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Real detector files and oracles, kept beside the project and never inside it."""

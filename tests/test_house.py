@@ -205,6 +205,13 @@ def test_no_public_class_name_stands_twice() -> None:
     assert not {name: where for name, where in places.items() if len(where) > 1}
 
 
+def test_bases_of_classes_take_a_type_in_every_python() -> None:
+    """``logging.StreamHandler[TextIO]`` is a class in Python 3.11, and a TypeError in 3.10."""
+    bases = [base for _, cls in definitions(ast.ClassDef) for base in cls.bases]
+    typed = {ast.unparse(base.value) for base in bases if isinstance(base, ast.Subscript)}
+    assert typed <= {"Protocol", "Generic", "Dataset"}
+
+
 def test_files_are_named_by_what_is_in_them() -> None:
     generic = {
         "utils",

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from functools import partial
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +87,13 @@ def test_a_training_saves_after_sigterm(
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Simulate in batches of 4 events instead of 64."""
-    monkeypatch.setitem(SAMPLES, "dark-trident", partial(SAMPLES["dark-trident"], batch=4))
+    sample = SAMPLES["dark-trident"]
+
+    @wraps(sample)  # with its signature, from which the keys of the cfg come
+    def small(*numbers: int, **arguments: Any) -> Any:
+        return sample(*numbers, **{"batch": 4, **arguments})
+
+    monkeypatch.setitem(SAMPLES, "dark-trident", small)
 
 
 @pytest.mark.usefixtures("small_batches")

@@ -144,7 +144,8 @@ class Page:
         return found["result"].get("value")
 
     def wait(self, condition: str) -> None:
-        """Wait until a JavaScript expression is true."""
+        """Bring the tab to the front, see ``mouse``, and wait until a JavaScript expression is true."""
+        self.call("Page.bringToFront")
         deadline = time.monotonic() + PATIENCE
         while not self.run(f"Boolean({condition})"):
             if time.monotonic() > deadline:
@@ -172,6 +173,7 @@ class Page:
 
     def key(self, key: str, **more: Any) -> None:
         text = {"text": key} if len(key) == 1 else {}
+        self.call("Page.bringToFront")
         self.call("Input.dispatchKeyEvent", type="keyDown", key=key, **text, **more)
         self.call("Input.dispatchKeyEvent", type="keyUp", key=key, **more)
 

@@ -32,7 +32,7 @@ def as_opened(request):
     if "tab" in request.fixturenames:
         tab = request.getfixturevalue("tab")
         choose(tab, view="beside", map=0, opacity=0.75, percent=99.5, signed="RdBu_r")
-        tab.run("figure.whole()")
+        tab.run("figure.point(null); figure.whole()")
 
 
 def choose(tab, **choices):
@@ -320,8 +320,16 @@ def pages():
 
 
 @pytest.fixture(scope="module")
-def many(show, pages):
+def gallery_tab(show, pages):
     return show("".join(gallery(iter(pages), HOSTILE, HOSTILE)))
+
+
+@pytest.fixture
+def many(gallery_tab):
+    """Return the gallery with no event open."""
+    gallery_tab.run("location.hash = ''")
+    gallery_tab.wait("!$('gallery').hidden && $('viewer').hidden")
+    return gallery_tab
 
 
 def turn_to(tab, number):
