@@ -101,7 +101,7 @@ def run_shares(command: str, cfg: str, count: int | None, address: str, modules:
 def _wait(
     distributed: Any, client: Any, command: str, cfg: str, count: int | None, modules: Sequence[str]
 ) -> None:
-    """Submit all shares and wait for them; raise InputError for those that failed."""
+    """Send all shares to the workers and wait for them; raise InputError for those that failed."""
     number = count or sum(client.nthreads().values())
     faults: dict[int, str] = {}
     futures = {
