@@ -3,9 +3,9 @@
     python benchmarks/occlusion.py [--data FOLDER] [--weights FILE]
 
 Windows of 9 x 9 pixels (k = 4), images of 512 x 512, float32, one thread. Of the loop a few windows are timed, of
-exact engines a few batches; both are extrapolated to the whole map. Scans with a tolerance are carried out. Typical events
-are those of the built-in sample with 150 isolated pixels above threshold; FOLDER holds electron.root and proton.root,
-FILE is a trained MPID, without which MPID is trained for a minute.
+exact engines a few batches; both are extrapolated to the whole map. Scans with a tolerance are carried out. Typical
+events are those of the built-in sample with 150 isolated pixels above threshold; FOLDER holds electron.root and
+proton.root, FILE is a trained MPID, without which MPID is trained for a minute.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Errors of occlusion to first order: ``python benchmarks/occlusion_errors.py WEIGHTS`` draws those of docs/occlusion.md.
+"""Errors of occlusion to first order, for docs/occlusion.md: ``python benchmarks/occlusion_errors.py WEIGHTS``.
 
 WEIGHTS is a trained MPID. Every window of a few events of the built-in sample is scored exactly and to first order.
 """
@@ -30,8 +30,8 @@ def draw(events: list[tuple[int, Floats, Floats, NDArray[np.int64]]]) -> Figure:
     """Draw first-order against exact changes of a logit, and the errors left against the share of exact windows.
 
     Args:
-        events: active pixels, (n,) exact and first-order logits in standard deviations of the exact map, and the order
-            in which windows are made exact.
+        events: active pixels, (n,) exact and first-order logits in standard deviations of the exact map, and the
+            order in which windows are made exact.
     """
     figure = Figure(figsize=(11, 4.4), layout="constrained")
     figure.suptitle(

@@ -91,7 +91,9 @@ def occlude(settings: OccludeSettings) -> None:
     if isinstance(settings.border, str):
         log.info("border = %r: this key is called window_border now", settings.border)
     folder = Path(settings.output_dir) if settings.dry_run else output_folder(settings.output_dir)
-    predictor = load_predictor(settings.weight_file, **settings.network())
+    predictor = load_predictor(
+        settings.weight_file, **settings.network() | {"engine": settings.whole_image_engine}
+    )
     dataset = predictor.open(settings.input_file)
     selected = select(predictor, dataset, folder, **settings.selection())
     how = predictor.batch_size, predictor.precision, predictor.card.scaling

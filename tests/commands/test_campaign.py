@@ -191,7 +191,7 @@ def test_a_dry_run_tells_and_writes_nothing(
 def test_an_interrupted_campaign_goes_on(
     run: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick_figures: list[str]
 ) -> None:
-    asked = ["-n", "0-4", "batch_size=4"]
+    asked = ["-n", "0-4", "batch_size=4", "engine=dense"]
     assert run(*asked, out="whole") == 0
     expected = rows_of(tmp_path / "whole" / "DM-CNN_occlusion.csv")
     append, calls = Journal.append, []

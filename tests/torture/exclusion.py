@@ -59,7 +59,7 @@ REFUSED = "is writing these files"
 """Words of a command that finds another of the same name."""
 OTHER_DATA = ("made from other data", "fingerprints of the data")
 """Words of a training or search that finds its data changed; every other command begins anew."""
-TIMES = ("end", "duration")
+TIMES = ("start", "end", "duration")
 """Columns of the table of a search that tell when, not what."""
 
 CONTEXT = multiprocessing.get_context("forkserver")

@@ -17,9 +17,12 @@ using std::size_t;
 void check(const Changes& changes) {
     if (changes.m < 0 || changes.rows < 0) throw std::invalid_argument("a negative number of variants or rows");
     if (changes.start[0] != 0) refuse("variant", 0, "start", std::to_string(changes.start[0]), "0");
+    for (std::int64_t v = 0; v < changes.m; ++v)
+        if (changes.start[v + 1] < changes.start[v])
+            refuse("variant", v, "end", std::to_string(changes.start[v + 1]),
+                   "at least " + std::to_string(changes.start[v]));
     for (std::int64_t v = 0; v < changes.m; ++v) {
         const std::int64_t first = changes.start[v], last = changes.start[v + 1];
-        if (last < first) refuse("variant", v, "end", std::to_string(last), "at least " + std::to_string(first));
         for (std::int64_t i = first; i < last; ++i) {
             const std::int64_t low = i == first ? 0 : std::int64_t{changes.row[i - 1]} + 1;
             if (changes.row[i] < low || changes.row[i] >= changes.rows)

@@ -72,7 +72,7 @@ class FirstOrder:
         maps: dict[str, Maps] = {}
 
         def observe(layer: Layer, args: tuple[Any, ...], output: Any) -> None:
-            """Keep the maps before normalisations, and those after the last activation."""
+            """Store the maps before normalisations, and those after the last activation."""
             kept = args[0] if layer.name in norms else output if layer.name == self._last else None
             if isinstance(kept, Maps):
                 maps[layer.name] = kept

@@ -86,7 +86,7 @@ class Dense(Engine):
             yield forward(net, inputs, self.precision)
 
 
-class Rows(Engine):
+class Sparse(Engine):
     """Exact engine on the rows of the event, whose plan all windows share, for occluding never adds charge.
 
     Every window evaluates all rows of the event, or with ``changes_only`` those that the window reaches, up to the
@@ -112,7 +112,7 @@ class Rows(Engine):
                 yield rows.vary(images, changes, whole=not self.changes_only).double().cpu().numpy()
 
 
-class ChangedRows(Rows):
+class Incremental(Sparse):
     """The same engine, with none but the rows that a window reaches."""
 
     changes_only = True
@@ -128,9 +128,9 @@ CHANGES_AT_ONCE = 128
 
 ENGINES: dict[str, type[Engine]] = {
     "dense": Dense,
-    "sparse": Rows,
-    "incremental": ChangedRows,
-    "first_order": Rows,
+    "sparse": Sparse,
+    "incremental": Incremental,
+    "first_order": Sparse,
 }
 """Name -> engine of the windows that are exact."""
 

@@ -108,10 +108,10 @@ class OccludeSettings(ComparisonSettings):
             return {"window_border": values["border"], **values}
         return values
 
-    def network(self) -> dict[str, Any]:
-        """Return the arguments with which the weight file is opened; a scan chooses its engine by itself."""
-        exact = self.engine in ("dense", "sparse")
-        return super().network() | {"engine": self.engine if exact else "auto"}
+    @property
+    def whole_image_engine(self) -> str:
+        """Engine of untouched images: that of a scan, or auto where that is for windows alone."""
+        return self.engine if self.engine in ("dense", "sparse") else "auto"
 
     @property
     def border_count(self) -> int | None:
