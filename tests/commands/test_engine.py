@@ -23,9 +23,9 @@ from dmcnn.checkpoints.torch_file import read
 from dmcnn.displays.event import Display
 from dmcnn.engines import cost
 from dmcnn.engines.choice import ENGINES
-from dmcnn.occlusion.choice import WORDS
 from dmcnn.engines.cost import Rates
 from dmcnn.inference import predictor
+from dmcnn.occlusion.choice import WORDS
 from dmcnn.settings import COMMANDS
 
 RATES = Rates(

@@ -103,7 +103,7 @@ def choose(
     if exact and not is_certified:
         return Choice(exact, f"engine: {exact}, as for the events before")
     rows = sparse(net)
-    image, values, where = scan.engine("sparse", batch_size, precision, scaling).inputs(net, event)
+    image, values, where = scan.engine("sparse", batch_size, precision, scaling).inputs(net, event, windows)
     with torch.inference_mode():
         images = rows.images(image, where)
         reason = rows.obstacle(image, where)

@@ -53,11 +53,13 @@ class Engine(ABC):
             which: numbers of the windows to score, in this order; None = all, once each.
         """
 
-    def inputs(self, net: nn.Module, event: SparseImages) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def inputs(
+        self, net: nn.Module, event: SparseImages, windows: Windows
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return the (1, C, H, W) image, the (nnz,) values of covered pixels, and (1, C, H, W) whether active."""
         device = next(net.parameters()).device
         whole = torch.from_numpy(event.dense())
-        values = torch.from_numpy(fill_values(event, self.fill, self.seed)).view(1, 1, 1, -1)
+        values = torch.from_numpy(fill_values(event, self.fill, self.seed, windows.half)).view(1, 1, 1, -1)
         image, values = (scale_(x.clone(), self.scaling, like=whole).to(device) for x in (whole, values))
         return image, values.flatten(), (whole != 0).to(device)
 
@@ -101,7 +103,7 @@ class Sparse(Engine):
         """Yield (m, outputs) float64 outputs, batch by batch; see ``Engine.scores``."""
         which = np.arange(len(windows)) if which is None else which
         rows = sparse(net)
-        image, values, where = self.inputs(net, event)
+        image, values, where = self.inputs(net, event, windows)
         if rows.obstacle(image, where):  # which the network says in its forward pass
             yield from Dense(**vars(self)).scores(rows, event, windows, which)
             return

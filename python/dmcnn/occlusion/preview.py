@@ -48,7 +48,7 @@ class Preview:
 
     def __init__(self, net: nn.Module, event: SparseImages, windows: Windows, engine: Engine) -> None:
         rows = sparse(net)
-        image, values, where = engine.inputs(net, event)
+        image, values, where = engine.inputs(net, event, windows)
         if reason := rows.obstacle(image, where):
             raise InputError(f"engine = first_order: the network is dense, for {reason}")
         first = FirstOrder(rows, rows.images(image, where))
