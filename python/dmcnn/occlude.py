@@ -372,7 +372,8 @@ def _predict(work: Campaign, planned: Sequence[PlannedEvent]) -> None:
         most = "at most " if scan.tolerance else ""
         log.info(line, most, hours[0], on_host, hours[1], len(wall))
     names, kinds = len(predictor.task.names), [kind for kind in work.settings.formats if kind != "html"]
-    megabytes = campaign.predicted_bytes(planned, predictor.task.outputs, names) / 1e6
+    about = work.report.dataset.shape, work.settings.stride
+    megabytes = campaign.predicted_bytes(planned, predictor.task.outputs, names, *about) / 1e6
     pictures = len(planned) * len(work.scans) * names * len(kinds)
     log.info("%.3g MB of npz and %d pictures; nothing was written", megabytes, pictures)
 
