@@ -121,10 +121,7 @@ class Places:
         """Return the places of ``count`` copies of one image, which are kept."""
         key = "copies", count
         if key not in self._made:
-            offsets = np.arange(count + 1) * self.rows
-            shift = offsets[:-1].astype(np.int32).reshape(-1, *(1,) * len(self.shape))
-            blank = None if self.blank is None else np.where(self.blank < 0, self.blank, self.blank + shift)
-            self._made[key] = (Places(self.number + shift, offsets, np.tile(self.count, count), blank),)
+            self._made[key] = (Copies.make(self, count),)
         copies: Places = self._made[key][0]
         return copies
 
@@ -217,6 +214,64 @@ class Places:
         """Links of every place of the maps to its row, image by image."""
         batch, size = self.images, int(np.prod(self.shape))
         return Links(self.number.reshape(-1, 1), np.arange(batch + 1) * size, self.offsets)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Copies(Places):
+    """Rows of several copies of one image, whose places and links are those of the image, again and again.
+
+    Attributes:
+        number, blank: of the image.
+        image: places of the image.
+    """
+
+    image: Places
+
+    @classmethod
+    def make(cls, image: Places, count: int) -> Copies:
+        """Return ``count`` copies of the places of an image."""
+        offsets = np.arange(count + 1) * image.rows
+        return cls(image.number, offsets, np.tile(image.count, count), image.blank, image=image)
+
+    @property
+    def images(self) -> int:
+        """How many there are."""
+        return len(self.offsets) - 1
+
+    def windows(self, stencil: Stencil, *, zeros: bool) -> tuple[Places, Links]:
+        """Return the places of a convolution or pool, and the links to its windows, see ``Places.windows``."""
+        if stencil.moves_nothing:
+            return self, self.unmoved
+        return self._repeat(*self.image.windows(stencil, zeros=zeros))
+
+    def regions(self, size: tuple[int, ...]) -> tuple[Places, Links]:
+        """Return the places and links of an adaptive pool, see ``Places.regions``."""
+        return self._repeat(*self.image.regions(size))
+
+    def join(self, other: Places) -> tuple[Places, Links, Links]:
+        """Return the places of a sum or concatenation with as many copies, and the links to both."""
+        assert isinstance(other, Copies)
+        places, ours, theirs = self.image.join(other.image)
+        return places.copies(self.images), self._repeat(places, ours)[1], other._repeat(places, theirs)[1]
+
+    @property
+    def every_place(self) -> Links:
+        """Links of every place of the maps to its row, copy by copy."""
+        index = self._shifted(self.number.reshape(-1, 1))
+        return Links(index, np.arange(self.images + 1) * self.number.size, self.offsets)
+
+    def _repeat(self, places: Places, links: Links) -> tuple[Places, Links]:
+        """Return the copies after a step of the image to ``places``, and their links, which are kept."""
+        if links not in self._made:
+            copies = places.copies(self.images)
+            self._made[links] = copies, Links(self._shifted(links.index), copies.offsets, self.offsets)
+        copies, repeated = self._made[links]
+        return copies, repeated
+
+    def _shifted(self, index: Ints) -> Ints:
+        """Return the (images * n, k) links of all copies that ``index`` (n, k) makes of the image."""
+        shift = self.offsets[:-1].astype(np.int32)[:, None, None]
+        return np.where(index < 0, index, index + shift).reshape(-1, index.shape[1])
 
 
 def input_places(active: NDArray[np.bool_], *, blank: bool) -> tuple[Places, NDArray[np.int64]]:

@@ -125,7 +125,7 @@ class Incremental(Sparse):
         return max(CHANGES_AT_ONCE, self.batch_size)
 
 
-CHANGES_AT_ONCE = 128
+CHANGES_AT_ONCE = 256
 """Windows of which only changed rows are evaluated in one pass."""
 
 ENGINES: dict[str, type[Engine]] = {
