@@ -87,6 +87,7 @@ def entries_of(table: Path) -> list[int]:
     return [int(row["entry_number"]) for row in rows_of(table)]
 
 
+@pytest.mark.slow
 def test_a_campaign_leaves_one_row_per_event(run: Callable[..., int], tmp_path: Path, inputs: Path) -> None:
     assert run("-n", "0-3", "stride=1") == 0
     rows = rows_of(tmp_path / "out" / "DM-CNN_occlusion.csv")
@@ -188,6 +189,7 @@ def test_a_dry_run_tells_and_writes_nothing(
     assert f"{windows} windows, {windows} of them finished" in caplog.text
 
 
+@pytest.mark.slow
 def test_an_interrupted_campaign_goes_on(
     run: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick_figures: list[str]
 ) -> None:
@@ -249,6 +251,7 @@ def share(run: Callable[..., int], *words: str, count: int = 3, which: Any = Non
         assert run("-n", "0-6", f"share={number}/{count}", *words) == 0
 
 
+@pytest.mark.slow
 def test_shares_make_the_whole(
     run: Callable[..., int],
     tmp_path: Path,
@@ -286,6 +289,7 @@ def test_shares_make_the_whole(
     assert "1 of its results: occlusion_test_npy_ENTRY_4" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_shares_of_another_kind_are_refused(
     run: Callable[..., int], tmp_path: Path, inputs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -319,12 +323,14 @@ def test_shares_need_events_that_all_find(
     assert "share = '2/2': expected i/n with 0 <= i < n" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_more_shares_than_events(run: Callable[..., int], tmp_path: Path) -> None:
     share(run, count=9)
     assert run("-n", "0-6", "check_shares=True") == 0
     assert entries_of(tmp_path / "out" / "DM-CNN_occlusion.csv") == list(range(7))
 
 
+@pytest.mark.slow
 def test_shares_of_attribute_make_the_whole(
     tmp_path: Path, inputs: Path, quick_figures: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
