@@ -75,13 +75,13 @@ def multiplies_first(links: Links, filters: int, size: int) -> bool:
     return before <= after and most * links.index.shape[1] * filters * size <= PRODUCTS
 
 
-def images_at_once(links: Links, width: int) -> list[tuple[int, int]]:
-    """Return (first, end) image numbers of blocks of consecutive images.
+def images_at_once(links: Links, width: int, start: int = 0) -> list[tuple[int, int]]:
+    """Return (first, end) image numbers of blocks of consecutive images, from the image ``start`` on.
 
     The source rows of a block, times ``width`` bytes, make at most BLOCK bytes, unless it is a single image.
     """
-    blocks, first = [], 0
-    for image in range(1, len(links.rows)):
+    blocks, first = [], start
+    for image in range(start + 1, len(links.rows)):
         if image == len(links.rows) - 1 or (links.rows[image + 1] - links.rows[first]) * width > BLOCK:
             blocks.append((first, image))
             first = image
@@ -145,6 +145,9 @@ def _products_first(
     positive: bool,
     out: torch.Tensor,
 ) -> None:
+    if links.shares_first:
+        _shared_products_first(rows, matrix, bias, links, positive, out)
+        return
     filters, length = out.shape[1], links.index.shape[1]
     before = rows.to(matrix.dtype)
     for first, last in images_at_once(links, length * filters * matrix.element_size()):
@@ -153,6 +156,33 @@ def _products_first(
         gather(
             products, links.index[there], out=out[there], bias=bias, positive=positive, first=int(here.start)
         )
+
+
+def _shared_products_first(
+    rows: torch.Tensor,
+    matrix: torch.Tensor,
+    bias: torch.Tensor | None,
+    links: Links,
+    positive: bool,
+    out: torch.Tensor,
+) -> None:
+    """Compute ``_products_first`` with the rows of the first image once, and those of others behind them."""
+    filters, length = out.shape[1], links.index.shape[1]
+    before, shared = rows.to(matrix.dtype), int(links.rows[1])
+    width = length * filters * matrix.element_size()
+    others = images_at_once(links, width, start=1)
+    most = max((int(links.rows[last] - links.rows[first]) for first, last in others), default=0)
+    products = before.new_empty((shared + most, length * filters))
+    torch.mm(before[:shared], matrix, out=products[:shared])
+    for first, last in [(0, 1), *others]:
+        here, there = slice(*links.rows[[first, last]]), slice(*links.offsets[[first, last]])
+        index, end = links.index[there], shared
+        if first:
+            end += int(here.stop - here.start)
+            torch.mm(before[here], matrix, out=products[shared:end])
+            index = np.where(index < shared, index, index - np.int32(here.start - shared))
+        summands = products[:end].view(end, length, filters)
+        gather(summands, index, out=out[there], bias=bias, positive=positive)
 
 
 def _rows_first(

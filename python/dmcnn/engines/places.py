@@ -64,11 +64,13 @@ class Links:
         index: (n, k) int32 row of the map before at each place in the window; -1 in the padding, -2 behind it.
         offsets: (B+1,) int64 first row of every image, and n.
         rows: (B+1,) int64 the same of the map before.
+        shares_first: whether all images are made of rows of the first one, too, as its variants are.
     """
 
     index: Ints
     offsets: NDArray[np.int64]
     rows: NDArray[np.int64]
+    shares_first: bool = False
 
     @cached_property
     def users(self) -> tuple[Ints, Ints]:

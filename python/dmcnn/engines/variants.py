@@ -101,9 +101,8 @@ class Variants(Places):
         return _core.list_changes(*before, *links.users, self.image.rows, places.rows, n_threads=threads())
 
     def _links(self, after: Variants, links: Links) -> Links:
-        """Return the links of all rows, in one block, for those of a variant are made of the image's rows too."""
         index = np.concatenate([links.index, self._link(links.index, after.start, after.row)])
-        return Links(index, after.offsets[[0, -1]], self.offsets[[0, -1]])
+        return Links(index, after.offsets, self.offsets, shares_first=True)
 
     def _link(self, index: Ints, start: NDArray[np.int64], row: Ints) -> Ints:
         """Return (len(row), k) links of rows of the variants, which ``index`` makes of rows of the image."""
