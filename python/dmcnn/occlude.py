@@ -219,8 +219,8 @@ def _result(
     line = f"engine: {name}, as in the work that goes on"
     if not name:
         chosen = engines.choose(event, scan, windows)
-        name, line = chosen.engine, chosen.line
-    log.info(line)
+        name, line = chosen.engine, chosen.line or f"engine: {chosen.engine}, as for the events before"
+    engines.tell(line)
     remarks.append(line)
     if predictor.engine == "auto":  # of the untouched event
         predictor.engine = "dense" if name == "dense" else "sparse"

@@ -98,6 +98,13 @@ def test_an_own_network_that_rows_cannot_follow_is_scanned_dense(tmp_path: Path)
         choice_of("incremental", net, event)
 
 
+class Dithered(nn.Module):
+    """A map plus random numbers of its own, which tracing takes for a constant."""
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        return maps + maps.abs().max() * torch.rand(())
+
+
 # ---- choice
 
 
@@ -112,6 +119,13 @@ def test_auto_takes_what_the_network_and_tolerance_allow() -> None:
     assert choice_of("auto", make_net(event, "batch"), event) in ("dense", "sparse", "incremental")
     assert choice_of("auto", make_net(full), full, tolerance=0.5) == "first_order"
     assert choice_of("auto", make_net(small), small, tolerance=0.5) in ("dense", "sparse")
+    wide = make_event(128, 0.005)
+    random = nn.Sequential(
+        nn.Conv2d(1, 64, 5), nn.Conv2d(64, 64, 5, stride=4), Dithered(), nn.Flatten()
+    ).eval()
+    assert choice_of("auto", random, wide) == "dense"
+    random.pop(2)
+    assert choice_of("auto", random, wide) == "incremental"
     large = MODELS["resnet18"](height=128, width=128).eval()
     assert choice_of("auto", large, make_event(128, 0.005)) == "incremental"
 

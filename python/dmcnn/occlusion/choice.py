@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +16,15 @@ from dmcnn._common.errors import InputError
 from dmcnn._common.journal import holds
 from dmcnn.engines import choice, cost
 from dmcnn.engines.choice import Choice
-from dmcnn.engines.sparse import sparse
+from dmcnn.engines.sparse import SparseNet, sparse
 from dmcnn.engines.variants import VariedImages
 from dmcnn.images.sparse import SparseImages
 from dmcnn.occlusion import certificate
-from dmcnn.occlusion.engines import CHANGES_AT_ONCE, ENGINES, Engine, pixel_changes
+from dmcnn.occlusion.engines import ENGINES, Engine, pixel_changes
 from dmcnn.occlusion.result import Scan
 from dmcnn.occlusion.windows import Windows
+
+log = logging.getLogger("dmcnn")
 
 WORDS = ("auto", *ENGINES)
 """Words by which a user chooses the engine of a scan."""
@@ -41,13 +45,20 @@ class EngineChoice:
     def __init__(self, word: str, net: nn.Module, batch_size: int, precision: str, scaling: str) -> None:
         check(word, 1.0 if word == "first_order" else 0.0, "32")
         self.word, self._net, self._how, self._exact = word, net, (batch_size, precision, scaling), ""
+        self._told: set[str] = set()
 
     def choose(self, event: SparseImages, scan: Scan, windows: Windows) -> Choice:
-        """Choose the engine of a scan, see ``choose``; the line is new only where a choice is."""
+        """Choose the engine of a scan, see ``choose``."""
         chosen = choose(self.word, self._net, event, scan, windows, *self._how, exact=self._exact)
         if self.word == "auto" and chosen.engine in EXACT and len(windows):
             self._exact = chosen.engine
         return chosen
+
+    def tell(self, line: str) -> None:
+        """Log a line; each is told once in a run."""
+        if line not in self._told:
+            self._told.add(line)
+            log.info(line)
 
     def engine(self, name: str, scan: Scan) -> Engine:
         """Return an engine of a scan."""
@@ -96,56 +107,117 @@ def choose(
         InputError: an engine that cannot do this scan, with the reason.
     """
     check(word, scan.tolerance, precision)
-    if word in ("dense", "sparse") or not len(windows):
-        return Choice("dense" if word == "auto" else word, f"engine: {word}, as asked for")
+    if word in ("dense", "sparse"):
+        return Choice(word, f"engine: {word}, as asked for")
     drawn, _ = certificate.design(len(windows.number))
     is_certified = scan.tolerance > 0 and 2 * drawn < len(windows.number)
     if exact and not is_certified:
-        return Choice(exact, f"engine: {exact}, as for the events before")
-    rows = sparse(net)
-    image, values, where = scan.engine("sparse", batch_size, precision, scaling).inputs(net, event, windows)
-    with torch.inference_mode():
-        images = rows.images(image, where)
-        reason = rows.obstacle(image, where)
-        layer = "" if reason else rows.global_layer(images)
+        return Choice(exact, "")
+    trial = Trial(net, event, scan, windows, (batch_size, precision, scaling))
     if word != "auto":
-        if reason:
-            raise InputError(f"engine = {word}: the network is dense, for {reason}; engine = dense is exact")
-        if word == "incremental" and layer:
-            raise InputError(
-                f"engine = incremental: {layer} needs all places of an image; engine = sparse is exact"
-            )
+        trial.check(word)
         return Choice(word, f"engine: {word}, as asked for")
-    if is_certified and layer:
-        return Choice(
-            "first_order", f"engine: first_order, certified to {scan.tolerance:g} standard deviations"
-        )
-    if exact:
-        return Choice(exact, f"engine: {exact}, as for the events before")
-    if reason or image.device.type != "cpu":
-        return Choice("dense", f"engine: dense, for {reason or 'its cost is known on CPUs alone'}")
-    copied = cost.copy_of(net, training=False)
-    with torch.inference_mode():
-        speeds = {}
-        for name, count in {
-            "sparse": batch_size,
-            **({} if layer else {"incremental": CHANGES_AT_ONCE}),
-        }.items():
-            some = np.unique(np.linspace(0, len(windows) - 1, count).astype(np.int64))
-            varied = VariedImages.make(
-                copied.images(image.float(), where),
-                pixel_changes(event, windows, some, values),
-                whole=name == "sparse",
+    try:
+        if is_certified and trial.global_layer and trial.agrees("sparse"):
+            line = f"engine: first_order, within {scan.tolerance:g} standard deviations of the map"
+            return Choice("first_order", line)
+        return Choice(exact, "") if exact else trial.cheapest()
+    except InputError:
+        raise
+    except Exception as error:  # a network of the user's own, which the dense engine may well evaluate
+        reason, *_ = [*str(error).strip().splitlines(), type(error).__name__]
+        return Choice("dense", f"engine: dense, for rows fail ({reason})")
+
+
+TRIED = 16
+"""Windows on which the work is counted."""
+
+
+class Trial:
+    """Trial of the engines on some windows of an event.
+
+    Args:
+        net: network in evaluation mode.
+        event, scan, windows: as of ``choose``.
+        how: batch size, precision and scaling.
+    """
+
+    def __init__(
+        self, net: nn.Module, event: SparseImages, scan: Scan, windows: Windows, how: tuple[int, str, str]
+    ) -> None:
+        self._net, self._event, self._scan, self._windows, self._how = net, event, scan, windows, how
+        self._rows = sparse(net)
+        inputs = scan.engine("sparse", *how).inputs(net, event, windows)
+        self._image, self._values, self._where = inputs
+        self._some = np.unique(np.linspace(0, len(windows) - 1, min(TRIED, len(windows))).astype(np.int64))
+
+    @cached_property
+    def obstacle(self) -> str:
+        """Why the network is dense altogether; "" where rows serve."""
+        return self._rows.obstacle(self._image, self._where)
+
+    @cached_property
+    def global_layer(self) -> str:
+        """First layer that needs all places of an image; "" if there is none."""
+        with torch.inference_mode():
+            is_dense = bool(self.obstacle)
+            return "" if is_dense else self._rows.global_layer(self._rows.images(self._image, self._where))
+
+    def check(self, word: str) -> None:
+        """Raise InputError if an engine for windows cannot serve the network."""
+        if self.obstacle:
+            raise InputError(
+                f"engine = {word}: the network is dense, for {self.obstacle}; engine = dense is exact"
             )
+        if word == "incremental" and self.global_layer:
+            raise InputError(
+                f"engine = incremental: {self.global_layer} needs all places of an image; "
+                "engine = sparse is exact"
+            )
+
+    def cheapest(self) -> Choice:
+        """Choose the exact engine whose windows cost least by prediction."""
+        reason = self.obstacle or (
+            "its cost is known on CPUs alone" if self._image.device.type != "cpu" else ""
+        )
+        if reason or not len(self._windows):
+            return Choice("dense", f"engine: dense, for {reason or 'there is nothing to scan'}")
+        names = ["sparse"] if self.global_layer else ["sparse", "incremental"]
+        copied = cost.copy_of(self._net, training=False)
+        speeds = {name: self._speed(copied, name) for name in names}
+        best = max(speeds, key=lambda name: speeds[name])
+        gain = f"{speeds[best]:.1f}x as fast as dense by estimate"
+        if speeds[best] < choice.MARGIN:
+            return Choice("dense", f"engine: dense ({best}: {gain})")
+        if not self.agrees(best):
+            return Choice("dense", "engine: dense, for rows give other outputs than the network")
+        return Choice(best, f"engine: {best} ({gain})")
+
+    def _speed(self, copied: SparseNet, name: str) -> float:
+        """Return the predicted time of dense windows over that with an engine, whose plan is made."""
+        changes = pixel_changes(self._event, self._windows, self._some, self._values)
+        with torch.inference_mode():
+            images = copied.images(self._image.float(), self._where)
+            varied = VariedImages.make(images, changes, whole=name == "sparse")
             work = cost.work_of(copied, varied)
-            assert work is not None
-            dense, fast = cost.predict(replace(work, places=0), cost.rates(precision), training=False)
-            speeds[name] = dense / fast * len(some) / varied.shape[0]
-    best = max(speeds, key=lambda name: speeds[name])
-    gain = f"{speeds[best]:.1f}x as fast as dense by estimate"
-    if speeds[best] < choice.MARGIN:
-        return Choice("dense", f"engine: dense ({best}: {gain})")
-    return Choice(best, f"engine: {best} ({gain})")
+        assert work is not None
+        dense, fast = cost.predict(replace(work, places=0), cost.rates(self._how[1]), training=False)
+        return dense / fast * len(changes) / varied.shape[0]
+
+    def agrees(self, name: str) -> bool:
+        """Return whether an engine gives the outputs of the dense network for two windows, in float32."""
+        batch_size, _, scaling = self._how
+        rows, dense = (
+            np.concatenate(
+                [
+                    *self._scan.engine(one, batch_size, scaling=scaling).scores(
+                        self._net, self._event, self._windows, self._some[:2]
+                    )
+                ]
+            )
+            for one in (name, "dense")
+        )
+        return bool(np.abs(rows - dense).max() <= choice.TOLERANCE * np.abs(dense).max() + 1e-6)
 
 
 def check(word: str, tolerance: float, precision: str = "32") -> None:
