@@ -73,7 +73,8 @@ void link_changes(const Changes& before, const Index& index, const Changes& afte
     if (after.m != before.m) refuse("after", 0, "variants", std::to_string(after.m), std::to_string(before.m));
     if (after.rows != index.n) refuse("after", 0, "rows", std::to_string(after.rows), std::to_string(index.n));
     parallel_for(static_cast<size_t>(before.m), threads, [&](size_t variant) {
-        std::vector<std::int32_t> position(static_cast<size_t>(before.rows));  // in the table, of changed rows; else 0
+        std::vector<std::int32_t> position(
+            static_cast<size_t>(before.rows));  // in the table, of changed rows; else 0
         for (std::int64_t i = before.start[variant]; i < before.start[variant + 1]; ++i)
             position[static_cast<size_t>(before.row[i])] = static_cast<std::int32_t>(before.rows + i);
         std::int32_t* to = out + after.start[variant] * index.length;
