@@ -112,7 +112,7 @@ class SparseNet(nn.Module):
             where = where.expand(images.shape)
             images = torch.where(where, images, images.detach())
         if reason := self.obstacle(images, where):
-            self._say(f"sparse engine: dense, for {reason}")
+            self.say_once(f"sparse engine: dense, for {reason}")
             return self.dense.forward(self.images(images).dense())
         return self.run(self.images(images, where), cut=cut)
 
@@ -251,13 +251,14 @@ class SparseNet(nn.Module):
                 return output
         if sparse and key not in RESHAPES:
             kind = type(layer.call).__name__ if layer.module else "function"
-            self._say(f"sparse engine: dense from {layer.name} ({kind}) on, which rows cannot follow")
+            self.say_once(f"sparse engine: dense from {layer.name} ({kind}) on, which rows cannot follow")
         args, kwargs = fx.node.map_aggregate((args, kwargs), _dense)
         more = {name: value for name, value in kwargs.items() if name != "positive"}
         output = evaluate(layer, args, more)
         return output.relu() if "positive" in kwargs else output
 
-    def _say(self, line: str) -> None:
+    def say_once(self, line: str) -> None:
+        """Say a line unless it has been said."""
         if line not in self._said:
             self._said.add(line)
             self._log(line)

@@ -67,6 +67,7 @@ class Predictor:
     Attributes:
         task: task of the network, see dmcnn.tasks.
         asked_engine: engine of the arguments.
+        sparse_net: the network on rows.
         reason: line that says why an engine was chosen; "" until then.
 
     Raises:
@@ -88,7 +89,7 @@ class Predictor:
         self.device = torch.device(device)
         self.net, self.card, self.task = net.to(self.device).eval(), card, task_of(card)
         self.precision, self.batch_size, self.sha256 = precision, batch_size, sha256
-        self.engine, self._rows, self.asked_engine = engine, sparse(self.net), engine
+        self.engine, self.sparse_net, self.asked_engine = engine, sparse(self.net), engine
         self.reason = "" if engine == "auto" else f"engine: {engine}, as asked for"
         self._inputs = Inputs(card)
 
@@ -206,7 +207,7 @@ class Predictor:
     @property
     def network(self) -> nn.Module:
         """The network, evaluated with the engine; dense while none is chosen."""
-        return self._rows if self.engine == "sparse" else self.net
+        return self.sparse_net if self.engine == "sparse" else self.net
 
     def journal(
         self,

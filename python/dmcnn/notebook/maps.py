@@ -74,9 +74,10 @@ def occlude(predictor: Predictor, event: SparseImages, k: int, options: Mapping[
     scan = Scan(k, **{name: value for name, value in options.items() if name != "engine"})
     windows = scan.windows(event)
     how = predictor.batch_size, predictor.precision, predictor.card.scaling
-    engine = scan.engine(choose(word, predictor.net, event, scan, windows, *how).engine, *how)
+    net = predictor.sparse_net
+    engine = scan.engine(choose(word, net, event, scan, windows, *how).engine, *how)
     base = next(predictor.logits([event]))[0]
-    result = scan_event(predictor.net, event, windows, engine, base, Rows(engine.row_width(len(base))))
+    result = scan_event(net, event, windows, engine, base, Rows(engine.row_width(len(base))))
     values, untouched = result.maps(task.values)
     first = task.names[0 if predictor.card.targets else int(untouched.argmax())]
     return OcclusionMap(
