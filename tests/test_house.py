@@ -53,6 +53,7 @@ MAY_USE_CORE = {
     "engines/normalise.py",
     "engines/places.py",
     "engines/rows.py",
+    "engines/variants.py",
     "images/crop.py",
     "images/frames.py",
     "images/sparse.py",

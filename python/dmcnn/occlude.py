@@ -229,7 +229,7 @@ def _result(
     engine = engines.engine(name, scan)
     journal = Journal(unfinished, key, engine.row_width(len(base)))
     left, start = len(windows) - len(journal), time.perf_counter()
-    result = scan_event(predictor.sparse_net, event, windows, engine, base, journal, label=stem.name)
+    result = scan_event(engines.network(name), event, windows, engine, base, journal, label=stem.name)
     # of all windows: those that an interrupted process scored took as long each
     seconds = (time.perf_counter() - start) * len(windows) / left if left else 0.0
     result.save(_npz(stem), key, event, predictor.task.names, predictor.task.values, seconds)
@@ -357,7 +357,7 @@ def _predict(work: Campaign, planned: Sequence[PlannedEvent]) -> None:
         chosen = work.engines.choose(event, scan, scan.windows(event))
         engine = work.engines.engine(chosen.engine, scan)
         wall[one.pixels], core[one.pixels] = campaign.window_seconds(
-            predictor.sparse_net, event, scan.windows(event), engine, engine.at_once
+            work.engines.network(chosen.engine), event, scan.windows(event), engine, engine.at_once
         )
     windows = sum(sum(one.windows) for one in planned)
     pixels = sorted(one.pixels for one in planned)

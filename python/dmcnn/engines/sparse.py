@@ -112,7 +112,7 @@ class SparseNet(nn.Module):
             where = where.expand(images.shape)
             images = torch.where(where, images, images.detach())
         if reason := self.obstacle(images, where):
-            self.say_once(f"sparse engine: dense, for {reason}")
+            self._say(f"sparse engine: dense, for {reason}")
             return self.dense.forward(self.images(images).dense())
         return self.run(self.images(images, where), cut=cut)
 
@@ -177,6 +177,11 @@ class SparseNet(nn.Module):
             return Images(images, tuple(images.shape[1:]), images.dtype, images.device, where)
         like = next((p for p in self.parameters() if p.is_floating_point()), torch.empty(0))
         return Images(images, images.shape, like.dtype, like.device)
+
+    @property
+    def has_hooks(self) -> bool:
+        """Whether the network itself carries hooks, which calls of it run, and ``run`` and ``vary`` do not."""
+        return any(self.__dict__.get(kind) for kind in _HOOKS)
 
     def layers(self, apart: str = "") -> list[Layer]:
         """Return the fused layers of the network in its present mode; the output of module ``apart`` is a layer's.
@@ -251,14 +256,13 @@ class SparseNet(nn.Module):
                 return output
         if sparse and key not in RESHAPES:
             kind = type(layer.call).__name__ if layer.module else "function"
-            self.say_once(f"sparse engine: dense from {layer.name} ({kind}) on, which rows cannot follow")
+            self._say(f"sparse engine: dense from {layer.name} ({kind}) on, which rows cannot follow")
         args, kwargs = fx.node.map_aggregate((args, kwargs), _dense)
         more = {name: value for name, value in kwargs.items() if name != "positive"}
         output = evaluate(layer, args, more)
         return output.relu() if "positive" in kwargs else output
 
-    def say_once(self, line: str) -> None:
-        """Say a line unless it has been said."""
+    def _say(self, line: str) -> None:
         if line not in self._said:
             self._said.add(line)
             self._log(line)

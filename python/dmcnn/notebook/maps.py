@@ -60,7 +60,7 @@ def occlude(predictor: Predictor, event: SparseImages, k: int, options: Mapping[
 
     from dmcnn._common.journal import Rows
     from dmcnn.inference.maps import OcclusionMap
-    from dmcnn.occlusion.choice import choose
+    from dmcnn.occlusion.choice import choose, network
     from dmcnn.occlusion.result import Scan, scan_event
 
     task = predictor.task
@@ -75,9 +75,10 @@ def occlude(predictor: Predictor, event: SparseImages, k: int, options: Mapping[
     windows = scan.windows(event)
     how = predictor.batch_size, predictor.precision, predictor.card.scaling
     net = predictor.sparse_net
-    engine = scan.engine(choose(word, net, event, scan, windows, *how).engine, *how)
+    name = choose(word, net, event, scan, windows, *how).engine
+    engine = scan.engine(name, *how)
     base = next(predictor.logits([event]))[0]
-    result = scan_event(net, event, windows, engine, base, Rows(engine.row_width(len(base))))
+    result = scan_event(network(net, name), event, windows, engine, base, Rows(engine.row_width(len(base))))
     values, untouched = result.maps(task.values)
     first = task.names[0 if predictor.card.targets else int(untouched.argmax())]
     return OcclusionMap(

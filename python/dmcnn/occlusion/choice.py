@@ -16,7 +16,7 @@ from dmcnn._common.errors import InputError
 from dmcnn._common.journal import holds
 from dmcnn.engines import choice, cost
 from dmcnn.engines.choice import Choice
-from dmcnn.engines.sparse import SparseNet, sparse
+from dmcnn.engines.sparse import SparseNet, dense_network, sparse
 from dmcnn.engines.variants import VariedImages
 from dmcnn.images.sparse import SparseImages
 from dmcnn.occlusion import certificate
@@ -54,6 +54,10 @@ class EngineChoice:
             self._exact = chosen.engine
         return chosen
 
+    def network(self, name: str) -> nn.Module:
+        """Return the network as an engine takes it."""
+        return network(self._net, name)
+
     def tell(self, line: str) -> None:
         """Log a line; each is told once in a run."""
         if line not in self._told:
@@ -74,6 +78,11 @@ class EngineChoice:
             if holds(path, key | choice.word(name), self.engine(name, scan).row_width(outputs)):
                 return choice.resumed(self.word, name, path)
         return ""
+
+
+def network(net: nn.Module, name: str) -> nn.Module:
+    """Return the dense network for the dense engine, else the network as it is: a sparse one is traced once."""
+    return dense_network(net) if name == "dense" else net
 
 
 def choose(
@@ -154,7 +163,8 @@ class Trial:
     @cached_property
     def obstacle(self) -> str:
         """Why the network is dense altogether; "" where rows serve."""
-        return self._rows.obstacle(self._image, self._where)
+        hooks = "it carries hooks" if self._rows.has_hooks else ""
+        return self._rows.obstacle(self._image, self._where) or hooks
 
     @cached_property
     def global_layer(self) -> str:
@@ -211,7 +221,7 @@ class Trial:
             np.concatenate(
                 [
                     *self._scan.engine(one, batch_size, scaling=scaling).scores(
-                        self._net, self._event, self._windows, self._some[:2]
+                        network(self._net, one), self._event, self._windows, self._some[:2]
                     )
                 ]
             )

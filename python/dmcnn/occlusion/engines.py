@@ -13,7 +13,7 @@ from torch import nn
 
 from dmcnn import _core
 from dmcnn.engines.dense import forward, inference
-from dmcnn.engines.sparse import dense_network, sparse
+from dmcnn.engines.sparse import sparse
 from dmcnn.engines.variants import PixelChanges
 from dmcnn.images.scaling import scale_
 from dmcnn.images.sparse import SparseImages
@@ -85,7 +85,7 @@ class Dense(Engine):
         values = fill_values(event, self.fill, self.seed, windows.half)
         for images in occluded_batches(event, windows, which, values, self.batch_size):
             inputs = images if whole is None else scale_(images.clone(), self.scaling, like=whole)
-            yield forward(dense_network(net), inputs, self.precision)
+            yield forward(net, inputs, self.precision)
 
 
 class Sparse(Engine):
@@ -104,9 +104,8 @@ class Sparse(Engine):
         which = np.arange(len(windows)) if which is None else which
         rows = sparse(net)
         image, values, where = self.inputs(net, event, windows)
-        if reason := rows.obstacle(image, where):
-            rows.say_once(f"sparse engine: dense, for {reason}")
-            yield from Dense(**vars(self)).scores(net, event, windows, which)
+        if rows.has_hooks or rows.obstacle(image, where):  # batch by batch, as the network evaluates images
+            yield from Dense(**vars(self)).scores(rows, event, windows, which)
             return
         images = rows.images(image, where)
         with inference(image.device, self.precision):

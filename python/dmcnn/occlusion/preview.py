@@ -49,7 +49,7 @@ class Preview:
     def __init__(self, net: nn.Module, event: SparseImages, windows: Windows, engine: Engine) -> None:
         rows = sparse(net)
         image, values, where = engine.inputs(net, event, windows)
-        if reason := rows.obstacle(image, where):
+        if reason := rows.obstacle(image, where) or rows.has_hooks * "it carries hooks":
             raise InputError(f"engine = first_order: the network is dense, for {reason}")
         first = FirstOrder(rows, rows.images(image, where))
         with inference(image.device, "32"):

@@ -127,7 +127,10 @@ class Names:
 class Settings(BaseModel):
     """Values of the keys of one command, frozen."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False,
+        protected_namespaces=(),  # for keys that begin with model_
+    )  # fmt: skip
 
     retired: ClassVar[dict[str, str]] = {}
     """Keys of cfg files of DM-CNN that have no effect any more -> reason."""

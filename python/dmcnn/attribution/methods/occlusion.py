@@ -82,7 +82,7 @@ class Occlusion(Method):
         if not isinstance(net, SparseNet):
             return "dense"
         image = _dense(event)
-        if net.obstacle(image) or net.global_layer(net.images(image)):
+        if net.has_hooks or net.obstacle(image) or net.global_layer(net.images(image)):
             return "sparse"
         return "incremental"
 
