@@ -28,14 +28,12 @@ def spread(function: Callable[..., Any], maps: Maps, other: torch.Tensor, swappe
     if other.ndim == 0:
         own = other
     elif other.ndim <= axes + 2 and all(side == 1 for side in other.shape[-axes:]):
-        per_image = other.reshape(*(1,) * (axes + 2 - other.ndim), *other.shape).flatten(
-            1
-        )  # (1 or B, 1 or C)
-        own, batch = per_image, maps.places.images
-        maps = maps if len(per_image) == 1 else maps.whole()
-        if per_image.shape[1] not in (1, maps.shape[1]) or len(own) not in (1, batch, maps.places.images):
+        own = other.reshape(*(1,) * (axes + 2 - other.ndim), *other.shape).flatten(1)  # (1 or B, 1 or C)
+        several, batch = len(own) > 1, maps.places.images
+        maps = maps.whole() if several else maps
+        if own.shape[1] not in (1, maps.shape[1]) or len(own) not in (1, batch, maps.places.images):
             return NotImplemented
-        if len(own) > 1:
+        if several:
             own = own[-maps.places.images :].index_select(0, maps.image)
     else:
         return NotImplemented

@@ -141,15 +141,9 @@ def word(engine: str) -> dict[str, Any]:
     return {} if engine == "dense" else {"engine": engine}
 
 
-def stored(
-    path: Path,
-    key: dict[str, Any],
-    width: int,
-    old: dict[str, Any] | None = None,
-    known: Sequence[str] = ENGINES,
-) -> str | None:
+def stored(path: Path, key: dict[str, Any], width: int, old: dict[str, Any] | None = None) -> str | None:
     """Return the engine of the work in a journal; None where it holds other work; arguments as of ``Journal``."""
-    return next((one for one in candidates("auto", known) if holds(path, key | word(one), width, old)), None)
+    return next((one for one in candidates("auto") if holds(path, key | word(one), width, old)), None)
 
 
 def resumed(engine: str, begun: str, path: Path) -> str:

@@ -6,6 +6,7 @@ worked out once: it is a row of numbers, one per channel, and stands for all pla
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -219,21 +220,15 @@ class Places:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Copies(Places):
-    """Rows of several copies of one image, whose places and links are those of the image, again and again.
+class OfOneImage(Places):
+    """Rows of several images whose places and links follow from those of one.
 
     Attributes:
-        number, blank: of the image.
-        image: places of the image.
+        number, blank: of the one image.
+        image: places of the one image.
     """
 
     image: Places
-
-    @classmethod
-    def make(cls, image: Places, count: int) -> Copies:
-        """Return ``count`` copies of the places of an image."""
-        offsets = np.arange(count + 1) * image.rows
-        return cls(image.number, offsets, np.tile(image.count, count), image.blank, image=image)
 
     @property
     def images(self) -> int:
@@ -244,17 +239,32 @@ class Copies(Places):
         """Return the places of a convolution or pool, and the links to its windows, see ``Places.windows``."""
         if stencil.moves_nothing:
             return self, self.unmoved
-        return self._repeat(*self.image.windows(stencil, zeros=zeros))
+        return self.follow(*self.image.windows(stencil, zeros=zeros))
 
     def regions(self, size: tuple[int, ...]) -> tuple[Places, Links]:
         """Return the places and links of an adaptive pool, see ``Places.regions``."""
-        return self._repeat(*self.image.regions(size))
+        return self.follow(*self.image.regions(size))
+
+    @abstractmethod
+    def follow(self, places: Places, links: Links) -> tuple[Places, Links]:
+        """Return the places of all images after a step of the one image to ``places``, and their links."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Copies(OfOneImage):
+    """Rows of several copies of one image, whose places and links are those of the image, again and again."""
+
+    @classmethod
+    def make(cls, image: Places, count: int) -> Copies:
+        """Return ``count`` copies of the places of an image."""
+        offsets = np.arange(count + 1) * image.rows
+        return cls(image.number, offsets, np.tile(image.count, count), image.blank, image=image)
 
     def join(self, other: Places) -> tuple[Places, Links, Links]:
         """Return the places of a sum or concatenation with as many copies, and the links to both."""
         assert isinstance(other, Copies)
         places, ours, theirs = self.image.join(other.image)
-        return places.copies(self.images), self._repeat(places, ours)[1], other._repeat(places, theirs)[1]
+        return places.copies(self.images), self.follow(places, ours)[1], other.follow(places, theirs)[1]
 
     @property
     def every_place(self) -> Links:
@@ -262,7 +272,7 @@ class Copies(Places):
         index = self._shifted(self.number.reshape(-1, 1))
         return Links(index, np.arange(self.images + 1) * self.number.size, self.offsets)
 
-    def _repeat(self, places: Places, links: Links) -> tuple[Places, Links]:
+    def follow(self, places: Places, links: Links) -> tuple[Places, Links]:
         """Return the copies after a step of the image to ``places``, and their links, which are kept."""
         if links not in self._made:
             copies = places.copies(self.images)

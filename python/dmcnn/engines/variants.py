@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dmcnn import _core
 from dmcnn._common.threads import threads
 from dmcnn.engines.maps import Images, Maps
-from dmcnn.engines.places import Ints, Links, Places, Stencil
+from dmcnn.engines.places import Ints, Links, OfOneImage, Places
 from dmcnn.engines.rows import gather_sum
 
 
@@ -40,17 +40,15 @@ class PixelChanges:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Variants(Places):
+class Variants(OfOneImage):
     """Rows of an image, the first of the batch, and behind them the changed rows of its variants.
 
     Attributes:
-        number, count, blank: of the image.
+        count: of the image.
         offsets: (m+2,) int64, first row of the image and of every variant, and the number of rows.
-        image: places of the image.
         row: (changes,) int32, the row of the image that a changed row stands for, increasing within a variant.
     """
 
-    image: Places
     row: Ints
 
     @classmethod
@@ -60,25 +58,10 @@ class Variants(Places):
         return cls(image.number, offsets, image.count, image.blank, image=image, row=row)
 
     @property
-    def images(self) -> int:
-        """How many there are: the image and its variants."""
-        return len(self.offsets) - 1
-
-    @property
     def start(self) -> NDArray[np.int64]:
         """(m+1,) int64, first changed row of every variant."""
         out: NDArray[np.int64] = self.offsets[1:] - self.image.rows
         return out
-
-    def windows(self, stencil: Stencil, *, zeros: bool) -> tuple[Places, Links]:
-        """Return the places of a convolution or pool, and the links to its windows, see ``Places.windows``."""
-        if stencil.moves_nothing:
-            return self, self.unmoved
-        return self._follow(*self.image.windows(stencil, zeros=zeros))
-
-    def regions(self, size: tuple[int, ...]) -> tuple[Places, Links]:
-        """Return the places and links of an adaptive pool, see ``Places.regions``."""
-        return self._follow(*self.image.regions(size))
 
     def join(self, other: Places) -> tuple[Places, Links, Links]:
         """Return the places of a sum or concatenation with the same variants, and the links to both."""
@@ -91,7 +74,7 @@ class Variants(Places):
         joined = Variants.make(places, start, (key % places.rows).astype(np.int32))
         return joined, self._links(joined, ours), other._links(joined, theirs)
 
-    def _follow(self, places: Places, links: Links) -> tuple[Places, Links]:
+    def follow(self, places: Places, links: Links) -> tuple[Places, Links]:
         """Return the variants after a step of the image to ``places``, and their links."""
         variants = Variants.make(places, *self._changes_after(places, links))
         return variants, self._links(variants, links)

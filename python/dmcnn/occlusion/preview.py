@@ -7,8 +7,6 @@ exact windows; the last share that passes is kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
@@ -55,7 +53,9 @@ class Preview:
         with inference(image.device, "32"):
             parts = [
                 first.outputs(pixel_changes(event, windows, which, values))
-                for which in _batches(np.arange(len(windows)), CHANGES_AT_ONCE)
+                for which in np.split(
+                    np.arange(len(windows)), range(CHANGES_AT_ONCE, len(windows), CHANGES_AT_ONCE)
+                )
             ]
         self.rows = np.concatenate([outputs.cpu().numpy() for outputs, _ in parts])
         changes = np.concatenate([change.cpu().numpy() for _, change in parts])
@@ -105,17 +105,20 @@ def scan(
     scale = engine.tolerance * rows[sample].std(axis=0)
     ranks = np.empty(len(windows), np.int64)
     ranks[preview.order] = np.arange(len(windows))
+    counts = [int(np.ceil(share * len(windows))) for share in SHARES]
+
+    def passes(count: int) -> bool:
+        """Return whether the drawn centres are within ``scale`` if ``count`` windows are exact."""
+        left = np.where((ranks[sample] < count)[:, None], 0.0, errors)
+        return certificate.bound(left, scale, misses) <= 1
+
     kept = 0
-    while (
-        kept + 1 < len(SHARES)
-        and _far(errors, ranks[sample], SHARES[kept + 1], len(windows), scale, misses) <= 1
-    ):
+    while kept + 1 < len(counts) and passes(counts[kept + 1]):
         kept += 1
     while True:
-        make_exact(preview.order[: _count(SHARES[kept], len(windows))])
+        make_exact(preview.order[: counts[kept]])
         scale = engine.tolerance * rows[windows.number].std(axis=0)
-        far = _far(errors, ranks[sample], SHARES[kept], len(windows), scale, misses)
-        if far <= 1 or kept == 0:
+        if kept == 0 or passes(counts[kept]):
             break
         kept -= 1
     bar.update(len(windows) - bar.n)
@@ -123,34 +126,3 @@ def scan(
     within = tuple(0.0 if kept == 0 else float(s) for s in scale)
     share = float(exact[windows.number].mean())
     return rows, exact, Certificate(engine.tolerance, within, centres, len(drawn), misses, share)
-
-
-def _count(share: float, windows: int) -> int:
-    return int(np.ceil(share * windows))
-
-
-def _far(
-    errors: NDArray[np.float64],
-    ranks: NDArray[np.int64],
-    share: float,
-    windows: int,
-    scale: NDArray[np.float64],
-    misses: int,
-) -> float:
-    """Return how far the drawn centres are off, in units of ``scale``, if a share of the windows is exact.
-
-    Args:
-        errors: (drawn, outputs) first-order minus exact outputs.
-        ranks: (drawn,) places in the order in which windows are made exact.
-        share: of the windows that are exact.
-        windows: number of windows.
-        scale: (outputs,) allowed differences.
-        misses: centres that may be further off.
-    """
-    left = np.where((ranks < _count(share, windows))[:, None], 0.0, errors)
-    return certificate.bound(left, scale, misses)
-
-
-def _batches(which: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
-    for start in range(0, len(which), size):
-        yield which[start : start + size]
