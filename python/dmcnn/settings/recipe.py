@@ -7,10 +7,11 @@ from typing import Annotated, Any, Literal
 
 from dmcnn.settings.base import Conflict, Names, setting
 from dmcnn.settings.engine import EngineSettings
+from dmcnn.settings.resnet import ResNetSettings
 
 ARCHITECTURE = (
     "drop_out", "filters_1", "filters_2", "kernel_1", "kernel_2", "pool", "dense_1", "dense_2", "activation", "l2",
-    "bits_1", "bits_2", "norm",
+    "bits_1", "bits_2",
 )  # fmt: skip
 """Keys that are arguments of the network where the cfg gives them; the network checks which of them it takes."""
 
@@ -28,7 +29,7 @@ FOR_REGRESSION = (
 )  # fmt: skip
 
 
-class RecipeSettings(EngineSettings):
+class RecipeSettings(ResNetSettings, EngineSettings):
     """Keys of the network and of the optimisation of its weights."""
 
     learning_rate: float = setting(..., "optimisation", "step size of the optimiser", gt=0, example=0.0005)
@@ -57,8 +58,8 @@ class RecipeSettings(EngineSettings):
     dense_1: int | None = setting(None, "network", "neurons of the first dense layer", ge=1)
     dense_2: int | None = setting(None, "network", "neurons of the second dense layer", ge=1)
     activation: Literal["relu", "elu"] | None = setting(None, "network", "activation of the dense layers")
-    norm: Literal["batch", "group"] | None = setting(
-        None, "network", "normalisation of resnet18 and resnet34: over a batch (default) or within each image"
+    resnet_pretrained: bool = setting(
+        False, "network", "weights of ImageNet at the start; only False, because dmcnn downloads none"
     )
     l2: float | None = setting(None, "network", "penalty per squared weight of the dense layers", ge=0)
     bits_1: int | None = setting(
@@ -168,10 +169,12 @@ class RecipeSettings(EngineSettings):
                 ("roi",),
                 "roi = 'tiles': a label is that of an event, not of each tile; train on another region",
             )
+        if self.resnet_pretrained:
+            yield ("resnet_pretrained",), "resnet_pretrained = True: dmcnn downloads no weights of ImageNet"
         for name in self.model_arguments or {}:
             if name in FROM_DATA:
                 yield ("model_arguments",), f"model_arguments: {name!r} is given by the data"
-            if name in ARCHITECTURE:
+            if name in (*ARCHITECTURE, "norm", "gn_groups"):
                 yield ("model_arguments",), f"model_arguments: {name!r} is a key of its own: {name} = …"
         if self.focal_gamma is not None and self.loss != "focal":
             yield ("focal_gamma", "loss"), f"focal_gamma needs loss = 'focal', not {self.loss!r}"
@@ -206,7 +209,8 @@ class RecipeSettings(EngineSettings):
 
     def architecture(self) -> dict[str, Any]:
         """Return the arguments of the network that the cfg gives."""
-        return self.model_dump(include=set(ARCHITECTURE), exclude_none=True) | (self.model_arguments or {})
+        given = self.model_dump(include=set(ARCHITECTURE), exclude_none=True) | (self.model_arguments or {})
+        return given | self.normalisation(self.model)
 
     def recipe(self) -> dict[str, Any]:
         """Return what every step does to the weights, see training.optimiser.Recipe."""

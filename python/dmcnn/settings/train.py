@@ -170,6 +170,7 @@ class TrainSettings(RecipeSettings):
     )
 
     retired: ClassVar[dict[str, str]] = {
+        "in_channels": "the network gets as many as plane names, such as plane = [0, 1, 2]",
         "batch": "the batch sizes are batch_size_train and batch_size_test",
         "weight_file_mpid_0": "inference takes its network from weight_file",
         "weight_file_mpid_1": "inference takes its network from weight_file",
