@@ -99,6 +99,15 @@ class OutputFiles:
         """Final test result (JSON)."""
         return self._path(self.tables, "training_summary", ".json")
 
+    @property
+    def card(self) -> Path:
+        """Model card (JSON, Markdown), without suffix."""
+        return self._path(self.tables, "training_card", "")
+
+    def scores(self, part: str) -> Path:
+        """Return the path of the score table (CSV) of the events of a part."""
+        return self._path(self.tables, f"training_{part}_scores", ".csv")
+
 
 @dataclass
 class Run:
@@ -209,8 +218,10 @@ class Run:
         return {**distances, "violation": self.constraints.violation(*arguments)}
 
     @reproducible()
-    def finish(self, progress: Progress, test: SparseImages, baseline: Baseline | None = None) -> Result:
-        """Evaluate the best weights (without evaluations: the last) on all test events.
+    def finish(
+        self, progress: Progress, test: SparseImages, baseline: Baseline | None = None
+    ) -> tuple[Result, NDArray[np.float64]]:
+        """Evaluate the best weights (without evaluations: the last) on all test events; return result and outputs.
 
         Write the result, and the ``baseline`` if there is one, to the summary (JSON), and the result to the card of
         the best weights, unless a finished training is only reported again.
@@ -220,7 +231,8 @@ class Run:
             reader = self.card.reading.get("reader")
             best, card = load(self.files.best, [self.card.model, *filter(None, [reader])])
             self.net.load_state_dict(best.state_dict())
-        result = self.task.evaluate(self.net, self.network_outputs(test), test)
+        outputs = self.network_outputs(test)
+        result = self.task.evaluate(self.net, outputs, test)
         chosen_by = "" if progress.best is None else self.task.part
         if self.save_every_step and (progress.step > self.first_step or not card.metrics):
             metrics = {key: float(value) for key, value in result.numbers.items()}
@@ -242,7 +254,7 @@ class Run:
                 **({"baseline": asdict(baseline)} if baseline else {}),
             }
             temporary.write_text(json.dumps(content, indent=1) + "\n")
-        return result
+        return result, outputs
 
     def network_outputs(self, images: SparseImages) -> NDArray[np.float64]:
         """Return the (n, m) outputs of the network with its current weights; the network keeps its mode.

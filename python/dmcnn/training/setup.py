@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 import dmcnn
+from dmcnn._common.environment import facts
 from dmcnn._common.errors import InputError, nearest
 from dmcnn.checkpoints.card import Card
 from dmcnn.engines.choice import check_engine, resumed
@@ -169,7 +170,7 @@ def prepare(
     if precision == "auto":  # estimates and quantised weights need float32
         precision = "bf16" if data.targets is None and bf16_is_fast(device) else "32"
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if session.seed is None else session.seed
-    card = _card(network, data, f"{device}", precision)
+    card = _card(network, data, device, precision)
     seed_generators(seed)
     net, progress, engine = card.build(network.model), Progress(), session.engine
     if session.resume and files.last.exists():
@@ -272,7 +273,7 @@ def _multipliers(
     return multipliers
 
 
-def _card(network: NetworkOptions, data: Data, device: str, precision: str) -> Card:
+def _card(network: NetworkOptions, data: Data, device: torch.device, precision: str) -> Card:
     """Return the card of a new network, without results."""
     channels, height, width = data.shape
     drop_out = inspect.signature(find_model(network.model)).parameters.get("drop_out")
@@ -303,8 +304,11 @@ def _card(network: NetworkOptions, data: Data, device: str, precision: str) -> C
             "python": platform.python_version(),
             "numpy": np.__version__,
             "torch": str(torch.__version__),
-            "device": device,
+            "device": f"{device}",
+            **({"gpu": torch.cuda.get_device_name(device)} if device.type == "cuda" else {}),
             "precision": precision,
+            "threads": str(torch.get_num_threads()),
+            **facts(),
         },
         data=data.record,
         origin=data.kinds,
