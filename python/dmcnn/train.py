@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from dmcnn._common.files import atomic_file, output_folder
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from dmcnn.training.baseline import Baseline
     from dmcnn.training.data import Data, Source
     from dmcnn.training.loop import Progress
+    from dmcnn.training.ranks import Ranks
     from dmcnn.training.session import OutputFiles, Run, Watch
 
 log = logging.getLogger("dmcnn")
@@ -32,27 +34,38 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def train(settings: TrainSettings, watch: Watch | None = None) -> None:
-    """Read the data, train, evaluate, and write checkpoints, tables and figures.
+    """Read the data, train, evaluate, and write checkpoints, tables and figures; of several ranks, the first writes.
 
     Args:
         settings: settings of the command.
         watch: called with the rows of the metrics table and the engine after every evaluation.
     """
+    from dmcnn.training.ranks import connect
+
+    with connect() as ranks:
+        _train(settings, watch, ranks)
+
+
+def _train(settings: TrainSettings, watch: Watch | None, ranks: Ranks) -> None:
+    """Take the part of one of several ranks, or of the only one, in a training."""
     import dmcnn
     from dmcnn.datasets.event_files import expand
     from dmcnn.training import data, setup
     from dmcnn.training.optimiser import Recipe
+    from dmcnn.training.ranks import gpuid
     from dmcnn.training.session import OutputFiles
 
     setup.check(settings.model, settings.architecture(), settings.constraints or [], settings.targets or [])
     files = OutputFiles(
         output_folder(settings.weights_directory), output_folder(settings.output_directory), settings.name
     )
-    with files.locked():
+    with files.locked() if ranks.first else nullcontext():
         settings = _with_validation(settings, files)
         sources = {part: data.Source(*source) for part, source in settings.sources.items()}
         provenance = provenance_of(path for source in sources.values() for path in expand(source.inputs))
-        if settings.resume and not files.last.exists():  # else the checkpoint tells what it was made from
+        if (
+            ranks.first and settings.resume and not files.last.exists()
+        ):  # else the checkpoint tells what it was made from
             check_provenance(files.cfg, provenance)
         loaded = _load(settings, sources)
         run, progress = setup.prepare(
@@ -60,13 +73,15 @@ def train(settings: TrainSettings, watch: Watch | None = None) -> None:
             loaded,
             setup.NetworkOptions(**settings.network(settings.text(f"dmcnn {dmcnn.__version__}"))),
             Recipe(**settings.recipe()),
-            setup.SessionOptions(**settings.session()),
+            setup.SessionOptions(**{**settings.session(), "gpuid": gpuid(settings.GPUID)}),
             setup.ConstraintOptions(**settings.multipliers()) if settings.constraints else None,
             watch,
+            ranks,
         )
-        with atomic_file(files.cfg) as temporary:
-            lines = "".join(f"# {line}\n" for line in comments(provenance))
-            temporary.write_text(run.card.cfg + lines, encoding="utf-8")
+        if ranks.first:
+            with atomic_file(files.cfg) as temporary:
+                lines = "".join(f"# {line}\n" for line in comments(provenance))
+                temporary.write_text(run.card.cfg + lines, encoding="utf-8")
         _fit(settings, run, progress, loaded, provenance)
 
 
@@ -118,6 +133,7 @@ def _fit(
     from dmcnn.training.batches import Batches
     from dmcnn.training.loop import fit
     from dmcnn.training.model_card import model_card, write_card
+    from dmcnn.training.ranks import ALONE
 
     images, seed = data.images, run.card.seed or 0
     _, height, width = images["train"].shape
@@ -133,11 +149,12 @@ def _fit(
         mask=settings.augment_mask,
         scaling=settings.scaling,
         first=progress.step,
+        ranks=run.ranks,
     )
     run.choose_engine(batches)
     _announce(run, images)
     card = model_card(run, images, provenance)
-    if progress.step < run.total:
+    if run.ranks.first and progress.step < run.total:
         write_card(run.files.card, card)
     if run.watch is not None and progress.rows:
         run.watch(progress.rows, run.engine)
@@ -153,13 +170,16 @@ def _fit(
         after_step=run.after_step,
         constraints=run.constraints,
         engine=run.engine,
+        ranks=run.ranks,
     )
     if stopped_by and progress.step < run.total:
         if run.save_every_step:
             run.save_last(progress)
             log.info("%s: saved after step %d of %d", run.files.last, progress.step, run.total)
         raise interrupt(stopped_by)
-    _report(run, progress, data, card)
+    if run.ranks.first:
+        run.ranks = ALONE  # the others have ended
+        _report(run, progress, data, card)
 
 
 def _announce(run: Run, images: dict[str, SparseImages]) -> None:

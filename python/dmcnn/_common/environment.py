@@ -1,4 +1,4 @@
-"""Environment of a result: processor, system, and git commit of the working directory; it names no machine or user."""
+"""Environment of a result: processor, system, and git commit of the working directory; it names no machine."""
 
 from __future__ import annotations
 

@@ -30,6 +30,7 @@ from dmcnn.tasks import Result, Task
 from dmcnn.training.baseline import Baseline
 from dmcnn.training.loop import Progress, reproducible
 from dmcnn.training.optimiser import Recipe, record_activity
+from dmcnn.training.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
     from dmcnn.training.batches import Batches
@@ -131,6 +132,7 @@ class Run:
         constraints: constraints on the weights or estimates.
         watch: called after every evaluation; its exceptions end the training.
         first_step: number of steps that were finished before this process.
+        ranks: processes that share evaluations and steps; the first one writes.
     """
 
     net: nn.Module
@@ -151,6 +153,7 @@ class Run:
     constraints: Constraints | None = None
     watch: Watch | None = None
     first_step: int = 0
+    ranks: Ranks = ALONE
 
     def choose_engine(self, batches: Batches) -> None:
         """Choose the engine by its cost for the images of the next step, if it is open; write it on the card."""
@@ -159,7 +162,7 @@ class Run:
             with record_activity(self.net.to(self.device), self.recipe.activity_l2):  # hooks make it dense
                 choice = choose("auto", self.net, images, training=True, precision=self.precision)
             log.info(choice.line)
-            self.engine = choice.engine
+            self.engine = self.ranks.agree(choice.engine)
         self.card = replace(self.card, environment={**self.card.environment, "engine": self.engine})
 
     def after_step(self, progress: Progress) -> bool:
@@ -201,7 +204,8 @@ class Run:
         row = {column: values[column] for column in self.task.metrics}
         progress.rows.append(row)
         progress.loss_sum, progress.correct, progress.seen = 0.0, 0, 0
-        write_metrics(self.files.metrics, progress.rows, self.task.metrics)
+        if self.ranks.first:
+            write_metrics(self.files.metrics, progress.rows, self.task.metrics)
         if self.save_every_step and self.task.rank(row) > best:
             progress.best = progress.step
             self._save_best(self._card(progress, evaluation=result, chosen_by=self.task.part))
@@ -261,20 +265,26 @@ class Run:
 
         The precision is float32, as in inference, whatever the precision of the training.
         """
-        training = self.net.training
-        outputs = all_logits(
-            evaluator(self.net, self.engine),
-            images,
-            device=self.device,
-            batch_size=self.batch_size_test,
-            precision="32",
-            scaling=self.card.scaling,
-        )
+        training, total = self.net.training, len(images)
+        rows = self.ranks.rows(total, self.batch_size_test)  # whole batches, those of one process
+        part = images.take(rows) if self.ranks.count > 1 else images
+        outputs = np.zeros((0, self.task.outputs))
+        if len(part):
+            outputs = all_logits(
+                evaluator(self.net, self.engine),
+                part,
+                device=self.device,
+                batch_size=self.batch_size_test,
+                precision="32",
+                scaling=self.card.scaling,
+            )
         self.net.train(training)
-        return outputs
+        return self.ranks.gather_array(outputs, rows, total)
 
     def save_last(self, progress: Progress) -> None:
         """Write the checkpoint from which a training resumes."""
+        if not self.ranks.first:
+            return
         content = {
             KEY: self._card(progress).as_dict(),
             "state_dict": self.net.state_dict(),
@@ -284,6 +294,8 @@ class Run:
 
     def _save_best(self, card: Card) -> None:
         """Write the checkpoint for inference."""
+        if not self.ranks.first:
+            return
         save(self.files.best, {KEY: card.as_dict(), "state_dict": self.net.state_dict()})
 
     def _card(self, progress: Progress, evaluation: Result | None = None, chosen_by: str = "") -> Card:

@@ -29,6 +29,7 @@ from dmcnn.training.constraints.multipliers import DAMPING, RATE, WARMUP, Constr
 from dmcnn.training.data import Data
 from dmcnn.training.loop import Progress, seed_generators
 from dmcnn.training.optimiser import Recipe
+from dmcnn.training.ranks import ALONE, Ranks
 from dmcnn.training.session import OutputFiles, Run, Watch, restore
 
 log = logging.getLogger("dmcnn")
@@ -147,6 +148,7 @@ def prepare(
     session: SessionOptions,
     constraints: ConstraintOptions | None = None,
     watch: Watch | None = None,
+    ranks: Ranks = ALONE,
 ) -> tuple[Run, Progress]:
     """Return a training and its progress, new or from the last checkpoint of the same name.
 
@@ -158,6 +160,7 @@ def prepare(
         session: length, device, evaluations and checkpoints.
         constraints: options of the constraints; None = no constraints.
         watch: called with the rows of the metrics table after every evaluation.
+        ranks: processes that share the training.
 
     Raises:
         InputError: a device or engine that does not exist, a checkpoint of another training or engine, or a network
@@ -170,6 +173,7 @@ def prepare(
     if precision == "auto":  # estimates and quantised weights need float32
         precision = "bf16" if data.targets is None and bf16_is_fast(device) else "32"
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if session.seed is None else session.seed
+    seed = ranks.agree(seed)
     card = _card(network, data, device, precision)
     seed_generators(seed)
     net, progress, engine = card.build(network.model), Progress(), session.engine
@@ -212,6 +216,7 @@ def prepare(
         constraints=multipliers,
         watch=watch,
         first_step=progress.step,
+        ranks=ranks,
     )
     return run, progress
 
