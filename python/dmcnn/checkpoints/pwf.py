@@ -50,7 +50,7 @@ class Hints:
     ydim: int | None = None
 
 
-def recognise(state: State, path: str | Path, hints: Hints) -> tuple[Card, State]:
+def recognise(state: State, path: str | Path, hints: Hints) -> tuple[Card, dict[str, torch.Tensor]]:
     """Return the card of the network of a bare state dict, by names and shapes of its tensors, and the state dict.
 
     A linear layer behind dropout (``fc.1``) gets the name that it has without (``fc``).
@@ -58,9 +58,9 @@ def recognise(state: State, path: str | Path, hints: Hints) -> tuple[Card, State
     Raises:
         InputError: the tensors are of no network that dmcnn knows, or not of one that the hints allow.
     """
-    state = {re.sub(r"^fc\.1\.", "fc.", name): tensor for name, tensor in state.items()}
+    named = {re.sub(r"^fc\.1\.", "fc.", name): tensor for name, tensor in state.items()}
     try:
-        model, arguments = _resnet(state, hints) if "layer1.0.conv1.weight" in state else _mpid(state, hints)
+        model, arguments = _resnet(named, hints) if "layer1.0.conv1.weight" in named else _mpid(named, hints)
     except (KeyError, IndexError):
         raise InputError(
             f"{path}: expected weights {EXPECTED}; it holds {', '.join(list(state)[:3])}, …"
@@ -80,7 +80,7 @@ def recognise(state: State, path: str | Path, hints: Hints) -> tuple[Card, State
     )
     listed = ", ".join(f"{name} = {value}" for name, value in arguments.items())
     log.info("%s: state dict of %s: %s", path, model, listed)
-    return card, state
+    return card, named
 
 
 def _mpid(state: State, hints: Hints) -> tuple[str, dict[str, Any]]:
