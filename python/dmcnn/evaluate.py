@@ -76,7 +76,7 @@ def _judge(settings: EvaluateSettings) -> EvaluationResult:
         return signal.judge(*scores, cut=settings.cut, level=level, name=name, event_weight=rule)
     networks = naming.networks(settings.scores, settings.names)
     paths = [path for seeds in networks.values() for sample in seeds for path in sample]
-    columns = table.read(paths[0]).columns
+    columns = table.names(paths[0])
     if estimated_targets(columns):
         files = settings.weights
         weights = None if files is None else naming.weights(files, networks, settings.names)

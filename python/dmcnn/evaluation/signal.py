@@ -105,32 +105,34 @@ def read_labelled(
     weights.check_patterns(event_weight, paths)
     scores: list[NDArray[np.float64]] = []
     parts: list[NDArray[np.float64] | None] = []
-    labels: list[str] = []
+    is_signal: list[NDArray[np.bool_]] = []
+    labels: set[str] = set()
     files: list[dict[str, Any]] = []
     for path in paths:
         rows = table.read(path, ["label", column])
         values, counts = table.scores_of(rows, column)
         weight, scored = weights.of_rows(rows, event_weight), np.flatnonzero(~np.isnan(values))
-        words = rows.column("label")
-        blank = [row for row in scored.tolist() if not words[row]]
-        if blank:
-            raise InputError(f"{rows.place(blank[0])}: a scored event without label, expected its class")
-        for row in scored.tolist():
-            if words[row] != signal_label and table.is_spelling(words[row], signal_label):
-                raise InputError(f"{rows.place(row)}: label {words[row]!r} (did you mean {signal_label!r}?)")
-        labels += [words[row] for row in scored.tolist()]
+        names, number = rows.levels("label")
+        labelled, first = np.unique(number[scored], return_index=True)
+        for name, row in sorted(zip((names[i] for i in labelled), scored[first].tolist(), strict=True)):
+            if not name:
+                raise InputError(f"{rows.place(row)}: a scored event without label, expected its class")
+            if name != signal_label and table.is_spelling(name, signal_label):
+                raise InputError(f"{rows.place(row)}: label {name!r} (did you mean {signal_label!r}?)")
+        labels.update(names[i] for i in labelled)
+        is_signal.append(np.array([name == signal_label for name in names], bool)[number[scored]])
         scores.append(values[scored])
         parts.append(None if weight is None else weight[scored])
         files.append({"file": path, "kind": "labelled", "rows": counts.rows, "unscored": counts.unscored})
     if signal_label not in labels:
-        names = sorted(set(labels))
+        names = sorted(labels)
         close = nearest(signal_label, names)
         raise InputError(f"no event is labelled {signal_label!r}; found {', '.join(names)}{close}")
     score, weight = np.concatenate(scores), weights.join(parts)
-    is_signal = np.array(labels) == signal_label
+    signal = np.concatenate(is_signal)
     return {
         kind: Events(score[chosen], None if weight is None else weight[chosen])
-        for kind, chosen in (("signal", is_signal), ("background", ~is_signal))
+        for kind, chosen in (("signal", signal), ("background", ~signal))
     }, files
 
 
