@@ -59,8 +59,8 @@ def join_by_ids(entries: Table, analysis: Table) -> tuple[Table, Coverage]:
     """
     entries.need(SCORE_COLUMNS)
     entry_ids, row_ids = event_ids(entries), event_ids(analysis)
-    codes = number_ids(entry_ids, row_ids)
-    entry, row = pair(*codes)
+    of_entries, of_rows = number_ids(entry_ids, row_ids)
+    entry, row = pair(of_entries, of_rows)
     ours = [*SCORE_COLUMNS, *(name for name in entries.columns if name not in SCORE_COLUMNS)]
     left = {name: entries.texts(name).take(entry) for name in ours}
     lonely = row[entry < 0]
@@ -76,7 +76,7 @@ def join_by_ids(entries: Table, analysis: Table) -> tuple[Table, Coverage]:
     left["status"] = _replace(own, blank, status[blank])
     theirs = [analysis.texts(name).take(row) for name in analysis.columns if name not in IDS]
     columns = (*left, *_csv_names(analysis.columns, list(left)))
-    return Table(columns, [*left.values(), *theirs]), _coverage(*codes, entry, row, row_ids)
+    return Table(columns, [*left.values(), *theirs]), _coverage(of_entries, of_rows, entry, row, row_ids)
 
 
 def _replace(texts: Texts, where: NDArray[np.bool_], others: Texts) -> Texts:
