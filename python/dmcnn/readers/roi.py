@@ -65,7 +65,7 @@ def around_vertex(images: SparseImages, size: tuple[int, int], vertex: Floats) -
     row, column = top + size[0] // 2, left + size[1] // 2
     inside = (row >= 0) & (row < images.shape[1]) & (column >= 0) & (column < images.shape[2])
     regions = _regions(images, parts, CropWindows(np.arange(len(parts)), top, left, size))
-    outside: NDArray[np.bool_] = (known & ~inside).reshape(len(images), -1).any(axis=1)
+    outside = np.asarray((known & ~inside).reshape(len(images), -1).any(axis=1))
     return regions._replace(outside=outside)
 
 
