@@ -14,6 +14,7 @@ from dmcnn.settings import TrainSettings, command
 
 if TYPE_CHECKING:
     from dmcnn.images.sparse import SparseImages
+    from dmcnn.training.batches import Batches
     from dmcnn.training.data import Data, Source
     from dmcnn.training.loop import Progress
     from dmcnn.training.session import OutputFiles, Run, Watch
@@ -35,6 +36,7 @@ def train(settings: TrainSettings, watch: Watch | None = None) -> None:
     """
     import dmcnn
     from dmcnn.datasets.event_files import expand
+    from dmcnn.formats.source import existing_file
     from dmcnn.training import data, setup
     from dmcnn.training.optimiser import Recipe
     from dmcnn.training.session import OutputFiles
@@ -49,6 +51,8 @@ def train(settings: TrainSettings, watch: Watch | None = None) -> None:
         provenance = provenance_of(path for source in sources.values() for path in expand(source.inputs))
         if settings.resume and not files.last.exists():  # else the checkpoint tells what it was made from
             check_provenance(files.cfg, provenance)
+        if settings.start_weights is not None and not (settings.resume and files.last.exists()):
+            existing_file(settings.start_weights)
         loaded = _load(settings, sources)
         run, progress = setup.prepare(
             files,
@@ -59,6 +63,9 @@ def train(settings: TrainSettings, watch: Watch | None = None) -> None:
             setup.ConstraintOptions(**settings.multipliers()) if settings.constraints else None,
             watch,
         )
+        if settings.find_rate:
+            _find_rate(settings, run, loaded.images)
+            return
         with atomic_file(files.cfg) as temporary:
             lines = "".join(f"# {line}\n" for line in comments(provenance))
             temporary.write_text(run.card.cfg + lines, encoding="utf-8")
@@ -67,9 +74,11 @@ def train(settings: TrainSettings, watch: Watch | None = None) -> None:
 
 def _load(settings: TrainSettings, sources: dict[str, Source]) -> Data:
     """Read the images of all parts with their classes or targets."""
+    from dmcnn._common.files import expand
     from dmcnn.datasets.labels import LabelRule
     from dmcnn.detectors.lartpc import DM_CNN_FILES
     from dmcnn.training import data
+    from dmcnn.training.weights import EventWeights
 
     targets = settings.targets
     return data.load(
@@ -83,6 +92,10 @@ def _load(settings: TrainSettings, sources: dict[str, Source]) -> Data:
         shares=settings.shares,
         seed=settings.seed_number,
         cache=settings.cache,
+        event_weights=EventWeights(settings.event_weight, expand(settings.event_weight_csv or []))
+        if settings.event_weight
+        else None,
+        class_weights=settings.class_weights,
     )
 
 
@@ -102,26 +115,51 @@ def _with_validation(settings: TrainSettings, files: OutputFiles) -> TrainSettin
     return settings.model_copy(update={"validation_fraction": float(begun.get("validation_fraction", 0))})
 
 
-def _fit(settings: TrainSettings, run: Run, progress: Progress, images: dict[str, SparseImages]) -> None:
-    """Train to the end and report; after an interrupt save, and raise KeyboardInterrupt."""
+def _batches(settings: TrainSettings, run: Run, images: dict[str, SparseImages], first: int = 0) -> Batches:
+    """Return the batches of the training from step ``first`` on."""
     from dmcnn.training.batches import Batches
-    from dmcnn.training.loop import fit
 
-    seed = run.card.seed or 0
     _, height, width = images["train"].shape
-    batches = Batches(
+    return Batches(
         images["train"],
-        settings.batch_size_train,
+        settings.batch_size_train * settings.accumulate,
         epochs=settings.EPOCHS,
-        seed=seed,
+        seed=run.card.seed or 0,
         augment=settings.augment,
         shift=(round(settings.augment_shift * height), round(settings.augment_shift * width)),
         rotation=settings.augment_rotation,
         noise=settings.augment_noise,
         mask=settings.augment_mask,
         scaling=settings.scaling,
-        first=progress.step,
+        first=first,
     )
+
+
+def _find_rate(settings: TrainSettings, run: Run, images: dict[str, SparseImages]) -> None:
+    """Write table and figure of the loss against the step size, and log a suggestion; train nothing."""
+    from dmcnn.figures.rates import rates
+    from dmcnn.figures.save import save_figure
+    from dmcnn.tables import table
+    from dmcnn.training.rates import STEPS, scan_rates
+
+    epochs = -(-STEPS // run.steps_per_epoch)
+    batches = _batches(settings.model_copy(update={"EPOCHS": epochs}), run, images)
+    run.choose_engine(batches)
+    scan = scan_rates(run, batches, run.card.seed or 0)
+    columns = {"learning_rate": scan.rate, "loss": scan.loss, "smoothed_loss": scan.smoothed}
+    table.write(run.files.rates.with_suffix(".csv"), table.Table.from_columns(columns))
+    save_figure(rates(*columns.values(), scan.suggestion), run.files.rates)
+    if scan.suggestion is None:
+        log.warning("warning: the loss fell at no step size: no learning_rate is suggested")
+    else:
+        log.info("suggestion: learning_rate = %.2g, a tenth of that with the smallest loss", scan.suggestion)
+
+
+def _fit(settings: TrainSettings, run: Run, progress: Progress, images: dict[str, SparseImages]) -> None:
+    """Train to the end and report; after an interrupt save, and raise KeyboardInterrupt."""
+    from dmcnn.training.loop import fit
+
+    batches = _batches(settings, run, images, progress.step)
     run.choose_engine(batches)
     _announce(run, images)
     if run.watch is not None and progress.rows:
@@ -131,7 +169,7 @@ def _fit(settings: TrainSettings, run: Run, progress: Progress, images: dict[str
         batches,
         task=run.task,
         recipe=run.recipe,
-        seed=seed,
+        seed=run.card.seed or 0,
         device=run.device,
         precision=run.precision,
         progress=progress,

@@ -82,8 +82,7 @@ class Batches:
 
     def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return (images, labels) of one step, counted from 0 over all epochs; shapes as of the iteration."""
-        epoch, position = divmod(step, self.per_epoch)
-        which = self._order(epoch)[position * self.size : (position + 1) * self.size]
+        which = self.numbers(step)
         out = self._buffers.tensor((len(which), *self.images.shape))
         to_tensor(self.images, which=which, out=out, **self._augmentation(step, len(which)))
         if self.rotation:
@@ -91,6 +90,16 @@ class Batches:
             out = rotate(out, random.uniform(-self.rotation, self.rotation, len(which)))
         scale_(out, self.scaling)
         return out, torch.from_numpy(self._labels[which])
+
+    def numbers(self, step: int) -> NDArray[np.int64]:
+        """Return the numbers of the images of one step."""
+        epoch, position = divmod(step, self.per_epoch)
+        return self._order(epoch)[position * self.size : (position + 1) * self.size]
+
+    def weights(self, step: int) -> torch.Tensor | None:
+        """Return the (B,) float32 weights of the images of one step; None where they have none."""
+        weight = self.images.weight
+        return None if weight is None else torch.from_numpy(weight[self.numbers(step)])
 
     def _augmentation(self, step: int, count: int) -> dict[str, Any]:
         """Draw the arguments of ``to_tensor`` for the ``count`` images of a step."""
