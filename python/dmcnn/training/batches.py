@@ -15,6 +15,7 @@ from dmcnn.engines.dense import to_tensor
 from dmcnn.images.scaling import scale_
 from dmcnn.images.sparse import SparseImages
 from dmcnn.training.loader import Buffers
+from dmcnn.training.ranks import ALONE, Ranks
 
 SHUFFLE, AUGMENT, SHIFT, ROTATE = 1, 2, 3, 5
 """Second words of the seeds of independent random streams: the order of the images in an epoch; orientation, shift
@@ -43,6 +44,9 @@ class Batches:
         mask: probability to set an active pixel to zero.
         scaling: one of dmcnn.images.scaling.SCALINGS, applied after augmentation.
         first: first step.
+        ranks: processes that share the batches: images are those of this one (at least one image, so that networks
+            need not know of empty batches), labels those of all.
+        part: images of all ranks per forward pass; None = all of a step. A rank has its share of every part.
 
     Raises:
         ValueError: images without labels.
@@ -62,11 +66,14 @@ class Batches:
         mask: float = 0.0,
         scaling: str = "none",
         first: int = 0,
+        ranks: Ranks = ALONE,
+        part: int | None = None,
     ) -> None:
         if images.label is None:
             raise ValueError("training needs labelled images")
         self.images, self.size, self.seed, self.augment, self.first = images, size, seed, augment, first
         self.shift, self.rotation, self.noise, self.mask, self.scaling = shift, rotation, noise, mask, scaling
+        self.ranks, self.part = ranks, part
         self.per_epoch = -(-len(images) // size)
         self.total = epochs * self.per_epoch
         self._labels = np.asarray(images.label, np.float32 if images.label.ndim == 2 else np.int64)
@@ -83,11 +90,14 @@ class Batches:
     def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return (images, labels) of one step, counted from 0 over all epochs; shapes as of the iteration."""
         which = self.numbers(step)
-        out = self._buffers.tensor((len(which), *self.images.shape))
-        to_tensor(self.images, which=which, out=out, **self._augmentation(step, len(which)))
+        own = np.concatenate([np.r_[rows] for _, rows in self.ranks.parts(len(which), self.part)])
+        out = self._buffers.tensor((len(own), *self.images.shape))
+        drawn = self._augmentation(step, len(which))
+        drawn = {key: value[own] if isinstance(value, np.ndarray) else value for key, value in drawn.items()}
+        to_tensor(self.images, which=which[own], out=out, **drawn)
         if self.rotation:
             random = np.random.default_rng([self.seed, ROTATE, step])
-            out = rotate(out, random.uniform(-self.rotation, self.rotation, len(which)))
+            out = rotate(out, random.uniform(-self.rotation, self.rotation, len(which))[own])
         scale_(out, self.scaling)
         return out, torch.from_numpy(self._labels[which])
 

@@ -28,6 +28,7 @@ from dmcnn.training.batches import Batches
 from dmcnn.training.fine_tuning import freeze
 from dmcnn.training.loader import Loader
 from dmcnn.training.optimiser import Activity, Recipe, record_activity
+from dmcnn.training.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
     from dmcnn.training.constraints.multipliers import Constraints
@@ -107,6 +108,7 @@ class _Step:
     constraints: Constraints | None
     scaler: torch.amp.GradScaler
     averages: Averages | None
+    ranks: Ranks = ALONE
 
     def __call__(
         self, images: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor | None = None
@@ -114,19 +116,26 @@ class _Step:
         """Update the weights with the gradient of a batch, apply the limits, and count the step.
 
         Args:
-            images: (B, C, H, W) float32.
+            images: (B, C, H, W) float32; of several ranks, those of this one.
             labels: (B,) int64 class numbers, or (B, k) float32 targets.
             weight: (B,) float32 weights of the events; None = 1 each.
         """
         recipe, progress = self.recipe, self.progress
-        seed_generators(int(np.random.SeedSequence([self.seed, progress.step]).generate_state(1)[0]))
+        rank = (
+            [self.ranks.number] if self.ranks.number else []
+        )  # dropout differs between the images of a batch
+        seed_generators(int(np.random.SeedSequence([self.seed, progress.step, *rank]).generate_state(1)[0]))
         for group in self.optimizer.param_groups:
             group["lr"] = recipe.rate(progress.step, progress.plateaus)
         self.optimizer.zero_grad()
-        size = recipe.batch_size or len(images)
-        for start in range(0, len(images), size):
-            part = slice(start, start + size)
-            self._backward(images[part], labels[part], None if weight is None else weight[part], len(images))
+        at = 0
+        for part, own in self.ranks.parts(len(labels), recipe.batch_size):
+            count = own.stop - own.start
+            self._backward(
+                images[at : at + count], labels[part], None if weight is None else weight[part], len(labels)
+            )
+            at += count
+        self.ranks.join_gradients(self.net, len(labels))
         if recipe.gradient_limit is not None:
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.net.parameters(), recipe.gradient_limit)
@@ -142,29 +151,30 @@ class _Step:
     def _backward(
         self, images: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor | None, whole: int
     ) -> None:
-        """Add the gradient of a part of the ``whole`` images of a step to that of the parts before."""
+        """Add the gradient of a part of a step of ``whole`` images to that of the parts before."""
         given = [part.to(self.device, non_blocking=True) for part in (images, labels)]
         if weight is not None:
             given.append(weight.to(self.device, non_blocking=True))
         # each weight is used once per step: a cache of the cast weights would only need memory
         with autocast(self.device, self.precision):
             loss = self._loss(*given)
-        if len(images) < whole:
-            loss = loss * (len(images) / whole)
-        self.scaler.scale(loss).backward()
+        if len(labels) < whole:
+            loss = loss * (len(labels) / whole)
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
 
     def _loss(
         self, images: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Return the mean loss of a batch with all penalties; add the loss without penalties to the progress."""
         progress = self.progress
-        outputs = self.forward(images).float()
+        outputs = self.ranks.gather(self.forward(images).float(), len(labels))
         loss = self.task.loss(outputs, labels, weight)
         # summed in float64, as Python floats are
         progress.loss_sum = progress.loss_sum + loss.detach().double() * len(labels)
         progress.correct = progress.correct + self.task.right(outputs.detach(), labels)
         progress.seen += len(labels)
-        loss = loss + self.recipe.penalty(self.net) + self.activity.penalty()
+        loss = loss + self.recipe.penalty(self.net)
+        loss = loss + self.activity.penalty() * self.ranks.share(len(labels))
         if self.constraints is not None:
             loss = loss + self.constraints.penalty(self.net, outputs, labels)
         return loss + self.net.penalty() if isinstance(self.net, NetworkWithPenalty) else loss
@@ -187,6 +197,7 @@ def fit(
     after_step: AfterStep,
     constraints: Constraints | None = None,
     engine: str = "dense",
+    ranks: Ranks = ALONE,
 ) -> int:
     """Train ``net`` on ``batches``; return the number of the signal that stopped it between two steps, else 0.
 
@@ -203,6 +214,7 @@ def fit(
             training.
         constraints: constraints with the multipliers that belong to ``progress``.
         engine: "dense" or "sparse".
+        ranks: processes that share every step; they stop after the same one.
     """
     if not len(batches):
         return 0
@@ -211,27 +223,28 @@ def fit(
     optimizer, averages, scaler = _parts(net, recipe, device, precision, progress)
     if constraints is not None:
         progress.parts["constraints"] = constraints.to(device)
-    enough = False
+    enough, stopped_by = False, 0
     with (
         _stop_after_step() as stop,
         reproducible(),
         Loader(batches) as loader,
         record_activity(net, recipe.activity_l2) as activity,
-        _progress_bar(len(loader)) as bar,
+        _progress_bar(len(loader), shown=ranks.first) as bar,
     ):
         forward, about = evaluator(net, engine), (seed, device, precision, progress)
         if recipe.compile:
-            forward = compiled(
-                net, batches.batch(progress.step)[0].to(device), partial(autocast, device, precision)
-            )
-        step = _Step(net, forward, task, recipe, *about, optimizer, activity, constraints, scaler, averages)
+            images = batches.batch(progress.step)[0].to(device)
+            forward = compiled(net, images, partial(autocast, device, precision))
+        own = optimizer, activity, constraints
+        step = _Step(net, forward, task, recipe, *about, *own, scaler, averages, ranks)
         for images, labels in loader:
             step(images, labels, batches.weights(progress.step))
             bar.update()
             enough = after_step(progress)
-            if stop or enough:
+            stopped_by = ranks.largest(stop[0] if stop else 0)
+            if stopped_by or enough:
                 break
-    return 0 if enough or not stop else stop[0]
+    return 0 if enough else stopped_by
 
 
 def _parts(
@@ -291,9 +304,9 @@ def reproducible() -> Iterator[None]:
         memory.fill_uninitialized_memory = fill
 
 
-def _progress_bar(steps: int) -> ProgressBar:
+def _progress_bar(steps: int, *, shown: bool) -> ProgressBar:
     """Return the progress bar of a training, which shows the mean rate of all steps so far."""
-    return ProgressBar(total=steps, desc="training", file=sys.stdout, smoothing=0)
+    return ProgressBar(total=steps, desc="training", file=sys.stdout, smoothing=0, disable=not shown)
 
 
 @contextmanager

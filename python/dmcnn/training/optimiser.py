@@ -195,7 +195,7 @@ class Recipe:
         if self.optimizer != "adamw" and not (self.optimizer == "sgd" and self.options.get("weight_decay")):
             return parameters
         kernels, others = ([p for p in parameters if (p.ndim > 1) == decays] for decays in (True, False))
-        groups = [{"params": kernels}, {"params": others, "weight_decay": 0.0}]
+        groups: list[dict[str, Any]] = [{"params": kernels}, {"params": others, "weight_decay": 0.0}]
         return [group for group in groups if group["params"]]
 
     def rate(self, step: int, falls: int = 0) -> float:
