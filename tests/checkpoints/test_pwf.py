@@ -17,6 +17,7 @@ from dmcnn.checkpoints.pwf import Hints, recognise
 from dmcnn.models.mpid import MPID
 from dmcnn.models.resnet import ResNet18, ResNet34
 from dmcnn.settings import COMMANDS
+from dmcnn.training.fine_tuning import start_from
 
 
 class Users(nn.Module):
@@ -55,6 +56,10 @@ def test_users_residual_networks_give_their_own_logits(
         assert card.shape == (2, 64, 96)
         assert (card.reading["xdim"], card.reading["ydim"]) == (96, 64)
         assert card.classes == ["class0", "class1", "class2"]
+        begun = card.build()
+        start_from(begun, card, str(path))  # a training knows its number of groups
+        torch.testing.assert_close(begun.eval()(images), expected)
+        assert not any("assumed" in line for line in caplog.messages)
         other, _ = load(path)
         assert "gn_groups = 32 is assumed" in caplog.text
         assert (other(images) - expected).abs().max() > 0.01

@@ -165,7 +165,10 @@ class RecipeSettings(ResNetSettings, OptimisationSettings):
                 "roi = 'tiles': a label is that of an event, not of each tile; train on another region",
             )
         if self.resnet_pretrained:
-            yield ("resnet_pretrained",), "resnet_pretrained = True: dmcnn downloads no weights of ImageNet"
+            yield (
+                ("resnet_pretrained",),
+                "resnet_pretrained = True: dmcnn downloads no weights; start_weights names a file",
+            )
         for name in self.model_arguments or {}:
             if name in FROM_DATA:
                 yield ("model_arguments",), f"model_arguments: {name!r} is given by the data"
