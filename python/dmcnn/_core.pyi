@@ -548,7 +548,7 @@ def occlude(index: numpy.typing.NDArray[numpy.int32], fill: numpy.typing.NDArray
     Raises:
         ValueError: the text names the image, what was found and what was expected; ``out`` is then unspecified.
     """
-def rotate(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray[numpy.int32], value: numpy.typing.NDArray[numpy.float32], shape: tuple[int, int, int], source: numpy.typing.NDArray[numpy.int64], degrees: numpy.typing.NDArray[numpy.float64], n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64]]:
+def rotate(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray[numpy.int32], value: numpy.typing.NDArray[numpy.float32], shape: tuple[int, int, int], degrees: numpy.typing.NDArray[numpy.float64], n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64]]:
     """
     Rotate sparse images about their centre, counter-clockwise with rows upwards.
     
@@ -560,16 +560,15 @@ def rotate(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArr
         index: (nnz,) int32. Flat pixel numbers, row-major in (C, H, W), strictly increasing in an image.
         value: (nnz,) float32 [ADC], finite.
         shape: (C, H, W).
-        source: (m,) int64. The image that is rotated.
-        degrees: (m,) float64. Its angle.
+        degrees: (n,) float64. Angle of each image.
         n_threads: at most so many work on different images; the result does not depend on it.
     
     Returns:
-        offsets (m+1,) int64; index int32; value float32, no zeros, sums made in double; bad (m,) int64, zeros;
-        cut (m,) int64, pixels of the image whose rotated centre is outside it.
+        offsets (n+1,) int64; index int32; value float32, no zeros, sums made in double; bad (n,) int64, zeros;
+        cut (n,) int64, pixels of the image whose rotated centre is outside it.
     
     Raises:
-        ValueError: the text names the image or the turn, what was found and what was expected.
+        ValueError: the text names the image, what was found and what was expected.
     """
 @typing.overload
 def scatter_rows(source: numpy.typing.NDArray[numpy.float32], start: numpy.typing.NDArray[numpy.int32], user: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.float32], which: numpy.typing.NDArray[numpy.int32] | None = None, first: typing.SupportsInt | typing.SupportsIndex = 0, n_threads: int = 1) -> None:

@@ -9,8 +9,6 @@ namespace dmcnn {
 
 namespace {
 
-using std::to_string;
-
 constexpr std::int64_t kBlock = 16;  // images that share the sums of one plane
 
 /// Cosine and sine, exact for multiples of 90 degrees.
@@ -42,7 +40,7 @@ class Plane {
         for (std::size_t word = 0; word < touched_.size(); ++word) {
             for (std::size_t at = 64 * word; touched_[word] != 0; ++at, touched_[word] >>= 1)
                 if (touched_[word] & 1U) {
-                    part.add(first + static_cast<std::int64_t>(at), sum_[at], "turn", number);
+                    part.add(first + static_cast<std::int64_t>(at), sum_[at], "image", number);
                     sum_[at] = 0;
                 }
         }
@@ -54,13 +52,13 @@ class Plane {
     std::vector<std::uint64_t> touched_;
 };
 
-Part rotate_image(const Images& images, const Turns& turns, std::int64_t j, Plane& plane) {
+Part rotate_image(const Images& images, std::int64_t i, double degrees, Plane& plane) {
     const auto [height, width] = std::array{images.shape.height, images.shape.width};
-    const auto [cos, sin] = direction(turns.degrees[j]);
+    const auto [cos, sin] = direction(degrees);
     const double middle = 0.5 * static_cast<double>(height - 1), centre = 0.5 * static_cast<double>(width - 1);
     Part part;
     for (std::int64_t c = 0; c < images.shape.channels; ++c) {
-        for_each_pixel(images, turns.source[j], c, 0, height, [&, cos = cos, sin = sin](auto row, auto col, auto k) {
+        for_each_pixel(images, i, c, 0, height, [&, cos = cos, sin = sin](auto row, auto col, auto k) {
             const double y = static_cast<double>(row) - middle, x = static_cast<double>(col) - centre;
             const double down = middle + y * cos - x * sin, right = centre + x * cos + y * sin;
             const double top = std::floor(down), left = std::floor(right);
@@ -74,27 +72,24 @@ Part rotate_image(const Images& images, const Turns& turns, std::int64_t j, Plan
             plane.add(r + 1, q, charge * low * (1 - far));
             plane.add(r + 1, q + 1, charge * low * far);
         });
-        plane.flush(c * images.plane(), part, j);
+        plane.flush(c * images.plane(), part, i);
     }
     return part;
 }
 
 }  // namespace
 
-Sparse rotate(const Images& images, const Turns& turns, int threads) {
+Sparse rotate(const Images& images, const double* degrees, int threads) {
     check_images(images, threads);
-    for (std::int64_t j = 0; j < turns.n; ++j) {
-        if (turns.source[j] < 0 || turns.source[j] >= images.n)
-            refuse("turn", j, "image", to_string(turns.source[j]), "0 to " + to_string(images.n - 1));
-        if (!std::isfinite(turns.degrees[j]))
-            refuse("turn", j, "angle", to_string(turns.degrees[j]), "a finite number of degrees");
-    }
-    std::vector<Part> parts(static_cast<std::size_t>(turns.n));
+    for (std::int64_t i = 0; i < images.n; ++i)
+        if (!std::isfinite(degrees[i]))
+            refuse("image", i, "angle", std::to_string(degrees[i]), "a finite number of degrees");
+    std::vector<Part> parts(static_cast<std::size_t>(images.n));
     parallel_for((parts.size() + kBlock - 1) / kBlock, threads, [&](std::size_t block) {
         Plane plane(images.shape);
         const auto first = static_cast<std::int64_t>(block) * kBlock;
-        for (std::int64_t j = first; j < std::min(first + kBlock, turns.n); ++j)
-            parts[static_cast<std::size_t>(j)] = rotate_image(images, turns, j, plane);
+        for (std::int64_t i = first; i < std::min(first + kBlock, images.n); ++i)
+            parts[static_cast<std::size_t>(i)] = rotate_image(images, i, degrees[i], plane);
     });
     return join(parts);
 }
