@@ -20,6 +20,9 @@ from dmcnn.images.sparse import SparseImages
 TRANSPOSE, FLIP_ROWS, FLIP_COLUMNS = 1, 2, 4
 """Bits of an orientation: the transpose comes first, then the flips."""
 
+ROTATION = "shares"
+"""Name of the rule of ``rotate``; a training goes on with the rule with which it began."""
+
 DEAD = 0x64656164
 """Part of the seed of dead wires, which keeps their draws apart from those of pixels."""
 
