@@ -36,9 +36,12 @@ def uniform(seed: int, key: Words, number: Words) -> NDArray[np.float64]:
 
 def normal(seed: int, key: Words, number: Words) -> NDArray[np.float64]:
     """Return numbers close to the normal distribution: sums of the twelve 16-bit parts of three words each."""
-    parts = (words(seed, key, number + np.uint64(word)) >> np.uint64(bit) & np.uint64(0xFFFF)
-             for word in range(3) for bit in range(0, 64, 16))  # fmt: skip
-    return (sum(part.astype(np.int64) for part in parts) - 393210) * 2.0**-16
+    total = np.full(np.broadcast_shapes(key.shape, number.shape), -393210, np.int64)
+    for word in range(3):
+        bits = words(seed, key, number + np.uint64(word))
+        for first in range(0, 64, 16):
+            total += (bits >> np.uint64(first) & np.uint64(0xFFFF)).astype(np.int64)
+    return total * 2.0**-16
 
 
 def event_keys(images: SparseImages) -> Words:
