@@ -43,7 +43,7 @@ def choose(kinds: Kinds, cut: float, text: str | None, level: float) -> tuple[fl
 
 
 def judge(kinds: Kinds, rule: CutRule, point: WorkingPoint, level: float) -> EvaluationResult:
-    """Report a working point: its numbers in place of those at a fixed cut, its curves, and all events.
+    """Return the numbers at a working point, in place of those at a fixed cut, its curves, and the list of events.
 
     Args:
         kinds: scored events of each kind.

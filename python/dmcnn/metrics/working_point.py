@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -66,7 +66,7 @@ class CutRule:
         if not (0 <= value < 10 if word == "significance" else 0 < value < 1):
             what = "relative uncertainty of the background" if word == "significance" else "share in 0..1"
             raise InputError(f"working_point = {text!r}: expected {word} and its number, a {what}")
-        return cls(word, value)
+        return cls(cast(Kind, word), value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -314,11 +314,11 @@ def _near_largest(
     step, variance = 1e-4, np.zeros(len(value))
     sums = [one.weight for one in passing]
     for nth, one in enumerate(passing):
-        up, down = (
+        (s, b), (t, c) = (
             [weight * (1 + sign * step * (nth == i)) for i, weight in enumerate(sums)] for sign in (1, -1)
         )
         with np.errstate(divide="ignore", invalid="ignore"):
-            change = significance(*up, uncertainty) - significance(*down, uncertainty)
+            change = significance(s, b, uncertainty) - significance(t, c, uncertainty)
             slope = change / (2 * step * one.weight)
         own, common = one.covariance(at), slope * slope[at]
         variance += slope**2 * one.variance + slope[at] ** 2 * own[at] - 2 * common * own
@@ -352,4 +352,5 @@ def _in_quadrature(share: Interval, at: int, low: int, high: int) -> Interval:
 def _hull(one: Interval, at: int, low: int, high: int) -> Interval:
     """Return a number with the hull of its intervals at the cuts ``low`` to ``high``."""
     inside = slice(low, high + 1)
-    return Interval(np.asarray(one.value[at]), np.nanmin(one.low[inside]), np.nanmax(one.high[inside]))
+    ends = np.nanmin(one.low[inside]), np.nanmax(one.high[inside])
+    return Interval(*(np.asarray(x) for x in (one.value[at], *ends)))
