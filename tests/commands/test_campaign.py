@@ -161,6 +161,15 @@ def test_misclassified_events_by_the_labels_of_a_table(
     assert entries_of(tmp_path / "out" / "DM-CNN_occlusion.csv") == [1, 3, 4]
     assert run(f"score_csv={table}", "wrong=2", "border_score=0.25", out="low") == 0
     assert entries_of(tmp_path / "low" / "DM-CNN_occlusion.csv") == [4, 5]
+    judged = tmp_path / "DM-CNN_evaluation.json"
+    judged.write_text('{"cut": 0.25}')
+    assert run(f"score_csv={table}", "wrong=2", f"border_score={judged}", out="json") == 0
+    assert entries_of(tmp_path / "json" / "DM-CNN_occlusion.csv") == [4, 5]
+    judged.write_text('{"networks": {}}')
+    assert run(f"score_csv={table}", "wrong=2", f"border_score={judged}") == 2
+    assert 'the JSON has no number "cut"' in capsys.readouterr().err
+    assert run(f"score_csv={table}", "wrong=2", "border_score=half") == 2
+    assert "expected a number or the JSON of evaluate (No such file" in capsys.readouterr().err
     assert run(f"score_csv={table}", "wrong=1", "signal_label=muons") == 2
     assert "no event has the label 'muons' (signal_label); found 'muon', 'pion'" in capsys.readouterr().err
     assert run(f"score_csv={inputs / 'scores.csv'}", "wrong=1") == 2
