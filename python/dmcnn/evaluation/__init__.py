@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -22,12 +23,14 @@ class EvaluationResult:
         figures: figure by the ending of its file name.
         lines: log lines.
         tables: table by the ending of its file name.
+        files: function that writes any other file, by the ending of its file name with suffix.
     """
 
     numbers: dict[str, Any]
     figures: Mapping[str, Figure]
     lines: list[str]
     tables: Mapping[str, Table] = field(default_factory=dict)
+    files: Mapping[str, Callable[[Path], None]] = field(default_factory=dict)
 
 
 def json_number(value: float) -> float | None:
