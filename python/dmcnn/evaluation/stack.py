@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dmcnn._common.errors import InputError, nearest
 from dmcnn._common.extras import need
 from dmcnn.evaluation import EvaluationResult, json_number, limit_inputs, weights
-from dmcnn.evaluation.samples import Sample, Variable, hidden_bins, make_axis, read_sample
+from dmcnn.evaluation.stack_samples import Sample, Variable, hidden_bins, make_axis, read_sample
 from dmcnn.evaluation.systematics import Files, Source, Systematics, check_samples, sources
 from dmcnn.evaluation.weights import Rule
 from dmcnn.figures import stack as figures
@@ -123,7 +123,7 @@ def judge(
         event_weight: weights of the simulated events.
         scale: sample -> factor of all its weights.
         signal_scale: factor by which signals are drawn larger; it is in no number.
-        clean_above: see ``samples.clean``, of event weights.
+        clean_above: see ``stack_samples.clean``, of event weights.
         systematics: sources of systematic uncertainty.
 
     Raises:

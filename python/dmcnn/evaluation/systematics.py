@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from dmcnn._common.errors import InputError, nearest
-from dmcnn.evaluation.samples import Sample, Variable, clean, read_sample
+from dmcnn.evaluation.stack_samples import Sample, Variable, clean, read_sample
 from dmcnn.evaluation.weights import Rule
 from dmcnn.tables.batches import batches, column_names
 from dmcnn.tables.identity import EventIndex
