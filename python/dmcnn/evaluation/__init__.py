@@ -40,6 +40,7 @@ def merge(parts: Sequence[EvaluationResult]) -> EvaluationResult:
         {ending: figure for part in parts for ending, figure in part.figures.items()},
         [line for part in parts for line in part.lines],
         {ending: rows for part in parts for ending, rows in part.tables.items()},
+        {ending: write for part in parts for ending, write in part.files.items()},
     )
 
 

@@ -17,7 +17,7 @@ from dmcnn._common.files import atomic_file
 
 if TYPE_CHECKING:
     from dmcnn.evaluation.stack import Observation, Prediction
-    from dmcnn.evaluation.systematics import Source
+    from dmcnn.evaluation.systematics import UncertaintySource
 
 Floats = NDArray[np.float64]
 
@@ -122,7 +122,7 @@ def _strength(values: Floats, variances: Floats) -> dict[str, Any]:
 
 
 def _add_source(
-    modifiers: Mapping[str, list[dict[str, Any]]], source: Source, shifts: Floats, values: Floats
+    modifiers: Mapping[str, list[dict[str, Any]]], source: UncertaintySource, shifts: Floats, values: Floats
 ) -> Floats:
     """Append the modifiers of a source to those of every sample; return the (s, b) variance that none describes.
 
@@ -149,7 +149,8 @@ def _add_source(
                 data = {"hi_data": _positive(value + shift), "lo_data": _positive(value - shift)}
                 word = source.name if count == 1 else f"{source.name}_{nth + 1}"
                 own.append({"name": word, "type": "histosys", "data": data})
-    return np.maximum((flat**2).sum(axis=0).reshape(values.shape) - (vectors**2).sum(axis=0), 0.0)
+    rest = (flat**2).sum(axis=0).reshape(values.shape) - (vectors**2).sum(axis=0)
+    return np.asarray(np.maximum(rest, 0.0))
 
 
 def _positive(values: Floats) -> list[float]:

@@ -8,16 +8,19 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError, nearest
 from dmcnn._common.extras import need
-from dmcnn.evaluation import EvaluationResult, json_number, limit_inputs, weights
-from dmcnn.evaluation.stack_samples import Sample, Variable, hidden_bins, make_axis, read_sample
-from dmcnn.evaluation.systematics import Files, Source, Systematics, check_samples, sources
+from dmcnn.evaluation import EvaluationResult, json_number, limit_inputs
+from dmcnn.evaluation.rows import Read
+from dmcnn.evaluation.stack_samples import StackSample, Variable, hidden_bins, make_axis, read_sample
+from dmcnn.evaluation.systematics import Files, Systematics, UncertaintySource, check_samples, sources
 from dmcnn.evaluation.weights import Rule
 from dmcnn.figures import stack as figures
 from dmcnn.metrics.histograms import chi2, correlation, fractional
+from dmcnn.tables import table
 from dmcnn.tables.table import Table
 
 Floats = NDArray[np.float64]
@@ -38,9 +41,9 @@ class Prediction:
     """
 
     axis: Any
-    samples: Mapping[str, Sample]
+    samples: Mapping[str, StackSample]
     background: Sequence[str]
-    sources: Sequence[Source]
+    sources: Sequence[UncertaintySource]
 
     @cached_property
     def histograms(self) -> dict[str, Any]:
@@ -62,7 +65,7 @@ class Prediction:
 
     def total(self, names: Sequence[str] | None = None) -> Floats:
         """Return the (b + 2,) sum of samples; default: the stack."""
-        return np.sum([self.values(name) for name in names or self.background], axis=0)
+        return np.asarray(np.sum([self.values(name) for name in names or self.background], axis=0))
 
     def statistical(self, names: Sequence[str] | None = None) -> Floats:
         """Return the (b + 2, b + 2) statistical covariance of the sum of samples; default: the stack."""
@@ -110,6 +113,7 @@ def judge(
     signal_scale: float = 1.0,
     clean_above: float | None = None,
     systematics: Systematics | None = None,
+    read: Read = table.read,
 ) -> EvaluationResult:
     """Compare data with a stack of samples.
 
@@ -125,6 +129,7 @@ def judge(
         signal_scale: factor by which signals are drawn larger; it is in no number.
         clean_above: see ``stack_samples.clean``, of event weights.
         systematics: sources of systematic uncertainty.
+        read: function that reads a table.
 
     Raises:
         InputError: a sample without events, one name for two samples, an unknown sample, or as in ``sources``.
@@ -132,21 +137,18 @@ def judge(
     signal, scale, systematics = signal or {}, scale or {}, systematics or Systematics()
     _check_names(stack, signal, scale)
     check_samples(systematics, [*stack, *signal])
-    weights.check_patterns(
-        event_weight, [path for paths in (*stack.values(), *signal.values()) for path in paths]
-    )
     need("mplhep")  # before anything is read
     samples, lines = {}, []
     for name, paths in {**stack, **signal}.items():
         samples[name], remarks = read_sample(
-            name, paths, variable, event_weight, scale.get(name, 1.0), clean_above
+            name, paths, variable, event_weight, scale.get(name, 1.0), clean_above, read
         )
         lines += [f"{name}: {len(samples[name])} events, {samples[name].unscored} in no bin", *remarks]
     _check_column(event_weight, samples)
     axis = make_axis([samples[name] for name in stack], variable, bins, reach)
-    causes, remarks = sources(samples, axis, variable, event_weight, systematics)
+    causes, remarks = sources(samples, axis, variable, event_weight, systematics, read)
     prediction = Prediction(axis, samples, list(stack), causes)
-    observed = _observe(data, variable, axis)
+    observed = _observe(data, variable, axis, read)
     numbers = _numbers(prediction, observed, variable)
     if signal:
         numbers["observations_of_workspaces"] = "data" if limit_inputs.shows_all(observed) else "expectation"
@@ -176,19 +178,19 @@ def _check_names(stack: Files, signal: Files, scale: Mapping[str, float]) -> Non
             )
 
 
-def _check_column(rule: Rule, samples: Mapping[str, Sample]) -> None:
+def _check_column(rule: Rule, samples: Mapping[str, StackSample]) -> None:
     """Raise InputError if no table has the column of the weights."""
     tables = [rows for sample in samples.values() for rows in sample.tables]
     if isinstance(rule, str) and not any(rule in rows.columns for rows in tables):
         tables[0].need([rule])
 
 
-def _observe(data: Sequence[str], variable: Variable, axis: Any) -> Observation:
+def _observe(data: Sequence[str], variable: Variable, axis: Any, read: Read) -> Observation:
     """Return the data in the bins of an axis; hidden bins are emptied before anything else sees them."""
     hidden = hidden_bins(axis, variable.cut)
     if not data:
         return Observation(None, hidden)
-    sample, _ = read_sample("data", data, variable)
+    sample, _ = read_sample("data", data, variable, read=read)
     counts = np.asarray(sample.histogram(axis).values(flow=True))
     return Observation(np.where(hidden, np.nan, counts), hidden, sample.unscored)
 
@@ -264,7 +266,7 @@ def _figures(
     variable: Variable,
     numbers: Mapping[str, Any],
     signal_scale: float,
-) -> dict[str, Any]:
+) -> dict[str, Figure]:
     """Return the figures by the ending of their file names."""
     edges, total = prediction.axis.edges, prediction.total()
     parts = prediction.covariances()
@@ -281,7 +283,7 @@ def _figures(
         note=_selection(variable),
         chi2=_chi2_words(numbers),
     )
-    drawings = {"stack": figures.stack(scene), "stack_log": figures.stack(scene, log=True)}
+    drawings: dict[str, Figure] = {"stack": figures.stack(scene), "stack_log": figures.stack(scene, log=True)}
     if prediction.sources:
         shares = {name: np.sqrt(np.diag(matrix)) for name, matrix in parts.items()}
         drawings["stack_uncertainties"] = figures.uncertainties(edges, variable.label, total, shares)

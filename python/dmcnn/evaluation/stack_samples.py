@@ -14,6 +14,7 @@ from scipy import special
 from dmcnn._common.errors import InputError
 from dmcnn._common.extras import need
 from dmcnn.evaluation import weights
+from dmcnn.evaluation.rows import Read
 from dmcnn.evaluation.weights import Rule
 from dmcnn.tables import table
 from dmcnn.tables.identity import EventKeys
@@ -75,7 +76,7 @@ class Variable:
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class StackSample:
     """Events of one kind, the rows of its score tables in order.
 
     Attributes:
@@ -105,7 +106,7 @@ class Sample:
 
     def histogram(self, axis: Any) -> Any:
         """Return the histogram of the weights with their variances on an axis of hist."""
-        filled = need("hist").Hist(axis, storage=need("boost_histogram").storage.Weight(), name=self.name)
+        filled = need("hist").Hist(axis, storage=need("hist").storage.Weight(), name=self.name)
         some = ~np.isnan(self.value)
         return filled.fill(_closed(self.value[some], axis), weight=self.weight[some])
 
@@ -124,7 +125,8 @@ def read_sample(
     rule: Rule = None,
     scale: float = 1.0,
     clean_above: float | None = None,
-) -> tuple[Sample, list[str]]:
+    read: Read = table.read,
+) -> tuple[StackSample, list[str]]:
     """Read the events of a sample, and lines on what is unusual.
 
     Args:
@@ -134,8 +136,9 @@ def read_sample(
         rule: weights of the events; in a table without its column every event counts 1, and a line says so.
         scale: factor of all weights, such as the POT of the data over those of the simulation.
         clean_above: see ``clean``; None = weights as they are.
+        read: function that reads a table.
     """
-    tables = [table.read(path, [variable.score_column]) for path in paths]
+    tables = [read(path) for path in paths]
     values, factors, lines = [], [], []
     for rows in tables:
         score, _ = table.scores_of(rows, variable.score_column)
@@ -150,9 +153,9 @@ def read_sample(
             )
             factors.append(weight)
         else:
-            weight = weights.of_rows(rows, rule)
-            factors.append(np.ones(len(score)) if weight is None else weight)
-    return Sample(name, tables, np.concatenate(values), scale * np.concatenate(factors)), lines
+            given = weights.of_rows(rows, rule)
+            factors.append(np.ones(len(score)) if given is None else given)
+    return StackSample(name, tables, np.concatenate(values), scale * np.concatenate(factors)), lines
 
 
 def clean(weight: Floats, above: float) -> tuple[Floats, int]:
@@ -179,7 +182,10 @@ def _closed(value: Floats, axis: Any) -> Floats:
 
 
 def make_axis(
-    samples: Sequence[Sample], variable: Variable, bins: int | Sequence[float], reach: Sequence[float] | None
+    samples: Sequence[StackSample],
+    variable: Variable,
+    bins: int | Sequence[float],
+    reach: Sequence[float] | None,
 ) -> Any:
     """Return the axis of hist on which the samples are filled.
 
@@ -206,7 +212,7 @@ def make_axis(
         if variable.name == "score" and low >= 0 and high <= 1:
             low, high = 0.0, 1.0
         reach = (low, high) if low < high else (low - 0.5, high + 0.5)
-    return axis.Variable(np.linspace(*reach, bins + 1), name="variable", label=variable.label)
+    return axis.Variable(np.linspace(reach[0], reach[1], bins + 1), name="variable", label=variable.label)
 
 
 def hidden_bins(axis: Any, cut: float | None) -> NDArray[np.bool_]:
@@ -214,4 +220,4 @@ def hidden_bins(axis: Any, cut: float | None) -> NDArray[np.bool_]:
     if cut is None:
         return np.zeros(axis.size + 2, np.bool_)
     rounding = 1e-9 * (axis.edges[-1] - axis.edges[0])
-    return np.append(axis.edges, np.inf) > cut + rounding
+    return np.asarray(np.append(axis.edges, np.inf) > cut + rounding)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from dmcnn._common.errors import InputError, nearest
-from dmcnn.evaluation.stack_samples import Sample, Variable, clean, read_sample
+from dmcnn.evaluation.rows import Read
+from dmcnn.evaluation.stack_samples import StackSample, Variable, clean, read_sample
 from dmcnn.evaluation.weights import Rule
+from dmcnn.tables import table
 from dmcnn.tables.batches import batches, column_names
 from dmcnn.tables.identity import EventIndex
 
@@ -53,7 +55,7 @@ class Systematics:
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class UncertaintySource:
     """Source of uncertainty.
 
     Attributes:
@@ -76,8 +78,13 @@ class Source:
 
 
 def sources(
-    samples: Mapping[str, Sample], axis: Any, variable: Variable, rule: Rule, systematics: Systematics
-) -> tuple[list[Source], list[str]]:
+    samples: Mapping[str, StackSample],
+    axis: Any,
+    variable: Variable,
+    rule: Rule,
+    systematics: Systematics,
+    read: Read = table.read,
+) -> tuple[list[UncertaintySource], list[str]]:
     """Return the sources of uncertainty of samples, and log lines on what was matched and cleaned.
 
     Args:
@@ -86,20 +93,21 @@ def sources(
         variable: variable on the axis.
         rule: weights of the events, for the tables of ``central_value``.
         systematics: description of the sources.
+        read: function that reads a table.
 
     Raises:
         InputError: an unknown sample, columns that are missing, or events that cannot be matched.
     """
     check_samples(systematics, samples)
     binned = {name: sample.bins(axis) for name, sample in samples.items()}
-    plan = _Plan(samples, binned, axis, variable, rule, systematics)
+    plan = _Plan(samples, binned, axis, variable, rule, systematics, read)
     every = [_universes(plan, name, pattern) for name, pattern in systematics.universes.items()]
     every += [_variation(plan, name, files) for name, files in systematics.variations.items()]
     every += [_normalisation(plan, name, shares) for name, shares in systematics.normalisation.items()]
     return every, [line for source in every for line in _lines(source)]
 
 
-def check_samples(systematics: Systematics, samples: Mapping[str, Any]) -> None:
+def check_samples(systematics: Systematics, samples: Collection[str]) -> None:
     """Raise InputError for a sample that is none of ``samples``, and for a name of two sources."""
     given = {
         "universes": [s for p in systematics.universes.values() if not isinstance(p, str) for s in p],
@@ -126,12 +134,13 @@ def check_samples(systematics: Systematics, samples: Mapping[str, Any]) -> None:
 class _Plan:
     """Samples with their bins, and all that the sources share."""
 
-    samples: Mapping[str, Sample]
+    samples: Mapping[str, StackSample]
     bins: Mapping[str, NDArray[np.int64]]
     axis: Any
     variable: Variable
     rule: Rule
     systematics: Systematics
+    read: Read
 
     @property
     def size(self) -> int:
@@ -143,7 +152,7 @@ class _Plan:
         return np.zeros((count, len(self.samples), self.size))
 
 
-def _universes(plan: _Plan, name: str, pattern: str | Mapping[str, str]) -> Source:
+def _universes(plan: _Plan, name: str, pattern: str | Mapping[str, str]) -> UncertaintySource:
     """Return the source of the universes whose columns fit a pattern."""
     patterns = dict.fromkeys(plan.samples, pattern) if isinstance(pattern, str) else dict(pattern)
     columns = {sample: _columns(plan, sample, words) for sample, words in patterns.items()}
@@ -167,7 +176,7 @@ def _universes(plan: _Plan, name: str, pattern: str | Mapping[str, str]) -> Sour
         if sample in columns:
             sums, about[sample] = _universe_sums(plan, sample, columns[sample], name)
             deviations[:, at] = (sums - _sums(plan, sample)[:, None]).T / np.sqrt(number)
-    return Source(name, "universes", deviations, {"universes": number, "samples": about})
+    return UncertaintySource(name, "universes", deviations, {"universes": number, "samples": about})
 
 
 def _columns(plan: _Plan, sample: str, pattern: str) -> list[str]:
@@ -233,24 +242,27 @@ def _universe_sums(
 def _sums(plan: _Plan, name: str) -> Floats:
     """Return the (b,) sums of the weights of a sample."""
     some = plan.bins[name] >= 0
-    return np.bincount(plan.bins[name][some], plan.samples[name].weight[some], plan.size)
+    return np.asarray(
+        np.bincount(plan.bins[name][some], plan.samples[name].weight[some], plan.size), np.float64
+    )
 
 
-def _variation(plan: _Plan, name: str, files: Files) -> Source:
+def _variation(plan: _Plan, name: str, files: Files) -> UncertaintySource:
     """Return the source of a detector variation: shifts of the bins between the same events, scaled to all events."""
     deviations, about = plan.empty(1), {}
     for at, sample in enumerate(plan.samples):
         if sample in files:
             deviations[0, at], about[sample] = _shift(plan, name, sample, files[sample])
-    return Source(name, "variation", deviations, {"samples": about})
+    return UncertaintySource(name, "variation", deviations, {"samples": about})
 
 
 def _shift(plan: _Plan, name: str, sample: str, paths: Sequence[str]) -> tuple[Floats, dict[str, Any]]:
     """Return the (b,) shift of the bins of a sample by a variation, and counts of events."""
-    whole, other = plan.samples[sample], read_sample(sample, paths, plan.variable)[0]
+    whole, other = plan.samples[sample], read_sample(sample, paths, plan.variable, read=plan.read)[0]
     reference, bins = whole, plan.bins[sample]
     if sample in plan.systematics.central_value:
-        reference = read_sample(sample, plan.systematics.central_value[sample], plan.variable, plan.rule)[0]
+        central = plan.systematics.central_value[sample]
+        reference = read_sample(sample, central, plan.variable, plan.rule, read=plan.read)[0]
         bins = reference.bins(plan.axis)
     partner = EventIndex(reference.keys).partners(other.keys)
     varied, matched = np.flatnonzero(partner >= 0), partner[partner >= 0]
@@ -268,15 +280,15 @@ def _shift(plan: _Plan, name: str, sample: str, paths: Sequence[str]) -> tuple[F
     return shift, counts | {"unmatched_of_sample": len(reference) - len(matched)}
 
 
-def _normalisation(plan: _Plan, name: str, shares: Mapping[str, float]) -> Source:
+def _normalisation(plan: _Plan, name: str, shares: Mapping[str, float]) -> UncertaintySource:
     """Return the source of an uncertain normalisation, the same factor in all bins."""
     deviations = plan.empty(1)
     for at, sample in enumerate(plan.samples):
         deviations[0, at] = shares.get(sample, 0.0) * _sums(plan, sample)
-    return Source(name, "normalisation", deviations, {"samples": dict(shares)})
+    return UncertaintySource(name, "normalisation", deviations, {"samples": dict(shares)})
 
 
-def _lines(source: Source) -> list[str]:
+def _lines(source: UncertaintySource) -> list[str]:
     """Return log lines on what was matched and cleaned."""
     lines = []
     for name, counts in source.about["samples"].items() if source.kind != "normalisation" else ():

@@ -56,7 +56,7 @@ class Scene:
     @property
     def sum(self) -> Floats:
         """(b + 2,) sum of the samples."""
-        return np.sum(list(self.samples.values()), axis=0)
+        return np.asarray(np.sum(list(self.samples.values()), axis=0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +90,7 @@ class Bins:
         return np.asarray((self.edges[1:] + self.edges[:-1]) / 2)
 
     def mark(self, axes: Axes, words: bool = True) -> None:
-        """Mark the bins below and above the range at the axis."""
+        """Draw the ends of the range, and name the bins below and above it."""
         axes.set_xlim(self.edges[0], self.edges[-1])
         ends = [(self.edges[0], self.low, "underflow", self.edges[0] < self.low)]
         ends += [(self.edges[-1], self.high, "overflow", self.edges[-1] > self.high)]
@@ -149,7 +149,16 @@ def _upper(axes: Axes, scene: Scene, bins: Bins) -> float:
     )
     total, sigma = scene.sum[which], scene.total[which]
     axes.stairs(total, bins.edges, color="0.2", linewidth=1)
-    _band(axes, bins, total - sigma, total + sigma, hatch="////", label=_band_word(scene))
+    _band(
+        axes,
+        bins,
+        total - sigma,
+        total + sigma,
+        facecolor="none",
+        edgecolor="0.35",
+        hatch="////",
+        label=_band_word(scene),
+    )
     for nth, (name, values) in enumerate(scene.signals.items()):
         text = name if scene.signal_scale == 1 else f"{name} × {scene.signal_scale:g}"
         style = {"color": SIGNALS[nth % len(SIGNALS)], "linestyle": ("-", "--", "-.", ":")[nth // 4 % 4]}
@@ -180,11 +189,9 @@ def _band_word(scene: Scene) -> str:
 
 
 def _band(axes: Axes, bins: Bins, low: Floats, high: Floats, **style: Any) -> None:
-    """Draw a hatched band over bins."""
-    ends = [np.append(values, values[-1]) for values in (low, high)]
-    axes.fill_between(
-        bins.edges, *ends, step="post", linewidth=0, facecolor="none", edgecolor="0.35", **style
-    )
+    """Draw a band over bins; of bins without a value there is none."""
+    below, above = (np.append(values, values[-1]) for values in (np.nan_to_num(low), np.nan_to_num(high)))
+    axes.fill_between(bins.edges, below, above, step="post", linewidth=0, **style)
 
 
 def _ratio(axes: Axes, scene: Scene, bins: Bins) -> None:
@@ -194,10 +201,8 @@ def _ratio(axes: Axes, scene: Scene, bins: Bins) -> None:
     statistical, sigma = scene.statistical[bins.which] * share, scene.total[bins.which] * share
     for size, colour, name in ((sigma, "0.85", "stat. + syst."), (statistical, "0.65", "stat.")):
         if name == "stat." or _band_word(scene) != "stat.":
-            edge = np.append(np.nan_to_num(size), np.nan_to_num(size[-1]))
-            axes.fill_between(
-                bins.edges, 1 - edge, 1 + edge, step="post", color=colour, linewidth=0, label=name
-            )
+            size = np.nan_to_num(size)
+            _band(axes, bins, 1 - size, 1 + size, color=colour, label=name)
     axes.axhline(1, color="0.2", linewidth=1)
     half = float(np.nanmax(sigma[np.isfinite(sigma)], initial=0.1))
     if scene.data is not None:
@@ -232,7 +237,7 @@ def _points(axes: Axes, scene: Scene, bins: Bins, share: Floats, half: float) ->
 
 
 def _hatch_hidden(axes: Axes, scene: Scene, bins: Bins, words: bool) -> None:
-    """Hatch the bins whose data stay hidden; they are at the upper end."""
+    """Draw hatches over the bins whose data stay hidden; they are at the upper end."""
     hidden = scene.hidden[bins.which]
     if scene.data is not None and hidden.any():
         first = bins.edges[int(np.argmax(hidden))]
@@ -263,7 +268,7 @@ def _limits(axes: Axes, scene: Scene, bins: Bins, highest: float, log: bool) -> 
 def _legend(axes: Axes, scene: Scene) -> None:
     """Draw the legend: data first, then the samples from the top of the stack, and the text on chi2."""
     handles, names = axes.get_legend_handles_labels()
-    stacked = [_entry(name, values) for name, values in reversed(scene.samples.items())]
+    stacked = [_entry(name, values) for name, values in reversed(list(scene.samples.items()))]
     first = [name for name in names if name.startswith("data (")] + stacked
     names_in_order = first + [name for name in names if name not in first]
     title = ",  ".join(filter(None, [scene.note, scene.chi2])) or None
@@ -353,8 +358,7 @@ def variations(
         (both, "0.87", "quadratic sum"),
         (statistical[bins.which] * share, "0.7", "statistical"),
     ):
-        edge = np.append(np.nan_to_num(size), np.nan_to_num(size[-1]))
-        axes.fill_between(bins.edges, -edge, edge, step="post", color=colour, linewidth=0, label=name)
+        _band(axes, bins, -size, size, color=colour, label=name)
     for nth, (name, shift) in enumerate(shifts.items()):
         axes.stairs(
             np.nan_to_num(shift[bins.which] * share),

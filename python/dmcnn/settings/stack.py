@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Literal
 
 from dmcnn._common.errors import InputError
@@ -37,15 +38,15 @@ class StackSettings(Settings):
     range: list[float] | None = setting(
         None,
         SECTION,
-        "lowest and highest edge of the bins; default: 0 to 1 for scores, else the range of the stack. What lies outside "
-        "has bins of its own",
+        "lowest and highest edge of the bins; default: 0 to 1 for scores, else the range of the stack. What lies "
+        "outside has bins of its own",
         min_length=2,
         max_length=2,
     )
     blind_above: float | Literal[False] | None = setting(
         None,
         SECTION,
-        "score above which data stay hidden, in figures, tables and chi2; False shows all. It must be given with data",
+        "score above which data stay hidden, in figures, tables and chi2; False shows all. data needs it",
     )
     signal_scale: float = setting(1.0, SECTION, "factor by which signals are drawn larger", gt=0)
     universes: dict[str, str | dict[str, str]] | None = setting(
@@ -57,21 +58,21 @@ class StackSettings(Settings):
     universe_files: dict[str, Paths] | None = setting(
         None,
         SYSTEMATICS,
-        "CSV or parquet files with the universe weights of a sample, matched by run, subrun and event; default: its score "
-        "tables",
+        "CSV or parquet files with the universe weights of a sample, matched by run, subrun and event; default: its "
+        "score tables",
     )
     clean_weights: float | None = setting(
         None,
         SYSTEMATICS,
-        "event and universe weights that are NaN, infinite, <= 0 or above this become 1, and are counted; default: no "
-        "weight is changed",
+        "event and universe weights that are NaN, infinite, <= 0 or above this become 1, and are counted; default: "
+        "no weight is changed",
         gt=0,
     )
     variations: dict[str, dict[str, Paths]] | None = setting(
         None,
         SYSTEMATICS,
-        'score tables of the same events in another detector, {"recombination": {"nu overlay": files}}, matched by run, '
-        "subrun and event",
+        'score tables of the same events in another detector, {"recombination": {"nu overlay": files}}, matched by '
+        "run, subrun and event",
     )
     central_value: dict[str, Paths] | None = setting(
         None,
@@ -82,8 +83,8 @@ class StackSettings(Settings):
     normalisation: dict[str, dict[str, float]] | None = setting(
         None,
         SYSTEMATICS,
-        'fractional uncertainty of the normalisation by source and sample, {"POT": {"dirt": 0.02, "nu overlay": 0.02}}; '
-        "samples of one source vary together",
+        "fractional uncertainty of the normalisation by source and sample, "
+        '{"POT": {"dirt": 0.02, "nu overlay": 0.02}}; samples of one source vary together',
     )
 
     def stack_tables(self) -> list[str]:
@@ -127,7 +128,7 @@ class StackSettings(Settings):
             )
         edges = self.bins if isinstance(self.bins, list) else self.range or [0.0, 1.0]
         key = "bins" if isinstance(self.bins, list) else "range"
-        if len(edges) < 2 or any(low >= high for low, high in zip(edges, edges[1:])):
+        if len(edges) < 2 or any(low >= high for low, high in pairwise(edges)):
             yield (key,), f"{key} = {edges} must rise from edge to edge"
         if isinstance(self.bins, list) and self.range is not None:
             yield ("bins", "range"), "bins gives the edges already: leave out range"
@@ -135,4 +136,7 @@ class StackSettings(Settings):
             yield ("bins",), f"bins = {self.bins}, expected 1 to 1000"
         for name, shares in (self.normalisation or {}).items():
             if bad := [share for share in shares.values() if not share > 0]:
-                yield ("normalisation",), f"normalisation: {name!r} has {bad[0]:g}, expected a fraction above 0"
+                yield (
+                    ("normalisation",),
+                    f"normalisation: {name!r} has {bad[0]:g}, expected a fraction above 0",
+                )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +62,13 @@ def batches(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[EventKey
     while (batch := _read(path, lambda: next(steps, None))) is not None:
         values = np.empty((batch.num_rows, len(columns)))
         for at, name in enumerate(columns):
-            column = _read(path, lambda name=name: batch.column(name).cast("float64"))
-            values[:, at] = column.to_numpy(zero_copy_only=False)
+            values[:, at] = _read(path, partial(_floats, batch, name))
         yield _keys(batch, path), values
+
+
+def _floats(batch: Any, name: str) -> NDArray[np.float64]:
+    """Return a column of a batch as float64; null is NaN."""
+    return np.asarray(batch.column(name).cast("float64").to_numpy(zero_copy_only=False))
 
 
 def _keys(batch: Any, path: str | Path) -> EventKeys:
