@@ -42,7 +42,7 @@ def test_ids_and_values_are_those_of_the_file(kind, columns, tmp_path, monkeypat
     parts = list(batches(path, ["flux_1", "a"]))
     assert len(parts) > 3
     assert (
-        np.concatenate([keys.ids for keys, _ in parts]).tolist()
+        np.concatenate([keys.number for keys, _ in parts]).tolist()
         == np.stack(list(columns.values())[:3], 1).tolist()
     )
     values = np.concatenate([values for _, values in parts])
@@ -53,7 +53,7 @@ def test_empty_and_odd_texts_are_read_as_everywhere(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("run_number,subrun_number,event_number,w\n7.0,1,2,1.5\n,1,2,\n7,1,3,nan\n7,1,4,inf\n")
     ((keys, values),) = batches(path, ["w"])
-    assert keys.ids[[0, 2, 3]].tolist() == [[7, 1, 2], [7, 1, 3], [7, 1, 4]]
+    assert keys.number[[0, 2, 3]].tolist() == [[7, 1, 2], [7, 1, 3], [7, 1, 4]]
     assert keys.known.tolist() == [True, False, True, True]
     assert values[:, 0].tolist() == pytest.approx([1.5, np.nan, np.nan, np.inf], nan_ok=True)
 
@@ -97,7 +97,7 @@ def test_memory_holds_a_batch_and_not_the_file(tmp_path, monkeypatch):
     names = [f"u_{nth}" for nth in range(wide)]
     parquet.write(tmp_path / "a.parquet", ids | {name: RANDOM.normal(size=count) for name in names})
     tracemalloc.start()
-    rows = sum(len(keys) for keys, _ in batches(tmp_path / "a.parquet", names))
+    rows = sum(len(keys.known) for keys, _ in batches(tmp_path / "a.parquet", names))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert rows == count

@@ -7,24 +7,25 @@ from collections import defaultdict
 import numpy as np
 
 from dmcnn.tables import identity
-from dmcnn.tables.identity import EventIndex, EventKeys
+from dmcnn.tables.identity import EventIndex
+from dmcnn.tables.join import EventIds
 
 RANDOM = np.random.default_rng(5)
 
 
-def keys(ids: np.ndarray, known: np.ndarray | None = None) -> EventKeys:
-    return EventKeys(ids.astype(np.uint64), np.ones(len(ids), bool) if known is None else known)
+def keys(ids: np.ndarray, known: np.ndarray | None = None) -> EventIds:
+    return EventIds(ids.astype(np.uint64), np.ones(len(ids), bool) if known is None else known)
 
 
-def by_dictionary(own: EventKeys, others: EventKeys) -> list[int]:
+def by_dictionary(own: EventIds, others: EventIds) -> list[int]:
     """Partner of each of ``others``: the nth with some ids is the nth of ``own`` with them."""
     places: dict[tuple[int, ...], list[int]] = defaultdict(list)
-    for at, ids in enumerate(own.ids.tolist()):
+    for at, ids in enumerate(own.number.tolist()):
         if own.known[at]:
             places[tuple(ids)].append(at)
     seen: dict[tuple[int, ...], int] = defaultdict(int)
     partners = []
-    for at, ids in enumerate(others.ids.tolist()):
+    for at, ids in enumerate(others.number.tolist()):
         same, nth = places.get(tuple(ids), []), seen[tuple(ids)]
         seen[tuple(ids)] += int(others.known[at])
         partners.append(same[nth] if others.known[at] and nth < len(same) else -1)
@@ -38,7 +39,7 @@ def test_partners_are_those_of_a_dictionary_in_one_call_or_in_parts():
     assert EventIndex(own).partners(others).tolist() == expected
     index, parts = EventIndex(own), []
     for part in np.split(np.arange(500), [0, 7, 7, 300]):
-        parts += index.partners(EventKeys(others.ids[part], others.known[part])).tolist()
+        parts += index.partners(EventIds(others.number[part], others.known[part])).tolist()
     assert parts == expected
 
 

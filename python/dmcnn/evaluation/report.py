@@ -49,6 +49,6 @@ def page(
 def _table(ending: str, result: EvaluationResult) -> pages.Html:
     """Return a table of results; of a long one its size."""
     rows, title = result.tables[ending], ending.replace("_", " ")
-    if len(rows.rows) > MOST_ROWS:
-        return pages.paragraph(f"{title}: {len(rows.rows)} rows, in the CSV beside this page")
+    if len(rows) > MOST_ROWS:
+        return pages.paragraph(f"{title}: {len(rows)} rows, in the CSV beside this page")
     return pages.table(rows.columns, rows.rows, title)

@@ -17,7 +17,7 @@ from dmcnn.evaluation import weights
 from dmcnn.evaluation.rows import Read
 from dmcnn.evaluation.weights import Rule
 from dmcnn.tables import table
-from dmcnn.tables.identity import EventKeys
+from dmcnn.tables.join import EventIds, event_ids
 from dmcnn.tables.table import Table
 
 Floats = NDArray[np.float64]
@@ -95,9 +95,12 @@ class StackSample:
         return len(self.value)
 
     @cached_property
-    def keys(self) -> EventKeys:
-        """Keys of the events; InputError where a table has no ids."""
-        return EventKeys.of_tables(self.tables)
+    def ids(self) -> EventIds:
+        """Ids of the events; InputError where a table has none."""
+        parts = [event_ids(rows) for rows in self.tables]
+        return EventIds(
+            np.concatenate([one.number for one in parts]), np.concatenate([one.known for one in parts])
+        )
 
     @property
     def unscored(self) -> int:
@@ -147,7 +150,7 @@ def read_sample(
             lines.append(f"{name}: {rows.path}: no column {rule!r}, every event counts 1")
             factors.append(np.ones(len(score)))
         elif isinstance(rule, str) and clean_above is not None:
-            weight, count = clean(_numbers(rows, rule), clean_above)
+            weight, count = clean(rows.numbers(rule), clean_above)
             lines += [f"{name}: {rows.path}: {count} of {len(weight)} values of {rule!r} set to 1"] * bool(
                 count
             )
@@ -162,17 +165,6 @@ def clean(weight: Floats, above: float) -> tuple[Floats, int]:
     """Return weights in which NaN, infinity, values <= 0 and values > ``above`` are 1, and the number of these."""
     bad = ~((weight > 0) & (weight <= above))
     return np.where(bad, 1.0, weight), int(bad.sum())
-
-
-def _numbers(rows: Table, column: str) -> Floats:
-    """Return a column as numbers; NaN where a text is none."""
-    values = np.full(len(rows.column(column)), np.nan)
-    for row, word in enumerate(rows.column(column)):
-        try:
-            values[row] = float(word)
-        except ValueError:
-            continue
-    return values
 
 
 def _closed(value: Floats, axis: Any) -> Floats:

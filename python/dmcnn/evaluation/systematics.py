@@ -206,13 +206,13 @@ def _universe_sums(
 ) -> tuple[Floats, dict[str, Any]]:
     """Return the (b, u) sums of the weights of a sample in every universe, and counts of events and weights."""
     sample, bins, above = plan.samples[name], plan.bins[name], plan.systematics.clean_above
-    index = EventIndex(sample.keys) if name in plan.systematics.universe_files else None
+    index = EventIndex(sample.ids) if name in plan.systematics.universe_files else None
     covered = np.zeros(len(sample), np.bool_)
     sums, rows, cleaned = np.zeros((plan.size, len(columns))), 0, 0
     for path in _paths(plan, name):
-        for keys, weight in batches(path, columns):
-            at = np.arange(rows, rows + len(keys)) if index is None else index.partners(keys)
-            rows += len(keys)
+        for ids, weight in batches(path, columns):
+            at = np.arange(rows, rows + len(weight)) if index is None else index.partners(ids)
+            rows += len(weight)
             if above is not None:
                 weight, count = clean(weight, above)
                 cleaned += count
@@ -224,7 +224,7 @@ def _universe_sums(
             used = (at >= 0) & (bins[at] >= 0)
             covered[at[at >= 0]] = True
             into = sparse.csr_array(
-                (sample.weight[at[used]], (bins[at[used]], np.flatnonzero(used))), (plan.size, len(keys))
+                (sample.weight[at[used]], (bins[at[used]], np.flatnonzero(used))), (plan.size, len(weight))
             )
             sums += into @ weight
     share = float(np.abs(sample.weight[covered]).sum() / (np.abs(sample.weight).sum() or 1.0))
@@ -264,7 +264,7 @@ def _shift(plan: _Plan, name: str, sample: str, paths: Sequence[str]) -> tuple[F
         central = plan.systematics.central_value[sample]
         reference = read_sample(sample, central, plan.variable, plan.rule, read=plan.read)[0]
         bins = reference.bins(plan.axis)
-    partner = EventIndex(reference.keys).partners(other.keys)
+    partner = EventIndex(reference.ids).partners(other.ids)
     varied, matched = np.flatnonzero(partner >= 0), partner[partner >= 0]
     weight = reference.weight[matched]
     if not weight.sum():

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError, nearest
 from dmcnn._common.extras import need
-from dmcnn.tables.identity import EventKeys
-from dmcnn.tables.join import event_ids
+from dmcnn.tables.join import EventIds, event_ids
 from dmcnn.tables.table import IDS, Table
 
 BLOCK = 2**24
@@ -40,7 +39,7 @@ def column_names(path: str | Path) -> list[str]:
         return next(filter(None, csv.reader(file)), [])
 
 
-def batches(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[EventKeys, NDArray[np.float64]]]:
+def batches(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[EventIds, NDArray[np.float64]]]:
     """Yield ids and values of the rows of a table in order, batch by batch; an empty value is NaN.
 
     Args:
@@ -48,7 +47,7 @@ def batches(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[EventKey
         columns: names of k columns of numbers.
 
     Yields:
-        Keys of m rows, and their (m, k) float64 values.
+        Ids of m rows, and their (m, k) float64 values.
 
     Raises:
         InputError: pyarrow is not installed, the file cannot be read, a column is missing, or a value is no number.
@@ -63,7 +62,7 @@ def batches(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[EventKey
         values = np.empty((batch.num_rows, len(columns)))
         for at, name in enumerate(columns):
             values[:, at] = _read(path, partial(_floats, batch, name))
-        yield _keys(batch, path), values
+        yield _ids(batch, path), values
 
 
 def _floats(batch: Any, name: str) -> NDArray[np.float64]:
@@ -71,17 +70,17 @@ def _floats(batch: Any, name: str) -> NDArray[np.float64]:
     return np.asarray(batch.column(name).cast("float64").to_numpy(zero_copy_only=False))
 
 
-def _keys(batch: Any, path: str | Path) -> EventKeys:
-    """Return the keys of a batch; columns of whole numbers are read at once, other texts one by one."""
+def _ids(batch: Any, path: str | Path) -> EventIds:
+    """Return the ids of a batch; columns of whole numbers are read at once, other texts one by one."""
     columns = [batch.column(name) for name in IDS]
     if all(column.null_count == 0 for column in columns):
         with suppress(need("pyarrow").ArrowException):
             ids = np.stack(
                 [column.cast("uint64").to_numpy(zero_copy_only=False) for column in columns], axis=1
             )
-            return EventKeys(ids, np.ones(len(ids), np.bool_))
+            return EventIds(ids, np.ones(len(ids), np.bool_))
     texts = [["" if word is None else str(word) for word in column.to_pylist()] for column in columns]
-    return EventKeys.of_ids(event_ids(Table(IDS, list(zip(*texts, strict=True)), str(path))))
+    return event_ids(Table.from_rows(IDS, list(zip(*texts, strict=True)), str(path)))
 
 
 def _parquet(path: str | Path, columns: Sequence[str]) -> Iterator[Any]:
