@@ -122,12 +122,17 @@ def distinct(path: str | Path, column: str) -> list[str]:
 
 def write(path: str | Path, table: Table) -> None:
     """Write ``table`` as CSV to ``path``, whole or not at all; lines end with a newline alone."""
+    write_rows(path, table.columns, table.rows)
+
+
+def write_rows(path: str | Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Write rows of texts as CSV to ``path``, one by one, whole or not at all."""
     with (
         atomic_file(path) as temporary,
         temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
     ):
-        file.write(_line(table.columns))
-        file.writelines(map(_line, table.rows))
+        file.write(_line(columns))
+        file.writelines(map(_line, rows))
 
 
 def _line(row: Sequence[str]) -> str:
