@@ -143,9 +143,17 @@ def test_dask(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_no_scheduler(folder: Path) -> None:
-    pytest.importorskip("distributed")
-    words = ["dmcnn", "infer", "input_file=npy", "weight_file=net.ckpt", "farm=tcp://127.0.0.1:9"]
-    done = run(words, folder)
+def test_a_farm_that_runs_already_and_none(folder: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    words = ["dmcnn", "infer", "input_file=npy", "weight_file=net.ckpt", "shares=2"]
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=None
+    ) as cluster:
+        address = cluster.scheduler_address
+        assert address.startswith("tcp://127.0.0.1:")
+        done = run([*words, f"farm={address}"], folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"complete: {EVENTS} entries of npy" in done.stdout
+    done = run([*words, f"farm={address}", "name=other"], folder)
     assert done.returncode == 2, done.stdout + done.stderr
-    assert "farm = 'tcp://127.0.0.1:9': no scheduler is there" in done.stderr
+    assert f"farm = {address!r}: no scheduler is there" in done.stderr

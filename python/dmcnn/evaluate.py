@@ -1,4 +1,4 @@
-"""Evaluate score CSVs: ``python -m dmcnn.evaluate signal=… background=… [key=value …]``, or ``scores=…``."""
+"""Evaluate score tables: ``python -m dmcnn.evaluate signal=… background=… [key=value …]``, or ``scores=…``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import atomic_file, expand, output_folder
@@ -16,6 +16,8 @@ from dmcnn.settings.command import run
 
 if TYPE_CHECKING:
     from dmcnn.evaluation import EvaluationResult
+    from dmcnn.evaluation.rows import ScoreTables
+    from dmcnn.evaluation.signal import Kinds
 
 log = logging.getLogger("dmcnn")
 
@@ -26,11 +28,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def evaluate(settings: EvaluateSettings) -> None:
-    """Write numbers as JSON and figures as PNG and PDF, for regression also tables as CSV."""
+    """Write numbers as JSON, figures as PNG and PDF, and lists of events and results of regression as CSV."""
+    from dmcnn.evaluation.rows import ScoreTables
+
     folder = output_folder(settings.output_dir)
     stem = folder / f"DM-CNN_evaluation{settings.tag}"
+    tables = ScoreTables()
     with settings.results_at(stem, settings.tables()):
-        _write(_judge(settings), _origins(settings), stem)
+        _write(_judge(settings, tables), tables.origins(), stem)
 
 
 def _write(result: EvaluationResult, origins: list[str], stem: Path) -> None:
@@ -53,45 +58,107 @@ def _write(result: EvaluationResult, origins: list[str], stem: Path) -> None:
         log.info("events: %s", ", ".join(origins))
 
 
-def _origins(settings: EvaluateSettings) -> list[str]:
-    """Return what the score tables state of the origin of their events, each text once."""
-    from dmcnn.tables import table
-
-    texts = (text for path in settings.tables() for text in table.distinct(path, "origin"))
-    return list(dict.fromkeys(texts))
-
-
-def _judge(settings: EvaluateSettings) -> EvaluationResult:
-    """Evaluate the score tables as a signal, as classes or as regression, according to their columns."""
-    from dmcnn.evaluation import classes, signal
-    from dmcnn.evaluation.regression import comparison, naming
-    from dmcnn.evaluation.regression.predictions import estimated_targets
-    from dmcnn.tables import table
-
-    level, name, column = settings.confidence, settings.name or "score", settings.score_column
-    rule = settings.event_weight
+def _judge(settings: EvaluateSettings, tables: ScoreTables) -> EvaluationResult:
+    """Evaluate the score tables as networks, a signal, classes or regression, according to keys and columns."""
     if settings.scores is None:
-        kinds = {"signal": expand(settings.signal or []), "background": expand(settings.background or [])}
-        scores = signal.read_separate(kinds, column, rule)
-        return signal.judge(*scores, cut=settings.cut, level=level, name=name, event_weight=rule)
-    networks = naming.networks(settings.scores, settings.names)
-    paths = [path for seeds in networks.values() for sample in seeds for path in sample]
-    columns = table.read(paths[0]).columns
+        from dmcnn.evaluation import weights
+
+        weights.check_patterns(settings.event_weight, settings.tables())
+        names = settings.networks()
+        return _networks(settings, tables, names) if names else _samples(settings, tables)
+    paths = settings.tables()
+    columns = tables(paths[0]).columns
+    from dmcnn.evaluation.regression.predictions import estimated_targets
+
     if estimated_targets(columns):
-        files = settings.weights
-        weights = None if files is None else naming.weights(files, networks, settings.names)
-        reach, bins = settings.fit_range, settings.profile_bins
-        return comparison.judge(
-            networks, weights, level=level, reach=reach, bins=bins, event_weight=rule, own=settings.model
-        )
+        return _regression(settings, tables)
     if settings.names is not None or settings.weights is not None or isinstance(settings.scores, dict):
         raise InputError(
-            f"{paths[0]}: no column sigma_<target>; names, weights and {{network: …}} need tables of regression"
+            f"{paths[0]}: no column sigma_<target>; names, weights and scores = {{network: …}} need tables of "
+            "regression (networks with a signal: signal = {network: …} and background = {network: …})"
         )
-    if "predicted" in columns and column not in columns:
-        return classes.judge(paths, level=level, event_weight=rule)
-    scores = signal.read_labelled(paths, column, settings.signal_label, rule)
-    return signal.judge(*scores, cut=settings.cut, level=level, name=name, event_weight=rule)
+    if "predicted" in columns and settings.score_column not in columns:
+        from dmcnn.evaluation import classes
+
+        return classes.judge(
+            paths, level=settings.confidence, event_weight=settings.event_weight, read_table=tables
+        )
+    from dmcnn.evaluation import signal
+
+    column, label = settings.score_column, settings.signal_label
+    kinds, files = signal.read_labelled(paths, column, label, settings.event_weight, tables)
+    return _signal(settings, kinds, files)
+
+
+def _regression(settings: EvaluateSettings, tables: ScoreTables) -> EvaluationResult:
+    """Evaluate and compare networks of regression."""
+    from dmcnn.evaluation.regression import comparison, naming
+
+    networks = naming.networks(settings.scores or [], settings.names)
+    files = settings.weights
+    return comparison.judge(
+        networks,
+        None if files is None else naming.weights(files, networks, settings.names),
+        level=settings.confidence,
+        reach=settings.fit_range,
+        bins=settings.profile_bins,
+        event_weight=settings.event_weight,
+        own=settings.model,
+        read_table=tables,
+    )
+
+
+def _signal(settings: EvaluateSettings, kinds: Kinds, files: list[dict[str, Any]]) -> EvaluationResult:
+    """Evaluate the scores of one network for signal and background."""
+    from dmcnn.evaluation import signal
+
+    name, rule, level = settings.name or "score", settings.event_weight, settings.confidence
+    return signal.judge(kinds, files, cut=settings.cut, level=level, name=name, event_weight=rule)
+
+
+def _samples(settings: EvaluateSettings, tables: ScoreTables) -> EvaluationResult:
+    """Evaluate the scores of one network for signal and background, and for each of their samples by name."""
+    from dmcnn.evaluation import merge, samples, signal, weights
+
+    named = {"signal": settings.signal, "background": settings.background}
+    paths = {
+        kind: {name: expand(files) for name, files in value.items()}
+        if isinstance(value, dict)
+        else {kind: expand(value or [])}
+        for kind, value in named.items()
+    }
+    read: dict[str, Kinds] = {}
+    files: list[dict[str, Any]] = []
+    for kind, parts in paths.items():
+        events, counts = signal.read_separate(parts, settings.score_column, settings.event_weight, tables)
+        read[kind] = events
+        files += [
+            {**one, "kind": kind, **({"sample": one["kind"]} if len(parts) > 1 else {})} for one in counts
+        ]
+    kinds = {kind: weights.join_events(list(parts.values())) for kind, parts in read.items()}
+    result = _signal(settings, kinds, files)
+    if all(len(parts) == 1 for parts in paths.values()) or "auc" not in result.numbers:
+        return result
+    more = samples.judge(**read, cut=result.numbers["cut"], level=settings.confidence)
+    return merge([result, more])
+
+
+def _networks(settings: EvaluateSettings, tables: ScoreTables, names: list[str]) -> EvaluationResult:
+    """Compare networks with a signal on the same events."""
+    from dmcnn.evaluation import networks, signal
+
+    assert isinstance(settings.signal, dict)
+    assert isinstance(settings.background, dict)
+    read: dict[str, Kinds] = {}
+    files: list[dict[str, Any]] = []
+    for name in names:
+        paths = {"signal": expand(settings.signal[name]), "background": expand(settings.background[name])}
+        read[name], counts = signal.read_separate(paths, settings.score_column, settings.event_weight, tables)
+        files += [{**one, "network": name} for one in counts]
+    common, matches = networks.match_networks(read)
+    cuts = dict.fromkeys(names, settings.cut)
+    level, rule = settings.confidence, settings.event_weight
+    return networks.judge(common, matches, files, cuts=cuts, level=level, event_weight=rule)
 
 
 if __name__ == "__main__":

@@ -134,7 +134,7 @@ def _scan(work: Campaign, planned: Sequence[PlannedEvent]) -> None:
         for one, event, result, path in _scan_all(work, planned):
             report.add(one.number, one.reason, event, result, path)
         _write(work, planned, stem)
-        remarks.append(work.predictor.reason)
+        remarks.append(report.engines())
 
 
 def _scan_all(work: Campaign, planned: Sequence[PlannedEvent]) -> Iterator[Scanned]:
@@ -346,19 +346,26 @@ def _merge(work: Campaign, planned: Sequence[PlannedEvent]) -> None:
         remarks.append(settings.certificate(count, weights, results))
 
 
+def _window_seconds(work: Campaign, event: SparseImages, scan: Scan) -> tuple[float, float]:
+    """Return the wall time and the CPU time [s] of one window of a scan of an event, measured on a few."""
+    from dmcnn.occlusion import campaign
+
+    windows = scan.windows(event)
+    chosen = work.engines.choose(event, scan, windows).engine
+    engine = work.engines.engine(chosen, scan)
+    return campaign.window_seconds(work.engines.network(chosen), event, windows, engine, engine.at_once)
+
+
 def _predict(work: Campaign, planned: Sequence[PlannedEvent]) -> None:
     """Log windows, time and bytes of a campaign; the time of a window is measured on a few events."""
     from dmcnn.occlusion import campaign
 
-    predictor, scan, wall, core = work.predictor, work.scans[0], {}, {}
+    predictor, wall, core = work.predictor, {}, {}
     left = sum(windows for one in planned for *_, windows, _, result in work.stored(one) if result is None)
     for one in campaign.spread(planned):
         event = work.read(one)
-        chosen = work.engines.choose(event, scan, scan.windows(event))
-        engine = work.engines.engine(chosen.engine, scan)
-        wall[one.pixels], core[one.pixels] = campaign.window_seconds(
-            work.engines.network(chosen.engine), event, scan.windows(event), engine, engine.at_once
-        )
+        times = [_window_seconds(work, event, scan) for scan in work.scans]
+        wall[one.pixels], core[one.pixels] = zip(*times, strict=True)
     windows = sum(sum(one.windows) for one in planned)
     pixels = sorted(one.pixels for one in planned)
     log.info(
@@ -369,7 +376,7 @@ def _predict(work: Campaign, planned: Sequence[PlannedEvent]) -> None:
         on_host = "" if predictor.device.type == "cpu" else " of the host"
         hours = [left / windows * campaign.predicted_seconds(planned, one) / 3600 for one in (core, wall)]
         line = "%s%.3g core-hours%s, %.3g hours on this machine, by windows of %d events"
-        most = "at most " if scan.tolerance else ""
+        most = "at most " if work.settings.tolerance else ""
         log.info(line, most, hours[0], on_host, hours[1], len(wall))
     names, kinds = len(predictor.task.names), [kind for kind in work.settings.formats if kind != "html"]
     about = work.report.dataset.shape, work.settings.stride

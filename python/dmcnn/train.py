@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
 
 from dmcnn._common.files import atomic_file, output_folder
 from dmcnn._common.interrupts import interrupt
@@ -13,9 +14,15 @@ from dmcnn._common.provenance import check_provenance, comments, provenance_of
 from dmcnn.settings import TrainSettings, command
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from dmcnn.images.sparse import SparseImages
+    from dmcnn.tasks import Result
+    from dmcnn.training.baseline import Baseline
     from dmcnn.training.data import Data, Source
     from dmcnn.training.loop import Progress
+    from dmcnn.training.ranks import Ranks
     from dmcnn.training.session import OutputFiles, Run, Watch
 
 log = logging.getLogger("dmcnn")
@@ -27,27 +34,38 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def train(settings: TrainSettings, watch: Watch | None = None) -> None:
-    """Read the data, train, evaluate, and write checkpoints, tables and figures.
+    """Read the data, train, evaluate, and write checkpoints, tables and figures; of several ranks, the first writes.
 
     Args:
         settings: settings of the command.
         watch: called with the rows of the metrics table and the engine after every evaluation.
     """
+    from dmcnn.training.ranks import connect
+
+    with connect() as ranks:
+        _train(settings, watch, ranks)
+
+
+def _train(settings: TrainSettings, watch: Watch | None, ranks: Ranks) -> None:
+    """Take the part of one of several ranks, or of the only one, in a training."""
     import dmcnn
     from dmcnn.datasets.event_files import expand
     from dmcnn.training import data, setup
     from dmcnn.training.optimiser import Recipe
+    from dmcnn.training.ranks import gpuid
     from dmcnn.training.session import OutputFiles
 
     setup.check(settings.model, settings.architecture(), settings.constraints or [], settings.targets or [])
     files = OutputFiles(
         output_folder(settings.weights_directory), output_folder(settings.output_directory), settings.name
     )
-    with files.locked():
+    with files.locked() if ranks.first else nullcontext():
         settings = _with_validation(settings, files)
         sources = {part: data.Source(*source) for part, source in settings.sources.items()}
         provenance = provenance_of(path for source in sources.values() for path in expand(source.inputs))
-        if settings.resume and not files.last.exists():  # else the checkpoint tells what it was made from
+        if (
+            ranks.first and settings.resume and not files.last.exists()
+        ):  # else the checkpoint tells what it was made from
             check_provenance(files.cfg, provenance)
         loaded = _load(settings, sources)
         run, progress = setup.prepare(
@@ -55,14 +73,16 @@ def train(settings: TrainSettings, watch: Watch | None = None) -> None:
             loaded,
             setup.NetworkOptions(**settings.network(settings.text(f"dmcnn {dmcnn.__version__}"))),
             Recipe(**settings.recipe()),
-            setup.SessionOptions(**settings.session()),
+            setup.SessionOptions(**{**settings.session(), "gpuid": gpuid(settings.GPUID)}),
             setup.ConstraintOptions(**settings.multipliers()) if settings.constraints else None,
             watch,
+            ranks,
         )
-        with atomic_file(files.cfg) as temporary:
-            lines = "".join(f"# {line}\n" for line in comments(provenance))
-            temporary.write_text(run.card.cfg + lines, encoding="utf-8")
-        _fit(settings, run, progress, loaded.images)
+        if ranks.first:
+            with atomic_file(files.cfg) as temporary:
+                lines = "".join(f"# {line}\n" for line in comments(provenance))
+                temporary.write_text(run.card.cfg + lines, encoding="utf-8")
+        _fit(settings, run, progress, loaded, provenance)
 
 
 def _load(settings: TrainSettings, sources: dict[str, Source]) -> Data:
@@ -102,12 +122,20 @@ def _with_validation(settings: TrainSettings, files: OutputFiles) -> TrainSettin
     return settings.model_copy(update={"validation_fraction": float(begun.get("validation_fraction", 0))})
 
 
-def _fit(settings: TrainSettings, run: Run, progress: Progress, images: dict[str, SparseImages]) -> None:
+def _fit(
+    settings: TrainSettings,
+    run: Run,
+    progress: Progress,
+    data: Data,
+    provenance: Mapping[str, str],
+) -> None:
     """Train to the end and report; after an interrupt save, and raise KeyboardInterrupt."""
     from dmcnn.training.batches import Batches
     from dmcnn.training.loop import fit
+    from dmcnn.training.model_card import model_card, write_card
+    from dmcnn.training.ranks import ALONE
 
-    seed = run.card.seed or 0
+    images, seed = data.images, run.card.seed or 0
     _, height, width = images["train"].shape
     batches = Batches(
         images["train"],
@@ -121,9 +149,13 @@ def _fit(settings: TrainSettings, run: Run, progress: Progress, images: dict[str
         mask=settings.augment_mask,
         scaling=settings.scaling,
         first=progress.step,
+        ranks=run.ranks,
     )
     run.choose_engine(batches)
     _announce(run, images)
+    card = model_card(run, images, provenance)
+    if run.ranks.first and progress.step < run.total:
+        write_card(run.files.card, card)
     if run.watch is not None and progress.rows:
         run.watch(progress.rows, run.engine)
     stopped_by = fit(
@@ -138,13 +170,16 @@ def _fit(settings: TrainSettings, run: Run, progress: Progress, images: dict[str
         after_step=run.after_step,
         constraints=run.constraints,
         engine=run.engine,
+        ranks=run.ranks,
     )
     if stopped_by and progress.step < run.total:
         if run.save_every_step:
             run.save_last(progress)
             log.info("%s: saved after step %d of %d", run.files.last, progress.step, run.total)
         raise interrupt(stopped_by)
-    _report(run, progress, images)
+    if run.ranks.first:
+        run.ranks = ALONE  # the others have ended
+        _report(run, progress, data, card)
 
 
 def _announce(run: Run, images: dict[str, SparseImages]) -> None:
@@ -171,18 +206,19 @@ def _announce(run: Run, images: dict[str, SparseImages]) -> None:
         log.info("evaluating every %d steps on %d of %d %s events%s", every, some, whole, part, reason)
 
 
-def _report(run: Run, progress: Progress, images: dict[str, SparseImages]) -> None:
-    """Log the result on all test events beside a baseline, and draw its figures and the training curves."""
+def _report(run: Run, progress: Progress, data: Data, model_card: dict[str, Any]) -> None:
+    """Log the result on all test events beside a baseline; write scores, model card, figures and training curves."""
     from dmcnn.figures import classification
     from dmcnn.figures.save import save_figure
     from dmcnn.formats import origin
     from dmcnn.training import baseline
 
-    card, test = run.card, images["test"]
+    card, images, test = run.card, data.images, data.images["test"]
     of_sums = baseline.report(images["train"], test, card.classes.index(card.signal)) if card.signal else None
-    result = run.finish(progress, test, of_sums)
+    result, outputs = run.finish(progress, test, of_sums)
     first, *more = result.lines()
     log.info("\n".join([f"test: {first}", *more, *run.card.remarks]))
+    _record(run, progress, data, model_card, result, outputs, of_sums)
     note = origin.common_text(run.card.origin)
     for name, figure in run.task.figures(result).items():
         save_figure(figure, run.files.figure(name), note=note)
@@ -199,6 +235,32 @@ def _report(run: Run, progress: Progress, images: dict[str, SparseImages]) -> No
         log.info("metrics: %s", run.files.metrics)
     if run.save_every_step:
         log.info("weights: %s", run.files.best)
+
+
+def _record(
+    run: Run,
+    progress: Progress,
+    data: Data,
+    card: dict[str, Any],
+    result: Result,
+    outputs: NDArray[np.float64],
+    baseline: Baseline | None,
+) -> None:
+    """Write the scores of validation and test events, and the model card, unless a finished training is only read."""
+    from dataclasses import asdict
+
+    from dmcnn.training.model_card import standard_errors, with_result, write_card, write_scores
+
+    if progress.step == run.first_step and run.files.card.with_suffix(".json").exists():
+        return
+    for part in sorted({"validation", "test"} & data.images.keys()):
+        images = data.images[part]
+        scored = outputs if part == "test" else run.network_outputs(images)
+        write_scores(run.files.scores(part), run.task, scored, images, data.files[part])
+    errors = standard_errors(run.task, run.net, outputs, data.images["test"])
+    step = progress.step if progress.best is None else progress.best
+    about = with_result(card, run, step, result, errors, baseline and asdict(baseline))
+    write_card(run.files.card, about)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import csv
 import json
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from conftest import ROOT
 from dmcnn import occlude
 from dmcnn._common.journal import Journal
 from dmcnn.checkpoints.card import KEY, Card
+from dmcnn.occlusion.campaign import PlannedEvent, predicted_seconds
 
 SIDE, EVENTS = 24, 7
 CLASSES = ["muon", "pion"]
@@ -172,6 +174,9 @@ def test_a_dry_run_tells_and_writes_nothing(
     assert run("-n", "0-5") == 0
     rows = rows_of(tmp_path / "out" / "DM-CNN_occlusion.csv")
     windows = sum(int(row["windows"]) for row in rows)
+    engines = Counter(row["engine"] for row in rows)
+    told = ", ".join(f"{name} {n}" for name, n in engines.items())
+    assert f"# engines of the scans: {told}\n" in (tmp_path / "out" / "DM-CNN_occlusion.cfg").read_text()
     assert re.fullmatch(
         rf"6 events of \d+ active pixels \(median\), {windows} windows, 0 of them finished", first
     )
@@ -187,6 +192,12 @@ def test_a_dry_run_tells_and_writes_nothing(
     caplog.clear()
     assert run("-n", "0-5", "dry_run=True") == 0
     assert f"{windows} windows, {windows} of them finished" in caplog.text
+
+
+def test_the_time_of_windows_is_that_of_their_size() -> None:
+    events = [PlannedEvent(0, "", 100, (10, 40), (10, 40)), PlannedEvent(1, "", 200, (20, 80), (20, 80))]
+    measured = {100: (1.0, 0.5), 300: (3.0, 0.5)}
+    assert predicted_seconds(events, measured) == pytest.approx(10 * 1 + 40 * 0.5 + 20 * 2 + 80 * 0.5)
 
 
 @pytest.mark.slow

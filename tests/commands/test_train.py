@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from dmcnn import train
+from dmcnn._common.files import sha256
 from dmcnn.checkpoints.load import load
 from dmcnn.checkpoints.torch_file import read
 from dmcnn.settings.cfg import literal
@@ -49,7 +50,8 @@ def test_trains_every_epoch_and_explains_itself(
     assert card.reading["adc_hi"] == 500.0
     assert card.seed == 1
     assert card.data["training"]["events"] == 24
-    assert {"dmcnn", "torch", "numpy", "python", "device", "precision", "engine"} == set(card.environment)
+    versions = {"dmcnn", "torch", "numpy", "python", "device", "precision", "engine"}
+    assert versions | {"system", "cpu", "threads"} == set(card.environment) - {"git", "gpu"}
     assert literal(dict(line.split(" = ") for line in card.cfg.splitlines()[1:])["learning_rate"]) == 0.0003
     cfg = (tmp_path / "out" / "DM-CNN_training_config_toy.cfg").read_text()
     assert cfg.startswith(card.cfg)
@@ -62,6 +64,25 @@ def test_trains_every_epoch_and_explains_itself(
     assert card.evaluation["loss"] == float(best["validation_loss"])
     assert (card.chosen_by, card.remarks) == ("validation", [])
     assert card.origin == [{"format": "LArCV3", "producer": "image2d_binary"}]
+    about = json.loads((tmp_path / "out" / "DM-CNN_training_card_toy.json").read_text())
+    assert about["state"] == "finished"
+    assert about["metrics"]["auc"]["value"] == summary["auc"]
+    assert about["metrics"]["auc"]["low"] == summary["auc_low"]
+    best_weights = tmp_path / "weights" / "DM-CNN_model_toy_best.ckpt"
+    assert about["weights"] == {"file": best_weights.name, "sha256": sha256(best_weights)}
+    assert {name: each["events"] for name, each in about["samples"].items()} == {
+        "training": 22, "validation": 2, "test": 11,
+    }  # fmt: skip
+    assert [each["file"] for each in about["files"]] == ["toy_train.h5", "toy_test.h5"]
+    for suffix in ("json", "md"):  # they may be published
+        text = (tmp_path / "out" / f"DM-CNN_training_card_toy.{suffix}").read_text()
+        assert str(tmp_path.parent) not in text
+    scores = rows_of(tmp_path / "out" / "DM-CNN_training_test_scores_toy.csv")
+    right = sum((float(row["signal_score"]) >= 0.5) == (row["label"] == "signal") for row in scores)
+    assert right / 11 == pytest.approx(summary["accuracy"])
+    assert {row["file"] for row in scores} == {"toy_test.h5"}
+    chosen = rows_of(tmp_path / "out" / "DM-CNN_training_validation_scores_toy.csv")
+    assert [row["file"] for row in chosen] == ["toy_train.h5"] * 2
     for suffix in ("png", "pdf"):
         assert (tmp_path / "out" / f"DM-CNN_training_curves_toy.{suffix}").stat().st_size > 1000
     assert not list(tmp_path.rglob("*.part*"))

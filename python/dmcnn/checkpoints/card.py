@@ -54,7 +54,8 @@ class Card:
     step: int | None = None
     cfg: str = ""
     environment: dict[str, str] = field(default_factory=dict)
-    """Versions of dmcnn, Python, NumPy and torch; device, precision and engine of the training (absent: dense)."""
+    """Versions of dmcnn, Python, NumPy and torch; device, precision and engine of the training (absent: dense);
+    system, processor, GPU, threads, and git commit of the user's working directory."""
     data: dict[str, Any] = field(default_factory=dict)
     """Fingerprints and event counts of the training and test sets."""
     metrics: dict[str, float] = field(default_factory=dict)

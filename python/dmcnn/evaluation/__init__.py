@@ -30,6 +30,16 @@ class EvaluationResult:
     tables: Mapping[str, Table] = field(default_factory=dict)
 
 
+def merge(parts: Sequence[EvaluationResult]) -> EvaluationResult:
+    """Return the parts of an evaluation as one; of a number in several parts, that of the last."""
+    return EvaluationResult(
+        {key: value for part in parts for key, value in part.numbers.items()},
+        {ending: figure for part in parts for ending, figure in part.figures.items()},
+        [line for part in parts for line in part.lines],
+        {ending: rows for part in parts for ending, rows in part.tables.items()},
+    )
+
+
 def json_number(value: float) -> float | None:
     """Return a number for JSON; None for NaN and infinity, which JSON does not have."""
     return float(value) if math.isfinite(value) else None

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError, nearest
 from dmcnn.evaluation import EvaluationResult, file_lines, interval_numbers, weights
+from dmcnn.evaluation.rows import Read
 from dmcnn.evaluation.weights import Events, Rule
 from dmcnn.figures import class_counts
 from dmcnn.figures import classification as figures
@@ -57,7 +58,9 @@ class ClassScores:
         return {name: (s, b) for name, (s, b) in pairs.items() if len(s.score) and len(b.score)}
 
 
-def judge(paths: Sequence[str], *, level: float, event_weight: Rule = None) -> EvaluationResult:
+def judge(
+    paths: Sequence[str], *, level: float, event_weight: Rule = None, read_table: Read = table.read
+) -> EvaluationResult:
     """Evaluate the score tables of a network without a signal class.
 
     Negative weights stay in the confusion matrix; accuracies, ROC curves and AUCs are then left out.
@@ -66,11 +69,12 @@ def judge(paths: Sequence[str], *, level: float, event_weight: Rule = None) -> E
         paths: score tables.
         level: confidence level of all intervals.
         event_weight: weights of the events.
+        read_table: function that reads a table.
 
     Raises:
         InputError: tables of different classes, a scored event without a valid label, or no scored event.
     """
-    events = read(paths, event_weight)
+    events = read(paths, event_weight, read_table)
     names, matrix = events.classes, events.matrix()
     kinds = {name: events.of_class(i)[0] for i, name in enumerate(names)}
     numbers: dict[str, Any] = {
@@ -119,7 +123,7 @@ def _counts(matrix: metrics.Matrix, squares: metrics.Matrix | None, names: Seque
     return class_counts.distribution(true, predicted, squares=scatter)
 
 
-def read(paths: Sequence[str], event_weight: Rule = None) -> ClassScores:
+def read(paths: Sequence[str], event_weight: Rule = None, read_table: Read = table.read) -> ClassScores:
     """Read the events of score tables.
 
     Raises:
@@ -132,7 +136,8 @@ def read(paths: Sequence[str], event_weight: Rule = None) -> ClassScores:
     weight_parts: list[NDArray[np.float64] | None] = []
     files: list[dict[str, Any]] = []
     for path in paths:
-        rows = table.read(path, ["label", "predicted"])
+        rows = read_table(path)
+        rows.need(["label", "predicted"])
         columns = [name.removeprefix("p_") for name in rows.columns if name.startswith("p_")]
         classes = classes or columns
         if columns != classes:

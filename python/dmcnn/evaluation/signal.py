@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError, nearest
 from dmcnn.evaluation import EvaluationResult, file_lines, interval_numbers, weights
+from dmcnn.evaluation.rows import EventRows, Read
 from dmcnn.evaluation.weights import Events, Rule
 from dmcnn.figures import classification as figures
 from dmcnn.metrics import classification as metrics
 from dmcnn.tables import table
+from dmcnn.tables.table import ScoreCounts, Table
 
 Kinds = dict[str, Events]
 """Scored events by kind, "signal" and "background"."""
@@ -28,6 +30,7 @@ def judge(
     level: float,
     name: str = "score",
     event_weight: Rule = None,
+    roc: bool = True,
 ) -> EvaluationResult:
     """Evaluate the scores from ``read_separate`` or ``read_labelled``.
 
@@ -41,13 +44,15 @@ def judge(
         level: confidence level of all intervals.
         name: name of the curves.
         event_weight: rule of the weights, for the report.
+        roc: draw the ROC curve.
 
     Raises:
         InputError: no scored event of one kind.
     """
     for kind, events in kinds.items():
         if not len(events.score):
-            raise InputError(f"no scored {kind} event in {', '.join(file['file'] for file in files)}")
+            where = f" in {', '.join(file['file'] for file in files)}" if files else ""
+            raise InputError(f"no scored {kind} event{where}")
     matrix = _confusion(kinds, cut)
     numbers = {
         "confidence": level,
@@ -67,34 +72,37 @@ def judge(
         )
     else:
         numbers |= _numbers(kinds, cut, level)
-        drawings |= _curves(kinds, level, name)
+        drawings |= _curves(kinds, level, name, roc)
         lines.append(_summary(numbers, level))
     drawings["confusion"] = figures.confusion(matrix, ["background", "signal"])
     return EvaluationResult(numbers, drawings, lines)
 
 
 def read_separate(
-    kinds: Mapping[str, Sequence[str]], column: str, event_weight: Rule = None
+    kinds: Mapping[str, Sequence[str]], column: str, event_weight: Rule = None, read: Read = table.read
 ) -> tuple[Kinds, list[dict[str, Any]]]:
-    """Read the scored events of the tables of each kind, and the counts of the rows of each table."""
-    weights.check_patterns(event_weight, [path for paths in kinds.values() for path in paths])
-    read: Kinds = {}
+    """Read the scored events of the tables of each kind, and the counts of the rows of each table.
+
+    Args:
+        kinds: score tables of each kind; any names do.
+        column: column of the score.
+        event_weight: weights of the events.
+        read: function that reads a table.
+    """
+    events: Kinds = {}
     files: list[dict[str, Any]] = []
     for kind, paths in kinds.items():
-        scores, parts = [], []
+        parts = []
         for path in paths:
-            rows = table.read(path, [column])
-            values, counts = table.scores_of(rows, column)
-            weight, scored = weights.of_rows(rows, event_weight), ~np.isnan(values)
-            scores.append(values[scored])
-            parts.append(None if weight is None else weight[scored])
+            part, counts = read_scored(read(path), column, event_weight)
+            parts.append(part)
             files.append({"file": path, "kind": kind, "rows": counts.rows, "unscored": counts.unscored})
-        read[kind] = Events(np.concatenate(scores), weights.join(parts))
-    return read, files
+        events[kind] = weights.join_events(parts)
+    return events, files
 
 
 def read_labelled(
-    paths: Sequence[str], column: str, signal_label: str, event_weight: Rule = None
+    paths: Sequence[str], column: str, signal_label: str, event_weight: Rule = None, read: Read = table.read
 ) -> tuple[Kinds, list[dict[str, Any]]]:
     """Read the scored events of tables that hold both kinds, which the label column distinguishes.
 
@@ -103,35 +111,44 @@ def read_labelled(
             spelling, which would count as background.
     """
     weights.check_patterns(event_weight, paths)
-    scores: list[NDArray[np.float64]] = []
-    parts: list[NDArray[np.float64] | None] = []
+    parts: list[Events] = []
     labels: list[str] = []
     files: list[dict[str, Any]] = []
     for path in paths:
-        rows = table.read(path, ["label", column])
-        values, counts = table.scores_of(rows, column)
-        weight, scored = weights.of_rows(rows, event_weight), np.flatnonzero(~np.isnan(values))
-        words = rows.column("label")
-        blank = [row for row in scored.tolist() if not words[row]]
-        if blank:
-            raise InputError(f"{rows.place(blank[0])}: a scored event without label, expected its class")
-        for row in scored.tolist():
-            if words[row] != signal_label and table.is_spelling(words[row], signal_label):
-                raise InputError(f"{rows.place(row)}: label {words[row]!r} (did you mean {signal_label!r}?)")
-        labels += [words[row] for row in scored.tolist()]
-        scores.append(values[scored])
-        parts.append(None if weight is None else weight[scored])
+        rows = read(path)
+        rows.need(["label", column])
+        part, counts = read_scored(rows, column, event_weight)
+        parts.append(part)
+        labels += _labels(part, rows, signal_label)
         files.append({"file": path, "kind": "labelled", "rows": counts.rows, "unscored": counts.unscored})
     if signal_label not in labels:
         names = sorted(set(labels))
         close = nearest(signal_label, names)
         raise InputError(f"no event is labelled {signal_label!r}; found {', '.join(names)}{close}")
-    score, weight = np.concatenate(scores), weights.join(parts)
-    is_signal = np.array(labels) == signal_label
-    return {
-        kind: Events(score[chosen], None if weight is None else weight[chosen])
-        for kind, chosen in (("signal", is_signal), ("background", ~is_signal))
-    }, files
+    events, is_signal = weights.join_events(parts), np.array(labels) == signal_label
+    return {"signal": events.take(is_signal), "background": events.take(~is_signal)}, files
+
+
+def read_scored(rows: Table, column: str, event_weight: Rule) -> tuple[Events, ScoreCounts]:
+    """Return the scored events of a table, and the counts of its rows."""
+    values, counts = table.scores_of(rows, column)
+    scored = np.flatnonzero(~np.isnan(values))
+    weight = weights.of_rows(rows, event_weight)
+    places = EventRows([rows], np.zeros(len(scored), np.int64), scored)
+    return Events(values[scored], None if weight is None else weight[scored], places), counts
+
+
+def _labels(events: Events, rows: Table, signal_label: str) -> list[str]:
+    """Return the labels of the scored events of a table; InputError for none, or another spelling of the signal's."""
+    words, at = rows.column("label"), [] if events.rows is None else events.rows.row.tolist()
+    for row in at:
+        if not words[row]:
+            raise InputError(f"{rows.place(row)}: a scored event without label, expected its class")
+    for word in {words[row] for row in at} - {signal_label}:
+        if table.is_spelling(word, signal_label):
+            first = next(row for row in at if words[row] == word)
+            raise InputError(f"{rows.place(first)}: label {word!r} (did you mean {signal_label!r}?)")
+    return [words[row] for row in at]
 
 
 def _arrays(kinds: Kinds) -> dict[str, Any]:
@@ -211,13 +228,15 @@ def _histograms(kinds: Kinds) -> dict[str, Figure]:
     return drawings
 
 
-def _curves(kinds: Kinds, level: float, name: str) -> dict[str, Figure]:
-    """Return ROC curves and efficiencies."""
+def _curves(kinds: Kinds, level: float, name: str, roc: bool) -> dict[str, Figure]:
+    """Return ROC curves, if asked for, and efficiencies."""
     given = _arrays(kinds)
-    samples = {name: (given["signal"], given["background"])}
-    pair = None if given["weights"] is None else {name: given["weights"]}
-    return {
-        "roc": figures.roc(samples, level, weights=pair),
-        "roc_log": figures.roc(samples, level, log=True, weights=pair),
-        "efficiency": figures.efficiency(**given, level=level),
-    }
+    drawings: dict[str, Figure] = {"efficiency": figures.efficiency(**given, level=level)}
+    if roc:
+        samples = {name: (given["signal"], given["background"])}
+        pair = None if given["weights"] is None else {name: given["weights"]}
+        drawings |= {
+            "roc": figures.roc(samples, level, weights=pair),
+            "roc_log": figures.roc(samples, level, log=True, weights=pair),
+        }
+    return drawings

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError, nearest
+from dmcnn.evaluation.rows import EventRows
+from dmcnn.evaluation.rows import join as join_rows
 from dmcnn.metrics.distributions import effective
 from dmcnn.tables.table import Table
 
@@ -22,10 +24,33 @@ Rule = str | Mapping[str, float] | None
 
 @dataclass(frozen=True, eq=False)
 class Events:
-    """Scored events of one kind: (n,) float64 scores without NaN, and their (n,) weights; None = 1 each."""
+    """Scored events of one kind.
+
+    Attributes:
+        score: (n,) float64 scores without NaN.
+        weight: (n,) weights; None = 1 each.
+        rows: rows of the score tables that the events come from; None = unknown.
+    """
 
     score: Floats
     weight: Floats | None = None
+    rows: EventRows | None = None
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    @property
+    def counted(self) -> Floats:
+        """(n,) weights, 1 each without weights."""
+        return np.ones(len(self.score)) if self.weight is None else self.weight
+
+    def take(self, at: NDArray[Any]) -> Events:
+        """Return some of the events, by number or by a mask."""
+        return Events(
+            self.score[at],
+            None if self.weight is None else self.weight[at],
+            None if self.rows is None else self.rows.take(at),
+        )
 
 
 def of_rows(rows: Table, rule: Rule) -> Floats | None:
@@ -70,6 +95,16 @@ def check_patterns(rule: Rule, paths: Sequence[str]) -> None:
     for pattern in rule if isinstance(rule, Mapping) else ():
         if not any(fnmatch(name, pattern) for path in paths for name in (path, Path(path).name)):
             raise InputError(f"event_weight: {pattern!r} matches none of {', '.join(map(str, paths))}")
+
+
+def join_events(parts: Sequence[Events]) -> Events:
+    """Concatenate the events of several tables or samples, of which all or none have weights and rows."""
+    rows = [part.rows for part in parts if part.rows is not None]
+    return Events(
+        np.concatenate([part.score for part in parts]),
+        join([part.weight for part in parts]),
+        join_rows(rows) if rows else None,
+    )
 
 
 def join(parts: Sequence[Floats | None]) -> Floats | None:

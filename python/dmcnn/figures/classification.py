@@ -17,6 +17,8 @@ from dmcnn.metrics.classification import Roc
 CUT_RATIO = 5.0
 """Ratio of the range of a training curve to that of its last nine tenths above which the panel is cut."""
 
+MAX_FILLED = 3
+"""Largest number of histograms whose areas are filled."""
 
 Weights = tuple[ArrayLike | None, ArrayLike | None] | None
 """Weights of the events of (signal, background); None = 1 each."""
@@ -135,6 +137,7 @@ def score_histogram(
     if low == high:
         low, high = low - 0.5, high + 0.5
     edges = np.linspace(low, high, bins + 1)
+    lowest = np.inf
     figure, axes = single(
         "Score logit  ln(s / (1 - s))" if logit else "Score",
         "Events" if not density else "Fraction of events" if weights is None else "Fraction of the weight",
@@ -144,10 +147,13 @@ def score_histogram(
         label = f"{name} ({len(values)} events)"
         heights = histogram(axes, np.clip(values, low, high), edges, stroke(nth) | {"linewidth": 1.8},
                             weight / total, label=label)  # fmt: skip
-        axes.stairs(heights, edges, fill=True, color=stroke(nth)["color"], alpha=0.2)
+        lowest = min(lowest, heights[heights > 0].min(initial=np.inf))
+        if len(scored) <= MAX_FILLED:
+            axes.stairs(heights, edges, fill=True, color=stroke(nth)["color"], alpha=0.2)
     axes.set_xlim(low, high)
     if log and any(len(values) for values, _ in scored.values()):
         axes.set_yscale("log", nonpositive="clip")
+        axes.set_ylim(bottom=lowest / 2 if np.isfinite(lowest) else None)
     elif not any((weight < 0).any() for _, weight in scored.values()):
         axes.set_ylim(bottom=0)
     own_legend(axes, "error bars: statistical")

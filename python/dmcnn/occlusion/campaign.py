@@ -85,11 +85,14 @@ def window_seconds(
     return (time.perf_counter() - wall) / len(which), (time.process_time() - cpu) / len(which)
 
 
-def predicted_seconds(events: Sequence[PlannedEvent], measured: Mapping[int, float]) -> float:
-    """Return the time [s] of all windows, from that of a window at some numbers of active pixels."""
+def predicted_seconds(events: Sequence[PlannedEvent], measured: Mapping[int, Sequence[float]]) -> float:
+    """Return the time [s] of all windows, from that of a window of each size at some numbers of active pixels."""
     pixels = sorted(measured)
-    times = np.interp([event.pixels for event in events], pixels, [measured[number] for number in pixels])
-    return float(sum(sum(event.windows) * one for event, one in zip(events, times, strict=True)))
+    at = [event.pixels for event in events]
+    times = [
+        np.interp(at, pixels, size) for size in zip(*(measured[number] for number in pixels), strict=True)
+    ]
+    return float(np.sum(np.array([event.windows for event in events]) * np.transpose(times)))
 
 
 def predicted_bytes(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -94,6 +95,11 @@ class CampaignReport:
             edges = distance_edges(self.dataset.shape)
             figure = occlusion_campaign.summary(self._panels(), edges, what=self._what, title=title)
             save_figure(figure, stem, formats, note)
+
+    def engines(self) -> str:
+        """Return the engines of the scans, with the number of scans of each."""
+        counts = Counter(str(row["engine"]) for row in self.rows)
+        return "engines of the scans: " + (", ".join(f"{name} {n}" for name, n in counts.items()) or "none")
 
     @property
     def _what(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from dmcnn._common.errors import InputError
+from dmcnn._common.errors import InputError, nearest
 from dmcnn._common.files import expand
 from dmcnn.settings.base import Conflict, Paths, Settings, setting
 from dmcnn.settings.network import OwnModel
@@ -17,8 +17,15 @@ Seeds = str | list[str | list[str]]
 class EvaluateSettings(Settings):
     """Evaluate score CSVs: ROC and AUC of a signal, accuracy of classes, residuals and pulls of regression."""
 
-    signal: Paths | None = setting(None, "score tables", "score CSVs of signal events: path, list, globs")
-    background: Paths | None = setting(None, "score tables", "score CSVs of background events, likewise")
+    signal: Paths | dict[str, Paths] | None = setting(
+        None,
+        "score tables",
+        "score CSVs of signal events: path, list, globs; or {name: files} of samples such as mass points, or, with "
+        "the same names in background, of networks that scored the same events",
+    )
+    background: Paths | dict[str, Paths] | None = setting(
+        None, "score tables", "score CSVs of background events, likewise"
+    )
     scores: Paths | dict[str, Seeds] | None = setting(
         None,
         "score tables",
@@ -57,7 +64,12 @@ class EvaluateSettings(Settings):
     output_dir: str = setting("outputs", "outputs", "folder of the figures, tables and the JSON")
 
     data_key: ClassVar[str] = "scores"
-    inputs: ClassVar[tuple[str, ...]] = ("signal", "background")
+
+    def networks(self) -> list[str]:
+        """Return the names of networks that scored the same events: those that signal and background share."""
+        if not (isinstance(self.signal, dict) and isinstance(self.background, dict)):
+            return []
+        return list(self.signal) if self.signal.keys() == self.background.keys() else []
 
     def tables(self) -> list[str]:
         """Return the paths of all score tables."""
@@ -68,8 +80,9 @@ class EvaluateSettings(Settings):
     def conflicts(self) -> Iterator[Conflict]:
         """Yield contradictions between keys that are each valid alone."""
         yield from super().conflicts()
-        for key in ("scores", "weights"):
+        for key in ("signal", "background", "scores", "weights"):
             yield from _missing_files(key, getattr(self, key))
+        yield from self._name_conflicts()
         pair = (self.signal is not None, self.background is not None)
         if self.scores is not None and any(pair):
             yield ("scores",), "scores replaces signal and background: give one or the other"
@@ -83,6 +96,19 @@ class EvaluateSettings(Settings):
         if isinstance(self.weights, dict) != isinstance(self.scores, dict) and self.weights is not None:
             yield ("weights", "scores"), "weights and scores must both be lists, or both be {network: …}"
 
+    def _name_conflicts(self) -> Iterator[Conflict]:
+        """Yield names that signal and background share although they do not share all."""
+        if not (isinstance(self.signal, dict) and isinstance(self.background, dict)) or self.networks():
+            return
+        if common := sorted(self.signal.keys() & self.background.keys()):
+            other = sorted(self.signal.keys() ^ self.background.keys())
+            yield (
+                ("signal", "background"),
+                f"signal and background both have the name {common[0]!r}, but not both {other[0]!r}"
+                f"{nearest(other[0], common)}: give both the same names, which are networks that scored the same "
+                "events, or no name twice, for samples",
+            )
+
 
 def _expand_all(item: str | Sequence[str | list[str]]) -> list[str]:
     """Return the files that the texts of one network name."""
@@ -94,7 +120,7 @@ def _missing_files(key: str, value: Paths | dict[str, Seeds] | dict[str, Paths] 
     """Yield the texts of one key that name no file."""
     groups = list(value.values()) if isinstance(value, dict) else [] if value is None else [value]
     if isinstance(value, dict) and not groups:
-        yield (key,), f"{key} names no network"
+        yield (key,), f"{key} names no {'network' if key in ('scores', 'weights') else 'sample'}"
     for group in groups:
         for item in (
             [group] if isinstance(group, str) else [[one] if isinstance(one, str) else one for one in group]

@@ -15,6 +15,7 @@ from dmcnn.engines.dense import to_tensor
 from dmcnn.images.scaling import scale_
 from dmcnn.images.sparse import SparseImages
 from dmcnn.training.loader import Buffers
+from dmcnn.training.ranks import ALONE, Ranks
 
 SHUFFLE, AUGMENT, SHIFT, ROTATE = 1, 2, 3, 5
 """Second words of the seeds of independent random streams: the order of the images in an epoch; orientation, shift
@@ -43,6 +44,8 @@ class Batches:
         mask: probability to set an active pixel to zero.
         scaling: one of dmcnn.images.scaling.SCALINGS, applied after augmentation.
         first: first step.
+        ranks: processes that share the batches: images are those of this one (at least one image, so that networks
+            need not know of empty batches), labels those of all.
 
     Raises:
         ValueError: images without labels.
@@ -62,11 +65,13 @@ class Batches:
         mask: float = 0.0,
         scaling: str = "none",
         first: int = 0,
+        ranks: Ranks = ALONE,
     ) -> None:
         if images.label is None:
             raise ValueError("training needs labelled images")
         self.images, self.size, self.seed, self.augment, self.first = images, size, seed, augment, first
         self.shift, self.rotation, self.noise, self.mask, self.scaling = shift, rotation, noise, mask, scaling
+        self.ranks = ranks
         self.per_epoch = -(-len(images) // size)
         self.total = epochs * self.per_epoch
         self._labels = np.asarray(images.label, np.float32 if images.label.ndim == 2 else np.int64)
@@ -84,11 +89,15 @@ class Batches:
         """Return (images, labels) of one step, counted from 0 over all epochs; shapes as of the iteration."""
         epoch, position = divmod(step, self.per_epoch)
         which = self._order(epoch)[position * self.size : (position + 1) * self.size]
-        out = self._buffers.tensor((len(which), *self.images.shape))
-        to_tensor(self.images, which=which, out=out, **self._augmentation(step, len(which)))
+        own = self.ranks.rows(len(which))
+        own = own if own.start < own.stop else slice(0, 1)
+        out = self._buffers.tensor((own.stop - own.start, *self.images.shape))
+        drawn = self._augmentation(step, len(which))
+        drawn = {key: value[own] if isinstance(value, np.ndarray) else value for key, value in drawn.items()}
+        to_tensor(self.images, which=which[own], out=out, **drawn)
         if self.rotation:
             random = np.random.default_rng([self.seed, ROTATE, step])
-            out = rotate(out, random.uniform(-self.rotation, self.rotation, len(which)))
+            out = rotate(out, random.uniform(-self.rotation, self.rotation, len(which))[own])
         scale_(out, self.scaling)
         return out, torch.from_numpy(self._labels[which])
 

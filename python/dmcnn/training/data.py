@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -68,6 +69,7 @@ class Data:
         record: fingerprint, number of events and hash of the labels of each sample, for the checkpoint.
         old_fingerprints: fingerprint of each sample as dmcnn 0.1.0 wrote it.
         kinds: kinds of the training files, each once, see ``EventFile.kind``.
+        files: names of the files that the events of each part count through.
     """
 
     images: dict[str, SparseImages]
@@ -76,6 +78,7 @@ class Data:
     record: dict[str, dict[str, object]]
     old_fingerprints: dict[str, str]
     kinds: list[dict[str, str]]
+    files: dict[str, list[str]]
 
     def matches(self, record: Mapping[str, Mapping[str, object]]) -> bool:
         """Return whether the record of a checkpoint is of these data; an old one has no hash of the labels."""
@@ -144,7 +147,9 @@ def load(
             raise InputError(f"training images are {shapes} (planes, rows, columns): set xdim and ydim")
     old = {_word(part): dataset.old_fingerprint() for part, dataset in datasets.items()}
     reading = options | datasets["train"].first.size_options
-    return Data(images, reading, scales, record, old, datasets["train"].kinds)
+    names = {part: [Path(file).name for file in dataset.files] for part, dataset in datasets.items()}
+    files = {part: names.get(part, names["train"]) for part in images}
+    return Data(images, reading, scales, record, old, datasets["train"].kinds, files)
 
 
 def fingerprints(sources: Mapping[str, Source], reading: Mapping[str, Any]) -> dict[str, str]:

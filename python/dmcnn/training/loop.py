@@ -24,6 +24,7 @@ from dmcnn.tasks import Task
 from dmcnn.training.batches import Batches
 from dmcnn.training.loader import Loader
 from dmcnn.training.optimiser import Activity, Recipe, record_activity
+from dmcnn.training.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
     from dmcnn.training.constraints.multipliers import Constraints
@@ -95,16 +96,20 @@ class _Step:
     optimizer: torch.optim.Optimizer
     activity: Activity
     constraints: Constraints | None
+    ranks: Ranks = ALONE
 
     def __call__(self, images: torch.Tensor, labels: torch.Tensor) -> None:
         """Update the weights with the gradient of a batch, apply the limits, and count the step.
 
         Args:
-            images: (B, C, H, W) float32.
+            images: (B, C, H, W) float32; of several ranks, those of this one.
             labels: (B,) int64 class numbers, or (B, k) float32 targets.
         """
         recipe, progress = self.recipe, self.progress
-        seed_generators(int(np.random.SeedSequence([self.seed, progress.step]).generate_state(1)[0]))
+        own = (
+            [self.ranks.number] if self.ranks.number else []
+        )  # dropout differs between the images of a batch
+        seed_generators(int(np.random.SeedSequence([self.seed, progress.step, *own]).generate_state(1)[0]))
         for group in self.optimizer.param_groups:
             group["lr"] = recipe.rate(progress.step)
         self.optimizer.zero_grad()
@@ -115,6 +120,7 @@ class _Step:
         ):
             loss = self._loss(images, labels)
         loss.backward()  # type: ignore[no-untyped-call]
+        self.ranks.join_gradients(self.net, len(labels))
         if recipe.gradient_limit is not None:
             nn.utils.clip_grad_norm_(self.net.parameters(), recipe.gradient_limit)
         self.optimizer.step()
@@ -126,13 +132,14 @@ class _Step:
     def _loss(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return the mean loss of a batch with all penalties; add the loss without penalties to the progress."""
         progress = self.progress
-        outputs = self.forward(images).float()
+        outputs = self.ranks.gather(self.forward(images).float(), len(labels))
         loss = self.task.loss(outputs, labels)
         # summed in float64, as Python floats are
         progress.loss_sum = progress.loss_sum + loss.detach().double() * len(labels)
         progress.correct = progress.correct + self.task.right(outputs.detach(), labels)
         progress.seen += len(labels)
-        loss = loss + self.recipe.penalty(self.net) + self.activity.penalty()
+        loss = loss + self.recipe.penalty(self.net)
+        loss = loss + self.activity.penalty() * self.ranks.share(len(labels))
         if self.constraints is not None:
             loss = loss + self.constraints.penalty(self.net, outputs, labels)
         return loss + self.net.penalty() if isinstance(self.net, NetworkWithPenalty) else loss
@@ -155,6 +162,7 @@ def fit(
     after_step: AfterStep,
     constraints: Constraints | None = None,
     engine: str = "dense",
+    ranks: Ranks = ALONE,
 ) -> int:
     """Train ``net`` on ``batches``; return the number of the signal that stopped it between two steps, else 0.
 
@@ -171,6 +179,7 @@ def fit(
             training.
         constraints: constraints with the multipliers that belong to ``progress``.
         engine: "dense" or "sparse".
+        ranks: processes that share every step; they stop after the same one.
     """
     if not len(batches):
         return 0
@@ -181,23 +190,24 @@ def fit(
     progress.parts = {"optimizer": optimizer}
     if constraints is not None:
         progress.parts["constraints"] = constraints.to(device)
-    enough = False
+    enough, stopped_by = False, 0
     with (
         _stop_after_step() as stop,
         reproducible(),
         Loader(batches) as loader,
         record_activity(net, recipe.activity_l2) as activity,
-        _progress_bar(len(loader)) as bar,
+        _progress_bar(len(loader), shown=ranks.first) as bar,
     ):
         forward, about = evaluator(net, engine), (seed, device, precision, progress)
-        step = _Step(net, forward, task, recipe, *about, optimizer, activity, constraints)
+        step = _Step(net, forward, task, recipe, *about, optimizer, activity, constraints, ranks)
         for images, labels in loader:
             step(images, labels)
             bar.update()
             enough = after_step(progress)
-            if stop or enough:
+            stopped_by = ranks.largest(stop[0] if stop else 0)
+            if stopped_by or enough:
                 break
-    return 0 if enough or not stop else stop[0]
+    return 0 if enough else stopped_by
 
 
 def seed_generators(seed: int) -> None:
@@ -232,9 +242,9 @@ def reproducible() -> Iterator[None]:
         memory.fill_uninitialized_memory = fill
 
 
-def _progress_bar(steps: int) -> ProgressBar:
+def _progress_bar(steps: int, *, shown: bool) -> ProgressBar:
     """Return the progress bar of a training, which shows the mean rate of all steps so far."""
-    return ProgressBar(total=steps, desc="training", file=sys.stdout, smoothing=0)
+    return ProgressBar(total=steps, desc="training", file=sys.stdout, smoothing=0, disable=not shown)
 
 
 @contextmanager

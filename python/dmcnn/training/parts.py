@@ -19,7 +19,8 @@ IMBALANCE = 20
 """Ratio of the largest to the smallest class of the training events from which a remark is made."""
 BLOCK = 1024
 """Events whose hashes are computed at a time."""
-_NAMES: dict[str, str] = {"train": "training", "validation": "validation", "test": "test"}
+NAMES: dict[str, str] = {"train": "training", "validation": "validation", "test": "test"}
+"""Part of a training -> its name in texts."""
 
 
 def drop_unusable(images: SparseImages, part: str) -> SparseImages:
@@ -84,18 +85,16 @@ def remarks(images: Mapping[str, SparseImages], classes: Sequence[str]) -> list[
         images: labelled images by part.
         classes: names of the class numbers; empty for regression.
     """
-    hashes = {part: event_hashes(images[part]) for part in _NAMES if part in images}
+    hashes = {part: event_hashes(images[part]) for part in NAMES if part in images}
     found = []
     for part, other in combinations(hashes, 2):
         same = int((np.isin(hashes[other], hashes[part]) & (images[other].n_pixels > 0)).sum())
         if same:
-            found.append(
-                f"{same} of {len(images[other])} {_NAMES[other]} events are {_NAMES[part]} events too"
-            )
+            found.append(f"{same} of {len(images[other])} {NAMES[other]} events are {NAMES[part]} events too")
     for part in hashes:
         label = images[part].label
         if classes and label is not None:
-            found += _class_remarks(label, classes, _NAMES[part])
+            found += _class_remarks(label, classes, NAMES[part])
     return found
 
 

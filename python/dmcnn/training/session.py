@@ -30,6 +30,7 @@ from dmcnn.tasks import Result, Task
 from dmcnn.training.baseline import Baseline
 from dmcnn.training.loop import Progress, reproducible
 from dmcnn.training.optimiser import Recipe, record_activity
+from dmcnn.training.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
     from dmcnn.training.batches import Batches
@@ -99,6 +100,15 @@ class OutputFiles:
         """Final test result (JSON)."""
         return self._path(self.tables, "training_summary", ".json")
 
+    @property
+    def card(self) -> Path:
+        """Model card (JSON, Markdown), without suffix."""
+        return self._path(self.tables, "training_card", "")
+
+    def scores(self, part: str) -> Path:
+        """Return the path of the score table (CSV) of the events of a part."""
+        return self._path(self.tables, f"training_{part}_scores", ".csv")
+
 
 @dataclass
 class Run:
@@ -122,6 +132,7 @@ class Run:
         constraints: constraints on the weights or estimates.
         watch: called after every evaluation; its exceptions end the training.
         first_step: number of steps that were finished before this process.
+        ranks: processes that share evaluations and steps; the first one writes.
     """
 
     net: nn.Module
@@ -142,6 +153,7 @@ class Run:
     constraints: Constraints | None = None
     watch: Watch | None = None
     first_step: int = 0
+    ranks: Ranks = ALONE
 
     def choose_engine(self, batches: Batches) -> None:
         """Choose the engine by its cost for the images of the next step, if it is open; write it on the card."""
@@ -150,7 +162,7 @@ class Run:
             with record_activity(self.net.to(self.device), self.recipe.activity_l2):  # hooks make it dense
                 choice = choose("auto", self.net, images, training=True, precision=self.precision)
             log.info(choice.line)
-            self.engine = choice.engine
+            self.engine = self.ranks.agree(choice.engine)
         self.card = replace(self.card, environment={**self.card.environment, "engine": self.engine})
 
     def after_step(self, progress: Progress) -> bool:
@@ -192,7 +204,8 @@ class Run:
         row = {column: values[column] for column in self.task.metrics}
         progress.rows.append(row)
         progress.loss_sum, progress.correct, progress.seen = 0.0, 0, 0
-        write_metrics(self.files.metrics, progress.rows, self.task.metrics)
+        if self.ranks.first:
+            write_metrics(self.files.metrics, progress.rows, self.task.metrics)
         if self.save_every_step and self.task.rank(row) > best:
             progress.best = progress.step
             self._save_best(self._card(progress, evaluation=result, chosen_by=self.task.part))
@@ -209,8 +222,10 @@ class Run:
         return {**distances, "violation": self.constraints.violation(*arguments)}
 
     @reproducible()
-    def finish(self, progress: Progress, test: SparseImages, baseline: Baseline | None = None) -> Result:
-        """Evaluate the best weights (without evaluations: the last) on all test events.
+    def finish(
+        self, progress: Progress, test: SparseImages, baseline: Baseline | None = None
+    ) -> tuple[Result, NDArray[np.float64]]:
+        """Evaluate the best weights (without evaluations: the last) on all test events; return result and outputs.
 
         Write the result, and the ``baseline`` if there is one, to the summary (JSON), and the result to the card of
         the best weights, unless a finished training is only reported again.
@@ -220,7 +235,8 @@ class Run:
             reader = self.card.reading.get("reader")
             best, card = load(self.files.best, [self.card.model, *filter(None, [reader])])
             self.net.load_state_dict(best.state_dict())
-        result = self.task.evaluate(self.net, self.network_outputs(test), test)
+        outputs = self.network_outputs(test)
+        result = self.task.evaluate(self.net, outputs, test)
         chosen_by = "" if progress.best is None else self.task.part
         if self.save_every_step and (progress.step > self.first_step or not card.metrics):
             metrics = {key: float(value) for key, value in result.numbers.items()}
@@ -242,27 +258,33 @@ class Run:
                 **({"baseline": asdict(baseline)} if baseline else {}),
             }
             temporary.write_text(json.dumps(content, indent=1) + "\n")
-        return result
+        return result, outputs
 
     def network_outputs(self, images: SparseImages) -> NDArray[np.float64]:
         """Return the (n, m) outputs of the network with its current weights; the network keeps its mode.
 
         The precision is float32, as in inference, whatever the precision of the training.
         """
-        training = self.net.training
-        outputs = all_logits(
-            evaluator(self.net, self.engine),
-            images,
-            device=self.device,
-            batch_size=self.batch_size_test,
-            precision="32",
-            scaling=self.card.scaling,
-        )
+        training, total = self.net.training, len(images)
+        rows = self.ranks.rows(total, self.batch_size_test)  # whole batches, those of one process
+        part = images.take(rows) if self.ranks.count > 1 else images
+        outputs = np.zeros((0, self.task.outputs))
+        if len(part):
+            outputs = all_logits(
+                evaluator(self.net, self.engine),
+                part,
+                device=self.device,
+                batch_size=self.batch_size_test,
+                precision="32",
+                scaling=self.card.scaling,
+            )
         self.net.train(training)
-        return outputs
+        return self.ranks.gather_array(outputs, rows, total)
 
     def save_last(self, progress: Progress) -> None:
         """Write the checkpoint from which a training resumes."""
+        if not self.ranks.first:
+            return
         content = {
             KEY: self._card(progress).as_dict(),
             "state_dict": self.net.state_dict(),
@@ -272,6 +294,8 @@ class Run:
 
     def _save_best(self, card: Card) -> None:
         """Write the checkpoint for inference."""
+        if not self.ranks.first:
+            return
         save(self.files.best, {KEY: card.as_dict(), "state_dict": self.net.state_dict()})
 
     def _card(self, progress: Progress, evaluation: Result | None = None, chosen_by: str = "") -> Card:

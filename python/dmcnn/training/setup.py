@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 import dmcnn
+from dmcnn._common.environment import facts
 from dmcnn._common.errors import InputError, nearest
 from dmcnn.checkpoints.card import Card
 from dmcnn.engines.choice import check_engine, resumed
@@ -28,6 +29,7 @@ from dmcnn.training.constraints.multipliers import DAMPING, RATE, WARMUP, Constr
 from dmcnn.training.data import Data
 from dmcnn.training.loop import Progress, seed_generators
 from dmcnn.training.optimiser import Recipe
+from dmcnn.training.ranks import ALONE, Ranks
 from dmcnn.training.session import OutputFiles, Run, Watch, restore
 
 log = logging.getLogger("dmcnn")
@@ -146,6 +148,7 @@ def prepare(
     session: SessionOptions,
     constraints: ConstraintOptions | None = None,
     watch: Watch | None = None,
+    ranks: Ranks = ALONE,
 ) -> tuple[Run, Progress]:
     """Return a training and its progress, new or from the last checkpoint of the same name.
 
@@ -157,6 +160,7 @@ def prepare(
         session: length, device, evaluations and checkpoints.
         constraints: options of the constraints; None = no constraints.
         watch: called with the rows of the metrics table after every evaluation.
+        ranks: processes that share the training.
 
     Raises:
         InputError: a device or engine that does not exist, a checkpoint of another training or engine, or a network
@@ -169,7 +173,8 @@ def prepare(
     if precision == "auto":  # estimates and quantised weights need float32
         precision = "bf16" if data.targets is None and bf16_is_fast(device) else "32"
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if session.seed is None else session.seed
-    card = _card(network, data, f"{device}", precision)
+    seed = ranks.agree(seed)
+    card = _card(network, data, device, precision)
     seed_generators(seed)
     net, progress, engine = card.build(network.model), Progress(), session.engine
     if session.resume and files.last.exists():
@@ -211,6 +216,7 @@ def prepare(
         constraints=multipliers,
         watch=watch,
         first_step=progress.step,
+        ranks=ranks,
     )
     return run, progress
 
@@ -272,7 +278,7 @@ def _multipliers(
     return multipliers
 
 
-def _card(network: NetworkOptions, data: Data, device: str, precision: str) -> Card:
+def _card(network: NetworkOptions, data: Data, device: torch.device, precision: str) -> Card:
     """Return the card of a new network, without results."""
     channels, height, width = data.shape
     drop_out = inspect.signature(find_model(network.model)).parameters.get("drop_out")
@@ -303,8 +309,11 @@ def _card(network: NetworkOptions, data: Data, device: str, precision: str) -> C
             "python": platform.python_version(),
             "numpy": np.__version__,
             "torch": str(torch.__version__),
-            "device": device,
+            "device": f"{device}",
+            **({"gpu": torch.cuda.get_device_name(device)} if device.type == "cuda" else {}),
             "precision": precision,
+            "threads": str(torch.get_num_threads()),
+            **facts(),
         },
         data=data.record,
         origin=data.kinds,

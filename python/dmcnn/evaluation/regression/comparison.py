@@ -21,9 +21,11 @@ from dmcnn.evaluation.regression.networks import (
     target_names,
 )
 from dmcnn.evaluation.regression.predictions import SIZE, unit
+from dmcnn.evaluation.rows import Read
 from dmcnn.evaluation.weights import Rule
 from dmcnn.figures import calibration, regression
 from dmcnn.figures.style import label
+from dmcnn.tables import table
 
 if TYPE_CHECKING:
     from dmcnn.checkpoints.card import Own
@@ -43,6 +45,7 @@ def judge(
     bins: int = 12,
     event_weight: Rule = None,
     own: Own = None,
+    read_table: Read = table.read,
 ) -> EvaluationResult:
     """Evaluate and compare networks.
 
@@ -54,13 +57,14 @@ def judge(
         bins: number of bins of profiles.
         event_weight: weights of the events.
         own: user's own models in the weight files, see ``Card.build``.
+        read_table: function that reads a table.
 
     Raises:
         InputError: a table that is not of regression, networks of different targets, or a file without weights.
     """
     deployed = {name: [sparsity.read(path, own) for path in paths] for name, paths in (weights or {}).items()}
     zeros = {name: [sparsity.share(tensors) for tensors in seeds] for name, seeds in deployed.items()}
-    networks = open_networks(scores, zeros, reach, event_weight)
+    networks = open_networks(scores, zeros, reach, event_weight, read_table)
     likelihood, profiles = common_likelihood(networks), profile_all(networks, bins)
     return EvaluationResult(
         report.numbers(networks, profiles, level, reach),

@@ -10,10 +10,12 @@ import numpy as np
 from dmcnn.evaluation.regression import quantities as q
 from dmcnn.evaluation.regression.predictions import Predictions, join, read, unit
 from dmcnn.evaluation.regression.quantities import Combined
+from dmcnn.evaluation.rows import Read
 from dmcnn.evaluation.weights import Rule, check_patterns
 from dmcnn.figures.style import label
 from dmcnn.metrics import distributions
 from dmcnn.metrics.distributions import Estimate, Profile
+from dmcnn.tables import table
 
 ALL = "all"
 """Key of joint quantities of all targets, beside the names of targets."""
@@ -67,6 +69,7 @@ def open_networks(
     zeros: Mapping[str, list[float]],
     reach: float,
     event_weight: Rule = None,
+    read_table: Read = table.read,
 ) -> Networks:
     """Read the score tables of networks and compute their numbers.
 
@@ -75,6 +78,7 @@ def open_networks(
         zeros: share of zero weights of each seed, by network; empty if unknown.
         reach: [sigma] half width of the range of Gaussian fits around the peak.
         event_weight: weights of the events.
+        read_table: function that reads a table.
 
     Raises:
         InputError: a table that is not of regression, or that estimates other targets than the first.
@@ -85,7 +89,7 @@ def open_networks(
     for name, samples in scores.items():
         seeds = []
         for paths in samples:
-            seeds.append(read(paths, targets, event_weight))
+            seeds.append(read(paths, targets, event_weight, read_table))
             targets = targets or seeds[0].targets
         networks[name] = Network.from_seeds(seeds, zeros.get(name, []), reach)
     return networks

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dmcnn._common.errors import InputError
 from dmcnn.detectors.smartpixel import UNITS
 from dmcnn.evaluation import weights
+from dmcnn.evaluation.rows import Read
 from dmcnn.metrics import gaussian
 from dmcnn.metrics.gaussian import Floats
 from dmcnn.tables import table
@@ -71,7 +72,12 @@ def estimated_targets(columns: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in names if name in columns)
 
 
-def read(paths: Sequence[str], targets: Sequence[str] = (), event_weight: weights.Rule = None) -> Predictions:
+def read(
+    paths: Sequence[str],
+    targets: Sequence[str] = (),
+    event_weight: weights.Rule = None,
+    read_table: Read = table.read,
+) -> Predictions:
     """Read the events of tables one after another.
 
     Rows without estimate or without truth are left out, and those of numbers beyond float32. Rows whose covariance is
@@ -82,13 +88,14 @@ def read(paths: Sequence[str], targets: Sequence[str] = (), event_weight: weight
         paths: score tables of one sample.
         targets: targets that every table must have; default: those of the first.
         event_weight: weights of the events; those of weight 0 are left out.
+        read_table: function that reads a table.
 
     Raises:
         InputError: a table of another kind or with other targets, a text that is no number, or no event with truth.
     """
     parts = []
     for path in paths:
-        rows = table.read(path)
+        rows = read_table(path)
         targets = targets or estimated_targets(rows.columns)
         _check(rows, targets)
         parts.append(_predictions(rows, tuple(targets), event_weight))

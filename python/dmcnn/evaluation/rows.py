@@ -1,0 +1,97 @@
+"""Rows of the score tables that events come from: ids, entries and sizes of events, to list and to match them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmcnn.tables import table
+from dmcnn.tables.table import IDS, Table
+
+Read = Callable[[str], Table]
+"""Function that reads the table at a path."""
+
+
+class ScoreTables:
+    """Score tables by path; each file is read once, however many parts of an evaluation ask for it."""
+
+    def __init__(self) -> None:
+        self._tables: dict[str, Table] = {}
+
+    def __call__(self, path: str) -> Table:
+        """Return the table at a path."""
+        if path not in self._tables:
+            self._tables[path] = table.read(path)
+        return self._tables[path]
+
+    def origins(self) -> list[str]:
+        """Return what the tables state of the origin of their events, each text once."""
+        columns = (rows.column("origin") for rows in self._tables.values() if "origin" in rows.columns)
+        return list(dict.fromkeys(word for words in columns for word in words if word))
+
+
+@dataclass(frozen=True, eq=False)
+class EventRows:
+    """Rows of n events in their score tables.
+
+    Attributes:
+        tables: score tables.
+        table: (n,) number of the table of each event.
+        row: (n,) number of its row.
+    """
+
+    tables: Sequence[Table]
+    table: NDArray[np.int64]
+    row: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def take(self, at: NDArray[Any]) -> EventRows:
+        """Return the rows of some events, by number or by a mask."""
+        return EventRows(self.tables, self.table[at], self.row[at])
+
+    def words(self, name: str) -> NDArray[np.object_]:
+        """Return the (n,) texts of a column; empty where a table has no such column."""
+        words = np.full(len(self.row), "", object)
+        for number, rows in enumerate(self.tables):
+            here = self.table == number
+            if name in rows.columns and here.any():
+                words[here] = np.asarray(rows.column(name), object)[self.row[here]]
+        return words
+
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        """Return a column as (n,) float64; NaN where there is no number."""
+        return np.array([_number(word) for word in self.words(name)], np.float64)
+
+    @property
+    def paths(self) -> NDArray[np.object_]:
+        """(n,) path of the score table of each event."""
+        return np.array([rows.path for rows in self.tables] or [""], object)[self.table]
+
+    def identity(self) -> dict[str, NDArray[np.object_]]:
+        """Return the columns that name the events: ids, entry, size, file of the images, and score table."""
+        return {
+            **{name: self.words(name) for name in (*IDS, "entry_number", "n_pixels", "file")},
+            "score_table": self.paths,
+        }
+
+
+def join(parts: Sequence[EventRows]) -> EventRows:
+    """Concatenate the rows of several groups of events."""
+    tables = list({id(rows): rows for part in parts for rows in part.tables}.values())
+    place = {id(rows): number for number, rows in enumerate(tables)}
+    numbers = [np.array([place[id(rows)] for rows in part.tables], np.int64)[part.table] for part in parts]
+    return EventRows(tables, np.concatenate(numbers), np.concatenate([part.row for part in parts]))
+
+
+def _number(word: str) -> float:
+    """Return a text as a number, or NaN."""
+    try:
+        return float(word)
+    except ValueError:
+        return float("nan")
