@@ -19,6 +19,7 @@ from dmcnn.settings.command import run
 
 if TYPE_CHECKING:
     from dmcnn.datasets.dataset import Dataset
+    from dmcnn.images.variations import Variation
     from dmcnn.inference.entries import Numbers
     from dmcnn.inference.score_table import Kind
     from dmcnn.inference.scoring import FileEvents, Scoring
@@ -37,12 +38,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 @dataclass(frozen=True)
 class Job:
-    """Work on one image file: its path, its analysis CSV, and the output paths without suffix."""
+    """Work on one image file: its path, its analysis CSV, and the output paths, those of figures without suffix."""
 
     image_file: str
     analysis_csv: str | None
     stem: Path
     histogram: Path
+    robustness: Path
 
     @property
     def cfg(self) -> Path:
@@ -72,8 +74,8 @@ def infer(settings: InferSettings) -> None:
             log.info("%s: finished before, from the same file, weights and settings", job.stem)
     if open_jobs:
         _score(settings, open_jobs, weights, states)
-    if settings.merged and settings.share is None:
-        _merge_files(settings, jobs, identity(weights))
+    if settings.share is None:
+        _sum_up(settings, jobs, identity(weights))
 
 
 def _jobs(settings: InferSettings, folder: Path) -> list[Job]:
@@ -96,6 +98,7 @@ def _jobs(settings: InferSettings, folder: Path) -> list[Job]:
             table,
             folder / f"{name}_DM-CNN_scores{settings.tag}{settings.share_tag}",
             folder / f"{name}_DM-CNN_signal_score_distribution{settings.tag}",
+            folder / f"{name}_DM-CNN_robustness{settings.tag}{settings.share_tag}.csv",
         )
         for file, table, name in zip(files, csvs, distinct_names(files), strict=True)
     ]
@@ -131,9 +134,9 @@ def _score(
         if getattr(settings, key):
             for network in networks:
                 network.task.need_classes(key)
-    scoring = Scoring(networks, settings.rotation)
+    scoring = Scoring(networks, settings.rotation, _variations(settings), settings.seed_number)
     work, tables = _open(settings, scoring, jobs), [_analysis(job) for job in jobs]
-    total = sum(map(len, work)) * len(scoring.passes)
+    total = sum(map(len, work)) * len(scoring.passes) * (1 + len(scoring.variations))
     with ProgressBar(total=total, desc="scoring", unit="event", disable=settings.check_shares) as bar:
         for job, events, analysis in zip(jobs, work, tables, strict=True):
             with settings.results_at(job.stem, [job.image_file], identity(weights)) as remarks:
@@ -192,11 +195,15 @@ def _score_file(
     bar: ProgressBar,
 ) -> None:
     """Score one file, or a share of it, resuming from its journals; write its results; ``bar`` counts the events."""
+    from dmcnn.inference import robustness
     from dmcnn.tables import table
 
     journals = scoring.journals(events, job.stem, bar)
     status = "scored" if analysis is None else ""
-    results, kinds = scoring.table(events, [journal.rows for journal in journals], status)
+    rows = [journal.rows for journal in journals]
+    results, kinds = scoring.table(events, rows, status)
+    if scoring.variations:
+        robustness.event_table(scoring, events, rows, results, settings.cut).write(job.robustness)
     if settings.share is None:
         _write(settings, scoring, job, events, analysis, results.text(), kinds)
     else:
@@ -250,27 +257,53 @@ def _merge_shares(
     finished = settings.shares_at(job.stem, [job.image_file], weights)
     count = next(iter(finished)).count
     settings.check_all(job.stem, finished, {number: [] for number in range(count)})
-    tables = [table.read(f"{stem}.csv", ["entry_number"]) for stem in finished.values()]
+    results = _joined([f"{stem}.csv" for stem in finished.values()], events, job.stem)
+    if scoring.variations:
+        paths = [str(job.robustness.with_stem(job.robustness.stem + share.tag)) for share in finished]
+        table.write(job.robustness, _joined(paths, events, job.robustness.with_suffix("")))
+    _write(settings, scoring, job, events, analysis, results, scoring.kinds(events))
+    return settings.certificate(count, weights, f"{len(events)} entries of {job.image_file}")
+
+
+def _joined(paths: Sequence[str], events: FileEvents, stem: Path) -> Table:
+    """Return the tables of all shares as one; raise InputError unless they hold every event to score once, in order."""
+    from dmcnn.tables import table
+
+    tables = [table.read(path, ["entry_number"]) for path in paths]
     entries = [word for part in tables for word in part.column("entry_number")]
     if entries != table.text(events.file.events["entry"][events.which]):
         raise InputError(
-            f"{job.stem}_share*of{count}: the tables do not hold every entry of {job.image_file} once, in order"
+            f"{stem}_share*: the tables do not hold every entry of {events.file.files[0]} once, in order"
         )
     whole = [part for part in tables if part.rows]  # a table without rows may lack columns
-    results = table.Table((whole or tables)[0].columns, [row for part in whole for row in part.rows])
-    _write(settings, scoring, job, events, analysis, results, scoring.kinds(events))
-    return settings.certificate(count, weights, f"{len(entries)} entries of {job.image_file}")
+    return table.Table((whole or tables)[0].columns, [row for part in whole for row in part.rows])
 
 
-def _merge_files(settings: InferSettings, jobs: Sequence[Job], weights: str) -> None:
-    """Write the tables of all files as one of each format."""
-    from dmcnn.inference import outputs
+def _variations(settings: InferSettings) -> list[Variation]:
+    """Return the variations of the images, each once."""
+    from dmcnn.images.variations import Variation
 
-    stem = jobs[0].stem.with_name(f"DM-CNN_scores{settings.tag}")
-    with settings.results_at(stem, [job.image_file for job in jobs], weights):
-        for suffix in settings.formats:
-            paths = [job.stem.with_name(f"{job.stem.name}.{suffix}") for job in jobs]
-            outputs.merge(paths, stem.with_name(f"{stem.name}.{suffix}"))
+    return list(dict.fromkeys(map(Variation.parse, settings.robustness or [])))
+
+
+def _sum_up(settings: InferSettings, jobs: Sequence[Job], weights: str) -> None:
+    """Write what is about all files: their tables as one of each format, and the summary of the robustness."""
+    from dmcnn.inference import outputs, robustness
+    from dmcnn.tables import table
+
+    folder, files = jobs[0].stem.parent, [job.image_file for job in jobs]
+    if settings.merged:
+        stem = folder / f"DM-CNN_scores{settings.tag}"
+        with settings.results_at(stem, files, weights):
+            for suffix in settings.formats:
+                paths = [job.stem.with_name(f"{job.stem.name}.{suffix}") for job in jobs]
+                outputs.merge(paths, stem.with_name(f"{stem.name}.{suffix}"))
+    if variations := _variations(settings):
+        stem = folder / f"DM-CNN_robustness{settings.tag}"
+        with settings.results_at(stem, files, weights):
+            shifts = robustness.summary([table.read(job.robustness) for job in jobs], variations)
+            log.info("\n".join(robustness.lines(shifts)))
+            shifts.write(stem.with_name(stem.name + ".csv"))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from conftest import toy_images
-from dmcnn.engines.dense import TURNS, to_tensor
+from dmcnn.engines.dense import to_tensor
+from dmcnn.images.variations import TURNS
 from dmcnn.training.batches import Batches, rotate
 
 

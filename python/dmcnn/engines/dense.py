@@ -16,9 +16,7 @@ from dmcnn._common.errors import InputError
 from dmcnn.engines.channels_last import ChannelsLastPass, channels_last, serves
 from dmcnn.images.scaling import scale_
 from dmcnn.images.sparse import SparseImages
-
-TURNS = {0: 0, 90: 1 | 2, 180: 2 | 4, 270: 1 | 4}
-"""Angle [degrees] -> orientation bits of `_core.densify` (1 transpose, 2 flip rows, 4 flip columns), as np.rot90."""
+from dmcnn.images.variations import TURNS
 
 
 def to_tensor(

@@ -18,6 +18,7 @@ from dmcnn._common.progress import ProgressBar
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.engines import choice
 from dmcnn.images.sparse import SparseImages
+from dmcnn.images.variations import Variation
 from dmcnn.inference import predictor
 from dmcnn.inference.entries import EntrySubset
 from dmcnn.inference.networks import NamedNetwork
@@ -29,30 +30,48 @@ from dmcnn.readers import DEFAULTS
 class Pass:
     """Pass over every file for networks of equal reader options.
 
-    A row holds the outputs of every predictor in turn, then the number of active pixels, summed over the channels,
-    and of pixels active in any channel.
+    A row holds the outputs of every predictor in turn, the same for every variation of the images, then the number of
+    active pixels, summed over the channels, and of pixels active in any channel.
 
     Attributes:
         networks: the networks, with their numbers among those of all passes.
         predictors: their members, each once.
+        variations: variations of the images that are scored, too.
+        seed: seed of their random numbers.
     """
 
     networks: dict[int, NamedNetwork]
     predictors: tuple[Predictor, ...]
+    variations: tuple[Variation, ...] = ()
+    seed: int = 1
 
     @property
     def width(self) -> int:
         """Numbers in a row."""
-        return sum(one.task.outputs for one in self.predictors) + 2
+        return self._outputs_of_one * (1 + len(self.variations)) + 2
+
+    @property
+    def _outputs_of_one(self) -> int:
+        """Numbers of all predictors for one version of an image."""
+        return sum(one.task.outputs for one in self.predictors)
 
     @property
     def first(self) -> Predictor:
         """Predictor whose card says how images are read."""
         return self.predictors[0]
 
-    def outputs_of(self, network: NamedNetwork, rows: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-        """Return the (n, m) outputs of the members of a network in (n, width) rows."""
-        ends = np.cumsum([one.task.outputs for one in self.predictors]).tolist()
+    def outputs_of(
+        self, network: NamedNetwork, rows: NDArray[np.float64], version: int = 0
+    ) -> list[NDArray[np.float64]]:
+        """Return the (n, m) outputs of the members of a network in (n, width) rows.
+
+        Args:
+            network: the network.
+            rows: rows of this pass.
+            version: 0 = of the images as they are, 1 = with the first of ``variations``, …
+        """
+        start = version * self._outputs_of_one
+        ends = (start + np.cumsum([one.task.outputs for one in self.predictors])).tolist()
         at = {one: slice(end - one.task.outputs, end) for one, end in zip(self.predictors, ends, strict=True)}
         return [rows[:, at[member]] for member in network.members]
 
@@ -92,7 +111,7 @@ class Pass:
     def rows(
         self, events: Dataset | EntrySubset, *, rotation: int = 0, first: int = 0, bar: ProgressBar
     ) -> Iterator[NDArray[np.float64]]:
-        """Yield (m, width) rows of the events from number ``first`` on, chunk by chunk; ``bar`` counts the events.
+        """Yield (m, width) rows of the events from number ``first`` on, chunk by chunk; ``bar`` counts all versions.
 
         Args:
             events: events of one file.
@@ -101,7 +120,8 @@ class Pass:
         """
         for chunk in events.chunks(max(predictor.EVENTS, *self.batch_sizes), first):
             outputs = [
-                self._outputs(member, chunk, rotation, bar if member is self.predictors[-1] else None)
+                self._outputs(member, images, rotation, bar if member is self.predictors[-1] else None)
+                for images in self._versions(chunk)
                 for member in self.predictors
             ]
             count = cache(partial(events.cluster_sizes, first, first + len(chunk)))
@@ -110,6 +130,13 @@ class Pass:
                 sizes = member.task.cluster_sizes(sizes, count)
             yield np.column_stack([*outputs, chunk.n_pixels, sizes])
             first += len(chunk)
+
+    def _versions(self, chunk: SparseImages) -> Iterator[SparseImages]:
+        """Yield the images as they are, then with every variation."""
+        yield chunk
+        reading = self.first.card.reading
+        for vary in self.variations:
+            yield vary(chunk, self.seed, low=reading.get("adc_lo"), high=reading.get("adc_hi"))
 
     @property
     def batch_sizes(self) -> list[int]:
@@ -133,8 +160,14 @@ def _typical(dataset: Dataset) -> list[SparseImages]:
     return list(islice((chunk for chunk in dataset.chunks(predictor.EVENTS) if chunk.n_pixels.any()), 1))
 
 
-def passes_of(networks: Sequence[NamedNetwork]) -> list[Pass]:
-    """Return the passes over every file: networks of equal reader options and shape of images share one."""
+def passes_of(
+    networks: Sequence[NamedNetwork], variations: Sequence[Variation] = (), seed: int = 1
+) -> list[Pass]:
+    """Return the passes over every file: networks of equal reader options and shape of images share one.
+
+    Args:
+        networks, variations, seed: as of ``Pass``.
+    """
     groups: dict[str, dict[int, NamedNetwork]] = {}
     for number, network in enumerate(networks):
         card = network.first.card
@@ -143,7 +176,12 @@ def passes_of(networks: Sequence[NamedNetwork]) -> list[Pass]:
         }
         groups.setdefault(repr((card.shape, sorted(reading.items()))), {})[number] = network
     return [
-        Pass(group, tuple(dict.fromkeys(one for network in group.values() for one in network.members)))
+        Pass(
+            group,
+            tuple(dict.fromkeys(one for network in group.values() for one in network.members)),
+            tuple(variations),
+            seed,
+        )
         for group in groups.values()
     ]
 

@@ -16,6 +16,7 @@ from xxhash import xxh3_128_hexdigest
 from dmcnn._common.journal import Journal
 from dmcnn._common.progress import ProgressBar
 from dmcnn.datasets.dataset import Dataset
+from dmcnn.images.variations import Variation
 from dmcnn.inference.entries import EntrySubset, Numbers
 from dmcnn.inference.networks import NamedNetwork
 from dmcnn.inference.passes import check_entries, passes_of
@@ -77,10 +78,20 @@ class Scoring:
     Args:
         networks: networks, see dmcnn.inference.networks.
         rotation: [degrees] as of ``Predictor.logits``.
+        variations: variations of the images whose scores are compared with those of the images as they are.
+        seed: seed of their random numbers.
     """
 
-    def __init__(self, networks: Sequence[NamedNetwork], rotation: int = 0) -> None:
-        self.networks, self.rotation, self.passes = networks, rotation, passes_of(networks)
+    def __init__(
+        self,
+        networks: Sequence[NamedNetwork],
+        rotation: int = 0,
+        variations: Sequence[Variation] = (),
+        seed: int = 1,
+    ) -> None:
+        self.networks, self.rotation = networks, rotation
+        self.variations, self.seed = variations, seed
+        self.passes = passes_of(networks, variations, seed)
         if self.passes[1:]:
             names = "; ".join(", ".join(one.name for one in group.networks.values()) for group in self.passes)
             log.info("%d passes over each file, one for equal reader options: %s", len(self.passes), names)
@@ -120,7 +131,11 @@ class Scoring:
         the journal, or the work begins anew. ``bar`` counts the events.
         """
         journals = []
-        key = {} if events.numbers is None else {"entries": xxh3_128_hexdigest(events.numbers.tobytes())}
+        key: dict[str, Any] = {}
+        if events.numbers is not None:
+            key["entries"] = xxh3_128_hexdigest(events.numbers.tobytes())
+        if self.variations:
+            key |= {"variations": [one.name for one in self.variations], "seed": self.seed}
         for number, (group, dataset) in enumerate(zip(self.passes, events.datasets, strict=True)):
             part, addition = events.part(dataset), f"_pass{number}" if number else ""
             with part.unchanged() as fingerprint:
@@ -131,7 +146,7 @@ class Scoring:
                     self.rotation,
                     {"file": part.old_fingerprint()},
                 )
-                bar.skip(len(journal))
+                bar.skip(len(journal) * (1 + len(self.variations)))
                 for rows in group.rows(part, rotation=self.rotation, first=len(journal), bar=bar):
                     journal.append(rows)
             journals.append(journal)

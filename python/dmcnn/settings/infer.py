@@ -26,6 +26,14 @@ def _names(weights: Weights) -> Weights:
     return weights
 
 
+def _variation(text: str) -> str:
+    """Return a variation as text; ValueError for any other."""
+    from dmcnn.images.variations import Variation
+
+    Variation.parse(text)
+    return text
+
+
 class InferSettings(NetworkSettings, ShareSettings):
     """Score every entry of every file by one network or several; writes a table per file."""
 
@@ -67,6 +75,19 @@ class InferSettings(NetworkSettings, ShareSettings):
     rotation: Annotated[Literal[0, 90, 180, 270], BeforeValidator(quarter_turn)] = setting(
         0, "robustness", "[degrees] rotate every image first, as a test of robustness"
     )
+    robustness: list[Annotated[str, AfterValidator(_variation)]] | None = setting(
+        None,
+        "robustness",
+        "score all events under these variations of the images, too, and write the shifts of their scores: rotate90, "
+        'rotate180, rotate270, flip_x, flip_y, "charge*1.05", "dropout 0.05" (share of active pixels that is lost), '
+        '"noise 2" (on active pixels, in their unit), "dead_wires 10" (columns without charge)',
+    )
+    cut: float = setting(
+        0.5, "robustness", "lowest signal score of signal: the share of events that cross it is told"
+    )
+    seed_number: int = setting(
+        1, "robustness", "seed of the random variations of an event, with its ids", ge=0, le=2**32 - 1
+    )
     label: Label | None = setting(
         None, "classes and labels", "class of an event, as in training (default: the rule of the checkpoint)"
     )
@@ -98,6 +119,8 @@ class InferSettings(NetworkSettings, ShareSettings):
                 expand(paths)
             except InputError as error:
                 yield from ((("weight_file",), f"weight_file: {fault}") for fault in error.faults)
+        if self.robustness is not None and not self.robustness:
+            yield ("robustness",), "robustness = []: an empty list names no variation"
         chosen = [key for key in ("entries", "entry_list", "from_csv") if getattr(self, key) is not None]
         if chosen[1:]:
             yield tuple(chosen), f"{' and '.join(chosen)} both choose the entries: give one"

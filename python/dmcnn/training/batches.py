@@ -126,8 +126,8 @@ class Batches:
 def rotate(images: torch.Tensor, degrees: NDArray[np.float64]) -> torch.Tensor:
     """Return (B, C, H, W) images, each rotated about its centre by one of the (B,) angles [degrees].
 
-    The sense of rotation is that of dmcnn.engines.dense.TURNS. Pixels count as squares, whatever their size in the
-    detector; values are interpolated bilinearly, and pixels from outside the image are 0.
+    The sense of rotation is that of dmcnn.images.variations.TURNS. Pixels count as squares, whatever their size in
+    the detector; values are interpolated bilinearly, and pixels from outside the image are 0.
     """
     height, width = images.shape[2:]
     angle = torch.from_numpy(np.deg2rad(degrees)).to(images)
