@@ -266,7 +266,7 @@ def _merge_shares(
 
 
 def _joined(paths: Sequence[str], events: FileEvents, stem: Path) -> Table:
-    """Return the tables of all shares as one; raise InputError unless they hold every event to score once, in order."""
+    """Return the tables of all shares as one; raise InputError unless they hold every event once, in order."""
     from dmcnn.tables import table
 
     tables = [table.read(path, ["entry_number"]) for path in paths]
@@ -275,8 +275,8 @@ def _joined(paths: Sequence[str], events: FileEvents, stem: Path) -> Table:
         raise InputError(
             f"{stem}_share*: the tables do not hold every entry of {events.file.files[0]} once, in order"
         )
-    whole = [part for part in tables if part.rows]  # a table without rows may lack columns
-    return table.Table((whole or tables)[0].columns, [row for part in whole for row in part.rows])
+    whole = [part for part in tables if len(part)]  # a table without rows may lack columns
+    return table.Table.concatenate(whole or tables[:1])
 
 
 def _variations(settings: InferSettings) -> list[Variation]:

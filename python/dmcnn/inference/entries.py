@@ -57,6 +57,12 @@ class EntrySubset:
         """Return the (n,) numbers of pixels of events start..stop-1 of the subset that are active in any channel."""
         return np.concatenate([self.dataset.cluster_sizes(*run) for run in _runs(self.numbers[start:stop])])
 
+    def windows(self) -> NDArray[np.float64] | None:
+        """Return the (n, C, 2) lower edges of the regions of interest, see ``Dataset.windows``."""
+        runs = [self.dataset[slice(*run)].windows() for run in _runs(self.numbers)]
+        known = [windows for windows in runs if windows is not None]
+        return np.concatenate(known) if known else None
+
     def unchanged(self) -> AbstractContextManager[str]:
         """Yield the fingerprint of all events, see ``Dataset.unchanged``."""
         return self.dataset.unchanged()
@@ -73,7 +79,7 @@ class EntrySubset:
 def _runs(numbers: Numbers) -> list[tuple[int, int]]:
     """Return first and end of every run of consecutive numbers."""
     breaks = np.flatnonzero(np.diff(numbers) != 1) + 1
-    return [(int(run[0]), int(run[-1]) + 1) for run in np.split(numbers, breaks)]
+    return [(int(run[0]), int(run[-1]) + 1) for run in np.split(numbers, breaks) if len(run)]
 
 
 def _some(values: Sequence[str], numbers: Numbers) -> list[str]:
@@ -123,7 +129,8 @@ def by_ids(ids: Sequence[tuple[int, ...]], datasets: Sequence[Dataset], source: 
 
 def by_tables(paths: Sequence[str], datasets: Sequence[Dataset]) -> list[Numbers]:
     """Return the entries of every file that rows of CSV files name by run, subrun and event; see ``by_ids``."""
-    ids = [ids for path in paths for ids in event_ids(table.read(path), -1) if ids[0] >= 0]
+    tables = [event_ids(table.read(path)) for path in paths]
+    ids = [tuple(row) for one in tables for row in one.number[one.known].tolist()]
     return by_ids(ids, datasets, ", ".join(paths))
 
 

@@ -118,6 +118,8 @@ def load_networks(named: Mapping[str, Sequence[str]], **options: Any) -> list[Na
 def _check_ensemble(network: NamedNetwork, paths: Sequence[str]) -> None:
     """Raise InputError unless the members of an ensemble differ in their weights alone."""
     first, seen = network.first.card, {network.first.sha256: paths[0]}
+    if network.members[1:] and first.reading.get("roi") == "tiles":
+        raise InputError(f"{', '.join(paths)}: each network chooses its own tile (roi = tiles): no ensemble")
     for path, member in list(zip(paths, network.members, strict=True))[1:]:
         network.task.need_classes(f"an ensemble ({', '.join(paths)})")
         for what in ("classes", "signal", "activation", "scaling", "reading", "shape"):

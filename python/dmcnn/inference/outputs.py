@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -194,22 +193,15 @@ def merge(paths: Sequence[Path], result: Path) -> None:
 
 def _merge_csv(paths: Sequence[Path], result: Path) -> None:
     """Write CSV files as one; a column that a file lacks is empty there."""
-    headers = [_header(path) for path in paths]
-    columns = tuple(dict.fromkeys(name for header in headers for name in header))
+    columns = tuple(dict.fromkeys(name for path in paths for name in table.names(path)))
 
-    def rows() -> Iterator[tuple[str, ...]]:
+    def parts() -> Iterator[Table]:
         for path in paths:
             one = table.read(path)
-            at = [one.columns.index(name) if name in one.columns else -1 for name in columns]
-            yield from (tuple((*row, "")[place] for place in at) for row in one.rows)
+            blank = [""] * len(one)
+            yield Table(columns, [one.texts(name) if name in one.columns else blank for name in columns])
 
-    table.write_rows(result, columns, rows())
-
-
-def _header(path: Path) -> list[str]:
-    """Return the columns of a CSV file."""
-    with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-        return next(filter(None, csv.reader(file)), [])
+    table.write_parts(result, columns, parts())
 
 
 def _merge_parquet(paths: Sequence[Path], result: Path) -> None:

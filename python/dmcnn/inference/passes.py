@@ -174,7 +174,8 @@ def passes_of(
         reading = {
             key: value for key, value in card.reading.items() if value not in (None, DEFAULTS.get(key))
         }
-        groups.setdefault(repr((card.shape, sorted(reading.items()))), {})[number] = network
+        tiles = network.name if reading.get("roi") == "tiles" else None  # each network chooses its own tile
+        groups.setdefault(repr((card.shape, sorted(reading.items()), tiles)), {})[number] = network
     return [
         Pass(
             group,

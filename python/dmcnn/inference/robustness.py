@@ -29,12 +29,12 @@ def event_table(
     results: ResultTable,
     cut: float,
 ) -> ResultTable:
-    """Return a row per event: for each network its score as it is, and under each variation score, shift and decision.
+    """Return a row per event: for each network its score, and under each variation score, shift and decision.
 
-    Columns are ``<score>``, ``<score>_<variation>``, ``<score>_shift_<variation>``, ``<score>_changed_<variation>`` (1
-    if the decision is another one) and ``is_signal``. The score is the signal score and its decision the cut; without
-    signal class ``score`` is that of the class that is predicted for the event as it is, and the decision the class;
-    of a regression network each target has an estimate, without decision.
+    Columns are ``<score>``, ``<score>_<variation>``, ``<score>_shift_<variation>``, ``<score>_changed_<variation>``
+    (1 if the decision is another one) and ``is_signal``. The score is the signal score and its decision the cut;
+    without signal class ``score`` is that of the class that is predicted for the event as it is, and the decision the
+    class; of a regression network each target has an estimate, without decision.
 
     Args:
         scoring: networks and variations.

@@ -29,6 +29,7 @@ def score_table(
     *,
     rule: str = "",
     origins: Sequence[str] | None = None,
+    windows: NDArray[np.float64] | None = None,
 ) -> ResultTable:
     """Return one row per entry, in the order of the entries; values that do not exist are missing.
 
@@ -42,6 +43,8 @@ def score_table(
         status: status of entries with an image, unless the network fails there.
         rule: label rule that gives the truth, as text; "" = none. A column tells it where there is a truth.
         origins: (n,) origin of the events, see ``Dataset.origins``. A column tells it where any is known.
+        windows: (n, C, 2) lower edges of the regions of interest in x and y; columns window_x and window_y tell them,
+            of several planes window_x_0, window_y_0, window_x_1, …
     """
     outputs, sizes = rows[:, :-2], rows[:, -2:].astype(np.int64)
     place = {
@@ -58,8 +61,19 @@ def score_table(
             "status": _status(outputs[:, 0], sizes[:, 0], status),
             **({"label_rule": [rule] * len(events)} if rule else {}),
             **({"origin": list(origins)} if origins is not None and any(origins) else {}),
+            **({} if windows is None else window_columns(windows)),
         }
     )
+
+
+def window_columns(windows: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Return the columns of (n, C, 2) lower edges of windows, NaN where there is no image."""
+    planes = windows.shape[1]
+    return {
+        f"window_{axis}{f'_{plane}' * (planes > 1)}": windows[:, plane, number]
+        for plane in range(planes)
+        for number, axis in enumerate("xy")
+    }
 
 
 def _status(output: NDArray[np.float64], n_pixels: NDArray[np.int64], status: str) -> NDArray[np.str_]:
@@ -74,8 +88,8 @@ NOT_A_NUMBER = "not a number"
 Kind = str | tuple[str, ...]
 """Kind of a column: "uint" (ids), "int", "float", "text", or the names of the classes in it."""
 
-BY_READING, BY_RULE = ("n_pixels", "cluster_size", "status"), ("label", "label_rule")
-"""Columns that depend on the reader options, and on the label rule, and not on the network."""
+BY_READING, BY_RULE = ("n_pixels", "cluster_size", "status", "window_"), ("label", "label_rule")
+"""Beginnings of columns that depend on the reader options, and columns that depend on the label rule."""
 
 
 @dataclass(frozen=True)
@@ -95,11 +109,13 @@ class Part:
 
     def column(self, name: str) -> str:
         """Return the name of a column in the table of all networks."""
-        own = not self.has_first_reading if name in BY_READING else not self.has_first_rule
-        is_shared = name in (*PLACE, *BY_READING, *BY_RULE) or name.startswith("true_")
-        if is_shared and not (own and name in (*BY_READING, *BY_RULE)):
-            return name
-        return self.network.column(name)
+        if name.startswith(BY_READING):
+            is_shared = self.has_first_reading
+        elif name in BY_RULE:
+            is_shared = self.has_first_rule
+        else:
+            is_shared = name in PLACE or name.startswith("true_")
+        return name if is_shared else self.network.column(name)
 
     def kind(self, name: str) -> Kind:
         """Return the kind of a column."""

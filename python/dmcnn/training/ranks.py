@@ -50,10 +50,22 @@ class Ranks:
         """Return the rows of this rank of ``total`` rows, cut at multiples of ``unit``; they may be none."""
         return slice(*Share(self.number, self.count).span(total, unit))
 
+    def parts(self, total: int, size: int | None = None) -> Iterator[tuple[slice, slice]]:
+        """Yield the parts of at most ``size`` of ``total`` rows: all rows of a part, and those of this rank.
+
+        A rank without rows in a part evaluates its first one, which does not count.
+        """
+        for start in range(0, total, size or total):
+            stop = min(start + (size or total), total)
+            own = self.rows(stop - start)
+            first = start + own.start if own.start < own.stop else start
+            yield slice(start, stop), slice(first, first + max(1, own.stop - own.start))
+
     def share(self, total: int) -> float:
         """Return the weight of this rank's mean over its rows in the mean of all ranks, 1 on the average."""
         rows = self.rows(total)
-        return self.count * (rows.stop - rows.start) / total
+        weight: float = self.count * (rows.stop - rows.start) / total
+        return weight
 
     def gather(self, part: torch.Tensor, total: int) -> torch.Tensor:
         """Return the (total, m) outputs of all ranks for a batch; this one gives the (b, m) outputs of its rows.
@@ -65,7 +77,7 @@ class Ranks:
         if self.count == 1:
             return part
         rows = self.rows(total)
-        whole: torch.Tensor = _Gather.apply(part[: rows.stop - rows.start], self, rows, total)
+        whole: torch.Tensor = _Gather.apply(part[: rows.stop - rows.start], self, rows, total)  # type: ignore[no-untyped-call]
         return whole
 
     def gather_array(self, part: NDArray[np.float64], rows: slice, total: int) -> NDArray[np.float64]:
@@ -94,7 +106,7 @@ class Ranks:
         tensors = [*gradients, *buffers]
         flat = torch.cat([tensor.flatten() for tensor in tensors])
         self._sum_(flat)
-        parts = flat.div_(self.count).split([tensor.numel() for tensor in tensors])
+        parts = torch.split(flat.div_(self.count), [tensor.numel() for tensor in tensors])
         for tensor, part in zip(tensors, parts, strict=True):
             tensor.copy_(part.view_as(tensor))
 
@@ -135,7 +147,7 @@ class _Gather(torch.autograd.Function):
         return ranks.gather_rows(part, rows, total)
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
         """Return the gradient of the rows of this rank, times the number of ranks."""
         return gradient[ctx.rows] * ctx.count, None, None, None
 
