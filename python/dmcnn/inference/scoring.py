@@ -170,8 +170,8 @@ class Scoring:
                 outputs, rule = group.outputs_of(network, of_pass), events.truths[number][1]
                 content = np.column_stack([network.outputs(outputs), of_pass[:, -2:]])
                 about = network.task, part.events, part.sources, content, events.truth(number), status
-                more = {"rule": rule, "origins": part.origins, "windows": part.windows()}
-                one = score_table(*about, **more).to_dict() | network.spreads(outputs)
+                places: dict[str, Any] = {"origins": part.origins, "windows": part.windows()}
+                one = score_table(*about, rule=rule, **places).to_dict() | network.spreads(outputs)
                 parts[number] = Part(
                     network, ResultTable(one), group is self.passes[0], rule == events.truths[0][1]
                 )
