@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from dmcnn._common.extras import need
 from dmcnn._common.files import atomic_file, output_folder
 from dmcnn._common.interrupts import interrupt
 from dmcnn._common.provenance import check_provenance, comments, provenance_of
@@ -57,6 +58,8 @@ def _train(settings: TrainSettings, watch: Watch | None, ranks: Ranks) -> None:
     from dmcnn.training.ranks import gpuid
     from dmcnn.training.session import OutputFiles
 
+    if settings.tensorboard:
+        need("tensorboard")
     setup.check(settings.model, settings.architecture(), settings.constraints or [], settings.targets or [])
     files = OutputFiles(
         output_folder(settings.weights_directory), output_folder(settings.output_directory), settings.name
@@ -170,8 +173,9 @@ def _find_rate(settings: TrainSettings, run: Run, images: dict[str, SparseImages
     if not run.ranks.first:
         return
     columns = {"learning_rate": scan.rate, "loss": scan.loss, "smoothed_loss": scan.smoothed}
-    table.write(run.files.rates.with_suffix(".csv"), table.Table.from_columns(columns))
-    save_figure(rates(scan.rate, scan.loss, scan.smoothed, scan.suggestion), run.files.rates)
+    stem = run.files.rates
+    table.write(stem.with_name(f"{stem.name}.csv"), table.Table.from_columns(columns))
+    save_figure(rates(scan.rate, scan.loss, scan.smoothed, scan.suggestion), stem)
     if scan.suggestion is None:
         log.warning("warning: the loss fell at no step size: no learning_rate is suggested")
     else:
@@ -199,20 +203,21 @@ def _fit(
         write_card(run.files.card, card)
     if run.watch is not None and progress.rows:
         run.watch(progress.rows, run.engine)
-    stopped_by = fit(
-        run.net,
-        batches,
-        task=run.task,
-        recipe=run.recipe,
-        seed=run.card.seed or 0,
-        device=run.device,
-        precision=run.precision,
-        progress=progress,
-        after_step=run.after_step,
-        constraints=run.constraints,
-        engine=run.engine,
-        ranks=run.ranks,
-    )
+    with _board(settings, run, progress):
+        stopped_by = fit(
+            run.net,
+            batches,
+            task=run.task,
+            recipe=run.recipe,
+            seed=run.card.seed or 0,
+            device=run.device,
+            precision=run.precision,
+            progress=progress,
+            after_step=run.after_step,
+            constraints=run.constraints,
+            engine=run.engine,
+            ranks=run.ranks,
+        )
     if stopped_by and progress.step < run.total:
         if run.save_every_step:
             run.save_last(progress)
@@ -221,6 +226,19 @@ def _fit(
     if run.ranks.first:
         run.ranks = ALONE  # the others have ended
         _report(run, progress, data, card)
+
+
+@contextmanager
+def _board(settings: TrainSettings, run: Run, progress: Progress) -> Iterator[None]:
+    """Let the run write for TensorBoard within the block, if it should, with the evaluations so far."""
+    if not (settings.tensorboard and run.ranks.first):
+        yield
+        return
+    from dmcnn.training.board import Board
+
+    with Board(run.files.board) as run.board:
+        run.board.write(progress.rows)
+        yield
 
 
 def _announce(run: Run, images: dict[str, SparseImages]) -> None:

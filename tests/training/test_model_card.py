@@ -13,8 +13,9 @@ from torch import nn
 from conftest import toy_images
 from dmcnn._common.environment import facts, git_commit, without_folders
 from dmcnn.checkpoints.card import Card
+from dmcnn.reports.model_card import markdown
 from dmcnn.tasks import task_of
-from dmcnn.training.model_card import markdown, standard_errors, write_card
+from dmcnn.training.model_card import standard_errors, write_card
 
 
 def test_jackknife_gives_the_binomial_error_and_that_of_a_mean() -> None:

@@ -10,7 +10,8 @@ from dmcnn._common.errors import InputError
 
 EXTRAS = {"captum": "explain", "plotly": "explain", "pyarrow": "parquet", "optuna": "tune", "onnx": "export",
           "onnxruntime": "export",
-          "safetensors": "export", "pandas": "notebook", "sklearn": "baseline", "distributed": "farm"}  # fmt: skip
+          "safetensors": "export", "pandas": "notebook", "sklearn": "baseline", "distributed": "farm",
+          "tensorboard": "tensorboard"}  # fmt: skip
 """Library -> extra of dmcnn that installs it."""
 
 NAMES = {"sklearn": "scikit-learn"}

@@ -9,13 +9,14 @@ from dmcnn.settings.infer import InferSettings
 from dmcnn.settings.network import NetworkSettings
 from dmcnn.settings.occlude import OccludeSettings
 from dmcnn.settings.reading import Reading
+from dmcnn.settings.report import ReportSettings
 from dmcnn.settings.simulate import SimulateSettings
 from dmcnn.settings.train import TrainSettings
 from dmcnn.settings.tune import TuneSettings
 
 __all__ = ["COMMANDS", "AttributeSettings", "DisplaySettings", "EvaluateSettings", "ExportSettings",
-           "InferSettings", "NetworkSettings", "OccludeSettings", "Reading", "Settings", "SimulateSettings",
-           "TrainSettings", "TuneSettings"]  # fmt: skip
+           "InferSettings", "NetworkSettings", "OccludeSettings", "Reading", "ReportSettings", "Settings",
+           "SimulateSettings", "TrainSettings", "TuneSettings"]  # fmt: skip
 
 COMMANDS: dict[str, type[Settings]] = {
     "train": TrainSettings,
@@ -24,6 +25,7 @@ COMMANDS: dict[str, type[Settings]] = {
     "occlude": OccludeSettings,
     "attribute": AttributeSettings,
     "evaluate": EvaluateSettings,
+    "report": ReportSettings,
     "simulate": SimulateSettings,
     "tune": TuneSettings,
     "export": ExportSettings,

@@ -135,6 +135,14 @@ class TrainSettings(RecipeSettings):
         resume="free",
         trials="free",
     )
+    tensorboard: bool = setting(
+        False,
+        "evaluation and checkpoints",
+        "write the metrics table for TensorBoard too, to DM-CNN_training_tensorboard_<name> in output_directory",
+        resume="free",
+        trials="free",
+        tune=False,
+    )
     seed: bool = setting(True, "machine", "use seed_number; False draws a random seed and records it")
     seed_number: int = setting(
         1, "machine", "seed of Python, NumPy, torch and the loader", ge=0, le=2**32 - 1
@@ -191,6 +199,11 @@ class TrainSettings(RecipeSettings):
         """Yield contradictions between keys that are each valid alone."""
         yield from super().conflicts()
         yield from self._parts()
+        if self.tensorboard and not self.run_test:
+            yield (
+                ("tensorboard", "run_test"),
+                "tensorboard shows evaluations, which run_test = False leaves out",
+            )
         yield from self._classes() if self.targets is None else self._targets()
         if self.schedule == "plateau" and not self.run_test:
             yield (

@@ -17,6 +17,7 @@ from dmcnn._common.files import atomic_file, sha256
 from dmcnn.images.sparse import SparseImages
 from dmcnn.inference.score_table import score_table
 from dmcnn.metrics import classification
+from dmcnn.reports.model_card import markdown
 from dmcnn.tasks import Result, Task
 from dmcnn.tasks.classification import ClassificationResult
 from dmcnn.training.parts import NAMES
@@ -56,6 +57,7 @@ def model_card(run: Run, images: Mapping[str, SparseImages], files: Mapping[str,
             "trainable": sum(each.numel() for each in run.net.parameters() if each.requires_grad),
             "task": card.task,
             "outputs": task.names,
+            "units": [task.unit(name) or "" for name in task.names],
             "signal": card.signal,
             "activation": card.activation,
             "scaling": card.scaling,
@@ -197,83 +199,6 @@ def write_card(stem: Path, card: Mapping[str, Any]) -> None:
     for suffix, text in ((".json", json.dumps(plain, indent=1)), (".md", markdown(plain))):
         with atomic_file(stem.with_name(stem.name + suffix)) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")
-
-
-def markdown(card: Mapping[str, Any]) -> str:
-    """Return a model card as Markdown."""
-    model, training = card["model"], card["training"]
-    facts = {
-        "Network": f"{model['name']}, {model['parameters']:,} parameters ({model['trainable']:,} trainable)",
-        "Arguments": _pairs(model["arguments"]),
-        "Outputs": f"{', '.join(model['outputs'])} ({model['task']}, activation {model['activation']})",
-        "Signal": model["signal"],
-        "Loss": training["loss"],
-        "Steps": f"{training['steps']}, of which {training['steps_per_epoch']} make an epoch",
-        "Weights": f"those after step {training['chosen_step']}" if "chosen_step" in training else "",
-        "Weight file": " ".join(card["weights"].values()) if "weights" in card else "",
-        "Seed": training["seed"],
-        "Images": f"{_pairs(card['reading'])}; scaling {model['scaling']}",
-    }
-    title = " ".join(filter(None, ["Model card", card["name"]]))
-    parts = [
-        f"# {title}",
-        "\n".join(f"**Remark:** {remark}\n" for remark in card["remarks"]).strip(),
-        _table(("", ""), [(key, str(value)) for key, value in facts.items() if value]),
-        "## Samples",
-        _table(
-            ("sample", "role", "events", "content"),
-            [
-                (name, f"its events {about['role']}", str(about["events"]), about["content"])
-                for name, about in card["samples"].items()
-            ],
-        ),
-        "## Result on the test events",
-        _table(("quantity", "value", "standard error", "95 % interval"), result_rows(card))
-        if card["metrics"]
-        else "The training has not ended.",
-        "## Input files",
-        _table(("file", "XXH3-128"), [(each["file"], f"`{each['fingerprint']}`") for each in card["files"]]),
-        "## Environment",
-        _table(("", ""), list(card["environment"].items())),
-        "## Settings",
-        "```text\n" + "\n".join(f"{key} = {value}" for key, value in card["settings"].items()) + "\n```",
-    ]
-    return "\n\n".join(filter(None, parts))
-
-
-def result_rows(card: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
-    """Return name, value, standard error and interval of every metric of a model card, and of its baseline."""
-    metrics = dict(card["metrics"])
-    if baseline := card.get("baseline"):
-        area = {"value": baseline["auc"], "low": baseline["auc_low"], "high": baseline["auc_high"]}
-        metrics[f"auc without a network ({baseline['model']} on sums of charge)"] = area
-    return [
-        (name, _number(about["value"]), _number(about.get("error"), 2), _interval(about))
-        for name, about in metrics.items()
-        if about["value"] is not None
-    ]
-
-
-def _interval(about: Mapping[str, float | None]) -> str:
-    """Return the interval of a metric as text; "" without one."""
-    low, high = about.get("low"), about.get("high")
-    return "" if low is None or high is None else f"[{_number(low)}, {_number(high)}]"
-
-
-def _number(value: float | None, digits: int = 5) -> str:
-    """Return a number as text; "" for none."""
-    return "" if value is None else f"{value:.{digits}g}"
-
-
-def _pairs(values: Mapping[str, Any]) -> str:
-    """Return ``key = value, …`` of all values that are given."""
-    return ", ".join(f"{key} = {value}" for key, value in values.items() if value is not None)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table as Markdown."""
-    lines = [head, ["---"] * len(head), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _values(cfg: str) -> dict[str, str]:

@@ -64,7 +64,8 @@ class Ranks:
     def share(self, total: int) -> float:
         """Return the weight of this rank's mean over its rows in the mean of all ranks, 1 on the average."""
         rows = self.rows(total)
-        return self.count * (rows.stop - rows.start) / total
+        weight: float = self.count * (rows.stop - rows.start) / total
+        return weight
 
     def gather(self, part: torch.Tensor, total: int) -> torch.Tensor:
         """Return the (total, m) outputs of all ranks for a batch; this one gives the (b, m) outputs of its rows.
@@ -76,7 +77,7 @@ class Ranks:
         if self.count == 1:
             return part
         rows = self.rows(total)
-        whole: torch.Tensor = _Gather.apply(part[: rows.stop - rows.start], self, rows, total)
+        whole: torch.Tensor = _Gather.apply(part[: rows.stop - rows.start], self, rows, total)  # type: ignore[no-untyped-call]
         return whole
 
     def gather_array(self, part: NDArray[np.float64], rows: slice, total: int) -> NDArray[np.float64]:
@@ -105,7 +106,7 @@ class Ranks:
         tensors = [*gradients, *buffers]
         flat = torch.cat([tensor.flatten() for tensor in tensors])
         self._sum_(flat)
-        parts = flat.div_(self.count).split([tensor.numel() for tensor in tensors])
+        parts = torch.split(flat.div_(self.count), [tensor.numel() for tensor in tensors])
         for tensor, part in zip(tensors, parts, strict=True):
             tensor.copy_(part.view_as(tensor))
 
@@ -146,7 +147,7 @@ class _Gather(torch.autograd.Function):
         return ranks.gather_rows(part, rows, total)
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
         """Return the gradient of the rows of this rank, times the number of ranks."""
         return gradient[ctx.rows] * ctx.count, None, None, None
 

@@ -35,6 +35,7 @@ from dmcnn.training.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
     from dmcnn.training.batches import Batches
+    from dmcnn.training.board import Board
     from dmcnn.training.constraints.multipliers import Constraints
 
 log = logging.getLogger("dmcnn")
@@ -86,6 +87,11 @@ class OutputFiles:
     def curves(self) -> Path:
         """Figure of the training curves, without suffix."""
         return self._path(self.tables, "training_curves", "")
+
+    @property
+    def board(self) -> Path:
+        """Folder for TensorBoard."""
+        return self._path(self.tables, "training_tensorboard", "")
 
     @property
     def rates(self) -> Path:
@@ -140,6 +146,7 @@ class Run:
         watch: called after every evaluation; its exceptions end the training.
         first_step: number of steps that were finished before this process.
         ranks: processes that share evaluations and steps; the first one writes.
+        board: TensorBoard beside the metrics table.
     """
 
     net: nn.Module
@@ -162,6 +169,7 @@ class Run:
     watch: Watch | None = None
     first_step: int = 0
     ranks: Ranks = ALONE
+    board: Board | None = None
 
     def choose_engine(self, batches: Batches) -> None:
         """Choose the engine by its cost for the images of the next step, if it is open; write it on the card."""
@@ -226,6 +234,8 @@ class Run:
         progress.loss_sum, progress.correct, progress.seen = 0.0, 0, 0
         if self.ranks.first:
             write_metrics(self.files.metrics, progress.rows, self.task.metrics)
+        if self.board is not None:
+            self.board.write(progress.rows)
         if self.save_every_step and self.task.rank(row) > best:
             progress.best = progress.step
             self._save_best(self._card(progress, evaluation=result, chosen_by=self.task.part))

@@ -1,0 +1,36 @@
+"""Make one page of a training: ``python -m dmcnn.report outputs [name=… key=value …]``."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+
+from dmcnn._common.files import output_folder
+from dmcnn.settings import ReportSettings
+from dmcnn.settings.command import run
+
+log = logging.getLogger("dmcnn")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    return run("report", report, argv)
+
+
+def report(settings: ReportSettings) -> None:
+    """Write the page of the training in a folder: HTML that holds all it shows."""
+    from dmcnn.pages.report import save_report
+    from dmcnn.reports.training import TrainingFolder, training_page
+
+    given = settings.name if "name" in settings.model_fields_set else None
+    training = TrainingFolder.open(settings.folder, given)
+    folder = output_folder(settings.output_dir or settings.folder)
+    path = folder / training.path("report", ".html").name
+    with settings.results_at(path.with_suffix("")):
+        save_report(path, training_page(training))
+    log.info("%s", path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
