@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError, nearest
 from dmcnn.evaluation import weights as of_tables
-from dmcnn.images.sparse import SparseImages
+from dmcnn.images.sparse import UNSET, SparseImages
 from dmcnn.metrics.distributions import effective
 from dmcnn.tables import join, table
+from dmcnn.tables.table import Table
 
 log = logging.getLogger("dmcnn")
 
@@ -68,29 +69,34 @@ class EventWeights:
 
     def _of_ids(self, images: SparseImages, column: str, part: str) -> Floats:
         """Return the (n,) weights of events by run, subrun and event."""
-        by_ids: dict[tuple[int, ...], float] = {}
-        for path in self.tables:
-            rows = table.read(path, [*table.IDS, column])
-            weight = of_tables.of_rows(rows, column)
-            assert weight is not None
-            for row, (ids, value) in enumerate(zip(join.event_ids(rows), weight.tolist(), strict=True)):
-                if by_ids.setdefault(tuple(ids), value) != value:
-                    raise InputError(
-                        f"{rows.place(row)}: event {_words(ids)} has {column} = {value:g}, and {by_ids[ids]:g} before"
-                    )
-        events = [tuple(ids) for ids in images.events[["run", "subrun", "event"]].tolist()]
-        missing = [ids for ids in events if ids not in by_ids]
-        if missing:
+        ids = np.stack([images.events[name] for name in ("run", "subrun", "event")], axis=1)
+        tables = [table.read(path, [*table.IDS, column]) for path in self.tables]
+        of_events, *of_rows = join.number_ids(
+            join.EventIds(ids, (ids != UNSET).all(axis=1)), *map(join.event_ids, tables)
+        )
+        weights = np.full(int(max(map(np.max, filter(len, (of_events, *of_rows))))) + 1, np.nan)
+        for rows, numbers in zip(tables, of_rows, strict=True):
+            _fill(weights, rows, numbers, column)
+        missing = np.flatnonzero(np.isnan(weights[of_events]))
+        if len(missing):
             raise InputError(
-                f"event_weight: {len(missing)} of {len(events)} {part} events are in none of "
-                f"{', '.join(self.tables)}, such as {_words(missing[0])}"
+                f"event_weight: {len(missing)} of {len(images)} {part} events are in none of "
+                f"{', '.join(self.tables)}, such as {'/'.join(map(str, ids[missing[0]]))} (run/subrun/event)"
             )
-        return np.array([by_ids[ids] for ids in events])
+        return np.asarray(weights[of_events])
 
 
-def _words(ids: Sequence[int]) -> str:
-    """Return run, subrun and event as text."""
-    return "/".join(map(str, ids))
+def _fill(weights: Floats, rows: Table, numbers: NDArray[np.int64], column: str) -> None:
+    """Set the weights of the events in a table, by their numbers; InputError where an event has two of them."""
+    values = of_tables.of_rows(rows, column)
+    assert values is not None
+    first = np.unique(numbers, return_index=True)[1]
+    new = first[np.isnan(weights[numbers[first]])]
+    weights[numbers[new]] = values[new]
+    for row in np.flatnonzero(weights[numbers] != values)[:1].tolist():
+        raise InputError(
+            f"{rows.place(row)}: the event has {column} = {values[row]:g}, and {weights[numbers[row]]:g} before"
+        )
 
 
 def weigh(
