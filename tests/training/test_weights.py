@@ -82,7 +82,7 @@ def test_a_column_by_run_subrun_and_event(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no column 'splin' .did you mean 'spline'"):
         EventWeights("splin", [str(path)]).assign(events([0]), [], "train")
     path.write_text(head + "100,7,2,1\n100,7,2,3\n")
-    with pytest.raises(InputError, match=r"weights.csv:3: the event has spline = 3, and 1 before"):
+    with pytest.raises(InputError, match=r"weights.csv:3: event 7/2/100 has spline = 3, and 1 before"):
         rule.assign(events([0]), [], "train")
     path.write_text(head + "100,7,2,-1\n")
     with pytest.raises(InputError, match="has weight -1, expected 0 or more"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,6 @@ from dmcnn.evaluation import weights as of_tables
 from dmcnn.images.sparse import UNSET, SparseImages
 from dmcnn.metrics.distributions import effective
 from dmcnn.tables import join, table
-from dmcnn.tables.table import Table
 
 log = logging.getLogger("dmcnn")
 
@@ -69,34 +68,34 @@ class EventWeights:
 
     def _of_ids(self, images: SparseImages, column: str, part: str) -> Floats:
         """Return the (n,) weights of events by run, subrun and event."""
-        ids = np.stack([images.events[name] for name in ("run", "subrun", "event")], axis=1)
         tables = [table.read(path, [*table.IDS, column]) for path in self.tables]
-        of_events, *of_rows = join.number_ids(
-            join.EventIds(ids, (ids != UNSET).all(axis=1)), *map(join.event_ids, tables)
-        )
-        weights = np.full(int(max(map(np.max, filter(len, (of_events, *of_rows))))) + 1, np.nan)
-        for rows, numbers in zip(tables, of_rows, strict=True):
-            _fill(weights, rows, numbers, column)
-        missing = np.flatnonzero(np.isnan(weights[of_events]))
-        if len(missing):
+        events = np.stack([images.events[name] for name in ("run", "subrun", "event")], axis=1)
+        asked = join.EventIds(events, (events != UNSET).all(axis=1))
+        number, *numbers = join.number_ids(asked, *map(join.event_ids, tables))
+        by_number = np.full(max(one.max(initial=-1) for one in (number, *numbers)) + 1, np.nan)
+        for rows, own in zip(tables, numbers, strict=True):
+            weight = of_tables.of_rows(rows, column)
+            assert weight is not None
+            known, first = np.unique(own, return_index=True)
+            by_number[known] = np.where(np.isnan(by_number[known]), weight[first], by_number[known])
+            for row in np.flatnonzero(by_number[own] != weight)[:1].tolist():
+                ids = [rows.column(name)[row] for name in table.IDS]
+                raise InputError(
+                    f"{rows.place(row)}: event {_words(ids)} has {column} = {weight[row]:g}, and "
+                    f"{by_number[own[row]]:g} before"
+                )
+        weights = by_number[number]
+        if len(missing := np.flatnonzero(np.isnan(weights))):
             raise InputError(
-                f"event_weight: {len(missing)} of {len(images)} {part} events are in none of "
-                f"{', '.join(self.tables)}, such as {'/'.join(map(str, ids[missing[0]]))} (run/subrun/event)"
+                f"event_weight: {len(missing)} of {len(events)} {part} events are in none of "
+                f"{', '.join(self.tables)}, such as {_words(events[missing[0]].tolist())}"
             )
-        return np.asarray(weights[of_events])
+        return weights
 
 
-def _fill(weights: Floats, rows: Table, numbers: NDArray[np.int64], column: str) -> None:
-    """Set the weights of the events in a table, by their numbers; InputError where an event has two of them."""
-    values = of_tables.of_rows(rows, column)
-    assert values is not None
-    first = np.unique(numbers, return_index=True)[1]
-    new = first[np.isnan(weights[numbers[first]])]
-    weights[numbers[new]] = values[new]
-    for row in np.flatnonzero(weights[numbers] != values)[:1].tolist():
-        raise InputError(
-            f"{rows.place(row)}: the event has {column} = {values[row]:g}, and {weights[numbers[row]]:g} before"
-        )
+def _words(ids: Sequence[Any]) -> str:
+    """Return run, subrun and event as text."""
+    return "/".join(map(str, ids))
 
 
 def weigh(
