@@ -176,6 +176,14 @@ def test_parts_of_a_step_add_up_to_it() -> None:
             torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-6)
 
 
+def test_active_pixels_train_the_same_network() -> None:
+    nets = tiny_net(), tiny_net()
+    for net, travel in zip(nets, (False, True), strict=True):
+        batches = Batches(tiny_batches().images, 5, epochs=2, seed=SEED, augment=True, sparse=travel)
+        train(net, EVERYTHING, batches=batches)
+    assert same(*nets)
+
+
 def test_a_step_minimises_the_weighted_mean() -> None:
     batches, net, expected = weighted_batches(4), tiny_net().eval(), tiny_net()
     batches.total = 1

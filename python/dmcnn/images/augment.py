@@ -63,6 +63,17 @@ def orient(images: SparseImages, orientation: ArrayLike) -> SparseImages:
     return replace(images, index=index[order], value=images.value[order])
 
 
+def shift(images: SparseImages, pixels: NDArray[np.int64]) -> SparseImages:
+    """Return images shifted by (n, 2) rows down and columns to the right; pixels that leave the image are lost."""
+    _, height, width = images.shape
+    down, right = np.repeat(pixels, images.n_pixels, axis=0).T
+    column = images.index % width + right
+    row = images.index // width % height + down
+    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    index = (images.index + down * width + right)[inside].astype(np.int32)
+    return replace(_select(images, inside), index=index)
+
+
 def scale_charge(images: SparseImages, factor: ArrayLike) -> SparseImages:
     """Return images whose charge is multiplied by one factor, or (n,)."""
     factors = np.broadcast_to(np.asarray(factor, np.float32), len(images))
