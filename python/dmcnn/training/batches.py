@@ -106,7 +106,7 @@ class Batches:
         images, rows = self._change_pixels(step, which, own)
         labels = torch.from_numpy(self._labels[which])
         if self.sparse:
-            return ActivePixels(_augmented(images.take(rows), **drawn), self.scaling), labels
+            return _pixels(images.take(rows), self.scaling, **drawn), labels
         out = self._buffers.tensor((len(own), *self.images.shape))
         to_tensor(images, which=rows, out=out, **drawn)
         return scale_(out, self.scaling), labels
@@ -177,19 +177,24 @@ class Batches:
         return np.random.default_rng([self.seed, SHUFFLE, epoch]).permutation(len(self.images))
 
 
-def _augmented(
+def _pixels(
     images: SparseImages,
+    scaling: str,
     orientation: NDArray[np.uint8] | None = None,
     shift: NDArray[np.int64] | None = None,
     noise: float = 0.0,
     mask: float = 0.0,
     **random: Any,
-) -> SparseImages:
-    """Return sparse images with the changes that `_core.densify` makes; ``random`` has its seed and key."""
+) -> ActivePixels:
+    """Return the pixels of images with the changes that `_core.densify` makes; ``random`` has its seed and key."""
     if mask:
         images = pixels.drop_pixels(images, mask, **random)
     if noise:
         images = pixels.blur_charge(images, noise, **random)
-    if orientation is not None:
-        images = pixels.orient(images, orientation)
-    return images if shift is None else pixels.shift(images, shift)
+    index, value, offsets = images.index, images.value, images.offsets
+    if orientation is not None or shift is not None:
+        index, inside = pixels.places(images, 0 if orientation is None else orientation, shift)
+        if inside is not None:
+            offsets = np.concatenate([[0], np.cumsum(inside)])[offsets]
+            index, value = index[inside], value[inside]
+    return ActivePixels(offsets, index, value, images.shape, scaling)

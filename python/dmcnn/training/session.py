@@ -180,8 +180,8 @@ class Run:
         if self.engine == "auto":
             images, _ = batches.batch(batches.first)
             with record_activity(self.net.to(self.device), self.recipe.activity_l2):  # hooks make it dense
-                sparse = images.images if isinstance(images, ActivePixels) else images
-                choice = choose("auto", self.net, sparse, training=True, precision=self.precision)
+                dense = images.to(self.device) if isinstance(images, ActivePixels) else images
+                choice = choose("auto", self.net, dense, training=True, precision=self.precision)
             log.info(choice.line)
             self.engine = self.ranks.agree(choice.engine)
         self.card = replace(self.card, environment={**self.card.environment, "engine": self.engine})
