@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from dmcnn._common.errors import InputError
 from dmcnn._common.interrupts import interrupt
 from dmcnn.training.batches import Batches
 from dmcnn.training.loop import Progress, fit
@@ -109,7 +110,10 @@ def scan_rates(run: Run, batches: Batches, seed: int) -> RateScan:
         after_step=record,
         constraints=run.constraints,
         engine=run.engine,
+        ranks=run.ranks,
     )
     if stopped_by:
         raise interrupt(stopped_by)
+    if not losses:
+        raise InputError("find_rate: the loss of the first step is not finite")
     return RateScan(np.array(rates), np.array(losses), np.array(means))
