@@ -200,9 +200,8 @@ def _merge(
         raise InputError(
             f"{job.stem}_share*of{count}: the tables do not hold every entry of {job.image_file} once, in order"
         )
-    whole = [part for part in tables if part.rows]  # a table without rows may lack columns
-    columns = (whole or tables)[0].columns
-    results = table.Table(columns, [row for part in whole for row in part.rows])
+    whole = [part for part in tables if len(part)]  # a table without rows may lack columns
+    results = table.Table.concatenate(whole or tables[:1])
     logits = [f"logit_{name}" for name in predictor.card.classes if not predictor.card.targets]
     outputs = [table.scores_of(results, name)[0] for name in logits]
     _write(

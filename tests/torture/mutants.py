@@ -171,7 +171,7 @@ def write_cfg(path: Path) -> None:
 def write_scores(path: Path) -> None:
     """Write a table of scores."""
     rows = [("1", "2", str(i), f"0.{i}", str(i), "7") for i in range(9)]
-    table.write(path, table.Table(table.SCORE_COLUMNS, rows))
+    table.write(path, table.Table.from_rows(table.SCORE_COLUMNS, rows))
 
 
 def images(path: Path) -> Any:

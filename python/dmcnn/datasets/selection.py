@@ -123,8 +123,8 @@ def read_scores(paths: str | Sequence[str], dataset: Dataset, column: str = "sig
         )
     scores = np.full(len(dataset), np.nan)
     for number, path in enumerate(csvs):
-        values, _ = table.scores(path, column)
-        rows = table.read(path, ["entry_number"])
+        rows = table.read(path, ["entry_number", column])
+        values, _ = table.scores_of(rows, column)
         events = np.flatnonzero(dataset.events["file"] == number)
         place = {
             int(entry): int(event)

@@ -131,7 +131,7 @@ def read(paths: Sequence[str], event_weight: Rule = None, read_table: Read = tab
     """
     weights.check_patterns(event_weight, paths)
     classes: list[str] = []
-    labels: list[int] = []
+    labels: list[NDArray[np.int64]] = []
     parts: list[NDArray[np.float64]] = []
     weight_parts: list[NDArray[np.float64] | None] = []
     files: list[dict[str, Any]] = []
@@ -144,19 +144,18 @@ def read(paths: Sequence[str], event_weight: Rule = None, read_table: Read = tab
             raise InputError(f"{path}: scores of {columns}, expected those of {classes} as in the first file")
         scores = np.column_stack([table.scores_of(rows, f"p_{name}")[0] for name in classes])
         scored = ~np.isnan(scores).any(axis=1)
-        words, weight = rows.column("label"), weights.of_rows(rows, event_weight)
-        for row in np.flatnonzero(scored).tolist():
-            if words[row] not in classes:
-                raise InputError(
-                    f"{rows.place(row)}: label {words[row]!r}{nearest(words[row], classes)}, expected one of "
-                    f"{classes}"
-                )
-            labels.append(classes.index(words[row]))
+        (words, number), weight = rows.levels("label"), weights.of_rows(rows, event_weight)
+        class_number = np.array([classes.index(word) if word in classes else -1 for word in words], np.int64)
+        for row in np.flatnonzero(scored & (class_number[number] < 0))[:1].tolist():
+            word = words[number[row]]
+            raise InputError(
+                f"{rows.place(row)}: label {word!r}{nearest(word, classes)}, expected one of {classes}"
+            )
+        labels.append(class_number[number[scored]])
         parts.append(scores[scored])
         weight_parts.append(None if weight is None else weight[scored])
-        files.append({"file": path, "kind": "labelled", "rows": len(words), "unscored": int((~scored).sum())})
-    if not labels:
+        files.append({"file": path, "kind": "labelled", "rows": len(rows), "unscored": int((~scored).sum())})
+    label = np.concatenate(labels)
+    if not len(label):
         raise InputError(f"no scored event in {', '.join(file['file'] for file in files)}")
-    return ClassScores(
-        classes, np.array(labels, np.int64), np.concatenate(parts), weights.join(weight_parts), files
-    )
+    return ClassScores(classes, label, np.concatenate(parts), weights.join(weight_parts), files)

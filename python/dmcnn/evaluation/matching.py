@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from dmcnn._common.errors import InputError
 from dmcnn.evaluation.rows import EventRows
 from dmcnn.tables.join import event_ids
-from dmcnn.tables.table import IDS
 
 LOWEST_MATCHED = 0.9
 """Smallest share of the events of a network that must be those of the other networks too."""
@@ -87,12 +86,12 @@ def _keys(rows: EventRows) -> tuple[Key, NDArray[np.bool_]]:
     Rows without score count among those with the same ids, so that an event that one network has not scored does not
     shift the others.
     """
-    ids = [one for table in rows.tables for one in event_ids(table)]
-    known = np.array([len(one) == len(IDS) for one in ids], np.bool_)
-    key = np.zeros((len(ids), 4), np.uint64)
-    key[known, :3] = np.array([one for one in ids if len(one) == len(IDS)], np.uint64).reshape(-1, 3)
+    ids = [event_ids(table) for table in rows.tables]
+    known = np.concatenate([one.known for one in ids])
+    key = np.zeros((len(known), 4), np.uint64)
+    key[known, :3] = np.concatenate([one.number for one in ids])[known]
     key[known, 3] = _occurrence(key[known, :3])
-    starts = np.cumsum([0, *(len(table.rows) for table in rows.tables)])
+    starts = np.cumsum([0, *map(len, rows.tables)])
     at = starts[rows.table] + rows.row
     return key[at], known[at]
 

@@ -30,7 +30,7 @@ class ScoreTables:
 
     def origins(self) -> list[str]:
         """Return what the tables state of the origin of their events, each text once."""
-        columns = (rows.column("origin") for rows in self._tables.values() if "origin" in rows.columns)
+        columns = (rows.levels("origin")[0] for rows in self._tables.values() if "origin" in rows.columns)
         return list(dict.fromkeys(word for words in columns for word in words if word))
 
 

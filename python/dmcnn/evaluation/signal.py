@@ -112,21 +112,24 @@ def read_labelled(
     """
     weights.check_patterns(event_weight, paths)
     parts: list[Events] = []
-    labels: list[str] = []
+    is_signal: list[NDArray[np.bool_]] = []
+    labels: set[str] = set()
     files: list[dict[str, Any]] = []
     for path in paths:
         rows = read(path)
         rows.need(["label", column])
         part, counts = read_scored(rows, column, event_weight)
         parts.append(part)
-        labels += _labels(part, rows, signal_label)
+        names, number = _labels(part, rows, signal_label)
+        labels.update(names[i] for i in np.unique(number))
+        is_signal.append(np.array([name == signal_label for name in names], bool)[number])
         files.append({"file": path, "kind": "labelled", "rows": counts.rows, "unscored": counts.unscored})
     if signal_label not in labels:
-        names = sorted(set(labels))
+        names = sorted(labels)
         close = nearest(signal_label, names)
         raise InputError(f"no event is labelled {signal_label!r}; found {', '.join(names)}{close}")
-    events, is_signal = weights.join_events(parts), np.array(labels) == signal_label
-    return {"signal": events.take(is_signal), "background": events.take(~is_signal)}, files
+    events, chosen = weights.join_events(parts), np.concatenate(is_signal)
+    return {"signal": events.take(chosen), "background": events.take(~chosen)}, files
 
 
 def read_scored(rows: Table, column: str, event_weight: Rule) -> tuple[Events, ScoreCounts]:
@@ -138,17 +141,21 @@ def read_scored(rows: Table, column: str, event_weight: Rule) -> tuple[Events, S
     return Events(values[scored], None if weight is None else weight[scored], places), counts
 
 
-def _labels(events: Events, rows: Table, signal_label: str) -> list[str]:
-    """Return the labels of the scored events of a table; InputError for none, or another spelling of the signal's."""
-    words, at = rows.column("label"), [] if events.rows is None else events.rows.row.tolist()
-    for row in at:
-        if not words[row]:
+def _labels(events: Events, rows: Table, signal_label: str) -> tuple[list[str], NDArray[np.int64]]:
+    """Return the labels of a table, and the number of that of each of its scored events.
+
+    Raises:
+        InputError: a scored event has none, or another spelling of the signal's.
+    """
+    names, number = rows.levels("label")
+    at = np.empty(0, np.int64) if events.rows is None else events.rows.row
+    labels, first = np.unique(number[at], return_index=True)
+    for label, row in zip(labels, at[first].tolist(), strict=True):
+        if not names[label]:
             raise InputError(f"{rows.place(row)}: a scored event without label, expected its class")
-    for word in {words[row] for row in at} - {signal_label}:
-        if table.is_spelling(word, signal_label):
-            first = next(row for row in at if words[row] == word)
-            raise InputError(f"{rows.place(first)}: label {word!r} (did you mean {signal_label!r}?)")
-    return [words[row] for row in at]
+        if names[label] != signal_label and table.is_spelling(names[label], signal_label):
+            raise InputError(f"{rows.place(row)}: label {names[label]!r} (did you mean {signal_label!r}?)")
+    return names, number[at]
 
 
 def _arrays(kinds: Kinds) -> dict[str, Any]:

@@ -62,15 +62,11 @@ def of_rows(rows: Table, rule: Rule) -> Floats | None:
     if rule is None:
         return None
     if not isinstance(rule, str):
-        return np.full(len(rows.rows), of_file(rows.path, rule))
-    weights = np.empty(len(rows.rows))
-    for row, word in enumerate(rows.column(rule)):
-        try:
-            weights[row] = float(word)
-        except ValueError:
-            weights[row] = np.nan
-        if not np.isfinite(weights[row]):
-            raise InputError(f"{rows.place(row)}: {rule} is {word!r}, expected a finite number (a weight)")
+        return np.full(len(rows), of_file(rows.path, rule))
+    expected = "a finite number (a weight)"
+    weights = rows.numbers(rule, expected)
+    for row in np.flatnonzero(~np.isfinite(weights))[:1].tolist():
+        raise InputError(f"{rows.place(row)}: {rule} is {rows.column(rule)[row]!r}, expected {expected}")
     return weights
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
 from dmcnn.tables.table import IDS, SCORE_COLUMNS, Table
+from dmcnn.tables.texts import Texts
 
 MATCHED, NOT_IN_CSV, NO_ENTRY, NO_IMAGE = "matched", "not in csv", "no entry", "no image"
 """Values of the status column of a joined row."""
-
-Pair = tuple[int | None, int | None]
 
 
 @dataclass(frozen=True)
@@ -58,77 +58,124 @@ def join_by_ids(entries: Table, analysis: Table) -> tuple[Table, Coverage]:
         InputError: see ``event_ids``.
     """
     entries.need(SCORE_COLUMNS)
-    entry_ids, row_ids = event_ids(entries, -1), event_ids(analysis, -2)
+    entry_ids, row_ids = event_ids(entries), event_ids(analysis)
+    of_entries, of_rows = number_ids(entry_ids, row_ids)
+    entry, row = pair(of_entries, of_rows)
     ours = [*SCORE_COLUMNS, *(name for name in entries.columns if name not in SCORE_COLUMNS)]
-    take_ours = [entries.columns.index(name) for name in ours]
-    theirs = [at for at, name in enumerate(analysis.columns) if name not in IDS]
-    if "status" not in ours:
-        ours.append("status")
-    status, ids_at = ours.index("status"), [analysis.columns.index(name) for name in IDS]
-    blank = ("",) * len(theirs)
-    joined, pairs = [], pair(entry_ids, row_ids)
-    for entry, row in pairs:
-        if entry is None:
-            assert row is not None
-            ids = row_ids[row]  # without ids the row keeps what it has in their place
-            known = map(str, ids) if len(ids) == len(IDS) else (analysis.rows[row][at] for at in ids_at)
-            left = [*known, *[""] * (len(ours) - len(IDS))]
-            left[status] = NO_ENTRY
-        else:
-            left = [entries.rows[entry][at] for at in take_ours] + [""] * (len(ours) - len(take_ours))
-            left[status] = left[status] or (NOT_IN_CSV if row is None else MATCHED)
-        right = blank if row is None else (analysis.rows[row][at] for at in theirs)
-        joined.append((*left, *right))
-    return Table((*ours, *_csv_names(analysis.columns, ours)), joined), _coverage(entry_ids, row_ids, pairs)
+    left = {name: entries.texts(name).take(entry) for name in ours}
+    lonely = row[entry < 0]
+    for i, name in enumerate(IDS):  # without ids the row keeps what it has in their place
+        words = analysis.texts(name).take(lonely).words()
+        known = row_ids.known[lonely].tolist()
+        numbers = map(str, row_ids.number[lonely, i].tolist())
+        ids = [number if is_id else word for number, is_id, word in zip(numbers, known, words, strict=True)]
+        left[name] = _replace(left[name], entry < 0, Texts.of(ids))
+    status = Texts.of([NO_ENTRY, NOT_IN_CSV, MATCHED]).take(np.where(entry < 0, 0, np.where(row < 0, 1, 2)))
+    own = left.get("status", status)
+    blank = own.start == own.stop
+    left["status"] = _replace(own, blank, status[blank])
+    theirs = [analysis.texts(name).take(row) for name in analysis.columns if name not in IDS]
+    columns = (*left, *_csv_names(analysis.columns, list(left)))
+    return Table(columns, [*left.values(), *theirs]), _coverage(of_entries, of_rows, entry, row, row_ids)
 
 
-def pair(entry_ids: Sequence[tuple[int, ...]], row_ids: Sequence[tuple[int, ...]]) -> list[Pair]:
-    """Return pairs (entry number, row number) with the same ids; None where there is no partner.
+def _replace(texts: Texts, where: NDArray[np.bool_], others: Texts) -> Texts:
+    """Return the column with ``others`` in place of its texts ``where`` the mask is set."""
+    if len(others) in (0, len(texts)):
+        return others if len(others) else texts
+    which = np.arange(len(texts))
+    which[where] = len(texts) + np.arange(len(others))
+    return Texts.concatenate([texts, others])[which]
+
+
+def pair(entry: NDArray[np.int64], row: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the numbers of entry and row of every pair with the same ids; -1 where there is no partner.
 
     Among entries and rows with the same ids, a single entry pairs with all rows and a single row with all
     entries; otherwise they pair in order of occurrence and the surplus has no partner. Rows come first, in their
     order (a row with several entries is repeated in place), then the entries without a row, in their order.
 
     Args:
-        entry_ids: (run, subrun, event) of each entry.
-        row_ids: (run, subrun, event) of each row.
+        entry, row: numbers of the ids of each entry and of each row, of ``number_ids``.
     """
-    by_ids: dict[tuple[int, ...], list[int]] = defaultdict(list)
-    for entry, ids in enumerate(entry_ids):
-        by_ids[ids].append(entry)
-    n_rows, seen = Counter(row_ids), Counter[tuple[int, ...]]()
-    pairs: list[Pair] = []
-    for row, ids in enumerate(row_ids):
-        same = by_ids.get(ids, [])
-        nth = 0 if len(same) == 1 else seen[ids]
-        partners: list[int | None] = list(same) if n_rows[ids] == 1 else list(same[nth : nth + 1])
-        pairs += [(entry, row) for entry in partners or [None]]
-        seen[ids] += 1
-    paired = {entry for entry, _ in pairs}
-    return pairs + [(entry, None) for entry in range(len(entry_ids)) if entry not in paired]
+    size = int(max(entry.max(initial=-1), row.max(initial=-1))) + 1
+    entries, rows = np.bincount(entry, minlength=size), np.bincount(row, minlength=size)
+    order, nth = np.argsort(entry, kind="stable"), _occurrence(row, rows)
+    repeats = np.where(rows[row] == 1, np.maximum(entries[row], 1), 1)
+    of = np.repeat(np.arange(len(row)), repeats)
+    place = np.arange(len(of)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
+    number = row[of]
+    nth = np.where(entries[number] == 1, 0, np.where(rows[number] == 1, place, nth[of]))
+    partner, has = np.full(len(of), -1), nth < entries[number]
+    partner[has] = order[(np.cumsum(entries) - entries)[number[has]] + nth[has]]
+    alone = np.ones(len(entry), bool)
+    alone[partner[has]] = False
+    lonely = np.flatnonzero(alone)
+    return np.concatenate([partner, lonely]), np.concatenate([of, np.full(len(lonely), -1)])
 
 
-def event_ids(table: Table, without: int = -1) -> list[tuple[int, ...]]:
-    """Return (run, subrun, event) of every row, exact up to 2**64-1, however the numbers are written.
+def _occurrence(number: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how often each of the numbers, of which there are ``counts``, occurred before."""
+    order = np.argsort(number, kind="stable")
+    nth = np.empty(len(number), np.int64)
+    nth[order] = np.arange(len(number)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return nth
 
-    A row with an id that was never set (empty, nan or negative) gives (``without``, row), which no event has.
+
+@dataclass(frozen=True, eq=False)
+class EventIds:
+    """Ids of n events.
+
+    Attributes:
+        number: (n, 3) uint64 run, subrun and event.
+        known: (n,) bool, False where an id was never set; its numbers then mean nothing.
+    """
+
+    number: NDArray[np.uint64]
+    known: NDArray[np.bool_]
+
+
+def event_ids(table: Table) -> EventIds:
+    """Return the ids of every row, exact up to 2**64-1, however they are written; empty, nan and negative are unset.
 
     Raises:
         InputError: the table lacks a column, or an id is no integer in 0..2**64-1 or may have lost digits.
     """
     table.need(IDS)
-    at = [table.columns.index(name) for name in IDS]
-    ids: list[tuple[int, ...]] = []
-    for row, words in enumerate(table.rows):
-        numbers = []
-        for name, i in zip(IDS, at, strict=True):
+    number, known = np.empty((len(table), len(IDS)), np.uint64), np.ones(len(table), bool)
+    faults: dict[int, str] = {}
+    for i, name in enumerate(IDS):
+        texts = table.texts(name)
+        number[:, i], plain = texts.integers()
+        rows = np.flatnonzero(~plain)
+        for row, word in zip(rows.tolist(), texts[rows].words(), strict=True):
             try:
-                numbers.append(_id(words[i]))
+                exact = _id(word)
             except ValueError as error:
-                raise InputError(f"{table.place(row)}: {name} is {words[i]!r}, {error}") from None
-        known = tuple(number for number in numbers if number is not None)
-        ids.append(known if len(known) == len(IDS) else (without, row))
-    return ids
+                faults.setdefault(row, f"{table.place(row)}: {name} is {word!r}, {error}")
+                break
+            number[row, i], known[row] = exact or 0, known[row] and exact is not None
+    if faults:
+        raise InputError(faults[min(faults)])
+    return EventIds(number, known)
+
+
+def number_ids(*tables: EventIds) -> list[NDArray[np.int64]]:
+    """Return a number for the ids of each event of each table: one for the same ids, and each unset one its own."""
+    ids, known = (np.concatenate([getattr(one, name) for one in tables]) for name in ("number", "known"))
+    code, size = np.zeros(len(ids), np.int64), 1
+    for column in ids.T:
+        low, high = (int(limit(column)) for limit in (np.min, np.max)) if len(ids) else (0, 0)
+        rank, count = (column - np.uint64(low)).astype(np.int64), high - low + 1
+        if count > 4 * len(ids):
+            values, rank = np.unique(column, return_inverse=True)
+            count = len(values)
+        if size * count >= 2**62:  # then size <= n and count <= 4 n
+            code, size = np.unique(code, return_inverse=True)[1], len(ids)
+        code, size = code * count + rank, size * count
+    code[~known] = size + np.arange(int((~known).sum()))
+    code = np.unique(code, return_inverse=True)[1]
+    return np.split(code, np.cumsum([len(one.known) for one in tables])[:-1])
 
 
 def _id(word: str) -> int | None:
@@ -167,32 +214,42 @@ def _csv_names(columns: Sequence[str], ours: list[str]) -> list[str]:
 
 def describe_entries(entries: Table) -> str:
     """Return a log line: numbers of entries, of scored ones, of those without image, and of those with shared ids."""
-    at = [entries.columns.index(name) for name in IDS]
-    status = entries.columns.index("status")
-    ids = [words for row in entries.rows if all(words := tuple(row[i] for i in at))]
-    missing = sum(row[status] == NO_IMAGE for row in entries.rows)
+    (ids,) = number_ids(event_ids(entries))
+    missing = entries.column("status").count(NO_IMAGE)
     return (
-        f"entries: {len(entries.rows)}, scored {len(entries.rows) - missing}, without image {missing}, "
+        f"entries: {len(entries)}, scored {len(entries) - missing}, without image {missing}, "
         f"sharing their ids {_shared(ids)}"
     )
 
 
-def _shared(ids: Sequence[tuple[Any, ...]]) -> int:
-    """Return how many ids occur more than once."""
-    return sum(n for n in Counter(ids).values() if n > 1)
+def _shared(ids: NDArray[np.int64]) -> int:
+    """Return how many of the numbers occur more than once."""
+    counts = np.bincount(ids)
+    return int(counts[counts > 1].sum())
+
+
+def _count(numbers: NDArray[np.int64], size: int) -> int:
+    """Return how many different numbers below ``size`` there are."""
+    present = np.zeros(size, bool)
+    present[numbers] = True
+    return int(present.sum())
 
 
 def _coverage(
-    entry_ids: list[tuple[int, ...]], row_ids: list[tuple[int, ...]], pairs: list[Pair]
+    entry_ids: NDArray[np.int64],
+    row_ids: NDArray[np.int64],
+    entry: NDArray[np.int64],
+    row: NDArray[np.int64],
+    rows: EventIds,
 ) -> Coverage:
     """Count entries and rows, those with a partner, and those that share their ids."""
-    both = [(entry, row) for entry, row in pairs if entry is not None and row is not None]
+    both = (entry >= 0) & (row >= 0)
     return Coverage(
         entries=len(entry_ids),
-        entries_matched=len({entry for entry, _ in both}),
+        entries_matched=_count(entry[both], len(entry_ids)),
         entries_duplicate=_shared(entry_ids),
         rows=len(row_ids),
-        rows_matched=len({row for _, row in both}),
+        rows_matched=_count(row[both], len(row_ids)),
         rows_duplicate=_shared(row_ids),
-        rows_without_ids=sum(len(ids) < len(IDS) for ids in row_ids),
+        rows_without_ids=int((~rows.known).sum()),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from html import escape
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -97,11 +96,10 @@ class ResultTable:
 
     def _repr_html_(self) -> str:
         """Return the first rows as an HTML table."""
-        words = self.text()
+        words = ResultTable({name: values[:HTML_ROWS] for name, values in self._columns.items()}).text()
         head = "".join(f"<th>{escape(name)}</th>" for name in words.columns)
         rows = "".join(
-            "<tr>" + "".join(f"<td>{escape(word)}</td>" for word in row) + "</tr>"
-            for row in islice(words.rows, HTML_ROWS)
+            "<tr>" + "".join(f"<td>{escape(word)}</td>" for word in row) + "</tr>" for row in words.rows
         )
         more = (
             f"<p>{len(self)} rows, of which the first {HTML_ROWS} are shown</p>"

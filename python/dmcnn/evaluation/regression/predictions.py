@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
 from dmcnn.detectors.smartpixel import UNITS
@@ -147,7 +146,7 @@ def _predictions(rows: Table, targets: tuple[str, ...], event_weight: weights.Ru
     """Return the events of one table."""
     k = len(targets)
     mean, sigma, truth = (
-        np.stack([_numbers(rows, prefix + name) for name in targets], axis=1) for prefix in ("", SIGMA, TRUE)
+        np.stack([rows.numbers(prefix + name) for name in targets], axis=1) for prefix in ("", SIGMA, TRUE)
     )
     matrix = np.broadcast_to(np.eye(k), (len(mean), k, k)).copy()
     for a in range(k):
@@ -179,8 +178,8 @@ def _predictions(rows: Table, targets: tuple[str, ...], event_weight: weights.Ru
         mean[use] - truth[use],
         factor,
         sigma,
-        _numbers(rows, "nll")[use] if "nll" in rows.columns else np.full(int(use.sum()), np.nan),
-        _numbers(rows, SIZE)[use] if SIZE in rows.columns else None,
+        rows.numbers("nll")[use] if "nll" in rows.columns else np.full(int(use.sum()), np.nan),
+        rows.numbers(SIZE)[use] if SIZE in rows.columns else None,
         [{"file": rows.path, **counts}],
         None if weight is None else weight[use],
     )
@@ -190,21 +189,7 @@ def _correlation(rows: Table, a: str, b: str) -> Floats | float:
     """Return the (n,) correlation of two targets in either order; 0 in tables without correlations."""
     for name in (f"{CORRELATION}{a}_{b}", f"{CORRELATION}{b}_{a}"):
         if name in rows.columns:
-            return _numbers(rows, name)
+            return rows.numbers(name)
     if any(name.startswith(CORRELATION) for name in rows.columns):
         rows.need([f"{CORRELATION}{a}_{b}"])
     return 0.0
-
-
-def _numbers(rows: Table, name: str) -> NDArray[np.float64]:
-    """Return a column as (n,) float64; NaN where it is empty."""
-    words = rows.column(name)
-    try:
-        return np.array([float(word) if word else np.nan for word in words], np.float64)
-    except ValueError:
-        for row, word in enumerate(words):
-            try:
-                float(word or "nan")
-            except ValueError:
-                raise InputError(f"{rows.place(row)}: {name} is {word!r}, expected a number") from None
-        raise
