@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
 from dmcnn.metrics import classification, distributions
@@ -40,8 +39,9 @@ def out_of_fold(paths: Sequence[Path]) -> table.Table:
                     f"{path}: entry {place[1]} of {place[0]} is in {seen[place].name} too: these folds are of other "
                     "files or seeds, train them again (resume=False)"
                 )
-    rows = [(*row, str(fold)) for fold, each in enumerate(tables) for row in each.rows]
-    return table.Table((*tables[0].columns, "fold"), rows)
+    fold = np.repeat(np.arange(len(tables)), [len(each) for each in tables])
+    whole = table.Table.concatenate(tables)
+    return table.Table((*whole.columns, "fold"), [*whole.values, fold])
 
 
 def spread(cards: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -75,9 +75,9 @@ def overall(model: Mapping[str, Any], rows: table.Table) -> dict[str, float]:
     """
     names: list[str] = model["outputs"]
     if model["task"] == "regression":
-        numbers: dict[str, float] = {"events": len(rows.rows)}
+        numbers: dict[str, float] = {"events": len(rows)}
         for name in names:
-            residual = _numbers(rows, name) - _numbers(rows, f"true_{name}")
+            residual = rows.numbers(name) - rows.numbers(f"true_{name}")
             numbers[f"rms_{name}"] = float(np.sqrt(np.mean(residual**2)))
             numbers[f"bias_{name}"] = float(np.mean(residual))
         return numbers
@@ -85,7 +85,7 @@ def overall(model: Mapping[str, Any], rows: table.Table) -> dict[str, float]:
     if (signal := model["signal"]) is None:
         right = label == np.array(rows.column("predicted"))
         return {"events": len(label), "accuracy": float(right.mean())}
-    score = _numbers(rows, "signal_score")
+    score = rows.numbers("signal_score")
     area = classification.auc_interval(labels=label == signal, scores=score)
     return {
         "events": len(label),
@@ -114,8 +114,3 @@ def read_card(path: Path) -> dict[str, Any]:
     if card.get("state") != "finished" or "evaluation" not in card:
         raise InputError(f"{path}: this fold has not ended: train it first")
     return card
-
-
-def _numbers(rows: table.Table, name: str) -> NDArray[np.float64]:
-    """Return the numbers of a column."""
-    return np.array([float(word) if word else math.nan for word in rows.column(name)])
