@@ -207,8 +207,9 @@ def _find_rate(settings: TrainSettings, run: Run, images: dict[str, SparseImages
     if not run.ranks.first:
         return
     columns = {"learning_rate": scan.rate, "loss": scan.loss, "smoothed_loss": scan.smoothed}
-    table.write(run.files.rates.with_suffix(".csv"), table.Table.from_columns(columns))
-    save_figure(rates(scan.rate, scan.loss, scan.smoothed, scan.suggestion), run.files.rates)
+    stem = run.files.rates
+    table.write(stem.with_name(f"{stem.name}.csv"), table.Table.from_columns(columns))
+    save_figure(rates(scan.rate, scan.loss, scan.smoothed, scan.suggestion), stem)
     if scan.suggestion is None:
         log.warning("warning: the loss fell at no step size: no learning_rate is suggested")
     else:

@@ -158,6 +158,11 @@ class RecipeSettings(OptimisationSettings):
     def conflicts(self) -> Iterator[Conflict]:
         """Yield contradictions between keys that are each valid alone."""
         yield from super().conflicts()
+        if self.reading().get("roi") == "tiles":
+            yield (
+                ("roi",),
+                "roi = 'tiles': a label is that of an event, not of each tile; train on another region",
+            )
         for name in self.model_arguments or {}:
             if name in FROM_DATA:
                 yield ("model_arguments",), f"model_arguments: {name!r} is given by the data"

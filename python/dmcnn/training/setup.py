@@ -23,6 +23,7 @@ from dmcnn.inference import devices
 from dmcnn.losses import LIKELIHOODS
 from dmcnn.losses.classification import activation_of, loss_function
 from dmcnn.models import MODELS, accepts, find_model
+from dmcnn.readers import OF_FILES
 from dmcnn.tasks import Task, task_of
 from dmcnn.training import parts
 from dmcnn.training.constraints.multipliers import DAMPING, RATE, WARMUP, Constraints, find_faults
@@ -334,7 +335,7 @@ def _card(network: NetworkOptions, data: Data, device: torch.device, precision: 
         target_scales=list(data.targets.scales) if data.targets else [],
         diagonal=network.diagonal,
         covariance=network.covariance,
-        reading=data.reading,
+        reading={key: value for key, value in data.reading.items() if key not in OF_FILES},
         scaling=network.scaling,
         label=network.label,
         loss=network.loss,
