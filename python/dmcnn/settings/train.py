@@ -53,6 +53,7 @@ class TrainSettings(RecipeSettings):
         "cross-validation: number of trainings, each with another part of input_train as its validation events",
         ge=2,
         le=1000,
+        trials="free",  # a search refuses it
         tune=False,
     )
     fold: int | None = setting(
@@ -60,6 +61,7 @@ class TrainSettings(RecipeSettings):
         "input files",
         "the only one of the folds to train, from 0 (default: all, one after another)",
         ge=0,
+        trials="free",
         tune=False,
     )
     events_train: list[int] | None = setting(
