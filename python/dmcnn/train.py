@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dmcnn._common.errors import InputError
@@ -44,17 +46,29 @@ def train(settings: TrainSettings, watch: Watch | None = None) -> None:
         settings: settings of the command.
         watch: called with the rows of the metrics table and the engine after every evaluation.
     """
-    from dmcnn.training.ranks import connect
+    from dmcnn.training.local_ranks import local_ranks
+    from dmcnn.training.ranks import SIZE, connect
 
-    if settings.folds and watch is not None:
+    if watch is not None and settings.folds:
         raise InputError(
             "folds: a trial of a search is one training, with the same validation events as all others"
         )
-    with connect() as ranks:
+    if watch is not None and settings.ranks > 1:
+        raise InputError("ranks: a trial of a search is one process; workers = n of tune runs n trials")
+    started = os.environ.get(SIZE)
+    if started and settings.ranks not in (1, int(started)):
+        raise InputError(f"ranks = {settings.ranks}, but {started} processes were started ({SIZE})")
+    here = settings.ranks > 1 and not started
+    with local_ranks(partial(_rank, settings), settings.ranks) if here else nullcontext(), connect() as ranks:
         for training in settings.trainings:
             _train(training, watch, ranks)
         if settings.folds and settings.fold is None and ranks.first:
             _cross_validate(settings)
+
+
+def _rank(settings: TrainSettings) -> int:
+    """Train in a process that another one has started; return its exit status."""
+    return command.exit_status(lambda: train(settings))
 
 
 def _cross_validate(settings: TrainSettings) -> None:

@@ -152,6 +152,17 @@ class TrainSettings(RecipeSettings):
         resume="free",
         trials="free",
     )
+    ranks: int = setting(
+        1,
+        "machine",
+        "processes of this machine that share every batch, with a GPU each if there are enough; on several machines "
+        "torchrun or Slurm starts them",
+        ge=1,
+        le=1024,
+        resume="free",
+        trials="free",
+        tune=False,
+    )
     tensorboard: bool = setting(
         False,
         "evaluation and checkpoints",
