@@ -71,7 +71,7 @@ def _variables(count: int) -> dict[str, str]:
 
 
 def _start(work: Callable[[], int], logs: Sequence[Path]) -> list[SpawnProcess]:
-    """Start the ranks from 1 on, and return them when they are ready to connect."""
+    """Return the ranks from 1 on, started and ready to connect."""
     context = multiprocessing.get_context("spawn")
     processes, ready = [], []
     for number, log in enumerate(logs[1:], 1):
