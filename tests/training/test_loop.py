@@ -261,7 +261,7 @@ def test_a_compiled_network_trains_like_the_plain_one(
     train(expected, Recipe(0.01))
     assert same(net, expected)
     assert calls[-1] is net
-    assert not [record for record in caplog.records if record.name == "dmcnn"]
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
 
 
 def test_a_network_that_cannot_be_compiled_is_trained_as_it_is(
