@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+from html import unescape
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from conftest import toy_images
-from dmcnn import train
+from dmcnn import report, train
 from dmcnn._common.errors import InputError
 from dmcnn.images.sparse import SparseImages
 from dmcnn.settings import TrainSettings
@@ -115,9 +116,9 @@ def test_names_and_contradictions(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.slow
 def test_all_folds_after_one_of_them(train_words: list[str], tmp_path: Path) -> None:
     out = tmp_path / "out"
-    words = [*train_words, "EPOCHS=1", "folds=3", "batch_size_train=8"]
+    words = [*train_words, "EPOCHS=1", "folds=2", "batch_size_train=12"]
     assert train.main([*words, "fold=1"]) == 0
-    last = tmp_path / "weights" / "DM-CNN_model_toy_fold1of3_last.ckpt"
+    last = tmp_path / "weights" / "DM-CNN_model_toy_fold1of2_last.ckpt"
     stamp = last.stat().st_mtime_ns
     assert not (out / "DM-CNN_training_folds_toy.json").exists()
     assert train.main(words) == 0
@@ -125,11 +126,17 @@ def test_all_folds_after_one_of_them(train_words: list[str], tmp_path: Path) -> 
     with (out / "DM-CNN_training_out_of_fold_scores_toy.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert sorted(int(row["entry_number"]) for row in rows) == list(range(24))
-    assert {row["fold"] for row in rows} == {"0", "1", "2"}
+    assert {row["fold"] for row in rows} == {"0", "1"}
     found = json.loads((out / "DM-CNN_training_folds_toy.json").read_text())
     assert found["out_of_fold"]["events"] == 24
     assert "chose the step" in found["remarks"][0]
     values = found["spread"]["validation_loss"]["values"]
-    cards = [json.loads((out / f"DM-CNN_training_card_toy_fold{n}of3.json").read_text()) for n in range(3)]
+    cards = [json.loads((out / f"DM-CNN_training_card_toy_fold{n}of2.json").read_text()) for n in range(2)]
     assert values == [card["evaluation"]["loss"] for card in cards]
-    assert [card["samples"]["validation"]["events"] for card in cards] == [8, 8, 8]
+    assert [card["samples"]["validation"]["events"] for card in cards] == [12, 12]
+    assert report.main([str(out), "name=toy"]) == 0
+    page = unescape((out / "DM-CNN_training_report_toy.html").read_text())
+    assert "Cross-validation toy" in page
+    assert page.count("<img ") == 2  # ROC and scores of all events
+    assert "name=toy_fold0of2" in page
+    assert str(tmp_path) not in page

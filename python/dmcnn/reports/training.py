@@ -142,12 +142,22 @@ def _scores(training: TrainingFolder) -> Iterator[pages.Html]:
     path = training.path("test_scores", ".csv")
     if not path.exists():
         return
-    model, rows = training.card["model"], table.read(path)
-    yield from _residuals(model, rows) if model["task"] == "regression" else _classes(model, rows)
+    yield from score_figures(training.card["model"], path)
     details = training.card.get("details", {})
     if "confusion" in details:
         matrix = np.array(details["confusion"])
         yield pages.figure(classification.confusion(matrix, details["classes"]), "True and predicted classes")
+
+
+def score_figures(model: Mapping[str, Any], path: Path) -> Iterator[pages.Html]:
+    """Yield the figures of a score table: ROC curves and scores, or residuals and pulls.
+
+    Args:
+        model: entry ``model`` of a model card.
+        path: score table.
+    """
+    rows = table.read(path)
+    yield from _residuals(model, rows) if model["task"] == "regression" else _classes(model, rows)
 
 
 def _classes(model: Mapping[str, Any], rows: table.Table) -> Iterator[pages.Html]:
