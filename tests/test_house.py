@@ -21,7 +21,7 @@ from dmcnn.images.scaling import SCALINGS
 from dmcnn.losses import LIKELIHOODS, classification
 from dmcnn.occlusion.fills import FILLS
 from dmcnn.occlusion.windows import BORDERS
-from dmcnn.settings import COMMANDS, Reading, Settings, recipe
+from dmcnn.settings import COMMANDS, Reading, Settings, optimisation, recipe
 from dmcnn.settings.command import load
 from dmcnn.settings.help import choices
 from dmcnn.settings.recipe import ARCHITECTURE
@@ -128,7 +128,7 @@ def test_names_of_the_settings_are_those_of_the_library() -> None:
     assert set(recipe.LOSSES) == {*classification.LOSSES, *LIKELIHOODS}
     assert classification.ACTIVATION.keys() == classification.LOSSES.keys()
     assert set(recipe.REGRESSION) == set(LIKELIHOODS)
-    assert set(recipe.OPTIMIZERS) == OPTIMIZERS.keys()
+    assert set(optimisation.OPTIMIZERS) == OPTIMIZERS.keys()
     train, occlude = COMMANDS["train"].model_fields, COMMANDS["occlude"].model_fields
     assert set(choices(train["schedule"])) == SCHEDULES.keys()
     assert set(choices(train["scaling"])) == SCALINGS.keys()

@@ -147,7 +147,13 @@ def _score_file(
     status = "scored" if analysis is None else ""
     about = predictor.task, part.events, part.sources
     results = score_table(
-        *about, journal.rows, truth[first:end], status, rule=rule, origins=part.origins
+        *about,
+        journal.rows,
+        truth[first:end],
+        status,
+        rule=rule,
+        origins=part.origins,
+        windows=part.windows(),
     ).text()
     if settings.share is None:
         _write(predictor, job, dataset, results, analysis, journal.rows[:, :-2])

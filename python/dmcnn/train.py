@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dmcnn.images.sparse import SparseImages
     from dmcnn.tasks import Result
     from dmcnn.training.baseline import Baseline
+    from dmcnn.training.batches import Batches
     from dmcnn.training.data import Data, Source
     from dmcnn.training.loop import Progress
     from dmcnn.training.ranks import Ranks
@@ -51,6 +52,7 @@ def _train(settings: TrainSettings, watch: Watch | None, ranks: Ranks) -> None:
     """Take the part of one of several ranks, or of the only one, in a training."""
     import dmcnn
     from dmcnn.datasets.event_files import expand
+    from dmcnn.formats.source import existing_file
     from dmcnn.training import data, setup
     from dmcnn.training.optimiser import Recipe
     from dmcnn.training.ranks import gpuid
@@ -70,6 +72,8 @@ def _train(settings: TrainSettings, watch: Watch | None, ranks: Ranks) -> None:
             ranks.first and settings.resume and not files.last.exists()
         ):  # else the checkpoint tells what it was made from
             check_provenance(files.cfg, provenance)
+        if settings.start_weights is not None and not (settings.resume and files.last.exists()):
+            existing_file(settings.start_weights)
         loaded = _load(settings, sources)
         run, progress = setup.prepare(
             files,
@@ -81,6 +85,9 @@ def _train(settings: TrainSettings, watch: Watch | None, ranks: Ranks) -> None:
             watch,
             ranks,
         )
+        if settings.find_rate:
+            _find_rate(settings, run, loaded.images)
+            return
         if ranks.first:
             with atomic_file(files.cfg) as temporary:
                 lines = "".join(f"# {line}\n" for line in comments(provenance))
@@ -90,11 +97,14 @@ def _train(settings: TrainSettings, watch: Watch | None, ranks: Ranks) -> None:
 
 def _load(settings: TrainSettings, sources: dict[str, Source]) -> Data:
     """Read the images of all parts with their classes or targets."""
+    from dmcnn._common.files import expand
     from dmcnn.datasets.labels import LabelRule
     from dmcnn.detectors.lartpc import DM_CNN_FILES
     from dmcnn.training import data
+    from dmcnn.training.weights import EventWeights
 
-    targets = settings.targets
+    targets, csvs = settings.targets, settings.event_weight_csv
+    rule = EventWeights(settings.event_weight, expand(csvs) if csvs else ())
     return data.load(
         sources,
         reading=settings.reading(),
@@ -106,6 +116,8 @@ def _load(settings: TrainSettings, sources: dict[str, Source]) -> Data:
         shares=settings.shares,
         seed=settings.seed_number,
         cache=settings.cache,
+        event_weights=rule if settings.event_weight else None,
+        class_weights=settings.class_weights,
     )
 
 
@@ -125,6 +137,51 @@ def _with_validation(settings: TrainSettings, files: OutputFiles) -> TrainSettin
     return settings.model_copy(update={"validation_fraction": float(begun.get("validation_fraction", 0))})
 
 
+def _batches(settings: TrainSettings, run: Run, images: dict[str, SparseImages], first: int = 0) -> Batches:
+    """Return the batches of the training from step ``first`` on."""
+    from dmcnn.training.batches import Batches
+
+    _, height, width = images["train"].shape
+    return Batches(
+        images["train"],
+        settings.batch_size_train * settings.accumulate,
+        epochs=settings.EPOCHS,
+        seed=run.card.seed or 0,
+        augment=settings.augment,
+        shift=(round(settings.augment_shift * height), round(settings.augment_shift * width)),
+        rotation=settings.augment_rotation,
+        noise=settings.augment_noise,
+        mask=settings.augment_mask,
+        scaling=settings.scaling,
+        first=first,
+        ranks=run.ranks,
+        part=settings.batch_size_train,
+    )
+
+
+def _find_rate(settings: TrainSettings, run: Run, images: dict[str, SparseImages]) -> None:
+    """Write table and figure of the loss against the step size, and log a suggestion; train nothing."""
+    from dmcnn.figures.rates import rates
+    from dmcnn.figures.save import save_figure
+    from dmcnn.tables import table
+    from dmcnn.training.rates import STEPS, scan_rates
+
+    epochs = -(-STEPS // run.steps_per_epoch)
+    batches = _batches(settings.model_copy(update={"EPOCHS": epochs}), run, images)
+    run.choose_engine(batches)
+    scan = scan_rates(run, batches, run.card.seed or 0)
+    if not run.ranks.first:
+        return
+    columns = {"learning_rate": scan.rate, "loss": scan.loss, "smoothed_loss": scan.smoothed}
+    stem = run.files.rates
+    table.write(stem.with_name(f"{stem.name}.csv"), table.Table.from_columns(columns))
+    save_figure(rates(scan.rate, scan.loss, scan.smoothed, scan.suggestion), stem)
+    if scan.suggestion is None:
+        log.warning("warning: the loss fell at no step size: no learning_rate is suggested")
+    else:
+        log.info("suggestion: learning_rate = %.2g, a tenth of that with the smallest loss", scan.suggestion)
+
+
 def _fit(
     settings: TrainSettings,
     run: Run,
@@ -133,27 +190,12 @@ def _fit(
     provenance: Mapping[str, str],
 ) -> None:
     """Train to the end and report; after an interrupt save, and raise KeyboardInterrupt."""
-    from dmcnn.training.batches import Batches
     from dmcnn.training.loop import fit
     from dmcnn.training.model_card import model_card, write_card
     from dmcnn.training.ranks import ALONE
 
-    images, seed = data.images, run.card.seed or 0
-    _, height, width = images["train"].shape
-    batches = Batches(
-        images["train"],
-        settings.batch_size_train,
-        epochs=settings.EPOCHS,
-        seed=seed,
-        augment=settings.augment,
-        shift=(round(settings.augment_shift * height), round(settings.augment_shift * width)),
-        rotation=settings.augment_rotation,
-        noise=settings.augment_noise,
-        mask=settings.augment_mask,
-        scaling=settings.scaling,
-        first=progress.step,
-        ranks=run.ranks,
-    )
+    images = data.images
+    batches = _batches(settings, run, images, progress.step)
     run.choose_engine(batches)
     _announce(run, images)
     card = model_card(run, images, provenance)
@@ -167,7 +209,7 @@ def _fit(
             batches,
             task=run.task,
             recipe=run.recipe,
-            seed=seed,
+            seed=run.card.seed or 0,
             device=run.device,
             precision=run.precision,
             progress=progress,

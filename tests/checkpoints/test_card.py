@@ -18,7 +18,8 @@ from dmcnn.checkpoints.card import Card
 from dmcnn.checkpoints.load import load
 from dmcnn.checkpoints.save import save as save_checkpoint
 from dmcnn.checkpoints.torch_file import read
-from dmcnn.inference.predictor import Predictor, open_dataset
+from dmcnn.inference.inputs import open_dataset
+from dmcnn.inference.predictor import Predictor
 from dmcnn.models.mpid import MPID
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 from dmcnn import __version__
 from dmcnn._common.errors import InputError
+from dmcnn.figures.attribution import overview
 from dmcnn.figures.event import event_display
 from dmcnn.figures.save import ANIMATIONS, save_animation, save_figure
 from dmcnn.figures.space_time import animation
@@ -35,6 +36,15 @@ def test_same_figure_same_bytes(tmp_path, monkeypatch):
     first = [path.read_bytes() for path in save_figure(figure(), tmp_path / "a")]
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
     assert [path.read_bytes() for path in save_figure(figure(), tmp_path / "a")] == first
+
+
+def test_a_note_covers_no_label(tmp_path):
+    image, labels = np.eye(9), ["a", "b", "c"]
+    grid = overview(image, [(label, image, True) for label in labels], columns=4)
+    save_figure(grid, tmp_path / "a", ("png",), note="origin of the events " * 9)
+    note = grid.texts[-1].get_window_extent()
+    assert note.width > 0.5 * grid.bbox.width
+    assert not any(note.overlaps(axes.get_tightbbox()) for axes in grid.axes)
 
 
 def test_files_say_what_they_are_and_hold_truetype_fonts(tmp_path):

@@ -111,10 +111,11 @@ def test_sizes_are_fitted_or_refused(tmp_path: Path) -> None:
     for number, shape in enumerate(shapes):
         np.testing.assert_array_equal(found[number], centred(picture(number, shape), (6, 8)))
     lost = sum(int((picture(n, s) > 0).sum()) for n, s in enumerate(shapes)) - int((found > 0).sum())
+    share = 100 * lost / (lost + int((found > 0).sum()))
     assert file.report_lines() == [
         f"{tmp_path}: 3 of 3 entries read",
         f"{tmp_path}: 3 images fitted to 6x8 (rows x columns) from 9x7 (2), 4x12 (1)",
-        f"{tmp_path}: {lost} active pixels cropped away",
+        f"{tmp_path}: {lost} active pixels cropped away, {share:.2g} % of all (roi places windows elsewhere)",
     ]
 
 

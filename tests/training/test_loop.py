@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -17,11 +18,14 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from dmcnn._common.errors import InputError
 from dmcnn.checkpoints.card import Card
 from dmcnn.images.sparse import sparse
 from dmcnn.losses.classification import cross_entropy
 from dmcnn.tasks import Classification
+from dmcnn.training.averages import Averages
 from dmcnn.training.batches import Batches
+from dmcnn.training.fine_tuning import freeze
 from dmcnn.training.loop import AfterStep, Progress, fit, reproducible, seed_generators
 from dmcnn.training.optimiser import Recipe
 
@@ -49,12 +53,13 @@ def train(
     precision: str = "32",
     progress: Progress | None = None,
     after_step: AfterStep = lambda _: False,
+    batches: Batches | None = None,
 ) -> int:
     task = Classification(Card("tiny", {}, ["a", "b"], None, "softmax", {}), cross_entropy)
     progress = progress or Progress()
     return fit(
-        net, tiny_batches(progress.step), task=task, recipe=recipe, seed=SEED, device=CPU, precision=precision,
-        progress=progress, after_step=after_step,
+        net, batches or tiny_batches(progress.step), task=task, recipe=recipe, seed=SEED, device=CPU,
+        precision=precision, progress=progress, after_step=after_step,
     )  # fmt: skip
 
 
@@ -110,12 +115,167 @@ def test_a_training_resumes_from_its_state(optimizer: str) -> None:
     progress = Progress()
     assert train(net, recipe, progress=progress, after_step=lambda now: now.step == 2) == 0
     stored = progress.state_dict()
-    assert set(stored) == {"step", "optimizer", "rows", "best", "loss_sum", "correct", "seen", "constraints"}
+    assert set(stored) == {
+        "step", "optimizer", "rows", "best", "loss_sum", "correct", "seen", "constraints", "averages", "scaler",
+        "plateaus",
+    }  # fmt: skip
     assert [type(stored[name]) for name in ("step", "loss_sum", "correct", "seen")] == [int, float, int, int]
     random.seed(0)
     torch.manual_seed(0)
     train(net, recipe, progress=Progress(**stored))
     assert same(net, whole)
+
+
+EVERYTHING = Recipe(
+    0.01, optimizer="adamw", schedule="cosine", total=6, warmup=2, gradient_limit=0.5, weight_limit=0.5, l1=0.01,
+    l2=0.01, activity_l2=0.01, ema=0.6, batch_size=3,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("precision", ["32", "bf16", "fp16"])
+@pytest.mark.parametrize(
+    "recipe",
+    [EVERYTHING, replace(EVERYTHING, optimizer="sgd", options={"momentum": 0.9, "nesterov": True})],
+)
+def test_all_of_a_training_resumes_at_any_step(recipe: Recipe, precision: str) -> None:
+    whole, end = tiny_net(), Progress()
+    train(whole, recipe, precision=precision, progress=end)
+    for at in (1, 4):
+        net, progress = tiny_net(), Progress()
+        train(
+            net, recipe, precision=precision, progress=progress, after_step=lambda now, at=at: now.step == at
+        )
+        later = Progress(**deepcopy(progress.state_dict()))
+        train(net, recipe, precision=precision, progress=later)
+        assert same(net, whole)
+        one, two = later.state_dict(), end.state_dict()
+        assert all(torch.equal(one["averages"][name], two["averages"][name]) for name in one["averages"])
+        assert one["scaler"] == two["scaler"]
+        assert (one["scaler"] is None) == (precision != "fp16")
+
+
+def weighted_batches(size: int) -> Batches:
+    """Return two epochs of the images, with weights."""
+    batches = tiny_batches()
+    weight = np.random.default_rng(4).uniform(0, 2, 10).astype(np.float32)
+    return Batches(replace(batches.images, weight=weight), size, epochs=2, seed=SEED, augment=True)
+
+
+def test_parts_of_a_step_add_up_to_it() -> None:
+    recipe = Recipe(0.01, optimizer="sgd", gradient_limit=1.0, l2=0.1, activity_l2=0.1)
+    nets = []
+    for batch_size in (None, 4, 3, 1):
+        torch.manual_seed(3)
+        nets.append(nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.ReLU(), nn.Linear(8, 2)))
+        progress = Progress()
+        batches = weighted_batches(7)
+        train(nets[-1], replace(recipe, batch_size=batch_size), progress=progress, batches=batches)
+        assert (progress.step, progress.seen) == (4, 20)
+    for net in nets[1:]:
+        for one, two in zip(nets[0].parameters(), net.parameters(), strict=True):
+            torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-6)
+
+
+def test_a_step_minimises_the_weighted_mean() -> None:
+    batches, net, expected = weighted_batches(4), tiny_net().eval(), tiny_net()
+    batches.total = 1
+    train(net, Recipe(0.1, optimizer="sgd"), batches=batches)
+    images, labels = batches.batch(0)
+    weight = torch.from_numpy(batches.images.weight[batches.numbers(0)])  # type: ignore[index]
+    torch.manual_seed(int(np.random.SeedSequence([SEED, 0]).generate_state(1)[0]))
+    shares = expected(images).log_softmax(dim=1)
+    loss = -sum(w * share[label] for w, share, label in zip(weight, shares, labels, strict=True)) / 4
+    loss.backward()  # type: ignore[union-attr]
+    for ours, theirs in zip(net.parameters(), expected.parameters(), strict=True):
+        assert theirs.grad is not None
+        torch.testing.assert_close(ours, theirs - 0.1 * theirs.grad)
+
+
+def test_averages_by_hand() -> None:
+    net, progress = nn.Sequential(nn.Flatten(), nn.Linear(64, 2), nn.BatchNorm1d(2)), Progress()
+    expected = {name: value.clone() for name, value in net.state_dict().items()}
+    raw = []
+
+    def follow(now: Progress) -> bool:
+        share = min(0.3, now.step / (9 + now.step))
+        for name, value in net.state_dict().items():
+            if value.is_floating_point():
+                expected[name] = share * expected[name] + (1 - share) * value
+            else:
+                expected[name] = value.clone()
+        averages = now.parts["averages"]
+        assert isinstance(averages, Averages)
+        before = {name: value.clone() for name, value in net.state_dict().items()}
+        with averages.in_place():
+            for name, value in net.state_dict().items():
+                torch.testing.assert_close(value, expected[name], rtol=1e-5, atol=1e-6)
+        raw.append(all(torch.equal(value, before[name]) for name, value in net.state_dict().items()))
+        return False
+
+    train(net, Recipe(0.05, ema=0.3), progress=progress, after_step=follow)
+    assert raw == [True] * 6
+
+
+def test_frozen_parts_keep_weights_and_statistics() -> None:
+    torch.manual_seed(1)
+    net = nn.Sequential()
+    net.add_module("conv1", nn.Conv2d(1, 4, 3))
+    net.add_module("norm1", nn.BatchNorm2d(4))
+    net.add_module("flat", nn.Flatten())
+    net.add_module("dense", nn.Linear(4 * 36, 2))
+    net.add_module("norm2", nn.BatchNorm1d(2))
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    train(net, Recipe(0.01, optimizer="adamw", weight_limit=1e-3, freeze=("conv*", "norm1", "dense.bias")))
+    for name, value in net.state_dict().items():
+        stays = name.startswith(("conv1", "norm1")) or name == "dense.bias"
+        assert torch.equal(value, before[name]) == stays, name
+    assert not net.norm1.training
+    assert net.norm2.training
+
+
+@pytest.mark.parametrize(
+    ("patterns", "text"),
+    [
+        (["4.wight"], r"freeze: '4.wight' names no module or parameter .did you mean '4.weight'"),
+        (["*"], r"freeze = \['\*'\] leaves nothing to train"),
+    ],
+)
+def test_patterns_that_freeze_nothing_or_all_are_refused(patterns: list[str], text: str) -> None:
+    with pytest.raises(InputError, match=text):
+        freeze(tiny_net(), patterns)
+
+
+@pytest.mark.slow
+def test_a_compiled_network_trains_like_the_plain_one(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    compile_with, calls = torch.compile, []
+
+    def eager(net: nn.Module) -> Any:
+        calls.append(net)
+        return compile_with(net, backend="eager")
+
+    monkeypatch.setattr(torch, "compile", eager)
+    net, expected = tiny_net(), tiny_net()
+    train(net, Recipe(0.01, compile=True))
+    train(expected, Recipe(0.01))
+    assert same(net, expected)
+    assert calls[-1] is net
+    assert not [record for record in caplog.records if record.name == "dmcnn"]
+
+
+def test_a_network_that_cannot_be_compiled_is_trained_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(net: nn.Module) -> Any:
+        raise RuntimeError("no compiler\nis here")
+
+    monkeypatch.setattr(torch, "compile", fail)
+    net, expected = tiny_net(), tiny_net()
+    train(net, Recipe(0.01, compile=True))
+    train(expected, Recipe(0.01))
+    assert same(net, expected)
+    assert caplog.messages == ["warning: compile = True: the network stays as it is: no compiler is here"]
 
 
 class Counted(TorchDispatchMode):
@@ -132,14 +292,23 @@ class Counted(TorchDispatchMode):
         return op(*args, **(kwargs or {}))
 
 
-def test_no_step_reads_a_number_from_the_device() -> None:
-    recipe = Recipe(0.01, gradient_limit=0.1, weight_limit=0.1, l1=0.01, l2=0.01, activity_l2=0.01)
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        Recipe(0.01, gradient_limit=0.1, weight_limit=0.1, l1=0.01, l2=0.01, activity_l2=0.01),
+        replace(EVERYTHING, batch_size=None, freeze=("1",)),
+    ],
+)
+def test_no_step_reads_a_number_from_the_device(recipe: Recipe) -> None:
+    batches = weighted_batches(4)
     with Counted() as ours:
-        train(tiny_net(), recipe)
+        train(tiny_net(), recipe, batches=batches)
     # Adam reads its numbers of steps, which are on the host
     with Counted() as adam:
         net = tiny_net()
         optimizer = torch.optim.Adam(net.parameters())
+        if recipe.freeze:
+            net[1].requires_grad_(False)
         for _ in tiny_batches():
             net(torch.zeros(1, 1, 8, 8)).sum().backward()
             optimizer.step()

@@ -51,6 +51,27 @@ def test_parts_of_all_ranks_are_the_batch_of_one_process(count: int) -> None:
         assert torch.equal(torch.cat(given), pixels)
 
 
+@pytest.mark.parametrize("count", [2, 5])
+def test_ranks_share_every_part_of_a_step(count: int) -> None:
+    images = labelled(11)
+    pixels, _ = Batches(images, 8, epochs=1, seed=3, **AUGMENTATION).batch(0)
+    ranks = [Ranks(number, count) for number in range(count)]
+    own = [
+        Batches(images, 8, epochs=1, seed=3, ranks=rank, part=3, **AUGMENTATION).batch(0)[0] for rank in ranks
+    ]
+    at = [0] * count
+    for start in (0, 3, 6):
+        stop, found = min(start + 3, 8), []
+        for number, rank in enumerate(ranks):
+            part, rows = list(rank.parts(8, 3))[start // 3]
+            assert part == slice(start, stop)
+            share = rank.rows(stop - start)
+            found.append(own[number][at[number] : at[number] + share.stop - share.start])
+            at[number] += rows.stop - rows.start
+        assert torch.equal(torch.cat(found), pixels[start:stop])
+    assert at == [len(each) for each in own]
+
+
 @dataclass(frozen=True)
 class Pair(Ranks):
     """First of two ranks, to whose sums the other adds what a test says."""
@@ -136,8 +157,9 @@ def rows(path: Path) -> list[dict[str, float]]:
 def test_two_ranks_train_as_one_and_a_killed_one_ends_the_other(
     train_words: list[str], tmp_path: Path
 ) -> None:
-    plain = ["drop_out=0", "optimizer=torch.optim:SGD", "learning_rate=0.002", "batch_size_train=5",
-             "batch_size_test=2", "validation_fraction=0.4", "save_every_step=1"]  # fmt: skip
+    plain = ["drop_out=0", "optimizer=sgd", "learning_rate=0.002", "batch_size_train=3", "accumulate=2",
+             "class_weights={'signal': 3.0}", "ema=0.5", "batch_size_test=2", "validation_fraction=0.4",
+             "save_every_step=1"]  # fmt: skip
     alone, shared = (
         [*train_words, *plain, f"weights_directory={tmp_path / one}", f"output_directory={tmp_path / one}"]
         for one in ("alone", "shared")

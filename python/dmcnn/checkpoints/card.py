@@ -68,6 +68,8 @@ class Card:
     """What limits the meaning of the metrics, a sentence each."""
     origin: list[dict[str, str]] = field(default_factory=list)
     """Kinds of the training files, each once, see ``EventFile.kind``; empty = unknown."""
+    start: dict[str, Any] = field(default_factory=dict)
+    """Weight file that the training started from, its SHA-256, and the tensors that were new; empty = none."""
     task: str = ""
     """Name of the task, see dmcnn.tasks; by default regression for a network with targets, else classification."""
 

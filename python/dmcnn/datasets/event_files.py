@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
@@ -125,6 +125,15 @@ class EventFiles:
             reader.close()
             drawn._check_shape(reader)
         return drawn
+
+    def score_tiles(self, score: Callable[[SparseImages], NDArray[np.float64]]) -> None:
+        """Set the score of tiles, of which the best stands for its event where images are read in tiles.
+
+        Args:
+            score: function of m tiles that returns their (m,) scores.
+        """
+        for reader in self._readers:
+            reader.tile_score = score
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -271,6 +280,19 @@ class EventFiles:
                 if number != self._open:
                     reader.close()
         return np.concatenate(sizes)
+
+    def windows(self) -> NDArray[np.float64] | None:
+        """Return the (n, C, 2) lower edges of the regions of interest, see ``EventFile``; None where there are none.
+
+        Events that have not been read yet are read.
+        """
+        parts = []
+        for number, (reader, (first, last)) in enumerate(zip(self._readers, self._ranges, strict=True)):
+            parts += [reader.windows(low, min(low + CHUNK, last)) for low in range(first, last, CHUNK)]
+            if number != self._open:
+                reader.close()
+        known = [part for part in parts if part is not None]
+        return np.concatenate(known) if known and len(known) == len(parts) else None
 
     def chunks(self, size: int = CHUNK, first: int = 0) -> Iterator[SparseImages]:
         """Yield the events from number ``first`` on, in order, ``size`` at a time."""

@@ -10,6 +10,7 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.animation import Animation, FFMpegWriter, PillowWriter
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from dmcnn import __version__
 from dmcnn._common.errors import InputError, nearest
@@ -20,6 +21,9 @@ METADATA: dict[str, dict[str, str | None]] = {
     "pdf": {"Creator": f"dmcnn {__version__}", "CreationDate": None},
 }
 """What the files say of themselves, beside their title; without a date the same figure gives the same bytes."""
+
+NOTE_HEIGHT = 0.14
+"""[inches] Strip for a note at the foot of a figure."""
 
 
 def save_figure(
@@ -38,7 +42,7 @@ def save_figure(
     """
     stem, paths = Path(stem), []
     if note:
-        figure.text(0.005, 0.005, note, fontsize=8, color="0.35", parse_math=False)
+        _add_note(figure, note)
     formats = list(formats)
     for kind in formats:
         if kind not in METADATA:
@@ -59,6 +63,15 @@ def save_figure(
         paths.append(path)
     figure.set_layout_engine(layout)
     return paths
+
+
+def _add_note(figure: Figure, note: str) -> None:
+    """Write a note into the lower left corner, below all axes and labels where the layout can make room."""
+    figure.text(0.005, 0.005, note, fontsize=8, color="0.35", parse_math=False)
+    layout = figure.get_layout_engine()
+    if isinstance(layout, ConstrainedLayoutEngine):
+        strip = NOTE_HEIGHT / figure.get_figheight()
+        layout.set(rect=(0, strip, 1, 1 - strip))
 
 
 ANIMATIONS: dict[str, Any] = {"gif": PillowWriter, "mp4": FFMpegWriter}

@@ -22,7 +22,8 @@ PIXELS = "pixels"
 KINDS = {
     **dict.fromkeys(("first", "N", "run", "subrun", "event", "projection_id", "number_of_voxels"), "iu"),
     **dict.fromkeys(("pdg", "trackid", "parent_trackid", "id"), "iu"),
-    **dict.fromkeys(("origin", "image_sizes", "value", PIXELS), "f"),
+    **dict.fromkeys(("origin", "image_sizes", "value", PIXELS, "x", "y", "z", "t"), "f"),
+    "vtx": "V",
     "valid": "iub",
     "process": "S",
 }
@@ -262,6 +263,10 @@ def check_type(where: str, name: str, dtype: np.dtype[Any], offset: int, room: i
     """
     if dtype.base.kind not in KINDS[name] or dtype.itemsize > 4096 or offset + dtype.itemsize > room:
         raise InputError(f"{where}: {name!r} is of type {dtype}, damaged file")
+    for part, (kind, begin) in ((part, about[:2]) for part, about in (dtype.fields or {}).items()):
+        if part not in KINDS or kind.fields:
+            raise InputError(f"{where}: {name!r} has {part!r}, expected x, y, z and t")
+        check_type(where, part, kind, begin, dtype.itemsize)
 
 
 def check_extents(where: str, extents: NDArray[Any], length: int) -> None:

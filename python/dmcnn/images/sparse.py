@@ -79,6 +79,7 @@ class SparseImages:
         meta: (n, C) META, position of every channel in the detector.
         label: (n,) int64 class numbers, (n, k) float32 targets, or None.
         axis0: meaning of the channels.
+        weight: (n,) float32 weights of the events in a loss; None = 1 each.
     """
 
     offsets: NDArray[np.int64]
@@ -89,6 +90,7 @@ class SparseImages:
     meta: NDArray[Any]
     label: NDArray[Any] | None = None
     axis0: Axis = "plane"
+    weight: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.offsets) - 1
@@ -156,6 +158,7 @@ class SparseImages:
             events=self.events[rows],
             meta=self.meta[rows],
             label=None if self.label is None else self.label[rows],
+            weight=None if self.weight is None else self.weight[rows],
         )
 
     def dense(self) -> NDArray[np.float32]:
@@ -238,7 +241,7 @@ def is_volume(axis0: Axis, shape: tuple[int, int, int]) -> bool:
 def join(batches: Sequence[SparseImages]) -> SparseImages:
     """Concatenate batches of one shape; the result has labels only if all batches have them.
 
-    ``axis0`` is that of the first batch.
+    ``axis0`` is that of the first batch. The result has no weights.
 
     Raises:
         ValueError: no batch, or batches of different shapes.
@@ -257,6 +260,7 @@ def join(batches: Sequence[SparseImages]) -> SparseImages:
         events=np.concatenate([b.events for b in batches]),
         meta=np.concatenate([b.meta for b in batches]),
         label=np.concatenate(labels) if len(labels) == len(batches) else None,
+        weight=None,
     )
 
 

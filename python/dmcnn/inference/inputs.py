@@ -16,6 +16,7 @@ from dmcnn.datasets.dataset import Dataset
 from dmcnn.datasets.event import Event
 from dmcnn.datasets.labels import LabelRule
 from dmcnn.images.sparse import SparseImages, join, sparse
+from dmcnn.readers.roi import TileScore
 
 log = logging.getLogger("dmcnn")
 
@@ -23,7 +24,10 @@ Paths = str | Path | Sequence[str | Path]
 Explainable = Event | SparseImages | ArrayLike
 Scorable = Paths | Dataset | Event | Sequence[Event] | SparseImages | ArrayLike
 
-IMAGE_CHOICE = ("reader", "producer", "plane", "image_index", "tick_order", "bad_pixels")
+IMAGE_CHOICE = (
+    "reader", "producer", "plane", "image_index", "tick_order", "bad_pixels", "particles", "vertex_csv",
+    "vertex_columns",
+)  # fmt: skip
 """Options of readers that select an image in a file, and do not change its pixels."""
 
 ELECTRONS = "electrons"
@@ -38,7 +42,7 @@ def override(card: Card, overrides: Mapping[str, Any]) -> dict[str, Any]:
     elif "plane" in given:
         reading.pop("image_index", None)
     for key, value in given.items():
-        if value != card.reading.get(key, value):
+        if _plain(value) != _plain(card.reading.get(key, value)):
             log.warning(
                 "warning: %s = %s, but the network was trained with %s", key, value, card.reading[key]
             )
@@ -75,11 +79,18 @@ class Inputs:
 
     Args:
         card: card of the network.
+        tile_score: score by which one tile stands for its event where images are read in tiles.
     """
 
-    def __init__(self, card: Card) -> None:
-        self.card = card
+    def __init__(self, card: Card, tile_score: TileScore) -> None:
+        self.card, self._tile_score = card, tile_score
         self._last_file: tuple[tuple[str, str], Dataset] | None = None
+
+    def open(self, inputs: str | Sequence[str], overrides: Mapping[str, Any]) -> Dataset:
+        """Open image files, see ``open_dataset``; of tiles, the one with the highest score of the network is read."""
+        dataset = open_dataset(self.card, inputs, overrides)
+        dataset.score_tiles(self._tile_score)
+        return dataset
 
     def one_image(self, event: Explainable, is_prepared: bool) -> SparseImages:
         """Return the image of one event, prepared but for its scaling; raise InputError for several or none."""
@@ -131,22 +142,27 @@ class Inputs:
         if overrides is None and dataset.shape == self.card.shape:
             return dataset
         overrides = {key: dataset.reading[key] for key in IMAGE_CHOICE if key in dataset.reading}
-        return dataset.reopened(open_dataset(self.card, list(map(str, dataset.files)), overrides))
+        return dataset.reopened(self.open(list(map(str, dataset.files)), overrides))
 
     def _overrides(self, reading: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return the overrides for reading images again; None if ``reading`` agrees with that of the network."""
+        """Return the overrides for reading images again; None if ``reading`` agrees with that of the network.
+
+        Tiles are read again, because each network chooses its own.
+        """
         free = {*IMAGE_CHOICE, "xdim", "ydim"}  # the shape of the images is compared elsewhere
         expected, actual = (
             {key: _plain(value) for key, value in some.items() if key not in free and value is not None}
             for some in (self.card.reading, reading)
         )
-        return None if expected == actual else {key: reading[key] for key in IMAGE_CHOICE if key in reading}
+        if expected == actual and expected.get("roi") != "tiles":
+            return None
+        return {key: reading[key] for key in IMAGE_CHOICE if key in reading}
 
     def _file(self, file: Path, overrides: Mapping[str, Any]) -> Dataset:
         """Return the dataset of a file; the last one is cached, because events of one file come one by one."""
         key = str(file), repr(sorted(overrides.items()))
         if self._last_file is None or self._last_file[0] != key:
-            self._last_file = key, open_dataset(self.card, [str(file)], overrides)
+            self._last_file = key, self.open([str(file)], overrides)
         return self._last_file[1]
 
 

@@ -34,7 +34,6 @@ from dmcnn.inference.inputs import (
     are_paths,
     as_texts,
     events_of,
-    open_dataset,
     override,
 )
 from dmcnn.inference.maps import AttributionMap, OcclusionMap
@@ -57,7 +56,7 @@ class Predictor:
 
     Args:
         net: network, which is moved to the device and set to evaluation mode.
-        card: card of the network; ``open_dataset`` reads images by its ``reading``.
+        card: card of the network; ``open`` reads images by its ``reading``.
         device: device of the forward passes.
         precision: "32", or "bf16", which is faster and changes logits by up to 0.02.
         batch_size: images per forward pass.
@@ -91,7 +90,7 @@ class Predictor:
         self.precision, self.batch_size, self.sha256 = precision, batch_size, sha256
         self.engine, self.sparse_net, self.asked_engine = engine, sparse(self.net), engine
         self.reason = "" if engine == "auto" else f"engine: {engine}, as asked for"
-        self._inputs = Inputs(card)
+        self._inputs = Inputs(card, self.tile_scores)
 
     def __repr__(self) -> str:
         size = sum(parameter.numel() for parameter in self.net.parameters())
@@ -106,7 +105,7 @@ class Predictor:
 
     def open(self, files: Paths, **overrides: Any) -> Dataset:
         """Open image files with the reader options of the training; ``overrides`` replace some of them."""
-        return open_dataset(self.card, as_texts(files), overrides)
+        return self._inputs.open(as_texts(files), overrides)
 
     def __call__(self, images: Scorable, **options: Any) -> ResultTable:
         """Score images, see ``scores``."""
@@ -150,7 +149,7 @@ class Predictor:
             truth, rule = self.task.labels(dataset, label)
         rows = self._table(self.dataset_rows(dataset))
         about = self.task, dataset.events, dataset.sources
-        return score_table(*about, rows, truth, rule=rule, origins=dataset.origins)
+        return score_table(*about, rows, truth, rule=rule, origins=dataset.origins, windows=dataset.windows())
 
     def _table(self, parts: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
         """Return the rows of all parts."""
@@ -239,7 +238,7 @@ class Predictor:
         """Choose the engine by its cost for the first images with charge, unless it is chosen.
 
         Args:
-            chunks: images as ``open_dataset`` reads them.
+            chunks: images as ``open`` reads them.
             rotation: as of ``logits``.
         """
         for chunk in chunks if self.engine == "auto" else ():
@@ -279,7 +278,7 @@ class Predictor:
         """Yield (m, outputs + 2) rows of ``score_table``, chunk by chunk.
 
         Args:
-            chunks: images as ``open_dataset`` reads them, of the events from number ``first`` on.
+            chunks: images as ``open`` reads them, of the events from number ``first`` on.
             cluster_sizes: function of the first and end number of events that returns the number of pixels of every
                 event that are active in any channel.
             total: number of all events.
@@ -308,7 +307,7 @@ class Predictor:
         """Yield the (m, outputs) outputs of the network, batch by batch; NaN where an event holds no image.
 
         Args:
-            chunks: images as ``open_dataset`` reads them.
+            chunks: images as ``open`` reads them.
             rotation: [degrees] rotation of the images, counter-clockwise.
         """
         for chunk in chunks:
@@ -326,6 +325,15 @@ class Predictor:
                         scaling=self.card.scaling,
                     )
                 yield outputs
+
+    def tile_scores(self, tiles: SparseImages) -> NDArray[np.float64]:
+        """Return the (n,) scores of tiles: of the signal, or without a signal class of their most likely class.
+
+        Raises:
+            InputError: a network without classes.
+        """
+        task = self.task.need_classes("roi = 'tiles'")
+        return task.ranking(np.concatenate(list(self.logits([tiles]))))
 
     def all_logits(self, dataset: Dataset, rotation: int = 0) -> NDArray[np.float64]:
         """Return the (n, outputs) outputs of all events of a dataset; NaN as in ``logits``."""

@@ -24,6 +24,7 @@ def score_table(
     *,
     rule: str = "",
     origins: Sequence[str] | None = None,
+    windows: NDArray[np.float64] | None = None,
 ) -> ResultTable:
     """Return one row per entry, in the order of the entries; values that do not exist are missing.
 
@@ -37,6 +38,8 @@ def score_table(
         status: status of entries with an image.
         rule: label rule that gives the truth, as text; "" = none. A column tells it where there is a truth.
         origins: (n,) origin of the events, see ``Dataset.origins``. A column tells it where any is known.
+        windows: (n, C, 2) lower edges of the regions of interest in x and y; columns window_x and window_y tell them,
+            of several planes window_x_0, window_y_0, window_x_1, …
     """
     outputs, sizes = rows[:, :-2], rows[:, -2:].astype(np.int64)
     place = {
@@ -54,5 +57,16 @@ def score_table(
             "status": np.where(missing, join.NO_IMAGE, status),
             **({"label_rule": [rule] * len(events)} if rule else {}),
             **({"origin": list(origins)} if origins is not None and any(origins) else {}),
+            **({} if windows is None else window_columns(windows)),
         }
     )
+
+
+def window_columns(windows: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Return the columns of (n, C, 2) lower edges of windows, NaN where there is no image."""
+    planes = windows.shape[1]
+    return {
+        f"window_{axis}{f'_{plane}' * (planes > 1)}": windows[:, plane, number]
+        for plane in range(planes)
+        for number, axis in enumerate("xy")
+    }

@@ -22,7 +22,16 @@ from dmcnn.readers.smartpixel.options import SmartPixelOptions
 if TYPE_CHECKING:
     from dmcnn.readers.base import EventFile
 
-__all__ = ["DEFAULTS", "READERS", "chosen_reader", "open_images", "option_types", "reader_class", "reader_of"]
+__all__ = [
+    "DEFAULTS",
+    "OF_FILES",
+    "READERS",
+    "chosen_reader",
+    "open_images",
+    "option_types",
+    "reader_class",
+    "reader_of",
+]
 
 READERS: dict[str, tuple[str, type[Options]]] = {
     "larcv2": ("dmcnn.readers.larcv2.reader:LArCV2", LArCV2Options),
@@ -38,6 +47,9 @@ CHOICE = ("reader", "reader_options")
 
 PLUG_INS = "dmcnn.readers"
 """Group of the entry points by which other packages add readers."""
+
+OF_FILES = ("vertex_csv", "vertex_columns")
+"""Options that belong to files, and which a network that was trained on them does not keep."""
 
 DEFAULTS: dict[str, Any] = {
     entry.name: entry.default for _, options in READERS.values() for entry in fields(options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -46,6 +46,8 @@ class EventFile(ABC):
     """(C, H, W) of every image."""
     axis0: Axis = "plane"
     """What the channels of an image are."""
+    tile_score: Callable[[SparseImages], NDArray[np.float64]] | None = None
+    """Score of tiles, of which the best stands for its entry where images are read in tiles; None = their charge."""
 
     def __init__(self, path: str | Path, options: Options | None = None, **given: Any) -> None:
         self.path = Path(path)
@@ -126,6 +128,13 @@ class EventFile(ABC):
     def cluster_sizes(self, start: int = 0, stop: int | None = None) -> NDArray[np.int64]:
         """Return the (n,) int64 numbers of pixels of entries start..stop-1 that are active in any channel."""
         return self.read(start, stop).cluster_sizes
+
+    def windows(self, start: int, stop: int) -> NDArray[np.float64] | None:
+        """Return the (n, C, 2) lower edges, in x and y, of the regions of interest of entries start..stop-1.
+
+        NaN where there is no image; None where images are read whole, or from a window about their centre.
+        """
+        return None
 
     @property
     def size_options(self) -> dict[str, int]:

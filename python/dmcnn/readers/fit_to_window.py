@@ -1,4 +1,4 @@
-"""Images fitted to one window by a centred pad or crop, with threshold and clip: LArCV files and .npy folders."""
+"""Images fitted to one window, centred or by a region of interest, with threshold and clip: LArCV and .npy files."""
 
 from __future__ import annotations
 
@@ -13,16 +13,33 @@ from numpy.typing import NDArray
 
 from dmcnn._common.columns import join_offsets
 from dmcnn._common.errors import InputError
+from dmcnn._common.files import expand
 from dmcnn.formats.source import existing_file
 from dmcnn.images.sparse import SparseImages
 from dmcnn.readers.base import EventFile, Particles
 from dmcnn.readers.image_choice import ImageTable, choose, fitted_meta, window
 from dmcnn.readers.options import FitOptions, LArCVOptions
+from dmcnn.readers.roi import Regions, around_charge, around_vertex, best_tiles
+from dmcnn.readers.vertices import project, read_vertices
 
 Decoded = tuple[
     NDArray[np.int64], NDArray[np.int32], NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]
 ]
 """offsets (n+1,), index (nnz,), value (nnz,), NaN or infinite pixels (n,), active pixels cropped away (n,)."""
+
+
+PLACES = {
+    None: "",
+    "most_charge": ", where the charge is largest",
+    "centroid": ", around the mean charged pixel",
+    "vertex": ", around the vertex",
+    "tiles": ", in tiles",
+}
+"""Region of interest -> where its window is, for the report."""
+
+
+UNSET_POSITION = 1e30
+"""[cm] larcv's mark of a position that was never set is far beyond it."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +58,16 @@ class Report:
     """active pixels cropped away"""
     bad_pixels: int
     """NaN or infinite pixels, set to zero"""
+    active_pixels: int = 0
+    """active pixels, those cropped away included"""
+    roi: str | None = None
+    """region of interest that places the window; None = the centre of the image"""
+    tiles: int = 0
+    """tiles with charge"""
+    without_vertex: int = 0
+    """entries with an image and without a vertex, which have no image then"""
+    outside: int = 0
+    """entries whose vertex lies outside an image"""
 
     def lines(self) -> list[str]:
         """Return log lines: coverage, then one per anomaly."""
@@ -53,18 +80,27 @@ class Report:
             more = f" and {len(often) - 4} other sizes" if len(often) > 4 else ""
             total, (height, width) = sum(self.resized.values()), self.window
             lines.append(f"{self.path}: {total} images fitted to {height}x{width} (rows x columns) from "
-                         f"{listed}{more}")  # fmt: skip
+                         f"{listed}{more}{PLACES[self.roi]}")  # fmt: skip
+        if self.tiles:
+            lines.append(f"{self.path}: {self.tiles} tiles with charge; the best one stands for its entry")
+        if self.without_vertex:
+            lines.append(f"{self.path}: {self.without_vertex} entries lack a vertex, and so have no image")
+        if self.outside:
+            lines.append(f"{self.path}: {self.outside} entries have their vertex outside the image")
         if self.lost_pixels:
-            lines.append(f"{self.path}: {self.lost_pixels} active pixels cropped away")
+            share = 100 * self.lost_pixels / max(self.active_pixels, 1)
+            lines.append(f"{self.path}: {self.lost_pixels} active pixels cropped away, {share:.2g} % of all"
+                         f"{' (roi places windows elsewhere)' * (self.roi is None)}")  # fmt: skip
         if self.bad_pixels:
             lines.append(f"{self.path}: {self.bad_pixels} pixels were NaN or infinite, set to zero")
         return lines
 
 
 class FittedFile(EventFile):
-    """File of images that are centred in one window, cut below a threshold and clipped above another.
+    """File of images that are fitted to one window, cut below a threshold and clipped above another.
 
-    A subclass calls ``_fit`` in its constructor and decodes pixels in ``_pixels``.
+    A subclass calls ``_fit`` in its constructor and decodes pixels in ``_pixels``: those of the window around the
+    centre, or with a region of interest those of the whole image, from which the window is cut then.
     """
 
     options_class: ClassVar[type[FitOptions]] = FitOptions
@@ -75,31 +111,66 @@ class FittedFile(EventFile):
 
         If every entry has the same images, ``table`` and ``image`` may be those of one entry.
         """
-        height, width = window(where, table, image, self.options.ydim, self.options.xdim)
-        self.shape = (image.shape[1], height, width)
+        ydim, xdim = self.options.ydim, self.options.xdim
+        height, width = whole = window(where, table, image, ydim, xdim)
+        if self.options.roi is not None:
+            wanted = image[image >= 0]
+            whole = window(where, table, image, int(table.rows[wanted].max()), int(table.cols[wanted].max()))
+        self.shape, self._whole = (image.shape[1], height, width), (image.shape[1], *whole)
         present = image >= 0
         columns = [
             np.where(present, column[image], missing)
             for column, missing in ((table.position, -1), (table.rows, 0), (table.cols, 0))
         ]
-        columns += [image, fitted_meta(table, image, height, width)]
+        columns += [image, fitted_meta(table, image, *whole)]
         size = len(self.events), image.shape[1]
         self._position, self._rows, self._cols, self._image, self.meta = (
             np.broadcast_to(column, size) for column in columns
         )
         self._read = np.zeros(len(self.events), bool)
-        self._bad, self._cut = np.zeros((2, len(self.events)), np.int64)
+        self._bad, self._cut, self._active, self._tiles = np.zeros((4, len(self.events)), np.int64)
+        self._no_vertex, self._outside = np.zeros((2, len(self.events)), bool)
+        self._windows, self._vertices = np.full((*size, 2), np.nan), np.zeros(0)
 
     def read(self, start: int = 0, stop: int | None = None) -> SparseImages:
         stop = self._until(start, stop)
         offsets, index, value, bad, cut = self._pixels(start, stop)
         if self.options.bad_pixels == "stop":
             self._stop_at(bad, start)
-        self._read[start:stop], self._bad[start:stop], self._cut[start:stop] = True, bad, cut
-        return SparseImages(
-            offsets, index, value, self.shape, self.events[start:stop].copy(), self.meta[start:stop].copy(),
+        images = SparseImages(
+            offsets, index, value, self._whole, self.events[start:stop].copy(), self.meta[start:stop].copy(),
             axis0=self.axis0,
         )  # fmt: skip
+        entries = slice(start, stop)
+        self._active[entries] = images.n_pixels + cut
+        if self.options.roi is not None:
+            whole, (images, cut, self._outside[entries], self._tiles[entries]) = (
+                images,
+                self._regions(images, entries),
+            )
+            self._no_vertex[entries] = whole.has_image & ~images.has_image
+            for axis, edge in enumerate(("x_min", "y_min")):
+                self._windows[entries, :, axis] = images.meta[edge]
+        self._read[entries], self._bad[entries], self._cut[entries] = True, bad, cut
+        return images
+
+    def _regions(self, images: SparseImages, entries: slice) -> Regions:
+        """Return the regions of interest of the whole images of some entries."""
+        roi, size = self.options.roi, self.shape[1:]
+        if roi == "tiles":
+            return best_tiles(images, size, self.tile_score)
+        if roi == "vertex":
+            return around_vertex(images, size, self._vertices[entries])
+        return around_charge(images, str(roi), size)
+
+    def windows(self, start: int, stop: int) -> NDArray[np.float64] | None:
+        if self.options.roi is None:
+            return None
+        if not self._read[start:stop].all():
+            self.read(start, stop)
+        planes = slice(None) if self.axis0 == "plane" else slice(1)  # layers of a volume share one
+        present = self._position[start:stop, planes, None] >= 0
+        return np.where(present, self._windows[start:stop, planes], np.nan)
 
     @property
     def report(self) -> Report:
@@ -118,6 +189,11 @@ class FittedFile(EventFile):
             window=self.shape[1:],
             lost_pixels=int(self._cut.sum()),
             bad_pixels=int(self._bad.sum()),
+            active_pixels=int(self._active.sum()),
+            roi=self.options.roi,
+            tiles=int(self._tiles.sum()),
+            without_vertex=int(self._no_vertex.sum()),
+            outside=int(self._outside.sum()),
         )
 
     def report_lines(self) -> list[str]:
@@ -129,7 +205,7 @@ class FittedFile(EventFile):
 
     @abstractmethod
     def _pixels(self, start: int, stop: int) -> Decoded:
-        """Decode the pixels of the chosen images (``_position``, ``_rows``, ``_cols``) of entries start..stop-1."""
+        """Decode the chosen images (``_position``, ``_rows``, ``_cols``) of entries start..stop-1 into ``_whole``."""
 
 
 class ImageFile(FittedFile):
@@ -143,6 +219,27 @@ class ImageFile(FittedFile):
         self.producer, self.events, table = self._tables(self.options.producer)
         where = f"{self.path}: producer {self.producer!r}"
         self._fit(where, table, choose(where, table, self.options.plane, self.options.image_index))
+        if self.options.roi == "vertex":
+            self._vertices = self._find_vertices()
+
+    def _find_vertices(self) -> NDArray[np.float64]:
+        """Return the (n, C, 2) x and y of every entry's vertex in its images; NaN = none.
+
+        Raises:
+            InputError: a file of volumes, no vertex for any entry, or points [cm] that have no place in the images.
+        """
+        if self.axis0 != "plane":
+            raise InputError(f"{self.path}: roi = 'vertex' needs images of planes, not layers of a volume")
+        if self.options.vertex_csv is None:
+            where, points = f"{self.path}: particle table", self.vertices()
+        else:
+            csv, columns = self.options.vertex_csv, self.options.vertex_columns
+            where, points = read_vertices(csv, columns, self.events, self.shape[0])
+        if not np.isfinite(points).all(axis=1).any():
+            raise InputError(f"{where}: no vertex of any of the {len(self)} entries of {self.path}")
+        if points.shape[1] == 3:
+            points = project(str(self.path), points, self.meta, self.options.vertex_projection)
+        return points.reshape(len(self), self.shape[0], 2)
 
     @abstractmethod
     def _tables(self, producer: str | None) -> tuple[str, NDArray[Any], ImageTable]:
@@ -151,9 +248,33 @@ class ImageFile(FittedFile):
         If every entry has the same images, the table may be that of one entry.
         """
 
-    @abstractmethod
+    @property
+    def content_files(self) -> list[Path]:
+        csv = self.options.vertex_csv if self.options.roi == "vertex" else None
+        return super().content_files + ([] if csv is None else list(map(Path, expand(csv))))
+
     def pdg(self) -> Particles:
-        """Return the primary particles of every entry, from the particle table of the same file."""
+        counts, codes = self._primaries("pdg")
+        return counts, codes[0].astype(np.int64)
+
+    def vertices(self) -> NDArray[np.float64]:
+        """Return the (n, 3) x, y, z [cm] where the first primary particle of every entry was made; NaN = none."""
+        counts, position = self._primaries("x", "y", "z")
+        points = np.full((len(counts), 3), np.nan)
+        has = counts > 0
+        points[has] = np.stack(position, axis=1)[(np.cumsum(counts) - counts)[has]]
+        return np.where(np.abs(points) < UNSET_POSITION, points, np.nan)
+
+    @abstractmethod
+    def _primaries(self, *names: str) -> tuple[NDArray[np.int64], list[NDArray[Any]]]:
+        """Return the primary particles of the particle table of the same file.
+
+        Args:
+            names: "pdg", or "x", "y" and "z" of the place where a particle was made.
+
+        Returns:
+            How many each entry has (n,), and the columns of all, one after another (m,).
+        """
 
 
 def join_decoded(parts: Sequence[Decoded]) -> Decoded:
@@ -184,11 +305,11 @@ def check_ids(where: str, events: NDArray[Any], expected: NDArray[Any]) -> None:
 
 def select_primaries(
     counts: NDArray[np.int64],
-    codes: NDArray[Any],
+    columns: Sequence[NDArray[Any]],
     process: NDArray[Any] | None,
     track: NDArray[Any] | None,
     parent: NDArray[Any] | None,
-) -> Particles:
+) -> tuple[NDArray[np.int64], list[NDArray[Any]]]:
     """Select the primary particles.
 
     A creation process, if stored, must be "primary". Where it is blank, a primary is its own parent (both ids are
@@ -196,12 +317,15 @@ def select_primaries(
 
     Args:
         counts: (n,) particles of each entry.
-        codes: (m,) PDG codes.
+        columns: (m,) quantities of each particle.
         process, track, parent: (m,) creation process, track id and parent's track id; None = not stored.
+
+    Returns:
+        (n,) primary particles of each entry, and their quantities.
     """
-    primary = np.ones(len(codes), bool) if track is None or parent is None else track == parent
+    primary = np.ones(int(counts.sum()), bool) if track is None or parent is None else track == parent
     if process is not None:
         text = process if process.dtype.kind == "S" else np.char.encode(process.astype(str), "utf-8")
         primary = np.where(text == b"", primary, text == b"primary")
     entry = np.repeat(np.arange(len(counts)), counts)
-    return np.bincount(entry[primary], minlength=len(counts)), codes[primary].astype(np.int64)
+    return np.bincount(entry[primary], minlength=len(counts)), [column[primary] for column in columns]

@@ -74,6 +74,10 @@ class NpyFolder(FittedFile):
     def __init__(self, path: str | Path, options: FitOptions | None = None, **given: Any) -> None:
         path = home(path)
         super().__init__(path if path.is_dir() else existing_file(path), options, **given)
+        if self.options.roi == "vertex":
+            raise InputError(
+                f"{self.path}: roi = 'vertex' needs the ids of events, which {SUFFIX} files lack"
+            )
         self._files, self._others = _list_files(self.path)
         if not self._files:
             raise InputError(f"{self.path}: holds no {SUFFIX} file")
@@ -129,7 +133,7 @@ class NpyFolder(FittedFile):
             header = self._headers[entry]
             _fill(buffer[first : first + header.rows * header.cols], self._files[entry], header)
         limits = self.options.limits
-        decoded: Decoded = _core.sparsify(buffer, starts, rows, cols, self.shape[1:], *limits, True)
+        decoded: Decoded = _core.sparsify(buffer, starts, rows, cols, self._whole[1:], *limits, True)
         return decoded
 
 

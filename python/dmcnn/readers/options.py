@@ -71,17 +71,27 @@ def _words(cls: Any) -> dict[str, tuple[Any, ...]]:
     return words_by_name
 
 
+Roi = Literal["most_charge", "centroid", "vertex", "tiles"]
+"""Region of interest, see dmcnn.readers.roi."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class FitOptions(Options):
-    """Options of images that are centred in one window, cut below a threshold and clipped above another.
+    """Options of images that are fitted to one window, cut below a threshold and clipped above another.
 
     Without ``xdim`` and ``ydim`` images stay as stored, and all must have the same size.
     """
 
     adc_lo: float | None = option(None, "pixels below are set to 0", "ADC")
     adc_hi: float | None = option(None, "pixels above are set to this", "ADC")
-    xdim: int | None = option(None, "image width, wires; centred pad or crop", "pixels", gt=0, le=65536)
-    ydim: int | None = option(None, "image height, ticks; centred pad or crop", "pixels", gt=0, le=65536)
+    xdim: int | None = option(None, "image width, wires; pad or crop as roi says", "pixels", gt=0, le=65536)
+    ydim: int | None = option(None, "image height, ticks; pad or crop as roi says", "pixels", gt=0, le=65536)
+    roi: Roi | None = option(
+        None,
+        "window of xdim x ydim pixels on a larger image: where the charge is largest, around the mean charged pixel "
+        "or the vertex of the event; tiles: of the windows that cover it, the one with the highest score stands for "
+        "the event (default: its centre)",
+    )
     bad_pixels: Literal["zero", "stop"] = option(
         "zero", "NaN and Inf pixels: count and zero, or stop", cfg=True
     )
@@ -92,6 +102,8 @@ class FitOptions(Options):
             raise InputError(f"adc_lo = {self.adc_lo} is above adc_hi = {self.adc_hi}")
         if any(size is not None and size < 1 for size in (self.xdim, self.ydim)):
             raise InputError(f"xdim = {self.xdim}, ydim = {self.ydim}: expected at least 1")
+        if self.roi is not None and None in (self.xdim, self.ydim):
+            raise InputError(f"roi = {self.roi!r} needs xdim and ydim, the size of its window")
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -109,8 +121,43 @@ class LArCVOptions(FitOptions):
     """
 
     producer: str | None = option(None, "producer of the images (default: the only one in the file)")
-    plane: Choice = option(None, "projection id of the plane (default: the only image)", ge=0)
+    plane: Choice = option(
+        None,
+        "projection id of the plane (default: the only image); a list of planes makes them channels",
+        ge=0,
+    )
     image_index: Choice = option(None, "position of the image in the event, instead of plane", ge=0)
     particles: str | None = option(
-        None, "producer of the particle table, for labels by PDG code (default: the only one in the file)"
+        None,
+        "producer of the particle table, for labels by PDG code and vertices (default: the only one in the file)",
     )
+    vertex_csv: str | tuple[str, ...] | None = option(
+        None,
+        "table of the vertices for roi = vertex, by run_number, subrun_number and event_number; path, list, or globs "
+        "(default: the first primary in the particle table)",
+    )
+    vertex_columns: tuple[str, ...] | None = option(
+        None,
+        "columns of vertex_csv: x, y and z [cm] of the vertex, or its wire and tick in every plane, in the units of "
+        'the images (default: ["wire", "tick"] or ["x", "y", "z"], whichever there is)',
+    )
+    vertex_projection: dict[int, list[list[float]]] | None = option(
+        None,
+        "place of a point x, y, z [cm] in images of wires and ticks: {plane: [[a, b, c, d], [e, f, g, h]]} for "
+        "wire = a x + b y + c z + d and tick = e x + f y + g z + h",
+    )
+
+    def __post_init__(self) -> None:
+        for name in ("plane", "image_index", "vertex_csv", "vertex_columns"):
+            if isinstance(value := getattr(self, name), list):
+                object.__setattr__(self, name, tuple(value))
+        super().__post_init__()
+        for plane, rows in (self.vertex_projection or {}).items():
+            if [len(row) for row in rows] != [4, 4]:
+                raise InputError(
+                    f"vertex_projection: plane {plane} has {rows}, expected two rows of 4 numbers"
+                )
+        if self.roi != "vertex" and (self.vertex_csv or self.vertex_columns):
+            raise InputError("vertex_csv and vertex_columns need roi = 'vertex'")
+        if self.vertex_columns is not None and self.vertex_csv is None:
+            raise InputError("vertex_columns needs vertex_csv")

@@ -220,6 +220,19 @@ class Settings(BaseModel):
             with atomic_file(cfg) as temporary:
                 temporary.write_text(self.text(comment), encoding="utf-8")
 
+    @classmethod
+    def default_text(cls) -> str:
+        """Return the text of a cfg with the values of keys that a cfg does not give, but for None."""
+        fields = cls.model_fields.items()
+        return write_cfg(
+            {
+                key: field.default
+                for key, field in fields
+                if not field.is_required() and field.default is not None
+            },
+            "",
+        )
+
     def text(self, comment: str) -> str:
         """Return the text of a cfg that reads back as these settings."""
         return write_cfg(self.model_dump(exclude_none=True), comment)

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from types import UnionType
-from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin, get_type_hints
 
-from pydantic import create_model
+from pydantic import Field, create_model
 
 from dmcnn.readers import READERS
 from dmcnn.settings.base import Conflict, Settings, setting
 
 
-def _cfg_type(hint: Any) -> Any:
-    """Return the type of a cfg's value of an option: a list for a sequence; of several choices the single one."""
-    if get_origin(hint) is Sequence:
-        return list[get_args(hint)]  # type: ignore[misc]  # made of the option's own type
+def _cfg_type(hint: Any, bounds: dict[str, Any]) -> Any:
+    """Return the type of a cfg's value of an option, each number of it within bounds; a list for a sequence."""
+    if get_origin(hint) in (Sequence, tuple):
+        return list[_cfg_type(get_args(hint)[0], bounds)]  # type: ignore[misc]  # made of the option's own type
     if get_origin(hint) in (Union, UnionType):
-        return Union[tuple(_cfg_type(part) for part in get_args(hint) if get_origin(part) is not tuple)]  # noqa: UP007
-    return hint
+        return Union[tuple(_cfg_type(part, bounds) for part in get_args(hint))]  # noqa: UP007
+    return Annotated[hint, Field(**bounds)] if hint in (int, float) and bounds else hint
 
 
 def _keys() -> dict[str, Any]:
@@ -32,10 +32,12 @@ def _keys() -> dict[str, Any]:
             if about["cfg"] is False or entry.name in keys:
                 continue
             text = f"[{about['unit']}] {about['description']}" if about["unit"] else about["description"]
-            kind, default = _cfg_type(hints[entry.name]), entry.default
+            lengths = {name: value for name, value in about["bounds"].items() if name.endswith("_length")}
+            bounds = {name: value for name, value in about["bounds"].items() if name not in lengths}
+            kind, default = _cfg_type(hints[entry.name], bounds), entry.default
             if about["cfg"] is None:
                 kind, default = kind | None, None
-            keys[entry.name] = kind, setting(default, options.section, text, **about["bounds"])
+            keys[entry.name] = kind, setting(default, options.section, text, **lengths)
     return keys
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from dmcnn.settings.base import Conflict, Names, setting
-from dmcnn.settings.engine import EngineSettings
+from dmcnn.settings.base import Conflict, Names, Paths, setting
+from dmcnn.settings.optimisation import OptimisationSettings
 
 ARCHITECTURE = (
     "drop_out", "filters_1", "filters_2", "kernel_1", "kernel_2", "pool", "dense_1", "dense_2", "activation", "l2",
@@ -17,10 +17,16 @@ ARCHITECTURE = (
 FROM_DATA = ("num_class", "channels", "height", "width")
 """Arguments of every network that the data give."""
 
-LOSSES = ("bce", "cross_entropy", "focal", "gaussian_nll", "clipped_nll")
-OPTIMIZERS = ("adam", "nadam")
+LOSSES = ("bce", "cross_entropy", "focal", "focal_cross_entropy", "gaussian_nll", "clipped_nll")
 REGRESSION = ("gaussian_nll", "clipped_nll")
 """Losses of networks that estimate targets."""
+
+LOSS_OPTIONS = {
+    "focal_gamma": ("focal", "focal_cross_entropy"),
+    "focal_alpha": ("focal",),
+    "label_smoothing": ("cross_entropy",),
+}
+"""Key -> losses that have this option."""
 
 FOR_REGRESSION = (
     "target_scales", "pitch", "diagonal", "covariance", "constraints", "constraint_rate", "constraint_damping",
@@ -28,13 +34,8 @@ FOR_REGRESSION = (
 )  # fmt: skip
 
 
-class RecipeSettings(EngineSettings):
+class RecipeSettings(OptimisationSettings):
     """Keys of the network and of the optimisation of its weights."""
-
-    learning_rate: float = setting(..., "optimisation", "step size of the optimiser", gt=0, example=0.0005)
-    EPOCHS: int = setting(
-        ..., "optimisation", "passes over the training set", ge=1, le=10**6, example=4, resume="free"
-    )
 
     model: str = setting(
         "mpid",
@@ -75,7 +76,39 @@ class RecipeSettings(EngineSettings):
         "module:Name of your own, see model",
     )
     focal_gamma: float | None = setting(
-        None, "loss and targets", "focusing exponent of loss = focal (default 2)", ge=0
+        None, "loss and targets", "focusing exponent of loss = focal or focal_cross_entropy (default 2)", ge=0
+    )
+    focal_alpha: float | None = setting(
+        None,
+        "loss and targets",
+        "weight of the logit of an event's class in loss = focal; that of the others is 1 - focal_alpha "
+        "(default: all 1); class_weights are weights of classes",
+        gt=0,
+        lt=1,
+    )
+    label_smoothing: float = setting(
+        0.0,
+        "loss and targets",
+        "share of every label that loss = cross_entropy spreads evenly over all classes",
+        ge=0,
+        lt=1,
+    )
+    class_weights: Literal["balanced"] | list[float] | dict[str, float] | None = setting(
+        None,
+        "loss and targets",
+        "weights of the classes in the loss: a list in their order, {class: weight}, or balanced: all classes "
+        "have the same sum of weights",
+    )
+    event_weight: str | dict[str, float] | None = setting(
+        None,
+        "loss and targets",
+        "weights of the events in the loss: a column of event_weight_csv, or a number per file such as its POT "
+        'scale, {"signal*.root": 0.02, "background.root": 1.5}',
+    )
+    event_weight_csv: Paths | None = setting(
+        None,
+        "loss and targets",
+        "CSVs with run_number, subrun_number, event_number and the column that event_weight names, of all events",
     )
     targets: list[str] | None = setting(
         None,
@@ -105,44 +138,6 @@ class RecipeSettings(EngineSettings):
         "full", "loss and targets", "covariance of the estimates"
     )
 
-    optimizer: Annotated[str, Names("dmcnn.optimizers", OPTIMIZERS)] = setting(
-        "adam",
-        "optimisation",
-        "optimiser; nadam as in Keras; or module:Name of your own or of torch, such as torch.optim:AdamW",
-    )
-    schedule: Literal["constant", "cosine"] = setting(
-        "constant", "optimisation", "schedule of the step size; cosine: falls to 0 at the end of the training"
-    )
-    schedule_start: float = setting(
-        0.0,
-        "optimisation",
-        "share of the training before the step size falls, or constraint_warmup if that is longer",
-        ge=0,
-        lt=1,
-    )
-    weight_limit: float | None = setting(
-        None,
-        "optimisation",
-        "limit of the absolute value of weights and biases (quantised networks: 1)",
-        gt=0,
-    )
-    gradient_limit: float | None = setting(
-        None,
-        "optimisation",
-        "gradients with a larger norm are scaled to this norm, which limits the effect of single events",
-        gt=0,
-    )
-    l1_weights: float = setting(0.0, "optimisation", "penalty per absolute weight of all kernels", ge=0)
-    l2_weights: float = setting(0.0, "optimisation", "penalty per squared weight of all kernels", ge=0)
-    l2_activity: float = setting(
-        0.0, "optimisation", "penalty per squared input of the hidden activations, mean over events", ge=0
-    )
-    patience: int = setting(
-        0,
-        "optimisation",
-        "number of evaluations without improvement after which the training ends; 0 = never",
-        ge=0,
-    )
     constraints: list[str] | None = setting(
         None,
         "constraints",
@@ -163,13 +158,17 @@ class RecipeSettings(EngineSettings):
     def conflicts(self) -> Iterator[Conflict]:
         """Yield contradictions between keys that are each valid alone."""
         yield from super().conflicts()
+        if self.reading().get("roi") == "tiles":
+            yield (
+                ("roi",),
+                "roi = 'tiles': a label is that of an event, not of each tile; train on another region",
+            )
         for name in self.model_arguments or {}:
             if name in FROM_DATA:
                 yield ("model_arguments",), f"model_arguments: {name!r} is given by the data"
             if name in ARCHITECTURE:
                 yield ("model_arguments",), f"model_arguments: {name!r} is a key of its own: {name} = …"
-        if self.focal_gamma is not None and self.loss != "focal":
-            yield ("focal_gamma", "loss"), f"focal_gamma needs loss = 'focal', not {self.loss!r}"
+        yield from self._loss_options()
         if self.loss in LOSSES and (self.targets is None) == (self.loss in REGRESSION):
             losses = " and ".join(map(repr, REGRESSION))
             yield (
@@ -193,26 +192,38 @@ class RecipeSettings(EngineSettings):
             yield ("pitch", "target_scales"), "pitch and target_scales = 'pitch' go together"
         if self.loss == "clipped_nll" and (self.diagonal, self.covariance) != ("relu", "full"):
             yield ("loss", "diagonal"), "loss = 'clipped_nll' needs diagonal = 'relu' and covariance = 'full'"
-        if self.schedule_start and self.schedule == "constant":
-            yield ("schedule_start", "schedule"), "schedule_start needs schedule = 'cosine'"
         for key in ("constraint_rate", "constraint_damping", "constraint_warmup"):
             if getattr(self, key) is not None and not self.constraints:
                 yield (key,), f"{key} needs constraints"
 
+    def _loss_options(self) -> Iterator[Conflict]:
+        """Yield options that the loss does not have, and weights that contradict each other."""
+        for key, losses in LOSS_OPTIONS.items():
+            if getattr(self, key) != type(self).model_fields[key].default and self.loss not in losses:
+                needed = " or ".join(map(repr, losses))
+                yield (key, "loss"), f"{key} needs loss = {needed}, not {self.loss!r}"
+        if isinstance(self.event_weight, str) != (self.event_weight_csv is not None):
+            keys = "event_weight", "event_weight_csv"
+            yield keys, "event_weight_csv and event_weight = 'a column of it' go together"
+        given = self.class_weights
+        numbers = list(given.values()) if isinstance(given, dict) else given
+        if self.class_weights is not None and self.targets is not None:
+            yield ("class_weights", "targets"), "class_weights are weights of classes, and targets have none"
+        if isinstance(numbers, list) and (min(numbers, default=-1) < 0 or not any(numbers)):
+            yield (
+                ("class_weights",),
+                f"class_weights = {given}: expected numbers of 0 or more, not all of them 0",
+            )
+
+    def loss_options(self) -> dict[str, float]:
+        """Return the arguments of the loss, see dmcnn.losses.classification."""
+        words = {"focal_gamma": "gamma", "focal_alpha": "alpha", "label_smoothing": "smoothing"}
+        given = self.model_dump(include=set(words), exclude_defaults=True)
+        return {words[key]: value for key, value in given.items()}
+
     def architecture(self) -> dict[str, Any]:
         """Return the arguments of the network that the cfg gives."""
         return self.model_dump(include=set(ARCHITECTURE), exclude_none=True) | (self.model_arguments or {})
-
-    def recipe(self) -> dict[str, Any]:
-        """Return what every step does to the weights, see training.optimiser.Recipe."""
-        return {
-            **self.model_dump(
-                include={"learning_rate", "optimizer", "schedule", "weight_limit", "gradient_limit"}
-            ),
-            "l1": self.l1_weights,
-            "l2": self.l2_weights,
-            "activity_l2": self.l2_activity,
-        }
 
     def multipliers(self) -> dict[str, Any]:
         """Return how the constraints are enforced, see training.setup.ConstraintOptions."""

@@ -154,8 +154,10 @@ class TrainSettings(RecipeSettings):
         resume="free",
         trials="free",
     )
-    precision: Literal["auto", "32", "bf16"] = setting(
-        "auto", "machine", "auto = bf16 where the hardware supports it"
+    precision: Literal["auto", "32", "bf16", "fp16"] = setting(
+        "auto",
+        "machine",
+        "auto = bf16 where the hardware supports it; fp16, with a scaled loss, needs a GPU",
     )
     resume: bool = setting(
         True,
@@ -191,7 +193,7 @@ class TrainSettings(RecipeSettings):
         """Whether the same command resumes: there are checkpoints, and they are not to be ignored."""
         return self.resume and self.save_weights
 
-    inputs: ClassVar[tuple[str, ...]] = ("input_train", "input_test", "input_validation")
+    inputs: ClassVar[tuple[str, ...]] = ("input_train", "input_test", "input_validation", "event_weight_csv")
 
     def conflicts(self) -> Iterator[Conflict]:
         """Yield contradictions between keys that are each valid alone."""
@@ -203,6 +205,13 @@ class TrainSettings(RecipeSettings):
                 "tensorboard shows evaluations, which run_test = False leaves out",
             )
         yield from self._classes() if self.targets is None else self._targets()
+        if self.schedule == "plateau" and not self.run_test:
+            yield (
+                ("schedule", "run_test"),
+                "schedule = 'plateau' depends on evaluations, and run_test = False",
+            )
+        if self.accumulate > 1 and self.constraints:
+            yield ("accumulate", "constraints"), "constraints are about whole batches: accumulate = 1"
 
     def _targets(self) -> Iterator[Conflict]:
         """Yield keys that contradict targets."""
@@ -234,6 +243,13 @@ class TrainSettings(RecipeSettings):
                 LabelRule.parse(self.label, tuple(names), self.signal_class)
             except ValueError as error:
                 yield ("label",), str(error)
+        weights = self.class_weights
+        if isinstance(weights, list) and len(weights) != len(names):
+            yield ("class_weights",), f"class_weights = {weights}: expected one for each of {names}"
+        for name in weights if isinstance(weights, dict) else ():
+            if name not in names:
+                hint = nearest(name, names)
+                yield ("class_weights",), f"class_weights: {name!r} is not one of {names}{hint}"
 
     def _parts(self) -> Iterator[Conflict]:
         """Yield contradictions between the keys that select training, validation and test events."""
@@ -287,11 +303,10 @@ class TrainSettings(RecipeSettings):
 
     def network(self, cfg: str) -> dict[str, Any]:
         """Return what the user says of the network, see training.setup.NetworkOptions."""
-        keys = {"model", "scaling", "label", "loss", "diagonal", "covariance"}
-        gamma = {} if self.focal_gamma is None else {"focal_gamma": self.focal_gamma}
+        keys = {"model", "scaling", "label", "loss", "diagonal", "covariance", "start_weights"}
         return {
             **self.model_dump(include=keys),
-            **gamma,
+            "loss_options": self.loss_options(),
             "architecture": self.architecture(),
             "classes": self.class_names,
             "signal": self.signal_class,
@@ -301,25 +316,29 @@ class TrainSettings(RecipeSettings):
     def session(self) -> dict[str, Any]:
         """Return the course of the training, see training.setup.SessionOptions."""
         may_change = self.keys(resume="free")
-        if self.schedule != "constant" or self.constraints:
+        if self.schedule == "cosine" or self.warmup or self.constraints:
             may_change.remove("EPOCHS")
         return {
             **self.model_dump(
                 include={
-                    "batch_size_train",
                     "batch_size_test",
                     "patience",
                     "schedule_start",
+                    "schedule_patience",
+                    "warmup",
                     "precision",
                     "engine",
-                    "resume",
                 }
             ),
+            "resume": self.resume and not self.find_rate,
             "epochs": self.EPOCHS,
+            "batch_size_train": self.batch_size_train,
+            "accumulate": self.accumulate,
             "test_every_step": self.test_every_step if self.run_test else None,
             "test_events": self.test_events_nums,
             "save_every_step": self.save_every_step if self.save_weights else 0,
             "seed": self.seed_number if self.seed else None,
             "gpuid": self.GPUID,
             "may_change": may_change,
+            "defaults": self.default_text(),
         }

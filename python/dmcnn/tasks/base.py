@@ -24,8 +24,9 @@ Floats = NDArray[np.float64]
 Row = Mapping[str, float]
 Truth = Sequence[Any] | NDArray[Any]
 """Truth of n events: names of classes (None = unknown), or (n, k) values of targets (NaN = unknown)."""
-Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-"""Function of the (B, m) outputs and the labels of a batch that returns the mean loss."""
+Loss = Callable[..., torch.Tensor]
+"""Function of the (B, m) outputs and the labels of a batch, and of the (B,) weights of its events where they have
+some, that returns the mean of weight * loss."""
 
 
 class Result(Protocol):
@@ -163,8 +164,17 @@ class Task(ABC):
     # ---- training
 
     @abstractmethod
-    def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Return the mean loss of a batch of (B, m) outputs."""
+    def loss(
+        self, outputs: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Return the mean loss of a batch of (B, m) outputs, each event's multiplied by its weight (B,)."""
+
+    def loss_of(self, outputs: Floats, images: SparseImages) -> float:
+        """Return the mean loss of (n, m) outputs on labelled images, weighted if the images have weights."""
+        assert images.label is not None
+        labels = np.asarray(images.label, np.int64 if images.label.ndim == 1 else np.float64)
+        weight = None if images.weight is None else torch.from_numpy(images.weight / images.weight.mean())
+        return float(self.loss(torch.from_numpy(outputs), torch.from_numpy(labels), weight))
 
     def right(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor | int:
         """Return the number of correct classifications in a batch, a scalar on its device; 0 for regression."""

@@ -215,10 +215,12 @@ class Classification(Task):
             {name: scores[:, self.signal]} if self.has_signal else named, density=False
         )
 
-    def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def loss(
+        self, outputs: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor | None = None
+    ) -> torch.Tensor:
         if self._loss is None:
             self._loss = loss_function(self.card.loss)
-        return self._loss(outputs, labels)
+        return self._loss(outputs, labels) if weight is None else self._loss(outputs, labels, weight)
 
     def predicted(self, outputs: torch.Tensor) -> torch.Tensor:
         """Return the (n,) int64 class of (n, classes) logits that every command names.
@@ -243,7 +245,7 @@ class Classification(Task):
         )
         return ClassificationResult(
             events=len(images),
-            loss=float(self.loss(logits, label)),
+            loss=self.loss_of(outputs, images),
             accuracy=float((predicted == label).double().mean()),
             auc=auc,
             auc_low=low,

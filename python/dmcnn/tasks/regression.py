@@ -180,11 +180,14 @@ class Regression(Task):
             lines.append(f"{name}: {text}")
         return EventScores({}, estimates=tuple(lines))
 
-    def loss(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def loss(
+        self, outputs: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor | None = None
+    ) -> torch.Tensor:
         if self._loss is not None:
-            return self._loss(outputs, labels)
+            return self._loss(outputs, labels) if weight is None else self._loss(outputs, labels, weight)
         card = self.card
-        return density.nll(outputs, labels, card.gaussian, legacy=card.loss == "clipped_nll").mean()
+        losses = density.nll(outputs, labels, card.gaussian, legacy=card.loss == "clipped_nll")
+        return losses.mean() if weight is None else (losses * weight).mean()
 
     def evaluate(self, net: nn.Module, outputs: Floats, images: SparseImages) -> RegressionResult:
         """Evaluate residuals, pulls and likelihood of the outputs on labelled images."""
@@ -194,7 +197,7 @@ class Regression(Task):
         return RegressionResult(
             targets=self.card.targets,
             events=len(images),
-            loss=float(self.loss(torch.from_numpy(outputs), torch.from_numpy(scaled))),
+            loss=self.loss_of(outputs, images),
             rms=np.sqrt((residual**2).mean(axis=0)),
             bias=residual.mean(axis=0),
             pull=(residual / gaussian.sigma(factor)).std(axis=0),

@@ -46,6 +46,7 @@ class Batches:
         first: first step.
         ranks: processes that share the batches: images are those of this one (at least one image, so that networks
             need not know of empty batches), labels those of all.
+        part: images of all ranks per forward pass; None = all of a step. A rank has its share of every part.
 
     Raises:
         ValueError: images without labels.
@@ -66,12 +67,13 @@ class Batches:
         scaling: str = "none",
         first: int = 0,
         ranks: Ranks = ALONE,
+        part: int | None = None,
     ) -> None:
         if images.label is None:
             raise ValueError("training needs labelled images")
         self.images, self.size, self.seed, self.augment, self.first = images, size, seed, augment, first
         self.shift, self.rotation, self.noise, self.mask, self.scaling = shift, rotation, noise, mask, scaling
-        self.ranks = ranks
+        self.ranks, self.part = ranks, part
         self.per_epoch = -(-len(images) // size)
         self.total = epochs * self.per_epoch
         self._labels = np.asarray(images.label, np.float32 if images.label.ndim == 2 else np.int64)
@@ -87,11 +89,9 @@ class Batches:
 
     def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return (images, labels) of one step, counted from 0 over all epochs; shapes as of the iteration."""
-        epoch, position = divmod(step, self.per_epoch)
-        which = self._order(epoch)[position * self.size : (position + 1) * self.size]
-        own = self.ranks.rows(len(which))
-        own = own if own.start < own.stop else slice(0, 1)
-        out = self._buffers.tensor((own.stop - own.start, *self.images.shape))
+        which = self.numbers(step)
+        own = np.concatenate([np.r_[rows] for _, rows in self.ranks.parts(len(which), self.part)])
+        out = self._buffers.tensor((len(own), *self.images.shape))
         drawn = self._augmentation(step, len(which))
         drawn = {key: value[own] if isinstance(value, np.ndarray) else value for key, value in drawn.items()}
         to_tensor(self.images, which=which[own], out=out, **drawn)
@@ -100,6 +100,16 @@ class Batches:
             out = rotate(out, random.uniform(-self.rotation, self.rotation, len(which))[own])
         scale_(out, self.scaling)
         return out, torch.from_numpy(self._labels[which])
+
+    def numbers(self, step: int) -> NDArray[np.int64]:
+        """Return the numbers of the images of one step."""
+        epoch, position = divmod(step, self.per_epoch)
+        return self._order(epoch)[position * self.size : (position + 1) * self.size]
+
+    def weights(self, step: int) -> torch.Tensor | None:
+        """Return the (B,) float32 weights of the images of one step; None where they have none."""
+        weight = self.images.weight
+        return None if weight is None else torch.from_numpy(weight[self.numbers(step)])
 
     def _augmentation(self, step: int, count: int) -> dict[str, Any]:
         """Draw the arguments of ``to_tensor`` for the ``count`` images of a step."""

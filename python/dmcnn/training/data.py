@@ -20,7 +20,7 @@ from dmcnn.datasets.labels import LabelRule, check_kinds
 from dmcnn.datasets.targets import Targets, fit_scales
 from dmcnn.images.sparse import SparseImages
 from dmcnn.readers import CHOICE, chosen_reader
-from dmcnn.training import parts
+from dmcnn.training import parts, weights
 
 log = logging.getLogger("dmcnn")
 
@@ -107,6 +107,8 @@ def load(
     shares: Mapping[str, float] | None = None,
     seed: int = 1,
     cache: str = "memory",
+    event_weights: weights.EventWeights | None = None,
+    class_weights: weights.ClassWeights = None,
 ) -> Data:
     """Read the images of a training.
 
@@ -119,9 +121,12 @@ def load(
         shares: shares of the training events that become the parts "validation" and "test".
         seed: seed of the draw of these events.
         cache: "memory", or the folder of files that are mapped into memory.
+        event_weights: weights of the events of all parts in the loss; None = 1 each.
+        class_weights: weights of their classes, likewise.
 
     Raises:
-        InputError: a part without a usable image, or images whose shape differs from that of the training images.
+        InputError: a part without a usable image, an event without a weight, or images whose shape differs from that
+            of the training images.
     """
     training = sources["train"]
     options = _fit_reader(training, reading)
@@ -133,6 +138,8 @@ def load(
     for dataset in datasets.values():
         if label is not None and label_kinds is not None:
             check_kinds(label, dataset, label_kinds)
+    if event_weights is not None:
+        event_weights.check([str(path) for dataset in datasets.values() for path in dataset.files])
     images: dict[str, SparseImages] = {}
     record: dict[str, dict[str, object]] = {}
     for part, dataset in datasets.items():
@@ -140,11 +147,17 @@ def load(
             images[part] = parts.drop_unusable(_read(dataset, cache, options), part)
         labels = xxh3_128_hexdigest(np.ascontiguousarray(images[part].label).data)
         record[_word(part)] = {"fingerprint": fingerprint, "events": len(images[part]), "labels": labels}
+        if event_weights is not None:
+            images[part] = event_weights.assign(images[part], [str(path) for path in dataset.files], part)
+            record[_word(part)]["weights"] = xxh3_128_hexdigest(
+                np.ascontiguousarray(images[part].weight).data
+            )
     images = parts.split(images, shares or {}, seed)
     for part, batch in images.items():
         if batch.shape != images["train"].shape:
             shapes = f"{images['train'].shape}, {part} images {batch.shape}"
             raise InputError(f"training images are {shapes} (planes, rows, columns): set xdim and ydim")
+    images = weights.weigh(images, class_weights, [] if label is None else label.classes)
     old = {_word(part): dataset.old_fingerprint() for part, dataset in datasets.items()}
     reading = options | datasets["train"].first.size_options
     names = {part: [Path(file).name for file in dataset.files] for part, dataset in datasets.items()}

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -20,8 +21,11 @@ from torch.utils import deterministic
 
 from dmcnn._common.progress import ProgressBar
 from dmcnn.engines.choice import evaluator
+from dmcnn.engines.compiled import compiled
 from dmcnn.tasks import Task
+from dmcnn.training.averages import Averages
 from dmcnn.training.batches import Batches
+from dmcnn.training.fine_tuning import freeze
 from dmcnn.training.loader import Loader
 from dmcnn.training.optimiser import Activity, Recipe, record_activity
 from dmcnn.training.ranks import ALONE, Ranks
@@ -58,10 +62,16 @@ class Progress:
     evaluation. The first two are scalars on the device of the network, so that no step waits for the device."""
     constraints: dict[str, Any] | None = None
     """State of the multipliers at the start of this process."""
+    averages: dict[str, Any] | None = None
+    """Moving averages of the weights at the start of this process."""
+    scaler: dict[str, Any] | None = None
+    """State of the scale of the loss (fp16) at the start of this process."""
+    plateaus: int = 0
+    """Number of times that evaluations brought no improvement for long, see dmcnn.training.optimiser.plateaus."""
 
     def __post_init__(self) -> None:
         self.parts: dict[str, Stateful] = {}
-        """Optimiser and multipliers in use, by the name of the field that stores their state."""
+        """Optimiser, multipliers, averages and scaler in use, by the name of the field that stores their state."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return all fields by name, with the current states of the parts, as numbers and tensors."""
@@ -96,44 +106,69 @@ class _Step:
     optimizer: torch.optim.Optimizer
     activity: Activity
     constraints: Constraints | None
+    scaler: torch.amp.GradScaler
+    averages: Averages | None
     ranks: Ranks = ALONE
 
-    def __call__(self, images: torch.Tensor, labels: torch.Tensor) -> None:
+    def __call__(
+        self, images: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor | None = None
+    ) -> None:
         """Update the weights with the gradient of a batch, apply the limits, and count the step.
 
         Args:
             images: (B, C, H, W) float32; of several ranks, those of this one.
             labels: (B,) int64 class numbers, or (B, k) float32 targets.
+            weight: (B,) float32 weights of the events; None = 1 each.
         """
         recipe, progress = self.recipe, self.progress
-        own = (
+        rank = (
             [self.ranks.number] if self.ranks.number else []
         )  # dropout differs between the images of a batch
-        seed_generators(int(np.random.SeedSequence([self.seed, progress.step, *own]).generate_state(1)[0]))
+        seed_generators(int(np.random.SeedSequence([self.seed, progress.step, *rank]).generate_state(1)[0]))
         for group in self.optimizer.param_groups:
-            group["lr"] = recipe.rate(progress.step)
+            group["lr"] = recipe.rate(progress.step, progress.plateaus)
         self.optimizer.zero_grad()
-        images, labels = (part.to(self.device, non_blocking=True) for part in (images, labels))
-        # each weight is used once per step: a cache of the cast weights would only need memory
-        with torch.autocast(
-            self.device.type, torch.bfloat16, enabled=self.precision == "bf16", cache_enabled=False
-        ):
-            loss = self._loss(images, labels)
-        loss.backward()  # type: ignore[no-untyped-call]
+        at = 0
+        for part, own in self.ranks.parts(len(labels), recipe.batch_size):
+            count = own.stop - own.start
+            self._backward(
+                images[at : at + count], labels[part], None if weight is None else weight[part], len(labels)
+            )
+            at += count
         self.ranks.join_gradients(self.net, len(labels))
         if recipe.gradient_limit is not None:
+            self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.net.parameters(), recipe.gradient_limit)
-        self.optimizer.step()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         recipe.limit_(self.net)
         if self.constraints is not None:
             self.constraints.ascend()
+        if self.averages is not None:
+            self.averages.update(progress.step)
         progress.step += 1
 
-    def _loss(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def _backward(
+        self, images: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor | None, whole: int
+    ) -> None:
+        """Add the gradient of a part of a step of ``whole`` images to that of the parts before."""
+        given = [part.to(self.device, non_blocking=True) for part in (images, labels)]
+        if weight is not None:
+            given.append(weight.to(self.device, non_blocking=True))
+        # each weight is used once per step: a cache of the cast weights would only need memory
+        with autocast(self.device, self.precision):
+            loss = self._loss(*given)
+        if len(labels) < whole:
+            loss = loss * (len(labels) / whole)
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+
+    def _loss(
+        self, images: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Return the mean loss of a batch with all penalties; add the loss without penalties to the progress."""
         progress = self.progress
         outputs = self.ranks.gather(self.forward(images).float(), len(labels))
-        loss = self.task.loss(outputs, labels)
+        loss = self.task.loss(outputs, labels, weight)
         # summed in float64, as Python floats are
         progress.loss_sum = progress.loss_sum + loss.detach().double() * len(labels)
         progress.correct = progress.correct + self.task.right(outputs.detach(), labels)
@@ -173,7 +208,7 @@ def fit(
         recipe: optimiser, step size, limits and penalties.
         seed: the random numbers of step s depend only on (seed, s).
         device: device of the training.
-        precision: "32" or "bf16" (autocast).
+        precision: "32", or "bf16" or "fp16" (autocast, and for fp16 a scaled loss).
         progress: state of the training, updated after every step.
         after_step: called after every step, with ``net`` in training mode, to evaluate and save; True ends the
             training.
@@ -184,10 +219,8 @@ def fit(
     if not len(batches):
         return 0
     net.to(device).train()
-    optimizer = recipe.make_optimizer(net)
-    if progress.optimizer is not None:
-        optimizer.load_state_dict(progress.optimizer)
-    progress.parts = {"optimizer": optimizer}
+    freeze(net, recipe.freeze)
+    optimizer, averages, scaler = _parts(net, recipe, device, precision, progress)
     if constraints is not None:
         progress.parts["constraints"] = constraints.to(device)
     enough, stopped_by = False, 0
@@ -199,15 +232,44 @@ def fit(
         _progress_bar(len(loader), shown=ranks.first) as bar,
     ):
         forward, about = evaluator(net, engine), (seed, device, precision, progress)
-        step = _Step(net, forward, task, recipe, *about, optimizer, activity, constraints, ranks)
+        if recipe.compile:
+            images = batches.batch(progress.step)[0].to(device)
+            forward = compiled(net, images, partial(autocast, device, precision))
+        own = optimizer, activity, constraints
+        step = _Step(net, forward, task, recipe, *about, *own, scaler, averages, ranks)
         for images, labels in loader:
-            step(images, labels)
+            step(images, labels, batches.weights(progress.step))
             bar.update()
             enough = after_step(progress)
             stopped_by = ranks.largest(stop[0] if stop else 0)
             if stopped_by or enough:
                 break
     return 0 if enough else stopped_by
+
+
+def _parts(
+    net: nn.Module, recipe: Recipe, device: torch.device, precision: str, progress: Progress
+) -> tuple[torch.optim.Optimizer, Averages | None, torch.amp.GradScaler]:
+    """Return the optimiser, averages and scaler of a training with the states that belong to its progress."""
+    optimizer = recipe.make_optimizer(net)
+    if progress.optimizer is not None:
+        optimizer.load_state_dict(progress.optimizer)
+    progress.parts = {"optimizer": optimizer}
+    averages = None if recipe.ema is None else Averages(net, recipe.ema, progress.averages)
+    if averages is not None:
+        progress.parts["averages"] = averages
+    scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
+    if progress.scaler is not None:
+        scaler.load_state_dict(progress.scaler)
+    if precision == "fp16":
+        progress.parts["scaler"] = scaler
+    return optimizer, averages, scaler
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Return the context of a forward pass in a precision."""
+    dtype = torch.float16 if precision == "fp16" else torch.bfloat16
+    return torch.autocast(device.type, dtype, enabled=precision != "32", cache_enabled=False)
 
 
 def seed_generators(seed: int) -> None:

@@ -67,6 +67,7 @@ def model_card(run: Run, images: Mapping[str, SparseImages], files: Mapping[str,
             "seed": card.seed,
             "steps": run.total,
             "steps_per_epoch": run.steps_per_epoch,
+            **({"start": card.start} if card.start else {}),
         },
         "samples": {
             NAMES[part]: {

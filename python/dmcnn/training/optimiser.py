@@ -1,10 +1,10 @@
-"""Optimiser, step size, limits of the weights, and penalties."""
+"""Optimiser, schedules of the step size, limits of the weights, and penalties."""
 
 from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,36 +27,86 @@ def _eager(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optim
     return type(kind.__name__, (kind,), {**methods, "step": torch.no_grad()(inspect.unwrap(kind.step))})
 
 
-def adam(parameters: Iterable[nn.Parameter], lr: float) -> torch.optim.Optimizer:
+def adam(parameters: Iterable[Any], lr: float) -> torch.optim.Optimizer:
     """Return torch's Adam (arXiv:1412.6980)."""
     return _eager(torch.optim.Adam)(parameters, lr=lr)
 
 
-def nadam(parameters: Iterable[nn.Parameter], lr: float) -> torch.optim.Optimizer:
+def adamw(parameters: Iterable[Any], lr: float, weight_decay: float = 0.01) -> torch.optim.Optimizer:
+    """Return torch's AdamW (arXiv:1711.05101): a step also takes lr * weight_decay of the kernels off."""
+    return _eager(torch.optim.AdamW)(parameters, lr=lr, weight_decay=weight_decay)
+
+
+def nadam(parameters: Iterable[Any], lr: float) -> torch.optim.Optimizer:
     """Return Keras' Nadam (Dozat 2016) with its defaults, which are not torch's."""
     return _eager(torch.optim.NAdam)(parameters, lr=lr, betas=(0.9, 0.999), eps=1e-7, momentum_decay=1.0)
 
 
+def sgd(parameters: Iterable[Any], lr: float, **options: Any) -> torch.optim.Optimizer:
+    """Return torch's stochastic gradient descent; options momentum, nesterov and weight_decay."""
+    return _eager(torch.optim.SGD)(parameters, lr=lr, **options)
+
+
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": adam,
+    "adamw": adamw,
     "nadam": nadam,
+    "sgd": sgd,
 }
-"""Name -> function of the parameters and the step size ``lr`` that returns an optimiser, as ``torch.optim:AdamW``."""
+"""Name -> function of the parameters (or groups of them), the step size ``lr`` and options that returns an optimiser,
+as ``torch.optim:RMSprop``."""
 
 
-def constant(share: float) -> float:
+def constant(recipe: Recipe, step: int, falls: int) -> float:
     """Return 1: the step size stays."""
     return 1.0
 
 
-def cosine(share: float) -> float:
-    """Return half a period of a cosine from 1 down to 0."""
-    return 0.5 * (1 + math.cos(math.pi * share))
+def cosine(recipe: Recipe, step: int, falls: int) -> float:
+    """Return half a period of a cosine from 1 down to 0 (arXiv:1608.03983, without restarts)."""
+    share = max(0, step - recipe.hold) / max(1, recipe.total - recipe.hold)
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
 
 
-SCHEDULES: dict[str, Callable[[float], float]] = {"constant": constant, "cosine": cosine}
-"""Name -> factor of the step size at a share (0 to 1) of the steps in which it falls; ``cosine`` as in
-arXiv:1608.03983, without restarts."""
+def fall_by_epochs(recipe: Recipe, step: int, falls: int) -> float:
+    """Return the power of the factor with the number of falls up to an epoch."""
+    epoch, at = step // recipe.per_epoch, recipe.schedule_epochs
+    count = epoch // at if isinstance(at, int) else sum(epoch >= one for one in at)
+    return float(recipe.schedule_factor**count)
+
+
+def fall_by_evaluations(recipe: Recipe, step: int, falls: int) -> float:
+    """Return the power of the factor with the number of falls so far, see ``plateaus``."""
+    return float(recipe.schedule_factor**falls)
+
+
+SCHEDULES: dict[str, Callable[[Recipe, int, int], float]] = {
+    "constant": constant,
+    "cosine": cosine,
+    "step": fall_by_epochs,
+    "plateau": fall_by_evaluations,
+}
+"""Name -> factor of the step size at a step, after a number of plateaus."""
+
+
+def plateaus(ranks: Sequence[tuple[float, ...]], patience: int) -> int:
+    """Return how often ``patience`` evaluations in a row brought no improvement.
+
+    Args:
+        ranks: keys of the evaluations so far, which are larger for better ones.
+        patience: number of evaluations without improvement, after which the count begins anew.
+    """
+    count = waiting = 0
+    best: tuple[float, ...] | None = None
+    for rank in ranks:
+        if best is None or rank > best:
+            best, waiting = rank, 0
+        else:
+            waiting += 1
+        if waiting == patience:
+            count, waiting = count + 1, 0
+    return count
+
 
 HIDDEN = (nn.ReLU, nn.ELU, nn.Hardtanh, QuantisedTanh)
 """Activations of hidden layers; their inputs are the activities that ``activity_l2`` penalises."""
@@ -67,11 +117,21 @@ class Recipe:
     """Optimiser of a training with its step size, limits and penalties.
 
     Attributes:
-        learning_rate: step size of the first step.
+        learning_rate: step size of the schedule before it falls.
         optimizer: one of OPTIMIZERS, an entry point of the group dmcnn.optimizers, or ``module:Name``.
+        options: arguments of the optimiser, such as ``momentum``. Without a plug-in, ``weight_decay`` is about
+            kernels alone; biases and normalisations are free.
         schedule: one of SCHEDULES.
         total: number of steps of the whole training, after which ``cosine`` reaches 0.
         hold: number of steps before ``cosine`` begins to fall: constraints need full steps to take effect.
+        warmup: number of steps over which the step size rises linearly to that of the schedule.
+        per_epoch: number of steps of an epoch.
+        schedule_factor: factor of the step size at every fall of ``step`` and ``plateau``.
+        schedule_epochs: epochs between two falls of ``step``, or those after which it falls.
+        batch_size: images per forward pass, whose gradients add up to those of a step; None = all of a step.
+        ema: share of the moving averages of the weights that a step leaves; None = no averages.
+        freeze: names of parameters and modules that keep their weights, with wildcards.
+        compile: whether torch.compile compiles the network for the dense engine.
         weight_limit: largest absolute value of weights and biases; None = no limit.
         gradient_limit: largest norm of the gradient, to which longer gradients are scaled; None = no limit.
         l1: factor of the sum of the absolute values of the kernels.
@@ -84,9 +144,18 @@ class Recipe:
 
     learning_rate: float
     optimizer: str = "adam"
+    options: Mapping[str, Any] = field(default_factory=dict)
     schedule: str = "constant"
     total: int = 1
     hold: int = 0
+    warmup: int = 0
+    per_epoch: int = 1
+    schedule_factor: float = 0.1
+    schedule_epochs: int | Sequence[int] = ()
+    batch_size: int | None = None
+    ema: float | None = None
+    freeze: Sequence[str] = ()
+    compile: bool = False
     weight_limit: float | None = None
     gradient_limit: float | None = None
     l1: float = 0.0
@@ -105,12 +174,13 @@ class Recipe:
         """Return a new optimiser of the parameters of ``net``.
 
         Raises:
-            InputError: a plug-in that cannot be called with (parameters, lr), or returns something else.
+            InputError: a plug-in that cannot be called with (parameters, lr) and the options, or returns something
+                else.
         """
         maker = plugins.find(self.optimizer, OPTIMIZERS, "dmcnn.optimizers")
         assert maker is not None
         try:
-            optimizer = maker(net.parameters(), lr=self.learning_rate)
+            optimizer = maker(self._groups(net), lr=self.learning_rate, **self.options)
         except (TypeError, ValueError) as error:
             raise InputError(f"optimizer {self.optimizer}: {error}") from None
         if not isinstance(optimizer, torch.optim.Optimizer):
@@ -119,10 +189,19 @@ class Recipe:
             )
         return optimizer
 
-    def rate(self, step: int) -> float:
-        """Return the step size of the step with this number, from 0."""
-        share = max(0, step - self.hold) / max(1, self.total - self.hold)
-        return self.learning_rate * SCHEDULES[self.schedule](min(1.0, share))
+    def _groups(self, net: nn.Module) -> list[Any]:
+        """Return the parameters of ``net``; where kernels decay, in two groups."""
+        parameters = list(net.parameters())
+        if self.optimizer != "adamw" and not (self.optimizer == "sgd" and self.options.get("weight_decay")):
+            return parameters
+        kernels, others = ([p for p in parameters if (p.ndim > 1) == decays] for decays in (True, False))
+        groups: list[dict[str, Any]] = [{"params": kernels}, {"params": others, "weight_decay": 0.0}]
+        return [group for group in groups if group["params"]]
+
+    def rate(self, step: int, falls: int = 0) -> float:
+        """Return the step size of the step with this number, from 0, after ``falls`` plateaus."""
+        rise = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
+        return self.learning_rate * SCHEDULES[self.schedule](self, step, falls) * rise
 
     def penalty(self, net: nn.Module) -> torch.Tensor | float:
         """Return l1 sum|w| + l2 sum w^2 over the kernels; biases are free."""
@@ -137,7 +216,8 @@ class Recipe:
         """Clamp all weights and biases of ``net`` to the limit, in place."""
         if self.weight_limit is not None:
             for weight in net.parameters():
-                weight.clamp_(-self.weight_limit, self.weight_limit)
+                if weight.requires_grad:
+                    weight.clamp_(-self.weight_limit, self.weight_limit)
 
 
 @dataclass

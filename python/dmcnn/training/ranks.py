@@ -50,6 +50,17 @@ class Ranks:
         """Return the rows of this rank of ``total`` rows, cut at multiples of ``unit``; they may be none."""
         return slice(*Share(self.number, self.count).span(total, unit))
 
+    def parts(self, total: int, size: int | None = None) -> Iterator[tuple[slice, slice]]:
+        """Yield the parts of at most ``size`` of ``total`` rows: all rows of a part, and those of this rank.
+
+        A rank without rows in a part evaluates its first one, which does not count.
+        """
+        for start in range(0, total, size or total):
+            stop = min(start + (size or total), total)
+            own = self.rows(stop - start)
+            first = start + own.start if own.start < own.stop else start
+            yield slice(start, stop), slice(first, first + max(1, own.stop - own.start))
+
     def share(self, total: int) -> float:
         """Return the weight of this rank's mean over its rows in the mean of all ranks, 1 on the average."""
         rows = self.rows(total)

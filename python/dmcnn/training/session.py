@@ -6,7 +6,7 @@ import csv
 import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,9 +27,10 @@ from dmcnn.engines.choice import choose, evaluator
 from dmcnn.engines.dense import all_logits
 from dmcnn.images.sparse import SparseImages
 from dmcnn.tasks import Result, Task
+from dmcnn.training.averages import Averages
 from dmcnn.training.baseline import Baseline
 from dmcnn.training.loop import Progress, reproducible
-from dmcnn.training.optimiser import Recipe, record_activity
+from dmcnn.training.optimiser import Recipe, plateaus, record_activity
 from dmcnn.training.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
@@ -92,6 +93,11 @@ class OutputFiles:
         """Folder for TensorBoard."""
         return self._path(self.tables, "training_tensorboard", "")
 
+    @property
+    def rates(self) -> Path:
+        """Table and figure of the search for a step size, without suffix."""
+        return self._path(self.tables, "training_rates", "")
+
     def figure(self, what: str) -> Path:
         """Return the path of a figure of the test result, without suffix."""
         return self._path(self.tables, f"training_{what}", "")
@@ -135,6 +141,7 @@ class Run:
         test_every_step: steps between evaluations; 0 = none.
         save_every_step: steps between checkpoints to resume from; 0 = none.
         patience: evaluations without improvement after which the training ends; 0 = never.
+        schedule_patience: those after which the schedule "plateau" falls.
         constraints: constraints on the weights or estimates.
         watch: called after every evaluation; its exceptions end the training.
         first_step: number of steps that were finished before this process.
@@ -157,6 +164,7 @@ class Run:
     test_every_step: int
     save_every_step: int
     patience: int = 0
+    schedule_patience: int | None = None
     constraints: Constraints | None = None
     watch: Watch | None = None
     first_step: int = 0
@@ -165,6 +173,8 @@ class Run:
 
     def choose_engine(self, batches: Batches) -> None:
         """Choose the engine by its cost for the images of the next step, if it is open; write it on the card."""
+        if self.engine == "auto" and self.recipe.compile:
+            self.engine = "dense"
         if self.engine == "auto":
             images, _ = batches.batch(batches.first)
             with record_activity(self.net.to(self.device), self.recipe.activity_l2):  # hooks make it dense
@@ -193,6 +203,16 @@ class Run:
         return bool(ranks and len(ranks) - 1 - ranks.index(max(ranks)) >= self.patience)
 
     def evaluate(self, progress: Progress) -> None:
+        """Evaluate the weights, or their averages if there are some, and save them if they are the best so far."""
+        averages = progress.parts.get("averages")
+        with averages.in_place() if isinstance(averages, Averages) else nullcontext():
+            self._evaluate(progress)
+        if self.schedule_patience is not None:
+            progress.plateaus = plateaus(list(map(self.task.rank, progress.rows)), self.schedule_patience)
+        if self.watch is not None:
+            self.watch(progress.rows, self.engine)
+
+    def _evaluate(self, progress: Progress) -> None:
         """Add a row to the metrics table, and save the weights if they are the best so far."""
         outputs = self.network_outputs(self.chosen_on)
         result = self.task.evaluate(self.net, outputs, self.chosen_on)
@@ -205,7 +225,7 @@ class Run:
             "epoch": (progress.step - 1) // self.steps_per_epoch,
             "step": progress.step,
             f"{events}_events": result.numbers["events"],
-            "learning_rate": self.recipe.rate(progress.step - 1),
+            "learning_rate": self.recipe.rate(progress.step - 1, progress.plateaus),
             **self.task.row(result),
             **self._violations(outputs),
         }
@@ -219,8 +239,6 @@ class Run:
         if self.save_every_step and self.task.rank(row) > best:
             progress.best = progress.step
             self._save_best(self._card(progress, evaluation=result, chosen_by=self.task.part))
-        if self.watch is not None:
-            self.watch(progress.rows, self.engine)
 
     def _violations(self, outputs: NDArray[np.float64]) -> dict[str, float]:
         """Return the signed distance of every constraint in this evaluation, and the largest violation."""
@@ -245,6 +263,8 @@ class Run:
             reader = self.card.reading.get("reader")
             best, card = load(self.files.best, [self.card.model, *filter(None, [reader])])
             self.net.load_state_dict(best.state_dict())
+        elif self.recipe.ema is not None:
+            self.net.load_state_dict(progress.state_dict()["averages"] or self.net.state_dict())
         outputs = self.network_outputs(test)
         result = self.task.evaluate(self.net, outputs, test)
         chosen_by = "" if progress.best is None else self.task.part
@@ -275,7 +295,8 @@ class Run:
 
         The precision is float32, as in inference, whatever the precision of the training.
         """
-        training, total = self.net.training, len(images)
+        modes = [(module, module.training) for module in self.net.modules()]  # some may be frozen
+        total = len(images)
         rows = self.ranks.rows(total, self.batch_size_test)  # whole batches, those of one process
         part = images.take(rows) if self.ranks.count > 1 else images
         outputs = np.zeros((0, self.task.outputs))
@@ -288,7 +309,8 @@ class Run:
                 precision="32",
                 scaling=self.card.scaling,
             )
-        self.net.train(training)
+        for module, training in modes:
+            module.training = training
         return self.ranks.gather_array(outputs, rows, total)
 
     def save_last(self, progress: Progress) -> None:
@@ -331,7 +353,12 @@ def write_metrics(path: Path, rows: list[dict[str, float]], columns: Sequence[st
 
 
 def restore(
-    path: Path, net: nn.Module, card: Card, is_same_data: Callable[[dict[str, Any]], bool], free: set[str]
+    path: Path,
+    net: nn.Module,
+    card: Card,
+    is_same_data: Callable[[dict[str, Any]], bool],
+    free: set[str],
+    defaults: str = "",
 ) -> tuple[Progress, Card]:
     """Load the weights of the last checkpoint into ``net``; return the progress of that training, and its card.
 
@@ -341,6 +368,7 @@ def restore(
         card: card of the training that resumes.
         is_same_data: returns whether the data on a card are those of this training.
         free: keys of the cfg whose values may differ.
+        defaults: cfg with the values of keys that the cfg of an earlier dmcnn lacks.
 
     Raises:
         InputError: a file that is no such checkpoint, or that of a training with other settings or other data.
@@ -358,7 +386,7 @@ def restore(
         ) from None
     except InputError as error:
         raise InputError(f"{error}; {anew}") from None
-    before, now = _values(old.cfg, free), _values(card.cfg, free)
+    before, now = (_values(defaults + cfg, free) for cfg in (old.cfg, card.cfg))
     changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
     if changed:
         key = changed[0]

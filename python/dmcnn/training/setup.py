@@ -23,10 +23,12 @@ from dmcnn.inference import devices
 from dmcnn.losses import LIKELIHOODS
 from dmcnn.losses.classification import activation_of, loss_function
 from dmcnn.models import MODELS, accepts, find_model
+from dmcnn.readers import OF_FILES
 from dmcnn.tasks import Task, task_of
 from dmcnn.training import parts
 from dmcnn.training.constraints.multipliers import DAMPING, RATE, WARMUP, Constraints, find_faults
 from dmcnn.training.data import Data
+from dmcnn.training.fine_tuning import freeze, start_from
 from dmcnn.training.loop import Progress, seed_generators
 from dmcnn.training.optimiser import Recipe
 from dmcnn.training.ranks import ALONE, Ranks
@@ -52,8 +54,9 @@ class NetworkOptions:
         label: rule that gave the events their class, as the card stores it.
         scaling: one of dmcnn.images.scaling.SCALINGS.
         loss: name of the loss.
-        focal_gamma: exponent of the focal loss.
+        loss_options: arguments of the loss, see dmcnn.losses.classification, such as ``gamma``.
         diagonal, covariance: how outputs become a covariance, see dmcnn.metrics.gaussian.Gaussian.
+        start_weights: weight file that a new training starts from.
         cfg: text of the cfg, as the card stores it.
     """
 
@@ -64,9 +67,10 @@ class NetworkOptions:
     label: Any = "run == 100"
     scaling: str = "none"
     loss: str = "bce"
-    focal_gamma: float = 2.0
+    loss_options: Mapping[str, float] = field(default_factory=dict)
     diagonal: str = "softplus"
     covariance: str = "full"
+    start_weights: str | None = None
     cfg: str = ""
 
 
@@ -93,18 +97,22 @@ class SessionOptions:
 
     Attributes:
         epochs: number of passes over the training images.
-        batch_size_train, batch_size_test: images per step, and per forward pass of an evaluation.
+        batch_size_train, batch_size_test: images per forward pass of a training step, and of an evaluation.
+        accumulate: number of forward passes whose gradients make one step.
         test_every_step: steps between evaluations; 0 = once per epoch, None = never.
         test_events: number of events of an evaluation; None = all.
         save_every_step: steps between checkpoints to resume from; 0 = none.
         patience: evaluations without improvement after which the training ends; 0 = never.
         schedule_start: share of the training after which the step size begins to fall.
+        schedule_patience: evaluations without improvement after which the schedule "plateau" falls.
+        warmup: share of the training over which the step size rises.
         seed: seed of all random numbers; None draws one.
         gpuid: device, see dmcnn.inference.devices.device.
-        precision: "32", "bf16", or "auto": bf16 for classification on a device where it is fast, else 32.
+        precision: "32", "bf16", "fp16", or "auto": bf16 for classification on a device where it is fast, else 32.
         engine: "sparse", "dense", or "auto": the faster one by estimate, or that of the training that continues.
         resume: whether a training of the same name continues.
         may_change: keys of the cfg whose values may differ from those of the training that continues.
+        defaults: text of a cfg with the values of keys that an older cfg lacks.
     """
 
     epochs: int
@@ -115,12 +123,16 @@ class SessionOptions:
     save_every_step: int = 200
     patience: int = 0
     schedule_start: float = 0.0
+    schedule_patience: int | None = None
+    warmup: float = 0.0
+    accumulate: int = 1
     seed: int | None = 1
     gpuid: str = ""
     precision: str = "auto"
     engine: str = "auto"
     resume: bool = True
     may_change: Collection[str] = ()
+    defaults: str = ""
 
 
 def check(
@@ -172,26 +184,37 @@ def prepare(
     precision = session.precision
     if precision == "auto":  # estimates and quantised weights need float32
         precision = "bf16" if data.targets is None and bf16_is_fast(device) else "32"
+    if precision == "fp16" and device.type == "cpu":
+        raise InputError("precision = 'fp16' needs a GPU; a CPU has 'bf16'")
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if session.seed is None else session.seed
     seed = ranks.agree(seed)
     card = _card(network, data, device, precision)
     seed_generators(seed)
     net, progress, engine = card.build(network.model), Progress(), session.engine
     if session.resume and files.last.exists():
-        progress, begun = restore(files.last, net, card, data.matches, set(session.may_change))
+        progress, begun = restore(
+            files.last, net, card, data.matches, set(session.may_change), session.defaults
+        )
         seed = begun.seed or 0
         engine = resumed(engine, begun.environment.get("engine", "dense"), files.last)
         log.info("%s: resuming after step %d", files.last, progress.step)
+        card = replace(card, start=begun.start)
+    elif network.start_weights is not None:
+        card = replace(card, start=start_from(net, card, network.start_weights))
+    freeze(net, recipe.freeze)
     if network.model not in MODELS:
         _check_outputs(net, card)
     images = data.images
     part = "validation" if "validation" in images else "test"
     watched = images[part]
     chosen = np.random.default_rng(seed).permutation(len(watched))[: session.test_events]
-    per_epoch = -(-len(images["train"]) // session.batch_size_train)
+    per_epoch = -(-len(images["train"]) // (session.batch_size_train * session.accumulate))
     total = session.epochs * per_epoch
     multipliers = None if constraints is None else _multipliers(constraints, net, card, total, progress)
-    hold = max(round(session.schedule_start * total), 0 if multipliers is None else multipliers.warmup)
+    warmup = round(session.warmup * total)
+    hold = max(
+        round(session.schedule_start * total), warmup, 0 if multipliers is None else multipliers.warmup
+    )
     every = session.test_every_step
     interval = 0 if every is None else every or per_epoch
     remarks = parts.remarks(images, card.classes)
@@ -202,8 +225,15 @@ def prepare(
         card=replace(card, seed=seed, remarks=remarks),
         files=files,
         chosen_on=watched.take(np.sort(chosen)),
-        task=_task(network, card, multipliers, part, _prefix(progress)),
-        recipe=replace(recipe, total=total, hold=hold),
+        task=_task(network, card, multipliers, part, _prefix(progress), images["train"].weight is not None),
+        recipe=replace(
+            recipe,
+            total=total,
+            hold=hold,
+            warmup=warmup,
+            per_epoch=per_epoch,
+            batch_size=session.batch_size_train,
+        ),
         device=device,
         precision=precision,
         engine=engine,
@@ -213,6 +243,7 @@ def prepare(
         test_every_step=interval,
         save_every_step=session.save_every_step,
         patience=session.patience,
+        schedule_patience=session.schedule_patience,
         constraints=multipliers,
         watch=watch,
         first_step=progress.step,
@@ -248,14 +279,19 @@ def _check_outputs(net: nn.Module, card: Card) -> None:
 
 
 def _task(
-    network: NetworkOptions, card: Card, multipliers: Constraints | None, part: str, prefix: str | None
+    network: NetworkOptions,
+    card: Card,
+    multipliers: Constraints | None,
+    part: str,
+    prefix: str | None,
+    weighted: bool,
 ) -> Task:
     """Return the task of the network with its loss, the names of its constraints, and those of its columns."""
     training: dict[str, Any] = {"part": part, "prefix": prefix}
     if multipliers is not None:
         training["constraints"] = multipliers.names
     if network.loss not in LIKELIHOODS:
-        training["loss"] = loss_function(network.loss, network.focal_gamma)
+        training["loss"] = loss_function(network.loss, weighted=weighted, **network.loss_options)
     return task_of(card, **training)
 
 
@@ -299,7 +335,7 @@ def _card(network: NetworkOptions, data: Data, device: torch.device, precision: 
         target_scales=list(data.targets.scales) if data.targets else [],
         diagonal=network.diagonal,
         covariance=network.covariance,
-        reading=data.reading,
+        reading={key: value for key, value in data.reading.items() if key not in OF_FILES},
         scaling=network.scaling,
         label=network.label,
         loss=network.loss,

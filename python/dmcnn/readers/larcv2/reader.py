@@ -14,7 +14,6 @@ from dmcnn._common.errors import InputError
 from dmcnn._common.threads import threads
 from dmcnn.formats.source import choose_producer, existing_file, kernel_errors
 from dmcnn.images.sparse import META, UNIT_WIRE_TICK
-from dmcnn.readers.base import Particles
 from dmcnn.readers.fit_to_window import Decoded, ImageFile, check_ids, join_decoded, select_primaries
 from dmcnn.readers.image_choice import ImageTable, sizes
 from dmcnn.readers.larcv2 import root
@@ -28,6 +27,8 @@ CONTENT: dict[Product, str] = {
     "sparse3d": "_voxel_v._id",
 }
 """Product -> branch of its pixels, or of the ids of its voxels."""
+PARTICLE = {"pdg": "_pdg", "x": "_vtx._x", "y": "_vtx._y", "z": "_vtx._z"}
+"""Quantity of a particle -> member of larcv::Particle."""
 log = logging.getLogger("dmcnn")
 
 
@@ -128,7 +129,7 @@ class LArCV2(ImageFile):
         counts = np.where(present, np.diff(sets.offsets, append=0)[np.where(present, which, 0)], 0)
         return place(
             self._where, start, sets.id, sets.value, begin, counts, self._rows[start:stop], self._cols[start:stop],
-            self.shape, self.options.limits, self._product == "sparse3d",
+            self._whole, self.options.limits, self._product == "sparse3d",
         )  # fmt: skip
 
     def _decode(self, data: NDArray[np.uint8], at: NDArray[np.int64], first: int) -> Decoded:
@@ -138,20 +139,18 @@ class LArCV2(ImageFile):
         limits = self.options.limits
         with kernel_errors(self.path, first, "pixels"):
             decoded: Decoded = _core.decode_image2d(
-                data, at, *choice, self.shape[1:], *limits, self._flip_rows
+                data, at, *choice, self._whole[1:], *limits, self._flip_rows
             )
         return decoded
 
-    def pdg(self) -> Particles:
+    def _primaries(self, *names: str) -> tuple[NDArray[np.int64], list[NDArray[Any]]]:
         trees = self._root.trees("particle")
         name = trees[choose_producer(f"{self.path}: particle", trees, self.options.particles, "particles")]
         tree = self._root.tree(name)
         check_ids(f"{self.path}: tree {name}", self._root.events(tree), self.events)
-        names = ["_process", "_trackid", "_parent_trackid"]
-        branches = self._root.branches(tree)
-        columns, counts = self._root.columns(
-            tree, ["_part_v._pdg", *(f"_part_v.{n}" for n in names if f"_part_v.{n}" in branches)]
-        )
-        return select_primaries(
-            counts, columns["_part_v._pdg"], *(columns.get(f"_part_v.{n}") for n in names)
-        )
+        wanted = [f"_part_v.{PARTICLE[name]}" for name in names]
+        origin = [f"_part_v.{name}" for name in ("_process", "_trackid", "_parent_trackid")]
+        stored = self._root.branches(tree)
+        columns, counts = self._root.columns(tree, [*wanted, *(name for name in origin if name in stored)])
+        about = (columns.get(name) for name in origin)
+        return select_primaries(counts, [columns[name] for name in wanted], *about)

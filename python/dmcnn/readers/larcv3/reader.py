@@ -15,7 +15,6 @@ from dmcnn.formats import hdf5
 from dmcnn.formats.origin import Origin
 from dmcnn.formats.source import choose_producer, decoding_errors, split_name
 from dmcnn.images.sparse import EVENT, META, UNIT_CM, UNIT_UNKNOWN, UNIT_WIRE_TICK, UNSET
-from dmcnn.readers.base import Particles
 from dmcnn.readers.fit_to_window import Decoded, ImageFile, select_primaries
 from dmcnn.readers.image_choice import ImageTable, sizes
 from dmcnn.readers.larcv3.options import LArCV3Options, Product
@@ -149,24 +148,25 @@ class LArCV3(ImageFile):
                 counts,
                 rows,
                 cols,
-                self.shape,
+                self._whole,
                 limits,
                 self._rows_first,
             )
         pixels = np.ascontiguousarray(pixels, np.float32)
         decoded: Decoded = _core.sparsify(
-            pixels, starts, rows, cols, self.shape[1:], *limits, self._rows_first
+            pixels, starts, rows, cols, self._whole[1:], *limits, self._rows_first
         )
         return decoded
 
-    def pdg(self) -> Particles:
+    def _primaries(self, *names: str) -> tuple[NDArray[np.int64], list[NDArray[Any]]]:
         with hdf5.open_file(self.path) as file:
             groups = hdf5.groups(file, "particle")
             group = groups[
                 choose_producer(f"{self.path}: particle", groups, self.options.particles, "particles")
             ]
             extents = hdf5.table(file, f"{group}/extents", "first", "N")
-            table = hdf5.table(file, f"{group}/particles", "pdg", optional=ORIGIN)
+            column = "pdg" if "pdg" in names else "vtx"
+            table = hdf5.table(file, f"{group}/particles", column, optional=ORIGIN)
         where = f"{self.path}: {group}"
         if len(extents) != len(self):
             raise InputError(f"{where}: {len(extents)} entries, expected {len(self)} as the images have")
@@ -174,4 +174,13 @@ class LArCV3(ImageFile):
         table = table[hdf5.row_numbers(extents)]
         stored = table.dtype.names or ()
         origin = (table[name] if name in stored else None for name in ORIGIN)
-        return select_primaries(extents["N"].astype(np.int64), table["pdg"], *origin)
+        values = [table["pdg"] if name == "pdg" else _axis(where, table["vtx"], name) for name in names]
+        return select_primaries(extents["N"].astype(np.int64), values, *origin)
+
+
+def _axis(where: str, position: NDArray[Any], axis: str) -> NDArray[Any]:
+    """Return one coordinate of positions; InputError if they have none of this name."""
+    if axis not in (position.dtype.names or ()):
+        raise InputError(f"{where}/particles: vtx is {position.dtype}, expected x, y and z")
+    coordinate: NDArray[Any] = position[axis]
+    return coordinate
