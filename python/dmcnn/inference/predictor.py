@@ -368,6 +368,8 @@ def load_predictor(
     devices.use_whole_cpu()
     names = [model] if isinstance(model, str) or callable(model) else list(model or ())
     net, card = load.load(weight_file, [*names, *filter(None, [(overrides or {}).get("reader")])])
+    if card.temperature != 1:
+        log.info("%s: calibrated scores, of logits / %.4g", weight_file, card.temperature)
     return Predictor(
         net,
         replace(card, reading=override(card, overrides or {})),
