@@ -107,7 +107,6 @@ def read_labelled(
         InputError: a scored event without label, no event of one kind, or one with the label of the signal in another
             spelling, which would count as background.
     """
-    weights.check_patterns(event_weight, paths)
     parts: list[Events] = []
     is_signal: list[NDArray[np.bool_]] = []
     labels: set[str] = set()
