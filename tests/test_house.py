@@ -55,6 +55,7 @@ MAY_USE_CORE = {
     "engines/places.py",
     "engines/rows.py",
     "engines/variants.py",
+    "images/augment.py",
     "images/crop.py",
     "images/frames.py",
     "images/sparse.py",
