@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,27 +68,32 @@ class EventWeights:
 
     def _of_ids(self, images: SparseImages, column: str, part: str) -> Floats:
         """Return the (n,) weights of events by run, subrun and event."""
-        by_ids: dict[tuple[int, ...], float] = {}
-        for path in self.tables:
-            rows = table.read(path, [*table.IDS, column])
+        tables = [table.read(path, [*table.IDS, column]) for path in self.tables]
+        events = np.stack([images.events[name] for name in ("run", "subrun", "event")], axis=1)
+        asked = join.EventIds(events.astype(np.uint64), np.ones(len(events), bool))
+        number, *numbers = join.number_ids(asked, *map(join.event_ids, tables))
+        by_number = np.full(max(one.max(initial=-1) for one in (number, *numbers)) + 1, np.nan)
+        for rows, own in zip(tables, numbers, strict=True):
             weight = of_tables.of_rows(rows, column)
             assert weight is not None
-            for row, (ids, value) in enumerate(zip(join.event_ids(rows), weight.tolist(), strict=True)):
-                if by_ids.setdefault(tuple(ids), value) != value:
-                    raise InputError(
-                        f"{rows.place(row)}: event {_words(ids)} has {column} = {value:g}, and {by_ids[ids]:g} before"
-                    )
-        events = [tuple(ids) for ids in images.events[["run", "subrun", "event"]].tolist()]
-        missing = [ids for ids in events if ids not in by_ids]
-        if missing:
+            known, first = np.unique(own, return_index=True)
+            by_number[known] = np.where(np.isnan(by_number[known]), weight[first], by_number[known])
+            for row in np.flatnonzero(by_number[own] != weight)[:1].tolist():
+                ids = [rows.column(name)[row] for name in table.IDS]
+                raise InputError(
+                    f"{rows.place(row)}: event {_words(ids)} has {column} = {weight[row]:g}, and "
+                    f"{by_number[own[row]]:g} before"
+                )
+        weights = by_number[number]
+        if len(missing := np.flatnonzero(np.isnan(weights))):
             raise InputError(
                 f"event_weight: {len(missing)} of {len(events)} {part} events are in none of "
-                f"{', '.join(self.tables)}, such as {_words(missing[0])}"
+                f"{', '.join(self.tables)}, such as {_words(events[missing[0]].tolist())}"
             )
-        return np.array([by_ids[ids] for ids in events])
+        return weights
 
 
-def _words(ids: Sequence[int]) -> str:
+def _words(ids: Sequence[Any]) -> str:
     """Return run, subrun and event as text."""
     return "/".join(map(str, ids))
 
