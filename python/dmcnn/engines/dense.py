@@ -14,9 +14,9 @@ from torch import nn
 from dmcnn import _core
 from dmcnn._common.errors import InputError
 from dmcnn.engines.channels_last import ChannelsLastPass, channels_last, serves
+from dmcnn.images.augment import TURNS
 from dmcnn.images.scaling import scale_
 from dmcnn.images.sparse import SparseImages
-from dmcnn.images.variations import TURNS
 
 
 def to_tensor(

@@ -21,6 +21,7 @@ from dmcnn._common.progress import ProgressBar
 from dmcnn._common.upward import notebook
 from dmcnn.checkpoints import load
 from dmcnn.checkpoints.card import Card, Own
+from dmcnn.checkpoints.pwf import Hints
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.engines import choice, dense
 from dmcnn.engines.sparse import sparse
@@ -395,6 +396,8 @@ def load_predictor(
     batch_size: int | None = None,
     engine: str = "auto",
     arithmetic: str = "auto",
+    norm: str | None = None,
+    gn_groups: int | None = None,
 ) -> Predictor:
     """Load a network from a weight file of any kind.
 
@@ -405,6 +408,9 @@ def load_predictor(
         gpuid: see dmcnn.inference.devices.device.
         precision: see Predictor.
         batch_size, engine, arithmetic: see Predictor.
+        batch_size: images per forward pass.
+        engine: see Predictor.
+        norm, gn_groups: see dmcnn.checkpoints.pwf.Hints.
 
     Raises:
         InputError: not a weight file, or a device or engine that does not exist.
@@ -412,10 +418,12 @@ def load_predictor(
     choice.check_engine(engine)
     devices.use_whole_cpu()
     names = [model] if isinstance(model, str) or callable(model) else list(model or ())
-    net, card = load.load(weight_file, [*names, *filter(None, [(overrides or {}).get("reader")])])
+    given = overrides or {}
+    hints = Hints(norm, gn_groups, given.get("xdim"), given.get("ydim"))
+    net, card = load.load(weight_file, [*names, *filter(None, [given.get("reader")])], hints)
     return Predictor(
         net,
-        replace(card, reading=override(card, overrides or {})),
+        replace(card, reading=override(card, given)),
         devices.device(gpuid),
         precision=precision,
         batch_size=batch_size,
