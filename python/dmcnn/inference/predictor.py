@@ -353,7 +353,11 @@ class Predictor:
         """Return the (m, outputs) outputs for images in one forward pass, or in several if the memory ends."""
         if self.fixed_point is not None and rotation == 0:
             return self.fixed_point(images).astype(np.float64)
-        how = {"precision": self.precision, "rotation": rotation, "scaling": self.card.scaling}
+        how: dict[str, Any] = {
+            "precision": self.precision,
+            "rotation": rotation,
+            "scaling": self.card.scaling,
+        }
         try:
             return dense.logits(self.network, images, device=self.device, **how)
         except torch.cuda.OutOfMemoryError:
