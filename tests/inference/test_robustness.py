@@ -16,8 +16,8 @@ from inference.test_scoring import columns_of, place, run, stop, table_of
 
 __all__ = ["place", "run", "stop"]
 
-WORDS = ["rotate180", "charge*0.7", "dropout 0.3", "noise 5", "dead_wires 0.2"]
-NAMES = ["rotate180", "charge_0.7", "dropout_0.3", "noise_5", "dead_wires_0.2"]
+WORDS = ["rotate180", "charge*0.7", "dropout 0.3", "noise 5", "dead_wires 8"]
+NAMES = ["rotate180", "charge_0.7", "dropout_0.3", "noise_5", "dead_wires_8"]
 
 
 def floats(columns: dict[str, list[str]], name: str) -> Any:

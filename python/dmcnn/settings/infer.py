@@ -80,7 +80,7 @@ class InferSettings(NetworkSettings, ShareSettings):
         "robustness",
         "score all events under these variations of the images, too, and write the shifts of their scores: rotate90, "
         'rotate180, rotate270, flip_x, flip_y, "charge*1.05", "dropout 0.05" (share of active pixels that is lost), '
-        '"noise 2" (on active pixels, in their unit), "dead_wires 0.02" (share of columns that is dead)',
+        '"noise 2" (on active pixels, in their unit), "dead_wires 10" (columns without charge)',
     )
     cut: float = setting(
         0.5, "robustness", "lowest signal score of signal: the share of events that cross it is told"
