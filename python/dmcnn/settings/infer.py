@@ -88,6 +88,12 @@ class InferSettings(NetworkSettings, ShareSettings):
     seed_number: int = setting(
         1, "robustness", "seed of the random variations of an event, with its ids", ge=0, le=2**32 - 1
     )
+    arithmetic: Literal["auto", "float", "fixed"] = setting(
+        "auto",
+        "machine",
+        "fixed = the integers of the chip, of a quantised network smartpixel on a CPU; auto = fixed where it can be, "
+        "with the same outputs, else float",
+    )
     label: Label | None = setting(
         None, "classes and labels", "class of an event, as in training (default: the rule of the checkpoint)"
     )
