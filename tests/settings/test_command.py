@@ -153,6 +153,7 @@ BASE = ["input_train=train.root", "input_test=test.root", "learning_rate=0.1", "
         (["schedule_patience=2"], "schedule_patience and schedule = 'plateau' go together"),
         (["schedule=plateau", "schedule_patience=3", "patience=3"], "patience = 3 ends the training before"),
         (["schedule=plateau", "schedule_patience=3", "run_test=False"], "run_test = False"),
+        (["find_rate=True", "folds=3"], "find_rate = True trains nothing, and folds are trainings"),
         (["compile=True", "engine=sparse"], "compile = True is about the dense engine"),
         (["compile=True", "l2_activity=0.1"], "l2_activity looks into the network"),
         (["num_class=3"], "classes is missing"),
