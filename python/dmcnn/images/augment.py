@@ -20,6 +20,9 @@ from dmcnn.images.sparse import SparseImages
 TRANSPOSE, FLIP_ROWS, FLIP_COLUMNS = 1, 2, 4
 """Bits of an orientation: the transpose comes first, then the flips."""
 
+TURNS = {0: 0, 90: TRANSPOSE | FLIP_ROWS, 180: FLIP_ROWS | FLIP_COLUMNS, 270: TRANSPOSE | FLIP_COLUMNS}
+"""Angle [degrees] -> orientation, as np.rot90."""
+
 ROTATION = "shares"
 """Name of the rule of ``rotate``; a training goes on with the rule with which it began."""
 
@@ -104,7 +107,7 @@ def blur_charge(images: SparseImages, noise: float, *, seed: int, key: NDArray[n
 def drop_pixels(images: SparseImages, share: float, *, seed: int, key: NDArray[np.uint64]) -> SparseImages:
     """Return images without the pixels that are lost, each with probability ``share``, as in ``_core.densify``."""
     number = np.uint64(4) * images.index.astype(np.uint64)
-    return _select(images, draws.uniform(seed, np.repeat(key, images.n_pixels), number) >= share)
+    return select(images, draws.uniform(seed, np.repeat(key, images.n_pixels), number) >= share)
 
 
 def drop_wires(images: SparseImages, share: float, *, seed: int, key: NDArray[np.uint64]) -> SparseImages:
@@ -112,10 +115,10 @@ def drop_wires(images: SparseImages, share: float, *, seed: int, key: NDArray[np
     _, height, width = images.shape
     wire = images.index // (height * width) * width + images.index % width
     draw = draws.uniform(seed ^ DEAD, np.repeat(key, images.n_pixels), wire.astype(np.uint64))
-    return _select(images, draw >= share)
+    return select(images, draw >= share)
 
 
-def _select(images: SparseImages, mask: NDArray[np.bool_]) -> SparseImages:
-    """Return the images with the pixels of a mask alone."""
+def select(images: SparseImages, mask: NDArray[np.bool_]) -> SparseImages:
+    """Return the images with the pixels of a (nnz,) mask alone."""
     offsets = np.concatenate([[0], np.cumsum(mask)]).astype(np.int64)[images.offsets]
     return replace(images, offsets=offsets, index=images.index[mask], value=images.value[mask])

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dmcnn.engines.dense import TURNS, to_tensor
+from dmcnn.engines.dense import to_tensor
 from dmcnn.images import augment as pixels
 from dmcnn.images.scaling import scale_
 from dmcnn.images.sparse import SparseImages
@@ -161,7 +161,7 @@ class Batches:
             arguments["orientation"] = turns if is_square else turns & 0b110  # without the transposition
         elif self.rot90:
             turns = np.array(
-                [TURNS[angle] for angle in ((0, 90, 180, 270) if is_square else (0, 180))], np.uint8
+                [pixels.TURNS[angle] for angle in ((0, 90, 180, 270) if is_square else (0, 180))], np.uint8
             )
             arguments["orientation"] = random.choice(turns, count)
         if any(self.shift):
