@@ -100,6 +100,22 @@ else:
 """
 
 
+AREA = """
+import sys
+if sys.argv[1] == "dmcnn":
+    from dmcnn.metrics import classification
+    from dmcnn.tables import table
+    rows = table.read(sys.argv[2], ["label", "signal_score"])
+    (names, number), (scores, _) = rows.levels("label"), table.scores_of(rows, "signal_score")
+    classification.auc_interval(labels=number == names.index("signal"), scores=scores)
+else:
+    import pandas as pd
+    from sklearn.metrics import roc_auc_score
+    rows = pd.read_csv(sys.argv[2])
+    roc_auc_score(rows["label"] == "signal", rows["signal_score"])
+"""
+
+
 def rows() -> list[Timing]:
     """Time start-up, infer, train, occlude, evaluate, and the join and the writing of tables."""
     with tempfile.TemporaryDirectory() as name:
@@ -129,6 +145,8 @@ def rows() -> list[Timing]:
                  [*plain, "occlude", test, "net.pwf"], folder, 1),
             pair("dmcnn evaluate, 1,000,000 scores", "pandas, scikit-learn, matplotlib",
                  [*command, "evaluate", f"scores={scores}", *judge], [*plain, "evaluate", str(scores)], folder, 2),
+            pair("read 1,000,000 scores, AUC with interval", "pandas, scikit-learn, no interval",
+                 ["-c", AREA, "dmcnn", str(scores)], ["-c", AREA, "pandas", str(scores)], folder, 3),
             pair("join of 1,000,000 x 1,000,000 rows", "pandas merge", ["-c", JOIN, str(scores), str(analysis)],
                  [*plain, "join", str(scores), str(analysis)], folder, 2),
             pair("write 200,000 rows of 17 columns", "pandas to_csv", ["-c", WRITE, "dmcnn"],
