@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import atomic_file, expand, output_folder
+from dmcnn._common.fingerprint import path_fingerprint
 from dmcnn.settings import EvaluateSettings
 from dmcnn.settings.command import run
 
@@ -35,7 +36,11 @@ def evaluate(settings: EvaluateSettings) -> None:
     stem = folder / f"DM-CNN_evaluation{settings.tag}"
     tables = ScoreTables()
     with settings.results_at(stem, settings.tables()):
-        _write(_judge(settings, tables), tables.origins(), stem)
+        result = _judge(settings, tables)
+        origins = tables.origins()
+        _write(result, origins, stem)
+        if settings.report:
+            _report(settings, result, origins, stem)
 
 
 def _write(result: EvaluationResult, origins: list[str], stem: Path) -> None:
@@ -52,20 +57,36 @@ def _write(result: EvaluationResult, origins: list[str], stem: Path) -> None:
         table.write(stem.with_name(f"{stem.name}_{ending}.csv"), rows)
     for ending, figure in tqdm(result.figures.items(), desc="figures", unit="figure", disable=None):
         save_figure(figure, stem.with_name(f"{stem.name}_{ending}"), note=", ".join(origins))
+    for ending, write in result.files.items():
+        write(stem.with_name(f"{stem.name}_{ending}"))
     for line in result.lines:
         log.info("%s", line)
     if origins:
         log.info("events: %s", ", ".join(origins))
 
 
+def _report(settings: EvaluateSettings, result: EvaluationResult, origins: list[str], stem: Path) -> None:
+    """Write all results on one page."""
+    from dmcnn.evaluation import report
+    from dmcnn.pages.report import save_report
+
+    fingerprints = {path: path_fingerprint(path) for path in settings.tables()}
+    text = report.page(result, stem, origins, fingerprints, settings.text(""))
+    save_report(stem.with_name(stem.name + ".html"), text)
+
+
 def _judge(settings: EvaluateSettings, tables: ScoreTables) -> EvaluationResult:
     """Evaluate the score tables as networks, a signal, classes or regression, according to keys and columns."""
     if settings.scores is None:
-        from dmcnn.evaluation import weights
+        from dmcnn.evaluation import merge, weights
 
         weights.check_patterns(settings.event_weight, settings.tables())
-        names = settings.networks()
-        return _networks(settings, tables, names) if names else _samples(settings, tables)
+        names, parts = settings.networks(), []
+        if settings.background is not None:
+            parts.append(_networks(settings, tables, names) if names else _samples(settings, tables))
+        if settings.stack is not None:
+            parts.append(_stack(settings, tables))
+        return merge(parts)
     paths = settings.tables()
     columns = tables(paths[0]).columns
     from dmcnn.evaluation.regression.predictions import estimated_targets
@@ -108,12 +129,17 @@ def _regression(settings: EvaluateSettings, tables: ScoreTables) -> EvaluationRe
     )
 
 
-def _signal(settings: EvaluateSettings, kinds: Kinds, files: list[dict[str, Any]]) -> EvaluationResult:
+def _signal(
+    settings: EvaluateSettings, kinds: Kinds, files: list[dict[str, Any]], name: str = "", roc: bool = True
+) -> EvaluationResult:
     """Evaluate the scores of one network for signal and background."""
-    from dmcnn.evaluation import signal
+    from dmcnn.evaluation import merge, signal, working_point, wrong
 
-    name, rule, level = settings.name or "score", settings.event_weight, settings.confidence
-    return signal.judge(kinds, files, cut=settings.cut, level=level, name=name, event_weight=rule)
+    level, rule = settings.confidence, settings.event_weight
+    cut, at_cut = working_point.choose(kinds, settings.cut, settings.working_point, level)
+    name = name or settings.name or "score"
+    judged = signal.judge(kinds, files, cut=cut, level=level, name=name, event_weight=rule, roc=roc)
+    return merge([judged, at_cut, wrong.judge(kinds, cut)])
 
 
 def _samples(settings: EvaluateSettings, tables: ScoreTables) -> EvaluationResult:
@@ -156,9 +182,42 @@ def _networks(settings: EvaluateSettings, tables: ScoreTables, names: list[str])
         read[name], counts = signal.read_separate(paths, settings.score_column, settings.event_weight, tables)
         files += [{**one, "network": name} for one in counts]
     common, matches = networks.match_networks(read)
-    cuts = dict.fromkeys(names, settings.cut)
-    level, rule = settings.confidence, settings.event_weight
-    return networks.judge(common, matches, files, cuts=cuts, level=level, event_weight=rule)
+    results = {name: _signal(settings, kinds, [], name, roc=False) for name, kinds in common.items()}
+    return networks.judge(common, matches, results, files, level=settings.confidence)
+
+
+def _stack(settings: EvaluateSettings, tables: ScoreTables) -> EvaluationResult:
+    """Compare data with a stack of samples."""
+    from dmcnn.evaluation import stack
+    from dmcnn.evaluation.stack_samples import Variable
+    from dmcnn.evaluation.systematics import Systematics
+
+    signal, blind = settings.signal, settings.blind_above
+    named = signal if isinstance(signal, dict) else {"signal": signal} if signal else {}
+    return stack.judge(
+        settings.files_of("stack"),
+        expand(settings.data) if settings.data else [],
+        {name: expand(files) for name, files in named.items()},
+        variable=Variable(settings.variable, settings.score_column, None if blind is False else blind),
+        bins=settings.bins,
+        reach=settings.range,
+        event_weight=settings.event_weight,
+        scale=settings.sample_scale,
+        signal_scale=settings.signal_scale,
+        clean_above=settings.clean_weights,
+        systematics=Systematics(
+            universes=settings.universes or {},
+            universe_files=settings.files_of("universe_files"),
+            clean_above=settings.clean_weights,
+            variations={
+                name: {sample: expand(paths) for sample, paths in files.items()}
+                for name, files in (settings.variations or {}).items()
+            },
+            central_value=settings.files_of("central_value"),
+            normalisation=settings.normalisation or {},
+        ),
+        read=tables,
+    )
 
 
 if __name__ == "__main__":

@@ -7,14 +7,16 @@ from typing import ClassVar
 
 from dmcnn._common.errors import InputError, nearest
 from dmcnn._common.files import expand
-from dmcnn.settings.base import Conflict, Paths, Settings, setting
+from dmcnn.settings.base import Conflict, Paths, setting
+from dmcnn.settings.decision import DecisionSettings
 from dmcnn.settings.network import OwnModel
+from dmcnn.settings.stack import StackSettings
 
 Seeds = str | list[str | list[str]]
 """Score tables of a network: a path or glob, or a list with an item per seed; an inner list is a sample in parts."""
 
 
-class EvaluateSettings(Settings):
+class EvaluateSettings(DecisionSettings, StackSettings):
     """Evaluate score CSVs: ROC and AUC of a signal, accuracy of classes, residuals and pulls of regression."""
 
     signal: Paths | dict[str, Paths] | None = setting(
@@ -40,7 +42,6 @@ class EvaluateSettings(Settings):
     )
     signal_label: str = setting("signal", "classes", "value of the label column for signal events")
     score_column: str = setting("signal_score", "classes", "column of the score")
-    cut: float = setting(0.5, "classes", "lowest score of an event that is classified as signal")
     confidence: float = setting(0.95, "classes", "confidence level of all intervals", gt=0, lt=1)
     names: list[str] | None = setting(
         None, "regression", "name of the network of each CSV; the same name again means another seed"
@@ -62,6 +63,7 @@ class EvaluateSettings(Settings):
         12, "regression", "bins of resolution and bias against true parameters", ge=1, le=1000
     )
     output_dir: str = setting("outputs", "outputs", "folder of the figures, tables and the JSON")
+    report: bool = setting(True, "outputs", "also write all results on one HTML page, which needs no network")
 
     data_key: ClassVar[str] = "scores"
 
@@ -75,7 +77,8 @@ class EvaluateSettings(Settings):
         """Return the paths of all score tables."""
         keys = (self.scores, self.signal, self.background)
         values = [list(value.values()) if isinstance(value, dict) else [value] for value in keys if value]
-        return [path for group in values for item in group for path in _expand_all(item)]
+        paths = [path for group in values for item in group for path in _expand_all(item)]
+        return list(dict.fromkeys([*paths, *self.stack_tables()]))
 
     def conflicts(self) -> Iterator[Conflict]:
         """Yield contradictions between keys that are each valid alone."""
@@ -86,8 +89,10 @@ class EvaluateSettings(Settings):
         pair = (self.signal is not None, self.background is not None)
         if self.scores is not None and any(pair):
             yield ("scores",), "scores replaces signal and background: give one or the other"
-        if self.scores is None and not all(pair):
-            yield ("signal", "background"), "give signal and background, or scores"
+        if self.scores is not None and self.stack is not None:
+            yield ("scores", "stack"), "scores and stack are two evaluations: give one or the other"
+        if self.scores is None and not all(pair) and (self.stack is None or self.background is not None):
+            yield ("signal", "background"), "give signal and background, or scores, or stack"
         if self.names is not None and isinstance(self.scores, dict):
             yield (
                 ("names", "scores"),
