@@ -21,6 +21,7 @@ from dmcnn._common.progress import ProgressBar
 from dmcnn._common.upward import notebook
 from dmcnn.checkpoints import load
 from dmcnn.checkpoints.card import Card, Own
+from dmcnn.checkpoints.pwf import Hints
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.engines import choice, dense
 from dmcnn.engines.sparse import sparse
@@ -349,6 +350,8 @@ def load_predictor(
     precision: str = "32",
     batch_size: int = 8,
     engine: str = "auto",
+    norm: str | None = None,
+    gn_groups: int | None = None,
 ) -> Predictor:
     """Load a network from a weight file of any kind.
 
@@ -360,6 +363,7 @@ def load_predictor(
         precision: see Predictor.
         batch_size: images per forward pass.
         engine: see Predictor.
+        norm, gn_groups: see dmcnn.checkpoints.pwf.Hints.
 
     Raises:
         InputError: not a weight file, or a device or engine that does not exist.
@@ -367,10 +371,12 @@ def load_predictor(
     choice.check_engine(engine)
     devices.use_whole_cpu()
     names = [model] if isinstance(model, str) or callable(model) else list(model or ())
-    net, card = load.load(weight_file, [*names, *filter(None, [(overrides or {}).get("reader")])])
+    given = overrides or {}
+    hints = Hints(norm, gn_groups, given.get("xdim"), given.get("ydim"))
+    net, card = load.load(weight_file, [*names, *filter(None, [given.get("reader")])], hints)
     return Predictor(
         net,
-        replace(card, reading=override(card, overrides or {})),
+        replace(card, reading=override(card, given)),
         devices.device(gpuid),
         precision=precision,
         batch_size=batch_size,

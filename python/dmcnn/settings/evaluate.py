@@ -7,14 +7,15 @@ from typing import ClassVar
 
 from dmcnn._common.errors import InputError, nearest
 from dmcnn._common.files import expand
-from dmcnn.settings.base import Conflict, Paths, Settings, setting
+from dmcnn.settings.base import Conflict, Paths, setting
+from dmcnn.settings.decision import DecisionSettings
 from dmcnn.settings.network import OwnModel
 
 Seeds = str | list[str | list[str]]
 """Score tables of a network: a path or glob, or a list with an item per seed; an inner list is a sample in parts."""
 
 
-class EvaluateSettings(Settings):
+class EvaluateSettings(DecisionSettings):
     """Evaluate score CSVs: ROC and AUC of a signal, accuracy of classes, residuals and pulls of regression."""
 
     signal: Paths | dict[str, Paths] | None = setting(
@@ -40,7 +41,6 @@ class EvaluateSettings(Settings):
     )
     signal_label: str = setting("signal", "classes", "value of the label column for signal events")
     score_column: str = setting("signal_score", "classes", "column of the score")
-    cut: float = setting(0.5, "classes", "lowest score of an event that is classified as signal")
     confidence: float = setting(0.95, "classes", "confidence level of all intervals", gt=0, lt=1)
     names: list[str] | None = setting(
         None, "regression", "name of the network of each CSV; the same name again means another seed"

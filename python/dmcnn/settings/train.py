@@ -110,9 +110,29 @@ class TrainSettings(RecipeSettings):
     augment_rotation: float = setting(
         0.0,
         "augmentation",
-        "[degrees] random rotations of training images, up to this angle both ways",
+        "[degrees] random rotations of the pixels of training images, up to this angle both ways",
         ge=0,
         le=180,
+    )
+    augment_rot90: bool = setting(
+        False,
+        "augmentation",
+        "random turns of training images by multiples of 90 degrees (180 if not square), without the mirror images "
+        "of augment",
+    )
+    augment_charge: float = setting(
+        0.0,
+        "augmentation",
+        "random factors of the charge of training images, from 1 less this number to 1 plus it",
+        ge=0,
+        lt=1,
+    )
+    augment_dead_wires: float = setting(
+        0.0,
+        "augmentation",
+        "probability that a wire (column) of a training image is dead",
+        ge=0,
+        lt=1,
     )
     augment_noise: float = setting(
         0.0, "augmentation", "rms of the noise that is added to active pixels of training images", ge=0
@@ -208,6 +228,7 @@ class TrainSettings(RecipeSettings):
     )
 
     retired: ClassVar[dict[str, str]] = {
+        "in_channels": "the network gets as many as plane names, such as plane = [0, 1, 2]",
         "batch": "the batch sizes are batch_size_train and batch_size_test",
         "weight_file_mpid_0": "inference takes its network from weight_file",
         "weight_file_mpid_1": "inference takes its network from weight_file",
@@ -227,6 +248,12 @@ class TrainSettings(RecipeSettings):
         """Yield contradictions between keys that are each valid alone."""
         yield from super().conflicts()
         yield from self._parts()
+        if self.augment and self.augment_rot90:
+            keys = "augment", "augment_rot90"
+            yield (
+                keys,
+                "augment_rot90 turns images without mirroring them, and augment mirrors them: give one",
+            )
         if self.tensorboard and not self.run_test:
             yield (
                 ("tensorboard", "run_test"),
@@ -246,7 +273,7 @@ class TrainSettings(RecipeSettings):
         for key in ("classes", "signal", "num_class", "label"):
             if getattr(self, key) != TrainSettings.model_fields[key].default:
                 yield (key, "targets"), f"{key} is a key of classes, and a network with targets has none"
-        for key in ("augment", "augment_shift", "augment_rotation"):
+        for key in ("augment", "augment_shift", "augment_rot90", "augment_rotation"):
             if getattr(self, key):
                 yield (key, "targets"), f"{key} = {getattr(self, key)} changes images but not their targets"
 

@@ -25,6 +25,7 @@ from dmcnn.checkpoints.save import save
 from dmcnn.checkpoints.torch_file import read, read_card, state_for, state_of
 from dmcnn.engines.choice import choose, evaluator
 from dmcnn.engines.dense import all_logits
+from dmcnn.images.augment import ROTATION
 from dmcnn.images.sparse import SparseImages
 from dmcnn.tasks import Result, Task
 from dmcnn.training.averages import Averages
@@ -398,6 +399,11 @@ def restore(
         more = f" (and {len(changed) - 1} more: {', '.join(changed[1:])})" if changed[1:] else ""
         raise InputError(
             f"{path}: made with {key} = {before.get(key, 'its default')}, now {now.get(key, 'its default')}{more}; "
+            "choose another name, or resume = False to start anew"
+        )
+    if float(now.get("augment_rotation", 0)) and old.environment.get("rotation") != ROTATION:
+        raise InputError(
+            f"{path}: made by an earlier dmcnn, whose augment_rotation interpolated dense images; "
             "choose another name, or resume = False to start anew"
         )
     if not is_same_data(old.data):
