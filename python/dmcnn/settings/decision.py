@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import home
-from dmcnn.settings.base import Conflict, Settings, setting
+from dmcnn.settings.base import Conflict, Paths, Settings, setting
 
 CUT = 0.5
 """Cut without a rule."""
@@ -42,10 +42,23 @@ class DecisionSettings(Settings):
         'rule that chooses the cut: "background_efficiency 0.01", "signal_efficiency 0.9", "purity 0.8", '
         '"significance", or "significance 0.2" with the relative uncertainty of the background',
     )
+    calibration: Paths | dict[str, Paths] | None = setting(
+        None,
+        "calibration",
+        'score CSVs of validation events with a label column, or {"signal": files, "background": files}: '
+        "the temperature of the scores is fitted to them",
+    )
+    calibrate_weight_file: str | None = setting(
+        None,
+        "calibration",
+        "checkpoint of the network that made the scores: a copy beside it, <name>_calibrated.ckpt, gets the "
+        "temperature",
+    )
 
     def conflicts(self) -> Iterator[Conflict]:
         """Yield contradictions between keys that are each valid alone."""
         yield from super().conflicts()
+        yield from self._calibration_conflicts()
         if self.working_point is None:
             return
         from dmcnn.metrics.working_point import CutRule
@@ -56,3 +69,11 @@ class DecisionSettings(Settings):
             yield ("working_point",), str(error)
         if self.cut != CUT:
             yield ("cut", "working_point"), "cut and working_point both set the cut: give one of them"
+
+    def _calibration_conflicts(self) -> Iterator[Conflict]:
+        """Yield contradictions of the keys of calibration."""
+        if self.calibrate_weight_file is not None and self.calibration is None:
+            keys = "calibrate_weight_file", "calibration"
+            yield keys, "calibrate_weight_file needs calibration: the score tables of validation events"
+        if isinstance(self.calibration, dict) and self.calibration.keys() != {"signal", "background"}:
+            yield ("calibration",), 'calibration names other than "signal" and "background"'

@@ -10,12 +10,13 @@ from dmcnn._common.files import expand
 from dmcnn.settings.base import Conflict, Paths, setting
 from dmcnn.settings.decision import DecisionSettings
 from dmcnn.settings.network import OwnModel
+from dmcnn.settings.stack import StackSettings
 
 Seeds = str | list[str | list[str]]
 """Score tables of a network: a path or glob, or a list with an item per seed; an inner list is a sample in parts."""
 
 
-class EvaluateSettings(DecisionSettings):
+class EvaluateSettings(DecisionSettings, StackSettings):
     """Evaluate score CSVs: ROC and AUC of a signal, accuracy of classes, residuals and pulls of regression."""
 
     signal: Paths | dict[str, Paths] | None = setting(
@@ -62,6 +63,7 @@ class EvaluateSettings(DecisionSettings):
         12, "regression", "bins of resolution and bias against true parameters", ge=1, le=1000
     )
     output_dir: str = setting("outputs", "outputs", "folder of the figures, tables and the JSON")
+    report: bool = setting(True, "outputs", "also write all results on one HTML page, which needs no network")
 
     data_key: ClassVar[str] = "scores"
 
@@ -71,23 +73,28 @@ class EvaluateSettings(DecisionSettings):
             return []
         return list(self.signal) if self.signal.keys() == self.background.keys() else []
 
-    def tables(self) -> list[str]:
-        """Return the paths of all score tables."""
-        keys = (self.scores, self.signal, self.background)
-        values = [list(value.values()) if isinstance(value, dict) else [value] for value in keys if value]
-        return [path for group in values for item in group for path in _expand_all(item)]
+    def tables(self, *keys: str) -> list[str]:
+        """Return the paths of the score tables of some keys, or of all."""
+        given = (getattr(self, key) for key in keys or ("scores", "signal", "background", "calibration"))
+        values = [list(value.values()) if isinstance(value, dict) else [value] for value in given if value]
+        paths = [path for group in values for item in group for path in _expand_all(item)]
+        return list(dict.fromkeys([*paths, *([] if keys else self.stack_tables())]))
 
     def conflicts(self) -> Iterator[Conflict]:
         """Yield contradictions between keys that are each valid alone."""
         yield from super().conflicts()
-        for key in ("signal", "background", "scores", "weights"):
+        for key in ("signal", "background", "scores", "weights", "calibration", "calibrate_weight_file"):
             yield from _missing_files(key, getattr(self, key))
         yield from self._name_conflicts()
+        if self.calibration is not None and self.networks():
+            yield ("calibration", "signal"), "calibration is of one network: give the tables of one"
         pair = (self.signal is not None, self.background is not None)
         if self.scores is not None and any(pair):
             yield ("scores",), "scores replaces signal and background: give one or the other"
-        if self.scores is None and not all(pair):
-            yield ("signal", "background"), "give signal and background, or scores"
+        if self.scores is not None and self.stack is not None:
+            yield ("scores", "stack"), "scores and stack are two evaluations: give one or the other"
+        if self.scores is None and not all(pair) and (self.stack is None or self.background is not None):
+            yield ("signal", "background"), "give signal and background, or scores, or stack"
         if self.names is not None and isinstance(self.scores, dict):
             yield (
                 ("names", "scores"),

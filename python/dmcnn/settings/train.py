@@ -140,7 +140,7 @@ class TrainSettings(RecipeSettings):
     augment_mask: float = setting(
         0.0, "augmentation", "probability that an active pixel of a training image is removed", ge=0, lt=1
     )
-    batch_size_train: int = setting(32, "optimisation", "training images per step", ge=1)
+    batch_size_train: int = setting(32, "optimisation", "training images per step (times accumulate)", ge=1)
     batch_size_test: int = setting(
         16, "evaluation and checkpoints", "images per test batch", ge=1, resume="free", trials="free"
     )
@@ -240,7 +240,7 @@ class TrainSettings(RecipeSettings):
     @property
     def goes_on(self) -> bool:
         """Whether the same command resumes: there are checkpoints, and they are not to be ignored."""
-        return self.resume and self.save_weights
+        return self.resume and self.save_weights and not self.find_rate
 
     inputs: ClassVar[tuple[str, ...]] = ("input_train", "input_test", "input_validation", "event_weight_csv")
 
@@ -260,6 +260,8 @@ class TrainSettings(RecipeSettings):
                 "tensorboard shows evaluations, which run_test = False leaves out",
             )
         yield from self._classes() if self.targets is None else self._targets()
+        if self.find_rate and self.folds:
+            yield ("find_rate", "folds"), "find_rate = True trains nothing, and folds are trainings"
         if self.schedule == "plateau" and not self.run_test:
             yield (
                 ("schedule", "run_test"),
