@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import atomic_file, expand, output_folder
+from dmcnn._common.fingerprint import path_fingerprint
 from dmcnn.settings import EvaluateSettings
 from dmcnn.settings.command import run
 
@@ -35,7 +36,11 @@ def evaluate(settings: EvaluateSettings) -> None:
     stem = folder / f"DM-CNN_evaluation{settings.tag}"
     tables = ScoreTables()
     with settings.results_at(stem, settings.tables()):
-        _write(_judge(settings, tables), tables.origins(), stem)
+        result = _judge(settings, tables)
+        origins = tables.origins()
+        _write(result, origins, stem)
+        if settings.report:
+            _report(settings, result, origins, stem)
 
 
 def _write(result: EvaluationResult, origins: list[str], stem: Path) -> None:
@@ -52,21 +57,37 @@ def _write(result: EvaluationResult, origins: list[str], stem: Path) -> None:
         table.write(stem.with_name(f"{stem.name}_{ending}.csv"), rows)
     for ending, figure in tqdm(result.figures.items(), desc="figures", unit="figure", disable=None):
         save_figure(figure, stem.with_name(f"{stem.name}_{ending}"), note=", ".join(origins))
+    for ending, write in result.files.items():
+        write(stem.with_name(f"{stem.name}_{ending}"))
     for line in result.lines:
         log.info("%s", line)
     if origins:
         log.info("events: %s", ", ".join(origins))
 
 
+def _report(settings: EvaluateSettings, result: EvaluationResult, origins: list[str], stem: Path) -> None:
+    """Write all results on one page."""
+    from dmcnn.evaluation import report
+    from dmcnn.pages.report import save_report
+
+    fingerprints = {path: path_fingerprint(path) for path in settings.tables()}
+    text = report.page(result, stem, origins, fingerprints, settings.text(""))
+    save_report(stem.with_name(stem.name + ".html"), text)
+
+
 def _judge(settings: EvaluateSettings, tables: ScoreTables) -> EvaluationResult:
     """Evaluate the score tables as networks, a signal, classes or regression, according to keys and columns."""
-    from dmcnn.evaluation import signal, weights
+    from dmcnn.evaluation import merge, signal, weights
     from dmcnn.evaluation.regression.predictions import estimated_targets
 
     weights.check_patterns(settings.event_weight, settings.tables())
     if settings.scores is None:
-        names = settings.networks()
-        return _networks(settings, tables, names) if names else _samples(settings, tables)
+        names, parts = settings.networks(), []
+        if settings.background is not None:
+            parts.append(_networks(settings, tables, names) if names else _samples(settings, tables))
+        if settings.stack is not None:
+            parts.append(_stack(settings, tables))
+        return merge(parts)
     paths = settings.tables("scores")
     columns = tables(paths[0]).columns
     is_signal = settings.score_column in columns or "predicted" not in columns
@@ -196,6 +217,40 @@ def _networks(settings: EvaluateSettings, tables: ScoreTables, names: list[str])
     common, matches = networks.match_networks(read)
     results = {name: _signal(settings, tables, kinds, [], name, roc=False) for name, kinds in common.items()}
     return networks.judge(common, matches, results, files, level=settings.confidence)
+
+
+def _stack(settings: EvaluateSettings, tables: ScoreTables) -> EvaluationResult:
+    """Compare data with a stack of samples."""
+    from dmcnn.evaluation import stack
+    from dmcnn.evaluation.stack_samples import Variable
+    from dmcnn.evaluation.systematics import Systematics
+
+    signal, blind = settings.signal, settings.blind_above
+    named = signal if isinstance(signal, dict) else {"signal": signal} if signal else {}
+    return stack.judge(
+        settings.files_of("stack"),
+        expand(settings.data) if settings.data else [],
+        {name: expand(files) for name, files in named.items()},
+        variable=Variable(settings.variable, settings.score_column, None if blind is False else blind),
+        bins=settings.bins,
+        reach=settings.range,
+        event_weight=settings.event_weight,
+        scale=settings.sample_scale,
+        signal_scale=settings.signal_scale,
+        clean_above=settings.clean_weights,
+        systematics=Systematics(
+            universes=settings.universes or {},
+            universe_files=settings.files_of("universe_files"),
+            clean_above=settings.clean_weights,
+            variations={
+                name: {sample: expand(paths) for sample, paths in files.items()}
+                for name, files in (settings.variations or {}).items()
+            },
+            central_value=settings.files_of("central_value"),
+            normalisation=settings.normalisation or {},
+        ),
+        read=tables,
+    )
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from dmcnn._common.errors import InputError
 EXTRAS = {"captum": "explain", "plotly": "explain", "pyarrow": "parquet", "optuna": "tune", "onnx": "export",
           "onnxruntime": "export",
           "safetensors": "export", "pandas": "notebook", "sklearn": "baseline", "distributed": "farm",
-          "tensorboard": "tensorboard"}  # fmt: skip
+          "tensorboard": "tensorboard", "hist": "analysis", "mplhep": "analysis"}  # fmt: skip
 """Library -> extra of dmcnn that installs it."""
 
 NAMES = {"sklearn": "scikit-learn"}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmcnn.metrics.intervals import Interval
@@ -23,12 +24,14 @@ class EvaluationResult:
         figures: figure by the ending of its file name.
         lines: log lines.
         tables: table by the ending of its file name.
+        files: function that writes any other file, by the ending of its file name with suffix.
     """
 
     numbers: dict[str, Any]
     figures: Mapping[str, Figure]
     lines: list[str]
     tables: Mapping[str, Table] = field(default_factory=dict)
+    files: Mapping[str, Callable[[Path], None]] = field(default_factory=dict)
 
 
 def merge(parts: Sequence[EvaluationResult]) -> EvaluationResult:
@@ -38,6 +41,7 @@ def merge(parts: Sequence[EvaluationResult]) -> EvaluationResult:
         {ending: figure for part in parts for ending, figure in part.figures.items()},
         [line for part in parts for line in part.lines],
         {ending: rows for part in parts for ending, rows in part.tables.items()},
+        {ending: write for part in parts for ending, write in part.files.items()},
     )
 
 

@@ -10,12 +10,13 @@ from dmcnn._common.files import expand
 from dmcnn.settings.base import Conflict, Paths, setting
 from dmcnn.settings.decision import DecisionSettings
 from dmcnn.settings.network import OwnModel
+from dmcnn.settings.stack import StackSettings
 
 Seeds = str | list[str | list[str]]
 """Score tables of a network: a path or glob, or a list with an item per seed; an inner list is a sample in parts."""
 
 
-class EvaluateSettings(DecisionSettings):
+class EvaluateSettings(DecisionSettings, StackSettings):
     """Evaluate score CSVs: ROC and AUC of a signal, accuracy of classes, residuals and pulls of regression."""
 
     signal: Paths | dict[str, Paths] | None = setting(
@@ -62,6 +63,7 @@ class EvaluateSettings(DecisionSettings):
         12, "regression", "bins of resolution and bias against true parameters", ge=1, le=1000
     )
     output_dir: str = setting("outputs", "outputs", "folder of the figures, tables and the JSON")
+    report: bool = setting(True, "outputs", "also write all results on one HTML page, which needs no network")
 
     data_key: ClassVar[str] = "scores"
 
@@ -75,7 +77,8 @@ class EvaluateSettings(DecisionSettings):
         """Return the paths of the score tables of some keys, or of all."""
         given = (getattr(self, key) for key in keys or ("scores", "signal", "background", "calibration"))
         values = [list(value.values()) if isinstance(value, dict) else [value] for value in given if value]
-        return [path for group in values for item in group for path in _expand_all(item)]
+        paths = [path for group in values for item in group for path in _expand_all(item)]
+        return paths if keys else list(dict.fromkeys([*paths, *self.stack_tables()]))
 
     def conflicts(self) -> Iterator[Conflict]:
         """Yield contradictions between keys that are each valid alone."""
@@ -88,8 +91,10 @@ class EvaluateSettings(DecisionSettings):
         pair = (self.signal is not None, self.background is not None)
         if self.scores is not None and any(pair):
             yield ("scores",), "scores replaces signal and background: give one or the other"
-        if self.scores is None and not all(pair):
-            yield ("signal", "background"), "give signal and background, or scores"
+        if self.scores is not None and self.stack is not None:
+            yield ("scores", "stack"), "scores and stack are two evaluations: give one or the other"
+        if self.scores is None and not all(pair) and (self.stack is None or self.background is not None):
+            yield ("signal", "background"), "give signal and background, or scores, or stack"
         if self.names is not None and isinstance(self.scores, dict):
             yield (
                 ("names", "scores"),

@@ -1,0 +1,54 @@
+"""Report of an evaluation: results, figures, tables, every number, files and settings on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from dmcnn.evaluation import EvaluationResult
+from dmcnn.pages import report as pages
+
+MOST_ROWS = 1000
+"""Rows of a table above which the page names its file only."""
+
+
+def page(
+    result: EvaluationResult, stem: Path, origins: Sequence[str], fingerprints: Mapping[str, str], cfg: str
+) -> str:
+    """Return the HTML of the report of an evaluation whose figures and tables are written.
+
+    Args:
+        result: numbers, figures and tables.
+        stem: path of the results without ending.
+        origins: what the score tables state of the origin of their events.
+        fingerprints: fingerprint by path of the files that the result is made from.
+        cfg: text of the settings.
+    """
+    own = [Path(f"{stem.name}_{ending}{suffix}") for ending in result.figures for suffix in (".png", ".pdf")]
+    own += [Path(f"{stem.name}_{ending}.csv") for ending in result.tables]
+    own += [Path(f"{stem.name}_{ending}") for ending in result.files]
+    sections = {
+        "Result": [pages.paragraph(pages.without_folders(line)) for line in result.lines],
+        "Figures": [
+            pages.figure(stem.with_name(f"{stem.name}_{ending}.png"), ending.replace("_", " "))
+            for ending in result.figures
+        ],
+        "Tables": [_table(ending, result) for ending in result.tables],
+        "Numbers": [pages.numbers(result.numbers)],
+        "Files": [
+            pages.files(fingerprints, "Score tables"),
+            pages.table(
+                ["file"], [[name] for name in (f"{stem.name}.json", *own)], "Results beside this page"
+            ),
+        ],
+        "Settings": [pages.preformatted(pages.without_folders(cfg))],
+    }
+    return pages.report(stem.name.replace("_", " "), sections, ", ".join(origins))
+
+
+def _table(ending: str, result: EvaluationResult) -> pages.Html:
+    """Return a table of results; of a long one its size."""
+    rows, title = result.tables[ending], ending.replace("_", " ")
+    if len(rows) > MOST_ROWS:
+        return pages.paragraph(f"{title}: {len(rows)} rows, in the CSV beside this page")
+    return pages.table(rows.columns, rows.rows, title)

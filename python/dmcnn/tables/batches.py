@@ -1,0 +1,116 @@
+"""Batches of rows of wide tables, CSV or parquet: chosen columns as numbers, a bounded part of the file in memory."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dmcnn._common.errors import InputError, nearest
+from dmcnn._common.extras import need
+from dmcnn.tables.join import EventIds, event_ids
+from dmcnn.tables.table import IDS, Table
+
+BLOCK = 2**24
+"""Bytes of a CSV file that are parsed at a time."""
+
+VALUES = 2**23
+"""Largest number of values of a batch of a parquet file."""
+
+PARQUET = (".parquet", ".pq")
+
+
+def column_names(path: str | Path) -> list[str]:
+    """Return the names of the columns of a table.
+
+    Raises:
+        InputError: pyarrow is not installed, or the file cannot be read.
+    """
+    if Path(path).suffix.lower() in PARQUET:
+        parquet = need("pyarrow.parquet")
+        return list(_read(path, lambda: parquet.read_schema(path).names))
+    with _read(path, lambda: Path(path).open(newline="", encoding="utf-8-sig", errors="replace")) as file:
+        return next(filter(None, csv.reader(file)), [])
+
+
+def batches(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[EventIds, NDArray[np.float64]]]:
+    """Yield ids and values of the rows of a table in order, batch by batch; an empty value is NaN.
+
+    Args:
+        path: CSV or parquet file.
+        columns: names of k columns of numbers.
+
+    Yields:
+        Ids of m rows, and their (m, k) float64 values.
+
+    Raises:
+        InputError: pyarrow is not installed, the file cannot be read, a column is missing, or a value is no number.
+    """
+    names = column_names(path)
+    for name in (*IDS, *columns):
+        if name not in names:
+            raise InputError(f"{path}: no column {name!r}{nearest(name, names)}")
+    source = _parquet if Path(path).suffix.lower() in PARQUET else _csv
+    steps = _read(path, lambda: iter(source(path, columns)))
+    while (batch := _read(path, lambda: next(steps, None))) is not None:
+        values = np.empty((batch.num_rows, len(columns)))
+        for at, name in enumerate(columns):
+            values[:, at] = _read(path, partial(_floats, batch, name))
+        yield _ids(batch, path), values
+
+
+def _floats(batch: Any, name: str) -> NDArray[np.float64]:
+    """Return a column of a batch as float64; null is NaN."""
+    return np.asarray(batch.column(name).cast("float64").to_numpy(zero_copy_only=False))
+
+
+def _ids(batch: Any, path: str | Path) -> EventIds:
+    """Return the ids of a batch; columns of whole numbers are read at once, other texts one by one."""
+    columns = [batch.column(name) for name in IDS]
+    if all(column.null_count == 0 for column in columns):
+        with suppress(need("pyarrow").ArrowException):
+            ids = np.stack(
+                [column.cast("uint64").to_numpy(zero_copy_only=False) for column in columns], axis=1
+            )
+            return EventIds(ids, np.ones(len(ids), np.bool_))
+    texts = [["" if word is None else str(word) for word in column.to_pylist()] for column in columns]
+    return event_ids(Table.from_rows(IDS, list(zip(*texts, strict=True)), str(path)))
+
+
+def _parquet(path: str | Path, columns: Sequence[str]) -> Iterator[Any]:
+    """Return the record batches of a parquet file."""
+    file = need("pyarrow.parquet").ParquetFile(path)
+    rows = max(1, VALUES // max(1, len(columns)))
+    yield from file.iter_batches(batch_size=rows, columns=[*IDS, *columns])
+
+
+def _csv(path: str | Path, columns: Sequence[str]) -> Iterator[Any]:
+    """Return the record batches of a CSV file: ids as text, columns as numbers."""
+    reading, arrow = need("pyarrow.csv"), need("pyarrow")
+    types = dict.fromkeys(IDS, arrow.string()) | dict.fromkeys(columns, arrow.float64())
+    empty = ["", "nan", "NaN", "NAN", "-nan", "NA", "null", "None"]
+    with reading.open_csv(
+        path,
+        read_options=reading.ReadOptions(block_size=BLOCK),
+        convert_options=reading.ConvertOptions(
+            column_types=types, include_columns=[*IDS, *columns], null_values=empty
+        ),
+    ) as steps:
+        yield from steps
+
+
+def _read(path: str | Path, step: Callable[[], Any]) -> Any:
+    """Return the result of a step of reading; its errors become one line that names the file."""
+    try:
+        return step()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except need("pyarrow").ArrowException as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path}: cannot be read as a table ({reason})") from None
