@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
 
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import home
@@ -13,23 +16,23 @@ CUT = 0.5
 """Cut without a rule."""
 
 
-def cut_of(value: float | str) -> float:
-    """Return a cut, or the one in the JSON of ``evaluate`` at a path.
-
-    Raises:
-        InputError: the file cannot be read, is no JSON, or has no cut.
-    """
+def cut_of(value: Any) -> Any:
+    """Return the cut in the JSON of ``evaluate`` at a path, any other value as it is; ValueError for another file."""
     if not isinstance(value, str):
         return value
     try:
         content = json.loads(home(value).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no JSON"
-        raise InputError(f"expected a number or the JSON of evaluate ({reason})") from None
+        raise ValueError(f"expected a number or the JSON of evaluate ({reason})") from None
     cut = content.get("cut") if isinstance(content, dict) else None
     if not isinstance(cut, int | float):
-        raise InputError('the JSON has no number "cut", expected that of evaluate for one network')
-    return float(cut)
+        raise ValueError('the JSON has no number "cut", expected that of evaluate for one network')
+    return cut
+
+
+Cut = Annotated[float, BeforeValidator(cut_of)]
+"""Cut: a number, or the path of the JSON of ``evaluate``, whose cut it is."""
 
 
 class DecisionSettings(Settings):

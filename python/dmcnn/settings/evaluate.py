@@ -78,7 +78,7 @@ class EvaluateSettings(DecisionSettings, StackSettings):
         given = (getattr(self, key) for key in keys or ("scores", "signal", "background", "calibration"))
         values = [list(value.values()) if isinstance(value, dict) else [value] for value in given if value]
         paths = [path for group in values for item in group for path in _expand_all(item)]
-        return list(dict.fromkeys([*paths, *([] if keys else self.stack_tables())]))
+        return paths if keys else list(dict.fromkeys([*paths, *self.stack_tables()]))
 
     def conflicts(self) -> Iterator[Conflict]:
         """Yield contradictions between keys that are each valid alone."""
