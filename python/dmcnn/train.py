@@ -159,6 +159,7 @@ def _batches(settings: TrainSettings, run: Run, images: dict[str, SparseImages],
         first=first,
         ranks=run.ranks,
         part=settings.batch_size_train,
+        sparse=run.device.type == "cuda",
     )
 
 

@@ -8,7 +8,7 @@ import torch
 
 from conftest import toy_images
 from dmcnn._common.errors import InputError
-from dmcnn.engines.dense import TURNS, to_tensor
+from dmcnn.engines.dense import to_tensor
 from dmcnn.images import augment, draws
 from dmcnn.images.sparse import sparse
 
@@ -33,10 +33,10 @@ def test_orientations_are_those_of_dense_batches(images) -> None:
         augment.orient(oblong, augment.TRANSPOSE)
 
 
-@pytest.mark.parametrize("degrees", TURNS)
+@pytest.mark.parametrize("degrees", augment.TURNS)
 def test_quarter_turns_are_orientations(images, degrees: int) -> None:
     found = augment.rotate(images, degrees)
-    np.testing.assert_array_equal(found.dense(), augment.orient(images, TURNS[degrees]).dense())
+    np.testing.assert_array_equal(found.dense(), augment.orient(images, augment.TURNS[degrees]).dense())
     assert found.events is images.events
 
 

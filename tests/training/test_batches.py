@@ -13,6 +13,7 @@ from dmcnn.engines.dense import to_tensor
 from dmcnn.images.augment import drop_wires, rotate, scale_charge
 from dmcnn.images.sparse import sparse
 from dmcnn.training.batches import AUGMENT, CHARGE, ROTATE, Batches
+from dmcnn.training.ranks import Ranks
 
 
 @pytest.fixture(scope="module")
@@ -154,3 +155,34 @@ def test_rotation_is_a_function_of_the_step(images) -> None:
         batches.batch(3)[0], Batches(images, 5, epochs=2, seed=1, rotation=10.0, first=3).batch(3)[0]
     )
     assert not torch.equal(batches.batch(0)[0], Batches(images, 5, epochs=2, seed=1).batch(0)[0])
+
+
+@pytest.mark.parametrize("scaling", ["none", "minmax"])
+@pytest.mark.parametrize("ranks", [Ranks(), Ranks(1, 2)])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"augment": True, "shift": (7, 50)},
+        {"rot90": True, "noise": 3.0, "mask": 0.2},
+        {
+            "augment": True,
+            "shift": (0, 9),
+            "rotation": 30.0,
+            "charge": 0.1,
+            "dead_wires": 0.1,
+            "noise": 2.0,
+            "mask": 0.1,
+        },
+    ],
+)
+def test_active_pixels_become_the_images_of_dense_batches(images, change, ranks: Ranks, scaling: str) -> None:
+    dense, sparse = (
+        Batches(images, 7, epochs=1, seed=5, ranks=ranks, part=4, scaling=scaling, sparse=sparse, **change)
+        for sparse in (False, True)
+    )
+    for (one, labels), (pixels, same) in zip(dense, sparse, strict=True):
+        assert torch.equal(labels, same)
+        assert len(pixels) == len(one)
+        for part in (slice(0, len(one)), slice(1, 3)):
+            assert torch.equal(pixels[part].to(torch.device("cpu")), one[part])

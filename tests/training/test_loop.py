@@ -176,6 +176,14 @@ def test_parts_of_a_step_add_up_to_it() -> None:
             torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-6)
 
 
+def test_active_pixels_train_the_same_network() -> None:
+    nets = tiny_net(), tiny_net()
+    for net, travel in zip(nets, (False, True), strict=True):
+        batches = Batches(tiny_batches().images, 5, epochs=2, seed=SEED, augment=True, sparse=travel)
+        train(net, EVERYTHING, batches=batches)
+    assert same(*nets)
+
+
 def test_a_step_minimises_the_weighted_mean() -> None:
     batches, net, expected = weighted_batches(4), tiny_net().eval(), tiny_net()
     batches.total = 1
@@ -231,6 +239,30 @@ def test_frozen_parts_keep_weights_and_statistics() -> None:
         assert torch.equal(value, before[name]) == stays, name
     assert not net.norm1.training
     assert net.norm2.training
+
+
+def test_frozen_parts_are_the_same_on_rows() -> None:
+    """The sparse engine normalises by the statistics of frozen layers, and takes no gradient of their weights."""
+    random, states = np.random.default_rng(6), []
+    dense = random.uniform(1, 2, (12, 1, 16, 16)).astype(np.float32) * (random.random((12, 1, 16, 16)) < 0.05)
+    images = replace(sparse(dense), label=np.arange(12) % 2)
+    task = Classification(Card("tiny", {}, ["a", "b"], None, "softmax", {}), cross_entropy)
+    for engine in ("dense", "sparse"):
+        torch.manual_seed(1)
+        net = nn.Sequential(
+            nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4), nn.ReLU(),
+            nn.Flatten(), nn.Linear(4 * 144, 2),
+        )  # fmt: skip
+        fit(
+            net, Batches(images, 6, epochs=2, seed=SEED), task=task, seed=SEED, device=CPU, precision="32",
+            recipe=Recipe(0.01, optimizer="sgd", freeze=("0", "1")), progress=Progress(),
+            after_step=lambda _: False, engine=engine,
+        )  # fmt: skip
+        states.append(net.state_dict())
+    assert not states[0]["1.running_mean"].any()
+    assert states[0]["4.running_mean"].any()
+    for name, value in states[0].items():
+        torch.testing.assert_close(states[1][name], value, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(

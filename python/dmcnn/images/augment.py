@@ -20,6 +20,9 @@ from dmcnn.images.sparse import SparseImages
 TRANSPOSE, FLIP_ROWS, FLIP_COLUMNS = 1, 2, 4
 """Bits of an orientation: the transpose comes first, then the flips."""
 
+TURNS = {0: 0, 90: TRANSPOSE | FLIP_ROWS, 180: FLIP_ROWS | FLIP_COLUMNS, 270: TRANSPOSE | FLIP_COLUMNS}
+"""Angle [degrees] -> orientation, as np.rot90."""
+
 ROTATION = "shares"
 """Name of the rule of ``rotate``; a training goes on with the rule with which it began."""
 
@@ -50,17 +53,42 @@ def orient(images: SparseImages, orientation: ArrayLike) -> SparseImages:
     Raises:
         InputError: a transpose of images that are not square.
     """
-    _, height, width = images.shape
-    turn = np.repeat(np.broadcast_to(np.asarray(orientation, np.uint8), len(images)), images.n_pixels)
-    if height != width and (turn & TRANSPOSE).any():
-        raise InputError(f"transpose of images of {height} x {width} pixels, expected square ones")
-    channel, row, column = np.unravel_index(images.index, images.shape)
-    row, column = (np.where(turn & TRANSPOSE, *pair) for pair in ((column, row), (row, column)))
-    row = np.where(turn & FLIP_ROWS, height - 1 - row, row)
-    column = np.where(turn & FLIP_COLUMNS, width - 1 - column, column)
-    index = np.ravel_multi_index((channel, row, column), images.shape).astype(np.int32)
+    index, _ = places(images, orientation)
     order = np.lexsort((index, np.repeat(np.arange(len(images)), images.n_pixels)))
     return replace(images, index=index[order], value=images.value[order])
+
+
+def places(
+    images: SparseImages, orientation: ArrayLike = 0, shift: NDArray[np.int64] | None = None
+) -> tuple[NDArray[np.int32], NDArray[np.bool_] | None]:
+    """Return the numbers of all pixels after an orientation and a shift, not in order, and which are still inside.
+
+    Args:
+        images: n images.
+        orientation: one orientation, or (n,).
+        shift: (n, 2) rows down and columns to the right; without it all pixels stay inside, and None says so.
+
+    Raises:
+        InputError: a transpose of images that are not square.
+    """
+    _, height, width = images.shape
+    turns = np.broadcast_to(np.asarray(orientation, np.uint8), len(images))
+    if height != width and (turns & TRANSPOSE).any():
+        raise InputError(f"transpose of images of {height} x {width} pixels, expected square ones")
+    line, column = np.divmod(images.index, np.int32(width))
+    channel, row = np.divmod(line, np.int32(height))
+    if turns.any():
+        turn = np.repeat(turns, images.n_pixels)
+        across = turn & TRANSPOSE != 0
+        row, column = np.where(across, column, row), np.where(across, row, column)
+        row = np.where(turn & FLIP_ROWS, np.int32(height - 1) - row, row)
+        column = np.where(turn & FLIP_COLUMNS, np.int32(width - 1) - column, column)
+    inside = None
+    if shift is not None:
+        down, right = np.repeat(shift.astype(np.int32), images.n_pixels, axis=0).T
+        row, column = row + down, column + right
+        inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    return np.asarray((channel * np.int32(height) + row) * np.int32(width) + column, np.int32), inside
 
 
 def scale_charge(images: SparseImages, factor: ArrayLike) -> SparseImages:
@@ -79,7 +107,7 @@ def blur_charge(images: SparseImages, noise: float, *, seed: int, key: NDArray[n
 def drop_pixels(images: SparseImages, share: float, *, seed: int, key: NDArray[np.uint64]) -> SparseImages:
     """Return images without the pixels that are lost, each with probability ``share``, as in ``_core.densify``."""
     number = np.uint64(4) * images.index.astype(np.uint64)
-    return _select(images, draws.uniform(seed, np.repeat(key, images.n_pixels), number) >= share)
+    return select(images, draws.uniform(seed, np.repeat(key, images.n_pixels), number) >= share)
 
 
 def drop_wires(images: SparseImages, share: float, *, seed: int, key: NDArray[np.uint64]) -> SparseImages:
@@ -87,10 +115,10 @@ def drop_wires(images: SparseImages, share: float, *, seed: int, key: NDArray[np
     _, height, width = images.shape
     wire = images.index // (height * width) * width + images.index % width
     draw = draws.uniform(seed ^ DEAD, np.repeat(key, images.n_pixels), wire.astype(np.uint64))
-    return _select(images, draw >= share)
+    return select(images, draw >= share)
 
 
-def _select(images: SparseImages, mask: NDArray[np.bool_]) -> SparseImages:
-    """Return the images with the pixels of a mask alone."""
+def select(images: SparseImages, mask: NDArray[np.bool_]) -> SparseImages:
+    """Return the images with the pixels of a (nnz,) mask alone."""
     offsets = np.concatenate([[0], np.cumsum(mask)]).astype(np.int64)[images.offsets]
     return replace(images, offsets=offsets, index=images.index[mask], value=images.value[mask])

@@ -227,13 +227,24 @@ class Predictor:
         Raises:
             InputError: the user asks for another engine than that of the unfinished work.
         """
-        if begun := choice.stored(path, key, width, old):
-            self.engine = choice.resumed(self.asked_engine, begun, path)
-            self.reason = f"engine: {begun}, as in the work that goes on"
-            log.info(self.reason)
-        else:
-            self.choose_engine(chunks, rotation)
+        self.begin(choice.stored(path, key, width, old), path, chunks, rotation)
         return Journal(path, key | choice.word(self.engine), width, old)
+
+    def begin(
+        self, engine: str | None, path: Path, chunks: Iterable[SparseImages], rotation: int = 0
+    ) -> None:
+        """Take the engine with which work began, or choose one for new work.
+
+        Args:
+            engine: engine of the work in the journal ``path``; None = new work.
+            path, chunks, rotation: as of ``journal``.
+        """
+        if engine is None:
+            self.choose_engine(chunks, rotation)
+            return
+        self.engine = choice.resumed(self.asked_engine, engine, path)
+        self.reason = f"engine: {engine}, as in the work that goes on"
+        log.info(self.reason)
 
     def choose_engine(self, chunks: Iterable[SparseImages], rotation: int = 0) -> None:
         """Choose the engine by its cost for the first images with charge, unless it is chosen.

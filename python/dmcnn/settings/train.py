@@ -123,7 +123,7 @@ class TrainSettings(RecipeSettings):
     augment_mask: float = setting(
         0.0, "augmentation", "probability that an active pixel of a training image is removed", ge=0, lt=1
     )
-    batch_size_train: int = setting(32, "optimisation", "training images per step", ge=1)
+    batch_size_train: int = setting(32, "optimisation", "training images per step (times accumulate)", ge=1)
     batch_size_test: int = setting(
         16, "evaluation and checkpoints", "images per test batch", ge=1, resume="free", trials="free"
     )
@@ -212,7 +212,7 @@ class TrainSettings(RecipeSettings):
     @property
     def goes_on(self) -> bool:
         """Whether the same command resumes: there are checkpoints, and they are not to be ignored."""
-        return self.resume and self.save_weights
+        return self.resume and self.save_weights and not self.find_rate
 
     inputs: ClassVar[tuple[str, ...]] = ("input_train", "input_test", "input_validation", "event_weight_csv")
 

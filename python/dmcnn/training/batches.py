@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dmcnn.engines.dense import TURNS, to_tensor
+from dmcnn.engines.dense import to_tensor
 from dmcnn.images import augment as pixels
 from dmcnn.images.scaling import scale_
 from dmcnn.images.sparse import SparseImages
 from dmcnn.training.loader import Buffers
+from dmcnn.training.pixels import ActivePixels
 from dmcnn.training.ranks import ALONE, Ranks
 
 SHUFFLE, AUGMENT, SHIFT, ROTATE, CHARGE = 1, 2, 3, 5, 6
@@ -50,6 +51,7 @@ class Batches:
         ranks: processes that share the batches: images are those of this one (at least one image, so that networks
             need not know of empty batches), labels those of all.
         part: images of all ranks per forward pass; None = all of a step. A rank has its share of every part.
+        sparse: yield active pixels, which become the same images on a device, instead of images.
 
     Raises:
         ValueError: images without labels.
@@ -74,13 +76,14 @@ class Batches:
         first: int = 0,
         ranks: Ranks = ALONE,
         part: int | None = None,
+        sparse: bool = False,
     ) -> None:
         if images.label is None:
             raise ValueError("training needs labelled images")
         self.images, self.size, self.seed, self.augment, self.first = images, size, seed, augment, first
         self.shift, self.rotation, self.noise, self.mask, self.scaling = shift, rotation, noise, mask, scaling
         self.rot90, self.charge, self.dead_wires = rot90, charge, dead_wires
-        self.ranks, self.part = ranks, part
+        self.ranks, self.part, self.sparse = ranks, part, sparse
         self.per_epoch = -(-len(images) // size)
         self.total = epochs * self.per_epoch
         self._labels = np.asarray(images.label, np.float32 if images.label.ndim == 2 else np.int64)
@@ -91,20 +94,22 @@ class Batches:
     def __len__(self) -> int:
         return max(0, self.total - self.first)
 
-    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    def __iter__(self) -> Iterator[tuple[torch.Tensor | ActivePixels, torch.Tensor]]:
         return map(self.batch, range(self.first, self.total))
 
-    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def batch(self, step: int) -> tuple[torch.Tensor | ActivePixels, torch.Tensor]:
         """Return (images, labels) of one step, counted from 0 over all epochs; shapes as of the iteration."""
         which = self.numbers(step)
         own = np.concatenate([np.r_[rows] for _, rows in self.ranks.parts(len(which), self.part)])
-        out = self._buffers.tensor((len(own), *self.images.shape))
         drawn = self._augmentation(step, len(which))
         drawn = {key: value[own] if isinstance(value, np.ndarray) else value for key, value in drawn.items()}
         images, rows = self._change_pixels(step, which, own)
+        labels = torch.from_numpy(self._labels[which])
+        if self.sparse:
+            return _pixels(images.take(rows), self.scaling, **drawn), labels
+        out = self._buffers.tensor((len(own), *self.images.shape))
         to_tensor(images, which=rows, out=out, **drawn)
-        scale_(out, self.scaling)
-        return out, torch.from_numpy(self._labels[which])
+        return scale_(out, self.scaling), labels
 
     def numbers(self, step: int) -> NDArray[np.int64]:
         """Return the numbers of the images of one step."""
@@ -156,7 +161,7 @@ class Batches:
             arguments["orientation"] = turns if is_square else turns & 0b110  # without the transposition
         elif self.rot90:
             turns = np.array(
-                [TURNS[angle] for angle in ((0, 90, 180, 270) if is_square else (0, 180))], np.uint8
+                [pixels.TURNS[angle] for angle in ((0, 90, 180, 270) if is_square else (0, 180))], np.uint8
             )
             arguments["orientation"] = random.choice(turns, count)
         if any(self.shift):
@@ -170,3 +175,26 @@ class Batches:
     def _shuffle(self, epoch: int) -> NDArray[np.int64]:
         """Return the numbers of all images in the order of an epoch."""
         return np.random.default_rng([self.seed, SHUFFLE, epoch]).permutation(len(self.images))
+
+
+def _pixels(
+    images: SparseImages,
+    scaling: str,
+    orientation: NDArray[np.uint8] | None = None,
+    shift: NDArray[np.int64] | None = None,
+    noise: float = 0.0,
+    mask: float = 0.0,
+    **random: Any,
+) -> ActivePixels:
+    """Return the pixels of images with the changes that `_core.densify` makes; ``random`` has its seed and key."""
+    if mask:
+        images = pixels.drop_pixels(images, mask, **random)
+    if noise:
+        images = pixels.blur_charge(images, noise, **random)
+    index, value, offsets = images.index, images.value, images.offsets
+    if orientation is not None or shift is not None:
+        index, inside = pixels.places(images, 0 if orientation is None else orientation, shift)
+        if inside is not None:
+            offsets = np.concatenate([[0], np.cumsum(inside)])[offsets]
+            index, value = index[inside], value[inside]
+    return ActivePixels(offsets, index, value, images.shape, scaling)

@@ -32,6 +32,7 @@ from dmcnn.training.averages import Averages
 from dmcnn.training.baseline import Baseline
 from dmcnn.training.loop import Progress, reproducible
 from dmcnn.training.optimiser import Recipe, plateaus, record_activity
+from dmcnn.training.pixels import ActivePixels
 from dmcnn.training.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
@@ -179,7 +180,8 @@ class Run:
         if self.engine == "auto":
             images, _ = batches.batch(batches.first)
             with record_activity(self.net.to(self.device), self.recipe.activity_l2):  # hooks make it dense
-                choice = choose("auto", self.net, images, training=True, precision=self.precision)
+                dense = images.to(self.device) if isinstance(images, ActivePixels) else images
+                choice = choose("auto", self.net, dense, training=True, precision=self.precision)
             log.info(choice.line)
             self.engine = self.ranks.agree(choice.engine)
         self.card = replace(self.card, environment={**self.card.environment, "engine": self.engine})
