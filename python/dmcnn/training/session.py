@@ -119,6 +119,11 @@ class OutputFiles:
         """Model card (JSON, Markdown), without suffix."""
         return self._path(self.tables, "training_card", "")
 
+    @property
+    def folds(self) -> Path:
+        """Numbers of a cross-validation (JSON), without suffix."""
+        return self._path(self.tables, "training_folds", "")
+
     def scores(self, part: str) -> Path:
         """Return the path of the score table (CSV) of the events of a part."""
         return self._path(self.tables, f"training_{part}_scores", ".csv")
