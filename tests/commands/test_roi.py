@@ -18,7 +18,7 @@ from dmcnn.checkpoints.load import load
 from dmcnn.images.sparse import META, SparseImages, sparse
 from dmcnn.inference.networks import NamedNetwork
 from dmcnn.inference.passes import passes_of
-from dmcnn.models.resnet import ResNet18
+from dmcnn.models.calorimeter_resnet import CalorimeterResNet
 from dmcnn.writers import larcv3
 
 SIDE = 32
@@ -47,9 +47,8 @@ def network(path: Path, seed: int, channels: int = 1) -> Path:
     """Save a network with random weights that takes windows."""
     torch.manual_seed(seed)
     arguments = {"num_class": 2, "channels": channels, "height": SIDE, "width": SIDE}
-    card = Card("resnet18", arguments, ["signal", "background"], "signal", "sigmoid", dict(READING))
-    net = ResNet18(**arguments)
-    torch.nn.init.normal_(net.fc.weight, std=0.5)
+    card = Card("calorimeter_resnet", arguments, ["signal", "background"], "signal", "sigmoid", dict(READING))
+    net = CalorimeterResNet(**arguments)
     return dmcnn.save(net.eval(), path, card)
 
 
@@ -67,6 +66,7 @@ def tiles_of(images: SparseImages) -> list[np.ndarray]:
     ]
 
 
+@pytest.mark.slow
 def test_an_ensemble_chooses_one_tile(tmp_path: Path) -> None:
     """That of the largest mean score."""
     images, file = planes(4, 3), tmp_path / "whole.h5"
@@ -84,6 +84,7 @@ def test_an_ensemble_chooses_one_tile(tmp_path: Path) -> None:
         assert mean[chosen] == pytest.approx(mean[charged].max(), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_the_tile_of_the_highest_signal_score_stands_for_its_event(tmp_path: Path) -> None:
     images, file = planes(6, 3), tmp_path / "whole.h5"
     larcv3.write(file, [images], producer="image2d_binary")
