@@ -129,7 +129,7 @@ def _score(
     from dmcnn.inference.outputs import finished_line
     from dmcnn.inference.scoring import Scoring
 
-    networks = load_networks(weights, **settings.network())
+    networks = load_networks(weights, arithmetic=settings.arithmetic, **settings.network())
     for key in ("rotation", "label"):
         if getattr(settings, key):
             for network in networks:

@@ -27,6 +27,7 @@ from dmcnn.engines import choice, dense
 from dmcnn.engines.sparse import sparse
 from dmcnn.images.sparse import SparseImages
 from dmcnn.inference import devices
+from dmcnn.inference.arithmetic import default_batch_size, fixed_point
 from dmcnn.inference.inputs import (
     Explainable,
     Inputs,
@@ -60,14 +61,17 @@ class Predictor:
         card: card of the network; ``open`` reads images by its ``reading``.
         device: device of the forward passes.
         precision: "32", or "bf16", which is faster and changes logits by up to 0.02.
-        batch_size: images per forward pass.
+        batch_size: images per forward pass, fewer from where the memory of a GPU ends; None = by the device.
         sha256: SHA-256 of the weight file; "" = no file.
         engine: "sparse", "dense", or "auto": the cheaper one for the first images with charge.
+        arithmetic: "float"; "fixed", the integers of a quantised network, on a CPU; or "auto": fixed where there is
+            such a twin, whose outputs are the same, unless an engine is chosen.
 
     Attributes:
         task: task of the network, see dmcnn.tasks.
         asked_engine: engine of the arguments.
         sparse_net: the network on rows.
+        fixed_point: the network in fixed-point arithmetic; None = its outputs are computed in floating point.
         reason: line that says why an engine was chosen; "" until then.
 
     Raises:
@@ -81,17 +85,28 @@ class Predictor:
         device: torch.device | str = "cpu",
         *,
         precision: str = "32",
-        batch_size: int = 8,
+        batch_size: int | None = None,
         sha256: str = "",
         engine: str = "auto",
+        arithmetic: str = "auto",
     ) -> None:
         choice.check_engine(engine)
         self.device = torch.device(device)
         self.net, self.card, self.task = net.to(self.device).eval(), card, task_of(card)
-        self.precision, self.batch_size, self.sha256 = precision, batch_size, sha256
+        self.precision, self.sha256 = precision, sha256
+        self.batch_size = batch_size or default_batch_size(self.device.type)
         self.engine, self.sparse_net, self.asked_engine = engine, sparse(self.net), engine
         self.reason = "" if engine == "auto" else f"engine: {engine}, as asked for"
+        self.fixed_point = fixed_point(self.net, card, arithmetic, self._needs_float())
         self._inputs = Inputs(card, self.tile_scores)
+
+    def _needs_float(self) -> str:
+        """Return why the work needs floating point; "" if it does not."""
+        if self.device.type != "cpu":
+            return "it is for CPUs"
+        if self.precision != "32":
+            return f"precision = {self.precision} is of floating point"
+        return "" if self.asked_engine == "auto" else f"engine = {self.asked_engine} is of floating point"
 
     def __repr__(self) -> str:
         size = sum(parameter.numel() for parameter in self.net.parameters())
@@ -253,6 +268,9 @@ class Predictor:
             chunks: images as ``open`` reads them.
             rotation: as of ``logits``.
         """
+        if self.fixed_point is not None and self.engine == "auto":
+            self.engine, self.reason = "dense", "arithmetic: fixed point, as the network is deployed"
+            log.info(self.reason)
         for chunk in chunks if self.engine == "auto" else ():
             charged = np.flatnonzero(chunk.has_image & (chunk.n_pixels > 0))
             if len(charged):
@@ -324,19 +342,39 @@ class Predictor:
         """
         for chunk in chunks:
             self.choose_engine([chunk], rotation)
-            for batch in dense.batches(chunk, self.batch_size):
+            for batch in self._batches(chunk):
                 outputs = np.full((len(batch), self.task.outputs), np.nan)
                 has_image = batch.has_image
                 if has_image.any():
-                    outputs[has_image] = dense.logits(
-                        self.network,
-                        batch.take(has_image),
-                        device=self.device,
-                        precision=self.precision,
-                        rotation=rotation,
-                        scaling=self.card.scaling,
-                    )
+                    outputs[has_image] = self._outputs(batch.take(has_image), rotation)
                 yield outputs
+
+    def _outputs(self, images: SparseImages, rotation: int) -> NDArray[np.float64]:
+        """Return the (m, outputs) outputs for images in one forward pass, or in several if the memory ends."""
+        if self.fixed_point is not None and rotation == 0:
+            return self.fixed_point(images).astype(np.float64)
+        how: dict[str, Any] = {
+            "precision": self.precision,
+            "rotation": rotation,
+            "scaling": self.card.scaling,
+        }
+        try:
+            return dense.logits(self.network, images, device=self.device, **how)
+        except torch.cuda.OutOfMemoryError:
+            if len(images) == 1:
+                raise
+        torch.cuda.empty_cache()
+        self.batch_size = len(images) // 2
+        log.info("batch_size: %d, for the memory of the device does not hold more", self.batch_size)
+        return np.concatenate([self._outputs(part, rotation) for part in self._batches(images)])
+
+    def _batches(self, images: SparseImages) -> Iterator[SparseImages]:
+        """Yield the images in batches of ``batch_size``, which may change meanwhile."""
+        start = 0
+        while start < len(images):
+            batch = images.take(slice(start, start + self.batch_size))
+            yield batch
+            start += len(batch)
 
     def tile_scores(self, tiles: SparseImages) -> NDArray[np.float64]:
         """Return the (n,) scores of tiles: of the signal, or without a signal class of their most likely class.
@@ -359,8 +397,9 @@ def load_predictor(
     overrides: Mapping[str, Any] | None = None,
     gpuid: str = "",
     precision: str = "32",
-    batch_size: int = 8,
+    batch_size: int | None = None,
     engine: str = "auto",
+    arithmetic: str = "auto",
     norm: str | None = None,
     gn_groups: int | None = None,
 ) -> Predictor:
@@ -372,6 +411,7 @@ def load_predictor(
         overrides: reader options that replace those of the training, with a warning; None values are ignored.
         gpuid: see dmcnn.inference.devices.device.
         precision: see Predictor.
+        batch_size, engine, arithmetic: see Predictor.
         batch_size: images per forward pass.
         engine: see Predictor.
         norm, gn_groups: see dmcnn.checkpoints.pwf.Hints.
@@ -385,6 +425,8 @@ def load_predictor(
     given = overrides or {}
     hints = Hints(norm, gn_groups, given.get("xdim"), given.get("ydim"))
     net, card = load.load(weight_file, [*names, *filter(None, [given.get("reader")])], hints)
+    if card.temperature != 1:
+        log.info("%s: calibrated scores, of logits / %.4g", weight_file, card.temperature)
     return Predictor(
         net,
         replace(card, reading=override(card, given)),
@@ -393,4 +435,5 @@ def load_predictor(
         batch_size=batch_size,
         sha256=sha256(weight_file),
         engine=engine,
+        arithmetic=arithmetic,
     )

@@ -28,7 +28,7 @@ def load(
     model: Own = None,
     device: str = "",
     precision: Literal["32", "bf16"] = "32",
-    batch_size: int = 8,
+    batch_size: int | None = None,
     engine: Literal["auto", "sparse", "dense"] = "auto",
     norm: Literal["batch", "group"] | None = None,
     gn_groups: int | None = None,
@@ -42,7 +42,7 @@ def load(
             module.
         device: number of the GPU, or "cpu"; "" = the first GPU if there is one.
         precision: "bf16" is faster and wrong by up to 0.02 in the logit.
-        batch_size: images per forward pass.
+        batch_size: images per forward pass; None = by the device.
         engine: "sparse", "dense", or "auto": the faster one by estimate, for the same scores but for rounding.
         norm, gn_groups: normalisation of a residual network, where the file has no card that states it.
         reading: arguments of readers that replace those of the training, aloud.

@@ -41,7 +41,9 @@ class NetworkSettings(ResNetSettings, EngineSettings):
     weight_file: str | None = setting(None, "input files", WEIGHT_FILE)
     model: OwnModel = setting(None, "input files", OWN_MODEL)
     output_dir: str = setting("outputs", "outputs", "folder of all output files")
-    batch_size: int = setting(8, "machine", "images per forward pass", ge=1)
+    batch_size: int | None = setting(
+        None, "machine", "images per forward pass (default: 8 on a CPU; 64 on a GPU, or what it holds)", ge=1
+    )
     precision: Literal["32", "bf16"] = setting(
         "32", "machine", "bf16 is faster, with errors of up to 0.02 in the logit"
     )
