@@ -39,6 +39,7 @@ def state_of(net: type[nn.Module], **arguments: Any) -> dict[str, torch.Tensor]:
         return net(**arguments).state_dict()
 
 
+@pytest.mark.slow
 def test_users_residual_networks_give_their_own_logits(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -16,11 +16,14 @@ from dmcnn import display, infer, train
 from dmcnn.checkpoints.card import Card
 from dmcnn.checkpoints.load import load
 from dmcnn.images.sparse import META, SparseImages, sparse
-from dmcnn.models.resnet import ResNet18
+from dmcnn.inference.networks import NamedNetwork
+from dmcnn.inference.passes import passes_of
+from dmcnn.models.calorimeter_resnet import CalorimeterResNet
 from dmcnn.writers import larcv3
 
 SIDE = 32
 READING = {"xdim": SIDE, "ydim": SIDE}
+CORNERS = [(top, left) for top in range(0, 80, SIDE) for left in range(0, 140, SIDE)]
 
 
 def planes(events: int, seed: int, channels: int = 1) -> SparseImages:
@@ -44,9 +47,8 @@ def network(path: Path, seed: int, channels: int = 1) -> Path:
     """Save a network with random weights that takes windows."""
     torch.manual_seed(seed)
     arguments = {"num_class": 2, "channels": channels, "height": SIDE, "width": SIDE}
-    card = Card("resnet18", arguments, ["signal", "background"], "signal", "sigmoid", dict(READING))
-    net = ResNet18(**arguments)
-    torch.nn.init.normal_(net.fc.weight, std=0.5)
+    card = Card("calorimeter_resnet", arguments, ["signal", "background"], "signal", "sigmoid", dict(READING))
+    net = CalorimeterResNet(**arguments)
     return dmcnn.save(net.eval(), path, card)
 
 
@@ -55,11 +57,37 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def tiles_of(images: SparseImages) -> list[np.ndarray]:
+    """All tiles of every image, (tiles, C, SIDE, SIDE)."""
+    padded = np.pad(images.dense(), ((0, 0), (0, 0), (0, SIDE), (0, SIDE)))
+    return [
+        np.stack([image[:, top : top + SIDE, left : left + SIDE] for top, left in CORNERS])
+        for image in padded
+    ]
+
+
+@pytest.mark.slow
+def test_an_ensemble_chooses_one_tile(tmp_path: Path) -> None:
+    """That of the largest mean score."""
+    images, file = planes(4, 3), tmp_path / "whole.h5"
+    larcv3.write(file, [images], producer="image2d_binary")
+    both = [
+        dmcnn.load(network(tmp_path / f"{seed}.ckpt", seed), roi="tiles", engine="dense") for seed in (1, 2)
+    ]
+    (ensemble,) = passes_of([NamedNetwork("both", tuple(both))])
+    found = ensemble.open(str(file)).read().dense()
+    for tile, tiles in zip(found[:-1], tiles_of(images), strict=False):
+        with torch.no_grad():
+            scores = [one.net(torch.from_numpy(tiles)).double().sigmoid()[:, 0].numpy() for one in both]
+        mean, charged = np.mean(scores, axis=0), tiles.any(axis=(1, 2, 3))
+        (chosen,) = np.flatnonzero((tiles == tile).all(axis=(1, 2, 3)))
+        assert mean[chosen] == pytest.approx(mean[charged].max(), abs=1e-6)
+
+
+@pytest.mark.slow
 def test_the_tile_of_the_highest_signal_score_stands_for_its_event(tmp_path: Path) -> None:
     images, file = planes(6, 3), tmp_path / "whole.h5"
     larcv3.write(file, [images], producer="image2d_binary")
-    corners = [(top, left) for top in range(0, 80, SIDE) for left in range(0, 140, SIDE)]
-    padded = np.pad(images.dense(), ((0, 0), (0, 0), (0, SIDE), (0, SIDE)))
     chosen = []
     for seed in (1, 2):  # another network chooses other tiles
         weights = network(tmp_path / f"{seed}.ckpt", seed)
@@ -67,8 +95,7 @@ def test_the_tile_of_the_highest_signal_score_stands_for_its_event(tmp_path: Pat
         dataset = predictor.open(file)
         table, net = predictor(dataset), load(weights)[0]
         chosen.append(table["window_x"])
-        for number, image in enumerate(padded):
-            tiles = np.stack([image[:, top : top + SIDE, left : left + SIDE] for top, left in corners])
+        for number, tiles in enumerate(tiles_of(images)):
             with torch.no_grad():
                 scores = net(torch.from_numpy(tiles)).double().sigmoid()[:, 0].numpy()
             charged = tiles.any(axis=(1, 2, 3))
@@ -76,12 +103,11 @@ def test_the_tile_of_the_highest_signal_score_stands_for_its_event(tmp_path: Pat
             assert table["signal_score"][number] == pytest.approx(scores[best], abs=1e-5)
             assert table["n_pixels"][number] == np.count_nonzero(tiles[best])
             window = table["window_x"][number] - 1000, (table["window_y"][number] - 2400) / 6
-            assert window == (corners[best][1], corners[best][0])
+            assert window == (CORNERS[best][1], CORNERS[best][0])
             np.testing.assert_array_equal(dataset[number].image, tiles[best])
     assert (chosen[0] != chosen[1]).any()
-    event = dmcnn.open(file, roi="tiles", **READING)[
-        0
-    ]  # the tile of the largest charge, until a network chooses
+    # the tile of the largest charge, until a network chooses
+    event = dmcnn.open(file, roi="tiles", **READING)[0]
     assert predictor(event)["signal_score"][0] == pytest.approx(table["signal_score"][0], abs=1e-6)
 
 

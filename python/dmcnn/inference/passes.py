@@ -60,6 +60,18 @@ class Pass:
         """Predictor whose card says how images are read."""
         return self.predictors[0]
 
+    def open(self, file: str) -> Dataset:
+        """Open a file as the networks read it; of tiles, the one with the highest score of the network."""
+        dataset = self.first.open(file)
+        dataset.score_tiles(self._tile_scores)
+        return dataset
+
+    def _tile_scores(self, tiles: SparseImages) -> NDArray[np.float64]:
+        """Return the (n,) scores of tiles by the only network of the pass, which may be an ensemble."""
+        (network,) = self.networks.values()
+        outputs = [np.concatenate(list(member.logits([tiles]))) for member in network.members]
+        return network.task.need_classes("roi = 'tiles'").ranking(network.outputs(outputs))
+
     def outputs_of(
         self, network: NamedNetwork, rows: NDArray[np.float64], version: int = 0
     ) -> list[NDArray[np.float64]]:

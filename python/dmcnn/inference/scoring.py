@@ -108,7 +108,7 @@ class Scoring:
         Raises:
             InputError: a file that a reader cannot read, a rule that does not fit, or passes that find other events.
         """
-        datasets = [group.first.open(file) for group in self.passes]
+        datasets = [group.open(file) for group in self.passes]
         check_entries(datasets)
         for network in self.networks:
             _warn_of_training(network, datasets[0])

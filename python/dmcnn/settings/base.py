@@ -130,6 +130,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False,
         protected_namespaces=(),  # for keys that begin with model_
+        defer_build=True,  # a command uses its own class only
     )  # fmt: skip
 
     retired: ClassVar[dict[str, str]] = {}
