@@ -62,7 +62,7 @@ class EventRows:
         for number, rows in enumerate(self.tables):
             here = self.table == number
             if name in rows.columns and here.any():
-                words[here] = np.asarray(rows.column(name), object)[self.row[here]]
+                words[here] = np.array(rows.texts(name)[self.row[here]].words(), object)
         return words
 
     def numbers(self, name: str) -> NDArray[np.float64]:
