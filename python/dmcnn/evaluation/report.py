@@ -51,4 +51,12 @@ def _table(ending: str, result: EvaluationResult) -> pages.Html:
     rows, title = result.tables[ending], ending.replace("_", " ")
     if len(rows) > MOST_ROWS:
         return pages.paragraph(f"{title}: {len(rows)} rows, in the CSV beside this page")
-    return pages.table(rows.columns, rows.rows, title)
+    return pages.table(rows.columns, [[_number(word) for word in row] for row in rows.rows], title)
+
+
+def _number(word: str) -> int | float | str:
+    """Return a text as the number that it is, or as it is."""
+    try:
+        return int(word) if word.isdecimal() else float(word)
+    except ValueError:
+        return word
