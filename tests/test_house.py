@@ -40,6 +40,7 @@ CFGS = {
     "calorimeter_training.cfg": ("train", []),
     "calorimeter_tuning.cfg": ("tune", []),
     "calorimeter_resnet.cfg": ("train", []),
+    "training_resnet34.cfg": ("train", []),
     "calorimeter_inference.cfg": ("infer", []),
     "calorimeter_display.cfg": ("display", ["-n", "0"]),
     "smartpixel_training.cfg": ("train", []),
@@ -54,6 +55,7 @@ MAY_USE_CORE = {
     "engines/places.py",
     "engines/rows.py",
     "engines/variants.py",
+    "images/augment.py",
     "images/crop.py",
     "images/frames.py",
     "images/sparse.py",
@@ -119,6 +121,7 @@ def test_no_dead_settings(command: str) -> None:
         read = set(cls.model_fields)
     if command == "train":
         read.add("num_class")  # a second word on the number of classes, compared with their names
+        read.add("resnet_pretrained")  # True is refused
     dead = set(cls.model_fields) - read
     assert not dead, f"{command}: nothing reads {dead}"
 

@@ -44,6 +44,7 @@ void bind_match_windows(py::module_& m);
 void bind_normalise_rows(py::module_& m);
 void bind_occlude(py::module_& m);
 void bind_predict(py::module_& m);
+void bind_rotate(py::module_& m);
 void bind_rows(py::module_& m);
 void bind_select(py::module_& m);
 void bind_sparsify(py::module_& m);

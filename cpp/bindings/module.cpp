@@ -13,6 +13,7 @@ PYBIND11_MODULE(_core, m) {
     bind_normalise_rows(m);
     bind_occlude(m);
     bind_predict(m);
+    bind_rotate(m);
     bind_rows(m);
     bind_select(m);
     bind_sparsify(m);

@@ -9,7 +9,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['Network', 'centroid', 'crop', 'decode_clusters', 'decode_image2d', 'decode_voxels', 'densify', 'gather_rows', 'link_changes', 'list_boxes', 'list_changes', 'list_users', 'list_windows', 'match_windows', 'max_rows', 'most_charge', 'normalise_rows', 'normalise_slopes', 'occlude', 'scatter_rows', 'select', 'sparsify', 'swap_axes', 'voxelise', 'voxelise_cells', 'voxelise_dense', 'voxelise_hits']
+__all__: list[str] = ['Network', 'centroid', 'crop', 'decode_clusters', 'decode_image2d', 'decode_voxels', 'densify', 'gather_rows', 'link_changes', 'list_boxes', 'list_changes', 'list_users', 'list_windows', 'match_windows', 'max_rows', 'most_charge', 'normalise_rows', 'normalise_slopes', 'occlude', 'rotate', 'scatter_rows', 'select', 'sparsify', 'swap_axes', 'voxelise', 'voxelise_cells', 'voxelise_dense', 'voxelise_hits']
 class Network:
     """
     A quantised network for pixel frames, in integers: every result is exact.
@@ -547,6 +547,28 @@ def occlude(index: numpy.typing.NDArray[numpy.int32], fill: numpy.typing.NDArray
     
     Raises:
         ValueError: the text names the image, what was found and what was expected; ``out`` is then unspecified.
+    """
+def rotate(offsets: numpy.typing.NDArray[numpy.int64], index: numpy.typing.NDArray[numpy.int32], value: numpy.typing.NDArray[numpy.float32], shape: tuple[int, int, int], degrees: numpy.typing.NDArray[numpy.float64], n_threads: int = 1) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int32], numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.int64]]:
+    """
+    Rotate sparse images about their centre, counter-clockwise with rows upwards.
+    
+    The charge of a pixel goes to the four pixels around its rotated centre in bilinear shares, so that charge and centre of
+    charge stay and lines have no holes. Multiples of 90 degrees move whole pixels where the centre allows it.
+    
+    Args:
+        offsets: (n+1,) int64. Image i owns ``index[offsets[i]:offsets[i+1]]``.
+        index: (nnz,) int32. Flat pixel numbers, row-major in (C, H, W), strictly increasing in an image.
+        value: (nnz,) float32 [ADC], finite.
+        shape: (C, H, W).
+        degrees: (n,) float64. Angle of each image.
+        n_threads: at most so many work on different images; the result does not depend on it.
+    
+    Returns:
+        offsets (n+1,) int64; index int32; value float32, no zeros, sums made in double; bad (n,) int64, zeros;
+        cut (n,) int64, pixels of the image whose rotated centre is outside it.
+    
+    Raises:
+        ValueError: the text names the image, what was found and what was expected.
     """
 @typing.overload
 def scatter_rows(source: numpy.typing.NDArray[numpy.float32], start: numpy.typing.NDArray[numpy.int32], user: numpy.typing.NDArray[numpy.int32], out: numpy.typing.NDArray[numpy.float32], which: numpy.typing.NDArray[numpy.int32] | None = None, first: typing.SupportsInt | typing.SupportsIndex = 0, n_threads: int = 1) -> None:

@@ -71,7 +71,7 @@ def _draw(settings: DisplaySettings, predictor: Predictor | None, dataset: Datas
     scores = _scores(settings, predictor, dataset)
     truth = [()] * len(dataset) if predictor is None else predictor.task.stored_truth(dataset)
     pages: list[EventPage] = []
-    selection = [event.number for event in _select(settings, dataset, scores)]
+    selection = [event.number for event in _select(settings, predictor, dataset, scores)]
     for number in ProgressBar(selection, desc="drawing", unit="event"):
         event = dataset.read(number, number + 1)
         event_scores = _score(settings, predictor, event, float(scores[number]), truth[number])
@@ -131,13 +131,32 @@ def _scores(settings: DisplaySettings, predictor: Predictor | None, dataset: Dat
     return np.full(len(dataset), np.nan)
 
 
-def _select(settings: DisplaySettings, dataset: Dataset, scores: NDArray[np.float64]) -> list[SelectedEvent]:
+def _select(
+    settings: DisplaySettings, predictor: Predictor | None, dataset: Dataset, scores: NDArray[np.float64]
+) -> list[SelectedEvent]:
     """Return the selected events, by entry and by score, each once."""
     from dmcnn.datasets import selection
 
     by_number = selection.select_by_number(dataset, settings.entries)
-    return selection.merge_reasons(
-        [*by_number, *selection.select_by_score(scores, dataset.events["file"], **settings.score_options)]
+    distances = None if settings.wrong is None else _distances(settings, predictor, dataset, scores)
+    options = settings.score_options
+    by_score = selection.select_by_score(scores, dataset.events["file"], distances=distances, **options)
+    return selection.merge_reasons([*by_number, *by_score])
+
+
+def _distances(
+    settings: DisplaySettings, predictor: Predictor | None, dataset: Dataset, scores: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return how wrong the events are classified, by the labels of a table or of the network."""
+    if predictor is not None:
+        from dmcnn.inference.selection import wrong_distances
+
+        return wrong_distances(predictor, dataset, scores, settings.cut)
+    from dmcnn.datasets import selection
+
+    signal, cut = settings.signal_label or "signal", settings.cut
+    return selection.read_distances(
+        settings.score_csv or [], dataset, settings.score_column, cut=cut, signal=signal
     )
 
 

@@ -129,12 +129,17 @@ def _regression(settings: EvaluateSettings, tables: ScoreTables) -> EvaluationRe
     )
 
 
-def _signal(settings: EvaluateSettings, kinds: Kinds, files: list[dict[str, Any]]) -> EvaluationResult:
+def _signal(
+    settings: EvaluateSettings, kinds: Kinds, files: list[dict[str, Any]], name: str = "", roc: bool = True
+) -> EvaluationResult:
     """Evaluate the scores of one network for signal and background."""
-    from dmcnn.evaluation import signal
+    from dmcnn.evaluation import merge, signal, working_point, wrong
 
-    name, rule, level = settings.name or "score", settings.event_weight, settings.confidence
-    return signal.judge(kinds, files, cut=settings.cut, level=level, name=name, event_weight=rule)
+    level, rule = settings.confidence, settings.event_weight
+    cut, at_cut = working_point.choose(kinds, settings.cut, settings.working_point, level)
+    name = name or settings.name or "score"
+    judged = signal.judge(kinds, files, cut=cut, level=level, name=name, event_weight=rule, roc=roc)
+    return merge([judged, at_cut, wrong.judge(kinds, cut)])
 
 
 def _samples(settings: EvaluateSettings, tables: ScoreTables) -> EvaluationResult:
@@ -177,9 +182,8 @@ def _networks(settings: EvaluateSettings, tables: ScoreTables, names: list[str])
         read[name], counts = signal.read_separate(paths, settings.score_column, settings.event_weight, tables)
         files += [{**one, "network": name} for one in counts]
     common, matches = networks.match_networks(read)
-    cuts = dict.fromkeys(names, settings.cut)
-    level, rule = settings.confidence, settings.event_weight
-    return networks.judge(common, matches, files, cuts=cuts, level=level, event_weight=rule)
+    results = {name: _signal(settings, kinds, [], name, roc=False) for name, kinds in common.items()}
+    return networks.judge(common, matches, results, files, level=settings.confidence)
 
 
 def _stack(settings: EvaluateSettings, tables: ScoreTables) -> EvaluationResult:

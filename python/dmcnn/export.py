@@ -36,7 +36,11 @@ def export(settings: ExportSettings) -> None:
 
     folder = output_folder(settings.output_dir)
     predictor = load_predictor(
-        settings.weight_file, model=settings.model, overrides=settings.reading(), gpuid="cpu"
+        settings.weight_file,
+        model=settings.model,
+        overrides=settings.reading(),
+        gpuid="cpu",
+        **settings.resnet(),
     )
     stem = folder / f"{Path(settings.weight_file).stem}{settings.tag}"
     with settings.results_at(stem.with_name(stem.name + "_export"), [settings.weight_file], predictor.sha256):

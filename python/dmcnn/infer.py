@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dmcnn._common.errors import InputError
-from dmcnn._common.files import distinct_names, expand, output_folder
+from dmcnn._common.files import distinct_names, expand, note, output_folder, record_files
+from dmcnn._common.fingerprint import path_fingerprint
 from dmcnn._common.progress import ProgressBar
 from dmcnn._common.provenance import check_provenance, provenance_of
 from dmcnn.settings import InferSettings
 from dmcnn.settings.command import run
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from dmcnn._common.journal import Journal
     from dmcnn.datasets.dataset import Dataset
-    from dmcnn.inference.predictor import Predictor
+    from dmcnn.images.variations import Variation
+    from dmcnn.inference.entries import Numbers
+    from dmcnn.inference.score_table import Kind
+    from dmcnn.inference.scoring import FileEvents, Scoring
     from dmcnn.tables.table import Table
-    from dmcnn.tasks.base import Truth
 
 log = logging.getLogger("dmcnn")
 
@@ -39,43 +38,44 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 @dataclass(frozen=True)
 class Job:
-    """Work on one image file: its path, its analysis CSV, and the output paths without suffix."""
+    """Work on one image file: its path, its analysis CSV, and the output paths, those of figures without suffix."""
 
     image_file: str
     analysis_csv: str | None
     stem: Path
     histogram: Path
+    robustness: Path
+
+    @property
+    def cfg(self) -> Path:
+        """The saved settings."""
+        return self.stem.with_name(self.stem.name + ".cfg")
 
 
 def infer(settings: InferSettings) -> None:
-    """Score all image files, and write a table and a histogram for each."""
-    from dmcnn.inference.predictor import load_predictor
+    """Score all image files by all networks, and write a table, a histogram and a coverage report for each."""
+    from dmcnn.inference import outputs
+    from dmcnn.inference.networks import identity, named_files
 
     if settings.farm is not None:
         settings = settings.run_farm("infer")
     jobs = _jobs(settings, output_folder(settings.output_dir))
     for job in jobs:  # before any work
-        check_provenance(job.stem.with_name(job.stem.name + ".cfg"), provenance_of([job.image_file]))
-    predictor = load_predictor(settings.weight_file, **settings.network())
-    for key in ("rotation", "label"):
-        if getattr(settings, key):
-            predictor.task.need_classes(key)
-    datasets = [predictor.open(job.image_file) for job in jobs]
-    tables = [_analysis(job) for job in jobs]
-    for dataset in datasets:
-        known = predictor.card.data.get("training", {}).get("fingerprint")
-        if known in (dataset.fingerprint(), dataset.old_fingerprint()):
-            log.warning("warning: %s: holds the events that the network was trained on", dataset.files[0])
-    labels = [predictor.task.labels(dataset, settings.label) for dataset in datasets]
-    total = sum(len(_part(settings, dataset)) for dataset in datasets)
-    with ProgressBar(total=total, desc="scoring", unit="event", disable=settings.check_shares) as bar:
-        for job, dataset, analysis, truth in zip(jobs, datasets, tables, labels, strict=True):
-            with settings.results_at(job.stem, [job.image_file], predictor.sha256) as remarks:
-                if settings.check_shares:
-                    remarks.append(_merge(settings, predictor, job, dataset, analysis))
-                else:
-                    _score_file(settings, predictor, job, dataset, analysis, *truth, bar)
-                    remarks.append(predictor.reason)
+        check_provenance(job.cfg, provenance_of([job.image_file]))
+    weights = named_files(settings.weight_file)
+    states = {job.image_file: _state(settings, job, jobs, identity(weights)) for job in jobs}
+    open_jobs = [
+        job
+        for job in jobs
+        if settings.check_shares or not outputs.is_finished(job.cfg, states[job.image_file])
+    ]
+    for job in jobs:
+        if job not in open_jobs:
+            log.info("%s: finished before, from the same file, weights and settings", job.stem)
+    if open_jobs:
+        _score(settings, open_jobs, weights, states)
+    if settings.share is None:
+        _sum_up(settings, jobs, identity(weights))
 
 
 def _jobs(settings: InferSettings, folder: Path) -> list[Job]:
@@ -98,9 +98,58 @@ def _jobs(settings: InferSettings, folder: Path) -> list[Job]:
             table,
             folder / f"{name}_DM-CNN_scores{settings.tag}{settings.share_tag}",
             folder / f"{name}_DM-CNN_signal_score_distribution{settings.tag}",
+            folder / f"{name}_DM-CNN_robustness{settings.tag}{settings.share_tag}.csv",
         )
         for file, table, name in zip(files, csvs, distinct_names(files), strict=True)
     ]
+
+
+def _state(settings: InferSettings, job: Job, jobs: Sequence[Job], weights: str) -> str:
+    """Return what tells whether the results of a file would be the same again."""
+    from xxhash import xxh3_128_hexdigest
+
+    import dmcnn
+
+    lists = [path for key in (settings.from_csv, settings.entry_list) if key for path in expand(key)]
+    counted = settings.entries is not None or settings.entry_list is not None  # through all files
+    files = [*(one.image_file for one in (jobs if counted else [job])), job.analysis_csv, *lists]
+    prints = [path_fingerprint(file) for file in files if file is not None]
+    about = dmcnn.__version__, weights, job.image_file, prints, settings.state()
+    return xxh3_128_hexdigest(repr(about).encode())
+
+
+def _score(
+    settings: InferSettings,
+    jobs: Sequence[Job],
+    weights: Mapping[str, Sequence[str]],
+    states: Mapping[str, str],
+) -> None:
+    """Score the files of jobs; the arguments are named as in ``infer``."""
+    from dmcnn.inference.networks import identity, load_networks
+    from dmcnn.inference.outputs import finished_line
+    from dmcnn.inference.scoring import Scoring
+
+    networks = load_networks(weights, **settings.network())
+    for key in ("rotation", "label"):
+        if getattr(settings, key):
+            for network in networks:
+                network.task.need_classes(key)
+    scoring = Scoring(networks, settings.rotation, _variations(settings), settings.seed_number)
+    work, tables = _open(settings, scoring, jobs), [_analysis(job) for job in jobs]
+    total = sum(map(len, work)) * len(scoring.passes) * (1 + len(scoring.variations))
+    with ProgressBar(total=total, desc="scoring", unit="event", disable=settings.check_shares) as bar:
+        for job, events, analysis in zip(jobs, work, tables, strict=True):
+            with settings.results_at(job.stem, [job.image_file], identity(weights)) as remarks:
+                with record_files() as written:
+                    if settings.check_shares:
+                        remarks.append(
+                            _merge_shares(settings, scoring, job, events, analysis, identity(weights))
+                        )
+                    else:
+                        _score_file(settings, scoring, job, events, analysis, bar)
+                remarks += [*scoring.remarks, finished_line(states[job.image_file], list(written))]
+                for path in written:
+                    note(path)
 
 
 def _analysis(job: Job) -> Table | None:
@@ -114,129 +163,147 @@ def _analysis(job: Job) -> Table | None:
     return analysis
 
 
-def _part(settings: InferSettings, dataset: Dataset) -> Dataset:
-    """Return the entries of the share, which follow one another; without shares all of them."""
-    first, end = settings.own_share.span(len(dataset), ALIGNED)
-    return dataset[first:end]
+def _open(settings: InferSettings, scoring: Scoring, jobs: Sequence[Job]) -> list[FileEvents]:
+    """Open all files, and choose the events that are to be scored, or those of the share."""
+    files = [scoring.open(job.image_file, settings.label) for job in jobs]
+    work = []
+    for events, numbers in zip(files, _chosen(settings, [events.file for events in files]), strict=True):
+        count = len(events) if numbers is None else len(numbers)
+        work.append(replace(events, numbers=numbers, span=settings.own_share.span(count, ALIGNED)))
+    return work
+
+
+def _chosen(settings: InferSettings, datasets: Sequence[Dataset]) -> Sequence[Numbers | None]:
+    """Return the numbers of the events to score in every file; None = all."""
+    from dmcnn.inference import entries
+
+    if settings.entries is not None:
+        return entries.by_number(settings.entries, datasets)
+    if settings.entry_list is not None:
+        return entries.by_list(settings.entry_list, datasets)
+    if settings.from_csv is not None:
+        return entries.by_tables(expand(settings.from_csv), datasets)
+    return [None] * len(datasets)
 
 
 def _score_file(
     settings: InferSettings,
-    predictor: Predictor,
+    scoring: Scoring,
     job: Job,
-    dataset: Dataset,
+    events: FileEvents,
     analysis: Table | None,
-    truth: Truth,
-    rule: str,
     bar: ProgressBar,
 ) -> None:
-    """Score one file, or a share of it, resuming from its journal; write its results; ``bar`` counts the events.
-
-    ``truth`` is that of every entry by the label rule ``rule``.
-    """
-    from dmcnn.inference.score_table import score_table
+    """Score one file, or a share of it, resuming from its journals; write its results; ``bar`` counts the events."""
+    from dmcnn.inference import robustness
     from dmcnn.tables import table
 
-    part, (first, end) = _part(settings, dataset), settings.own_share.span(len(dataset), ALIGNED)
-    with part.unchanged() as fingerprint:
-        journal = _journal(settings, predictor, job, part, dataset, fingerprint)
-        bar.skip(len(journal))
-        for rows in predictor.dataset_rows(part, rotation=settings.rotation, first=len(journal), bar=bar):
-            journal.append(rows)
-    log.info("\n".join(part.report_lines()))
+    journals = scoring.journals(events, job.stem, bar)
     status = "scored" if analysis is None else ""
-    about = predictor.task, part.events, part.sources
-    results = score_table(
-        *about,
-        journal.rows,
-        truth[first:end],
-        status,
-        rule=rule,
-        origins=part.origins,
-        windows=part.windows(),
-    ).text()
+    rows = [journal.rows for journal in journals]
+    results, kinds = scoring.table(events, rows, status)
+    if scoring.variations:
+        robustness.event_table(scoring, events, rows, results, settings.cut).write(job.robustness)
     if settings.share is None:
-        _write(predictor, job, dataset, results, analysis, journal.rows[:, :-2])
+        _write(settings, scoring, job, events, analysis, results.text(), kinds)
     else:
-        table.write(job.stem.with_name(job.stem.name + ".csv"), results)
-    journal.close()
+        table.write(job.stem.with_name(job.stem.name + ".csv"), results.text())
+    for journal in journals:
+        journal.close()
 
 
 def _write(
-    predictor: Predictor,
+    settings: InferSettings,
+    scoring: Scoring,
     job: Job,
-    dataset: Dataset,
-    results: Table,
+    events: FileEvents,
     analysis: Table | None,
-    outputs: NDArray[np.float64],
+    results: Table,
+    kinds: Mapping[str, Kind],
 ) -> None:
-    """Write the table and the histogram of one file; ``outputs`` are those of the network, (n, m)."""
+    """Write the tables, the histograms and the coverage report of one file."""
     from dmcnn.figures.save import save_figure
-    from dmcnn.tables import join, table
+    from dmcnn.inference import outputs
+    from dmcnn.inference.coverage import coverage
+    from dmcnn.tables import join
 
-    if analysis is None:
-        log.info(join.describe_entries(results))
-    else:
-        results, coverage = join.join_by_ids(results, analysis)
-        log.info("\n".join(coverage.lines()))
-    table.write(job.stem.with_name(job.stem.name + ".csv"), results)
-    if (figure := predictor.task.histogram(outputs, dataset.files[0].stem)) is not None:
-        save_figure(figure, job.histogram, note=dataset.file_origins[0])
+    joined, counts = (results, None) if analysis is None else join.join_by_ids(results, analysis)
+    report = coverage(job.image_file, len(events.file), results, joined, counts, job.analysis_csv or "")
+    log.info("\n".join(report.lines() if counts is None else counts.lines()))
+    about = {"file": job.image_file, "scores": [network.line() for network in scoring.networks]}
+    whole = events.file.events
+    outputs.write(job.stem, settings.formats, joined, results, kinds, whole, about, settings.legacy)
+    for name, figure in scoring.histograms(results, events.file.files[0].stem).items():
+        place = job.histogram.with_name(f"{job.histogram.name}{f'_{name}' if name else ''}")
+        save_figure(figure, place, note=events.file.file_origins[0])
+    report.write(job.stem.with_name(f"{job.stem.name}_coverage"))
 
 
-def _merge(
-    settings: InferSettings, predictor: Predictor, job: Job, dataset: Dataset, analysis: Table | None
+def _merge_shares(
+    settings: InferSettings,
+    scoring: Scoring,
+    job: Job,
+    events: FileEvents,
+    analysis: Table | None,
+    weights: str,
 ) -> str:
     """Write the results of all shares of a file as if there had been none; return their certificate.
 
     Raises:
         InputError: a share is missing, or of another kind.
     """
-    import numpy as np
-
     from dmcnn.tables import table
 
-    weights = predictor.sha256
     finished = settings.shares_at(job.stem, [job.image_file], weights)
     count = next(iter(finished)).count
     settings.check_all(job.stem, finished, {number: [] for number in range(count)})
-    tables = [table.read(f"{stem}.csv", ["entry_number"]) for stem in finished.values()]
+    results = _joined([f"{stem}.csv" for stem in finished.values()], events, job.stem)
+    if scoring.variations:
+        paths = [str(job.robustness.with_stem(job.robustness.stem + share.tag)) for share in finished]
+        table.write(job.robustness, _joined(paths, events, job.robustness.with_suffix("")))
+    _write(settings, scoring, job, events, analysis, results, scoring.kinds(events))
+    return settings.certificate(count, weights, f"{len(events)} entries of {job.image_file}")
+
+
+def _joined(paths: Sequence[str], events: FileEvents, stem: Path) -> Table:
+    """Return the tables of all shares as one; raise InputError unless they hold every event once, in order."""
+    from dmcnn.tables import table
+
+    tables = [table.read(path, ["entry_number"]) for path in paths]
     entries = [word for part in tables for word in part.column("entry_number")]
-    if entries != table.text(dataset.events["entry"]):
+    if entries != table.text(events.file.events["entry"][events.which]):
         raise InputError(
-            f"{job.stem}_share*of{count}: the tables do not hold every entry of {job.image_file} once, in order"
+            f"{stem}_share*: the tables do not hold every entry of {events.file.files[0]} once, in order"
         )
     whole = [part for part in tables if len(part)]  # a table without rows may lack columns
-    results = table.Table.concatenate(whole or tables[:1])
-    logits = [f"logit_{name}" for name in predictor.card.classes if not predictor.card.targets]
-    outputs = [table.scores_of(results, name)[0] for name in logits]
-    _write(
-        predictor, job, dataset, results, analysis, np.array(outputs, np.float64).reshape(len(logits), -1).T
-    )
-    return settings.certificate(count, weights, f"{len(entries)} entries of {job.image_file}")
+    return table.Table.concatenate(whole or tables[:1])
 
 
-def _journal(
-    settings: InferSettings,
-    predictor: Predictor,
-    job: Job,
-    part: Dataset,
-    whole: Dataset,
-    fingerprint: str,
-) -> Journal:
-    """Return the journal of a part of one file; all parts choose the engine by the first events of the whole file."""
-    from dmcnn.inference.predictor import EVENTS
+def _variations(settings: InferSettings) -> list[Variation]:
+    """Return the variations of the images, each once."""
+    from dmcnn.images.variations import Variation
 
-    key = {
-        "weights": predictor.sha256,
-        "reading": predictor.card.reading,
-        "precision": predictor.precision,
-        "rotation": settings.rotation,
-        "file": fingerprint,
-    }
-    path, width = job.stem.with_name(f".{job.stem.name}.journal"), predictor.task.outputs + 2
-    old = {"file": part.old_fingerprint()}
-    return predictor.journal(path, key, width, whole.chunks(EVENTS), settings.rotation, old)
+    return list(dict.fromkeys(map(Variation.parse, settings.robustness or [])))
+
+
+def _sum_up(settings: InferSettings, jobs: Sequence[Job], weights: str) -> None:
+    """Write what is about all files: their tables as one of each format, and the summary of the robustness."""
+    from dmcnn.inference import outputs, robustness
+    from dmcnn.tables import table
+
+    folder, files = jobs[0].stem.parent, [job.image_file for job in jobs]
+    if settings.merged:
+        stem = folder / f"DM-CNN_scores{settings.tag}"
+        with settings.results_at(stem, files, weights):
+            for suffix in settings.formats:
+                paths = [job.stem.with_name(f"{job.stem.name}.{suffix}") for job in jobs]
+                outputs.merge(paths, stem.with_name(f"{stem.name}.{suffix}"))
+    if variations := _variations(settings):
+        stem = folder / f"DM-CNN_robustness{settings.tag}"
+        with settings.results_at(stem, files, weights):
+            shifts = robustness.summary([table.read(job.robustness) for job in jobs], variations)
+            log.info("\n".join(robustness.lines(shifts)))
+            shifts.write(stem.with_name(stem.name + ".csv"))
 
 
 if __name__ == "__main__":

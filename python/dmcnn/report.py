@@ -19,16 +19,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def report(settings: ReportSettings) -> None:
-    """Write the page of the training in a folder: HTML that holds all it shows."""
+    """Write the page of the training, or cross-validation, in a folder: HTML that holds all it shows."""
     from dmcnn.pages.report import save_report
+    from dmcnn.reports.folds import folds_page, has_folds
     from dmcnn.reports.training import TrainingFolder, training_page
 
-    given = settings.name if "name" in settings.model_fields_set else None
-    training = TrainingFolder.open(settings.folder, given)
-    folder = output_folder(settings.output_dir or settings.folder)
-    path = folder / training.path("report", ".html").name
+    name = settings.name if "name" in settings.model_fields_set else None
+    if has_folds(settings.folder, name):
+        page, name = folds_page(settings.folder, name or ""), name or ""
+    else:
+        training = TrainingFolder.open(settings.folder, name)
+        page, name = training_page(training), training.name
+    stem = "_".join(filter(None, ["DM-CNN_training_report", name]))
+    path = output_folder(settings.output_dir or settings.folder) / f"{stem}.html"
     with settings.results_at(path.with_suffix("")):
-        save_report(path, training_page(training))
+        save_report(path, page)
     log.info("%s", path)
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from dmcnn._common.errors import InputError
 from dmcnn._common.extras import need
 from dmcnn._common.files import atomic_file, output_folder
 from dmcnn._common.interrupts import interrupt
 from dmcnn._common.provenance import check_provenance, comments, provenance_of
 from dmcnn.settings import TrainSettings, command
+from dmcnn.tables import table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,10 +46,56 @@ def train(settings: TrainSettings, watch: Watch | None = None) -> None:
         settings: settings of the command.
         watch: called with the rows of the metrics table and the engine after every evaluation.
     """
-    from dmcnn.training.ranks import connect
+    from dmcnn.training.local_ranks import local_ranks
+    from dmcnn.training.ranks import SIZE, connect
 
-    with connect() as ranks:
-        _train(settings, watch, ranks)
+    if watch is not None and settings.folds:
+        raise InputError(
+            "folds: a trial of a search is one training, with the same validation events as all others"
+        )
+    if watch is not None and settings.ranks > 1:
+        raise InputError("ranks: a trial of a search is one process; workers = n of tune runs n trials")
+    started = os.environ.get(SIZE)
+    if started and settings.ranks not in (1, int(started)):
+        raise InputError(f"ranks = {settings.ranks}, but {started} processes were started ({SIZE})")
+    here = settings.ranks > 1 and not started
+    with local_ranks(partial(_rank, settings), settings.ranks) if here else nullcontext(), connect() as ranks:
+        for training in settings.trainings:
+            _train(training, watch, ranks)
+        if settings.folds and settings.fold is None and ranks.first:
+            _cross_validate(settings)
+
+
+def _rank(settings: TrainSettings) -> int:
+    """Train in a process that another one has started; return its exit status."""
+    return command.exit_status(lambda: train(settings))
+
+
+def _cross_validate(settings: TrainSettings) -> None:
+    """Write the scores of all events, each by the training that did not see it, and the spread of the folds."""
+    import json
+
+    from dmcnn.training import folds
+
+    files = [_files(training) for training in settings.trainings]
+    cards = [folds.read_card(each.card.with_suffix(".json")) for each in files]
+    scores = folds.out_of_fold([each.scores("validation") for each in files])
+    numbers, spreads = folds.overall(cards[0]["model"], scores), folds.spread(cards)
+    whole = _files(settings)
+    table.write(whole.scores("out_of_fold"), scores)
+    with atomic_file(whole.folds.with_suffix(".json")) as temporary:
+        remarks = [folds.CHOSEN] if settings.run_test else []
+        content = {"folds": len(cards), "out_of_fold": numbers, "spread": spreads, "remarks": remarks}
+        temporary.write_text(json.dumps(content, indent=1) + "\n")
+    log.info("\n".join([*folds.lines(numbers, spreads, len(cards)), *remarks]))
+
+
+def _files(settings: TrainSettings) -> OutputFiles:
+    """Return the paths of all output files; their folders are made."""
+    from dmcnn.training.session import OutputFiles
+
+    folders = output_folder(settings.weights_directory), output_folder(settings.output_directory)
+    return OutputFiles(*folders, settings.name)
 
 
 def _train(settings: TrainSettings, watch: Watch | None, ranks: Ranks) -> None:
@@ -56,14 +106,11 @@ def _train(settings: TrainSettings, watch: Watch | None, ranks: Ranks) -> None:
     from dmcnn.training import data, setup
     from dmcnn.training.optimiser import Recipe
     from dmcnn.training.ranks import gpuid
-    from dmcnn.training.session import OutputFiles
 
     if settings.tensorboard:
         need("tensorboard")
     setup.check(settings.model, settings.architecture(), settings.constraints or [], settings.targets or [])
-    files = OutputFiles(
-        output_folder(settings.weights_directory), output_folder(settings.output_directory), settings.name
-    )
+    files = _files(settings)
     with files.locked() if ranks.first else nullcontext():
         settings = _with_validation(settings, files)
         sources = {part: data.Source(*source) for part, source in settings.sources.items()}
@@ -116,6 +163,7 @@ def _load(settings: TrainSettings, sources: dict[str, Source]) -> Data:
         shares=settings.shares,
         seed=settings.seed_number,
         cache=settings.cache,
+        fold=None if settings.folds is None or settings.fold is None else (settings.fold, settings.folds),
         event_weights=rule if settings.event_weight else None,
         class_weights=settings.class_weights,
     )
@@ -125,7 +173,7 @@ def _with_validation(settings: TrainSettings, files: OutputFiles) -> TrainSettin
     """Return the settings with the share of validation events: given, of a training that goes on, or the default."""
     from dmcnn.training.session import begun_settings
 
-    if settings.input_validation is not None or settings.validation_fraction is not None:
+    if settings.folds or settings.input_validation is not None or settings.validation_fraction is not None:
         return settings
     if not (settings.resume and files.last.exists()):
         return settings.with_default_validation()
@@ -149,13 +197,17 @@ def _batches(settings: TrainSettings, run: Run, images: dict[str, SparseImages],
         seed=run.card.seed or 0,
         augment=settings.augment,
         shift=(round(settings.augment_shift * height), round(settings.augment_shift * width)),
+        rot90=settings.augment_rot90,
         rotation=settings.augment_rotation,
+        charge=settings.augment_charge,
+        dead_wires=settings.augment_dead_wires,
         noise=settings.augment_noise,
         mask=settings.augment_mask,
         scaling=settings.scaling,
         first=first,
         ranks=run.ranks,
         part=settings.batch_size_train,
+        sparse=run.device.type == "cuda",
     )
 
 
@@ -312,13 +364,15 @@ def _record(
 
     if progress.step == run.first_step and run.files.card.with_suffix(".json").exists():
         return
-    for part in sorted({"validation", "test"} & data.images.keys()):
-        images = data.images[part]
-        scored = outputs if part == "test" else run.network_outputs(images)
-        write_scores(run.files.scores(part), run.task, scored, images, data.files[part])
+    evaluation: Mapping[str, float] = {}
+    write_scores(run.files.scores("test"), run.task, outputs, data.images["test"], data.files["test"])
+    if (images := data.images.get("validation")) is not None:
+        scored = run.network_outputs(images)
+        write_scores(run.files.scores("validation"), run.task, scored, images, data.files["validation"])
+        evaluation = run.task.evaluate(run.net, scored, images).numbers
     errors = standard_errors(run.task, run.net, outputs, data.images["test"])
     step = progress.step if progress.best is None else progress.best
-    about = with_result(card, run, step, result, errors, baseline and asdict(baseline))
+    about = with_result(card, run, step, result, errors, evaluation, baseline and asdict(baseline))
     write_card(run.files.card, about)
 
 

@@ -178,6 +178,7 @@ def _search(settings: TuneSettings, common: dict[str, str], worker: int | None =
             objective=settings.objective,
             pruner=settings.pruner,
             keep_checkpoints=settings.keep_checkpoints,
+            defaults={key: repr(value) for key, value in TrainSettings.defaults().items()},
         )
 
 

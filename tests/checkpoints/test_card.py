@@ -116,7 +116,7 @@ def test_faults_are_one_line_each(net: MPID, tmp_path: Path) -> None:
         "nan.ckpt": "classifier.4.bias holds NaN",
         "model.ckpt": "did you mean 'mpid'",
         "list.ckpt": "found list",
-        "other.ckpt": "not weights of MPID",
+        "other.ckpt": "expected weights of MPID",
     }
     for name, text in expected.items():
         with pytest.raises(InputError, match=text) as error:

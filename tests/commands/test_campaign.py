@@ -146,6 +146,54 @@ def test_events_are_selected_as_by_attribute(
     assert entries_of(tmp_path / "out" / "DM-CNN_occlusion.csv") == expected
 
 
+def test_misclassified_events_by_the_labels_of_a_table(
+    run: Callable[..., int], tmp_path: Path, inputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The most wrong first: entries 1 and 3 are muons below the cut, 4 is a pion above it."""
+    rows = rows_of(inputs / "scores.csv")
+    label = ["muon"] * 4 + ["pion"] * 2 + [""]
+    lines = [
+        f"{row['entry_number']},{row['signal_score']},{word}" for row, word in zip(rows, label, strict=True)
+    ]
+    table = tmp_path / "labelled.csv"
+    table.write_text("\n".join(["entry_number,signal_score,label", *lines]) + "\n")
+    assert run(f"score_csv={table}", "wrong=9") == 0
+    assert entries_of(tmp_path / "out" / "DM-CNN_occlusion.csv") == [1, 3, 4]
+    assert run(f"score_csv={table}", "wrong=2", "border_score=0.25", out="low") == 0
+    assert entries_of(tmp_path / "low" / "DM-CNN_occlusion.csv") == [4, 5]
+    judged = tmp_path / "DM-CNN_evaluation.json"
+    judged.write_text('{"cut": 0.25}')
+    assert run(f"score_csv={table}", "wrong=2", f"border_score={judged}", out="json") == 0
+    assert entries_of(tmp_path / "json" / "DM-CNN_occlusion.csv") == [4, 5]
+    judged.write_text('{"networks": {}}')
+    assert run(f"score_csv={table}", "wrong=2", f"border_score={judged}") == 2
+    assert 'the JSON has no number "cut"' in capsys.readouterr().err
+    assert run(f"score_csv={table}", "wrong=2", "border_score=half") == 2
+    assert "expected a number or the JSON of evaluate (No such file" in capsys.readouterr().err
+    assert run(f"score_csv={table}", "wrong=1", "signal_label=muons") == 2
+    assert "no event has the label 'muons' (signal_label); found 'muon', 'pion'" in capsys.readouterr().err
+    assert run(f"score_csv={inputs / 'scores.csv'}", "wrong=1") == 2
+    assert "no column 'label'" in capsys.readouterr().err
+
+
+def test_misclassified_events_by_the_network_and_its_label_rule(
+    run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("-n", "0-6", out="all") == 0
+    rows = rows_of(tmp_path / "all" / "DM-CNN_occlusion.csv")
+    middle = float(np.mean(sorted(float(row["base_muon"]) for row in rows)[2:4]))
+    wrong = [
+        (abs(float(row["base_muon"]) - middle), int(row["entry_number"]))
+        for row in rows
+        if (float(row["base_muon"]) >= middle) != (row["label"] == "muon")
+    ]
+    assert run("wrong=7", f"border_score={middle}") == 0
+    found = entries_of(tmp_path / "out" / "DM-CNN_occlusion.csv")
+    assert found[0] == max(wrong)[1]
+    assert sorted(found) == sorted(entry for _, entry in wrong)
+    capsys.readouterr()
+
+
 def test_older_words_of_border(
     run: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],

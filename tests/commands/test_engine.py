@@ -101,6 +101,7 @@ def test_infer_scores_alike_and_says_how(
     assert f"# {line}\n" in texts["auto"]
     assert "# engine: dense, as asked for\n" in texts["dense"]
     rows_are("slow")
+    (tmp_path / "toy_test_DM-CNN_scores_auto.csv").unlink()  # else the file is finished
     assert infer.main([*words, "name=auto"]) == 0
     assert (logits_of(tmp_path / "toy_test_DM-CNN_scores_auto.csv") == of["dense"]).all()
 

@@ -234,7 +234,7 @@ def test_both_ways_of_starting_look_beside_the_cfg(
         (["optimizer=torch.optim:Optimizer"], "optimizer torch.optim:Optimizer: "),
         (
             ["optimizer=adm"],
-            "optimizer = 'adm' must be 'adam' or 'nadam' or module:Name (did you mean 'adam'?)",
+            "optimizer = 'adm' must be 'adam' or 'adamw' or 'nadam' or 'sgd' or module:Name (did you mean 'adam'?)",
         ),
     ],
 )

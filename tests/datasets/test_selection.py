@@ -9,7 +9,15 @@ import pytest
 
 from dmcnn._common.errors import InputError
 from dmcnn.datasets.dataset import Dataset
-from dmcnn.datasets.selection import SelectedEvent, merge_reasons, rank_events, read_scores, select_by_score
+from dmcnn.datasets.selection import (
+    SelectedEvent,
+    merge_reasons,
+    rank_events,
+    read_scores,
+    select_by_score,
+    wrong_distances,
+    wrong_margins,
+)
 
 SCORES = np.array([0.9, 0.1, np.nan, 0.5, 0.9, 0.45])
 FILES = np.array([0, 0, 0, 1, 1, 1], np.int32)
@@ -29,6 +37,18 @@ def test_every_kind_with_its_reason() -> None:
     assert found[0].reason == "highest score, number 1: 0.9000"
     assert found[3].reason == "most disagreement, number 1: 0.1000 and 0.8000"
     assert [one.number for one in select_by_score(SCORES, FILES, border=1, border_score=0.44)] == [5]
+
+
+def test_how_wrong_events_are() -> None:
+    labels = ["s", "s", "s", None, "b", ""]
+    found = wrong_distances(SCORES, labels, "s", 0.5)
+    np.testing.assert_allclose(found, [np.nan, 0.4, np.nan, np.nan, 0.4, np.nan])
+    events = select_by_score(SCORES, FILES, wrong=5, distances=found, disagree=5, others=SCORES)
+    assert [one.number for one in events if one.reason.startswith("misclassified")] == [1, 4]
+    assert events[-1].reason == "misclassified, number 2: 0.9000"  # as many of another kind do not change it
+    scores = np.array([[0.2, 0.5, 0.3], [0.6, 0.1, 0.3], [0.3, 0.3, 0.4], [np.nan] * 3])
+    margins = wrong_margins(scores, ["a", "a", None, "b"], ["a", "b", "c"])
+    np.testing.assert_allclose(margins, [0.3, np.nan, np.nan, np.nan])
 
 
 def test_an_event_chosen_twice_comes_once_with_both_reasons() -> None:

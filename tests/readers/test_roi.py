@@ -247,13 +247,14 @@ def test_points_of_a_table_are_projected(planes: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "given", "expected"),
     [
-        ("7,1,12,a,3", {}, r"vertices.csv:2: vertex 'a', expected a number"),
-        ("x,1,12,1,3", {}, r"vertices.csv:2: id 'x', expected a whole number"),
+        ("7,1,12,a,3", {}, r"vertices.csv:2: wire is 'a', expected a number"),
+        ("x,1,12,1,3", {}, r"vertices.csv:2: run_number is 'x', expected an integer"),
         (
             "7,1,12,1,3\n7,1,12,1,4",
             {},
             r"vertices.csv:3: event \(7, 1, 12\) has another vertex in a row before",
         ),
+        (",1,12,1,3", {}, "vertices.csv: no vertex of any of the 4 entries"),
         ("8,1,12,1,3", {}, "vertices.csv: no vertex of any of the 4 entries"),
         ("7,1,12,1,3", {"vertex_columns": ["wires", "tick"]}, "no column 'wires' .did you mean 'wire'"),
         (

@@ -9,8 +9,11 @@ import pytest
 import torch
 
 from conftest import toy_images
-from dmcnn.engines.dense import TURNS, to_tensor
-from dmcnn.training.batches import Batches, rotate
+from dmcnn.engines.dense import to_tensor
+from dmcnn.images.augment import drop_wires, rotate, scale_charge
+from dmcnn.images.sparse import sparse
+from dmcnn.training.batches import AUGMENT, CHARGE, ROTATE, Batches
+from dmcnn.training.ranks import Ranks
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +64,6 @@ def test_augmentation_happens_and_keeps_the_charge(images) -> None:
 def test_oblong_images_are_flipped_but_not_transposed(images) -> None:
     dense = np.zeros((1, 1, 4, 6), np.float32)
     dense[0, 0, 0, 1] = 1
-    from dmcnn.images.sparse import sparse
-
     oblong = sparse(dense, label=np.zeros(1, np.int64))
     found = {
         Batches(oblong, 1, epochs=60, seed=1, augment=True).batch(step)[0].numpy().tobytes()
@@ -102,26 +103,50 @@ def test_unlabelled_images_are_refused(images) -> None:
         Batches(replace(images, label=None), 4, epochs=1, seed=1)
 
 
-def test_rotation_by_quarter_turns_is_that_of_inference() -> None:
-    from dmcnn.images.sparse import sparse
-
-    dense = np.random.default_rng(1).random((3, 2, 6, 6), np.float32)
-    batch = sparse(dense)
-    for degrees in (90, 180, 270):
-        found = rotate(torch.from_numpy(dense), np.full(3, float(degrees)))
-        expected = to_tensor(batch, np.full(3, TURNS[degrees], np.uint8))
-        torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
-
-
 def test_a_turned_line_lies_where_it_should() -> None:
     """A horizontal line in an oblong image, rotated by 10 degrees, has a slope of tan(10 degrees) in pixels."""
-    image = torch.zeros(1, 1, 60, 100)
+    image = np.zeros((1, 1, 60, 100), np.float32)
     image[0, 0, 30, 20:80] = 1
-    found = rotate(image, np.array([10.0]))[0, 0].numpy()
+    found = rotate(sparse(image), 10.0).dense()[0, 0]
     columns = np.arange(30, 70)
     heights = (found[:, columns] * np.arange(60)[:, None]).sum(0) / found[:, columns].sum(0)
     assert np.polyfit(columns, heights, 1)[0] == pytest.approx(-np.tan(np.deg2rad(10)), rel=0.02)
-    assert found.sum() == pytest.approx(60, rel=0.02)
+    assert found.sum() == pytest.approx(60, rel=1e-5)
+
+
+def test_quarter_turns_alone_mirror_nothing(images) -> None:
+    one = images.take([0])
+    original = one.dense()[0, 0]
+    batches = Batches(one, 1, epochs=100, seed=1, rot90=True)
+    found = {batches.batch(step)[0][0, 0].numpy().tobytes() for step in range(100)}
+    assert found == {np.rot90(original, k).tobytes() for k in range(4)}
+    oblong = sparse(np.arange(24, dtype=np.float32).reshape(1, 1, 4, 6), label=np.zeros(1, np.int64))
+    batches = Batches(oblong, 1, epochs=30, seed=1, rot90=True)
+    found = {batches.batch(step)[0][0, 0].numpy().tobytes() for step in range(30)}
+    assert found == {np.rot90(oblong.dense()[0, 0], k).tobytes() for k in (0, 2)}
+
+
+def test_pixels_change_before_orientation_shift_and_noise(images) -> None:
+    """A batch is what the functions on sparse images make of it, for the same draws."""
+    change = {"rotation": 25.0, "charge": 0.3, "dead_wires": 0.2}
+    batches = Batches(images, 4, epochs=2, seed=3, augment=True, **change)
+    found, _ = batches.batch(3)
+    which, key = batches.numbers(3), 3 * 4 + np.arange(4, dtype=np.uint64)
+    angles = np.random.default_rng([3, ROTATE, 3]).uniform(-25, 25, 4)
+    factors = 1 + np.random.default_rng([3, CHARGE, 3]).uniform(-0.3, 0.3, 4)
+    moved = scale_charge(rotate(images.take(which), angles), factors)
+    alive = drop_wires(moved, 0.2, seed=3, key=key)
+    turns = np.random.default_rng([3, AUGMENT, 3]).integers(0, 8, 4, np.uint8)
+    assert torch.equal(found, to_tensor(alive, turns))
+    assert 0.7 < len(alive.index) / len(moved.index) < 0.9
+
+
+def test_every_augmentation_is_a_function_of_the_step(images) -> None:
+    for change in ({"rot90": True}, {"charge": 0.5}, {"dead_wires": 0.3}):
+        batches = Batches(images, 5, epochs=2, seed=1, **change)
+        late = Batches(images, 5, epochs=2, seed=1, first=3, **change)
+        assert torch.equal(batches.batch(3)[0], late.batch(3)[0])
+        assert not torch.equal(batches.batch(3)[0], Batches(images, 5, epochs=2, seed=1).batch(3)[0])
 
 
 def test_rotation_is_a_function_of_the_step(images) -> None:
@@ -130,3 +155,34 @@ def test_rotation_is_a_function_of_the_step(images) -> None:
         batches.batch(3)[0], Batches(images, 5, epochs=2, seed=1, rotation=10.0, first=3).batch(3)[0]
     )
     assert not torch.equal(batches.batch(0)[0], Batches(images, 5, epochs=2, seed=1).batch(0)[0])
+
+
+@pytest.mark.parametrize("scaling", ["none", "minmax"])
+@pytest.mark.parametrize("ranks", [Ranks(), Ranks(1, 2)])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"augment": True, "shift": (7, 50)},
+        {"rot90": True, "noise": 3.0, "mask": 0.2},
+        {
+            "augment": True,
+            "shift": (0, 9),
+            "rotation": 30.0,
+            "charge": 0.1,
+            "dead_wires": 0.1,
+            "noise": 2.0,
+            "mask": 0.1,
+        },
+    ],
+)
+def test_active_pixels_become_the_images_of_dense_batches(images, change, ranks: Ranks, scaling: str) -> None:
+    dense, sparse = (
+        Batches(images, 7, epochs=1, seed=5, ranks=ranks, part=4, scaling=scaling, sparse=sparse, **change)
+        for sparse in (False, True)
+    )
+    for (one, labels), (pixels, same) in zip(dense, sparse, strict=True):
+        assert torch.equal(labels, same)
+        assert len(pixels) == len(one)
+        for part in (slice(0, len(one)), slice(1, 3)):
+            assert torch.equal(pixels[part].to(torch.device("cpu")), one[part])

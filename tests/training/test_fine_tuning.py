@@ -62,7 +62,7 @@ def test_the_last_layer_is_new_for_other_classes(
 def test_another_network_is_refused_in_one_line(start: Path) -> None:
     net, card = network(["signal", "background"], 2, norm="group")
     with pytest.raises(
-        InputError, match=r"start.ckpt: does not fit resnet18: unknown tensor .*more faults"
+        InputError, match=r"start.ckpt: norm of its network \(resnet18\) is batch, but group is given"
     ) as error:
         start_from(net, card, str(start))
     assert len(error.value.faults) == 1

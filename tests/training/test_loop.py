@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -28,6 +28,7 @@ from dmcnn.training.batches import Batches
 from dmcnn.training.fine_tuning import freeze
 from dmcnn.training.loop import AfterStep, Progress, fit, reproducible, seed_generators
 from dmcnn.training.optimiser import Recipe
+from dmcnn.training.ranks import ALONE, Ranks
 
 CPU = torch.device("cpu")
 SEED = 7
@@ -54,12 +55,13 @@ def train(
     progress: Progress | None = None,
     after_step: AfterStep = lambda _: False,
     batches: Batches | None = None,
+    ranks: Ranks = ALONE,
 ) -> int:
     task = Classification(Card("tiny", {}, ["a", "b"], None, "softmax", {}), cross_entropy)
     progress = progress or Progress()
     return fit(
         net, batches or tiny_batches(progress.step), task=task, recipe=recipe, seed=SEED, device=CPU,
-        precision=precision, progress=progress, after_step=after_step,
+        precision=precision, progress=progress, after_step=after_step, ranks=ranks,
     )  # fmt: skip
 
 
@@ -176,6 +178,14 @@ def test_parts_of_a_step_add_up_to_it() -> None:
             torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-6)
 
 
+def test_active_pixels_train_the_same_network() -> None:
+    nets = tiny_net(), tiny_net()
+    for net, travel in zip(nets, (False, True), strict=True):
+        batches = Batches(tiny_batches().images, 5, epochs=2, seed=SEED, augment=True, sparse=travel)
+        train(net, EVERYTHING, batches=batches)
+    assert same(*nets)
+
+
 def test_a_step_minimises_the_weighted_mean() -> None:
     batches, net, expected = weighted_batches(4), tiny_net().eval(), tiny_net()
     batches.total = 1
@@ -233,6 +243,30 @@ def test_frozen_parts_keep_weights_and_statistics() -> None:
     assert net.norm2.training
 
 
+def test_frozen_parts_are_the_same_on_rows() -> None:
+    """The sparse engine normalises by the statistics of frozen layers, and takes no gradient of their weights."""
+    random, states = np.random.default_rng(6), []
+    dense = random.uniform(1, 2, (12, 1, 16, 16)).astype(np.float32) * (random.random((12, 1, 16, 16)) < 0.05)
+    images = replace(sparse(dense), label=np.arange(12) % 2)
+    task = Classification(Card("tiny", {}, ["a", "b"], None, "softmax", {}), cross_entropy)
+    for engine in ("dense", "sparse"):
+        torch.manual_seed(1)
+        net = nn.Sequential(
+            nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4), nn.ReLU(),
+            nn.Flatten(), nn.Linear(4 * 144, 2),
+        )  # fmt: skip
+        fit(
+            net, Batches(images, 6, epochs=2, seed=SEED), task=task, seed=SEED, device=CPU, precision="32",
+            recipe=Recipe(0.01, optimizer="sgd", freeze=("0", "1")), progress=Progress(),
+            after_step=lambda _: False, engine=engine,
+        )  # fmt: skip
+        states.append(net.state_dict())
+    assert not states[0]["1.running_mean"].any()
+    assert states[0]["4.running_mean"].any()
+    for name, value in states[0].items():
+        torch.testing.assert_close(states[1][name], value, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("patterns", "text"),
     [
@@ -261,7 +295,7 @@ def test_a_compiled_network_trains_like_the_plain_one(
     train(expected, Recipe(0.01))
     assert same(net, expected)
     assert calls[-1] is net
-    assert not [record for record in caplog.records if record.name == "dmcnn"]
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
 
 
 def test_a_network_that_cannot_be_compiled_is_trained_as_it_is(
@@ -275,7 +309,7 @@ def test_a_network_that_cannot_be_compiled_is_trained_as_it_is(
     train(net, Recipe(0.01, compile=True))
     train(expected, Recipe(0.01))
     assert same(net, expected)
-    assert caplog.messages == ["warning: compile = True: the network stays as it is: no compiler is here"]
+    assert caplog.messages[:1] == ["warning: compile = True: the network stays as it is: no compiler is here"]
 
 
 class Counted(TorchDispatchMode):
@@ -418,3 +452,15 @@ def test_what_the_first_step_does_not_need_is_not_imported(train_words: list[str
         [sys.executable, "-c", code, *train_words], capture_output=True, text=True, check=False
     )
     assert done.returncode == 7, done.stderr
+
+
+def test_a_signal_that_reaches_another_rank_stops_this_one_after_the_same_step() -> None:
+    class Beside(Ranks):
+        numbers: ClassVar = [0, signal.SIGTERM]
+
+        def largest(self, number: int) -> int:
+            return max(number, self.numbers.pop(0))
+
+    progress = Progress()
+    assert train(tiny_net(), Recipe(0.01), progress=progress, ranks=Beside()) == signal.SIGTERM
+    assert progress.step == 2

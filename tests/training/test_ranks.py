@@ -22,7 +22,8 @@ from dmcnn import train
 from dmcnn._common.errors import InputError
 from dmcnn.images.sparse import SparseImages
 from dmcnn.training.batches import Batches
-from dmcnn.training.ranks import Ranks, connect
+from dmcnn.training.local_ranks import _faults
+from dmcnn.training.ranks import ENDED, Ranks, connect
 
 AUGMENTATION: dict[str, Any] = {
     "augment": True, "shift": (5, 5), "rotation": 20.0, "noise": 2.0, "mask": 0.1, "scaling": "minmax",
@@ -187,3 +188,60 @@ def test_two_ranks_train_as_one_and_a_killed_one_ends_the_other(
     for nth, (row, other) in enumerate(zip(found, expected, strict=True)):
         # the rounding of two ranks, 1e-8, grows with every step: MPID divides by widths of nearly empty channels
         assert row == pytest.approx(other, rel=1e-4 if nth else 1e-6)
+
+
+@pytest.mark.slow
+def test_the_command_starts_the_other_ranks_itself(
+    train_words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """With a network of the user's own, which fails on the second rank in the second training."""
+    (tmp_path / "own.py").write_text(
+        "import os\nfrom torch import nn\n\nclass Net(nn.Module):\n"
+        "    def __init__(self, num_class, channels, height, width):\n"
+        "        super().__init__()\n        self.out = nn.Linear(channels * height * width, num_class)\n"
+        "    def forward(self, images):\n"
+        "        if os.environ.get('FAIL') and os.environ.get('RANK') == '1' and len(images) != 2:\n"
+        "            raise RuntimeError('out of memory')\n"
+        "        return self.out(images.flatten(1) / 1000)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    words = [*train_words, "model=own:Net", "ranks=2", "EPOCHS=1"]
+    assert train.main(words) == 0
+    assert not {"WORLD_SIZE", "RANK", "MASTER_PORT"} & set(os.environ)
+    assert len(rows(tmp_path / "out" / "DM-CNN_training_metrics_toy.csv")) == 1
+    capsys.readouterr()
+    monkeypatch.setenv("FAIL", "1")
+    assert train.main([*words, "name=other"]) == 2
+    assert "rank 1 of this training: not enough memory" in capsys.readouterr().err
+    assert train.main([*words, "name=more", "input_test=nowhere.h5"]) == 2
+
+
+def test_the_fault_of_a_lost_rank_is_its_own(tmp_path: Path) -> None:
+    class Ended:
+        def __init__(self, exitcode: int | None) -> None:
+            self.exitcode, (self.sentinel, end) = exitcode, os.pipe()
+            os.close(end)
+
+    logs = [tmp_path / name for name in "ab"]
+    logs[0].write_text(f"{ENDED} or cannot be reached; goes on\n")
+    for code, text, expected in (
+        (2, "x.root: no such file\n", ["rank 2 of this training: x.root: no such file"]),
+        (-9, "", ["rank 2 of this training was ended by SIGKILL"]),
+        (2, logs[0].read_text(), []),
+    ):
+        logs[1].write_text(text)
+        processes: Any = [Ended(2), Ended(code)]
+        assert list(_faults(processes, logs)) == expected
+        for process in processes:
+            os.close(process.sentinel)
+
+
+def test_ranks_that_do_not_fit(
+    train_words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    assert train.main([*train_words, "ranks=2"]) == 2
+    assert "ranks = 2, but 3 processes were started" in capsys.readouterr().err

@@ -10,7 +10,9 @@ import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
 from dmcnn._common.errors import InputError
+from dmcnn.checkpoints.card import Card
 from dmcnn.images.sparse import EVENT, SparseImages, join, sparse
+from dmcnn.tasks import Regression
 from dmcnn.training.weights import ClassWeights, EventWeights, of_classes, weigh
 
 CLASSES = ["a", "b", "c"]
@@ -85,6 +87,16 @@ def test_a_column_by_run_subrun_and_event(tmp_path: Path) -> None:
     path.write_text(head + "100,7,2,-1\n")
     with pytest.raises(InputError, match="has weight -1, expected 0 or more"):
         rule.assign(events([0]), [], "train")
+
+
+def test_evaluations_and_likelihoods_are_weighted_means() -> None:
+    card = Card("none", {}, [], None, "none", {}, targets=["x"], target_scales=[1.0], loss="gaussian_nll")
+    outputs, truth = np.array([[0.0, 0.5], [1.0, 0.2], [2.0, 3.0]]), np.array([[0.5], [0.5], [0.0]])
+    images = replace(events([0, 0, 0]), label=truth.astype(np.float32))
+    each = [Regression(card).loss_of(outputs[i : i + 1], images.take([i])) for i in range(3)]
+    weighed = replace(images, weight=np.array([6, 3, 0], np.float32))
+    assert Regression(card).loss_of(outputs, weighed) == pytest.approx((6 * each[0] + 3 * each[1]) / 9)
+    assert Regression(card).loss_of(outputs, images) == pytest.approx(sum(each) / 3)
 
 
 def test_a_part_without_any_weight_is_refused() -> None:

@@ -13,6 +13,7 @@ from dmcnn._common.errors import InputError, system_error
 from dmcnn._common.extras import need
 from dmcnn.checkpoints import pwf
 from dmcnn.checkpoints.card import KEY, Card, Own
+from dmcnn.checkpoints.pwf import Hints
 from dmcnn.checkpoints.torch_file import make, read_card, state_of, unwrap
 
 HEAD = 9
@@ -27,8 +28,10 @@ def is_safetensors(head: bytes) -> bool:
     return head[8:HEAD] == b"{" and int.from_bytes(head[:8], "little") < 2**27
 
 
-def load_safetensors(path: Path, own: Own) -> tuple[nn.Module, Card]:
-    """Return the network of a file in evaluation mode on the CPU, and its card: of dmcnn, or of MPID without one.
+def load_safetensors(path: Path, own: Own, hints: Hints) -> tuple[nn.Module, Card]:
+    """Return the network of a file in evaluation mode on the CPU, and its card.
+
+    Of a file without a card of dmcnn it is made as that of a ``.pwf``.
 
     Raises:
         InputError: the file is damaged, or holds another network; or safetensors is not installed.
@@ -41,8 +44,7 @@ def load_safetensors(path: Path, own: Own) -> tuple[nn.Module, Card]:
             raise InputError(f"{path}: its card is no JSON ({error}), damaged file") from None
         card = read_card(content, path)
     else:
-        state = unwrap(state, path)
-        card = pwf.card_of(state, path)
+        card, state = pwf.recognise(unwrap(state, path), path, hints)
     return make(card, state, path, own), card
 
 

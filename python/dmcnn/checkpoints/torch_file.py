@@ -17,22 +17,23 @@ from dmcnn._common import checksum
 from dmcnn._common.errors import InputError, nearest, system_error
 from dmcnn.checkpoints import pwf
 from dmcnn.checkpoints.card import KEY, Card, Own
+from dmcnn.checkpoints.pwf import Hints
 from dmcnn.checkpoints.save import CHECKSUM
 from dmcnn.formats.source import existing_file
 from dmcnn.models import MODELS
 
-STATES = ("state_dict", "model_state_dict")
+STATES = ("state_dict", "model_state_dict", "model", "net", "weights")
 """Keys under which programs store a state dict; the first is dmcnn's own, and Lightning's."""
 
 WRAPPERS = re.compile(r"^(?:(?:module|model|net)\.)+")
 """Names that DataParallel, Lightning and others put before those of the tensors."""
 
 
-def load_torch(path: Path, own: Own) -> tuple[nn.Module, Card]:
+def load_torch(path: Path, own: Own, hints: Hints) -> tuple[nn.Module, Card]:
     """Return the network of a file of torch in evaluation mode on the CPU, and its card.
 
-    The file is a checkpoint of dmcnn, or a ``.pwf`` of DM-CNN, which is a bare state dict of MPID, perhaps in the
-    wrapping of another program. Nothing in the file is executed (``weights_only``).
+    The file is a checkpoint of dmcnn, or a ``.pwf`` of DM-CNN, which is a bare state dict of MPID or of a residual
+    network, perhaps in the wrapping of another program. Nothing in the file is executed (``weights_only``).
 
     Raises:
         InputError: the file is neither.
@@ -42,8 +43,7 @@ def load_torch(path: Path, own: Own) -> tuple[nn.Module, Card]:
     if KEY in content:
         card = read_card(content[KEY], path)
     else:
-        state = unwrap(state, path)
-        card = pwf.card_of(state, path)
+        card, state = pwf.recognise(unwrap(state, path), path, hints)
     return make(card, state, path, own), card
 
 

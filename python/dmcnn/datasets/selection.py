@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,9 @@ from dmcnn.datasets.dataset import Dataset
 from dmcnn.tables import table
 
 Floats = NDArray[np.float64]
+
+DISAGREEMENT = "most disagreement"
+"""Reason of the selection of an event by the scores of two networks."""
 
 
 @dataclass(frozen=True)
@@ -62,28 +66,32 @@ def select_by_score(
     border_score: float = 0.5,
     others: Floats | None = None,
     disagree: int | None = None,
+    wrong: int | None = None,
+    distances: Floats | None = None,
     per_file: int | None = None,
 ) -> list[SelectedEvent]:
-    """Select the events of highest score, lowest score, score nearest to a border, and largest disagreement.
+    """Select events of highest and lowest score, nearest to a border, of largest disagreement, and the most wrong.
 
     Args:
         scores: (n,) float64; NaN where an event has none.
         files: (n,) file number of every event.
-        top, bottom, border, disagree: number of events of each kind; None = no such kind.
+        top, bottom, border, disagree, wrong: number of events of each kind; None = no such kind.
         border_score: score to which ``border`` refers.
         others: (n,) scores of another network, for ``disagree``.
+        distances: (n,) how wrong the events are classified, for ``wrong``; NaN for those that are right.
         per_file: largest number of events of each kind from one file; None = no limit.
     """
     kinds = [
         ("highest score", top, -scores),
         ("lowest score", bottom, scores),
         (f"nearest to a score of {border_score:g}", border, np.abs(scores - border_score)),
-        ("most disagreement", disagree, -np.abs(scores - (scores if others is None else others))),
+        (DISAGREEMENT, disagree, -np.abs(scores - (scores if others is None else others))),
+        ("misclassified", wrong, np.full(len(scores), np.nan) if distances is None else -distances),
     ]
     return [
         SelectedEvent(
             number,
-            f"{what}, number {place}: {_scores(number, scores, others if count is disagree else None)}",
+            f"{what}, number {place}: {_scores(number, scores, others if what == DISAGREEMENT else None)}",
         )
         for what, count, key in kinds
         if count is not None
@@ -116,30 +124,82 @@ def read_scores(paths: str | Sequence[str], dataset: Dataset, column: str = "sig
     Raises:
         InputError: another number of CSVs than files, or an entry that a file does not have.
     """
+    scores = np.full(len(dataset), np.nan)
+    for rows, at, events in _rows_of_events(paths, dataset, column):
+        scores[events] = table.scores_of(rows, column)[0][at]
+    return scores
+
+
+def read_distances(
+    paths: str | Sequence[str], dataset: Dataset, column: str, *, cut: float, signal: str
+) -> Floats:
+    """Return how wrong the events of a dataset are classified, from CSVs with labels; NaN for those that are right.
+
+    Args:
+        paths, dataset, column: see ``read_scores``.
+        cut: lowest score of an event that is classified as signal.
+        signal: label of signal events.
+
+    Raises:
+        InputError: see ``read_scores``; no column of labels, or no event with the label of the signal.
+    """
+    distances, labels = np.full(len(dataset), np.nan), set[str]()
+    for rows, at, events in _rows_of_events(paths, dataset, column):
+        words = np.asarray(rows.column("label"), object)[at]
+        labels |= set(words) - {""}
+        distances[events] = wrong_distances(table.scores_of(rows, column)[0][at], words, signal, cut)
+    if signal not in labels:
+        found = ", ".join(map(repr, sorted(labels))) or "none"
+        raise InputError(f"score_csv: no event has the label {signal!r} (signal_label); found {found}")
+    return distances
+
+
+def wrong_distances(scores: Floats, labels: Sequence[Any], signal: str | None, cut: float) -> Floats:
+    """Return the distance of (n,) scores from the cut for events on its wrong side; NaN for all others.
+
+    Events without label (None or an empty text) are neither right nor wrong.
+    """
+    is_signal = np.array([label == signal for label in labels], np.bool_)
+    known = np.array([label not in (None, "") for label in labels], np.bool_)
+    wrong = known & ((scores >= cut) != is_signal)
+    return np.where(wrong, np.abs(scores - cut), np.nan)
+
+
+def wrong_margins(scores: Floats, labels: Sequence[Any], classes: Sequence[str]) -> Floats:
+    """Return the largest of (n, classes) scores minus that of the true class where it is larger; NaN for others."""
+    number = np.array([classes.index(label) if label in classes else -1 for label in labels], np.int64)
+    margin = scores.max(axis=1) - scores[np.arange(len(scores)), number]
+    return np.where((number >= 0) & (margin > 0), margin, np.nan)
+
+
+def _rows_of_events(
+    paths: str | Sequence[str], dataset: Dataset, column: str
+) -> Iterator[tuple[table.Table, NDArray[np.int64], NDArray[np.int64]]]:
+    """Yield every CSV with the numbers of its rows that have an entry and a score, and of their events."""
     csvs = expand(paths)
     if len(csvs) != len(dataset.files):
         raise InputError(
             f"score_csv names {len(csvs)} files for {len(dataset.files)} input files: give one each, in order"
         )
-    scores = np.full(len(dataset), np.nan)
     for number, path in enumerate(csvs):
-        rows = table.read(path, ["entry_number", column])
-        values, _ = table.scores_of(rows, column)
-        events = np.flatnonzero(dataset.events["file"] == number)
-        place = {
-            int(entry): int(event)
-            for event, entry in zip(events, dataset.events["entry"][events], strict=True)
-        }
-        for row, (word, score) in enumerate(zip(rows.column("entry_number"), values, strict=True)):
-            if math.isnan(score) or not word.strip():
+        rows = table.read(path, ["entry_number", *([] if column is None else [column])])
+        scored = (
+            np.ones(len(rows), np.bool_) if column is None else ~np.isnan(table.scores_of(rows, column)[0])
+        )
+        own = np.flatnonzero(dataset.events["file"] == number)
+        place = dict(zip(dataset.events["entry"][own].tolist(), own.tolist(), strict=True))
+        at, events = [], []
+        for row, word in enumerate(rows.column("entry_number")):
+            if not scored[row] or not word.strip():
                 continue
             entry = _entry(rows, row, word)
             if entry not in place:
                 raise InputError(
-                    f"{rows.place(row)}: entry {word}, but {dataset.files[number]} has {len(events)} entries"
+                    f"{rows.place(row)}: entry {word}, but {dataset.files[number]} has {len(own)} entries"
                 )
-            scores[place[entry]] = score
-    return scores
+            at.append(row)
+            events.append(place[entry])
+        yield rows, np.array(at, np.int64), np.array(events, np.int64)
 
 
 def _entry(rows: table.Table, row: int, word: str) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -144,6 +146,17 @@ def word(engine: str) -> dict[str, Any]:
 def stored(path: Path, key: dict[str, Any], width: int, old: dict[str, Any] | None = None) -> str | None:
     """Return the engine of the work in a journal; None where it holds other work; arguments as of ``Journal``."""
     return next((one for one in candidates("auto") if holds(path, key | word(one), width, old)), None)
+
+
+def stored_list(path: Path, key: dict[str, Any], width: int) -> list[str] | None:
+    """Return the engines of the networks of the work in a journal; None where it holds other work."""
+    if not path.exists():
+        return None
+    with path.open("rb") as file, suppress(ValueError, AttributeError):
+        engines = json.loads(file.readline()).get("engine")
+        if isinstance(engines, list) and holds(path, key | {"engine": engines}, width):
+            return engines
+    return None
 
 
 def resumed(engine: str, begun: str, path: Path) -> str:

@@ -37,5 +37,8 @@ def compiled(
         reason = " ".join(str(error).split())[:160] or type(error).__name__
         log.warning("warning: compile = True: the network stays as it is: %s", reason)
         return net
+    torch._dynamo.config.suppress_errors = (
+        True  # a later batch of another size, too, is then evaluated plainly
+    )
     result: nn.Module = torch.compile(net)  # type: ignore[assignment]  # a module of a module
     return result

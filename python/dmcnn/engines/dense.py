@@ -14,11 +14,9 @@ from torch import nn
 from dmcnn import _core
 from dmcnn._common.errors import InputError
 from dmcnn.engines.channels_last import ChannelsLastPass, channels_last, serves
+from dmcnn.images.augment import TURNS
 from dmcnn.images.scaling import scale_
 from dmcnn.images.sparse import SparseImages
-
-TURNS = {0: 0, 90: 1 | 2, 180: 2 | 4, 270: 1 | 4}
-"""Angle [degrees] -> orientation bits of `_core.densify` (1 transpose, 2 flip rows, 4 flip columns), as np.rot90."""
 
 
 def to_tensor(

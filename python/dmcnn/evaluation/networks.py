@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from dmcnn._common.errors import InputError
-from dmcnn.evaluation import EvaluationResult, file_lines, interval_numbers, json_number, signal, weights
+from dmcnn.evaluation import EvaluationResult, file_lines, interval_numbers, json_number
 from dmcnn.evaluation.matching import Matches, match_events
 from dmcnn.evaluation.regression.sparsity import file_name
 from dmcnn.evaluation.rows import EventRows
@@ -49,44 +49,48 @@ def match_networks(networks: Networks) -> tuple[dict[str, Kinds], dict[str, Matc
 def judge(
     networks: Networks,
     matches: Mapping[str, Matches],
+    results: Mapping[str, EvaluationResult],
     files: list[dict[str, Any]],
     *,
-    cuts: Mapping[str, float],
     level: float,
-    event_weight: weights.Rule = None,
 ) -> EvaluationResult:
     """Compare networks on the same events.
 
     Args:
         networks, matches: result of ``match_networks``.
+        results: evaluation of each network alone on these events, with its cut.
         files: counts of the rows of each table.
-        cuts: lowest score of an event that a network classifies as signal.
         level: confidence level of all intervals.
-        event_weight: rule of the weights, for the report.
     """
+    own = {
+        name: {key: value for key, value in result.numbers.items() if key not in ("files", "confidence")}
+        for name, result in results.items()
+    }
     numbers: dict[str, Any] = {
         "confidence": level,
-        "networks": {},
+        "networks": own,
         "matching": {kind: one.numbers() for kind, one in matches.items()},
         "files": files,
     }
-    drawings: dict[str, Figure] = {}
+    cuts = {name: result.numbers["cut"] for name, result in results.items()}
     lines = [*file_lines(files), *_match_lines(matches)]
-    for name, kinds in networks.items():
-        own = signal.judge(
-            kinds, [], cut=cuts[name], level=level, event_weight=event_weight, name=name, roc=False
-        )
-        numbers["networks"][name] = {
-            key: value for key, value in own.numbers.items() if key not in ("files", "confidence")
-        }
-        drawings |= {f"{ending}_{file_name(name)}": figure for ending, figure in own.figures.items()}
-        lines += [f"{name}: {line}" for line in own.lines]
-    if all("auc" in own for own in numbers["networks"].values()):
+    lines += [f"{name}: {line}" for name, result in results.items() for line in result.lines]
+    drawings = {
+        f"{ending}_{file_name(name)}": figure
+        for name, result in results.items()
+        for ending, figure in result.figures.items()
+    }
+    tables = {
+        f"{ending}_{file_name(name)}": rows
+        for name, result in results.items()
+        for ending, rows in result.tables.items()
+    }
+    if all("auc" in one for one in own.values()):
         numbers["pairs"] = compare_pairs(networks, cuts, level)
         lines += [_pair_line(pair, level) for pair in numbers["pairs"]]
         drawings |= _curves(networks, level)
     drawings |= _pairs(networks, cuts)
-    return EvaluationResult(numbers, drawings, lines, {"flips": flips(networks, cuts)})
+    return EvaluationResult(numbers, drawings, lines, {**tables, "flips": flips(networks, cuts)})
 
 
 def compare_pairs(networks: Networks, cuts: Mapping[str, float], level: float) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dmcnn._common.errors import InputError
 from dmcnn.tables import table
 from dmcnn.tables.table import IDS, Table
 
@@ -66,7 +67,12 @@ class EventRows:
 
     def numbers(self, name: str) -> NDArray[np.float64]:
         """Return a column as (n,) float64; NaN where there is no number."""
-        return np.array([_number(word) for word in self.words(name)], np.float64)
+        numbers = np.full(len(self.row), np.nan)
+        for number, rows in enumerate(self.tables):
+            here = self.table == number
+            if name in rows.columns and here.any():
+                numbers[here] = _numbers(rows, name)[self.row[here]]
+        return numbers
 
     @property
     def paths(self) -> NDArray[np.object_]:
@@ -87,6 +93,14 @@ def join(parts: Sequence[EventRows]) -> EventRows:
     place = {id(rows): number for number, rows in enumerate(tables)}
     numbers = [np.array([place[id(rows)] for rows in part.tables], np.int64)[part.table] for part in parts]
     return EventRows(tables, np.concatenate(numbers), np.concatenate([part.row for part in parts]))
+
+
+def _numbers(rows: Table, name: str) -> NDArray[np.float64]:
+    """Return a column as numbers, NaN for texts that are none."""
+    try:
+        return rows.numbers(name)
+    except InputError:
+        return np.array([_number(word) for word in rows.column(name)], np.float64)
 
 
 def _number(word: str) -> float:

@@ -45,14 +45,7 @@ def judge(
         name: name of the curves.
         event_weight: rule of the weights, for the report.
         roc: draw the ROC curve.
-
-    Raises:
-        InputError: no scored event of one kind.
     """
-    for kind, events in kinds.items():
-        if not len(events.score):
-            where = f" in {', '.join(file['file'] for file in files)}" if files else ""
-            raise InputError(f"no scored {kind} event{where}")
     matrix = _confusion(kinds, cut)
     numbers = {
         "confidence": level,
@@ -88,6 +81,9 @@ def read_separate(
         column: column of the score.
         event_weight: weights of the events.
         read: function that reads a table.
+
+    Raises:
+        InputError: no scored event of one kind.
     """
     events: Kinds = {}
     files: list[dict[str, Any]] = []
@@ -98,6 +94,7 @@ def read_separate(
             parts.append(part)
             files.append({"file": path, "kind": kind, "rows": counts.rows, "unscored": counts.unscored})
         events[kind] = weights.join_events(parts)
+    _need_events(events, files)
     return events, files
 
 
@@ -107,7 +104,7 @@ def read_labelled(
     """Read the scored events of tables that hold both kinds, which the label column distinguishes.
 
     Raises:
-        InputError: a scored event without label, no event with ``signal_label``, or one with that label in another
+        InputError: a scored event without label, no event of one kind, or one with the label of the signal in another
             spelling, which would count as background.
     """
     weights.check_patterns(event_weight, paths)
@@ -129,7 +126,16 @@ def read_labelled(
         close = nearest(signal_label, names)
         raise InputError(f"no event is labelled {signal_label!r}; found {', '.join(names)}{close}")
     events, chosen = weights.join_events(parts), np.concatenate(is_signal)
-    return {"signal": events.take(chosen), "background": events.take(~chosen)}, files
+    kinds = {"signal": events.take(chosen), "background": events.take(~chosen)}
+    _need_events(kinds, files)
+    return kinds, files
+
+
+def _need_events(kinds: Kinds, files: Sequence[Mapping[str, Any]]) -> None:
+    """Raise InputError for a kind without scored events."""
+    for kind, events in kinds.items():
+        if not len(events):
+            raise InputError(f"no scored {kind} event in {', '.join(file['file'] for file in files)}")
 
 
 def read_scored(rows: Table, column: str, event_weight: Rule) -> tuple[Events, ScoreCounts]:
@@ -158,7 +164,7 @@ def _labels(events: Events, rows: Table, signal_label: str) -> tuple[list[str], 
     return names, number[at]
 
 
-def _arrays(kinds: Kinds) -> dict[str, Any]:
+def arrays(kinds: Kinds) -> dict[str, Any]:
     """Return the arguments of metrics and figures of a ROC curve."""
     signal, background = kinds["signal"], kinds["background"]
     pair = None if signal.weight is None else (signal.weight, background.weight)
@@ -186,7 +192,7 @@ def _cut_lines(kinds: Kinds, cut: float) -> list[str]:
 
 def _numbers(kinds: Kinds, cut: float, level: float) -> dict[str, Any]:
     """Return the numbers of the evaluation that need weights of at least 0."""
-    given = _arrays(kinds)
+    given = arrays(kinds)
     both = np.concatenate([events.score for events in kinds.values()])
     is_share = both.min() >= 0 and both.max() <= 1
     cuts = np.linspace(0.0 if is_share else both.min(), 1.0 if is_share else both.max(), 101)
@@ -237,7 +243,7 @@ def _histograms(kinds: Kinds) -> dict[str, Figure]:
 
 def _curves(kinds: Kinds, level: float, name: str, roc: bool) -> dict[str, Figure]:
     """Return ROC curves, if asked for, and efficiencies."""
-    given = _arrays(kinds)
+    given = arrays(kinds)
     drawings: dict[str, Figure] = {"efficiency": figures.efficiency(**given, level=level)}
     if roc:
         samples = {name: (given["signal"], given["background"])}

@@ -151,9 +151,9 @@ def score_histogram(
         if len(scored) <= MAX_FILLED:
             axes.stairs(heights, edges, fill=True, color=stroke(nth)["color"], alpha=0.2)
     axes.set_xlim(low, high)
-    if log and any(len(values) for values, _ in scored.values()):
+    if log and np.isfinite(lowest):
         axes.set_yscale("log", nonpositive="clip")
-        axes.set_ylim(bottom=lowest / 2 if np.isfinite(lowest) else None)
+        axes.set_ylim(bottom=lowest / 2)
     elif not any((weight < 0).any() for _, weight in scored.values()):
         axes.set_ylim(bottom=0)
     own_legend(axes, "error bars: statistical")

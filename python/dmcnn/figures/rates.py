@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from dmcnn.figures.style import own_legend, single, stroke
@@ -21,5 +22,7 @@ def rates(rate: ArrayLike, loss: ArrayLike, smoothed: ArrayLike, suggestion: flo
     axes.semilogx(rate, smoothed, **mean, label="running mean")
     if suggestion is not None:
         axes.axvline(suggestion, color="0.3", linestyle=":", label=f"suggestion {suggestion:.2g}")
+    low, high = float(np.min(smoothed)), float(np.max(smoothed))
+    axes.set_ylim(low - 0.1 * (high - low), high + 0.3 * (high - low))  # single batches may be far above
     own_legend(axes)
     return figure

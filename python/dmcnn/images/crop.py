@@ -11,14 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 from dmcnn import _core
 from dmcnn._common.errors import InputError, nearest
 from dmcnn._common.threads import threads
+from dmcnn.images import draws
 from dmcnn.images.sparse import NO_IMAGE, SparseImages
 
 SIZE = (512, 512)
 MERGES = ("sum", "mean", "max")
 Integers = NDArray[np.int64]
-_GOLDEN = np.array(
-    [0x9E3779B97F4A7C15], np.uint64
-)  # an array, so that products wrap around without a warning
 _FAR = 2**31  # more pixels than any image has
 
 
@@ -184,11 +182,9 @@ def random_windows(
     The position depends on ``seed`` and the entry number alone, not on the batch: it is made of words 0 and 1 of the
     splitmix64 stream of the two.
     """
-    start = _mix(
-        _mix(np.array([seed % 2**64], np.uint64) + _GOLDEN) ^ images.events["entry"].astype(np.uint64)
-    )
+    entry = images.events["entry"].astype(np.uint64)
     top, left = (
-        (_mix(start + np.uint64(axis + 1) * _GOLDEN) % np.uint64(max(room, 0) + 1)).astype(np.int64)
+        (draws.words(seed, entry, np.uint64(axis)) % np.uint64(max(room, 0) + 1)).astype(np.int64)
         for axis, room in enumerate(_room(images, _extent(size, rows_per_pixel)))
     )
     return CropWindows(np.arange(len(images)), top, left, size, rows_per_pixel).inside(images)
@@ -271,10 +267,3 @@ def _pixel(
         )
     number = np.where(position == high, pixels - 1, np.floor((position - low) / (high - low) * pixels))
     return np.clip(number, -2.0 * _FAR, 2.0 * _FAR).astype(np.int64)
-
-
-def _mix(bits: Any) -> Any:
-    """Apply the output function of splitmix64 to uint64 (Steele, Lea and Flood, OOPSLA 2014)."""
-    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return bits ^ (bits >> np.uint64(31))

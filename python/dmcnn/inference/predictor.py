@@ -21,6 +21,7 @@ from dmcnn._common.progress import ProgressBar
 from dmcnn._common.upward import notebook
 from dmcnn.checkpoints import load
 from dmcnn.checkpoints.card import Card, Own
+from dmcnn.checkpoints.pwf import Hints
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.engines import choice, dense
 from dmcnn.engines.sparse import sparse
@@ -226,13 +227,24 @@ class Predictor:
         Raises:
             InputError: the user asks for another engine than that of the unfinished work.
         """
-        if begun := choice.stored(path, key, width, old):
-            self.engine = choice.resumed(self.asked_engine, begun, path)
-            self.reason = f"engine: {begun}, as in the work that goes on"
-            log.info(self.reason)
-        else:
-            self.choose_engine(chunks, rotation)
+        self.begin(choice.stored(path, key, width, old), path, chunks, rotation)
         return Journal(path, key | choice.word(self.engine), width, old)
+
+    def begin(
+        self, engine: str | None, path: Path, chunks: Iterable[SparseImages], rotation: int = 0
+    ) -> None:
+        """Take the engine with which work began, or choose one for new work.
+
+        Args:
+            engine: engine of the work in the journal ``path``; None = new work.
+            path, chunks, rotation: as of ``journal``.
+        """
+        if engine is None:
+            self.choose_engine(chunks, rotation)
+            return
+        self.engine = choice.resumed(self.asked_engine, engine, path)
+        self.reason = f"engine: {engine}, as in the work that goes on"
+        log.info(self.reason)
 
     def choose_engine(self, chunks: Iterable[SparseImages], rotation: int = 0) -> None:
         """Choose the engine by its cost for the first images with charge, unless it is chosen.
@@ -349,6 +361,8 @@ def load_predictor(
     precision: str = "32",
     batch_size: int = 8,
     engine: str = "auto",
+    norm: str | None = None,
+    gn_groups: int | None = None,
 ) -> Predictor:
     """Load a network from a weight file of any kind.
 
@@ -360,6 +374,7 @@ def load_predictor(
         precision: see Predictor.
         batch_size: images per forward pass.
         engine: see Predictor.
+        norm, gn_groups: see dmcnn.checkpoints.pwf.Hints.
 
     Raises:
         InputError: not a weight file, or a device or engine that does not exist.
@@ -367,10 +382,12 @@ def load_predictor(
     choice.check_engine(engine)
     devices.use_whole_cpu()
     names = [model] if isinstance(model, str) or callable(model) else list(model or ())
-    net, card = load.load(weight_file, [*names, *filter(None, [(overrides or {}).get("reader")])])
+    given = overrides or {}
+    hints = Hints(norm, gn_groups, given.get("xdim"), given.get("ydim"))
+    net, card = load.load(weight_file, [*names, *filter(None, [given.get("reader")])], hints)
     return Predictor(
         net,
-        replace(card, reading=override(card, overrides or {})),
+        replace(card, reading=override(card, given)),
         devices.device(gpuid),
         precision=precision,
         batch_size=batch_size,

@@ -1,17 +1,22 @@
-"""Score table: ids and outputs of a network for every entry, for CSV files and notebooks."""
+"""Score table: ids and outputs of networks for every entry, for files and notebooks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dmcnn._common.errors import InputError
 from dmcnn.images.sparse import UNSET
-from dmcnn.tables import join
+from dmcnn.tables import join, table
 from dmcnn.tables.result_table import ResultTable
 from dmcnn.tasks.base import Task, Truth
+
+if TYPE_CHECKING:
+    from dmcnn.inference.networks import NamedNetwork
 
 
 def score_table(
@@ -35,7 +40,7 @@ def score_table(
         rows: (n, m + 2) outputs, NaN for entries without image; then the number of active pixels, summed over the
             channels, and of pixels active in any channel.
         truth: (n,) or (n, k), see ``Task.truth``.
-        status: status of entries with an image.
+        status: status of entries with an image, unless the network fails there.
         rule: label rule that gives the truth, as text; "" = none. A column tells it where there is a truth.
         origins: (n,) origin of the events, see ``Dataset.origins``. A column tells it where any is known.
         windows: (n, C, 2) lower edges of the regions of interest in x and y; columns window_x and window_y tell them,
@@ -50,11 +55,10 @@ def score_table(
         "entry_number": events["entry"],
         "file": files,
     }
-    missing = np.isnan(outputs[:, 0])
     return ResultTable(
         {
             **task.columns(outputs, truth, sizes, place),
-            "status": np.where(missing, join.NO_IMAGE, status),
+            "status": _status(outputs[:, 0], sizes[:, 0], status),
             **({"label_rule": [rule] * len(events)} if rule else {}),
             **({"origin": list(origins)} if origins is not None and any(origins) else {}),
             **({} if windows is None else window_columns(windows)),
@@ -70,3 +74,79 @@ def window_columns(windows: NDArray[np.float64]) -> dict[str, NDArray[np.float64
         for plane in range(planes)
         for number, axis in enumerate("xy")
     }
+
+
+def _status(output: NDArray[np.float64], n_pixels: NDArray[np.int64], status: str) -> NDArray[np.str_]:
+    """Return the (n,) status of entries by one of their outputs and their number of active pixels."""
+    failed = np.where(n_pixels > 0, NOT_A_NUMBER, join.NO_IMAGE)
+    return np.where(np.isnan(output), failed, status)
+
+
+NOT_A_NUMBER = "not a number"
+"""Status of an entry with charge for which the network gives NaN."""
+
+Kind = str | tuple[str, ...]
+"""Kind of a column: "uint" (ids), "int", "float", "text", or the names of the classes in it."""
+
+BY_READING, BY_RULE = ("n_pixels", "cluster_size", "status", "window_"), ("label", "label_rule")
+"""Beginnings of columns that depend on the reader options, and columns that depend on the label rule."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Score table of one network beside those of others.
+
+    Attributes:
+        network: the network.
+        table: its score table.
+        has_first_reading, has_first_rule: whether it reads images, and labels them, as the first network does.
+    """
+
+    network: NamedNetwork
+    table: ResultTable
+    has_first_reading: bool = True
+    has_first_rule: bool = True
+
+    def column(self, name: str) -> str:
+        """Return the name of a column in the table of all networks."""
+        if name.startswith(BY_READING):
+            is_shared = self.has_first_reading
+        elif name in BY_RULE:
+            is_shared = self.has_first_rule
+        else:
+            is_shared = name in PLACE or name.startswith("true_")
+        return name if is_shared else self.network.column(name)
+
+    def kind(self, name: str) -> Kind:
+        """Return the kind of a column."""
+        if name in ("label", "predicted"):
+            return tuple(self.network.task.names)
+        if name in table.IDS:
+            return "uint"
+        if name in ("file", "status", "label_rule", "origin"):
+            return "text"
+        return {"f": "float", "i": "int", "u": "int"}.get(self.table[name].dtype.kind, "text")
+
+
+PLACE = (*table.IDS, "entry_number", "file", "origin")
+"""Columns that depend on neither network nor reader options."""
+
+
+def combine(parts: Sequence[Part]) -> tuple[ResultTable, dict[str, Kind]]:
+    """Return the score table of all networks, ``<column>_<network>`` unless it is that of any network, and the kinds.
+
+    Raises:
+        InputError: networks whose names make two columns of one name.
+    """
+    columns: dict[str, NDArray[Any]] = {}
+    kinds: dict[str, Kind] = {}
+    for name in dict.fromkeys(name for part in parts for name in part.table):
+        for part in (part for part in parts if name in part.table):
+            key, values = part.column(name), part.table[name]
+            if key not in columns:
+                columns[key], kinds[key] = values, part.kind(name)
+            elif key != name:
+                raise InputError(f"two columns would be called {key!r}: give the networks other names")
+            elif name == "status":
+                columns[key] = np.where(np.isin(columns[key], ("scored", "")), values, columns[key])
+    return ResultTable(columns), kinds

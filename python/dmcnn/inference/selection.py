@@ -30,6 +30,8 @@ def select(
     other_weight_file: str | None = None,
     other_score_csv: Paths | None = None,
     network: Mapping[str, Any] | None = None,
+    label: Any = None,
+    signal_label: str | None = None,
     **kinds: Any,
 ) -> list[SelectedEvent]:
     """Return the selected events, first by entry, then by score, each once.
@@ -42,10 +44,12 @@ def select(
         score_csv, score_column: tables of the scores, one per file of the dataset; None = of the network.
         other_weight_file, other_score_csv: the other network of ``disagree``, or its tables.
         network: arguments with which its weight file is opened, see ``load_predictor``.
-        kinds: top, bottom, border, border_score, disagree, per_file of dmcnn.datasets.selection.select_by_score.
+        label: class of an event, for ``wrong``; None = the rule of the network.
+        signal_label: label of signal events in ``score_csv``; None = the signal class of the network.
+        kinds: top, bottom, border, border_score, disagree, wrong, per_file of select_by_score.
     """
     by_number = selection.select_by_number(dataset, entries)
-    if all(kinds.get(kind) is None for kind in ("top", "bottom", "border", "disagree")):
+    if all(kinds.get(kind) is None for kind in ("top", "bottom", "border", "disagree", "wrong")):
         return selection.merge_reasons(by_number)
     if score_csv is not None:
         scores = selection.read_scores(score_csv, dataset, score_column)
@@ -57,8 +61,41 @@ def select(
         others = selection.read_scores(other_score_csv, dataset, score_column)
     elif other_weight_file is not None:
         others = _other_scores(predictor, dataset, other_weight_file, network or {})
-    by_score = selection.select_by_score(scores, dataset.events["file"], others=others, **kinds)
+    wrong, cut = None, kinds.get("border_score", 0.5)
+    if kinds.get("wrong") is not None and score_csv is not None:
+        signal = signal_label or predictor.card.signal or ""
+        wrong = selection.read_distances(score_csv, dataset, score_column, cut=cut, signal=signal)
+    elif kinds.get("wrong") is not None:
+        wrong = wrong_distances(predictor, dataset, scores, cut, label)
+    by_score = selection.select_by_score(
+        scores, dataset.events["file"], others=others, distances=wrong, **kinds
+    )
     return selection.merge_reasons([*by_number, *by_score])
+
+
+def wrong_distances(
+    predictor: Predictor, dataset: Dataset, scores: NDArray[np.float64], cut: float, label: Any = None
+) -> NDArray[np.float64]:
+    """Return how wrong a network classifies the events of a dataset; NaN for those that are right or without label.
+
+    Args:
+        predictor, dataset: network and events.
+        scores: (n,) scores, see ``ranking``.
+        cut: lowest score of an event that is classified as signal; without signal the largest score decides.
+        label: class of an event; None = the rule of the network.
+
+    Raises:
+        InputError: no event has a label.
+    """
+    task = predictor.task.need_classes("a choice of misclassified events")
+    labels = task.truth(dataset, label)
+    if all(one is None for one in labels):
+        raise InputError(
+            "wrong: the classes of the events are unknown; give label, or score_csv with a column of labels"
+        )
+    if predictor.card.signal is not None:
+        return selection.wrong_distances(scores, labels, predictor.card.signal, cut)
+    return selection.wrong_margins(task.scores(predictor.all_logits(dataset)), labels, predictor.card.classes)
 
 
 def _other_scores(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -19,10 +20,14 @@ STRIDES = (1, 2, 2, 2)
 GROUPS = 32
 """Groups of channels of a GroupNorm (arXiv:1803.08494)."""
 
-NORMS: dict[str, Callable[[int], nn.Module]] = {
-    "batch": nn.BatchNorm2d,
-    "group": lambda filters: nn.GroupNorm(GROUPS, filters),
+NORMS: dict[str, Callable[[int, int], nn.Module]] = {
+    "batch": lambda groups, filters: nn.BatchNorm2d(filters),
+    "group": nn.GroupNorm,
 }
+"""Normalisation by name: function of the number of groups and of the feature maps."""
+
+Norm = Callable[[int], nn.Module]
+"""Function of the number of feature maps that makes their normalisation."""
 
 
 def convolution(before: int, after: int, side: int, stride: int) -> nn.Conv2d:
@@ -36,17 +41,17 @@ class BasicBlock(nn.Module):
     Args:
         before, after: feature maps of input and output.
         stride: stride of the first convolution.
-        norm: one of NORMS.
+        norm: what makes the normalisation.
     """
 
-    def __init__(self, before: int, after: int, stride: int, norm: str) -> None:
+    def __init__(self, before: int, after: int, stride: int, norm: Norm) -> None:
         super().__init__()
-        self.conv1, self.bn1 = convolution(before, after, 3, stride), NORMS[norm](after)
+        self.conv1, self.bn1 = convolution(before, after, 3, stride), norm(after)
         self.relu1 = nn.ReLU()
-        self.conv2, self.bn2 = convolution(after, after, 3, 1), NORMS[norm](after)
+        self.conv2, self.bn2 = convolution(after, after, 3, 1), norm(after)
         self.downsample: nn.Module = nn.Identity()
         if before != after or stride != 1:
-            self.downsample = nn.Sequential(convolution(before, after, 1, stride), NORMS[norm](after))
+            self.downsample = nn.Sequential(convolution(before, after, 1, stride), norm(after))
         self.relu2 = nn.ReLU()
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
@@ -69,8 +74,9 @@ class ResNet(nn.Module):
         channels: planes or time frames of the input image.
         height: rows of the input image.
         width: columns of the input image.
-        norm: "batch", or "group" (32 groups), which normalises every image by itself: for small batches, and for
-            images whose statistics differ from the mean of the training.
+        norm: "batch", or "group", which normalises every image by itself: for small batches, and for images whose
+            statistics differ from the mean of the training.
+        gn_groups: groups of channels of a normalisation by "group".
     """
 
     BLOCKS: ClassVar[tuple[int, int, int, int]]
@@ -84,19 +90,23 @@ class ResNet(nn.Module):
         height: int = 512,
         width: int = 512,
         norm: str = "batch",
+        gn_groups: int = GROUPS,
     ) -> None:
         super().__init__()
         if norm not in NORMS:
             listed = " or ".join(map(repr, NORMS))
             raise ValueError(f"norm = {norm!r}{nearest(norm, NORMS)}, expected {listed}")
+        if gn_groups < 1 or FILTERS[0] % gn_groups:
+            raise ValueError(f"gn_groups = {gn_groups}, expected a divisor of {FILTERS[0]}")
+        layer = partial(NORMS[norm], gn_groups)
         if min(height, width) < 1:
             raise ValueError(f"{type(self).__name__} cannot take images of {height} x {width} pixels")
-        self.conv1, self.bn1 = convolution(channels, FILTERS[0], 7, 2), NORMS[norm](FILTERS[0])
+        self.conv1, self.bn1 = convolution(channels, FILTERS[0], 7, 2), layer(FILTERS[0])
         self.relu, self.maxpool = nn.ReLU(), nn.MaxPool2d(3, stride=2, padding=1)
         self.layer1, self.layer2, self.layer3, self.layer4 = (
             nn.Sequential(
-                BasicBlock(before, after, stride, norm),
-                *(BasicBlock(after, after, 1, norm) for _ in range(blocks - 1)),
+                BasicBlock(before, after, stride, layer),
+                *(BasicBlock(after, after, 1, layer) for _ in range(blocks - 1)),
             )
             for before, after, stride, blocks in zip(
                 (FILTERS[0], *FILTERS), FILTERS, STRIDES, self.BLOCKS, strict=False

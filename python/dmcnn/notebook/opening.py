@@ -30,6 +30,8 @@ def load(
     precision: Literal["32", "bf16"] = "32",
     batch_size: int = 8,
     engine: Literal["auto", "sparse", "dense"] = "auto",
+    norm: Literal["batch", "group"] | None = None,
+    gn_groups: int | None = None,
     **reading: Any,
 ) -> Predictor:
     """Load a trained network, ready to score with its own preprocessing.
@@ -42,6 +44,7 @@ def load(
         precision: "bf16" is faster and wrong by up to 0.02 in the logit.
         batch_size: images per forward pass.
         engine: "sparse", "dense", or "auto": the faster one by estimate, for the same scores but for rounding.
+        norm, gn_groups: normalisation of a residual network, where the file has no card that states it.
         reading: arguments of readers that replace those of the training, aloud.
 
     Raises:
@@ -57,6 +60,8 @@ def load(
         precision=precision,
         batch_size=batch_size,
         engine=engine,
+        norm=norm,
+        gn_groups=gn_groups,
     )
 
 

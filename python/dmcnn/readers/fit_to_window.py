@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,6 +16,7 @@ from dmcnn._common.files import expand
 from dmcnn.formats.source import existing_file
 from dmcnn.images.sparse import SparseImages
 from dmcnn.readers.base import EventFile, Particles
+from dmcnn.readers.fit_report import Report
 from dmcnn.readers.image_choice import ImageTable, choose, fitted_meta, window
 from dmcnn.readers.options import FitOptions, LArCVOptions
 from dmcnn.readers.roi import Regions, around_charge, around_vertex, best_tiles
@@ -28,72 +28,8 @@ Decoded = tuple[
 """offsets (n+1,), index (nnz,), value (nnz,), NaN or infinite pixels (n,), active pixels cropped away (n,)."""
 
 
-PLACES = {
-    None: "",
-    "most_charge": ", where the charge is largest",
-    "centroid": ", around the mean charged pixel",
-    "vertex": ", around the vertex",
-    "tiles": ", in tiles",
-}
-"""Region of interest -> where its window is, for the report."""
-
-
 UNSET_POSITION = 1e30
 """[cm] larcv's mark of a position that was never set is far beyond it."""
-
-
-@dataclass(frozen=True)
-class Report:
-    """Counts of the entries read so far; an entry read twice counts once."""
-
-    path: Path
-    entries: int
-    read: int
-    without_image: int
-    resized: dict[tuple[int, int], int]
-    """(rows, columns) of images that were padded or cropped -> number of images"""
-    window: tuple[int, int]
-    """(H, W) that all images are fitted to"""
-    lost_pixels: int
-    """active pixels cropped away"""
-    bad_pixels: int
-    """NaN or infinite pixels, set to zero"""
-    active_pixels: int = 0
-    """active pixels, those cropped away included"""
-    roi: str | None = None
-    """region of interest that places the window; None = the centre of the image"""
-    tiles: int = 0
-    """tiles with charge"""
-    without_vertex: int = 0
-    """entries with an image and without a vertex, which have no image then"""
-    outside: int = 0
-    """entries whose vertex lies outside an image"""
-
-    def lines(self) -> list[str]:
-        """Return log lines: coverage, then one per anomaly."""
-        lines = [f"{self.path}: {self.read} of {self.entries} entries read"]
-        if self.without_image:
-            lines.append(f"{self.path}: {self.without_image} entries lack an image that was asked for")
-        if self.resized:
-            often = sorted(self.resized.items(), key=lambda item: -item[1])
-            listed = ", ".join(f"{rows}x{cols} ({n})" for (rows, cols), n in often[:4])
-            more = f" and {len(often) - 4} other sizes" if len(often) > 4 else ""
-            total, (height, width) = sum(self.resized.values()), self.window
-            lines.append(f"{self.path}: {total} images fitted to {height}x{width} (rows x columns) from "
-                         f"{listed}{more}{PLACES[self.roi]}")  # fmt: skip
-        if self.tiles:
-            lines.append(f"{self.path}: {self.tiles} tiles with charge; the best one stands for its entry")
-        if self.without_vertex:
-            lines.append(f"{self.path}: {self.without_vertex} entries lack a vertex, and so have no image")
-        if self.outside:
-            lines.append(f"{self.path}: {self.outside} entries have their vertex outside the image")
-        if self.lost_pixels:
-            share = 100 * self.lost_pixels / max(self.active_pixels, 1)
-            lines.append(f"{self.path}: {self.lost_pixels} active pixels cropped away, {share:.2g} % of all"
-                         f"{' (roi places windows elsewhere)' * (self.roi is None)}")  # fmt: skip
-        if self.bad_pixels:
-            lines.append(f"{self.path}: {self.bad_pixels} pixels were NaN or infinite, set to zero")
-        return lines
 
 
 class FittedFile(EventFile):
@@ -287,45 +223,3 @@ def join_decoded(parts: Sequence[Decoded]) -> Decoded:
     offsets, *rest = zip(*parts, strict=True)
     index, value, bad, cut = map(np.concatenate, rest)
     return join_offsets(offsets), index, value, bad, cut
-
-
-def check_ids(where: str, events: NDArray[Any], expected: NDArray[Any]) -> None:
-    """Raise InputError unless the ids of another table (n,) EVENT are those of the images, entry by entry."""
-    if len(events) != len(expected):
-        raise InputError(f"{where}: {len(events)} entries, expected {len(expected)} as the images have")
-    ids = ["run", "subrun", "event"]
-    other = np.flatnonzero(events[ids] != expected[ids])
-    if len(other):
-        entry = int(other[0])
-        raise InputError(
-            f"{where}: entry {entry}: (run, subrun, event) = {events[ids][entry]}, "
-            f"expected {expected[ids][entry]} as the images have"
-        )
-
-
-def select_primaries(
-    counts: NDArray[np.int64],
-    columns: Sequence[NDArray[Any]],
-    process: NDArray[Any] | None,
-    track: NDArray[Any] | None,
-    parent: NDArray[Any] | None,
-) -> tuple[NDArray[np.int64], list[NDArray[Any]]]:
-    """Select the primary particles.
-
-    A creation process, if stored, must be "primary". Where it is blank, a primary is its own parent (both ids are
-    unset in single-particle files). A file without these columns lists primaries only.
-
-    Args:
-        counts: (n,) particles of each entry.
-        columns: (m,) quantities of each particle.
-        process, track, parent: (m,) creation process, track id and parent's track id; None = not stored.
-
-    Returns:
-        (n,) primary particles of each entry, and their quantities.
-    """
-    primary = np.ones(int(counts.sum()), bool) if track is None or parent is None else track == parent
-    if process is not None:
-        text = process if process.dtype.kind == "S" else np.char.encode(process.astype(str), "utf-8")
-        primary = np.where(text == b"", primary, text == b"primary")
-    entry = np.repeat(np.arange(len(counts)), counts)
-    return np.bincount(entry[primary], minlength=len(counts)), [column[primary] for column in columns]

@@ -65,7 +65,8 @@ def around_vertex(images: SparseImages, size: tuple[int, int], vertex: Floats) -
     row, column = top + size[0] // 2, left + size[1] // 2
     inside = (row >= 0) & (row < images.shape[1]) & (column >= 0) & (column < images.shape[2])
     regions = _regions(images, parts, CropWindows(np.arange(len(parts)), top, left, size))
-    return regions._replace(outside=(known & ~inside).reshape(len(images), -1).any(axis=1))
+    outside = np.asarray((known & ~inside).reshape(len(images), -1).any(axis=1))
+    return regions._replace(outside=outside)
 
 
 def best_tiles(images: SparseImages, size: tuple[int, int], score: TileScore | None = None) -> Regions:
@@ -94,7 +95,10 @@ def best_tiles(images: SparseImages, size: tuple[int, int], score: TileScore | N
 def _charge(images: SparseImages) -> Floats:
     """Return the (n,) sums of the pixels."""
     image = np.repeat(np.arange(len(images)), images.n_pixels)
-    return np.bincount(image, images.value.astype(np.float64), minlength=len(images))
+    sums: Floats = np.bincount(image, images.value.astype(np.float64), minlength=len(images)).astype(
+        np.float64
+    )
+    return sums
 
 
 def _regions(images: SparseImages, parts: SparseImages, windows: CropWindows) -> Regions:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +11,7 @@ from numpy.typing import NDArray
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import expand
 from dmcnn.images.sparse import NO_IMAGE, UNIT_CM, UNSET
-from dmcnn.tables import table
+from dmcnn.tables import join, table
 
 Floats = NDArray[np.float64]
 
@@ -42,70 +40,42 @@ def read_vertices(
         InputError: a column is missing, a value is no number, or an event has two vertices.
     """
     paths = expand(csv)
-    points: dict[tuple[int, ...], tuple[float, ...]] = {}
-    width = 0
-    for path in paths:
-        rows = table.read(path, table.IDS)
-        names = _columns(path, rows.columns, columns, planes)
-        if width not in (0, len(names)):
-            raise InputError(f"{path}: vertex in {', '.join(names)}, in {paths[0]} in other columns: name them in "
-                             "vertex_columns")  # fmt: skip
-        width = len(names)
-        words = zip(*(rows.column(name) for name in names), strict=True)
-        events_of_rows = zip(*(rows.column(name) for name in table.IDS), strict=True)
-        for number, (ids, cells) in enumerate(zip(events_of_rows, words, strict=True)):
-            try:
-                event, point = tuple(map(_whole, ids)), tuple(map(_number, cells))
-            except ValueError as error:
-                raise InputError(f"{rows.place(number)}: {error}") from None
-            if all(map(math.isfinite, point)) and points.setdefault(event, point) != point:
-                raise InputError(f"{rows.place(number)}: event {event} has another vertex in a row before")
-    missing = (math.nan,) * width
-    known = np.array([points.get(_ids(event), missing) for event in events], np.float64)
-    return ", ".join(paths), known.reshape(len(events), width)
-
-
-def _ids(event: Any) -> tuple[int, ...]:
-    """Return run, subrun and event; ids that were never set are those of no row."""
-    ids = tuple(int(event[name]) for name in ("run", "subrun", "event"))
-    return () if UNSET in ids else ids
-
-
-def _whole(word: str) -> int:
-    """Return 7001 for "7001" and "7001.0"; ValueError for any other text."""
-    try:
-        number = Decimal(word)
-    except InvalidOperation:
-        number = Decimal("nan")
-    if not number.is_finite() or number != int(number):
-        raise ValueError(f"id {word!r}, expected a whole number")
-    return int(number)
-
-
-def _number(word: str) -> float:
-    """Return a number, NaN for an empty word; ValueError for any other text."""
-    try:
-        return float(word) if word.strip() else math.nan
-    except ValueError:
-        raise ValueError(f"vertex {word!r}, expected a number") from None
-
-
-def _columns(path: str, present: Sequence[str], columns: Sequence[str] | None, planes: int) -> Sequence[str]:
-    """Return the names of the columns of the vertex in a table; InputError for a wrong number of them, or none."""
-    choices = [PLACE, POINT] if planes == 1 else [POINT]
-    if columns is None:
-        known = [names for names in choices if set(names) <= set(present)]
-        if not known:
-            listed = " or ".join(", ".join(names) for names in choices)
-            raise InputError(f"{path}: no columns {listed}: name those of the vertex in vertex_columns; "
-                             f"found {', '.join(present)}")  # fmt: skip
-        return known[0]
+    tables = [table.read(path, table.IDS) for path in paths]
+    columns = columns or _columns(tables[0], planes)
     if len(columns) not in (3, 2 * planes):
         raise InputError(
             f"vertex_columns = {list(columns)}: expected the 3 columns of x, y and z, or the {2 * planes} of wire "
             f"and tick in {planes} plane{'s' * (planes > 1)}"
         )
-    return columns
+    points = np.concatenate([np.stack([one.numbers(name) for name in columns], axis=1) for one in tables])
+    ids = np.stack([events[name] for name in ("run", "subrun", "event")], axis=1)
+    asked = join.EventIds(ids, (ids != UNSET).all(axis=1))
+    number, *numbers = join.number_ids(asked, *map(join.event_ids, tables))
+    own, finite = np.concatenate(numbers), np.flatnonzero(np.isfinite(points).all(axis=1))
+    by_number = np.full((max(own.max(initial=-1), number.max(initial=-1)) + 1, len(columns)), np.nan)
+    known, first = np.unique(own[finite], return_index=True)
+    by_number[known] = points[finite[first]]
+    for row in finite[(by_number[own[finite]] != points[finite]).any(axis=1)][:1].tolist():
+        of, row = next((one, row - end + len(one)) for one, end in _ends(tables) if row < end)
+        event = ", ".join(of.column(name)[row] for name in table.IDS)
+        raise InputError(f"{of.place(row)}: event ({event}) has another vertex in a row before")
+    return ", ".join(paths), by_number[number]
+
+
+def _ends(tables: Sequence[table.Table]) -> Iterator[tuple[table.Table, int]]:
+    """Yield every table, and the number of rows up to its end."""
+    return zip(tables, np.cumsum(list(map(len, tables))).tolist(), strict=True)
+
+
+def _columns(rows: table.Table, planes: int) -> Sequence[str]:
+    """Return the names of the columns of the vertex that a table has by itself; InputError if it has none."""
+    choices = [PLACE, POINT] if planes == 1 else [POINT]
+    for names in choices:
+        if set(names) <= set(rows.columns):
+            return names
+    listed = " or ".join(", ".join(names) for names in choices)
+    raise InputError(f"{rows.path}: no columns {listed}: name those of the vertex in vertex_columns; found "
+                     f"{', '.join(rows.columns)}")  # fmt: skip
 
 
 def project(where: str, points: Floats, meta: NDArray[Any], projection: Mapping[int, Any] | None) -> Floats:

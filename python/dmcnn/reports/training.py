@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dmcnn._common.environment import without_folders
 from dmcnn._common.errors import InputError, nearest
@@ -23,8 +21,6 @@ from dmcnn.tables import table
 
 CARD = "DM-CNN_training_card"
 """Beginning of the name of a model card, before the name of the training."""
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -131,9 +127,9 @@ def _curves(training: TrainingFolder) -> Iterator[pages.Html]:
     if not path.exists():
         return
     rows = table.read(path)
-    if not rows.rows:
+    if not len(rows):
         return
-    columns = {name: _numbers(rows, name) for name in rows.columns}
+    columns = {name: rows.numbers(name) for name in rows.columns}
     panels = {
         title: {name: columns[column] for name, column in series.items() if column in columns}
         for title, series in training.card["curves"].items()
@@ -146,19 +142,29 @@ def _scores(training: TrainingFolder) -> Iterator[pages.Html]:
     path = training.path("test_scores", ".csv")
     if not path.exists():
         return
-    model, rows = training.card["model"], table.read(path)
-    yield from _residuals(model, rows) if model["task"] == "regression" else _classes(model, rows)
+    yield from score_figures(training.card["model"], path)
     details = training.card.get("details", {})
     if "confusion" in details:
         matrix = np.array(details["confusion"])
         yield pages.figure(classification.confusion(matrix, details["classes"]), "True and predicted classes")
 
 
+def score_figures(model: Mapping[str, Any], path: Path) -> Iterator[pages.Html]:
+    """Yield the figures of a score table: ROC curves and scores, or residuals and pulls.
+
+    Args:
+        model: entry ``model`` of a model card.
+        path: score table.
+    """
+    rows = table.read(path)
+    yield from _residuals(model, rows) if model["task"] == "regression" else _classes(model, rows)
+
+
 def _classes(model: Mapping[str, Any], rows: table.Table) -> Iterator[pages.Html]:
     """Yield ROC curves and histograms of the signal score, or of the score of each class against the others."""
     label = np.array(rows.column("label"))
     classes = [model["signal"]] if model["signal"] else model["outputs"]
-    scores = {name: _numbers(rows, "signal_score" if model["signal"] else f"p_{name}") for name in classes}
+    scores = {name: rows.numbers("signal_score" if model["signal"] else f"p_{name}") for name in classes}
     pairs = {
         name: (score[(label == name) & np.isfinite(score)], score[(label != name) & np.isfinite(score)])
         for name, score in scores.items()
@@ -185,7 +191,7 @@ def _residuals(model: Mapping[str, Any], rows: table.Table) -> Iterator[pages.Ht
     """Yield histograms of residuals and pulls."""
     names = model["outputs"]
     estimate, truth, sigma = (
-        np.stack([_numbers(rows, f"{prefix}{name}") for name in names], axis=1)
+        np.stack([rows.numbers(f"{prefix}{name}") for name in names], axis=1)
         for prefix in ("", "true_", "sigma_")
     )
     good = np.isfinite(estimate + truth + sigma).all(axis=1)
@@ -226,18 +232,6 @@ def _settings(training: TrainingFolder) -> Iterator[pages.Html]:
     if path.exists():
         text = without_folders(path.read_text(encoding="utf-8", errors="replace"))
         yield pages.fold(path.name, [pages.preformatted(text)])
-
-
-def _numbers(rows: table.Table, name: str) -> Floats:
-    """Return the numbers of a column; NaN where it is empty.
-
-    Raises:
-        InputError: a word that is no number.
-    """
-    try:
-        return np.array([float(word) if word else math.nan for word in rows.column(name)])
-    except ValueError as error:
-        raise InputError(f"{rows.path}: column {name!r}: {error}") from None
 
 
 def _name(path: Path) -> str:

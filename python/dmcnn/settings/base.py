@@ -221,17 +221,19 @@ class Settings(BaseModel):
                 temporary.write_text(self.text(comment), encoding="utf-8")
 
     @classmethod
-    def default_text(cls) -> str:
-        """Return the text of a cfg with the values of keys that a cfg does not give, but for None."""
+    def defaults(cls) -> dict[str, Any]:
+        """Return the values of the keys that a cfg does not give, but for None."""
         fields = cls.model_fields.items()
-        return write_cfg(
-            {
-                key: field.default
-                for key, field in fields
-                if not field.is_required() and field.default is not None
-            },
-            "",
-        )
+        return {
+            key: field.default
+            for key, field in fields
+            if not field.is_required() and field.default is not None
+        }
+
+    @classmethod
+    def default_text(cls) -> str:
+        """Return the text of a cfg with the defaults."""
+        return write_cfg(cls.defaults(), "")
 
     def text(self, comment: str) -> str:
         """Return the text of a cfg that reads back as these settings."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
+from dmcnn._common.errors import InputError
 from dmcnn.settings.base import Conflict, Entries, Paths, setting
+from dmcnn.settings.decision import CUT, cut_of
 from dmcnn.settings.network import NetworkSettings
 from dmcnn.settings.shares import ShareSettings
 
@@ -25,7 +27,23 @@ class SelectionSettings(NetworkSettings):
     border: int | None = setting(
         None, "events to look at", "number of events with the scores nearest to border_score", ge=1
     )
-    border_score: float = setting(0.5, "events to look at", "score to which border refers")
+    border_score: float | str = setting(
+        CUT,
+        "events to look at",
+        "score to which border refers, and the lowest score of the signal for wrong; or the JSON of evaluate, whose "
+        "cut it is",
+    )
+    wrong: int | None = setting(
+        None,
+        "events to look at",
+        "number of misclassified events, the most wrong first, by the labels in score_csv or the label rule",
+        ge=1,
+    )
+    signal_label: str | None = setting(
+        None,
+        "events to look at",
+        "label of signal events in score_csv (default: that of the network, or signal)",
+    )
     per_file: int | None = setting(
         None,
         "events to look at",
@@ -45,13 +63,19 @@ class SelectionSettings(NetworkSettings):
         return self.border
 
     @property
+    def cut(self) -> float:
+        """Score to which border and wrong refer."""
+        return cut_of(self.border_score)
+
+    @property
     def score_options(self) -> dict[str, Any]:
         """Arguments of the selection by score."""
         return {
             "top": self.top,
             "bottom": self.bottom,
             "border": self.border_count,
-            "border_score": self.border_score,
+            "border_score": self.cut,
+            "wrong": self.wrong,
             "per_file": self.per_file,
         }
 
@@ -67,14 +91,15 @@ class SelectionSettings(NetworkSettings):
             "entry number": self.entries,
             "highest score": self.top,
             "lowest score": self.bottom,
-            f"distance of the score to {self.border_score:g}": self.border_count,
+            f"distance of the score to {self.cut:g}": self.border_count,
+            "how wrong they are classified": self.wrong,
         }
         return ", then ".join(kind for kind, count in kinds.items() if count is not None)
 
     @property
     def needs_scores(self) -> bool:
         """Whether the selection needs the scores of all events."""
-        return any(kind is not None for kind in (self.top, self.bottom, self.border_count))
+        return any(kind is not None for kind in (self.top, self.bottom, self.border_count, self.wrong))
 
     @property
     def selects(self) -> bool:
@@ -84,10 +109,14 @@ class SelectionSettings(NetworkSettings):
     def conflicts(self) -> Iterator[Conflict]:
         """Yield contradictions between keys that are each valid alone."""
         yield from super().conflicts()
+        try:
+            cut_of(self.border_score)
+        except InputError as error:
+            yield ("border_score",), f"border_score = {self.border_score!r}: {error}"
         if not self.selects:
             yield (
-                ("entries", "top", "bottom", "border"),
-                "no events selected: give entries (-n ENTRY), top (--top K), bottom or border",
+                ("entries", "top", "bottom", "border", "wrong"),
+                "no events selected: give entries (-n ENTRY), top (--top K), bottom, border or wrong",
             )
         if self.weight_file is None and self.score_csv is None and self.needs_scores:
             yield ("weight_file",), "scores need weight_file or score_csv"
@@ -127,6 +156,7 @@ class ComparisonSettings(SelectionSettings, ShareSettings):
     def selection(self) -> dict[str, Any]:
         """Return the selected events, see dmcnn.inference.stored_scores.select."""
         keys = {"entries", "score_csv", "score_column", "disagree", "other_weight_file", "other_score_csv"}
+        keys |= {"label", "signal_label"}
         return {**self.model_dump(include=keys), **self.score_options, "network": self.network()}
 
     def conflicts(self) -> Iterator[Conflict]:

@@ -8,6 +8,7 @@ from typing import ClassVar
 from dmcnn._common.errors import InputError, nearest
 from dmcnn._common.files import expand
 from dmcnn.settings.base import Conflict, Paths, setting
+from dmcnn.settings.decision import DecisionSettings
 from dmcnn.settings.network import OwnModel
 from dmcnn.settings.stack import StackSettings
 
@@ -15,7 +16,7 @@ Seeds = str | list[str | list[str]]
 """Score tables of a network: a path or glob, or a list with an item per seed; an inner list is a sample in parts."""
 
 
-class EvaluateSettings(StackSettings):
+class EvaluateSettings(DecisionSettings, StackSettings):
     """Evaluate score CSVs: ROC and AUC of a signal, accuracy of classes, residuals and pulls of regression."""
 
     signal: Paths | dict[str, Paths] | None = setting(
@@ -41,7 +42,6 @@ class EvaluateSettings(StackSettings):
     )
     signal_label: str = setting("signal", "classes", "value of the label column for signal events")
     score_column: str = setting("signal_score", "classes", "column of the score")
-    cut: float = setting(0.5, "classes", "lowest score of an event that is classified as signal")
     confidence: float = setting(0.95, "classes", "confidence level of all intervals", gt=0, lt=1)
     names: list[str] | None = setting(
         None, "regression", "name of the network of each CSV; the same name again means another seed"

@@ -7,11 +7,12 @@ from typing import ClassVar, Literal
 from dmcnn.settings.base import Paths, setting
 from dmcnn.settings.network import OWN_MODEL, WEIGHT_FILE, OwnModel
 from dmcnn.settings.reading import Reading
+from dmcnn.settings.resnet import ResNetSettings
 
 FileFormat = Literal["onnx", "torch", "qonnx", "hls4ml", "json", "table", "safetensors"]
 
 
-class ExportSettings(Reading):
+class ExportSettings(ResNetSettings, Reading):
     """Write a trained network for other programs: ONNX, torch.export, QONNX, integers; each file is checked."""
 
     weight_file: str = setting(

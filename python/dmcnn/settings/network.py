@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from dmcnn.settings.base import Paths, setting
 from dmcnn.settings.engine import EngineSettings
+from dmcnn.settings.resnet import ResNetSettings
 
 
 def quarter_turn(value: Any) -> Any:
@@ -17,17 +18,18 @@ def quarter_turn(value: Any) -> Any:
 
 OwnModel = str | list[str] | None
 OWN_MODEL = (
-    "network in the weight file if it is a plug-in, module:Name as in training; no other module is imported"
+    "network in the weight file: its name, which is checked; if it is a plug-in, module:Name as in training, and no "
+    "other module is imported"
 )
 
 
 WEIGHT_FILE = (
-    "checkpoint of dmcnn, .pwf of DM-CNN, state dict of torch, .safetensors, or .h5, .hdf5, .weights.h5 or .keras of "
-    "Keras"
+    "checkpoint of dmcnn, .pwf of DM-CNN, state dict of mpid, resnet18 or resnet34, .safetensors, or .h5, .hdf5, "
+    ".weights.h5 or .keras of Keras"
 )
 
 
-class NetworkSettings(EngineSettings):
+class NetworkSettings(ResNetSettings, EngineSettings):
     """Keys of the use of a trained network; preprocessing that is not given comes from its checkpoint."""
 
     input_file: Paths = setting(
@@ -55,6 +57,7 @@ class NetworkSettings(EngineSettings):
             "precision": self.precision,
             "batch_size": self.batch_size,
             "engine": self.engine,
+            **self.resnet(),
         }
 
     retired: ClassVar[dict[str, str]] = {

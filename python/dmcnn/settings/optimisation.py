@@ -34,8 +34,8 @@ class OptimisationSettings(EngineSettings):
     weight_decay: float | None = setting(
         None,
         "optimisation",
-        "share of the kernels, times the step size, that a step of adamw takes off (default 0.01); "
-        "of sgd the gradient of l2_weights / 2 (default 0)",
+        "share of the kernels, times the step size, that a step of adamw takes off (default 0.01); for sgd as "
+        "l2_weights of half this value (default 0)",
         ge=0,
     )
     schedule: Literal["constant", "cosine", "step", "plateau"] = setting(
@@ -66,7 +66,7 @@ class OptimisationSettings(EngineSettings):
     schedule_patience: int | None = setting(
         None,
         "optimisation",
-        "number of evaluations without improvement after which schedule = plateau falls",
+        "number of evaluations without improvement before every fall of schedule = plateau",
         ge=1,
     )
     warmup: float = setting(

@@ -7,10 +7,11 @@ from typing import Annotated, Any, Literal
 
 from dmcnn.settings.base import Conflict, Names, Paths, setting
 from dmcnn.settings.optimisation import OptimisationSettings
+from dmcnn.settings.resnet import ResNetSettings
 
 ARCHITECTURE = (
     "drop_out", "filters_1", "filters_2", "kernel_1", "kernel_2", "pool", "dense_1", "dense_2", "activation", "l2",
-    "bits_1", "bits_2", "norm",
+    "bits_1", "bits_2",
 )  # fmt: skip
 """Keys that are arguments of the network where the cfg gives them; the network checks which of them it takes."""
 
@@ -34,7 +35,7 @@ FOR_REGRESSION = (
 )  # fmt: skip
 
 
-class RecipeSettings(OptimisationSettings):
+class RecipeSettings(ResNetSettings, OptimisationSettings):
     """Keys of the network and of the optimisation of its weights."""
 
     model: str = setting(
@@ -58,8 +59,8 @@ class RecipeSettings(OptimisationSettings):
     dense_1: int | None = setting(None, "network", "neurons of the first dense layer", ge=1)
     dense_2: int | None = setting(None, "network", "neurons of the second dense layer", ge=1)
     activation: Literal["relu", "elu"] | None = setting(None, "network", "activation of the dense layers")
-    norm: Literal["batch", "group"] | None = setting(
-        None, "network", "normalisation of resnet18 and resnet34: over a batch (default) or within each image"
+    resnet_pretrained: bool = setting(
+        False, "network", "weights of ImageNet at the start; only False, because dmcnn downloads none"
     )
     l2: float | None = setting(None, "network", "penalty per squared weight of the dense layers", ge=0)
     bits_1: int | None = setting(
@@ -163,10 +164,15 @@ class RecipeSettings(OptimisationSettings):
                 ("roi",),
                 "roi = 'tiles': a label is that of an event, not of each tile; train on another region",
             )
+        if self.resnet_pretrained:
+            yield (
+                ("resnet_pretrained",),
+                "resnet_pretrained = True: dmcnn downloads no weights; start_weights names a file",
+            )
         for name in self.model_arguments or {}:
             if name in FROM_DATA:
                 yield ("model_arguments",), f"model_arguments: {name!r} is given by the data"
-            if name in ARCHITECTURE:
+            if name in (*ARCHITECTURE, "norm", "gn_groups"):
                 yield ("model_arguments",), f"model_arguments: {name!r} is a key of its own: {name} = …"
         yield from self._loss_options()
         if self.loss in LOSSES and (self.targets is None) == (self.loss in REGRESSION):
@@ -223,7 +229,8 @@ class RecipeSettings(OptimisationSettings):
 
     def architecture(self) -> dict[str, Any]:
         """Return the arguments of the network that the cfg gives."""
-        return self.model_dump(include=set(ARCHITECTURE), exclude_none=True) | (self.model_arguments or {})
+        given = self.model_dump(include=set(ARCHITECTURE), exclude_none=True) | (self.model_arguments or {})
+        return given | self.normalisation(self.model)
 
     def multipliers(self) -> dict[str, Any]:
         """Return how the constraints are enforced, see training.setup.ConstraintOptions."""

@@ -47,6 +47,23 @@ class TrainSettings(RecipeSettings):
         ge=0,
         lt=1,
     )
+    folds: int | None = setting(
+        None,
+        "input files",
+        "cross-validation: number of trainings, each with another part of input_train as its validation events",
+        ge=2,
+        le=1000,
+        trials="free",  # a search refuses it
+        tune=False,
+    )
+    fold: int | None = setting(
+        None,
+        "input files",
+        "the only one of the folds to train, from 0 (default: all, one after another)",
+        ge=0,
+        trials="free",
+        tune=False,
+    )
     events_train: list[int] | None = setting(
         None,
         "input files",
@@ -93,9 +110,29 @@ class TrainSettings(RecipeSettings):
     augment_rotation: float = setting(
         0.0,
         "augmentation",
-        "[degrees] random rotations of training images, up to this angle both ways",
+        "[degrees] random rotations of the pixels of training images, up to this angle both ways",
         ge=0,
         le=180,
+    )
+    augment_rot90: bool = setting(
+        False,
+        "augmentation",
+        "random turns of training images by multiples of 90 degrees (180 if not square), without the mirror images "
+        "of augment",
+    )
+    augment_charge: float = setting(
+        0.0,
+        "augmentation",
+        "random factors of the charge of training images, from 1 less this number to 1 plus it",
+        ge=0,
+        lt=1,
+    )
+    augment_dead_wires: float = setting(
+        0.0,
+        "augmentation",
+        "probability that a wire (column) of a training image is dead",
+        ge=0,
+        lt=1,
     )
     augment_noise: float = setting(
         0.0, "augmentation", "rms of the noise that is added to active pixels of training images", ge=0
@@ -103,7 +140,7 @@ class TrainSettings(RecipeSettings):
     augment_mask: float = setting(
         0.0, "augmentation", "probability that an active pixel of a training image is removed", ge=0, lt=1
     )
-    batch_size_train: int = setting(32, "optimisation", "training images per step", ge=1)
+    batch_size_train: int = setting(32, "optimisation", "training images per step (times accumulate)", ge=1)
     batch_size_test: int = setting(
         16, "evaluation and checkpoints", "images per test batch", ge=1, resume="free", trials="free"
     )
@@ -134,6 +171,17 @@ class TrainSettings(RecipeSettings):
         ge=1,
         resume="free",
         trials="free",
+    )
+    ranks: int = setting(
+        1,
+        "machine",
+        "processes of this machine that share every batch, with a GPU each if there are enough; on several machines "
+        "torchrun or Slurm starts them",
+        ge=1,
+        le=1024,
+        resume="free",
+        trials="free",
+        tune=False,
     )
     tensorboard: bool = setting(
         False,
@@ -180,6 +228,7 @@ class TrainSettings(RecipeSettings):
     )
 
     retired: ClassVar[dict[str, str]] = {
+        "in_channels": "the network gets as many as plane names, such as plane = [0, 1, 2]",
         "batch": "the batch sizes are batch_size_train and batch_size_test",
         "weight_file_mpid_0": "inference takes its network from weight_file",
         "weight_file_mpid_1": "inference takes its network from weight_file",
@@ -191,7 +240,7 @@ class TrainSettings(RecipeSettings):
     @property
     def goes_on(self) -> bool:
         """Whether the same command resumes: there are checkpoints, and they are not to be ignored."""
-        return self.resume and self.save_weights
+        return self.resume and self.save_weights and not self.find_rate
 
     inputs: ClassVar[tuple[str, ...]] = ("input_train", "input_test", "input_validation", "event_weight_csv")
 
@@ -199,6 +248,12 @@ class TrainSettings(RecipeSettings):
         """Yield contradictions between keys that are each valid alone."""
         yield from super().conflicts()
         yield from self._parts()
+        if self.augment and self.augment_rot90:
+            keys = "augment", "augment_rot90"
+            yield (
+                keys,
+                "augment_rot90 turns images without mirroring them, and augment mirrors them: give one",
+            )
         if self.tensorboard and not self.run_test:
             yield (
                 ("tensorboard", "run_test"),
@@ -218,7 +273,7 @@ class TrainSettings(RecipeSettings):
         for key in ("classes", "signal", "num_class", "label"):
             if getattr(self, key) != TrainSettings.model_fields[key].default:
                 yield (key, "targets"), f"{key} is a key of classes, and a network with targets has none"
-        for key in ("augment", "augment_shift", "augment_rotation"):
+        for key in ("augment", "augment_shift", "augment_rot90", "augment_rotation"):
             if getattr(self, key):
                 yield (key, "targets"), f"{key} = {getattr(self, key)} changes images but not their targets"
 
@@ -262,11 +317,31 @@ class TrainSettings(RecipeSettings):
                 yield keys, f"{' and '.join(keys)} both select the {name} events: give one"
             if files is None and getattr(self, f"events_{name}") is not None:
                 yield (f"events_{name}",), f"events_{name} needs input_{name}"
+        if self.folds and (self.input_validation is not None or self.validation_fraction is not None):
+            key = "input_validation" if self.input_validation is not None else "validation_fraction"
+            yield ("folds", key), f"folds and {key} both select the validation events: give one"
+        if self.fold is not None and self.fold >= (self.folds or 0):
+            yield ("fold", "folds"), f"fold = {self.fold} needs folds above it, found folds = {self.folds}"
         if self.input_test is None and self.test_fraction is None:
             yield ("input_test", "test_fraction"), "no test events: give input_test or test_fraction"
         if (self.test_fraction or 0) + (self.validation_fraction or 0) >= 1:
             keys = "test_fraction", "validation_fraction"
             yield keys, f"{' and '.join(keys)} leave nothing to train on"
+
+    @property
+    def trainings(self) -> list[TrainSettings]:
+        """Settings of every fold of a cross-validation, whose names end with it; else these alone."""
+        if self.folds is None:
+            return [self]
+        ends = {
+            n: f"fold{n}of{self.folds}" for n in (range(self.folds) if self.fold is None else [self.fold])
+        }
+        return [
+            self.model_copy(
+                update={"fold": n, "name": f"{self.name.removesuffix(end).rstrip('_')}_{end}".lstrip("_")}
+            )
+            for n, end in ends.items()
+        ]
 
     @property
     def sources(self) -> dict[str, tuple[Paths, list[int] | None]]:
@@ -286,7 +361,8 @@ class TrainSettings(RecipeSettings):
 
     def with_default_validation(self) -> TrainSettings:
         """Return the settings with validation events, if there are evaluations and the user says nothing of them."""
-        if self.input_validation is not None or self.validation_fraction is not None or not self.run_test:
+        given = self.folds or self.input_validation is not None or self.validation_fraction is not None
+        if given or not self.run_test:
             return self
         share = round(VALIDATION * (1 - (self.test_fraction or 0)), 6)
         return self.model_copy(update={"validation_fraction": share})

@@ -47,9 +47,9 @@ def join_by_ids(entries: Table, analysis: Table) -> tuple[Table, Coverage]:
     """Join scored ``entries`` to the rows of an ``analysis`` table with the same run, subrun and event.
 
     ``pair`` decides which entry and row belong together; each entry and each row appears at least once. The
-    columns are SCORE_COLUMNS, the others of ``entries``, ``status`` unless it is one of them, then those of
-    ``analysis`` without its ids, renamed ``<name>_csv`` where ``entries`` has the name. A status of an entry that
-    is not empty (NO_IMAGE) is kept; else it is MATCHED, NOT_IN_CSV or, for a row without entry, NO_ENTRY.
+    columns are SCORE_COLUMNS, as far as ``entries`` has them, its others, ``status`` unless it is one of them, then
+    those of ``analysis`` without its ids, renamed ``<name>_csv`` where ``entries`` has the name. A status of an entry
+    that is not empty (NO_IMAGE) is kept; else it is MATCHED, NOT_IN_CSV or, for a row without entry, NO_ENTRY.
 
     Returns:
         The joined table, and the counts of the join.
@@ -57,11 +57,12 @@ def join_by_ids(entries: Table, analysis: Table) -> tuple[Table, Coverage]:
     Raises:
         InputError: see ``event_ids``.
     """
-    entries.need(SCORE_COLUMNS)
+    entries.need(IDS)
     entry_ids, row_ids = event_ids(entries), event_ids(analysis)
     of_entries, of_rows = number_ids(entry_ids, row_ids)
     entry, row = pair(of_entries, of_rows)
-    ours = [*SCORE_COLUMNS, *(name for name in entries.columns if name not in SCORE_COLUMNS)]
+    first = [name for name in SCORE_COLUMNS if name in entries.columns]
+    ours = [*first, *(name for name in entries.columns if name not in first)]
     left = {name: entries.texts(name).take(entry) for name in ours}
     lonely = row[entry < 0]
     for i, name in enumerate(IDS):  # without ids the row keeps what it has in their place

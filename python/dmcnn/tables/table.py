@@ -178,13 +178,19 @@ def _plain(word: str) -> str:
 
 def write(path: str | Path, table: Table) -> None:
     """Write ``table`` as CSV to ``path``, whole or not at all; lines end with a newline alone."""
+    write_parts(path, table.columns, [table])
+
+
+def write_parts(path: str | Path, columns: Sequence[str], parts: Iterable[Table]) -> None:
+    """Write tables of the same columns as one, each when it is asked for, as ``write``."""
     with (
         atomic_file(path) as temporary,
         temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
     ):
-        file.writelines(_lines([[name] for name in table.columns]))
-        for start in range(0, len(table), BLOCK):
-            file.writelines(_lines([text(values[start : start + BLOCK]) for values in table.values]))
+        file.writelines(_lines([[name] for name in columns]))
+        for table in parts:
+            for start in range(0, len(table), BLOCK):
+                file.writelines(_lines([text(values[start : start + BLOCK]) for values in table.values]))
 
 
 def _lines(columns: Sequence[list[str]]) -> Iterator[str]:

@@ -64,6 +64,12 @@ class Scored(Protocol):
     def ranking(self, outputs: Floats) -> Floats:
         """Return the (n,) scores by which events are ranked."""
 
+    def mean_logits(self, logits: Floats, /) -> Floats:
+        """Return the (n, classes) logits whose scores are the mean of those of (k, n, classes) logits."""
+
+    def spreads(self, logits: Floats, /) -> dict[str, Floats]:
+        """Return columns of the standard deviation of every score over k networks."""
+
 
 class Task(ABC):
     """Task of a network. It works on the outputs of a network, and never runs one.
@@ -108,6 +114,11 @@ class Task(ABC):
     def unit(self, name: str) -> str | None:
         """Return the unit of a target, "" where it has none; None for the score of a class."""
         return None
+
+    @property
+    @abstractmethod
+    def convention(self) -> str:
+        """What the columns of a score table are, in one line."""
 
     @abstractmethod
     def labels(self, dataset: Dataset, label: Any = None) -> tuple[Truth, str]:

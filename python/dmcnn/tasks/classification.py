@@ -142,6 +142,31 @@ class Classification(Task):
         ).numpy()
         return scores
 
+    @property
+    def convention(self) -> str:
+        what = "sigmoid of each logit" if self.card.activation == "sigmoid" else "softmax of the logits"
+        return f"{what} of {', '.join(self.card.classes)}" + (
+            f", signal: {self.card.signal}" * self.has_signal
+        )
+
+    def mean_logits(self, logits: Floats) -> Floats:
+        """Return the (n, classes) logits whose scores are the mean of those of (k, n, classes) logits of networks."""
+        if self.card.activation == "sigmoid":
+            for_it, against = (
+                np.logaddexp.reduce(-np.logaddexp(0, sign * logits), axis=0) for sign in (-1, 1)
+            )
+            return np.asarray(for_it - against)
+        logarithms = logits - np.logaddexp.reduce(logits, axis=2, keepdims=True)
+        return np.asarray(np.logaddexp.reduce(logarithms, axis=0) - np.log(len(logits)))
+
+    def spreads(self, logits: Floats) -> dict[str, Floats]:
+        """Return columns of the standard deviation of every score over k networks, by (k, n, classes) logits."""
+        spread = np.std([self.scores(one) for one in logits], axis=0, ddof=1)
+        signal = {"signal_score_spread": spread[:, self.signal]} if self.has_signal else {}
+        if self.has_signal and self.outputs == 2:
+            return signal
+        return signal | {f"p_{name}_spread": spread[:, i] for i, name in enumerate(self.card.classes)}
+
     def labels(self, dataset: Dataset, label: Any = None) -> tuple[list[str | None], str]:
         raw = self.card.label if label is None else label
         unknown: list[str | None] = [None] * len(dataset)

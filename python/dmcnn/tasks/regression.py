@@ -106,6 +106,11 @@ class Regression(Task):
     def unit(self, name: str) -> str:
         return UNITS.get(name, "")
 
+    @property
+    def convention(self) -> str:
+        names = [f"{name} [{self.unit(name)}]" if self.unit(name) else name for name in self.card.targets]
+        return f"estimates of {', '.join(names)} with their uncertainties"
+
     def estimates(self, outputs: Floats) -> tuple[Floats, Floats]:
         """Return (n, k) means and (n, k, k) covariance factors of (n, m) outputs, in the units of the targets."""
         return self.card.gaussian.decode(outputs, self.card.target_scales)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from xxhash import xxh3_128_hexdigest
 
 from dmcnn._common.errors import InputError
+from dmcnn._common.files import distinct_names
 from dmcnn.datasets import disk_cache
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.datasets.event_files import expand
@@ -107,6 +108,7 @@ def load(
     shares: Mapping[str, float] | None = None,
     seed: int = 1,
     cache: str = "memory",
+    fold: tuple[int, int] | None = None,
     event_weights: weights.EventWeights | None = None,
     class_weights: weights.ClassWeights = None,
 ) -> Data:
@@ -152,7 +154,7 @@ def load(
             record[_word(part)]["weights"] = xxh3_128_hexdigest(
                 np.ascontiguousarray(images[part].weight).data
             )
-    images = parts.split(images, shares or {}, seed)
+    images = parts.split(images, shares or {}, seed, fold)
     for part, batch in images.items():
         if batch.shape != images["train"].shape:
             shapes = f"{images['train'].shape}, {part} images {batch.shape}"
@@ -160,7 +162,7 @@ def load(
     images = weights.weigh(images, class_weights, [] if label is None else label.classes)
     old = {_word(part): dataset.old_fingerprint() for part, dataset in datasets.items()}
     reading = options | datasets["train"].first.size_options
-    names = {part: [Path(file).name for file in dataset.files] for part, dataset in datasets.items()}
+    names = {part: _names(dataset.files) for part, dataset in datasets.items()}
     files = {part: names.get(part, names["train"]) for part in images}
     return Data(images, reading, scales, record, old, datasets["train"].kinds, files)
 
@@ -171,6 +173,12 @@ def fingerprints(sources: Mapping[str, Source], reading: Mapping[str, Any]) -> d
         part: Dataset(source.inputs, between=source.between, **reading).fingerprint()
         for part, source in sources.items()
     }
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """Return the names of files in tables, with as much of their folders as tells them apart."""
+    names = [path.name for path in paths]
+    return names if len(set(names)) == len(names) else distinct_names(paths)
 
 
 def _word(part: str) -> str:

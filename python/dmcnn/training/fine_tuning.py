@@ -15,6 +15,7 @@ from dmcnn._common.errors import InputError, nearest
 from dmcnn._common.files import sha256
 from dmcnn.checkpoints.card import Card
 from dmcnn.checkpoints.load import load
+from dmcnn.checkpoints.pwf import Hints
 from dmcnn.checkpoints.torch_file import find_misfits
 
 log = logging.getLogger("dmcnn")
@@ -34,7 +35,8 @@ def start_from(net: nn.Module, card: Card, path: str) -> dict[str, Any]:
     Raises:
         InputError: not a weight file, or its tensors are not those of the network.
     """
-    given, other = load(path, [card.model, *filter(None, [card.reading.get("reader")])])
+    about = (card.arguments.get(name) for name in ("norm", "gn_groups", "width", "height"))
+    given, other = load(path, [card.model, *filter(None, [card.reading.get("reader")])], Hints(*about))
     old, expected = given.state_dict(), net.state_dict()
     new: list[str] = []
     if (other.classes, other.targets) != (card.classes, card.targets):

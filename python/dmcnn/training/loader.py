@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 import weakref
 from collections import deque
 from collections.abc import Iterator
@@ -66,6 +67,9 @@ class Loader(Generic[Batch]):
         steps: batches ``steps.first`` to ``steps.total - 1``.
         n_threads: number of threads; None = all that dmcnn may use, at most 4.
         ahead: number of batches made ahead; None = two per thread.
+
+    Attributes:
+        waited: [s] time in which the iterations waited for batches that were not ready.
     """
 
     def __init__(
@@ -74,6 +78,7 @@ class Loader(Generic[Batch]):
         self.steps = steps
         self.n_threads = min(threads(), 4) if n_threads is None else threads(n_threads)
         self.ahead = 2 * self.n_threads if ahead is None else max(1, ahead)
+        self.waited = 0.0
         self._pools: weakref.WeakSet[ThreadPoolExecutor] = weakref.WeakSet()
 
     def __len__(self) -> int:
@@ -87,7 +92,9 @@ class Loader(Generic[Batch]):
         try:
             queue.extend(pool.submit(self.steps.batch, step) for step in islice(numbers, self.ahead))
             while queue:
+                began = time.perf_counter()
                 batch = queue.popleft().result()
+                self.waited += time.perf_counter() - began
                 queue.extend(pool.submit(self.steps.batch, step) for step in islice(numbers, 1))
                 yield batch
                 del batch  # returns its memory to the pool

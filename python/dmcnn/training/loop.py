@@ -28,6 +28,8 @@ from dmcnn.training.batches import Batches
 from dmcnn.training.fine_tuning import freeze
 from dmcnn.training.loader import Loader
 from dmcnn.training.optimiser import Activity, Recipe, record_activity
+from dmcnn.training.pace import Pace
+from dmcnn.training.pixels import ActivePixels
 from dmcnn.training.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
@@ -111,19 +113,17 @@ class _Step:
     ranks: Ranks = ALONE
 
     def __call__(
-        self, images: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor | None = None
+        self, images: torch.Tensor | ActivePixels, labels: torch.Tensor, weight: torch.Tensor | None = None
     ) -> None:
         """Update the weights with the gradient of a batch, apply the limits, and count the step.
 
         Args:
-            images: (B, C, H, W) float32; of several ranks, those of this one.
+            images: (B, C, H, W) float32, or active pixels; of several ranks, those of this one.
             labels: (B,) int64 class numbers, or (B, k) float32 targets.
             weight: (B,) float32 weights of the events; None = 1 each.
         """
         recipe, progress = self.recipe, self.progress
-        rank = (
-            [self.ranks.number] if self.ranks.number else []
-        )  # dropout differs between the images of a batch
+        rank = [self.ranks.number] if self.ranks.number else []  # else all ranks drop the same neurons
         seed_generators(int(np.random.SeedSequence([self.seed, progress.step, *rank]).generate_state(1)[0]))
         for group in self.optimizer.param_groups:
             group["lr"] = recipe.rate(progress.step, progress.plateaus)
@@ -149,7 +149,11 @@ class _Step:
         progress.step += 1
 
     def _backward(
-        self, images: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor | None, whole: int
+        self,
+        images: torch.Tensor | ActivePixels,
+        labels: torch.Tensor,
+        weight: torch.Tensor | None,
+        whole: int,
     ) -> None:
         """Add the gradient of a part of a step of ``whole`` images to that of the parts before."""
         given = [part.to(self.device, non_blocking=True) for part in (images, labels)]
@@ -233,17 +237,20 @@ def fit(
     ):
         forward, about = evaluator(net, engine), (seed, device, precision, progress)
         if recipe.compile:
-            images = batches.batch(progress.step)[0].to(device)
-            forward = compiled(net, images, partial(autocast, device, precision))
+            first = batches.batch(progress.step)[0][: recipe.batch_size].to(device)
+            forward = compiled(net, first, partial(autocast, device, precision))
         own = optimizer, activity, constraints
         step = _Step(net, forward, task, recipe, *about, *own, scaler, averages, ranks)
+        pace = Pace(loader, batches.per_epoch, batches.total)
         for images, labels in loader:
             step(images, labels, batches.weights(progress.step))
             bar.update()
+            pace.step(progress.step, len(labels))
             enough = after_step(progress)
             stopped_by = ranks.largest(stop[0] if stop else 0)
             if stopped_by or enough:
                 break
+            pace.resume()
     return 0 if enough else stopped_by
 
 

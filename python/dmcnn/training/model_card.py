@@ -93,7 +93,13 @@ def model_card(run: Run, images: Mapping[str, SparseImages], files: Mapping[str,
 
 
 def with_result(
-    card: dict[str, Any], run: Run, step: int, result: Result, errors: Mapping[str, float], baseline: Any
+    card: dict[str, Any],
+    run: Run,
+    step: int,
+    result: Result,
+    errors: Mapping[str, float],
+    evaluation: Mapping[str, float],
+    baseline: Any,
 ) -> dict[str, Any]:
     """Return a model card with the result on the test events, its errors, and the file of the weights.
 
@@ -103,6 +109,7 @@ def with_result(
         step: step after which the weights are those of the result.
         result: result on the test events.
         errors: standard errors of its numbers, see ``standard_errors``.
+        evaluation: numbers of these weights on all validation events; empty without such events.
         baseline: fields of the baseline without a network; None = there is none.
     """
     metrics: dict[str, dict[str, float]] = {}
@@ -120,6 +127,7 @@ def with_result(
         "state": "finished",
         "training": {**card["training"], "chosen_step": step},
         "metrics": metrics,
+        "evaluation": dict(evaluation),
         "details": run.task.summary(result),
         **({"baseline": baseline} if baseline else {}),
         **({"weights": {"file": weights.name, "sha256": sha256(weights)}} if weights else {}),

@@ -48,7 +48,10 @@ def drop_unusable(images: SparseImages, part: str) -> SparseImages:
 
 
 def split(
-    images: Mapping[str, SparseImages], shares: Mapping[str, float], seed: int
+    images: Mapping[str, SparseImages],
+    shares: Mapping[str, float],
+    seed: int,
+    fold: tuple[int, int] | None = None,
 ) -> dict[str, SparseImages]:
     """Return the images of all parts, with shares of the training images moved to validation and test.
 
@@ -56,25 +59,32 @@ def split(
         images: labelled images by part, among them "train".
         shares: share of the training images of each new part; for classification, of every class.
         seed: the same images, shares and seed give the same parts.
+        fold: (i, n): what is left for training is cut into n folds, of which i becomes the validation part.
 
     Raises:
         InputError: a part without images, but for validation, which a small sample goes without.
     """
-    if not shares:
+    if not shares and fold is None:
         return dict(images)
     whole = images["train"]
     label = np.asarray(whole.label)
     if label.ndim == 2:
         label = np.zeros(len(whole), np.int64)
-    *chosen, rest = stratified_split(label, list(shares.values()), seed)
+    left, count = 1 - sum(shares.values()), fold[1] if fold else 0
+    *chosen, rest = stratified_split(label, [*shares.values(), *[left / count for _ in range(count)]], seed)
+    folds, chosen = chosen[len(shares) :], chosen[: len(shares)]
+    if fold:
+        shares, chosen = {**shares, "validation": left / count}, [*chosen, folds.pop(fold[0])]
+        rest = np.sort(np.concatenate([rest, *folds]))
     parts = {**images, "train": whole.take(rest)}
     parts |= {name: whole.take(numbers) for name, numbers in zip(shares, chosen, strict=True)}
-    if "validation" in shares and not len(parts["validation"]):
+    if "validation" in shares and not len(parts["validation"]) and not fold:
         log.warning("warning: %d training events are too few to spare any for validation", len(whole))
         del parts["validation"]
     for name, part in parts.items():
         if not len(part):
-            raise InputError(f"{len(whole)} training events are too few: none is left for {name}")
+            why = f" of fold {fold[0]} of {fold[1]}" if fold else ""
+            raise InputError(f"{len(whole)} training events are too few: none is left for {name}{why}")
     return parts
 
 

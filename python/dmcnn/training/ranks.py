@@ -25,6 +25,9 @@ Value = TypeVar("Value")
 SIZE, NUMBER, LOCAL_SIZE, LOCAL_NUMBER = "WORLD_SIZE", "RANK", "LOCAL_WORLD_SIZE", "LOCAL_RANK"
 """Variables of torchrun: number of processes and number of this one, on all machines and on this one."""
 
+ENDED = "another process of this training has ended"
+"""Beginning of the fault of a rank that has lost another."""
+
 
 @dataclass(frozen=True)
 class Ranks:
@@ -220,6 +223,6 @@ def _peers() -> Iterator[None]:
     except (RuntimeError, ValueError) as error:
         reason = str(error).partition("\n")[0][:160]
         raise InputError(
-            f"another process of this training has ended or cannot be reached ({reason}); the same command goes on "
+            f"{ENDED} or cannot be reached ({reason}); the same command goes on "
             "from the last checkpoint, with any number of processes"
         ) from None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dmcnn._common.errors import InputError
 from dmcnn._common.interrupts import interrupt
 from dmcnn.training.batches import Batches
 from dmcnn.training.loop import Progress, fit
@@ -22,8 +24,8 @@ STEPS = 200
 """Step sizes between the lowest and the highest."""
 SMOOTHING = 0.9
 """Share of the running mean of the loss that a step leaves."""
-DIVERGED = 4.0
-"""The training ends where the running mean is so many times its minimum."""
+BEGINNING = STEPS // 10
+"""Steps that are too small to change the loss: their losses show its level and its spread."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class RateScan:
     def suggestion(self) -> float | None:
         """A tenth of the step size at the smallest running mean; None if the loss never fell."""
         least = int(np.argmin(self.smoothed))
-        return None if least < len(self.rate) // 10 else float(self.rate[least] / 10)
+        return None if least < BEGINNING else float(self.rate[least] / 10)
 
 
 class _Rising(Recipe):
@@ -57,6 +59,16 @@ class _Rising(Recipe):
 def rising(step: int) -> float:
     """Return the step size of a step, from 0."""
     return float(LOWEST * (HIGHEST / LOWEST) ** (step / (STEPS - 1)))
+
+
+def _has_diverged(losses: Sequence[float], mean: float) -> bool:
+    """Return whether the running mean is above the first losses by a quarter of their level and their spread.
+
+    Beyond that a network may settle at outputs that no longer depend on the image, with a loss below the first ones.
+    """
+    first = losses[:BEGINNING]
+    level = float(np.mean(first))
+    return len(losses) > BEGINNING and mean > level + abs(level) / 4 + float(np.std(first))
 
 
 def scan_rates(run: Run, batches: Batches, seed: int) -> RateScan:
@@ -83,8 +95,7 @@ def scan_rates(run: Run, batches: Batches, seed: int) -> RateScan:
         rates.append(rising(progress.step - 1))
         losses.append(loss)
         means.append(mean / (1 - SMOOTHING ** len(losses)))
-        lowest = min(means)
-        return progress.step >= STEPS or means[-1] - lowest > (DIVERGED - 1) * abs(lowest)
+        return progress.step >= STEPS or _has_diverged(losses, means[-1])
 
     recipe = _Rising(**{entry.name: getattr(run.recipe, entry.name) for entry in fields(Recipe)})
     stopped_by = fit(
@@ -99,7 +110,10 @@ def scan_rates(run: Run, batches: Batches, seed: int) -> RateScan:
         after_step=record,
         constraints=run.constraints,
         engine=run.engine,
+        ranks=run.ranks,
     )
     if stopped_by:
         raise interrupt(stopped_by)
+    if not losses:
+        raise InputError("find_rate: the loss of the first step is not finite")
     return RateScan(np.array(rates), np.array(losses), np.array(means))

@@ -25,12 +25,14 @@ from dmcnn.checkpoints.save import save
 from dmcnn.checkpoints.torch_file import read, read_card, state_for, state_of
 from dmcnn.engines.choice import choose, evaluator
 from dmcnn.engines.dense import all_logits
+from dmcnn.images.augment import ROTATION
 from dmcnn.images.sparse import SparseImages
 from dmcnn.tasks import Result, Task
 from dmcnn.training.averages import Averages
 from dmcnn.training.baseline import Baseline
 from dmcnn.training.loop import Progress, reproducible
 from dmcnn.training.optimiser import Recipe, plateaus, record_activity
+from dmcnn.training.pixels import ActivePixels
 from dmcnn.training.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
@@ -117,6 +119,11 @@ class OutputFiles:
         """Model card (JSON, Markdown), without suffix."""
         return self._path(self.tables, "training_card", "")
 
+    @property
+    def folds(self) -> Path:
+        """Numbers of a cross-validation (JSON), without suffix."""
+        return self._path(self.tables, "training_folds", "")
+
     def scores(self, part: str) -> Path:
         """Return the path of the score table (CSV) of the events of a part."""
         return self._path(self.tables, f"training_{part}_scores", ".csv")
@@ -178,7 +185,8 @@ class Run:
         if self.engine == "auto":
             images, _ = batches.batch(batches.first)
             with record_activity(self.net.to(self.device), self.recipe.activity_l2):  # hooks make it dense
-                choice = choose("auto", self.net, images, training=True, precision=self.precision)
+                dense = images.to(self.device) if isinstance(images, ActivePixels) else images
+                choice = choose("auto", self.net, dense, training=True, precision=self.precision)
             log.info(choice.line)
             self.engine = self.ranks.agree(choice.engine)
         self.card = replace(self.card, environment={**self.card.environment, "engine": self.engine})
@@ -393,6 +401,11 @@ def restore(
         more = f" (and {len(changed) - 1} more: {', '.join(changed[1:])})" if changed[1:] else ""
         raise InputError(
             f"{path}: made with {key} = {before.get(key, 'its default')}, now {now.get(key, 'its default')}{more}; "
+            "choose another name, or resume = False to start anew"
+        )
+    if float(now.get("augment_rotation", 0)) and old.environment.get("rotation") != ROTATION:
+        raise InputError(
+            f"{path}: made by an earlier dmcnn, whose augment_rotation interpolated dense images; "
             "choose another name, or resume = False to start anew"
         )
     if not is_same_data(old.data):

@@ -19,6 +19,7 @@ from dmcnn._common.errors import InputError, nearest
 from dmcnn.checkpoints.card import Card
 from dmcnn.engines.choice import check_engine, resumed
 from dmcnn.engines.hardware import bf16_is_fast
+from dmcnn.images.augment import ROTATION
 from dmcnn.inference import devices
 from dmcnn.losses import LIKELIHOODS
 from dmcnn.losses.classification import activation_of, loss_function
@@ -349,6 +350,7 @@ def _card(network: NetworkOptions, data: Data, device: torch.device, precision: 
             **({"gpu": torch.cuda.get_device_name(device)} if device.type == "cuda" else {}),
             "precision": precision,
             "threads": str(torch.get_num_threads()),
+            "rotation": ROTATION,
             **facts(),
         },
         data=data.record,

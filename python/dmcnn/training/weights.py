@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError, nearest
 from dmcnn.evaluation import weights as of_tables
-from dmcnn.images.sparse import SparseImages
+from dmcnn.images.sparse import UNSET, SparseImages
 from dmcnn.metrics.distributions import effective
 from dmcnn.tables import join, table
 
@@ -70,7 +70,7 @@ class EventWeights:
         """Return the (n,) weights of events by run, subrun and event."""
         tables = [table.read(path, [*table.IDS, column]) for path in self.tables]
         events = np.stack([images.events[name] for name in ("run", "subrun", "event")], axis=1)
-        asked = join.EventIds(events.astype(np.uint64), np.ones(len(events), bool))
+        asked = join.EventIds(events, (events != UNSET).all(axis=1))
         number, *numbers = join.number_ids(asked, *map(join.event_ids, tables))
         by_number = np.full(max(one.max(initial=-1) for one in (number, *numbers)) + 1, np.nan)
         for rows, own in zip(tables, numbers, strict=True):

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -94,6 +95,7 @@ def open_study(
     *,
     higher: bool,
     pruner: str,
+    defaults: Mapping[str, str] = MappingProxyType({}),
 ) -> optuna.Study:
     """Open the study called ``name``, or create it.
 
@@ -101,6 +103,7 @@ def open_study(
         about: settings that all its trials share, as text.
         higher: whether a higher objective is better.
         pruner: "none", "median" or "hyperband".
+        defaults: values of settings that the study of an earlier dmcnn does not name.
 
     Raises:
         InputError: trials of the study have results with another ``about``.
@@ -121,7 +124,7 @@ def open_study(
             direction="maximize" if higher else "minimize",
             load_if_exists=True,
         )
-        old = study.user_attrs.get("about", about)
+        old = {key: defaults[key] for key in about if key in defaults} | study.user_attrs.get("about", about)
         changed = [key for key in _compared(old, about) if old.get(key) != about.get(key)]
         if not changed:
             break

@@ -5,9 +5,10 @@ from __future__ import annotations
 import gc
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import isnan
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from dmcnn._common.errors import InputError
@@ -43,6 +44,7 @@ class Search:
         objective: "val_loss", "val_accuracy" or "val_auc".
         pruner: "none", "median" or "hyperband".
         keep_checkpoints: keep the checkpoints of all trials, not only of the best and of interrupted ones.
+        defaults: values of ``common`` settings that the study of an earlier dmcnn does not name.
 
     Raises:
         InputError: trials of the study have results with other ``common`` settings.
@@ -63,12 +65,13 @@ class Search:
         objective: str,
         pruner: str,
         keep_checkpoints: bool,
+        defaults: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.storage, self.space, self.folder, self.attempt = storage, space, folder, attempt
         self.n_trials, self.sampler, self.seed, self.objective = n_trials, sampler, seed, objective
         self.keep_checkpoints = keep_checkpoints
         higher = results.higher_is_better(objective)
-        self.study = open_study(storage, name, common, higher=higher, pruner=pruner)
+        self.study = open_study(storage, name, common, higher=higher, pruner=pruner, defaults=defaults)
 
     def finished(self) -> list[optuna.trial.FrozenTrial]:
         """Return the trials below ``n_trials`` that have ended."""

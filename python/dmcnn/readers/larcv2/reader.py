@@ -14,11 +14,12 @@ from dmcnn._common.errors import InputError
 from dmcnn._common.threads import threads
 from dmcnn.formats.source import choose_producer, existing_file, kernel_errors
 from dmcnn.images.sparse import META, UNIT_WIRE_TICK
-from dmcnn.readers.fit_to_window import Decoded, ImageFile, check_ids, join_decoded, select_primaries
+from dmcnn.readers.fit_to_window import Decoded, ImageFile, join_decoded
 from dmcnn.readers.image_choice import ImageTable, sizes
 from dmcnn.readers.larcv2 import root
 from dmcnn.readers.larcv2.options import LArCV2Options, Product
 from dmcnn.readers.larcv2.tensors import Sets, images, members, sets2d, sets3d, volume
+from dmcnn.readers.particles import check_ids, select_primaries
 from dmcnn.readers.voxels import place
 
 CONTENT: dict[Product, str] = {

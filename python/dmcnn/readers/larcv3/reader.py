@@ -15,9 +15,10 @@ from dmcnn.formats import hdf5
 from dmcnn.formats.origin import Origin
 from dmcnn.formats.source import choose_producer, decoding_errors, split_name
 from dmcnn.images.sparse import EVENT, META, UNIT_CM, UNIT_UNKNOWN, UNIT_WIRE_TICK, UNSET
-from dmcnn.readers.fit_to_window import Decoded, ImageFile, select_primaries
+from dmcnn.readers.fit_to_window import Decoded, ImageFile
 from dmcnn.readers.image_choice import ImageTable, sizes
 from dmcnn.readers.larcv3.options import LArCV3Options, Product
+from dmcnn.readers.particles import select_primaries
 from dmcnn.readers.voxels import place
 
 UNSET_INT64 = 2**63 - 1

@@ -1,0 +1,74 @@
+"""Page of a cross-validation: out-of-fold scores of all events, and the spread over the folds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dmcnn._common.errors import InputError
+from dmcnn.formats import origin
+from dmcnn.metrics.distributions import format_estimate
+from dmcnn.pages import report as pages
+from dmcnn.reports.training import TrainingFolder, score_figures
+
+
+def has_folds(folder: str | Path, name: str | None) -> bool:
+    """Return whether a folder holds the result of a cross-validation of this name."""
+    return _path(Path(folder), name or "").exists()
+
+
+def folds_page(folder: str | Path, name: str) -> str:
+    """Return the HTML of the page of a cross-validation.
+
+    Raises:
+        InputError: a file of it that is missing or damaged.
+    """
+    path = _path(Path(folder), name)
+    result = _read(path)
+    count = result["folds"]
+    names = [f"{name}_fold{number}of{count}".lstrip("_") for number in range(count)]
+    folds = [TrainingFolder.open(folder, each) for each in names]
+    scores = path.with_name(path.name.replace("training_folds", "training_out_of_fold_scores")).with_suffix(
+        ".csv"
+    )
+    rows = [
+        (key, format_estimate(about["mean"], about["spread"]), *about["values"])
+        for key, about in result["spread"].items()
+        if all(value == value for value in about["values"])
+    ]
+    return pages.report(
+        " ".join(filter(None, ["Cross-validation", name])),
+        {
+            "Result": [
+                *(pages.paragraph(f"Remark: {remark}.") for remark in result["remarks"]),
+                pages.numbers(result["out_of_fold"], "All events, each by the network that did not see it"),
+            ],
+            "Out-of-fold scores": score_figures(folds[0].card["model"], scores) if scores.exists() else [],
+            "Folds": [
+                pages.fold(
+                    f"Every number, as mean ± standard deviation and of each of {count} folds",
+                    [pages.table(["number", "mean ± spread", *map(str, range(count))], rows)],
+                ),
+                pages.paragraph(f"Each fold has a page of its own: name={names[0]}, …"),
+            ],
+        },
+        origin.common_text(folds[0].card["origin"]),
+    )
+
+
+def _path(folder: Path, name: str) -> Path:
+    """Return the path of the numbers of a cross-validation."""
+    return folder / ("_".join(filter(None, ["DM-CNN_training_folds", name])) + ".json")
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    """Return the numbers of a cross-validation; InputError if they are damaged."""
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not the result of a cross-validation ({error})") from None
+    if not isinstance(result, dict) or not {"folds", "out_of_fold", "spread", "remarks"} <= result.keys():
+        raise InputError(f"{path}: not the result of a cross-validation")
+    return result
