@@ -15,7 +15,7 @@ MOST_ROWS = 1000
 def page(
     result: EvaluationResult, stem: Path, origins: Sequence[str], fingerprints: Mapping[str, str], cfg: str
 ) -> str:
-    """Return the HTML of the report of an evaluation whose figures and tables are written.
+    """Return the HTML of the report of an evaluation, with those of its figures that are written.
 
     Args:
         result: numbers, figures and tables.
@@ -30,8 +30,9 @@ def page(
     sections = {
         "Result": [pages.paragraph(pages.without_folders(line)) for line in result.lines],
         "Figures": [
-            pages.figure(stem.with_name(f"{stem.name}_{ending}.png"), ending.replace("_", " "))
+            pages.figure(path, ending.replace("_", " "))
             for ending in result.figures
+            if (path := stem.with_name(f"{stem.name}_{ending}.png")).is_file()
         ],
         "Tables": [_table(ending, result) for ending in result.tables],
         "Numbers": [pages.numbers(result.numbers)],
