@@ -57,6 +57,7 @@ def test_universes_are_a_covariance_with_all_correlations_of_bins_and_samples(
 ):
     monkeypatch.setattr(batches, "BLOCK", block)
     monkeypatch.setattr(batches, "VALUES", block // 8)
+    monkeypatch.setattr(batches, "COLUMNS", 5)
     columns, files = universe_files(tmp_path, {"nu": 400, "dirt": 200})
     systematics = Systematics(universes={"flux": {"nu": "flux_*", "dirt": "flux_*"}}, universe_files=files)
     result = judge(paths, systematics=systematics)

@@ -15,7 +15,7 @@ MOST_ROWS = 1000
 def page(
     result: EvaluationResult, stem: Path, origins: Sequence[str], fingerprints: Mapping[str, str], cfg: str
 ) -> str:
-    """Return the HTML of the report of an evaluation whose figures and tables are written.
+    """Return the HTML of the report of an evaluation, with those of its figures that are written.
 
     Args:
         result: numbers, figures and tables.
@@ -30,8 +30,9 @@ def page(
     sections = {
         "Result": [pages.paragraph(pages.without_folders(line)) for line in result.lines],
         "Figures": [
-            pages.figure(stem.with_name(f"{stem.name}_{ending}.png"), ending.replace("_", " "))
+            pages.figure(path, ending.replace("_", " "))
             for ending in result.figures
+            if (path := stem.with_name(f"{stem.name}_{ending}.png")).is_file()
         ],
         "Tables": [_table(ending, result) for ending in result.tables],
         "Numbers": [pages.numbers(result.numbers)],
@@ -51,4 +52,12 @@ def _table(ending: str, result: EvaluationResult) -> pages.Html:
     rows, title = result.tables[ending], ending.replace("_", " ")
     if len(rows) > MOST_ROWS:
         return pages.paragraph(f"{title}: {len(rows)} rows, in the CSV beside this page")
-    return pages.table(rows.columns, rows.rows, title)
+    return pages.table(rows.columns, [[_number(word) for word in row] for row in rows.rows], title)
+
+
+def _number(word: str) -> int | float | str:
+    """Return a text as the number that it is, or as it is."""
+    try:
+        return int(word) if word.isdecimal() else float(word)
+    except ValueError:
+        return word

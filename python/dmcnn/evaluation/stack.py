@@ -143,7 +143,10 @@ def judge(
         samples[name], remarks = read_sample(
             name, paths, variable, event_weight, scale.get(name, 1.0), clean_above, read
         )
-        lines += [f"{name}: {len(samples[name])} events, {samples[name].unscored} in no bin", *remarks]
+        lines += [
+            f"{name}: {len(samples[name])} events, {samples[name].unscored} without a value or hidden",
+            *remarks,
+        ]
     _check_column(event_weight, samples)
     axis = make_axis([samples[name] for name in stack], variable, bins, reach)
     causes, remarks = sources(samples, axis, variable, event_weight, systematics, read)
@@ -319,15 +322,15 @@ def _chi2_words(numbers: Mapping[str, Any]) -> str:
 
 def _summary(numbers: Mapping[str, Any]) -> list[str]:
     """Return the log lines on expectation and data."""
-    words = "expected {total:.6g} ± {statistical:.3g} (stat) ± {systematic:.3g} (syst)".format(
-        **numbers["expected"]
-    )
+    expected = {key: _short(numbers["expected"][key]) for key in ("total", "statistical", "systematic")}
+    words = "expected {total} ± {statistical} (stat) ± {systematic} (syst)".format(**expected)
     if "data" not in numbers:
         return [words]
     data = numbers["data"]
     lines = [
         words,
-        f"in shown bins: expected {data['expected_in_shown_bins']:.6g} ± {data['uncertainty_in_shown_bins']:.3g}, "
+        f"in shown bins: expected {_short(data['expected_in_shown_bins'])} ± "
+        f"{_short(data['uncertainty_in_shown_bins'])}, "
         f"observed {data['observed_in_shown_bins']:g}; {data['hidden_bins']} bins of the data stay hidden",
         _chi2_words(numbers),
     ]
@@ -336,6 +339,11 @@ def _summary(numbers: Mapping[str, Any]) -> list[str]:
             f"warning: {data['events_without_prediction']:g} events of the data lie in bins without any prediction"
         )
     return [line for line in lines if line]
+
+
+def _short(value: float) -> str:
+    """Return a number of events with three digits, or all before its point."""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _bin_table(prediction: Prediction, observed: Observation) -> Table:

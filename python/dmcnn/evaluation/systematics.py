@@ -17,7 +17,7 @@ from dmcnn.evaluation.rows import Read
 from dmcnn.evaluation.stack_samples import StackSample, Variable, clean, read_sample
 from dmcnn.evaluation.weights import Rule
 from dmcnn.tables import table
-from dmcnn.tables.batches import batches, column_names
+from dmcnn.tables.batches import batches, column_groups, column_names
 from dmcnn.tables.identity import EventIndex
 
 Floats = NDArray[np.float64]
@@ -205,9 +205,35 @@ def _universe_sums(
     plan: _Plan, name: str, columns: Sequence[str], source: str
 ) -> tuple[Floats, dict[str, Any]]:
     """Return the (b, u) sums of the weights of a sample in every universe, and counts of events and weights."""
+    sample, bins = plan.samples[name], plan.bins[name]
+    covered, parts, cleaned, rows = np.zeros(len(sample), np.bool_), [], 0, 0
+    for group in column_groups(_paths(plan, name), columns):
+        sums, rows, count = _group_sums(plan, name, group, source, covered)
+        parts.append(sums)
+        cleaned += count
+    share = float(np.abs(sample.weight[covered]).sum() / (np.abs(sample.weight).sum() or 1.0))
+    if share < LOWEST_COVERED:
+        raise InputError(
+            f"universes: {source!r}: {int(covered.sum())} of {len(sample)} events of {name!r} have universe weights, "
+            f"{100 * share:.3g} % of the weight, expected at least {100 * LOWEST_COVERED:g} %"
+        )
+    rest = ~covered & (bins >= 0)
+    unchanged = np.bincount(bins[rest], sample.weight[rest], plan.size)
+    about = {"rows": rows, "events": len(sample), "matched": int(covered.sum())}
+    if plan.systematics.clean_above is not None:
+        about |= {"cleaned": cleaned, "values": rows * len(columns)}
+    return np.concatenate(parts, axis=1) + unchanged[:, None], about
+
+
+def _group_sums(
+    plan: _Plan, name: str, columns: Sequence[str], source: str, covered: NDArray[np.bool_]
+) -> tuple[Floats, int, int]:
+    """Return the (b, k) sums of the weights of some universes, and the numbers of rows and of cleaned weights.
+
+    Events that have weights are noted in ``covered``.
+    """
     sample, bins, above = plan.samples[name], plan.bins[name], plan.systematics.clean_above
     index = EventIndex(sample.ids) if name in plan.systematics.universe_files else None
-    covered = np.zeros(len(sample), np.bool_)
     sums, rows, cleaned = np.zeros((plan.size, len(columns))), 0, 0
     for path in _paths(plan, name):
         for ids, weight in batches(path, columns):
@@ -223,20 +249,9 @@ def _universe_sums(
                 )
             used = (at >= 0) & (bins[at] >= 0)
             covered[at[at >= 0]] = True
-            into = sparse.csr_array(
-                (sample.weight[at[used]], (bins[at[used]], np.flatnonzero(used))), (plan.size, len(weight))
-            )
-            sums += into @ weight
-    share = float(np.abs(sample.weight[covered]).sum() / (np.abs(sample.weight).sum() or 1.0))
-    if share < LOWEST_COVERED:
-        raise InputError(
-            f"universes: {source!r}: {int(covered.sum())} of {len(sample)} events of {name!r} have universe weights, "
-            f"{100 * share:.3g} % of the weight, expected at least {100 * LOWEST_COVERED:g} %"
-        )
-    rest = ~covered & (bins >= 0)
-    sums += np.bincount(bins[rest], sample.weight[rest], plan.size)[:, None]
-    about = {"rows": rows, "events": len(sample), "matched": int(covered.sum())}
-    return sums, about | ({} if above is None else {"cleaned": cleaned, "values": rows * len(columns)})
+            place = bins[at[used]], np.flatnonzero(used)
+            sums += sparse.csr_array((sample.weight[at[used]], place), (plan.size, len(weight))) @ weight
+    return sums, rows, cleaned
 
 
 def _sums(plan: _Plan, name: str) -> Floats:

@@ -24,6 +24,10 @@ FILLS = ("#56B4E9", "#E69F00", "#009E73", "#F0E442", "#CC79A7", "#999999", "#007
 SIGNALS = ("#D55E00", "#000000", "#0072B2", "#CC79A7")
 
 
+HIGHEST = 1.0
+"""Fractional uncertainty at which the axis ends: bins of few events would flatten all others."""
+
+
 @dataclass(frozen=True, eq=False)
 class Scene:
     """Contents of the figure of a stack. Arrays hold the b bins, and those below and above the range: (b + 2,).
@@ -306,7 +310,7 @@ def uncertainties(edges: Floats, label: str, total: Floats, sigmas: Mapping[str,
         axes.stairs(
             np.nan_to_num(sigmas[name][bins.which] * share), bins.edges, baseline=None, label=name, **style
         )
-    top = float(np.nanmax(sigmas["total"][bins.which] * share, initial=0.01))
+    top = min(float(np.nanmax(sigmas["total"][bins.which] * share, initial=0.01)), HIGHEST)
     axes.set_ylim(0, top * (1.1 + 0.07 * -(-len(names) // 2)))
     axes.legend(loc="upper center", ncols=2, fontsize=10)
     bins.mark(axes)
@@ -369,7 +373,7 @@ def variations(
             **line(nth),
         )
     axes.axhline(0, color="0.3", linewidth=0.8)
-    top = max(float(np.nanmax(both, initial=0.01)), 0.01)
+    top = min(max(float(np.nanmax(both, initial=0.01)), 0.01), HIGHEST)
     axes.set_ylim(-1.15 * top, top * (1.2 + 0.14 * -(-(len(shifts) + 2) // 3)))
     axes.legend(loc="upper center", ncols=3, fontsize=10)
     bins.mark(axes)

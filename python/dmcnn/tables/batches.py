@@ -23,6 +23,9 @@ BLOCK = 2**24
 VALUES = 2**23
 """Largest number of values of a batch of a parquet file."""
 
+COLUMNS = 100
+"""Columns of parquet files that are read at once: each takes about 2 MB beside its values."""
+
 PARQUET = (".parquet", ".pq")
 
 
@@ -37,6 +40,13 @@ def column_names(path: str | Path) -> list[str]:
         return list(_read(path, lambda: parquet.read_schema(path).names))
     with _read(path, lambda: Path(path).open(newline="", encoding="utf-8-sig", errors="replace")) as file:
         return next(filter(None, csv.reader(file)), [])
+
+
+def column_groups(paths: Sequence[str | Path], columns: Sequence[str]) -> list[list[str]]:
+    """Return the columns in groups that fit in memory; of a CSV file all at once, since it is parsed as a whole."""
+    is_parquet = all(Path(path).suffix.lower() in PARQUET for path in paths)
+    step = COLUMNS if is_parquet else max(1, len(columns))
+    return [list(columns[at : at + step]) for at in range(0, len(columns), step)]
 
 
 def batches(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[EventIds, NDArray[np.float64]]]:
@@ -85,7 +95,7 @@ def _ids(batch: Any, path: str | Path) -> EventIds:
 
 def _parquet(path: str | Path, columns: Sequence[str]) -> Iterator[Any]:
     """Return the record batches of a parquet file."""
-    file = need("pyarrow.parquet").ParquetFile(path)
+    file = need("pyarrow.parquet").ParquetFile(path, memory_map=True)
     rows = max(1, VALUES // max(1, len(columns)))
     yield from file.iter_batches(batch_size=rows, columns=[*IDS, *columns])
 
