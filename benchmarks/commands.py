@@ -60,7 +60,7 @@ def pair(name: str, baseline: str, ours: list[str], other: list[str], folder: Pa
     return replace(timing, memory=memory)
 
 
-def tables(folder: Path, rows: int = 100_000) -> tuple[Path, Path]:
+def tables(folder: Path, rows: int = 1_000_000) -> tuple[Path, Path]:
     """Write a table of scores and an analysis table of the same events in another order."""
     import pandas as pd
 
@@ -85,8 +85,39 @@ table.write("join.csv", results)
 """
 
 
+WRITE = """
+import sys
+import numpy as np
+random, rows = np.random.default_rng(1), 200_000
+columns = {f"x{i}": random.normal(size=rows) for i in range(12)}
+columns |= {f"p{i}": random.random(rows, np.float32) for i in range(4)} | {"entry_number": np.arange(rows)}
+if sys.argv[1] == "dmcnn":
+    from dmcnn.tables import table
+    table.write("write.csv", table.Table.from_columns(columns))
+else:
+    import pandas as pd
+    pd.DataFrame(columns).to_csv("plain_write.csv", index=False)
+"""
+
+
+AREA = """
+import sys
+if sys.argv[1] == "dmcnn":
+    from dmcnn.metrics import classification
+    from dmcnn.tables import table
+    rows = table.read(sys.argv[2], ["label", "signal_score"])
+    (names, number), (scores, _) = rows.levels("label"), table.scores_of(rows, "signal_score")
+    classification.auc_interval(labels=number == names.index("signal"), scores=scores)
+else:
+    import pandas as pd
+    from sklearn.metrics import roc_auc_score
+    rows = pd.read_csv(sys.argv[2])
+    roc_auc_score(rows["label"] == "signal", rows["signal_score"])
+"""
+
+
 def rows() -> list[Timing]:
-    """Time start-up, infer, train, occlude, evaluate and the join of tables."""
+    """Time start-up, infer, train, occlude, evaluate, and the join and the writing of tables."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         train, test = (str(sample_path(address).resolve()) for address in (TRAIN, TEST))
@@ -112,8 +143,12 @@ def rows() -> list[Timing]:
             pair("dmcnn occlude, stride 32", "plain torch, copies in batches of 8",
                  [*command, "occlude", f"input_file={test}", "weight_file=net.pwf", "-n", "0", "stride=32", *reading],
                  [*plain, "occlude", test, "net.pwf"], folder, 1),
-            pair("dmcnn evaluate, 100,000 scores", "pandas, scikit-learn, matplotlib",
-                 [*command, "evaluate", f"scores={scores}", *judge], [*plain, "evaluate", str(scores)], folder, 3),
-            pair("join of 100,000 x 100,000 rows", "pandas merge", ["-c", JOIN, str(scores), str(analysis)],
-                 [*plain, "join", str(scores), str(analysis)], folder, 3),
+            pair("dmcnn evaluate, 1,000,000 scores", "pandas, scikit-learn, matplotlib",
+                 [*command, "evaluate", f"scores={scores}", *judge], [*plain, "evaluate", str(scores)], folder, 2),
+            pair("read 1,000,000 scores, AUC with interval", "pandas, scikit-learn, no interval",
+                 ["-c", AREA, "dmcnn", str(scores)], ["-c", AREA, "pandas", str(scores)], folder, 3),
+            pair("join of 1,000,000 x 1,000,000 rows", "pandas merge", ["-c", JOIN, str(scores), str(analysis)],
+                 [*plain, "join", str(scores), str(analysis)], folder, 2),
+            pair("write 200,000 rows of 17 columns", "pandas to_csv", ["-c", WRITE, "dmcnn"],
+                 ["-c", WRITE, "pandas"], folder, 3),
         ]  # fmt: skip

@@ -127,20 +127,30 @@ def occlude(path: str, weights: str) -> None:
 
 
 def evaluate(path: str) -> None:
-    """Judge the scores of a table: AUC, ROC curve, efficiencies, confusion matrix, histogram."""
-    import matplotlib.pyplot as plt
-    from sklearn.metrics import confusion_matrix, roc_auc_score, roc_curve
+    """Judge the scores of a table: AUC, ROC curves, efficiencies, confusion matrix, histograms."""
+    from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix, roc_auc_score, roc_curve
 
     table = pd.read_csv(path)
     truth, score = table["label"] == "signal", table["signal_score"]
-    false, true, _ = roc_curve(truth, score)
-    sys.stdout.write(f"AUC {roc_auc_score(truth, score):.4f}\n{confusion_matrix(truth, score > 0.5)}\n")
-    plt.switch_backend("agg")
-    figure, axes = plt.subplots()
-    axes.plot(false, true)
-    figure.savefig("plain_roc.png")
-    figure.savefig("plain_roc.pdf")
+    false, true, cuts = roc_curve(truth, score)
+    confusion = confusion_matrix(truth, score > 0.5)
+    sys.stdout.write(f"AUC {roc_auc_score(truth, score):.4f}\n{confusion}\n")
     histogram({"signal": score[truth], "background": score[~truth]}, "plain_evaluation")
+    logit = np.log(score / (1 - score))
+    histogram({"signal": logit[truth], "background": logit[~truth]}, "plain_logit", (-8, 8))
+    for stem, x, lines, scale in (
+        ("plain_roc", false, {"score": true}, "linear"),
+        ("plain_roc_log", false, {"score": true}, "log"),
+        ("plain_efficiency", cuts, {"signal": true, "background": 1 - false}, "linear"),
+    ):
+        figure, axes = panel()
+        for name, y in lines.items():
+            axes.plot(x, y, label=name)
+        axes.set_xscale(scale)
+        save(figure, axes, stem)
+    figure, axes = panel()
+    ConfusionMatrixDisplay(confusion).plot(ax=axes)
+    save(figure, axes, "plain_confusion")
 
 
 def join(path: str, analysis: str) -> None:
@@ -148,17 +158,28 @@ def join(path: str, analysis: str) -> None:
     pd.read_csv(analysis).merge(pd.read_csv(path), on=IDS, how="outer").to_csv("plain_join.csv", index=False)
 
 
-def histogram(samples: dict[str, np.ndarray], stem: str) -> None:
-    """Draw histograms of scores; save them as PNG and PDF."""
+def panel():
+    """Return a figure with one panel."""
     import matplotlib.pyplot as plt
 
     plt.switch_backend("agg")
-    figure, axes = plt.subplots()
-    for name, scores in samples.items():
-        axes.hist(scores, bins=50, range=(0, 1), histtype="step", label=name)
-    axes.legend()
+    return plt.subplots(dpi=150)
+
+
+def save(figure, axes, stem: str) -> None:
+    """Save a figure with a legend as PNG and PDF."""
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend()
     for suffix in (".png", ".pdf"):
         figure.savefig(Path(stem).with_suffix(suffix))
+
+
+def histogram(samples: dict[str, np.ndarray], stem: str, reach: tuple[float, float] = (0, 1)) -> None:
+    """Draw histograms of scores; save them as PNG and PDF."""
+    figure, axes = panel()
+    for name, scores in samples.items():
+        axes.hist(scores, bins=50, range=reach, histtype="step", label=name)
+    save(figure, axes, stem)
 
 
 SCRIPTS: dict[str, Callable[..., None]] = {

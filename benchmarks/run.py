@@ -22,6 +22,7 @@ import batches
 import calorimeter
 import engine
 import explain
+import feeding
 import fixedpoint
 import frames
 import pixels
@@ -44,7 +45,7 @@ def rows(electron: Path | None, qkeras_python: str | None) -> list[Timing]:
         with tempfile.TemporaryDirectory() as folder:
             timings += reading.noisy_events(electron, Path(folder))
         timings += reading.sparse_events(electron)
-    timings += batches.densify() + batches.loader()
+    timings += batches.densify() + batches.loader() + feeding.rows()
     timings += pixels.crop() + pixels.voxelise() + batches.occlude()
     with tempfile.TemporaryDirectory() as folder:
         timings += calorimeter.chain(Path(folder))

@@ -151,10 +151,10 @@ def _distances(
     if predictor is not None:
         from dmcnn.inference.selection import wrong_distances
 
-        return wrong_distances(predictor, dataset, scores, settings.cut)
+        return wrong_distances(predictor, dataset, scores, settings.border_score)
     from dmcnn.datasets import selection
 
-    signal, cut = settings.signal_label or "signal", settings.cut
+    signal, cut = settings.signal_label or "signal", settings.border_score
     return selection.read_distances(
         settings.score_csv or [], dataset, settings.score_column, cut=cut, signal=signal
     )

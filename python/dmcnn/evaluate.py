@@ -77,20 +77,22 @@ def _report(settings: EvaluateSettings, result: EvaluationResult, origins: list[
 
 def _judge(settings: EvaluateSettings, tables: ScoreTables) -> EvaluationResult:
     """Evaluate the score tables as networks, a signal, classes or regression, according to keys and columns."""
-    if settings.scores is None:
-        from dmcnn.evaluation import merge, weights
+    from dmcnn.evaluation import merge, signal, weights
+    from dmcnn.evaluation.regression.predictions import estimated_targets
 
-        weights.check_patterns(settings.event_weight, settings.tables())
+    weights.check_patterns(settings.event_weight, settings.tables())
+    if settings.scores is None:
         names, parts = settings.networks(), []
         if settings.background is not None:
             parts.append(_networks(settings, tables, names) if names else _samples(settings, tables))
         if settings.stack is not None:
             parts.append(_stack(settings, tables))
         return merge(parts)
-    paths = settings.tables()
+    paths = settings.tables("scores")
     columns = tables(paths[0]).columns
-    from dmcnn.evaluation.regression.predictions import estimated_targets
-
+    is_signal = settings.score_column in columns or "predicted" not in columns
+    if settings.calibration is not None and (estimated_targets(columns) or not is_signal):
+        raise InputError(f"{paths[0]}: calibration needs tables with the score of a signal")
     if estimated_targets(columns):
         return _regression(settings, tables)
     if settings.names is not None or settings.weights is not None or isinstance(settings.scores, dict):
@@ -98,17 +100,14 @@ def _judge(settings: EvaluateSettings, tables: ScoreTables) -> EvaluationResult:
             f"{paths[0]}: no column sigma_<target>; names, weights and scores = {{network: …}} need tables of "
             "regression (networks with a signal: signal = {network: …} and background = {network: …})"
         )
-    if "predicted" in columns and settings.score_column not in columns:
+    if not is_signal:
         from dmcnn.evaluation import classes
 
         return classes.judge(
             paths, level=settings.confidence, event_weight=settings.event_weight, read_table=tables
         )
-    from dmcnn.evaluation import signal
-
-    column, label = settings.score_column, settings.signal_label
-    kinds, files = signal.read_labelled(paths, column, label, settings.event_weight, tables)
-    return _signal(settings, kinds, files)
+    kinds, files = signal.read_labelled(paths, *_columns(settings), tables)
+    return _signal(settings, tables, kinds, files)
 
 
 def _regression(settings: EvaluateSettings, tables: ScoreTables) -> EvaluationResult:
@@ -130,7 +129,12 @@ def _regression(settings: EvaluateSettings, tables: ScoreTables) -> EvaluationRe
 
 
 def _signal(
-    settings: EvaluateSettings, kinds: Kinds, files: list[dict[str, Any]], name: str = "", roc: bool = True
+    settings: EvaluateSettings,
+    tables: ScoreTables,
+    kinds: Kinds,
+    files: list[dict[str, Any]],
+    name: str = "",
+    roc: bool = True,
 ) -> EvaluationResult:
     """Evaluate the scores of one network for signal and background."""
     from dmcnn.evaluation import merge, signal, working_point, wrong
@@ -139,7 +143,7 @@ def _signal(
     cut, at_cut = working_point.choose(kinds, settings.cut, settings.working_point, level)
     name = name or settings.name or "score"
     judged = signal.judge(kinds, files, cut=cut, level=level, name=name, event_weight=rule, roc=roc)
-    return merge([judged, at_cut, wrong.judge(kinds, cut)])
+    return merge([judged, at_cut, wrong.judge(kinds, cut), _calibrate(settings, kinds, tables)])
 
 
 def _samples(settings: EvaluateSettings, tables: ScoreTables) -> EvaluationResult:
@@ -162,11 +166,40 @@ def _samples(settings: EvaluateSettings, tables: ScoreTables) -> EvaluationResul
             {**one, "kind": kind, **({"sample": one["kind"]} if len(parts) > 1 else {})} for one in counts
         ]
     kinds = {kind: weights.join_events(list(parts.values())) for kind, parts in read.items()}
-    result = _signal(settings, kinds, files)
+    result = _signal(settings, tables, kinds, files)
     if all(len(parts) == 1 for parts in paths.values()) or "auc" not in result.numbers:
         return result
     more = samples.judge(**read, cut=result.numbers["cut"], level=settings.confidence)
     return merge([result, more])
+
+
+def _columns(settings: EvaluateSettings) -> tuple[str, str, str | dict[str, float] | None]:
+    """Return column of the score, label of the signal, and weights of events."""
+    return settings.score_column, settings.signal_label, settings.event_weight
+
+
+def _calibrate(settings: EvaluateSettings, kinds: Kinds, tables: ScoreTables) -> EvaluationResult:
+    """Evaluate the calibration of the scores of one network; write a calibrated checkpoint if asked."""
+    from dmcnn.evaluation import EvaluationResult, calibration, merge, signal
+
+    column, label, rule = _columns(settings)
+    files, validation = settings.calibration, None
+    if isinstance(files, dict):
+        paths = {kind: expand(files[kind]) for kind in ("signal", "background")}
+        validation, _ = signal.read_separate(paths, column, rule, tables)
+    elif files is not None:
+        validation, _ = signal.read_labelled(expand(files), column, label, rule, tables)
+    result = calibration.judge(kinds, settings.confidence, validation)
+    own = settings.tables("scores", "signal", "background")
+    if both := sorted({*own} & {*settings.tables("calibration")}):
+        text = f"warning: the temperature is judged on events that it was fitted to: {', '.join(both)}"
+        result = merge([result, EvaluationResult({}, {}, [text])])
+    if settings.calibrate_weight_file is None:
+        return result
+    value = result.numbers["calibration"]["temperature"][0]
+    path = calibration.write_calibrated(settings.calibrate_weight_file, value, settings.tables("calibration"))
+    line = f"{path.name}: has this temperature; {settings.calibrate_weight_file} stays as it is"
+    return merge([result, EvaluationResult({}, {}, [line])])
 
 
 def _networks(settings: EvaluateSettings, tables: ScoreTables, names: list[str]) -> EvaluationResult:
@@ -182,7 +215,7 @@ def _networks(settings: EvaluateSettings, tables: ScoreTables, names: list[str])
         read[name], counts = signal.read_separate(paths, settings.score_column, settings.event_weight, tables)
         files += [{**one, "network": name} for one in counts]
     common, matches = networks.match_networks(read)
-    results = {name: _signal(settings, kinds, [], name, roc=False) for name, kinds in common.items()}
+    results = {name: _signal(settings, tables, kinds, [], name, roc=False) for name, kinds in common.items()}
     return networks.judge(common, matches, results, files, level=settings.confidence)
 
 

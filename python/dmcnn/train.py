@@ -59,7 +59,10 @@ def train(settings: TrainSettings, watch: Watch | None = None) -> None:
     if started and settings.ranks not in (1, int(started)):
         raise InputError(f"ranks = {settings.ranks}, but {started} processes were started ({SIZE})")
     here = settings.ranks > 1 and not started
-    with local_ranks(partial(_rank, settings), settings.ranks) if here else nullcontext(), connect() as ranks:
+    with (
+        local_ranks(partial(_rank, settings), settings.ranks) if here else nullcontext(),
+        connect(settings.GPUID) as ranks,
+    ):
         for training in settings.trainings:
             _train(training, watch, ranks)
         if settings.folds and settings.fold is None and ranks.first:

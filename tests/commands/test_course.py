@@ -182,6 +182,8 @@ def test_a_training_starts_from_given_weights(
     assert (card.start["file"], card.start["new"]) == (start.name, [])
     told = json.loads((tmp_path / "out" / "DM-CNN_training_card_fine.json").read_text())
     assert told["training"]["start"] == card.start
+    said = (tmp_path / "out" / "DM-CNN_training_card_fine.md").read_text()
+    assert f"{start.name} (SHA-256 {card.start['sha256']})" in said
     start.unlink()
     assert train.main([*begun, "EPOCHS=2"]) == 0  # goes on without them
     assert load(tmp_path / "weights" / "DM-CNN_model_fine_best.ckpt", "small:Small")[1].start == card.start

@@ -280,6 +280,8 @@ def test_bad_vertices(planes: Path, tmp_path: Path, rows: str | None, given: Any
         ({"roi": "most_charged"}, "roi = 'most_charged', expected .*did you mean 'most_charge'"),
         ({"vertex_csv": "a.csv"}, "need roi = 'vertex'"),
         ({"roi": "vertex", "vertex_columns": ["a", "b"]}, "vertex_columns needs vertex_csv"),
+        ({"row_merge": "max"}, "row_merge = 'max' needs rows_per_pixel"),
+        ({"rows_per_pixel": 0}, "rows_per_pixel = 0, expected at least 1"),
         ({"roi": "vertex", "vertex_projection": {0: [[1, 2, 3]]}}, "expected two rows of 4 numbers"),
     ],
 )
@@ -292,3 +294,29 @@ def test_npy_files_have_no_vertex(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.ones((H, W), np.float32))
     with pytest.raises(InputError, match="roi = 'vertex' needs the ids of events"):
         open_images(tmp_path, roi="vertex", **SIZE)
+
+
+@pytest.mark.parametrize(("rows_per_pixel", "merge"), [(4, "sum"), (6, "mean"), (5, "max")])
+@pytest.mark.parametrize(
+    "given", [{"roi": "most_charge", "ydim": 3, "xdim": 9}, {"ydim": None, "xdim": None}]
+)
+def test_rows_are_merged_before_the_threshold(
+    opened: Callable[..., Any], rows_per_pixel: int, merge: str, given: dict[str, Any]
+) -> None:
+    """As in files of every tick, for networks of images of merged ticks; 20 rows are padded to 24 of 6 each."""
+    file = opened(rows_per_pixel=rows_per_pixel, row_merge=merge, adc_lo=6, adc_hi=50, **given)
+    found = file.read()
+    before = -(-H // rows_per_pixel) * rows_per_pixel - H
+    for number, image in enumerate(whole().dense()[:3, 0]):
+        padded = np.pad(image, ((before // 2, before - before // 2), (0, 0))).astype(np.float64)
+        rows = getattr(padded.reshape(-1, rows_per_pixel, W), merge)(axis=1)
+        rows = np.where(rows < 6, 0, np.minimum(rows, 50)).astype(np.float32)
+        top, left = (0, 0) if given["ydim"] is None else largest(rows, 3, 9)
+        expected = rows if given["ydim"] is None else cut_out(rows, top, left, 3, 9)
+        np.testing.assert_allclose(found.dense()[number, 0], expected, rtol=1e-6)
+        meta, stored = found.meta[number, 0], open_images(file.path).read().meta[number, 0]
+        tick = (stored["y_max"] - stored["y_min"]) / H
+        low = stored["y_min"] + (top * rows_per_pixel - before // 2) * tick
+        assert meta["y_min"] == pytest.approx(low)
+        assert meta["y_max"] == pytest.approx(low + len(expected) * rows_per_pixel * tick)
+    assert file.report.active_pixels - file.report.lost_pixels == found.n_pixels.sum()

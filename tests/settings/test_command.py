@@ -14,10 +14,11 @@ import pytest
 
 from conftest import ROOT
 from dmcnn._common.errors import InputError
-from dmcnn.settings import COMMANDS
+from dmcnn.settings import COMMANDS, TrainSettings
 from dmcnn.settings.cfg import read_cfg
 from dmcnn.settings.command import exit_status, load, run
 from dmcnn.settings.help import completion, describe
+from dmcnn.tuning.space import normalise, samples
 
 # As shipped by DM-CNN (paths shortened), spelled exactly as its users have them.
 DM_CNN = {
@@ -128,6 +129,31 @@ def test_all_faults_in_one_go(folder: Path) -> None:
 BASE = ["input_train=train.root", "input_test=test.root", "learning_rate=0.1", "EPOCHS=1"]
 
 
+def test_a_search_draws_how_a_network_is_trained(folder: Path) -> None:
+    (folder / "train.cfg").write_text("")
+    choices = {
+        "class_weights": ["balanced", [1.0, 2.0], {"signal": 3.0}],
+        "optimizer": ["adamw", "sgd"],
+        "weight_decay": {"low": 0.001, "high": 0.1, "log": True},
+        "warmup": [0.0, 0.1],
+        "accumulate": [1, 4],
+        "ema": [0.99, 0.999],
+        "freeze": [["conv*"], ["conv1"]],
+        "start_weights": ["a.ckpt", "b.ckpt"],
+    }
+    words = ["base=train.cfg", "trials=2", f"space={choices}"]
+    settings, _ = load("tune", words)
+    drawn = list(samples(normalise(settings.model_dump()["space"])))
+    assert len(drawn) > 2
+    for values in drawn:
+        one = TrainSettings(
+            input_train="train.root", test_fraction=0.5, learning_rate=0.1, EPOCHS=1, **values
+        )
+        assert not list(one.conflicts())
+    with pytest.raises(InputError, match="space: 'find_rate' cannot be searched"):
+        load("tune", [*words[:2], "space={'find_rate': [True]}"])
+
+
 @pytest.mark.parametrize(
     ("words", "text"),
     [
@@ -153,6 +179,7 @@ BASE = ["input_train=train.root", "input_test=test.root", "learning_rate=0.1", "
         (["schedule_patience=2"], "schedule_patience and schedule = 'plateau' go together"),
         (["schedule=plateau", "schedule_patience=3", "patience=3"], "patience = 3 ends the training before"),
         (["schedule=plateau", "schedule_patience=3", "run_test=False"], "run_test = False"),
+        (["find_rate=True", "folds=3"], "find_rate = True trains nothing, and folds are trainings"),
         (["compile=True", "engine=sparse"], "compile = True is about the dense engine"),
         (["compile=True", "l2_activity=0.1"], "l2_activity looks into the network"),
         (["num_class=3"], "classes is missing"),

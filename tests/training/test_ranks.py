@@ -23,7 +23,7 @@ from dmcnn._common.errors import InputError
 from dmcnn.images.sparse import SparseImages
 from dmcnn.training.batches import Batches
 from dmcnn.training.local_ranks import _faults
-from dmcnn.training.ranks import ENDED, Ranks, connect
+from dmcnn.training.ranks import ENDED, Ranks, _backend, connect, gpuid
 
 AUGMENTATION: dict[str, Any] = {
     "augment": True, "shift": (5, 5), "rotation": 20.0, "noise": 2.0, "mask": 0.1, "scaling": "minmax",
@@ -122,6 +122,22 @@ def test_variables_that_start_no_rank(
         monkeypatch.setenv(name, value)
     with pytest.raises(InputError, match=message), connect():
         pass
+
+
+@pytest.mark.parametrize(
+    ("gpus", "asked", "backend", "own"),
+    [(0, "", "gloo", ""), (1, "", "gloo", "0"), (2, "", "cpu:gloo,cuda:nccl", "1"), (2, "0", "gloo", "0")],
+)
+def test_every_rank_has_a_gpu_of_its_own_if_there_are_enough(
+    gpus: int, asked: str, backend: str, own: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen: list[int] = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    for name, value in {"WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2", "LOCAL_RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+    assert (_backend(asked), gpuid(asked)) == (backend, own)
+    assert chosen == ([1] if "nccl" in backend else [])
 
 
 def start(words: list[str], count: int) -> list[subprocess.Popen[str]]:

@@ -108,7 +108,8 @@ class EventReport:
             scores = self.scores
             target = max(scores, key=lambda name: scores[name])
         number = class_number(target, classes, "target")
-        return Target(number, self.options.output, self.predictor.card.activation)
+        card = self.predictor.card
+        return Target(number, self.options.output, card.activation, card.temperature)
 
     def stored(self, methods: Sequence[Method]) -> Explanation | None:
         """Return the maps and their quality from the npz, made with any engine that serves; None if absent."""

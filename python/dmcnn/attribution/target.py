@@ -24,6 +24,7 @@ class Target:
         number: number of the class or of the regression output.
         kind: "logit" (output of the network) or "score" (after the activation).
         activation: "sigmoid", "softmax" or "none".
+        temperature: divisor of the outputs before the activation, see ``Card``.
 
     Raises:
         InputError: an unknown kind or activation.
@@ -32,6 +33,7 @@ class Target:
     number: int
     kind: str = "logit"
     activation: str = "none"
+    temperature: float = 1.0
 
     def __post_init__(self) -> None:
         for word, value, known in (("kind", self.kind, KINDS), ("activation", self.activation, ACTIVATIONS)):
@@ -48,7 +50,8 @@ class Target:
         """Return the module between outputs and explained numbers; a module, since DeepLIFT sees only those."""
         if self.kind == "logit" or self.activation == "none":
             return nn.Identity()
-        return nn.Sigmoid() if self.activation == "sigmoid" else nn.Softmax(dim=1)
+        activation = nn.Sigmoid() if self.activation == "sigmoid" else nn.Softmax(dim=1)
+        return activation if self.temperature == 1 else nn.Sequential(_Divide(self.temperature), activation)
 
     def select(self, outputs: torch.Tensor) -> torch.Tensor:
         """Return the (B,) explained numbers of (B, k) outputs after ``activate``.
@@ -61,3 +64,15 @@ class Target:
         if not 0 <= self.number < outputs.shape[1]:
             raise InputError(f"target {self.number}: the network has outputs 0 to {outputs.shape[1] - 1}")
         return outputs[:, self.number]
+
+
+class _Divide(nn.Module):
+    """Division of outputs by a temperature."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__()
+        self.value = value
+
+    def forward(self, outputs: torch.Tensor) -> torch.Tensor:
+        """Return the outputs over the temperature."""
+        return outputs / self.value

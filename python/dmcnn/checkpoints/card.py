@@ -70,12 +70,16 @@ class Card:
     """Kinds of the training files, each once, see ``EventFile.kind``; empty = unknown."""
     start: dict[str, Any] = field(default_factory=dict)
     """Weight file that the training started from, its SHA-256, and the tensors that were new; empty = none."""
+    temperature: float = 1.0
+    """Divisor of the logits in scores, which calibrates them; 1 = as the network was trained."""
     task: str = ""
     """Name of the task, see dmcnn.tasks; by default regression for a network with targets, else classification."""
 
     def __post_init__(self) -> None:
         """Check scaling and targets, and fill in the task of an older card."""
         check_scaling(self.scaling)
+        if not 0 < self.temperature < float("inf"):
+            raise InputError(f"its card: temperature = {self.temperature!r}, expected a number above 0")
         if len(self.targets) != len(self.target_scales):
             raise InputError(f"{len(self.targets)} targets, but {len(self.target_scales)} target scales")
         if not self.task:

@@ -145,7 +145,8 @@ def read_distances(
     """
     distances, labels = np.full(len(dataset), np.nan), set[str]()
     for rows, at, events in _rows_of_events(paths, dataset, column):
-        words = np.asarray(rows.column("label"), object)[at]
+        column_of_labels = rows.column("label")
+        words = [column_of_labels[row] for row in at.tolist()]
         labels |= set(words) - {""}
         distances[events] = wrong_distances(table.scores_of(rows, column)[0][at], words, signal, cut)
     if signal not in labels:

@@ -38,18 +38,43 @@ def roc(
         log: logarithmic background axis, for selections that need a very pure sample.
         weights: name of the curve -> weights of its events.
     """
-    figure, axes = single("Background efficiency", "Signal efficiency")
-    lowest = 0.5  # an axis must have a width
-    for nth, (name, (signal, background)) in enumerate(samples.items()):
+    return _draw_roc(_curves(samples, level, weights), level, log)
+
+
+def roc_pair(
+    samples: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    level: float = 0.95,
+    weights: Mapping[str, Weights] | None = None,
+) -> tuple[Figure, Figure]:
+    """Draw ROC curves on a linear and on a logarithmic background axis; arguments as of ``roc``."""
+    curves = _curves(samples, level, weights)
+    return _draw_roc(curves, level, False), _draw_roc(curves, level, True)
+
+
+def _curves(
+    samples: Mapping[str, tuple[ArrayLike, ArrayLike]], level: float, weights: Mapping[str, Weights] | None
+) -> list[tuple[str, Roc, tuple[Roc, Roc]]]:
+    """Return label, ROC curve and borders of the band of every sample."""
+    curves = []
+    for name, (signal, background) in samples.items():
         given: dict[str, Any] = {
             "signal": signal,
             "background": background,
             "weights": (weights or {}).get(name),
         }
-        curve, area = classification.roc(**given), classification.auc_interval(**given, level=level)
+        area = classification.auc_interval(**given, level=level)
         label = f"{name}: {area.value:.4f} [{area.low:.4f}, {area.high:.4f}]"
+        curves.append((label, classification.roc(**given), classification.roc_band(**given, level=level)))
+    return curves
+
+
+def _draw_roc(curves: Sequence[tuple[str, Roc, tuple[Roc, Roc]]], level: float, log: bool) -> Figure:
+    """Draw ROC curves with their bands."""
+    figure, axes = single("Background efficiency", "Signal efficiency")
+    lowest = 0.5  # an axis must have a width
+    for nth, (label, curve, band) in enumerate(curves):
         lowest = min(lowest, curve.background[curve.background > 0].min())
-        _band(axes, *classification.roc_band(**given, level=level), stroke(nth)["color"])
+        _band(axes, *band, stroke(nth)["color"])
         axes.plot(curve.background, curve.signal, label=label, **stroke(nth))
     chance = np.geomspace(lowest, 1, 200) if log else np.array([0.0, 1.0])
     axes.plot(chance, chance, color="0.6", linewidth=1, linestyle=":", label="chance: 0.5")

@@ -41,7 +41,7 @@ def normal(seed: int, key: Words, number: Words) -> NDArray[np.float64]:
         bits = words(seed, key, number + np.uint64(word))
         for first in range(0, 64, 16):
             total += (bits >> np.uint64(first) & np.uint64(0xFFFF)).astype(np.int64)
-    return total * 2.0**-16
+    return np.asarray(total * 2.0**-16, np.float64)
 
 
 def event_keys(images: SparseImages) -> Words:

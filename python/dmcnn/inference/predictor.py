@@ -425,6 +425,8 @@ def load_predictor(
     given = overrides or {}
     hints = Hints(norm, gn_groups, given.get("xdim"), given.get("ydim"))
     net, card = load.load(weight_file, [*names, *filter(None, [given.get("reader")])], hints)
+    if card.temperature != 1:
+        log.info("%s: calibrated scores, of logits / %.4g", weight_file, card.temperature)
     return Predictor(
         net,
         replace(card, reading=override(card, given)),

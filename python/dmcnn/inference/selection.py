@@ -88,7 +88,7 @@ def wrong_distances(
         InputError: no event has a label.
     """
     task = predictor.task.need_classes("a choice of misclassified events")
-    labels = task.truth(dataset, label)
+    labels = list(predictor.task.truth(dataset, label))
     if all(one is None for one in labels):
         raise InputError(
             "wrong: the classes of the events are unknown; give label, or score_csv with a column of labels"

@@ -40,7 +40,7 @@ def explain(
         made, *others = build(method, **{**common, **options})
         if others:
             raise InputError(f"{method!r} is {len(others) + 1} methods, expected one")
-    how = Target(number, output, card.activation)
+    how = Target(number, output, card.activation, card.temperature)
     found = maps(predictor.network, event.dense()[0], how, [made], scaling=card.scaling)
     return AttributionMap(
         values=found.maps[made.name],

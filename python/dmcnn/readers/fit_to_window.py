@@ -19,7 +19,14 @@ from dmcnn.readers.base import EventFile, Particles
 from dmcnn.readers.fit_report import Report
 from dmcnn.readers.image_choice import ImageTable, choose, fitted_meta, window
 from dmcnn.readers.options import FitOptions, LArCVOptions
-from dmcnn.readers.roi import Regions, around_charge, around_vertex, best_tiles
+from dmcnn.readers.roi import (
+    Regions,
+    around_centre,
+    around_charge,
+    around_vertex,
+    best_tiles,
+    merge_rows,
+)
 from dmcnn.readers.vertices import project, read_vertices
 
 Decoded = tuple[
@@ -47,18 +54,14 @@ class FittedFile(EventFile):
 
         If every entry has the same images, ``table`` and ``image`` may be those of one entry.
         """
-        ydim, xdim = self.options.ydim, self.options.xdim
-        height, width = whole = window(where, table, image, ydim, xdim)
-        if self.options.roi is not None:
-            wanted = image[image >= 0]
-            whole = window(where, table, image, int(table.rows[wanted].max()), int(table.cols[wanted].max()))
-        self.shape, self._whole = (image.shape[1], height, width), (image.shape[1], *whole)
+        channels, (height, width) = image.shape[1], self._sizes(where, table, image)
+        self.shape = channels, height, width
         present = image >= 0
         columns = [
             np.where(present, column[image], missing)
             for column, missing in ((table.position, -1), (table.rows, 0), (table.cols, 0))
         ]
-        columns += [image, fitted_meta(table, image, *whole)]
+        columns += [image, fitted_meta(table, image, *self._whole[1:])]
         size = len(self.events), image.shape[1]
         self._position, self._rows, self._cols, self._image, self.meta = (
             np.broadcast_to(column, size) for column in columns
@@ -67,6 +70,18 @@ class FittedFile(EventFile):
         self._bad, self._cut, self._active, self._tiles = np.zeros((4, len(self.events)), np.int64)
         self._no_vertex, self._outside = np.zeros((2, len(self.events)), bool)
         self._windows, self._vertices = np.full((*size, 2), np.nan), np.zeros(0)
+
+    def _sizes(self, where: str, table: ImageTable, image: NDArray[np.int64]) -> tuple[int, int]:
+        """Return the size of the window; set ``_whole``, the (C, H, W) into which images are decoded."""
+        ydim, xdim, merged = self.options.ydim, self.options.xdim, self.options.rows_per_pixel or 1
+        size = window(where, table, image, ydim, xdim)
+        self._whole = image.shape[1], *size
+        if self.options.roi is None and not self.options.merges:
+            return size
+        wanted = image[image >= 0]
+        rows = -(-int(table.rows[wanted].max()) // merged) * merged
+        self._whole = image.shape[1], *window(where, table, image, rows, int(table.cols[wanted].max()))
+        return ydim or rows // merged, size[1]
 
     def read(self, start: int = 0, stop: int | None = None) -> SparseImages:
         stop = self._until(start, stop)
@@ -77,9 +92,12 @@ class FittedFile(EventFile):
             offsets, index, value, self._whole, self.events[start:stop].copy(), self.meta[start:stop].copy(),
             axis0=self.axis0,
         )  # fmt: skip
-        entries = slice(start, stop)
+        entries, options = slice(start, stop), self.options
+        if options.merges:
+            merged = merge_rows(images, options.rows_per_pixel or 1, options.row_merge)
+            images = merged.limited(options.adc_lo, options.adc_hi)
         self._active[entries] = images.n_pixels + cut
-        if self.options.roi is not None:
+        if options.roi is not None or options.merges:
             whole, (images, cut, self._outside[entries], self._tiles[entries]) = (
                 images,
                 self._regions(images, entries),
@@ -97,7 +115,9 @@ class FittedFile(EventFile):
             return best_tiles(images, size, self.tile_score)
         if roi == "vertex":
             return around_vertex(images, size, self._vertices[entries])
-        return around_charge(images, str(roi), size)
+        if roi is None:
+            return around_centre(images, size)
+        return around_charge(images, roi, size)
 
     def windows(self, start: int, stop: int) -> NDArray[np.float64] | None:
         if self.options.roi is None:

@@ -92,6 +92,13 @@ class FitOptions(Options):
         "or the vertex of the event; tiles: of the windows that cover it, the one with the highest score stands for "
         "the event (default: its centre)",
     )
+    rows_per_pixel: int | None = option(
+        None,
+        "rows (ticks) of a file that make one pixel, before threshold and clip (default 1)",
+        "rows",
+        ge=1,
+    )
+    row_merge: Literal["sum", "mean", "max"] = option("sum", "what the pixel holds of these rows", cfg=None)
     bad_pixels: Literal["zero", "stop"] = option(
         "zero", "NaN and Inf pixels: count and zero, or stop", cfg=True
     )
@@ -102,13 +109,22 @@ class FitOptions(Options):
             raise InputError(f"adc_lo = {self.adc_lo} is above adc_hi = {self.adc_hi}")
         if any(size is not None and size < 1 for size in (self.xdim, self.ydim)):
             raise InputError(f"xdim = {self.xdim}, ydim = {self.ydim}: expected at least 1")
+        if self.rows_per_pixel is not None and self.rows_per_pixel < 1:
+            raise InputError(f"rows_per_pixel = {self.rows_per_pixel}, expected at least 1")
+        if self.row_merge != "sum" and not self.merges:
+            raise InputError(f"row_merge = {self.row_merge!r} needs rows_per_pixel, 2 or more")
         if self.roi is not None and None in (self.xdim, self.ydim):
             raise InputError(f"roi = {self.roi!r} needs xdim and ydim, the size of its window")
 
     @property
+    def merges(self) -> bool:
+        """Whether several rows make one pixel."""
+        return (self.rows_per_pixel or 1) > 1
+
+    @property
     def limits(self) -> tuple[float, float]:
-        """(threshold, clip) for the kernels; infinite where there is no limit."""
-        low, high = self.adc_lo, self.adc_hi
+        """(threshold, clip) for the kernels; infinite where there is no limit, or where rows are merged first."""
+        low, high = (None, None) if self.merges else (self.adc_lo, self.adc_hi)
         return -math.inf if low is None else low, math.inf if high is None else high
 
 

@@ -37,6 +37,29 @@ class Regions(NamedTuple):
     """(n,) tiles with charge; 0 for other regions"""
 
 
+def merge_rows(images: SparseImages, rows_per_pixel: int, merge: str) -> SparseImages:
+    """Return the images with as many rows merged into one, whose pixel holds the "sum", "mean" or "max" of them.
+
+    Args:
+        images: n images whose height is a multiple of ``rows_per_pixel``.
+    """
+    corner, (_, height, width) = np.zeros(len(images), np.int64), images.shape
+    windows = CropWindows(
+        np.arange(len(images)), corner, corner, (height // rows_per_pixel, width), rows_per_pixel
+    )
+    return crop(images, windows, merge)
+
+
+def around_centre(images: SparseImages, size: tuple[int, int]) -> Regions:
+    """Crop the window around the centre, or pad images that are smaller."""
+    first = [
+        (have - want) // 2 if have >= want else -((want - have) // 2)
+        for have, want in zip(images.shape[1:], size, strict=True)
+    ]
+    top, left = (np.full(len(images), number) for number in first)
+    return _regions(images, images, CropWindows(np.arange(len(images)), top, left, size))
+
+
 def around_charge(images: SparseImages, roi: str, size: tuple[int, int]) -> Regions:
     """Crop the window with the largest charge ("most_charge"), or around the mean pixel ("centroid").
 

@@ -9,12 +9,14 @@ from typing import Any
 def markdown(card: Mapping[str, Any]) -> str:
     """Return a model card as Markdown."""
     model, training = card["model"], card["training"]
+    start = training.get("start")
     facts = {
         "Network": f"{model['name']}, {model['parameters']:,} parameters ({model['trainable']:,} trainable)",
         "Arguments": _pairs(model["arguments"]),
         "Outputs": f"{', '.join(model['outputs'])} ({model['task']}, activation {model['activation']})",
         "Signal": model["signal"],
         "Loss": training["loss"],
+        "Started from": f"{start['file']} (SHA-256 {start['sha256']})" if start else "",
         "Steps": f"{training['steps']}, of which {training['steps_per_epoch']} make an epoch",
         "Weights": f"those after step {training['chosen_step']}" if "chosen_step" in training else "",
         "Weight file": " ".join(card["weights"].values()) if "weights" in card else "",

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from dmcnn._common.errors import InputError
 from dmcnn.settings.base import Conflict, Entries, Paths, setting
-from dmcnn.settings.decision import CUT, cut_of
+from dmcnn.settings.decision import CUT, Cut
 from dmcnn.settings.network import NetworkSettings
 from dmcnn.settings.shares import ShareSettings
 
@@ -27,7 +26,7 @@ class SelectionSettings(NetworkSettings):
     border: int | None = setting(
         None, "events to look at", "number of events with the scores nearest to border_score", ge=1
     )
-    border_score: float | str = setting(
+    border_score: Cut = setting(
         CUT,
         "events to look at",
         "score to which border refers, and the lowest score of the signal for wrong; or the JSON of evaluate, whose "
@@ -63,18 +62,13 @@ class SelectionSettings(NetworkSettings):
         return self.border
 
     @property
-    def cut(self) -> float:
-        """Score to which border and wrong refer."""
-        return cut_of(self.border_score)
-
-    @property
     def score_options(self) -> dict[str, Any]:
         """Arguments of the selection by score."""
         return {
             "top": self.top,
             "bottom": self.bottom,
             "border": self.border_count,
-            "border_score": self.cut,
+            "border_score": self.border_score,
             "wrong": self.wrong,
             "per_file": self.per_file,
         }
@@ -91,7 +85,7 @@ class SelectionSettings(NetworkSettings):
             "entry number": self.entries,
             "highest score": self.top,
             "lowest score": self.bottom,
-            f"distance of the score to {self.cut:g}": self.border_count,
+            f"distance of the score to {self.border_score:g}": self.border_count,
             "how wrong they are classified": self.wrong,
         }
         return ", then ".join(kind for kind, count in kinds.items() if count is not None)
@@ -109,10 +103,6 @@ class SelectionSettings(NetworkSettings):
     def conflicts(self) -> Iterator[Conflict]:
         """Yield contradictions between keys that are each valid alone."""
         yield from super().conflicts()
-        try:
-            cut_of(self.border_score)
-        except InputError as error:
-            yield ("border_score",), f"border_score = {self.border_score!r}: {error}"
         if not self.selects:
             yield (
                 ("entries", "top", "bottom", "border", "wrong"),

@@ -73,19 +73,21 @@ class EvaluateSettings(DecisionSettings, StackSettings):
             return []
         return list(self.signal) if self.signal.keys() == self.background.keys() else []
 
-    def tables(self) -> list[str]:
-        """Return the paths of all score tables."""
-        keys = (self.scores, self.signal, self.background)
-        values = [list(value.values()) if isinstance(value, dict) else [value] for value in keys if value]
+    def tables(self, *keys: str) -> list[str]:
+        """Return the paths of the score tables of some keys, or of all."""
+        given = (getattr(self, key) for key in keys or ("scores", "signal", "background", "calibration"))
+        values = [list(value.values()) if isinstance(value, dict) else [value] for value in given if value]
         paths = [path for group in values for item in group for path in _expand_all(item)]
-        return list(dict.fromkeys([*paths, *self.stack_tables()]))
+        return paths if keys else list(dict.fromkeys([*paths, *self.stack_tables()]))
 
     def conflicts(self) -> Iterator[Conflict]:
         """Yield contradictions between keys that are each valid alone."""
         yield from super().conflicts()
-        for key in ("signal", "background", "scores", "weights"):
+        for key in ("signal", "background", "scores", "weights", "calibration", "calibrate_weight_file"):
             yield from _missing_files(key, getattr(self, key))
         yield from self._name_conflicts()
+        if self.calibration is not None and self.networks():
+            yield ("calibration", "signal"), "calibration is of one network: give the tables of one"
         pair = (self.signal is not None, self.background is not None)
         if self.scores is not None and any(pair):
             yield ("scores",), "scores replaces signal and background: give one or the other"

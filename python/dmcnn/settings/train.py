@@ -260,6 +260,8 @@ class TrainSettings(RecipeSettings):
                 "tensorboard shows evaluations, which run_test = False leaves out",
             )
         yield from self._classes() if self.targets is None else self._targets()
+        if self.find_rate and self.folds:
+            yield ("find_rate", "folds"), "find_rate = True trains nothing, and folds are trainings"
         if self.schedule == "plateau" and not self.run_test:
             yield (
                 ("schedule", "run_test"),

@@ -135,8 +135,8 @@ class Classification(Task):
         return self.card.classes.index(self.card.signal)
 
     def scores(self, logits: Floats) -> Floats:
-        """Return the (n, classes) scores of (n, classes) logits, by the activation of the card."""
-        values = torch.from_numpy(np.asarray(logits, np.float64))
+        """Return the (n, classes) scores of (n, classes) logits, by the activation and temperature of the card."""
+        values = torch.from_numpy(np.asarray(logits, np.float64) / self.card.temperature)
         scores: Floats = (
             values.sigmoid() if self.card.activation == "sigmoid" else values.softmax(dim=1)
         ).numpy()

@@ -156,8 +156,11 @@ class _Gather(torch.autograd.Function):
 
 
 @contextmanager
-def connect() -> Iterator[Ranks]:
+def connect(asked: str = "") -> Iterator[Ranks]:
     """Yield the ranks of a training that torchrun, or variables as it sets them, started; else this process alone.
+
+    Args:
+        asked: GPUID that the user names for all ranks.
 
     Raises:
         InputError: variables that are no numbers or incomplete, or other ranks that cannot be reached.
@@ -168,11 +171,13 @@ def connect() -> Iterator[Ranks]:
         return
     if missing := [name for name in (NUMBER, "MASTER_ADDR", "MASTER_PORT") if name not in os.environ]:
         raise InputError(f"{SIZE} = {count}, but {missing[0]} is not set: torchrun sets it")
+    if not torch.distributed.is_available():
+        raise InputError(f"{SIZE} = {count}, but this build of torch has no torch.distributed")
     _share_machine()
     if number:
         log.setLevel(logging.ERROR)
     with _peers():
-        torch.distributed.init_process_group(_backend())
+        torch.distributed.init_process_group(_backend(asked))
     ended = False
     try:
         yield Ranks(number, count)
@@ -189,10 +194,10 @@ def gpuid(asked: str) -> str:
     return str(_variable(LOCAL_NUMBER, 0) % gpus) if gpus and _variable(SIZE, 1) > 1 and not asked else asked
 
 
-def _backend() -> str:
+def _backend(asked: str) -> str:
     """Return the backend: NCCL if every rank of this machine has a GPU of its own, else gloo."""
     gpus, number = torch.cuda.device_count(), _variable(LOCAL_NUMBER, 0)
-    if not 0 < _variable(LOCAL_SIZE, 1) <= gpus:
+    if asked or not 0 < _variable(LOCAL_SIZE, 1) <= gpus:
         return "gloo"
     torch.cuda.set_device(number)
     return "cpu:gloo,cuda:nccl"

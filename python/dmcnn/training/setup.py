@@ -190,6 +190,8 @@ def prepare(
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if session.seed is None else session.seed
     seed = ranks.agree(seed)
     card = _card(network, data, device, precision)
+    if ranks.count > 1:
+        card = replace(card, environment={**card.environment, "ranks": str(ranks.count)})
     seed_generators(seed)
     net, progress, engine = card.build(network.model), Progress(), session.engine
     if session.resume and files.last.exists():

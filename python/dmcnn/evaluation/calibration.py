@@ -1,0 +1,144 @@
+"""Calibration of the scores of a signal: reliability, and the temperature that validation events ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dmcnn._common.errors import InputError
+from dmcnn.evaluation import EvaluationResult, interval_numbers, json_number, weights
+from dmcnn.evaluation.signal import Kinds
+from dmcnn.figures.reliability import reliability as draw
+from dmcnn.metrics import reliability as metrics
+from dmcnn.metrics.intervals import Interval
+
+
+def judge(kinds: Kinds, level: float, validation: Kinds | None = None) -> EvaluationResult:
+    """Return the reliability of scores, and with validation events that at the temperature fitted to these.
+
+    Logits have none. Weights must be at least 0; without them the composition is that of the tables.
+
+    Args:
+        kinds: scored events of each kind.
+        level: confidence level of all intervals.
+        validation: scored validation events of each kind by the same network.
+
+    Raises:
+        InputError: validation events, but scores outside 0..1, negative weights, or no temperature.
+    """
+    scores, labels, weight = _columns(kinds)
+    usable = bool(((scores >= 0) & (scores <= 1)).all()) and not weights.negative(kinds)
+    if not usable and validation is None:
+        return EvaluationResult({}, {}, [])
+    before = metrics.reliability(scores, labels, weight, level)
+    if validation is None:
+        return EvaluationResult(
+            {"calibration": numbers(before)}, {"calibration": draw({"scores": before}, level)}, []
+        )
+    value = fit(validation, level)
+    after = metrics.reliability(metrics.apply_temperature(scores, float(value.value)), labels, weight, level)
+    count = {kind: len(events) for kind, events in validation.items()}
+    lines = [
+        f"temperature {value.value:.4f} [{value.low:.4f}, {value.high:.4f}] ({100 * level:g} % interval) from "
+        f"{count['signal']} signal and {count['background']} background validation events",
+        f"calibration error {before.ece:.4f}, at this temperature {after.ece:.4f} (if calibrated, about "
+        f"{after.ece_if_calibrated:.4f}); nll {before.nll:.4f}, then {after.nll:.4f}",
+    ]
+    report = {
+        **numbers(before),
+        "temperature": interval_numbers(value),
+        "validation_events": count,
+        "at_temperature": numbers(after),
+    }
+    figure = draw({"scores": before, f"at T = {value.value:.3f}": after}, level)
+    return EvaluationResult({"calibration": report}, {"calibration": figure}, lines)
+
+
+def fit(kinds: Kinds, level: float) -> Interval:
+    """Return the temperature of scored events; InputError for scores outside 0..1 or negative weights."""
+    if negative := weights.negative(kinds):
+        raise InputError(
+            f"calibration: {negative} negative weights; a likelihood needs numbers of at least 0"
+        )
+    scores, labels, weight = _columns(kinds)
+    if not ((scores >= 0) & (scores <= 1)).all():
+        raise InputError(f"calibration needs scores in 0..1, found {scores.min():g} to {scores.max():g}")
+    z = metrics.logit(scores)
+    return metrics.temperature(np.column_stack([np.zeros(len(z)), z]), labels, weight, level)
+
+
+def numbers(one: metrics.Reliability) -> dict[str, Any]:
+    """Return a reliability for JSON; its bins are those with events."""
+    filled = np.flatnonzero(one.weight > 0)
+    return {
+        **{name: json_number(getattr(one, name)) for name in ("ece", "ece_if_calibrated", "brier", "nll")},
+        "bins": [
+            {
+                "score": float(one.score[i]),
+                "share": [float(end[i]) for end in (one.share.value, one.share.low, one.share.high)],
+                "weight": float(one.weight[i]),
+            }
+            for i in filled
+        ],
+    }
+
+
+def write_calibrated(weight_file: str, value: float, tables: Sequence[str]) -> Path:
+    """Write a checkpoint with a temperature on its card beside ``weight_file``, which stays; return its path.
+
+    Args:
+        weight_file: weight file of the network that made the scores.
+        value: temperature.
+        tables: score tables that the temperature was fitted to.
+
+    Raises:
+        InputError: a network of regression, one that has a temperature, or tables that other weights made.
+    """
+    # imported here, so that an evaluation without weight files does not wait for torch
+    from dataclasses import replace
+
+    from dmcnn.checkpoints.card import KEY
+    from dmcnn.checkpoints.load import load
+    from dmcnn.checkpoints.save import save
+
+    _check_weights(weight_file, tables)
+    net, card = load(weight_file)
+    if card.targets:
+        raise InputError(f"{weight_file}: a network of regression has no temperature")
+    if card.temperature != 1:
+        raise InputError(
+            f"{weight_file}: has the temperature {card.temperature:g}; calibrate the weights it was made from"
+        )
+    path = Path(weight_file)
+    path = path.with_name(f"{path.stem}_calibrated.ckpt")
+    save(path, {KEY: replace(card, temperature=value).as_dict(), "state_dict": net.state_dict()})
+    return path
+
+
+def _check_weights(weight_file: str, tables: Sequence[str]) -> None:
+    """Raise InputError for a score table whose cfg says that other weights made it."""
+    from dmcnn._common.files import sha256
+
+    own = sha256(weight_file)
+    for table in tables:
+        try:
+            head = Path(table).with_suffix(".cfg").read_text(encoding="utf-8").partition("\n")[0]
+        except (OSError, UnicodeDecodeError):
+            continue
+        made_by = head.partition(", weights ")[2].split(",")[0].strip()
+        if made_by and made_by != own:
+            raise InputError(f"{table}: was made by other weights than those of {weight_file}")
+
+
+def _columns(kinds: Kinds) -> tuple[Any, Any, Any]:
+    """Return (n,) scores, labels (1 of signal) and weights of all events; weights None without."""
+    both = [kinds["background"], kinds["signal"]]
+    labels = np.repeat([0, 1], [len(events) for events in both])
+    return (
+        np.concatenate([events.score for events in both]),
+        labels,
+        weights.join([one.weight for one in both]),
+    )
