@@ -69,6 +69,8 @@ def infer(settings: InferSettings) -> None:
         for job in jobs
         if settings.check_shares or not outputs.is_finished(job.cfg, states[job.image_file])
     ]
+    if open_jobs and (settings.entries, settings.entry_list, settings.from_csv) != (None, None, None):
+        open_jobs = jobs  # entries are chosen from all files
     for job in jobs:
         if job not in open_jobs:
             log.info("%s: finished before, from the same file, weights and settings", job.stem)

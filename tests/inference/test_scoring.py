@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import uproot
 from matplotlib.figure import Figure
 
 from conftest import toy_images
@@ -419,6 +420,10 @@ def test_finished_files_are_not_scored_again(
     check("01", weights="a")
     check("01", weights="a", legacy=True)
     check("", weights="a", legacy=True, input_file=str(data[0]))
+    check("01", weights="a", entries="0,15")
+    table_of(out, 1).unlink()
+    check("01", weights="a", entries="0,15")
+    check("", weights="a", entries="0,15")
     (tmp_path / "ids.csv").write_text("run_number,subrun_number,event_number,w\n7,1,1003,1\n")
     keys = {"input_file": str(data[0]), "input_csv": tmp_path / "ids.csv"}
     check("0", **keys)
@@ -495,3 +500,37 @@ def test_names_of_checkpoints_tell_them_apart(tmp_path: Path) -> None:
         "b",
         "a",
     ]
+
+
+def test_a_tree_has_the_entries_of_a_real_file_in_its_order(
+    shared_data: Path, tmp_path: Path, run: Callable[..., int]
+) -> None:
+    """Its ids are those that uproot reads from the file, also where entries were chosen."""
+    torch.manual_seed(1)
+    card = Card(
+        "lariat", {"num_class": 2, "channels": 1, "height": SIDE, "width": SIDE}, CLASSES, "signal", "sigmoid",
+        {"xdim": SIDE, "ydim": SIDE, "adc_lo": 10.0, "plane": 2}, label=None, loss="bce",
+    )  # fmt: skip
+    torch.save({KEY: card.as_dict(), "state_dict": card.build().state_dict()}, tmp_path / "net.ckpt")
+    file = shared_data / "larcv" / "proton.root"
+    words = [
+        f"input_file={file}",
+        f"weight_file={tmp_path / 'net.ckpt'}",
+        f"output_dir={tmp_path}",
+        "GPUID=cpu",
+    ]
+    assert infer.main([*words, "engine=dense", 'output_format=["csv", "root"]', "entries=1-3,7"]) == 0
+    with uproot.open(file) as root, uproot.open(tmp_path / "proton_DM-CNN_scores.root") as scores:
+        tree, friend = root["image2d_data_tree"], scores["scores"]
+        assert friend.num_entries == tree.num_entries == 10
+        columns = friend.arrays(library="np")
+        for name in ("run", "subrun", "event"):
+            theirs = tree[f"image2d_data_branch/larcv::EventBase/_{name}"].array(library="np")
+            np.testing.assert_array_equal(columns[f"{name}_number"], theirs)
+    table = columns_of(tmp_path / "proton_DM-CNN_scores.csv")
+    assert columns["entry_number"].tolist() == list(range(10))
+    np.testing.assert_array_equal(np.flatnonzero(columns["scored"]), [1, 2, 3, 7])
+    np.testing.assert_array_equal(
+        columns["signal_score"][[1, 2, 3, 7]], np.array(table["signal_score"], float)
+    )
+    assert np.isnan(columns["signal_score"][[0, 4, 5, 6, 8, 9]]).all()

@@ -11,7 +11,7 @@ from typing import Any
 
 from dmcnn._common.files import atomic_file
 from dmcnn.inference.score_table import NOT_A_NUMBER
-from dmcnn.tables.join import NO_ENTRY, NO_IMAGE, NOT_IN_CSV, Coverage
+from dmcnn.tables.join import NO_ENTRY, NO_IMAGE, NOT_IN_CSV, Coverage, count_shared
 from dmcnn.tables.table import IDS, Table
 
 LISTED = 20
@@ -114,7 +114,6 @@ def coverage(
     status, numbers = _status(results), results.column("entry_number")
     ids = list(zip(*(results.column(name) for name in IDS), strict=True))
     lost = [row for row, word in enumerate(status) if word in REASONS]
-    counts = Counter(one for one in ids if all(one))
     report: dict[str, Any] = {}
     if joined is not None and join is not None:
         states = joined.column("status")
@@ -138,7 +137,7 @@ def coverage(
         entries=entries,
         chosen=len(status),
         scored=len(status) - len(lost),
-        duplicates=sum(count for count in counts.values() if count > 1),
+        duplicates=count_shared(results),
         failed=dict(Counter(status[row] for row in lost)),
         failed_entries=[
             {"entry_number": numbers[row], **names, "reason": REASONS[status[row]]}

@@ -194,7 +194,8 @@ class Scoring:
             logits = [network.column(f"logit_{one}") for one in network.first.card.classes]
             outputs = [table.scores_of(results, column)[0] for column in logits]
             shape = len(logits), len(results.column("entry_number"))
-            figure = network.task.histogram(np.array(outputs, np.float64).reshape(shape).T, name)
+            title = f"{name}, {network.name}" if network.name else name
+            figure = network.task.histogram(np.array(outputs, np.float64).reshape(shape).T, title)
             if figure is not None:
                 figures[network.name] = figure
         return figures

@@ -213,14 +213,10 @@ def _csv_names(columns: Sequence[str], ours: list[str]) -> list[str]:
     return names
 
 
-def describe_entries(entries: Table) -> str:
-    """Return a log line: numbers of entries, of scored ones, of those without image, and of those with shared ids."""
+def count_shared(entries: Table) -> int:
+    """Return the number of rows that share their ids with another row."""
     (ids,) = number_ids(event_ids(entries))
-    missing = entries.column("status").count(NO_IMAGE)
-    return (
-        f"entries: {len(entries)}, scored {len(entries) - missing}, without image {missing}, "
-        f"sharing their ids {_shared(ids)}"
-    )
+    return _shared(ids)
 
 
 def _shared(ids: NDArray[np.int64]) -> int:
