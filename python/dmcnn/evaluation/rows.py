@@ -62,7 +62,7 @@ class EventRows:
         for number, rows in enumerate(self.tables):
             here = self.table == number
             if name in rows.columns and here.any():
-                words[here] = np.asarray(rows.column(name), object)[self.row[here]]
+                words[here] = rows.texts(name).take(self.row[here]).words()
         return words
 
     def numbers(self, name: str) -> NDArray[np.float64]:
