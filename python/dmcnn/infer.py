@@ -136,7 +136,7 @@ def _score(
         if getattr(settings, key):
             for network in networks:
                 network.task.need_classes(key)
-    scoring = Scoring(networks, settings.rotation, _variations(settings), settings.seed_number)
+    scoring = Scoring(networks, settings.rotation, _variations(settings), settings.seed_number, settings.cut)
     work, tables = _open(settings, scoring, jobs), [_analysis(job) for job in jobs]
     total = sum(map(len, work)) * len(scoring.passes) * (1 + len(scoring.variations))
     with ProgressBar(total=total, desc="scoring", unit="event", disable=settings.check_shares) as bar:
@@ -205,7 +205,7 @@ def _score_file(
     rows = [journal.rows for journal in journals]
     results, kinds = scoring.table(events, rows, status)
     if scoring.variations:
-        robustness.event_table(scoring, events, rows, results, settings.cut).write(job.robustness)
+        robustness.event_table(scoring, events, rows, results, settings.crossing).write(job.robustness)
     if settings.share is None:
         _write(settings, scoring, job, events, analysis, results.text(), kinds)
     else:

@@ -154,6 +154,40 @@ def test_one_network_has_the_columns_of_always(run: Callable[..., int], tmp_path
     assert "# scores: sigmoid of each logit of signal, background, signal: signal, weights " in cfg
 
 
+def test_a_cut_tells_which_events_pass(
+    run: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logits = Predictor.logits
+
+    def failing(self: Predictor, *more: Any) -> Any:
+        for part in logits(self, *more):
+            part[3:5] = np.nan
+            yield part
+
+    monkeypatch.setattr(Predictor, "logits", failing)
+    (tmp_path / "evaluation.json").write_text('{"cut": 0.45}')
+    formats = ["csv", "parquet", "root"]
+    assert run({"x": "a", "y": "b"}, cut=tmp_path / "evaluation.json", output_format=formats) == 0
+    columns = columns_of(table_of(tmp_path))
+    for name in "xy":
+        scores = columns[f"signal_score_{name}"]
+        assert columns[f"passed_{name}"] == [score and str(int(float(score) >= 0.45)) for score in scores]
+    assert set(columns["passed_x"] + columns["passed_y"]) == {"0", "1", ""}
+    parquet = pytest.importorskip("pyarrow.parquet").read_table(tmp_path / "file0_DM-CNN_scores.parquet")
+    assert parquet["passed_y"].to_pylist() == [int(word) if word else None for word in columns["passed_y"]]
+    with uproot.open(tmp_path / "file0_DM-CNN_scores.root") as file:
+        (tree,) = file.values(filter_classname="TTree")
+        assert tree["passed_x"].array().tolist() == [int(word or -1) for word in columns["passed_x"]]
+
+
+def test_a_cut_needs_a_signal(
+    run: Callable[..., int], place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_net(place / "DM-CNN_model_e_best.ckpt", 3, ["muon", "pion"])
+    assert run("e", cut=0.5) == 2
+    assert "cut: network has no signal class" in capsys.readouterr().err
+
+
 def test_networks_of_other_reader_options_have_passes_of_their_own(
     run: Callable[..., int], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -66,6 +66,12 @@ def score_table(
     )
 
 
+def passed(scores: NDArray[np.float64], cut: float) -> NDArray[np.object_]:
+    """Return for each of (n,) scores 1 if it passes the cut, else 0; None where there is none."""
+    decisions = (None if np.isnan(score) else int(score >= cut) for score in scores)
+    return np.fromiter(decisions, object, len(scores))
+
+
 def window_columns(windows: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
     """Return the columns of (n, C, 2) lower edges of windows, NaN where there is no image."""
     planes = windows.shape[1]
@@ -123,6 +129,8 @@ class Part:
             return tuple(self.network.task.names)
         if name in table.IDS:
             return "uint"
+        if name == "passed":
+            return "int"
         if name in ("file", "status", "label_rule", "origin"):
             return "text"
         return {"f": "float", "i": "int", "u": "int"}.get(self.table[name].dtype.kind, "text")

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_128_hexdigest
 
+from dmcnn._common.errors import InputError
 from dmcnn._common.journal import Journal
 from dmcnn._common.progress import ProgressBar
 from dmcnn.datasets.dataset import Dataset
@@ -20,7 +21,7 @@ from dmcnn.images.variations import Variation
 from dmcnn.inference.entries import EntrySubset, Numbers
 from dmcnn.inference.networks import NamedNetwork
 from dmcnn.inference.passes import check_entries, passes_of
-from dmcnn.inference.score_table import Kind, Part, combine, score_table
+from dmcnn.inference.score_table import Kind, Part, combine, passed, score_table
 from dmcnn.tables import table
 from dmcnn.tables.result_table import ResultTable
 from dmcnn.tables.table import Table
@@ -80,6 +81,10 @@ class Scoring:
         rotation: [degrees] as of ``Predictor.logits``.
         variations: variations of the images whose scores are compared with those of the images as they are.
         seed: seed of their random numbers.
+        cut: lowest signal score of an event that passes; None = no column ``passed``.
+
+    Raises:
+        InputError: a cut, and a network without a signal class.
     """
 
     def __init__(
@@ -88,8 +93,12 @@ class Scoring:
         rotation: int = 0,
         variations: Sequence[Variation] = (),
         seed: int = 1,
+        cut: float | None = None,
     ) -> None:
-        self.networks, self.rotation = networks, rotation
+        self.networks, self.rotation, self.cut = networks, rotation, cut
+        for network in networks:
+            if cut is not None and network.first.card.signal is None:
+                raise InputError(f"cut: network {network.name} has no signal class".replace("  ", " "))
         self.variations, self.seed = variations, seed
         self.passes = passes_of(networks, variations, seed)
         if self.passes[1:]:
@@ -172,6 +181,8 @@ class Scoring:
                 about = network.task, part.events, part.sources, content, events.truth(number), status
                 places: dict[str, Any] = {"origins": part.origins, "windows": part.windows()}
                 one = score_table(*about, rule=rule, **places).to_dict() | network.spreads(outputs)
+                if self.cut is not None:
+                    one["passed"] = passed(one["signal_score"], self.cut)
                 parts[number] = Part(
                     network, ResultTable(one), group is self.passes[0], rule == events.truths[0][1]
                 )

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import expand
 from dmcnn.settings.base import Conflict, Entries, Label, Paths, setting
-from dmcnn.settings.decision import Cut
+from dmcnn.settings.decision import CUT, Cut
 from dmcnn.settings.network import NetworkSettings, quarter_turn
 from dmcnn.settings.shares import ShareSettings
 
@@ -83,11 +83,11 @@ class InferSettings(NetworkSettings, ShareSettings):
         'rotate180, rotate270, flip_x, flip_y, "charge*1.05", "dropout 0.05" (share of active pixels that is lost), '
         '"noise 2" (on active pixels, in their unit), "dead_wires 10" (columns without charge)',
     )
-    cut: Cut = setting(
-        0.5,
-        "robustness",
-        "lowest signal score of signal, or the JSON of evaluate, whose cut it is: the share of events that cross it "
-        "is told",
+    cut: Cut | None = setting(
+        None,
+        "outputs",
+        "lowest signal score of an event that passes (1 in the column passed, else 0), or the JSON of evaluate "
+        "with its cut; robustness counts the events that cross it (default there: 0.5)",
     )
     seed_number: int = setting(
         1, "robustness", "seed of the random variations of an event, with its ids", ge=0, le=2**32 - 1
@@ -117,6 +117,11 @@ class InferSettings(NetworkSettings, ShareSettings):
         return list(
             dict.fromkeys([self.output_format] if isinstance(self.output_format, str) else self.output_format)
         )
+
+    @property
+    def crossing(self) -> float:
+        """Cut whose crossing the robustness tables count."""
+        return CUT if self.cut is None else self.cut
 
     def conflicts(self) -> Iterator[Conflict]:
         """Yield contradictions between keys that are each valid alone."""
