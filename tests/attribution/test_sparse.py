@@ -155,6 +155,7 @@ def test_the_network_is_left_as_it_was(name: str) -> None:
     assert fast.training
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("net_name", ["own", "lariat"])
 def test_bfloat16(net_name: str) -> None:
     net, (shape, scaling) = network(net_name), NETS[net_name]

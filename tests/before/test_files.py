@@ -374,6 +374,7 @@ def test_attributions_give_the_same_maps(folder: Path) -> None:
             assert close.mean() > 0.99, name
 
 
+@pytest.mark.slow
 def test_images_come_from_an_old_cache(folder: Path, tmp_path: Path) -> None:
     """Its name is made from absolute paths: it takes the name of the one that is made here."""
     cfg = "out/DM-CNN_training_config_wires.cfg"

@@ -126,6 +126,7 @@ def test_a_single_event_has_no_table(run: Callable[..., int], tmp_path: Path) ->
     assert not list((tmp_path / "out").glob("DM-CNN_occlusion*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -146,6 +147,7 @@ def test_events_are_selected_as_by_attribute(
     assert entries_of(tmp_path / "out" / "DM-CNN_occlusion.csv") == expected
 
 
+@pytest.mark.slow
 def test_misclassified_events_by_the_labels_of_a_table(
     run: Callable[..., int], tmp_path: Path, inputs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -176,6 +178,7 @@ def test_misclassified_events_by_the_labels_of_a_table(
     assert "no column 'label'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_misclassified_events_by_the_network_and_its_label_rule(
     run: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -212,6 +215,7 @@ def test_older_words_of_border(
     assert "border must be int or 'clip' or 'skip'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_dry_run_tells_and_writes_nothing(
     run: Callable[..., int], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -291,6 +295,7 @@ def test_the_local_mean_as_fill(run: Callable[..., int], tmp_path: Path) -> None
     assert np.abs(found["zero"]["logits"] - found["local_mean"]["logits"]).max() > 1e-6
 
 
+@pytest.mark.slow
 def test_several_sizes_in_one_pass(
     run: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -431,6 +436,7 @@ def many(tmp_path_factory: pytest.TempPathFactory, inputs: Path) -> list[str]:
     return [f"input_file={folder}", f"weight_file={inputs / 'net.ckpt'}", "GPUID=cpu"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_csv", [False, True])
 def test_shares_of_infer_make_the_whole(
     with_csv: bool,

@@ -98,6 +98,7 @@ def test_logits_are_said_to_be_none_of_the_scores_the_cut_is_meant_for(
     assert found["auc"] == classification.auc(signal=SIGNAL, background=BACKGROUND)
 
 
+@pytest.mark.slow
 def test_weights_of_one_reproduce_the_numbers(tmp_path: Path, kinds: dict[str, Path]) -> None:
     plain, column = run(tmp_path, **kinds), run(tmp_path, **kinds, event_weight="w")
     per_file = run(tmp_path, **kinds, event_weight={"*signal.csv": 1.0, "background.csv": 1.0})

@@ -116,6 +116,7 @@ def test_originals_give_their_outputs_bit_for_bit(name: str, shared_data: Path, 
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_images_of_the_users_are_checked_too(
     toy_files: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -117,6 +117,7 @@ def test_a_stopped_simulation_makes_no_event_twice(tmp_path: Path, monkeypatch: 
     assert not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_batches")
 def test_batches_of_another_sample_or_damaged_ones_are_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -101,6 +101,7 @@ def test_interrupted_inference_goes_on(
         assert float(one["signal_score"]) == pytest.approx(float(two["signal_score"]), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_join_with_an_analysis_csv(
     weights: Path, toy_files: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -122,6 +123,7 @@ def test_join_with_an_analysis_csv(
     assert "csv rows: 4, matched 3, no entry 1, sharing their ids 2" in caplog.text
 
 
+@pytest.mark.slow
 def test_ids_of_an_analysis_csv_are_read_before_any_event_is_scored(
     weights: Path, toy_files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -201,6 +203,7 @@ def test_display_by_number_and_by_score(weights: Path, toy_files: dict[str, Path
         assert found == set(best)
 
 
+@pytest.mark.slow
 def test_display_without_a_network(toy_files: dict[str, Path], tmp_path: Path) -> None:
     asked = words(input_file=toy_files["test"], output_dir=tmp_path, entries=0, score_label=False)
     assert display.main(asked) == 0

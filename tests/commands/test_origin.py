@@ -134,6 +134,7 @@ def test_pictures_of_other_files_say_what_the_user_says(
     assert "MicroBooNE" not in "".join(texts)
 
 
+@pytest.mark.slow
 def test_a_rule_on_runs_labels_no_foreign_events(
     weights: Path, foreign: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -149,6 +150,7 @@ def test_a_rule_on_runs_labels_no_foreign_events(
     assert {row["label_rule"] for row in rows} == {"run == 100"}
 
 
+@pytest.mark.slow
 def test_the_rule_of_dm_cnn_is_no_default_for_other_files(
     foreign: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -258,6 +258,7 @@ def test_one_training_is_compared_with_nothing(
     assert not list(tmp_path.glob("*comparison*"))
 
 
+@pytest.mark.slow
 def test_weights_of_a_network_of_ones_own(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

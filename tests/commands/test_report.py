@@ -67,6 +67,7 @@ def test_a_training_that_goes_on_has_a_page(tmp_path: Path) -> None:
     assert "Test events" not in text
 
 
+@pytest.mark.slow
 def test_classes_without_signal_and_targets_have_their_figures(tmp_path: Path) -> None:
     fake_card(tmp_path, "run")
     header, scores = "label,p_a,p_b,p_c", ("a,0.7,0.2,0.1", "b,0.3,0.5,0.2", "c,0.1,0.1,0.8", "a,,,")

@@ -83,6 +83,7 @@ def test_an_earlier_version_has_its_own_defaults_and_says_so(tmp_path: Path) -> 
     np.testing.assert_array_equal(open_images(tmp_path / "old.h5").read().dense(), expected.dense())
 
 
+@pytest.mark.slow
 def test_a_cfg_of_before_there_were_versions_means_the_first(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -218,6 +218,7 @@ def test_a_killed_trial_goes_on_and_is_counted_once(
         assert rows_of(kept / "DM-CNN_training_metrics.csv") == metrics
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "text"),
     [

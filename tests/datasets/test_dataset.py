@@ -278,6 +278,7 @@ def test_the_first_version_stays_as_it_was(name: str) -> None:
     assert np.abs(latest.n_pixels - PIXELS[name][:4]).min() > 2
 
 
+@pytest.mark.slow
 def test_a_version_has_its_own_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DMCNN_CACHE", str(tmp_path))
     paths = [

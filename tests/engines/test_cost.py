@@ -150,6 +150,7 @@ def test_rates_are_measured_once(tmp_path, monkeypatch):
     assert len(calls) == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["32", "bf16-inference"])
 def test_measured_rates_are_numbers_of_this_world(precision):
     measured = cost.measure(precision)

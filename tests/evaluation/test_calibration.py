@@ -95,6 +95,7 @@ def test_no_temperature_is_one_line(z: Any, labels: Any, message: str) -> None:
         metrics.temperature(np.column_stack([np.zeros(len(z)), z]), labels)
 
 
+@pytest.mark.slow
 def test_evaluate_fits_on_validation_events_and_judges_others(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -140,6 +141,7 @@ def test_a_calibrated_checkpoint_lies_beside_the_original(tmp_path: Path) -> Non
     np.testing.assert_allclose(target(torch.tensor(logits)).numpy(), expected)
 
 
+@pytest.mark.slow
 def test_bad_calibrations_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     test = tables(tmp_path, "test", 60, 6)
     logits = write(tmp_path / "logits.csv", [-3.0, 2.0], label=["background", "signal"])

@@ -32,6 +32,7 @@ def listed(folder: Path, ending: str) -> list[dict[str, str]]:
         return list(csv.DictReader(lines))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weighted", [False, True])
 def test_the_working_point_sets_the_cut_of_every_part(
     tmp_path: Path, files: dict[str, str], weighted: bool
@@ -123,6 +124,7 @@ def test_negative_weights_keep_the_lists(tmp_path: Path, files: dict[str, str]) 
     assert len(listed(tmp_path, "wrong")) == sum(found["misclassified"].values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weight", [None, -1.0])
 def test_scores_against_pixels_are_drawn_with_any_weights(weight: float | None) -> None:
     given = None if weight is None else np.full(80, weight)

@@ -59,6 +59,7 @@ def test_networks_are_compared_on_matched_events(
     }
 
 
+@pytest.mark.slow
 def test_events_that_flip_are_listed(tmp_path: Path, files: dict[str, dict[str, str]]) -> None:
     numbers = run(tmp_path, **files)
     with (tmp_path / "out" / "DM-CNN_evaluation_flips.csv").open() as lines:
@@ -135,6 +136,7 @@ def test_ids_up_to_the_largest_match_and_unset_ones_do_not(tmp_path: Path) -> No
         match_events(rows, "signal")
 
 
+@pytest.mark.slow
 def test_every_table_is_read_once(
     tmp_path: Path, files: dict[str, dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,6 +150,7 @@ def test_every_table_is_read_once(
         assert len(paths) == len(set(paths)) > 0
 
 
+@pytest.mark.slow
 def test_samples_have_an_auc_each(tmp_path: Path) -> None:
     random = np.random.default_rng(2)
     signal = {f"m_{mass}": random.beta(3 + i, 2, 40) for i, mass in enumerate(("0.05", "0.1", "0.2"))}

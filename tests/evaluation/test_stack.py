@@ -53,6 +53,7 @@ def test_a_score_of_one_overflows_on_the_logit_axis(paths, tmp_path):
     assert numbers["samples"]["nu"]["values"] == pytest.approx([0.25, 0, 0, 0, 0, 0, 0.25, 0, 0, 0, 0, 0.5])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["score", "logit", "n_pixels"])
 def test_nothing_depends_on_data_above_the_cut(name, paths, tmp_path):
     """Data that differ in hidden events only give the same bytes in every number, line, table, figure and file."""

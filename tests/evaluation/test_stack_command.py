@@ -48,6 +48,7 @@ def test_the_command_writes_every_file_and_a_page_with_every_figure(keys, tmp_pa
     assert {"nu.csv", "data.csv", f"{stem}stack.root"} <= set(cells)
 
 
+@pytest.mark.slow
 def test_a_stack_and_a_roc_curve_are_one_evaluation(keys, tmp_path):
     background = keys["stack"]["nu"]
     numbers = run(tmp_path, **keys, background=background)

@@ -124,6 +124,7 @@ def test_random_images(name: str) -> None:
     assert len(random_images(net, card(name), 1, 1)) == 1
 
 
+@pytest.mark.slow
 def test_frozen_networks_need_no_quantiser() -> None:
     net = SmartPixel()
     copy = freeze(net)
@@ -226,6 +227,7 @@ def test_what_layers_of_the_pixel_network_cost() -> None:
     assert found["dense_2"].bits == 272 * 8
 
 
+@pytest.mark.slow
 def test_what_layers_of_other_networks_cost() -> None:
     for name in MODELS:
         sizes = SMALL[name]

@@ -243,6 +243,7 @@ def test_images_without_charge_are_the_lowest_colour(image):
     assert np.abs(seen[len(seen) - 1 - int(y), int(x)] / 255 - colormaps["viridis"](0.0)[:3]).max() < 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(512, 512), (1008, 3456), (3456, 1008), (1, 1), (13, 21), (2000, 3)])
 @pytest.mark.parametrize("bar", [None, "ADC"])
 def test_size_stays_below_2100_dots_and_pixels_are_square(shape, bar):

@@ -171,6 +171,7 @@ def test_odd_samples_are_drawn(values) -> None:
     calibration.chi2({"odd": samples["odd"][:, 0]}, 2).draw_without_rendering()
 
 
+@pytest.mark.slow
 def test_many_networks_stay_apart_and_the_figure_small() -> None:
     many = {f"network number {i}": RANDOM.normal(0, 1, (200, 4)) for i in range(12)}
     figure = regression.pulls(many, ["a", "b", "c", "d"])

@@ -32,6 +32,7 @@ def test_png_and_pdf_beside_each_other(tmp_path):
     assert 1150 < max(wide, high) < 1300
 
 
+@pytest.mark.slow
 def test_same_figure_same_bytes(tmp_path, monkeypatch):
     first = [path.read_bytes() for path in save_figure(figure(), tmp_path / "a")]
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
@@ -47,6 +48,7 @@ def test_a_note_covers_no_label(tmp_path):
     assert not any(note.overlaps(axes.get_tightbbox()) for axes in grid.axes)
 
 
+@pytest.mark.slow
 def test_files_say_what_they_are_and_hold_truetype_fonts(tmp_path):
     png, pdf = save_figure(figure(), tmp_path / "event_7")
     text = pdf.read_bytes()
@@ -79,6 +81,7 @@ def test_unknown_formats_are_named(tmp_path):
         save_figure(figure(), tmp_path / "a", ("pmg",))
 
 
+@pytest.mark.slow
 def test_animations(tmp_path, monkeypatch):
     frames = np.zeros((3, 6, 6), np.float32)
     for k in range(3):

@@ -30,6 +30,7 @@ def formulas(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return parsed
 
 
+@pytest.mark.slow
 def test_names_with_dollars_are_no_formulas(tmp_path: Path, formulas: list[str]) -> None:
     """HTCondor's ``$(Cluster)_$(Process)`` ended a command with a traceback after all its work."""
     figures = {

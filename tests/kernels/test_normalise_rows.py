@@ -11,6 +11,7 @@ from dmcnn import _core
 from reference.normalise_rows import normalise_rows, normalise_slopes
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 2**32 - 1),
     st.lists(st.integers(1, 300), max_size=4),

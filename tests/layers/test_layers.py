@@ -56,6 +56,7 @@ def image(name: str) -> torch.Tensor:
     return torch.rand(2, sizes["channels"], sizes["height"], sizes["width"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [True, False])
 @pytest.mark.parametrize("name", ["everything", *NAMES])
 def test_layers_one_after_another_give_the_outputs_of_the_network(name: str, mode: bool) -> None:

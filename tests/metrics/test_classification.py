@@ -40,6 +40,7 @@ def test_auc_by_hand():
     assert classification.auc(signal=[2, 3], background=[0, 1]) == 1.0
 
 
+@pytest.mark.slow
 @given(SCORES, SCORES)
 def test_roc_is_the_fraction_passing_each_score(signal, background):
     curve = classification.roc(signal=signal, background=background)

@@ -123,6 +123,7 @@ def test_every_activation_is_a_module_of_its_own(name: str) -> None:
     assert counted.relus > 0 or name == "smartpixel"  # whose activations are hard tanhs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_saved_and_loaded(name: str, tmp_path: Path) -> None:
     net, path = new(name).train(), tmp_path / "x.ckpt"

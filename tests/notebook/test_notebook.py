@@ -170,6 +170,7 @@ def test_images_that_do_not_fit(net: Predictor, images: Any, fault: str) -> None
         net(images)
 
 
+@pytest.mark.slow
 def test_arrays_of_unknown_unit_are_refused() -> None:
     reading = {"charge": "standardised", "charge_mean": 3.0, "charge_std": 2.0, "slices": [0, 19]}
     names, scales = ["x-midplane", "y-midplane", "cotAlpha", "cotBeta"], [75.0, 18.75, 8.0, 0.5]

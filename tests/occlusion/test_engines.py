@@ -113,6 +113,7 @@ def choice_of(word: str, net: nn.Module, event: SparseImages, precision: str = "
     return choose(word, net, event, scan, scan.windows(event), batch_size=4, precision=precision).engine
 
 
+@pytest.mark.slow
 def test_auto_takes_what_the_network_and_tolerance_allow() -> None:
     event, full, small = make_event(), make_event(60, 0.3), make_event(20, 0.05)
     assert choice_of("auto", make_net(event), event) in ("dense", "sparse")
@@ -189,6 +190,7 @@ def test_the_bound_leaves_out_as_many_centres_as_may_miss() -> None:
     assert certificate.bound(0 * errors, np.zeros(2), 0) == 0
 
 
+@pytest.mark.slow
 def test_a_scan_with_a_tolerance_keeps_it_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
     event = make_event(60, 0.2)
     net = make_net(event)
@@ -241,6 +243,7 @@ class StoredPreview:
         self.rows, self.order = rows, order
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tolerance", [0.1, 0.5])
 def test_certificates_of_a_thousand_maps_fail_no_more_often_than_they_say(
     tolerance: float, monkeypatch: pytest.MonkeyPatch

@@ -442,6 +442,7 @@ def test_faults_of_the_surroundings_are_one_line(
     assert said.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_terminal_that_cannot_be_written_to() -> None:
     command = [sys.executable, "-m", "dmcnn", "help", "train"]
     if Path("/dev/full").exists():

@@ -40,6 +40,7 @@ def events() -> tuple[SparseImages, SparseImages]:
     return whole.take(np.arange(400)), whole.take(np.arange(400, 600))
 
 
+@pytest.mark.slow
 def test_the_baseline_finds_the_charge_in_the_centre(events: tuple[SparseImages, SparseImages]) -> None:
     train, test = events
     found = baseline.measure(train, test, signal=1)

@@ -34,6 +34,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_all_tensors_of_the_same_classes_are_taken(start: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "dmcnn")
     (given, _), (net, card) = network(["signal", "background"], 1), network(["signal", "background"], 2)
@@ -44,6 +45,7 @@ def test_all_tensors_of_the_same_classes_are_taken(start: Path, caplog: pytest.L
     assert line.endswith(f"starting from {len(given.state_dict())} tensors of resnet18")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [["a", "b", "c"], ["background", "signal"]])
 def test_the_last_layer_is_new_for_other_classes(
     classes: list[str], start: Path, caplog: pytest.LogCaptureFixture

@@ -137,10 +137,10 @@ class Pass:
                 for member in self.predictors
             ]
             count = cache(partial(events.cluster_sizes, first, first + len(chunk)))
-            sizes = chunk.n_pixels
+            sizes = pixels = chunk.n_pixels * chunk.has_image
             for member in self.predictors:
                 sizes = member.task.cluster_sizes(sizes, count)
-            yield np.column_stack([*outputs, chunk.n_pixels, sizes])
+            yield np.column_stack([*outputs, pixels, sizes])
             first += len(chunk)
 
     def _versions(self, chunk: SparseImages) -> Iterator[SparseImages]:

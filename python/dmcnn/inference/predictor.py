@@ -329,8 +329,9 @@ class Predictor:
                 for part in self.logits([chunk], rotation):
                     outputs.append(part)
                     count.update(len(part))
-                sizes = self.task.cluster_sizes(chunk.n_pixels, partial(cluster_sizes, first, stop))
-                yield np.column_stack([np.concatenate(outputs), chunk.n_pixels, sizes])
+                pixels = chunk.n_pixels * chunk.has_image
+                sizes = self.task.cluster_sizes(pixels, partial(cluster_sizes, first, stop))
+                yield np.column_stack([np.concatenate(outputs), pixels, sizes])
                 first = stop
 
     def logits(self, chunks: Iterable[SparseImages], rotation: int = 0) -> Iterator[NDArray[np.float64]]:

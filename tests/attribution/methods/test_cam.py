@@ -109,6 +109,7 @@ def test_equals_captum(net: nn.Module, shape: tuple[int, int, int], layer: str, 
     torch.testing.assert_close(found, expected, atol=1e-7, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_guided_grad_cam_is_the_product_of_both() -> None:
     net, inputs = plain().eval(), images(2)
     found = GuidedGradCam(cam=GradCam(layer="4"))(net, inputs, TARGET)

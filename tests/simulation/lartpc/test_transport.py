@@ -148,6 +148,7 @@ def test_a_muon_peaks_where_landau_says_on_every_wire_pitch(rng):
     assert 1.58 < per_cm[first : first + n].mean() < 1.7  # 1.60 at the minimum of the loss
 
 
+@pytest.mark.slow
 def test_showers_grow_with_the_logarithm_of_the_energy(rng):
     def depth(energy, n):
         left = shower(beam(ELECTRON, energy, n), rng)
