@@ -235,6 +235,7 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(name: str, folder: P
         assert_same_rows(*scores, **close)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["cells", "pixels"])
 def test_a_finished_training_is_not_repeated(name: str, folder: Path) -> None:
     summary = folder / f"out/DM-CNN_training_summary_{name}.json"

@@ -143,6 +143,7 @@ def test_ids_of_an_analysis_csv_are_read_before_any_event_is_scored(
     assert "ids.csv:4: event_number is '9007199254740992.0', which may be rounded" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_duplicate_ids_are_all_scored(weights: Path, tmp_path: Path) -> None:
     images = toy_images(3, seed=9)
     twice = join([images, images])

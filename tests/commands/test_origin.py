@@ -120,6 +120,7 @@ def test_pictures_of_simulated_events_say_so_whatever_the_cfg_says(
     assert "My Simulation" not in "".join(texts) + page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "label"),
     [([], []), (MINE, ["My Simulation"]), ([*MINE, "data=True"], ["My Data"]), (["data=True"], ["Data"])],

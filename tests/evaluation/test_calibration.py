@@ -118,6 +118,7 @@ def test_evaluate_fits_on_validation_events_and_judges_others(
     assert "the temperature is judged on events that it was fitted to" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_calibrated_checkpoint_lies_beside_the_original(tmp_path: Path) -> None:
     card = Card("lariat", {"num_class": 2, "channels": 1, "height": 24, "width": 24}, ["background", "signal"],
                 "signal", "sigmoid", {"xdim": 24, "ydim": 24})  # fmt: skip

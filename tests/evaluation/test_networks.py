@@ -37,6 +37,7 @@ def files(tmp_path: Path) -> dict[str, dict[str, str]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weighted", [False, True])
 def test_networks_are_compared_on_matched_events(
     tmp_path: Path, files: dict[str, dict[str, str]], weighted: bool

@@ -20,6 +20,7 @@ def words(axes) -> list[str]:
     return [text.get_text() for text in axes.get_legend().get_texts()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("log", [False, True])
 def test_roc_draws_the_curve_and_its_auc(log):
     figure = figures.roc({"MPID": (SIGNAL, BACKGROUND), "swapped": (BACKGROUND, SIGNAL)}, level=0.9, log=log)

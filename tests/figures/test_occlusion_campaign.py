@@ -20,6 +20,7 @@ def group(name: str, events: int) -> DropGroup:
     return DropGroup(name, random.random(events), overlap, profile)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("events", [(4, 9), (1, 1), (0, 3)])
 def test_every_event_is_drawn(events: tuple[int, int]) -> None:
     groups = [group("muon", events[0]), group("pion", events[1])]

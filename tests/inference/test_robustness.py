@@ -24,6 +24,7 @@ def floats(columns: dict[str, list[str]], name: str) -> Any:
     return np.array(columns[name], float)
 
 
+@pytest.mark.slow
 def test_scores_and_shifts_are_those_of_the_varied_images(run: Callable[..., int], tmp_path: Path) -> None:
     """A turn is that of the key rotation; the table of the scores is that without variations."""
     assert run(["a", "c"], robustness=WORDS) == 0

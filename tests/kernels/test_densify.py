@@ -135,6 +135,7 @@ def test_random_numbers_are_as_promised():
     assert abs(kept - 0.7) < 4 * error
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 2**32 - 1), max_size=16))
 def test_bfloat16_is_that_of_the_twin_and_of_torch(words):
     special = [

@@ -24,6 +24,7 @@ def match(ids, *geometry):
     return made[0]
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 2**32 - 1),
     st.integers(0, 4),

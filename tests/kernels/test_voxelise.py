@@ -28,6 +28,7 @@ def energy_and_time(rng, n, fill, edges):
     return dense
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 2**32 - 1),
     st.integers(0, 3),

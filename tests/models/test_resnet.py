@@ -49,6 +49,7 @@ def keys(name: str) -> list[str]:
     return [f"{block}.{end}".lstrip(".") for block, ends in NAMES[name] for end in ends]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_parameters_are_those_of_torchvision(name: str) -> None:
     net = MODELS[name](num_class=1000, channels=3)

@@ -19,6 +19,7 @@ FORMS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_mutants(form: mutants.Format, tmp_path: Path) -> None:
     if form.name == "x.safetensors":

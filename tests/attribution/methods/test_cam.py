@@ -137,6 +137,7 @@ def test_maps_are_enlarged_linearly() -> None:
     assert large[0, :, 2, 5].tolist() == [0, 0.25, 0.75, 1]
 
 
+@pytest.mark.slow
 def test_the_box_holds_what_is_above_the_threshold() -> None:
     found = torch.zeros(2, 9, 7)
     found[0, 3, 2], found[1, 6, 4], found[0, 8, 6] = 1.0, 0.2, 0.1

@@ -45,6 +45,7 @@ def test_an_event_depends_on_its_seed_and_number_only(few):
     assert list(sample(events=0, seed=0)) == []
 
 
+@pytest.mark.slow
 def test_classes_come_in_turn_or_as_asked_for(few):
     assert few.label.tolist() == [i % 6 for i in range(FEW)]
     mixed = join(list(sample(events=60, seed=1, fractions=[0, 0, 1, 0, 3, 0])))
