@@ -107,7 +107,7 @@ def test_htcondor(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_slurm(folder: Path) -> None:
-    script = recipe("#!/bin/bash")
+    script = recipe("#!/bin/bash\n#SBATCH --array")
     (folder / "farm.sh").write_text(script)
     (last,) = re.findall(r"--array=0-(\d+)", script)
     for task in range(int(last) + 1):

@@ -88,7 +88,7 @@ def test_tables_figures_and_evaluation_say_what_was_simulated(
     assert SIMULATED in texts
     texts.clear()
     assert evaluate.main([f"scores={scores}", f"output_dir={tmp_path}"]) == 0
-    assert texts.count(SIMULATED) == 12  # six figures, in two formats
+    assert texts.count(SIMULATED) == 18  # nine figures, in two formats
     assert json.loads((tmp_path / "DM-CNN_evaluation.json").read_text())["origin"] == [SIMULATED]
 
 

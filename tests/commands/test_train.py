@@ -50,7 +50,7 @@ def test_trains_every_epoch_and_explains_itself(
     assert card.reading["adc_hi"] == 500.0
     assert card.seed == 1
     assert card.data["training"]["events"] == 24
-    versions = {"dmcnn", "torch", "numpy", "python", "device", "precision", "engine"}
+    versions = {"dmcnn", "torch", "numpy", "python", "device", "precision", "engine", "rotation"}
     assert versions | {"system", "cpu", "threads"} == set(card.environment) - {"git", "gpu"}
     assert literal(dict(line.split(" = ") for line in card.cfg.splitlines()[1:])["learning_rate"]) == 0.0003
     cfg = (tmp_path / "out" / "DM-CNN_training_config_toy.cfg").read_text()
