@@ -34,10 +34,10 @@ def judge(kinds: Kinds, level: float, validation: Kinds | None = None) -> Evalua
     if not usable and validation is None:
         return EvaluationResult({}, {}, [])
     before = metrics.reliability(scores, labels, weight, level)
+    counts = "Events" if weight is None else "Sum of weights"
     if validation is None:
-        return EvaluationResult(
-            {"calibration": numbers(before)}, {"calibration": draw({"scores": before}, level)}, []
-        )
+        figure = draw({"scores": before}, level, counts=counts)
+        return EvaluationResult({"calibration": numbers(before)}, {"calibration": figure}, [])
     value = fit(validation, level)
     after = metrics.reliability(metrics.apply_temperature(scores, float(value.value)), labels, weight, level)
     count = {kind: len(events) for kind, events in validation.items()}
@@ -53,7 +53,7 @@ def judge(kinds: Kinds, level: float, validation: Kinds | None = None) -> Evalua
         "validation_events": count,
         "at_temperature": numbers(after),
     }
-    figure = draw({"scores": before, f"at T = {value.value:.3f}": after}, level)
+    figure = draw({"scores": before, f"at T = {value.value:.3f}": after}, level, counts=counts)
     return EvaluationResult({"calibration": report}, {"calibration": figure}, lines)
 
 
