@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
 from dmcnn.evaluation.rows import EventRows
-from dmcnn.tables.join import event_ids
+from dmcnn.tables.join import event_ids, number_ids, occurrences
 
 LOWEST_MATCHED = 0.9
 """Smallest share of the events of a network that must be those of the other networks too."""
-
-Key = NDArray[np.uint64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,14 +55,12 @@ def match_events(networks: Mapping[str, EventRows], kind: str) -> Matches:
         InputError: fewer than LOWEST_MATCHED of the events of a network are events of all others, a table without
             ids, or an id that is no integer.
     """
-    keys = {name: _keys(rows) for name, rows in networks.items()}
-    common = reduce(np.intersect1d, [_as_one(key[known]) for key, known in keys.values()])
+    keys = _keys(networks)
+    common = reduce(np.intersect1d, keys.values())
     at = {}
-    for name, (key, known) in keys.items():
-        own = np.flatnonzero(known)
-        words = _as_one(key[own])
-        order = np.argsort(words)
-        at[name] = own[order[np.searchsorted(words[order], common)]]
+    for name, key in keys.items():
+        order = np.argsort(key)
+        at[name] = order[np.searchsorted(key[order], common)]
     first = np.argsort(next(iter(at.values())))
     matches = Matches(
         {name: rows[first] for name, rows in at.items()}, {name: len(rows) for name, rows in networks.items()}
@@ -80,35 +76,19 @@ def match_events(networks: Mapping[str, EventRows], kind: str) -> Matches:
     return matches
 
 
-def _keys(rows: EventRows) -> tuple[Key, NDArray[np.bool_]]:
-    """Return (n, 4) keys, the ids and the number among rows with the same ids, and whether the ids are known.
+def _keys(networks: Mapping[str, EventRows]) -> dict[str, NDArray[np.int64]]:
+    """Return (n,) keys of the events of each network: ids, and the number among rows with the same ids.
 
     Rows without score count among those with the same ids, so that an event that one network has not scored does not
     shift the others.
     """
-    ids = [event_ids(table) for table in rows.tables]
-    known = np.concatenate([one.known for one in ids])
-    key = np.zeros((len(known), 4), np.uint64)
-    key[known, :3] = np.concatenate([one.number for one in ids])[known]
-    key[known, 3] = _occurrence(key[known, :3])
-    starts = np.cumsum([0, *map(len, rows.tables)])
-    at = starts[rows.table] + rows.row
-    return key[at], known[at]
-
-
-def _occurrence(ids: Key) -> NDArray[np.uint64]:
-    """Return the number of each of the (n, 3) ids among equal ones, in order, from 0."""
-    order = np.lexsort(ids.T)
-    sorted_ids = ids[order]
-    is_new = np.ones(len(ids), np.bool_)
-    is_new[1:] = (sorted_ids[1:] != sorted_ids[:-1]).any(axis=1)
-    place = np.arange(len(ids))
-    number = np.empty(len(ids), np.uint64)
-    number[order] = place - np.maximum.accumulate(np.where(is_new, place, 0))
-    return number
-
-
-def _as_one(key: Key) -> NDArray[np.void]:
-    """Return (n, 4) keys as (n,) values that sort and compare as a whole."""
-    names = [(f"f{i}", np.uint64) for i in range(4)]
-    return np.ascontiguousarray(key).view(names).ravel()
+    tables = [table for rows in networks.values() for table in rows.tables]
+    of_tables = iter(number_ids(*map(event_ids, tables)))
+    ids = {name: np.concatenate([next(of_tables) for _ in rows.tables]) for name, rows in networks.items()}
+    nth = {name: occurrences(number) for name, number in ids.items()}
+    most = 1 + max(int(one.max(initial=0)) for one in nth.values())
+    keys = {}
+    for name, rows in networks.items():
+        starts = np.cumsum([0, *map(len, rows.tables)])
+        keys[name] = (ids[name] * most + nth[name])[starts[rows.table] + rows.row]
+    return keys

@@ -7,7 +7,7 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
-from dmcnn.tables.join import EventIds
+from dmcnn.tables.join import EventIds, occurrences
 
 Ids = NDArray[np.uint64]
 
@@ -42,7 +42,7 @@ class EventIndex:
         group = np.minimum(group, len(self._words) - 1)
         same = np.flatnonzero(others.known & (self._ids[group] == others.number).all(axis=1))
         group = group[same]
-        nth = self._seen[group] + _occurrence(group)
+        nth = self._seen[group] + occurrences(group)
         np.add.at(self._seen, group, 1)
         exists = nth < self._count[group]
         partner[same[exists]] = self._rows[self._start[group[exists]] + nth[exists]]
@@ -58,14 +58,3 @@ def _mix(ids: Ids, salt: int) -> NDArray[np.uint64]:
         words *= np.uint64(0xC2B2AE3D27D4EB4F)
         words ^= words >> np.uint64(32)
     return words
-
-
-def _occurrence(group: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the number of each of the (n,) values among equal ones, in order, from 0."""
-    order = np.argsort(group, kind="stable")
-    place = np.arange(len(group))
-    is_new = np.ones(len(group), np.bool_)
-    is_new[1:] = group[order[1:]] != group[order[:-1]]
-    number = np.empty(len(group), np.int64)
-    number[order] = place - np.maximum.accumulate(np.where(is_new, place, 0))
-    return number

@@ -101,7 +101,7 @@ def pair(entry: NDArray[np.int64], row: NDArray[np.int64]) -> tuple[NDArray[np.i
     """
     size = int(max(entry.max(initial=-1), row.max(initial=-1))) + 1
     entries, rows = np.bincount(entry, minlength=size), np.bincount(row, minlength=size)
-    order, nth = np.argsort(entry, kind="stable"), _occurrence(row, rows)
+    order, nth = np.argsort(entry, kind="stable"), occurrences(row)
     repeats = np.where(rows[row] == 1, np.maximum(entries[row], 1), 1)
     of = np.repeat(np.arange(len(row)), repeats)
     place = np.arange(len(of)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
@@ -115,8 +115,9 @@ def pair(entry: NDArray[np.int64], row: NDArray[np.int64]) -> tuple[NDArray[np.i
     return np.concatenate([partner, lonely]), np.concatenate([of, np.full(len(lonely), -1)])
 
 
-def _occurrence(number: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return how often each of the numbers, of which there are ``counts``, occurred before."""
+def occurrences(number: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how often each of (n,) small numbers, at least 0, occurred before."""
+    counts = np.bincount(number)
     order = np.argsort(number, kind="stable")
     nth = np.empty(len(number), np.int64)
     nth[order] = np.arange(len(number)) - np.repeat(np.cumsum(counts) - counts, counts)
