@@ -59,6 +59,11 @@ def _write(settings: ExportSettings, predictor: Predictor, stem: Path) -> None:
         if (is_quantised(predictor.net) or not form.quantised)
         and (not form.library or is_installed(form.library))
     ]
+    if predictor.card.temperature != 1:
+        log.warning(
+            "warning: exported outputs are logits, which calibrated scores divide by %.4g",
+            predictor.card.temperature,
+        )
     for name in settings.formats or possible:
         path = stem.with_name(stem.name + FORMATS[name].ending)
         agreement = FORMATS[name].export(path, predictor.net, predictor.card, images)

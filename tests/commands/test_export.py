@@ -150,6 +150,17 @@ def test_faults_are_one_line(
     assert not list(out.iterdir())
 
 
+def test_outputs_of_a_calibrated_network_are_said_to_be_logits(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, path = saved(tmp_path, "lariat")
+    content = torch.load(path)
+    content[KEY]["temperature"] = 1.5
+    torch.save(content, path)
+    assert export.main(words(weight_file=path, output_dir=tmp_path, format=["torch"], events=2)) == 0
+    assert "warning: exported outputs are logits, which calibrated scores divide by 1.5" in caplog.text
+
+
 def test_onnx_without_its_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """onnx' own evaluator does the checking then."""
     from dmcnn.exports import onnx as exporter
