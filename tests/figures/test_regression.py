@@ -187,3 +187,15 @@ def test_rounded_shows_two_digits_of_the_error() -> None:
     assert format_estimate(12.3456, 0.0123) == "12.346 ± 0.012"
     assert format_estimate(-1234.5, 56.0) == "-1234 ± 56"
     assert format_estimate(1.5, float("nan")) == "1.500 ± nan"
+
+
+@pytest.mark.parametrize("networks", [1, 5])
+def test_no_text_of_correlations_is_cut(networks: int) -> None:
+    targets = ["x-midplane", "y-midplane", "cotAlpha", "cotBeta"]
+    kinds = dict.fromkeys(["estimated", "observed", "whitened"], np.eye(4))
+    figure = calibration.correlations({f"network {i}": kinds for i in range(networks)}, targets)
+    figure.draw_without_rendering()
+    boxes = np.array([axes.get_tightbbox().extents for axes in figure.axes])
+    assert boxes.min() >= 0
+    assert boxes[:, 2].max() <= figure.bbox.width
+    assert boxes[:, 3].max() <= figure.bbox.height

@@ -112,7 +112,7 @@ def correlations(matrices: Mapping[str, Mapping[str, Floats]], targets: Sequence
     n_kinds = max(map(len, matrices.values()), default=1)
     columns = n_kinds * max(1, -(-len(matrices) // MAX_ROWS))
     side = 1.6 + 0.6 * len(targets)
-    figure, grid = panels(len(matrices) * n_kinds, columns=columns, size=(side + 0.6, side))
+    figure, grid = panels(len(matrices) * n_kinds, columns=columns, size=(side + 0.6, side + 0.4))
     flat = [(name, kind, matrix) for name, kinds in matrices.items() for kind, matrix in kinds.items()]
     place = np.arange(len(targets))
     for nth, (axes, (name, kind, matrix)) in enumerate(zip(grid, flat, strict=True)):
