@@ -107,6 +107,7 @@ def test_weights_of_one_reproduce_the_numbers(tmp_path: Path, kinds: dict[str, P
     assert column["effective_events"] == {"signal": 40, "background": 60}
 
 
+@pytest.mark.slow
 def test_weights_go_through_every_number(tmp_path: Path, kinds: dict[str, Path]) -> None:
     weights = np.array([float(line.split(",")[5]) for line in kinds["signal"].read_text().split()[1:]])
     found = run(tmp_path, **kinds, event_weight="x")

@@ -150,6 +150,7 @@ def test_faults_are_one_line(
     assert not list(out.iterdir())
 
 
+@pytest.mark.slow
 def test_outputs_of_a_calibrated_network_are_said_to_be_logits(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -96,6 +96,7 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SAMPLES, "dark-trident", small)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_batches")
 def test_a_stopped_simulation_makes_no_event_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["events=14", "kind=dark-trident", "xdim=64", "ydim=64", "cosmic_flux=0"]

@@ -62,6 +62,7 @@ def test_the_working_point_sets_the_cut_of_every_part(
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_misclassified_events_are_listed_the_most_wrong_first(tmp_path: Path, files: dict[str, str]) -> None:
     run(tmp_path, **files, cut=0.6)
     rows = listed(tmp_path, "wrong")

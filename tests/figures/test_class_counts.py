@@ -28,6 +28,7 @@ def test_bars_and_intervals_are_the_counts():
     assert [text.get_text() for text in axes.texts] == ["40", "50", "10", "0", "30", "60", "0", "10"]
 
 
+@pytest.mark.slow
 def test_legend_tells_totals_and_level():
     figure = distribution(TRUE, OBSERVED)
     (legend,) = figure.legends

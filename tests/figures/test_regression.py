@@ -161,6 +161,7 @@ def test_calibration_curves_are_the_coverage() -> None:
     assert places == pytest.approx([68.27, 95.45], abs=0.005)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("values", [[], [0.0], [1.0] * 50, [1.0, 2.0] * 25])
 def test_odd_samples_are_drawn(values) -> None:
     samples = {"odd": np.array(values, float).reshape(-1, 1)}
@@ -189,6 +190,7 @@ def test_rounded_shows_two_digits_of_the_error() -> None:
     assert format_estimate(1.5, float("nan")) == "1.500 ± nan"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("networks", [1, 5])
 def test_no_text_of_correlations_is_cut(networks: int) -> None:
     targets = ["x-midplane", "y-midplane", "cotAlpha", "cotBeta"]

@@ -63,6 +63,7 @@ def test_samples_lie_on_one_another_in_their_order():
     assert tuple((LOW + HIGH)[1:-1]) in tops
 
 
+@pytest.mark.slow
 def test_hidden_bins_hold_no_point_and_are_hatched():
     hidden = np.array([False] * 4 + [True] * 3)
     top, bottom = figures.stack(scene(data=np.where(hidden, np.nan, DATA), hidden=hidden)).axes

@@ -72,6 +72,7 @@ def test_voxels_same_as_twin(entries):
     assert_same(_core.decode_voxels(*entries), voxels_twin(*entries))
 
 
+@pytest.mark.slow
 @given(cluster_entries())
 def test_clusters_same_as_twin(entries):
     assert_same(_core.decode_clusters(*entries), clusters_twin(*entries))

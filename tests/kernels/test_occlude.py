@@ -29,6 +29,7 @@ def assert_same(index, shape, half, stride, skip):
     return found
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 2**32 - 1),
     st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(1, 9)),

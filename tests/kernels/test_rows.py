@@ -61,6 +61,7 @@ def test_gather_is_its_twin(seed, n, length, rows, channels, dtype):
         np.testing.assert_allclose(sums, expected, rtol=0, atol=1e-5 if dtype == np.float32 else 1e-13)
 
 
+@pytest.mark.slow
 @given(
     seeds,
     st.integers(0, 300),

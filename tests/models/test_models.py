@@ -77,6 +77,7 @@ def test_one_seed_gives_one_network(name: str) -> None:
     assert all(torch.equal(a, b) for a, b in pairs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_gradients_reach_every_parameter(name: str) -> None:
     net = new(name, **random_free(name))

@@ -48,6 +48,7 @@ def original(shared_data: Path, name: str) -> tuple[SmartPixel, Card, dict[str, 
     return net, card, dict(np.load(folder / f"qkeras_oracle_{name}.npz"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ORACLES)
 def test_outputs_are_those_of_qkeras_bit_for_bit(name: str, shared_data: Path) -> None:
     net, card, oracle = original(shared_data, name)

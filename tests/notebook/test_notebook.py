@@ -73,6 +73,7 @@ def of(expected: list[dict[str, str]]) -> NDArray[np.float64]:
     return np.array([[float(row["logit_signal"]), float(row["logit_background"])] for row in expected])
 
 
+@pytest.mark.slow
 def test_every_kind_of_images_gives_the_scores_of_infer(
     net: Predictor, files: str, expected: list[dict[str, str]]
 ) -> None:

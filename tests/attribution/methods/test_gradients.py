@@ -22,6 +22,7 @@ BASELINE = 3 * torch.rand(SHAPE, generator=torch.Generator().manual_seed(4))
 REFERENCES = images(5, seed=6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "factor"),
     [

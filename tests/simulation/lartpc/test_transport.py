@@ -99,6 +99,7 @@ def test_photons_convert_after_their_attenuation_length(rng):
     assert len(scattered) < 0.07 * n
 
 
+@pytest.mark.slow
 def test_a_conversion_begins_with_twice_the_ionisation_of_one_particle(rng):
     n = 400
     freed, scattered = interact(beam(PHOTON, 400.0, n), rng)
