@@ -9,13 +9,11 @@ from __future__ import annotations
 import copy
 import json
 import math
-import platform
 import re
 import time
 import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +21,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from dmcnn._common import environment
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import atomic_file, cache_folder, output_folder
 from dmcnn.engines.channels_last import channels_last
@@ -170,7 +169,7 @@ def rates(precision: str = "32") -> Rates:
     Args:
         precision: "32", "bf16", or "bf16-inference", where dense maps are those of dmcnn.engines.channels_last.
     """
-    words = (_processor(), torch.__version__, f"{torch.get_num_threads()}-threads", precision)
+    words = (environment.processor(), torch.__version__, f"{torch.get_num_threads()}-threads", precision)
     path = cache_folder() / f"rates-{re.sub('[^A-Za-z0-9.]+', '-', '-'.join(words))}.json"
     try:
         text, _, check = path.read_text(encoding="utf-8").rpartition("\n")
@@ -193,14 +192,6 @@ def rates(precision: str = "32") -> Rates:
     except (InputError, OSError):  # a cache that cannot be written costs a second in every run, no more
         pass
     return measured
-
-
-def _processor() -> str:
-    try:
-        named = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
-    except OSError:
-        named = None
-    return named.group(1) if named else platform.processor() or platform.machine()
 
 
 @torch.no_grad()
