@@ -16,7 +16,6 @@ from dmcnn._common.files import atomic_file, output_folder
 from dmcnn._common.interrupts import interrupt
 from dmcnn._common.provenance import check_provenance, comments, provenance_of
 from dmcnn.settings import TrainSettings, command
-from dmcnn.tables import table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,6 +77,7 @@ def _cross_validate(settings: TrainSettings) -> None:
     """Write the scores of all events, each by the training that did not see it, and the spread of the folds."""
     import json
 
+    from dmcnn.tables import table
     from dmcnn.training import folds
 
     files = [_files(training) for training in settings.trainings]

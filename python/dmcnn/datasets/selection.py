@@ -125,8 +125,8 @@ def read_scores(paths: str | Sequence[str], dataset: Dataset, column: str = "sig
         InputError: another number of CSVs than files, or an entry that a file does not have.
     """
     scores = np.full(len(dataset), np.nan)
-    for rows, at, events in _rows_of_events(paths, dataset, column):
-        scores[events] = table.scores_of(rows, column)[0][at]
+    for _, _, events, values in _rows_of_events(paths, dataset, column):
+        scores[events] = values
     return scores
 
 
@@ -144,11 +144,11 @@ def read_distances(
         InputError: see ``read_scores``; no column of labels, or no event with the label of the signal.
     """
     distances, labels = np.full(len(dataset), np.nan), set[str]()
-    for rows, at, events in _rows_of_events(paths, dataset, column):
+    for rows, at, events, values in _rows_of_events(paths, dataset, column):
         column_of_labels = rows.column("label")
         words = [column_of_labels[row] for row in at.tolist()]
         labels |= set(words) - {""}
-        distances[events] = wrong_distances(table.scores_of(rows, column)[0][at], words, signal, cut)
+        distances[events] = wrong_distances(values, words, signal, cut)
     if signal not in labels:
         found = ", ".join(map(repr, sorted(labels))) or "none"
         raise InputError(f"score_csv: no event has the label {signal!r} (signal_label); found {found}")
@@ -175,23 +175,21 @@ def wrong_margins(scores: Floats, labels: Sequence[Any], classes: Sequence[str])
 
 def _rows_of_events(
     paths: str | Sequence[str], dataset: Dataset, column: str
-) -> Iterator[tuple[table.Table, NDArray[np.int64], NDArray[np.int64]]]:
-    """Yield every CSV with the numbers of its rows that have an entry and a score, and of their events."""
+) -> Iterator[tuple[table.Table, NDArray[np.int64], NDArray[np.int64], Floats]]:
+    """Yield every CSV with the numbers of its rows that have an entry and a score, their events, and these scores."""
     csvs = expand(paths)
     if len(csvs) != len(dataset.files):
         raise InputError(
             f"score_csv names {len(csvs)} files for {len(dataset.files)} input files: give one each, in order"
         )
     for number, path in enumerate(csvs):
-        rows = table.read(path, ["entry_number", *([] if column is None else [column])])
-        scored = (
-            np.ones(len(rows), np.bool_) if column is None else ~np.isnan(table.scores_of(rows, column)[0])
-        )
+        rows = table.read(path, ["entry_number", column])
+        scores, _ = table.scores_of(rows, column)
         own = np.flatnonzero(dataset.events["file"] == number)
         place = dict(zip(dataset.events["entry"][own].tolist(), own.tolist(), strict=True))
         at, events = [], []
         for row, word in enumerate(rows.column("entry_number")):
-            if not scored[row] or not word.strip():
+            if math.isnan(scores[row]) or not word.strip():
                 continue
             entry = _entry(rows, row, word)
             if entry not in place:
@@ -200,7 +198,8 @@ def _rows_of_events(
                 )
             at.append(row)
             events.append(place[entry])
-        yield rows, np.array(at, np.int64), np.array(events, np.int64)
+        chosen = np.array(at, np.int64)
+        yield rows, chosen, np.array(events, np.int64), scores[chosen]
 
 
 def _entry(rows: table.Table, row: int, word: str) -> int:

@@ -413,8 +413,6 @@ def load_predictor(
         gpuid: see dmcnn.inference.devices.device.
         precision: see Predictor.
         batch_size, engine, arithmetic: see Predictor.
-        batch_size: images per forward pass.
-        engine: see Predictor.
         norm, gn_groups: see dmcnn.checkpoints.pwf.Hints.
 
     Raises:
