@@ -14,7 +14,7 @@ from dmcnn.evaluation import EvaluationResult, file_lines, interval_numbers, jso
 from dmcnn.evaluation.matching import Matches, match_events
 from dmcnn.evaluation.regression.sparsity import file_name
 from dmcnn.evaluation.rows import EventRows
-from dmcnn.evaluation.signal import Kinds
+from dmcnn.evaluation.signal import Kinds, arrays
 from dmcnn.evaluation.weights import Events, Floats
 from dmcnn.figures import classification as figures
 from dmcnn.figures.networks import score_pairs
@@ -99,8 +99,7 @@ def compare_pairs(networks: Networks, cuts: Mapping[str, float], level: float) -
     scores = {
         kind: np.stack([networks[name][kind].score for name in names]) for kind in ("signal", "background")
     }
-    weight = _weights(networks[names[0]])
-    areas, covariance = auc_covariance(**scores, weights=weight)
+    areas, covariance = auc_covariance(**scores, weights=arrays(networks[names[0]])["weights"])
     pairs = []
     for a, b in combinations(range(len(names)), 2):
         result = compare_aucs(areas, covariance, a, b, level)
@@ -155,12 +154,10 @@ def _passed_by_one(
 
 def _curves(networks: Networks, level: float) -> dict[str, Figure]:
     """Draw the ROC curves of all networks, with a linear and a logarithmic axis."""
-    samples = {name: (kinds["signal"].score, kinds["background"].score) for name, kinds in networks.items()}
-    given = {name: _weights(kinds) for name, kinds in networks.items()}
-    return {
-        "roc": figures.roc(samples, level, weights=given),
-        "roc_log": figures.roc(samples, level, log=True, weights=given),
-    }
+    given = {name: arrays(kinds) for name, kinds in networks.items()}
+    samples = {name: (one["signal"], one["background"]) for name, one in given.items()}
+    pair = figures.roc_pair(samples, level, weights={name: one["weights"] for name, one in given.items()})
+    return dict(zip(("roc", "roc_log"), pair, strict=True))
 
 
 def _pairs(networks: Networks, cuts: Mapping[str, float]) -> dict[str, Figure]:
@@ -174,12 +171,6 @@ def _pairs(networks: Networks, cuts: Mapping[str, float]) -> dict[str, Figure]:
         )
         for name in others
     }
-
-
-def _weights(kinds: Kinds) -> tuple[Floats | None, Floats | None] | None:
-    """Return the weights of signal and background; None without weights."""
-    pair = kinds["signal"].weight, kinds["background"].weight
-    return None if pair[0] is None else pair
 
 
 def _rows(events: Events) -> EventRows:

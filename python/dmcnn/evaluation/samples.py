@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from dmcnn._common.errors import InputError
 from dmcnn.evaluation import EvaluationResult, interval_numbers, weights
+from dmcnn.evaluation.signal import arrays
 from dmcnn.evaluation.weights import Events
 from dmcnn.figures import classification as figures
 from dmcnn.figures.samples import auc_against_number
@@ -71,8 +72,7 @@ def judge(signal: Samples, background: Samples, *, cut: float, level: float) -> 
 
 def area(signal: Events, background: Events, level: float) -> Interval:
     """Return the AUC of two samples with its interval."""
-    pair = None if signal.weight is None else (signal.weight, background.weight)
-    return metrics.auc_interval(signal=signal.score, background=background.score, weights=pair, level=level)
+    return metrics.auc_interval(**arrays({"signal": signal, "background": background}), level=level)
 
 
 def numbers_in_names(names: list[str]) -> tuple[list[float], str] | None:
@@ -112,24 +112,19 @@ def _curves(
     for kind, samples in named.items():
         if len(samples) < 2:
             continue
-        pairs = {
-            name: (events, everything["background"]) if kind == "signal" else (everything["signal"], events)
-            for name, events in samples.items()
-        }
+        given = {name: arrays({**everything, kind: events}) for name, events in samples.items()}
         drawings[f"roc_by_{kind}"] = figures.roc(
-            {name: (s.score, b.score) for name, (s, b) in pairs.items()},
+            {name: (one["signal"], one["background"]) for name, one in given.items()},
             level,
             log=True,
-            weights={
-                name: None if s.weight is None else (s.weight, b.weight) for name, (s, b) in pairs.items()
-            },
+            weights={name: one["weights"] for name, one in given.items()},
         )
     every = {name: events for samples in named.values() for name, events in samples.items()}
     scores = {name: events.score for name, events in every.items()}
     weight = {name: events.weight for name, events in every.items()}
-    given = None if all(one is None for one in weight.values()) else weight
+    weighted = None if all(one is None for one in weight.values()) else weight
     is_share = all(len(one) == 0 or (one.min() >= 0 and one.max() <= 1) for one in scores.values())
-    drawings["scores_by_sample"] = figures.score_histogram(scores, logit=is_share, log=True, weights=given)
+    drawings["scores_by_sample"] = figures.score_histogram(scores, logit=is_share, log=True, weights=weighted)
     return drawings
 
 
