@@ -57,7 +57,7 @@ def write_root(prediction: Prediction, observed: Observation, path: Path) -> Non
             counts.view(flow=True).value = counts.view(flow=True).variance = observed.counts
             file["data"] = counts
         numbers = np.arange(prediction.axis.size + 3) - 0.5
-        for name, matrix in prediction.covariances().items():
+        for name, matrix in prediction.covariances.items():
             file[f"covariance/{_file_word(name)}"] = (matrix, numbers, numbers)
 
 
@@ -80,7 +80,7 @@ def workspace(prediction: Prediction, observed: Observation, signal: str) -> dic
         signal: name of the signal.
     """
     names = [signal, *prediction.background]
-    places = [list(prediction.samples).index(name) for name in names]
+    places = prediction.places(names)
     used = np.flatnonzero((prediction.total(names) > 0) & (prediction.total() >= 0))
     values = np.array([prediction.values(name)[used] for name in names])
     variances = np.array([prediction.variances(name)[used] for name in names])

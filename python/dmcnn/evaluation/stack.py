@@ -55,6 +55,10 @@ class Prediction:
         """Names of the samples that are not stacked."""
         return [name for name in self.samples if name not in self.background]
 
+    def places(self, names: Sequence[str] | None = None) -> list[int]:
+        """Return the numbers of samples, in the order of the deviations by a source; default: the stack."""
+        return [list(self.samples).index(name) for name in names or self.background]
+
     def values(self, name: str) -> Floats:
         """Return the (b + 2,) sums of the weights of a sample."""
         return np.asarray(self.histograms[name].values(flow=True))
@@ -73,13 +77,14 @@ class Prediction:
 
     def systematic(self, names: Sequence[str] | None = None) -> Floats:
         """Return the (b + 2, b + 2) covariance of the sum of samples by all sources; default: the stack."""
-        places = [list(self.samples).index(name) for name in names or self.background]
+        places = self.places(names)
         zero = np.zeros((self.axis.size + 2, self.axis.size + 2))
         return sum((source.covariance(places) for source in self.sources), start=zero)
 
+    @cached_property
     def covariances(self) -> dict[str, Floats]:
-        """Return the covariance of the stack by cause, and their sum, "total"."""
-        places = [list(self.samples).index(name) for name in self.background]
+        """Covariance of the stack by cause, and their sum, "total"."""
+        places = self.places()
         parts = {"statistical": self.statistical()}
         parts |= {source.name: source.covariance(places) for source in self.sources}
         return parts | {"total": self.statistical() + self.systematic()}
@@ -200,7 +205,7 @@ def _observe(data: Sequence[str], variable: Variable, axis: Any, read: Read) -> 
 
 def _numbers(prediction: Prediction, observed: Observation, variable: Variable) -> dict[str, Any]:
     """Return all numbers for JSON."""
-    shown, parts = ~observed.hidden, prediction.covariances()
+    shown, parts = ~observed.hidden, prediction.covariances
     total, expected = prediction.total(), parts["total"]
     numbers: dict[str, Any] = {
         "variable": variable.name,
@@ -272,7 +277,7 @@ def _figures(
 ) -> dict[str, Figure]:
     """Return the figures by the ending of their file names."""
     edges, total = prediction.axis.edges, prediction.total()
-    parts = prediction.covariances()
+    parts = prediction.covariances
     scene = figures.Scene(
         edges=edges,
         label=variable.label,
@@ -293,7 +298,7 @@ def _figures(
         drawings["stack_correlation"] = figures.correlation(
             edges, variable.label, correlation(parts["total"])
         )
-    places = [list(prediction.samples).index(name) for name in prediction.background]
+    places = prediction.places()
     shifts = {
         source.name: source.deviations[0, places].sum(axis=0)
         for source in prediction.sources

@@ -198,10 +198,14 @@ def _band(axes: Axes, bins: Bins, low: Floats, high: Floats, **style: Any) -> No
     axes.fill_between(bins.edges, below, above, step="post", linewidth=0, **style)
 
 
+def _inverse(values: Floats) -> Floats:
+    """Return 1 over values; NaN where they are not above 0."""
+    return 1 / np.where(values > 0, values, np.nan)
+
+
 def _ratio(axes: Axes, scene: Scene, bins: Bins) -> None:
     """Draw data over prediction with the uncertainty of the prediction around 1; arrows where a ratio is outside."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.where(scene.sum > 0, 1 / scene.sum, np.nan)[bins.which]
+    share = _inverse(scene.sum[bins.which])
     statistical, sigma = scene.statistical[bins.which] * share, scene.total[bins.which] * share
     for size, colour, name in ((sigma, "0.85", "stat. + syst."), (statistical, "0.65", "stat.")):
         if name == "stat." or _band_word(scene) != "stat.":
@@ -299,7 +303,7 @@ def uncertainties(edges: Floats, label: str, total: Floats, sigmas: Mapping[str,
     """
     bins = Bins.around(edges, total)
     figure, axes = single(label, "Uncertainty / prediction")
-    share = np.where(total > 0, 1 / np.where(total > 0, total, 1), np.nan)[bins.which]
+    share = _inverse(total[bins.which])
     names = sorted(sigmas, key=lambda name: name != "total")
     for nth, name in enumerate(names):
         style = (
@@ -356,7 +360,7 @@ def variations(
     """
     bins = Bins.around(edges, total)
     figure, axes = single(label, "Shift / prediction")
-    share = np.where(total > 0, 1 / np.where(total > 0, total, 1), np.nan)[bins.which]
+    share = _inverse(total[bins.which])
     both = np.sqrt(np.sum(np.square(list(shifts.values())), axis=0))[bins.which] * share
     for size, colour, name in (
         (both, "0.87", "quadratic sum"),
