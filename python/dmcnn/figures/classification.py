@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
+from scipy import special
 
 from dmcnn.figures.style import LARGE_LABELS, PALETTE, decorate, histogram, number, own_legend, single, stroke
 from dmcnn.figures.text import Figure
@@ -281,10 +282,7 @@ def _without_nan(
     scores = np.asarray(values, np.float64).ravel()
     weight = np.ones(scores.size) if weights is None else np.asarray(weights, np.float64).ravel()
     scores, weight = scores[~np.isnan(scores)], weight[~np.isnan(scores)]
-    if not logit:
-        return scores, weight
-    with np.errstate(divide="ignore"):
-        return np.log(scores) - np.log1p(-scores), weight
+    return np.asarray(special.logit(scores)) if logit else scores, weight
 
 
 def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:

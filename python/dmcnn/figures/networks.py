@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from numpy.typing import ArrayLike, NDArray
+from scipy import special
 
 from dmcnn.figures.style import LARGE_LABELS, decorate, own_legend, panels
 from dmcnn.figures.text import Figure
@@ -31,7 +32,9 @@ def score_pairs(
     scores = {kind: [np.asarray(one, np.float64) for one in pair] for kind, pair in kinds.items()}
     both = np.concatenate([one for pair in scores.values() for one in pair])
     as_logit = bool(len(both)) and both.min() >= 0 and both.max() <= 1
-    values = {kind: [_logit(one) if as_logit else one for one in pair] for kind, pair in scores.items()}
+    values = {
+        kind: [special.logit(one) if as_logit else one for one in pair] for kind, pair in scores.items()
+    }
     figure, grid = panels(len(values), size=(6.2, 5.4))
     finite = np.concatenate([one[np.isfinite(one)] for pair in values.values() for one in pair] or [both])
     low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
@@ -42,7 +45,7 @@ def score_pairs(
             x, y, bins=BINS, range=[[low, high]] * 2, cmin=1, norm=LogNorm(), cmap="viridis"
         )
         figure.colorbar(drawn, ax=axes, pad=0.02).set_label("Events", fontsize=11)
-        at = [_logit(np.asarray(cut)) if as_logit else np.asarray(cut) for cut in cuts]
+        at = [special.logit(cut) if as_logit else cut for cut in cuts]
         axes.axvline(float(at[0]), color="#D55E00", linewidth=1.5)
         axes.axhline(float(at[1]), color="#D55E00", linewidth=1.5)
         axes.plot([low, high], [low, high], color="0.5", linestyle=":", linewidth=1)
@@ -122,9 +125,3 @@ def _mean(
         markersize=4,
         label="mean score",
     )
-
-
-def _logit(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return ln(s / (1 - s)); -inf for 0 and inf for 1."""
-    with np.errstate(divide="ignore"):
-        return np.asarray(np.log(scores) - np.log1p(-scores))
