@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dmcnn._common import json_files
 from dmcnn._common.errors import InputError
-from dmcnn._common.files import atomic_file, expand, output_folder
+from dmcnn._common.files import expand, output_folder
 from dmcnn._common.fingerprint import path_fingerprint
 from dmcnn.settings import EvaluateSettings
 from dmcnn.settings.command import run
@@ -50,9 +50,7 @@ def _write(result: EvaluationResult, origins: list[str], stem: Path) -> None:
     from dmcnn.figures.save import save_figure
     from dmcnn.tables import table
 
-    with atomic_file(stem.with_name(stem.name + ".json")) as temporary:
-        numbers = {**result.numbers, "origin": origins}
-        temporary.write_text(json.dumps(numbers, indent=1, allow_nan=False) + "\n")
+    json_files.write(stem.with_name(stem.name + ".json"), {**result.numbers, "origin": origins})
     for ending, rows in result.tables.items():
         table.write(stem.with_name(f"{stem.name}_{ending}.csv"), rows)
     for ending, figure in tqdm(result.figures.items(), desc="figures", unit="figure", disable=None):

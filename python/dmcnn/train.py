@@ -10,6 +10,7 @@ from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from dmcnn._common import json_files
 from dmcnn._common.errors import InputError
 from dmcnn._common.extras import need
 from dmcnn._common.files import atomic_file, output_folder
@@ -75,8 +76,6 @@ def _rank(settings: TrainSettings) -> int:
 
 def _cross_validate(settings: TrainSettings) -> None:
     """Write the scores of all events, each by the training that did not see it, and the spread of the folds."""
-    import json
-
     from dmcnn.tables import table
     from dmcnn.training import folds
 
@@ -86,10 +85,9 @@ def _cross_validate(settings: TrainSettings) -> None:
     numbers, spreads = folds.overall(cards[0]["model"], scores), folds.spread(cards)
     whole = _files(settings)
     table.write(whole.scores("out_of_fold"), scores)
-    with atomic_file(whole.folds.with_suffix(".json")) as temporary:
-        remarks = [folds.CHOSEN] if settings.run_test else []
-        content = {"folds": len(cards), "out_of_fold": numbers, "spread": spreads, "remarks": remarks}
-        temporary.write_text(json.dumps(content, indent=1) + "\n")
+    remarks = [folds.CHOSEN] if settings.run_test else []
+    content = {"folds": len(cards), "out_of_fold": numbers, "spread": spreads, "remarks": remarks}
+    json_files.write(whole.folds.with_suffix(".json"), content)
     log.info("\n".join([*folds.lines(numbers, spreads, len(cards)), *remarks]))
 
 

@@ -103,7 +103,7 @@ def test_folders_without_a_training_are_refused(tmp_path: Path, capsys: pytest.C
     for content in ("{", "[]", '{"model": 1}'):
         card.write_text(content)
         assert report.main([str(tmp_path)]) == 2
-        assert capsys.readouterr().err.startswith(f"{card}: not a model card")
+        assert capsys.readouterr().err.startswith(f"{card}: not the model card of a training")
     assert report.main(["folder=nowhere"]) == 2
     assert "nowhere: no such file" in capsys.readouterr().err
     fake_card(tmp_path, "")

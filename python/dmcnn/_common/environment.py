@@ -9,8 +9,11 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path, PurePath
 
-ABSOLUTE = re.compile(r"""(?<=["'])(?:~|/|[A-Za-z]:[\\/])[^"'\n]*(?=["'])""")
+QUOTED = re.compile(r"""(?<=["'])(?:~|/|[A-Za-z]:[\\/])[^"'\n]*(?=["'])""")
 """Absolute path in quotes, as cfg and JSON texts hold them."""
+
+FOLDERS = re.compile(r"""(?<![\w.~:/*-])/(?:[^\s"'/,]+/)+""")
+"""Folders of an absolute path without quotes."""
 
 
 def facts() -> dict[str, str]:
@@ -51,5 +54,5 @@ def _git(folder: str | Path, *words: str) -> str:
 
 
 def without_folders(text: str) -> str:
-    """Return a cfg or JSON text in which every absolute path in quotes is shortened to its last name."""
-    return ABSOLUTE.sub(lambda match: PurePath(match[0].replace("\\", "/")).name, text)
+    """Return a text in which only the last name of every absolute path is left."""
+    return FOLDERS.sub("", QUOTED.sub(lambda match: PurePath(match[0].replace("\\", "/")).name, text))

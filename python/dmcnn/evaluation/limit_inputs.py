@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -13,6 +12,7 @@ import numpy as np
 import uproot
 from numpy.typing import NDArray
 
+from dmcnn._common import json_files
 from dmcnn._common.files import atomic_file
 
 if TYPE_CHECKING:
@@ -33,14 +33,8 @@ def files(prediction: Prediction, observed: Observation) -> dict[str, Callable[[
     every: dict[str, Callable[[Path], None]] = {"stack.root": partial(write_root, prediction, observed)}
     for name in prediction.signals:
         ending = "workspace.json" if len(prediction.signals) == 1 else f"workspace_{_file_word(name)}.json"
-        every[ending] = partial(_write_json, workspace(prediction, observed, name))
+        every[ending] = partial(json_files.write, content=workspace(prediction, observed, name))
     return every
-
-
-def _write_json(content: Mapping[str, Any], path: Path) -> None:
-    """Write JSON, whole or not at all."""
-    with atomic_file(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
 def write_root(prediction: Prediction, observed: Observation, path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from dmcnn._common.environment import without_folders
 from dmcnn.evaluation import EvaluationResult
 from dmcnn.pages import report as pages
 
@@ -28,7 +29,7 @@ def page(
     own += [Path(f"{stem.name}_{ending}.csv") for ending in result.tables]
     own += [Path(f"{stem.name}_{ending}") for ending in result.files]
     sections = {
-        "Result": [pages.paragraph(pages.without_folders(line)) for line in result.lines],
+        "Result": [pages.paragraph(without_folders(line)) for line in result.lines],
         "Figures": [
             pages.figure(path, ending.replace("_", " "))
             for ending in result.figures
@@ -42,7 +43,7 @@ def page(
                 ["file"], [[name] for name in (f"{stem.name}.json", *own)], "Results beside this page"
             ),
         ],
-        "Settings": [pages.preformatted(pages.without_folders(cfg))],
+        "Settings": [pages.preformatted(without_folders(cfg))],
     }
     return pages.report(stem.name.replace("_", " "), sections, ", ".join(origins))
 

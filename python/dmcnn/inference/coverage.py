@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dmcnn._common import json_files
 from dmcnn._common.files import atomic_file
 from dmcnn.inference.score_table import NOT_A_NUMBER
 from dmcnn.tables.join import NO_ENTRY, NO_IMAGE, NOT_IN_CSV, Coverage, count_shared
@@ -89,9 +89,9 @@ class FileCoverage:
     def write(self, stem: Path) -> None:
         """Write the report as ``<stem>.json`` and ``<stem>.txt``."""
         known = {name: value for name, value in asdict(self).items() if value is not None}
-        for suffix, text in ((".json", json.dumps(known, indent=1) + "\n"), (".txt", self.text())):
-            with atomic_file(stem.with_name(stem.name + suffix)) as temporary:
-                temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+        json_files.write(stem.with_name(stem.name + ".json"), known)
+        with atomic_file(stem.with_name(stem.name + ".txt")) as temporary:
+            temporary.write_text(self.text(), encoding="utf-8", errors="backslashreplace")
 
 
 def coverage(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib import resources
@@ -25,9 +24,6 @@ Html = NewType("Html", str)
 
 IMAGES = {".png": "image/png", ".svg": "image/svg+xml"}
 """Suffix of an image file that a page can hold, and its media type."""
-
-ABSOLUTE = re.compile(r"""(?<![\w.~:/*-])/(?:[^\s"'/,]+/)+""")
-"""Folders of an absolute path in a text."""
 
 LONG = 12
 """Rows above which a table is folded."""
@@ -182,11 +178,6 @@ def word(value: Any) -> str:
     if isinstance(value, PurePath) or (isinstance(value, str) and PurePath(value).is_absolute()):
         return PurePath(value).name if PurePath(value).is_absolute() else str(value)
     return str(value)
-
-
-def without_folders(text: str) -> str:
-    """Return a text in which only the last name of every absolute path is left."""
-    return ABSOLUTE.sub("", text)
 
 
 def _cell(tag: str, value: Any, right: bool) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dmcnn._common.errors import InputError
+from dmcnn._common import json_files
 from dmcnn.formats import origin
 from dmcnn.metrics.distributions import format_estimate
 from dmcnn.pages import report as pages
@@ -36,7 +35,7 @@ def folds_page(folder: str | Path, name: str) -> str:
     rows = [
         (key, format_estimate(about["mean"], about["spread"]), *about["values"])
         for key, about in result["spread"].items()
-        if all(value == value for value in about["values"])
+        if all(value is not None and value == value for value in about["values"])
     ]
     return pages.report(
         " ".join(filter(None, ["Cross-validation", name])),
@@ -65,10 +64,6 @@ def _path(folder: Path, name: str) -> Path:
 
 def _read(path: Path) -> Mapping[str, Any]:
     """Return the numbers of a cross-validation; InputError if they are damaged."""
-    try:
-        result = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not the result of a cross-validation ({error})") from None
-    if not isinstance(result, dict) or not {"folds", "out_of_fold", "spread", "remarks"} <= result.keys():
-        raise InputError(f"{path}: not the result of a cross-validation")
-    return result
+    return json_files.read(
+        path, "the result of a cross-validation", ["folds", "out_of_fold", "spread", "remarks"]
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from dmcnn._common import json_files
 from dmcnn._common.environment import without_folders
 from dmcnn._common.errors import InputError, nearest
 from dmcnn._common.files import sha256
@@ -241,12 +241,6 @@ def _name(path: Path) -> str:
 
 def _read(path: Path) -> Mapping[str, Any]:
     """Return a model card; InputError if it is damaged."""
-    needed = {"state", "model", "training", "samples", "data", "files", "origin", "reading", "metrics", "remarks",
-              "environment", "curves"}  # fmt: skip
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a model card ({error})") from None
-    if not isinstance(card, dict) or not needed <= card.keys():
-        raise InputError(f"{path}: not a model card of a training")
-    return card
+    fields = ["state", "model", "training", "samples", "data", "files", "origin", "reading", "metrics", "remarks",
+              "environment", "curves"]  # fmt: skip
+    return json_files.read(path, "the model card of a training", fields)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from dmcnn._common import json_files
 from dmcnn._common.errors import InputError
 from dmcnn.metrics import classification, distributions
 from dmcnn.tables import table
@@ -107,10 +107,7 @@ def lines(numbers: Mapping[str, float], spreads: Mapping[str, Mapping[str, Any]]
 
 def read_card(path: Path) -> dict[str, Any]:
     """Return the model card of a fold; InputError if its training has not ended."""
-    try:
-        card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: no model card of a fold ({error})") from None
-    if card.get("state") != "finished" or "evaluation" not in card:
+    card = json_files.read(path, "the model card of a fold", ["state"])
+    if card["state"] != "finished" or "evaluation" not in card:
         raise InputError(f"{path}: this fold has not ended: train it first")
     return card

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from dmcnn._common import json_files
 from dmcnn._common.environment import without_folders
 from dmcnn._common.files import atomic_file, sha256
 from dmcnn.images.sparse import SparseImages
@@ -203,10 +204,10 @@ def write_scores(
 
 def write_card(stem: Path, card: Mapping[str, Any]) -> None:
     """Write a model card as ``<stem>.json`` and ``<stem>.md``; a number that is not finite becomes null."""
-    plain = json.loads(json.dumps(card, default=str), parse_constant=lambda _: None)
-    for suffix, text in ((".json", json.dumps(plain, indent=1)), (".md", markdown(plain))):
-        with atomic_file(stem.with_name(stem.name + suffix)) as temporary:
-            temporary.write_text(text + "\n", encoding="utf-8")
+    plain = json_files.finite(card, default=str)
+    json_files.write(stem.with_name(stem.name + ".json"), plain)
+    with atomic_file(stem.with_name(stem.name + ".md")) as temporary:
+        temporary.write_text(markdown(plain) + "\n", encoding="utf-8")
 
 
 def _values(cfg: str) -> dict[str, str]:

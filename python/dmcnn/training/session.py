@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -16,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from dmcnn._common import json_files
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import atomic_file
 from dmcnn._common.lock import lock
@@ -283,19 +283,17 @@ class Run:
                 replace(card, metrics=metrics, chosen_by=chosen_by, remarks=own.remarks, origin=own.origin)
             )
         step = progress.step if progress.best is None else progress.best
-        numbers = {key: None if np.isnan(value) else value for key, value in result.numbers.items()}
-        with atomic_file(self.files.summary) as temporary:
-            content = {
-                "step": step,
-                **numbers,
-                **self.task.summary(result),
-                "engine": self.engine,
-                "chosen_by": chosen_by,
-                "remarks": self.card.remarks,
-                "origin": self.card.origin,
-                **({"baseline": asdict(baseline)} if baseline else {}),
-            }
-            temporary.write_text(json.dumps(content, indent=1) + "\n")
+        content = {
+            "step": step,
+            **result.numbers,
+            **self.task.summary(result),
+            "engine": self.engine,
+            "chosen_by": chosen_by,
+            "remarks": self.card.remarks,
+            "origin": self.card.origin,
+            **({"baseline": asdict(baseline)} if baseline else {}),
+        }
+        json_files.write(self.files.summary, content)
         return result, outputs
 
     def network_outputs(self, images: SparseImages) -> NDArray[np.float64]:
