@@ -207,6 +207,36 @@ def test_two_ranks_train_as_one_and_a_killed_one_ends_the_other(
 
 
 @pytest.mark.slow
+def test_two_killed_ranks_go_on_as_without_a_break(train_words: list[str], tmp_path: Path) -> None:
+    """Bit for bit, random numbers of dropout and augmentation included."""
+    more = [
+        "batch_size_train=3",
+        "validation_fraction=0.4",
+        "augment=True",
+        "save_every_step=1",
+        "ranks=2",
+        "EPOCHS=3",
+    ]
+    whole, broken = (
+        [*train_words, *more, f"weights_directory={tmp_path / one}", f"output_directory={tmp_path / one}"]
+        for one in ("whole", "broken")
+    )
+    assert train.main(whole) == 0
+    table = "DM-CNN_training_metrics_toy.csv"
+    ranks = start([word for word in broken if word != "ranks=2"], 2)
+    limit = time.monotonic() + 60
+    while len(rows(tmp_path / "broken" / table)) < 1 and time.monotonic() < limit:
+        time.sleep(0.02)
+    for rank in ranks:
+        rank.kill()
+        rank.communicate()
+    assert 1 <= len(rows(tmp_path / "broken" / table)) < 3
+    assert train.main(broken) == 0
+    for name in (table, "DM-CNN_training_test_scores_toy.csv"):
+        assert (tmp_path / "broken" / name).read_text() == (tmp_path / "whole" / name).read_text()
+
+
+@pytest.mark.slow
 def test_the_command_starts_the_other_ranks_itself(
     train_words: list[str],
     tmp_path: Path,
