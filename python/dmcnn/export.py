@@ -59,12 +59,18 @@ def _write(settings: ExportSettings, predictor: Predictor, stem: Path) -> None:
         if (is_quantised(predictor.net) or not form.quantised)
         and (not form.library or is_installed(form.library))
     ]
+    chosen = settings.formats or possible
     if predictor.card.temperature != 1:
-        log.warning(
-            "warning: exported outputs are logits, which calibrated scores divide by %.4g",
-            predictor.card.temperature,
-        )
-    for name in settings.formats or possible:
+        divided = ", ".join(name for name in chosen if FORMATS[name].divides)
+        other = ", ".join(name for name in chosen if FORMATS[name].quantised)
+        if divided:
+            log.info(
+                "%s: outputs are logits / %.4g, of calibrated scores", divided, predictor.card.temperature
+            )
+        if other:
+            text = "warning: %s: outputs are logits, which calibrated scores divide by %.4g (in the file)"
+            log.warning(text, other, predictor.card.temperature)
+    for name in chosen:
         path = stem.with_name(stem.name + FORMATS[name].ending)
         agreement = FORMATS[name].export(path, predictor.net, predictor.card, images)
         log.info(

@@ -16,6 +16,7 @@ from torch import nn
 
 from dmcnn import export
 from dmcnn.checkpoints.card import KEY, Card
+from dmcnn.exports import FORMATS
 from dmcnn.models import MODELS
 from exports import evaluators
 from models.sizes import SMALL
@@ -151,15 +152,39 @@ def test_faults_are_one_line(
 
 
 @pytest.mark.slow
-def test_outputs_of_a_calibrated_network_are_said_to_be_logits(
+def test_programs_of_a_calibrated_network_give_its_logits_over_the_temperature(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    _, path = saved(tmp_path, "lariat")
+    """Scores are the activation of outputs over the temperature in the file, whether the file divides or not."""
+    net, path = saved(tmp_path, "smartpixel")
     content = torch.load(path)
     content[KEY]["temperature"] = 1.5
     torch.save(content, path)
-    assert export.main(words(weight_file=path, output_dir=tmp_path, format=["torch"], events=2)) == 0
-    assert "warning: exported outputs are logits, which calibrated scores divide by 1.5" in caplog.text
+    with caplog.at_level("INFO", "dmcnn"):
+        assert export.main(words(weight_file=path, output_dir=tmp_path, events=3)) == 0
+    assert "onnx, torch: outputs are logits / 1.5, of calibrated scores" in caplog.text
+    assert (
+        "warning: qonnx, hls4ml, json: outputs are logits, which calibrated scores divide by 1.5"
+        in caplog.text
+    )
+    batch = images("smartpixel", 4, 1)
+    with torch.inference_mode():
+        expected = net(batch).numpy() / 1.5
+    for name, divisor in {"onnx": 1.0, "torch": 1.0, "qonnx": 1.5, "json": 1.5}.items():
+        found = FORMATS[name].run(tmp_path / f"smartpixel{FORMATS[name].ending}", batch.numpy())
+        assert found is not None
+        np.testing.assert_allclose(found / divisor, expected, rtol=1e-5, atol=1e-5)
+    about = {
+        "onnx": onnx.load(tmp_path / "smartpixel.onnx"),
+        "qonnx": onnx.load(tmp_path / "smartpixel_qonnx.onnx"),
+    }
+    temperatures = {
+        name: json.loads(next(entry.value for entry in model.metadata_props if entry.key == "dmcnn"))[
+            "temperature"
+        ]
+        for name, model in about.items()
+    }
+    assert temperatures == {"onnx": 1.0, "qonnx": 1.5}
 
 
 def test_onnx_without_its_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

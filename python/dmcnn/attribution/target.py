@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from dmcnn._common.errors import InputError, nearest
+from dmcnn.layers.division import Division
 
 KINDS = ("logit", "score")
 ACTIVATIONS = ("sigmoid", "softmax", "none")
@@ -51,7 +52,7 @@ class Target:
         if self.kind == "logit" or self.activation == "none":
             return nn.Identity()
         activation = nn.Sigmoid() if self.activation == "sigmoid" else nn.Softmax(dim=1)
-        return activation if self.temperature == 1 else nn.Sequential(_Divide(self.temperature), activation)
+        return activation if self.temperature == 1 else nn.Sequential(Division(self.temperature), activation)
 
     def select(self, outputs: torch.Tensor) -> torch.Tensor:
         """Return the (B,) explained numbers of (B, k) outputs after ``activate``.
@@ -64,15 +65,3 @@ class Target:
         if not 0 <= self.number < outputs.shape[1]:
             raise InputError(f"target {self.number}: the network has outputs 0 to {outputs.shape[1] - 1}")
         return outputs[:, self.number]
-
-
-class _Divide(nn.Module):
-    """Division of outputs by a temperature."""
-
-    def __init__(self, value: float) -> None:
-        super().__init__()
-        self.value = value
-
-    def forward(self, outputs: torch.Tensor) -> torch.Tensor:
-        """Return the outputs over the temperature."""
-        return outputs / self.value

@@ -6,6 +6,7 @@ import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -18,6 +19,7 @@ from dmcnn._common.errors import InputError
 from dmcnn._common.files import atomic_file
 from dmcnn.checkpoints.card import Card
 from dmcnn.layers import IMAGES, Layer, outputs, trace
+from dmcnn.layers.division import Division
 from dmcnn.quantisation.quantisers import (
     QConv2d,
     QLinear,
@@ -41,7 +43,7 @@ SAME_GRID = ("relu", "hardtanh", "maxpool", "flatten", "cat", "identity", "dropo
 
 CARD_FIELDS = (
     "model", "arguments", "classes", "signal", "activation", "reading", "scaling", "targets", "target_scales",
-    "diagonal", "covariance",
+    "diagonal", "covariance", "temperature",
 )  # fmt: skip
 """Fields of a card that a file holds: all that is needed to prepare images and to interpret outputs."""
 
@@ -49,14 +51,18 @@ CARD_FIELDS = (
 class ExportFormat(ABC):
     """Format of exported files; outputs are those of the network, before the activation that gives scores.
 
+    Scores are the activation of outputs / ``temperature`` of the card in the file.
+
     Attributes:
         ending: ending of the file names, after the stem.
         quantised: whether the format holds only networks with all parameters rounded.
+        divides: whether the outputs are divided by the temperature of the network, and that in the file is 1.
         library: library without which the format is left out by default; "" = none.
     """
 
     ending: ClassVar[str]
     quantised: ClassVar[bool] = False
+    divides: ClassVar[bool] = False
     library: ClassVar[str] = ""
 
     @abstractmethod
@@ -86,6 +92,8 @@ class ExportFormat(ABC):
             raise InputError(
                 f"{path.name}: the network has float parameters, expected all of them to be quantised"
             )
+        if self.divides and card.temperature != 1:
+            net, card = nn.Sequential(net, Division(card.temperature)).eval(), replace(card, temperature=1.0)
         with atomic_file(path) as temporary:
             self.write(temporary, net, card)
             results = self.run(temporary, images.numpy())

@@ -24,6 +24,7 @@ class Onnx(ExportFormat):
     """ONNX format: float32 operators for any number of images; of a quantised network with its rounded numbers."""
 
     ending = ".onnx"
+    divides = True
 
     def write(self, path: Path, net: nn.Module, card: Card) -> None:
         """Write the model with the card under the key ``dmcnn`` of its metadata."""

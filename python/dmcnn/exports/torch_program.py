@@ -22,6 +22,7 @@ class Program(ExportFormat):
     """
 
     ending = ".pt2"
+    divides = True
 
     def write(self, path: Path, net: nn.Module, card: Card) -> None:
         """Write the program."""
