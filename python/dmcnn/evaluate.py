@@ -17,6 +17,7 @@ from dmcnn.settings.command import run
 
 if TYPE_CHECKING:
     from dmcnn.evaluation import EvaluationResult
+    from dmcnn.evaluation.classes import ClassScores
     from dmcnn.evaluation.rows import ScoreTables
     from dmcnn.evaluation.signal import Kinds
 
@@ -89,8 +90,10 @@ def _judge(settings: EvaluateSettings, tables: ScoreTables) -> EvaluationResult:
     paths = settings.tables("scores")
     columns = tables(paths[0]).columns
     is_signal = settings.score_column in columns or "predicted" not in columns
-    if settings.calibration is not None and (estimated_targets(columns) or not is_signal):
-        raise InputError(f"{paths[0]}: calibration needs tables with the score of a signal")
+    if settings.calibration is not None and estimated_targets(columns):
+        raise InputError(
+            f"{paths[0]}: calibration needs tables with scores of classes, these are of regression"
+        )
     if estimated_targets(columns):
         return _regression(settings, tables)
     if settings.names is not None or settings.weights is not None or isinstance(settings.scores, dict):
@@ -99,11 +102,7 @@ def _judge(settings: EvaluateSettings, tables: ScoreTables) -> EvaluationResult:
             "regression (networks with a signal: signal = {network: …} and background = {network: …})"
         )
     if not is_signal:
-        from dmcnn.evaluation import classes
-
-        return classes.judge(
-            paths, level=settings.confidence, event_weight=settings.event_weight, read_table=tables
-        )
+        return _classes(settings, tables)
     kinds, files = signal.read_labelled(paths, *_columns(settings), tables)
     return _signal(settings, tables, kinds, files)
 
@@ -124,6 +123,15 @@ def _regression(settings: EvaluateSettings, tables: ScoreTables) -> EvaluationRe
         own=settings.model,
         read_table=tables,
     )
+
+
+def _classes(settings: EvaluateSettings, tables: ScoreTables) -> EvaluationResult:
+    """Evaluate the scores of a network of several classes without a signal."""
+    from dmcnn.evaluation import classes, merge
+
+    events = classes.read(settings.tables("scores"), settings.event_weight, tables)
+    judged = classes.judge(events, level=settings.confidence, event_weight=settings.event_weight)
+    return merge([judged, _calibrate_classes(settings, tables)])
 
 
 def _signal(
@@ -177,26 +185,52 @@ def _columns(settings: EvaluateSettings) -> tuple[str, str, str | dict[str, floa
 
 
 def _calibrate(settings: EvaluateSettings, kinds: Kinds, tables: ScoreTables) -> EvaluationResult:
-    """Evaluate the calibration of the scores of one network; write a calibrated checkpoint if asked."""
-    from dmcnn.evaluation import EvaluationResult, calibration, merge, signal
+    """Evaluate the calibration of the scores of one network; write a calibrated checkpoint if asked.
+
+    One temperature divides all logits: with the scores of several classes in the tables it is fitted to all of them.
+    """
+    from dmcnn.evaluation import calibration, signal
 
     column, label, rule = _columns(settings)
     files, validation = settings.calibration, None
     if isinstance(files, dict):
         paths = {kind: expand(files[kind]) for kind in ("signal", "background")}
         validation, _ = signal.read_separate(paths, column, rule, tables)
+    elif files is not None and settings.scores and "predicted" in tables(expand(files)[0]).columns:
+        return _calibrate_classes(settings, tables)
     elif files is not None:
         validation, _ = signal.read_labelled(expand(files), column, label, rule, tables)
-    result = calibration.judge(kinds, settings.confidence, validation)
-    own = settings.tables("scores", "signal", "background")
-    if both := sorted({*own} & {*settings.tables("calibration")}):
+    return _apply(settings, calibration.judge(kinds, settings.confidence, validation))
+
+
+def _calibrate_classes(settings: EvaluateSettings, tables: ScoreTables) -> EvaluationResult:
+    """Evaluate the calibration of the scores of all classes; write a calibrated checkpoint if asked."""
+    from dmcnn.evaluation import class_calibration, classes
+
+    if isinstance(settings.calibration, dict):
+        raise InputError("calibration: expected the files of all classes, not those of signal and background")
+    own, other = (settings.tables(key) for key in ("scores", "calibration"))
+    events = classes.read(own, settings.event_weight, tables)
+    validation = classes.read(other, settings.event_weight, tables) if other else None
+    result = class_calibration.judge(events, settings.confidence, validation)
+    return _apply(settings, result, events)
+
+
+def _apply(
+    settings: EvaluateSettings, result: EvaluationResult, events: ClassScores | None = None
+) -> EvaluationResult:
+    """Write the calibrated checkpoint if asked; ``events`` have the scores of all classes, if these were fitted."""
+    from dmcnn.evaluation import EvaluationResult, calibration, merge
+
+    validation = settings.tables("calibration")
+    if both := sorted({*settings.tables("scores", "signal", "background")} & {*validation}):
         text = f"warning: the temperature is judged on events that it was fitted to: {', '.join(both)}"
         result = merge([result, EvaluationResult({}, {}, [text])])
-    if settings.calibrate_weight_file is None:
+    if (weight_file := settings.calibrate_weight_file) is None:
         return result
     value = result.numbers["calibration"]["temperature"][0]
-    path = calibration.write_calibrated(settings.calibrate_weight_file, value, settings.tables("calibration"))
-    line = f"{path.name}: has this temperature; {settings.calibrate_weight_file} stays as it is"
+    path = calibration.write_calibrated(weight_file, value, validation, events)
+    line = f"{path.name}: has this temperature; {weight_file} stays as it is"
     return merge([result, EvaluationResult({}, {}, [line])])
 
 

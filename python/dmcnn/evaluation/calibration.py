@@ -1,19 +1,25 @@
-"""Calibration of the scores of a signal: reliability, and the temperature that validation events ask for."""
+"""Calibration of the scores of a signal: reliability, temperature by validation events, and its checkpoint."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
 from dmcnn.evaluation import EvaluationResult, interval_numbers, json_number, weights
+from dmcnn.evaluation.classes import ClassScores
 from dmcnn.evaluation.signal import Kinds
 from dmcnn.figures.reliability import reliability as draw
 from dmcnn.metrics import reliability as metrics
+from dmcnn.metrics.class_reliability import is_softmax
 from dmcnn.metrics.intervals import Interval
+
+if TYPE_CHECKING:
+    from dmcnn.checkpoints.card import Card
 
 
 def judge(kinds: Kinds, level: float, validation: Kinds | None = None) -> EvaluationResult:
@@ -30,8 +36,7 @@ def judge(kinds: Kinds, level: float, validation: Kinds | None = None) -> Evalua
         InputError: validation events, but scores outside 0..1, negative weights, or no temperature.
     """
     scores, labels, weight = _columns(kinds)
-    usable = bool(((scores >= 0) & (scores <= 1)).all()) and not weights.negative(kinds)
-    if not usable and validation is None:
+    if not (is_probability(scores) and not weights.negative(kinds)) and validation is None:
         return EvaluationResult({}, {}, [])
     before = metrics.reliability(scores, labels, weight, level)
     counts = "Events" if weight is None else "Sum of weights"
@@ -42,8 +47,7 @@ def judge(kinds: Kinds, level: float, validation: Kinds | None = None) -> Evalua
     after = metrics.reliability(metrics.apply_temperature(scores, float(value.value)), labels, weight, level)
     count = {kind: len(events) for kind, events in validation.items()}
     lines = [
-        f"temperature {value.value:.4f} [{value.low:.4f}, {value.high:.4f}] ({100 * level:g} % interval) from "
-        f"{count['signal']} signal and {count['background']} background validation events",
+        temperature_line(value, level, f"{count['signal']} signal and {count['background']} background"),
         f"calibration error {before.ece:.4f}, at this temperature {after.ece:.4f} (if calibrated, about "
         f"{after.ece_if_calibrated:.4f}); nll {before.nll:.4f}, then {after.nll:.4f}",
     ]
@@ -53,49 +57,76 @@ def judge(kinds: Kinds, level: float, validation: Kinds | None = None) -> Evalua
         "validation_events": count,
         "at_temperature": numbers(after),
     }
-    figure = draw({"scores": before, f"at T = {value.value:.3f}": after}, level, counts=counts)
+    figure = draw({"scores": before, at_temperature(value): after}, level, counts=counts)
     return EvaluationResult({"calibration": report}, {"calibration": figure}, lines)
+
+
+def temperature_line(value: Interval, level: float, events: str) -> str:
+    """Return the log line on a temperature that was fitted to some validation ``events``."""
+    interval = f"[{value.low:.4f}, {value.high:.4f}] ({100 * level:g} % interval)"
+    return f"temperature {value.value:.4f} {interval} from {events} validation events"
+
+
+def at_temperature(value: Interval) -> str:
+    """Return the name of scores at a temperature, for legends."""
+    return f"at T = {value.value:.3f}"
 
 
 def fit(kinds: Kinds, level: float) -> Interval:
     """Return the temperature of scored events; InputError for scores outside 0..1 or negative weights."""
-    if negative := weights.negative(kinds):
-        raise InputError(
-            f"calibration: {negative} negative weights; a likelihood needs numbers of at least 0"
-        )
     scores, labels, weight = _columns(kinds)
-    if not ((scores >= 0) & (scores <= 1)).all():
-        raise InputError(f"calibration needs scores in 0..1, found {scores.min():g} to {scores.max():g}")
+    check_likelihood(scores, weights.negative(kinds))
     z = metrics.logit(scores)
     return metrics.temperature(np.column_stack([np.zeros(len(z)), z]), labels, weight, level)
 
 
+def check_likelihood(scores: NDArray[np.float64], negative: int) -> None:
+    """Raise InputError for scores outside 0..1, and for a number of negative weights."""
+    if negative:
+        raise InputError(
+            f"calibration: {negative} negative weights; a likelihood needs numbers of at least 0"
+        )
+    if not is_probability(scores):
+        raise InputError(f"calibration needs scores in 0..1, found {scores.min():g} to {scores.max():g}")
+
+
+def is_probability(scores: NDArray[np.float64]) -> bool:
+    """Return whether all scores are in 0..1, as those of a network and unlike its logits."""
+    return bool(((scores >= 0) & (scores <= 1)).all())
+
+
 def numbers(one: metrics.Reliability) -> dict[str, Any]:
     """Return a reliability for JSON; its bins are those with events."""
-    filled = np.flatnonzero(one.weight > 0)
-    return {
-        **{name: json_number(getattr(one, name)) for name in ("ece", "ece_if_calibrated", "brier", "nll")},
-        "bins": [
-            {
-                "score": float(one.score[i]),
-                "share": [float(end[i]) for end in (one.share.value, one.share.low, one.share.high)],
-                "weight": float(one.weight[i]),
-            }
-            for i in filled
-        ],
-    }
+    names = "ece", "ece_if_calibrated", "brier", "nll"
+    return {**{name: json_number(getattr(one, name)) for name in names}, "bins": bins(one)}
 
 
-def write_calibrated(weight_file: str, value: float, tables: Sequence[str]) -> Path:
+def bins(one: metrics.Reliability) -> list[dict[str, Any]]:
+    """Return the filled bins for JSON."""
+    return [
+        {
+            "score": float(one.score[i]),
+            "share": [float(end[i]) for end in (one.share.value, one.share.low, one.share.high)],
+            "weight": float(one.weight[i]),
+        }
+        for i in np.flatnonzero(one.weight > 0)
+    ]
+
+
+def write_calibrated(
+    weight_file: str, value: float, tables: Sequence[str], events: ClassScores | None = None
+) -> Path:
     """Write a checkpoint with a temperature on its card beside ``weight_file``, which stays; return its path.
 
     Args:
         weight_file: weight file of the network that made the scores.
         value: temperature.
         tables: score tables that the temperature was fitted to.
+        events: events with such scores; None = it was fitted to the score of the signal alone.
 
     Raises:
-        InputError: a network of regression, one that has a temperature, or tables that other weights made.
+        InputError: a network of regression, of other classes, with another activation, or one that has a temperature;
+            tables that other weights made.
     """
     # imported here, so that an evaluation without weight files does not wait for torch
     from dataclasses import replace
@@ -112,10 +143,31 @@ def write_calibrated(weight_file: str, value: float, tables: Sequence[str]) -> P
         raise InputError(
             f"{weight_file}: has the temperature {card.temperature:g}; calibrate the weights it was made from"
         )
+    if fault := _misfit(card, events):
+        raise InputError(f"{weight_file}: {fault}")
     path = Path(weight_file)
     path = path.with_name(f"{path.stem}_calibrated.ckpt")
     save(path, {KEY: replace(card, temperature=value).as_dict(), "state_dict": net.state_dict()})
     return path
+
+
+def _misfit(card: Card, events: ClassScores | None) -> str:
+    """Return why the scores that a temperature was fitted to cannot be those of a network; "" if they can."""
+    if events is None and len(card.classes) != 2:
+        return (
+            f"has {len(card.classes)} classes, and the temperature was fitted to the score of one: give scores=… and "
+            "calibration=… tables with a label column and the scores of all, p_<class>"
+        )
+    if events is None:
+        return ""
+    if events.classes != card.classes:
+        return f"has the classes {card.classes}, the tables have {events.classes}"
+    activation = "softmax" if is_softmax(events.scores) else "sigmoid"
+    return (
+        ""
+        if activation == card.activation
+        else f"its scores are of a {card.activation}, those of the tables of a {activation}"
+    )
 
 
 def _check_weights(weight_file: str, tables: Sequence[str]) -> None:

@@ -38,6 +38,11 @@ class ClassScores:
     weight: NDArray[np.float64] | None
     files: list[dict[str, Any]]
 
+    @property
+    def negative(self) -> int:
+        """Number of events with a negative weight."""
+        return 0 if self.weight is None else int((self.weight < 0).sum())
+
     def matrix(self, power: int = 1) -> metrics.Matrix:
         """Return the confusion matrix: events, or sums of their weights raised to ``power``."""
         weight = None if self.weight is None else self.weight**power
@@ -58,23 +63,16 @@ class ClassScores:
         return {name: (s, b) for name, (s, b) in pairs.items() if len(s.score) and len(b.score)}
 
 
-def judge(
-    paths: Sequence[str], *, level: float, event_weight: Rule = None, read_table: Read = table.read
-) -> EvaluationResult:
-    """Evaluate the score tables of a network without a signal class.
+def judge(events: ClassScores, *, level: float, event_weight: Rule = None) -> EvaluationResult:
+    """Evaluate the scores from ``read`` of a network without a signal class.
 
     Negative weights stay in the confusion matrix; accuracies, ROC curves and AUCs are then left out.
 
     Args:
-        paths: score tables.
+        events: scored events.
         level: confidence level of all intervals.
-        event_weight: weights of the events.
-        read_table: function that reads a table.
-
-    Raises:
-        InputError: tables of different classes, a scored event without a valid label, or no scored event.
+        event_weight: rule of the weights, for the report.
     """
-    events = read(paths, event_weight, read_table)
     names, matrix = events.classes, events.matrix()
     kinds = {name: events.of_class(i)[0] for i, name in enumerate(names)}
     numbers: dict[str, Any] = {
@@ -87,7 +85,7 @@ def judge(
     }
     drawings: dict[str, Figure] = {"confusion": figures.confusion(matrix, names)}
     lines = file_lines(events.files)
-    if negative := weights.negative(kinds):
+    if negative := events.negative:
         lines.append(f"{negative} negative weights: sums only, no accuracy, ROC curve or AUC")
         return EvaluationResult(numbers, drawings, lines)
     squares = None if events.weight is None else events.matrix(power=2)
@@ -129,7 +127,6 @@ def read(paths: Sequence[str], event_weight: Rule = None, read_table: Read = tab
     Raises:
         InputError: tables of different classes, a scored event without a valid label, or no scored event.
     """
-    weights.check_patterns(event_weight, paths)
     classes: list[str] = []
     labels: list[NDArray[np.int64]] = []
     parts: list[NDArray[np.float64]] = []
@@ -138,7 +135,7 @@ def read(paths: Sequence[str], event_weight: Rule = None, read_table: Read = tab
     for path in paths:
         rows = read_table(path)
         rows.need(["label", "predicted"])
-        columns = [name.removeprefix("p_") for name in rows.columns if name.startswith("p_")]
+        columns = _classes(rows)
         classes = classes or columns
         if columns != classes:
             raise InputError(f"{path}: scores of {columns}, expected those of {classes} as in the first file")
@@ -159,3 +156,16 @@ def read(paths: Sequence[str], event_weight: Rule = None, read_table: Read = tab
     if not len(label):
         raise InputError(f"no scored event in {', '.join(file['file'] for file in files)}")
     return ClassScores(classes, label, np.concatenate(parts), weights.join(weight_parts), files)
+
+
+def _classes(rows: table.Table) -> list[str]:
+    """Return the classes of the columns p_<class> of a table, without those of the spread of several networks."""
+    scores = [name for name in rows.columns if name.startswith("p_")]
+    names = [
+        name.removeprefix("p_")
+        for name in scores
+        if not (name.endswith("_spread") and name.removesuffix("_spread") in scores)
+    ]
+    if not names:
+        raise InputError(f"{rows.path}: no column p_<class> with the scores of a class")
+    return names

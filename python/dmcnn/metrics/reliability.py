@@ -108,9 +108,14 @@ def logit(scores: ArrayLike) -> Floats:
 
 
 def temperature(
-    logits: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None, level: float = 0.95
+    logits: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    level: float = 0.95,
+    *,
+    softmax: bool = True,
 ) -> Interval:
-    """Return the temperature T for which softmax(logits / T) has the largest likelihood, with its interval.
+    """Return the temperature T for which the scores of logits / T have the largest likelihood, with its interval.
 
     The likelihood is convex in 1 / T. The interval is that of ln T, from the sandwich estimate of its variance, which
     holds for weighted events too (H. White, Econometrica 50 (1982) 1).
@@ -120,6 +125,7 @@ def temperature(
         labels: (n,) number of the true class.
         weights: (n,) weights of the events, at least 0; None = 1 each.
         level: confidence level of the interval.
+        softmax: scores are softmax(logits / T); else each is the sigmoid of its own logit, independent of the others.
 
     Raises:
         InputError: scores that separate the classes, or that are no better than chance: T would be beyond RANGE.
@@ -128,9 +134,12 @@ def temperature(
     w = np.ones(len(z)) if weights is None else np.asarray(weights, np.float64)
     true = z[np.arange(len(z)), number]
 
+    def scores(inverse: float) -> Floats:
+        return np.asarray(special.softmax(inverse * z, axis=1) if softmax else special.expit(inverse * z))
+
     def slopes(inverse: float) -> Floats:
         """Return the (n,) derivatives of the negative log likelihood by 1 / T."""
-        return np.asarray((special.softmax(inverse * z, axis=1) * z).sum(axis=1) - true)
+        return np.asarray((scores(inverse) * z).sum(axis=1) - true)
 
     def slope(inverse: float) -> float:
         return float(w @ slopes(inverse))
@@ -143,13 +152,14 @@ def temperature(
             "temperature: the scores separate the classes of these events, which need more events"
         )
     inverse = float(optimize.brentq(slope, *ends, xtol=1e-12))
-    p = special.softmax(inverse * z, axis=1)
-    curvature = float(w @ ((p * z**2).sum(axis=1) - (p * z).sum(axis=1) ** 2))
+    p = scores(inverse)
+    less = (p * z).sum(axis=1) ** 2 if softmax else (p**2 * z**2).sum(axis=1)
+    curvature = float(w @ ((p * z**2).sum(axis=1) - less))
     error = float(np.sqrt(((w * slopes(inverse)) ** 2).sum())) / curvature / inverse  # of ln T
     factor = np.exp(normal_quantile(level) * error)
     return Interval(*(np.asarray(value / inverse) for value in (1.0, 1 / factor, factor)))
 
 
 def apply_temperature(scores: ArrayLike, value: float) -> Floats:
-    """Return (n,) scores of one sigmoid at a temperature: sigmoid(logit / T)."""
+    """Return scores of sigmoids at a temperature: sigmoid(logit / T)."""
     return np.asarray(special.expit(logit(scores) / value))

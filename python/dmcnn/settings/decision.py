@@ -48,8 +48,8 @@ class DecisionSettings(Settings):
     calibration: Paths | dict[str, Paths] | None = setting(
         None,
         "calibration",
-        'score CSVs of validation events with a label column, or {"signal": files, "background": files}: '
-        "the temperature of the scores is fitted to them",
+        "score CSVs of validation events with a label column, of a signal or of several classes, or "
+        '{"signal": files, "background": files}: the temperature of the scores is fitted to them',
     )
     calibrate_weight_file: str | None = setting(
         None,
