@@ -45,8 +45,19 @@ def test_ids_and_values_are_those_of_the_file(kind, columns, tmp_path, monkeypat
         np.concatenate([keys.number for keys, _ in parts]).tolist()
         == np.stack(list(columns.values())[:3], 1).tolist()
     )
-    values = np.concatenate([values for _, values in parts])
-    assert values.tolist() == np.stack([columns["flux_1"], columns["a"]], 1).tolist()
+    assert all(keys is None for keys, _ in batches(path, ["a"], ids=False))
+    values = np.concatenate([np.stack(values) for _, values in parts], axis=1)
+    assert values.tolist() == [columns["flux_1"].tolist(), columns["a"].tolist()]
+
+
+def test_columns_of_float32_stay_so_and_others_become_float64(tmp_path):
+    ids = {name: np.arange(3) for name in ("run_number", "subrun_number", "event_number")}
+    values = {"single": np.float32([0.1, 2, 3]), "whole": np.arange(3)}
+    parquet.write(tmp_path / "a.parquet", ids | values)
+    ((_, (single, whole)),) = batches(tmp_path / "a.parquet", ["single", "whole"])
+    assert (single.dtype, whole.dtype) == (np.float32, np.float64)
+    assert single.tolist() == values["single"].tolist()
+    assert whole.tolist() == [0, 1, 2]
 
 
 def test_empty_and_odd_texts_are_read_as_everywhere(tmp_path):
@@ -55,7 +66,7 @@ def test_empty_and_odd_texts_are_read_as_everywhere(tmp_path):
     ((keys, values),) = batches(path, ["w"])
     assert keys.number[[0, 2, 3]].tolist() == [[7, 1, 2], [7, 1, 3], [7, 1, 4]]
     assert keys.known.tolist() == [True, False, True, True]
-    assert values[:, 0].tolist() == pytest.approx([1.5, np.nan, np.nan, np.inf], nan_ok=True)
+    assert values[0].tolist() == pytest.approx([1.5, np.nan, np.nan, np.inf], nan_ok=True)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from dmcnn._common.errors import InputError, nearest
 from dmcnn.evaluation.rows import Read
@@ -21,6 +20,7 @@ from dmcnn.tables.batches import batches, column_groups, column_names
 from dmcnn.tables.identity import EventIndex
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 Files = Mapping[str, Sequence[str]]
 """Paths of the tables of each sample."""
 
@@ -206,11 +206,14 @@ def _universe_sums(
 ) -> tuple[Floats, dict[str, Any]]:
     """Return the (b, u) sums of the weights of a sample in every universe, and counts of events and weights."""
     sample, bins = plan.samples[name], plan.bins[name]
-    covered, parts, cleaned, rows = np.zeros(len(sample), np.bool_), [], 0, 0
+    parts, cleaned, events = [], 0, None
     for group in column_groups(_paths(plan, name), columns):
-        sums, rows, count = _group_sums(plan, name, group, source, covered)
+        sums, events, count = _group_sums(plan, name, group, source, events)
         parts.append(sums)
         cleaned += count
+    assert events is not None
+    covered = np.zeros(len(sample), np.bool_)
+    covered[events[events >= 0]] = True
     share = float(np.abs(sample.weight[covered]).sum() / (np.abs(sample.weight).sum() or 1.0))
     if share < LOWEST_COVERED:
         raise InputError(
@@ -219,39 +222,59 @@ def _universe_sums(
         )
     rest = ~covered & (bins >= 0)
     unchanged = np.bincount(bins[rest], sample.weight[rest], plan.size)
-    about = {"rows": rows, "events": len(sample), "matched": int(covered.sum())}
+    about = {"rows": len(events), "events": len(sample), "matched": int(covered.sum())}
     if plan.systematics.clean_above is not None:
-        about |= {"cleaned": cleaned, "values": rows * len(columns)}
+        about |= {"cleaned": cleaned, "values": len(events) * len(columns)}
     return np.concatenate(parts, axis=1) + unchanged[:, None], about
 
 
 def _group_sums(
-    plan: _Plan, name: str, columns: Sequence[str], source: str, covered: NDArray[np.bool_]
-) -> tuple[Floats, int, int]:
-    """Return the (b, k) sums of the weights of some universes, and the numbers of rows and of cleaned weights.
+    plan: _Plan, name: str, columns: Sequence[str], source: str, events: Ints | None
+) -> tuple[Floats, Ints, int]:
+    """Return the (b, k) sums of the weights of some universes, the event of each row, and how many were cleaned.
 
-    Events that have weights are noted in ``covered``.
+    Args:
+        plan: samples with their bins.
+        name: name of the sample.
+        columns: columns of the universes.
+        source: name of the source.
+        events: (n,) number of the event of each row of the tables, -1 = none, as another group of columns has told;
+            None matches the rows.
     """
-    sample, bins, above = plan.samples[name], plan.bins[name], plan.systematics.clean_above
-    index = EventIndex(sample.ids) if name in plan.systematics.universe_files else None
-    sums, rows, cleaned = np.zeros((plan.size, len(columns))), 0, 0
+    sample, bins = plan.samples[name], plan.bins[name]
+    index = EventIndex(sample.ids) if events is None and name in plan.systematics.universe_files else None
+    sums, parts, rows, cleaned = np.zeros((plan.size + 1, len(columns))), [], 0, 0
     for path in _paths(plan, name):
-        for ids, weight in batches(path, columns):
-            at = np.arange(rows, rows + len(weight)) if index is None else index.partners(ids)
-            rows += len(weight)
-            if above is not None:
-                weight, count = clean(weight, above)
-                cleaned += count
-            elif not np.isfinite(weight).all():
-                raise InputError(
-                    f"{path}: {source!r}: a universe weight is empty, NaN or infinite; clean_weights=50 sets these, "
-                    "those <= 0 and those above 50 to 1"
-                )
+        for ids, weights in batches(path, columns, ids=index is not None):
+            stop = rows + len(weights[0])
+            if index is not None and ids is not None:
+                at = index.partners(ids)
+            else:
+                at = np.arange(rows, stop) if events is None else events[rows:stop]
+            parts.append(at)
+            rows = stop
             used = (at >= 0) & (bins[at] >= 0)
-            covered[at[at >= 0]] = True
-            place = bins[at[used]], np.flatnonzero(used)
-            sums += sparse.csr_array((sample.weight[at[used]], place), (plan.size, len(weight))) @ weight
-    return sums, rows, cleaned
+            place, factor = (
+                np.where(used, bins[at], plan.size),
+                sample.weight[at],
+            )  # the last bin is left out below
+            for nth, weight in enumerate(weights):
+                usable, count = _usable(weight, plan.systematics.clean_above, f"{path}: {source!r}")
+                sums[:, nth] += np.bincount(place, factor * usable, plan.size + 1)
+                cleaned += count
+    return sums[:-1], np.concatenate(parts) if parts else np.zeros(0, np.int64), cleaned
+
+
+def _usable(weight: NDArray[Any], above: float | None, where: str) -> tuple[NDArray[Any], int]:
+    """Return the weights of a universe, cleaned if asked, and the count of cleaned ones; InputError if not finite."""
+    if above is not None:
+        return clean(weight.astype(np.float64), above)
+    if not np.isfinite(weight).all():
+        raise InputError(
+            f"{where}: a universe weight is empty, NaN or infinite; clean_weights=50 sets these, those <= 0 and "
+            "those above 50 to 1"
+        )
+    return weight, 0
 
 
 def _sums(plan: _Plan, name: str) -> Floats:
