@@ -49,12 +49,6 @@ def train(settings: TrainSettings, watch: Watch | None = None) -> None:
     from dmcnn.training.local_ranks import local_ranks
     from dmcnn.training.ranks import SIZE, connect
 
-    if watch is not None and settings.folds:
-        raise InputError(
-            "folds: a trial of a search is one training, with the same validation events as all others"
-        )
-    if watch is not None and settings.ranks > 1:
-        raise InputError("ranks: a trial of a search is one process; workers = n of tune runs n trials")
     started = os.environ.get(SIZE)
     if started and settings.ranks not in (1, int(started)):
         raise InputError(f"ranks = {settings.ranks}, but {started} processes were started ({SIZE})")

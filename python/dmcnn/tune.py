@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("dmcnn.tune")
 
+LOSS = (
+    "loss", "focal_gamma", "focal_alpha", "label_smoothing", "class_weights", "event_weight", "event_weight_csv",
+    "target_scales",
+)  # fmt: skip
+"""Keys that change what a loss is, so that losses of different values cannot be compared."""
+
 WAIT = 600.0
 """[s] Longest time to wait for a process of the same search that makes the study or writes the report."""
 
@@ -84,9 +90,15 @@ def _check(settings: TuneSettings) -> dict[str, str]:
     begun_without = _begun_without_validation(settings)
     faults: list[str] = []
     warnings: dict[str, None] = {}
+    if settings.objective == "val_loss" and (unlike := [key for key in LOSS if key in space]):
+        text = (
+            f"space: trials with another {' or '.join(unlike)} have another loss, and objective = 'val_loss'"
+        )
+        warnings[f"{text}: val_accuracy or val_auc can be compared"] = None
     for values in samples(space):
         try:
             trial, trial_warnings = _trial_settings(settings, values, Path(settings.output_dir))
+            _check_single(trial, settings.base)
             check(trial.model, trial.architecture(), trial.constraints or [], trial.targets or [])
             warnings.update(dict.fromkeys(trial_warnings))
             if settings.objective == "val_auc" and trial.signal_class is None:
@@ -109,7 +121,8 @@ def _check(settings: TuneSettings) -> dict[str, str]:
         raise InputError(*faults)
     for warning in warnings:
         log.warning("warning: %s", warning)
-    common = trial.model_dump(exclude_none=True, exclude=TrainSettings.keys(trials="free") | set(space))
+    free = TrainSettings.keys(trials="free") | TrainSettings.keys(trials="none")
+    common = trial.model_dump(exclude_none=True, exclude=free | set(space))
     texts = {key: repr(value) for key, value in common.items()}
     sources = {part: data.Source(*source) for part, source in trial.sources.items()}
     return {
@@ -118,6 +131,18 @@ def _check(settings: TuneSettings) -> dict[str, str]:
         "objective": repr(settings.objective),
         DATA: repr(data.fingerprints(sources, trial.reading())),
     }
+
+
+def _check_single(trial: TrainSettings, base: str) -> None:
+    """Raise InputError for keys of the base with which a trial would not be one training of one process."""
+    defaults = TrainSettings.model_fields
+    faults = [
+        f"{base}: {key} = {value!r} cannot be searched: {TrainSettings.untunable(key)}"
+        for key in sorted(TrainSettings.keys(trials="none"))
+        if (value := getattr(trial, key)) != defaults[key].default
+    ]
+    if faults:
+        raise InputError(*faults)
 
 
 def _begun_without_validation(settings: TuneSettings) -> bool:

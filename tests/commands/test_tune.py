@@ -20,6 +20,7 @@ from dmcnn import train, tune
 from dmcnn.checkpoints.torch_file import read
 from dmcnn.figures.save import save_figure
 from dmcnn.models import MODELS
+from dmcnn.settings.cfg import literal
 from dmcnn.settings.command import load
 from dmcnn.tuning.results import COLUMNS
 
@@ -270,6 +271,52 @@ def test_faults_of_the_base_and_of_the_data_are_one_line(
     error = capsys.readouterr().err
     assert "seed = '7x', expected a whole number" in error
     assert len(error.splitlines()) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("find_rate = True", "find_rate = True trains nothing"),
+        ("ranks = 2", "a trial is one process; workers = n of tune runs n trials"),
+        ("folds = 2", "a trial is one training, with the same validation events as all others"),
+    ],
+)
+def test_a_base_that_is_no_single_training_is_refused(
+    base: Path, text: str, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base.write_text(
+        BASE.replace("validation_fraction = 0.25\n", "" if "folds" in text else "\n") + text + "\n"
+    )
+    assert tune.main(words(base)) == 2
+    assert capsys.readouterr().err == f"{base}: {text} cannot be searched: {reason}\n"
+
+
+OPTIMISATION = """{
+    "optimizer": ["adamw"], "weight_decay": {"low": 0.001, "high": 0.1, "log": True}, "warmup": [0.2],
+    "accumulate": [2], "gradient_limit": {"low": 1, "high": 5}, "ema": [0.9], "schedule": ["step"],
+    "schedule_epochs": [1, [1, 2]], "schedule_factor": {"low": 0.1, "high": 0.5}, "patience": [2],
+}"""
+LOSSES = """{
+    "loss": ["focal"], "focal_gamma": {"low": 0, "high": 3}, "focal_alpha": [0.25, None],
+    "class_weights": ["balanced", {"electron": 2.0}], "event_weight": [{"*train*": 2.0}], "augment_shift": [0.1],
+    "augment_rot90": [True], "augment_mask": {"low": 0, "high": 0.2}, "seed": [True],
+}"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("space", "warned"), [(OPTIMISATION, False), (LOSSES, True)])
+def test_keys_of_optimisation_loss_and_augmentation_are_searched(
+    base: Path, space: str, warned: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    space = " ".join(space.split())
+    assert tune.main(words(base, space, sampler="random", trials=2, pruner="none")) == 0
+    rows = rows_of(tmp_path / "out" / "tune" / "trials.csv")
+    assert [row["state"] for row in rows] == ["complete"] * 2
+    assert len({tuple(row[key] for key in literal(space)) for row in rows}) == 2
+    assert ("have another loss, and objective = 'val_loss'" in caplog.text) == warned
+    best, _ = load("train", [str(tmp_path / "out" / "tune" / "best.cfg")])
+    assert best.name == f"tune_trial_{rows[0]['trial']}"
 
 
 def test_optuna_comes_with_an_extra(

@@ -150,7 +150,7 @@ def test_a_search_draws_how_a_network_is_trained(folder: Path) -> None:
             input_train="train.root", test_fraction=0.5, learning_rate=0.1, EPOCHS=1, **values
         )
         assert not list(one.conflicts())
-    with pytest.raises(InputError, match="space: 'find_rate' cannot be searched"):
+    with pytest.raises(InputError, match="space: 'find_rate' cannot be searched: find_rate = True trains"):
         load("tune", [*words[:2], "space={'find_rate': [True]}"])
 
 
@@ -391,11 +391,11 @@ def test_version_help_and_unknown_words(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_marks_of_keys_are_those_that_resuming_and_searching_obey() -> None:
     train = COMMANDS["train"]
-    assert "learning_rate" not in train.keys(resume="free") | train.keys(trials="free") | train.keys(
-        tune=False
-    )
-    assert "EPOCHS" in train.keys(resume="free") - train.keys(trials="free")
-    assert train.keys(tune=False) < train.keys(trials="free")
+    drawn, free, none = train.keys(tune=""), train.keys(trials="free"), train.keys(trials="none")
+    assert "learning_rate" in drawn - train.keys(resume="free") - free
+    assert "EPOCHS" in train.keys(resume="free") - free
+    assert none == {"find_rate", "folds", "fold", "ranks"}
+    assert not none & (drawn | free)
     assert COMMANDS["simulate"].keys(sample=False) == {"name", "output", "kind", "seed_number", "events"}
 
 

@@ -43,8 +43,8 @@ def setting(
     *,
     example: Any = None,
     resume: Literal["same", "free"] = "same",
-    trials: Literal["same", "free"] = "same",
-    tune: bool = True,
+    trials: Literal["same", "free", "none"] = "same",
+    tune: str = "",
     sample: bool = True,
     **bounds: Any,
 ) -> Any:
@@ -56,8 +56,9 @@ def setting(
         description: meaning, with the unit in brackets first.
         example: value in the annotated cfg of a required key.
         resume: "free" where a resumed training may have another value, because no step depends on it.
-        trials: "free" where trials of one search may have other values, because no result depends on it.
-        tune: False where a search cannot draw the key.
+        trials: "free" where trials of one search may have other values, because no result depends on it; "none" where
+            they must have the default, because other values are no single training.
+        tune: why a search cannot draw the key; "" = it can.
         sample: False for keys of ``simulate`` that belong to the command and not to the sample.
         bounds: limits, as pydantic.Field takes them (ge, gt, le, lt, min_length, max_length).
     """
@@ -137,7 +138,12 @@ class Settings(BaseModel):
     """Keys of cfg files of DM-CNN that have no effect any more -> reason."""
 
     name: Annotated[str, AfterValidator(_file_word)] = setting(
-        "", "outputs", "tag in the names of all output files", trials="free", tune=False, sample=False
+        "",
+        "outputs",
+        "tag in the names of all output files",
+        trials="free",
+        tune="the search names its trials",
+        sample=False,
     )
 
     inputs: ClassVar[tuple[str, ...]] = ()
@@ -165,8 +171,18 @@ class Settings(BaseModel):
     @classmethod
     def section(cls, key: str) -> str:
         """Return the heading of a key in the help."""
+        return cls._mark(key, "section") or "files"
+
+    @classmethod
+    def untunable(cls, key: str) -> str:
+        """Return why a search cannot draw a key; "" if it can."""
+        return cls._mark(key, "tune")
+
+    @classmethod
+    def _mark(cls, key: str, mark: str) -> str:
+        """Return a mark of the declaration of a key; "" without one."""
         marks = cls.model_fields[key].json_schema_extra
-        return str(marks["section"]) if isinstance(marks, dict) else "files"
+        return str(marks.get(mark, "")) if isinstance(marks, dict) else ""
 
     def conflicts(self) -> Iterator[Conflict]:
         """Yield contradictions between keys that are each valid alone."""

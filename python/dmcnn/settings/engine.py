@@ -18,5 +18,5 @@ class EngineSettings(Reading):
         "places; auto = the faster one by estimate, and of work that goes on the one with which it began",
         resume="free",
         trials="free",
-        tune=False,
+        tune="no result depends on it but for rounding",
     )

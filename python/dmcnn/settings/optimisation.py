@@ -115,8 +115,8 @@ class OptimisationSettings(EngineSettings):
         "optimisation",
         "train nothing, but tell the loss of a short run with rising step sizes, and suggest a learning_rate",
         resume="free",
-        trials="free",
-        tune=False,
+        trials="none",
+        tune="find_rate = True trains nothing",
     )
     start_weights: str | None = setting(
         None,

@@ -29,6 +29,9 @@ LOSS_OPTIONS = {
 }
 """Key -> losses that have this option."""
 
+SAME_TASK = "all trials are judged by the same classes or targets"
+"""Reason why a search cannot draw a key."""
+
 FOR_REGRESSION = (
     "target_scales", "pitch", "diagonal", "covariance", "constraints", "constraint_rate", "constraint_damping",
     "constraint_warmup",
@@ -115,6 +118,7 @@ class RecipeSettings(ResNetSettings, OptimisationSettings):
         None,
         "loss and targets",
         "numbers to estimate, by their names in the files; a network with targets has no classes",
+        tune=SAME_TASK,
         min_length=1,
     )
     target_scales: list[float] | Literal["fixed", "percentile", "pitch"] = setting(

@@ -8,10 +8,14 @@ from typing import Any, ClassVar, Literal
 from dmcnn._common.errors import nearest
 from dmcnn.detectors.lartpc import CLASSES
 from dmcnn.settings.base import Conflict, Label, Paths, setting
-from dmcnn.settings.recipe import RecipeSettings
+from dmcnn.settings.recipe import SAME_TASK, RecipeSettings
 
 VALIDATION = 0.1
 """Share of the training events that are for validation where the user says nothing of them."""
+
+ONE_TRAINING = "a trial is one training, with the same validation events as all others"
+SAME_EVENTS = "all trials are judged on the same events"
+"""Reasons why a search cannot draw a key."""
 
 
 class TrainSettings(RecipeSettings):
@@ -25,12 +29,17 @@ class TrainSettings(RecipeSettings):
         resume="free",
     )
     input_test: Paths | None = setting(
-        None, "input files", "test files: path, list, globs; or give test_fraction", resume="free"
+        None,
+        "input files",
+        "test files: path, list, globs; or give test_fraction",
+        resume="free",
+        tune=SAME_EVENTS,
     )
     input_validation: Paths | None = setting(
         None,
         "input files",
         "validation files, on which the best weights are chosen; or give validation_fraction",
+        tune=SAME_EVENTS,
     )
     test_fraction: float | None = setting(
         None,
@@ -38,6 +47,7 @@ class TrainSettings(RecipeSettings):
         "share of every class of input_train that is used for the test, instead of input_test",
         gt=0,
         lt=1,
+        tune=SAME_EVENTS,
     )
     validation_fraction: float | None = setting(
         None,
@@ -46,6 +56,7 @@ class TrainSettings(RecipeSettings):
         "(default: a tenth of what is not for the test); 0 = the test events choose, as in DM-CNN",
         ge=0,
         lt=1,
+        tune=SAME_EVENTS,
     )
     folds: int | None = setting(
         None,
@@ -53,16 +64,16 @@ class TrainSettings(RecipeSettings):
         "cross-validation: number of trainings, each with another part of input_train as its validation events",
         ge=2,
         le=1000,
-        trials="free",  # a search refuses it
-        tune=False,
+        trials="none",
+        tune=ONE_TRAINING,
     )
     fold: int | None = setting(
         None,
         "input files",
         "the only one of the folds to train, from 0 (default: all, one after another)",
         ge=0,
-        trials="free",
-        tune=False,
+        trials="none",
+        tune=ONE_TRAINING,
     )
     events_train: list[int] | None = setting(
         None,
@@ -77,6 +88,7 @@ class TrainSettings(RecipeSettings):
         "[first, end] range of the entries of every validation file",
         min_length=2,
         max_length=2,
+        tune=SAME_EVENTS,
     )
     events_test: list[int] | None = setting(
         None,
@@ -84,19 +96,35 @@ class TrainSettings(RecipeSettings):
         "[first, end] range of the entries of every test file",
         min_length=2,
         max_length=2,
+        tune=SAME_EVENTS,
     )
 
     num_class: int | None = setting(
-        None, "classes and labels", "number of classes (default: the number of names in classes)", ge=2
+        None,
+        "classes and labels",
+        "number of classes (default: the number of names in classes)",
+        ge=2,
+        tune=SAME_TASK,
     )
-    classes: list[str] | None = setting(None, "classes and labels", "class names in the order of the logits")
-    signal: str | None = setting(None, "classes and labels", 'name of the signal class (default: "signal")')
+    classes: list[str] | None = setting(
+        None,
+        "classes and labels",
+        "class names in the order of the logits",
+        tune=SAME_TASK,
+    )
+    signal: str | None = setting(
+        None,
+        "classes and labels",
+        'name of the signal class (default: "signal")',
+        tune=SAME_TASK,
+    )
     label: Label = setting(
         "run == 100",
         "classes and labels",
         "class of an event (the default is for files of DM-CNN): a condition on run/subrun/event (true = signal), "
         '{"file pattern": class} or {PDG code: class}; "prefix": the class name at the beginning of the file name; '
         '"y": the class number in the file',
+        tune=SAME_TASK,
     )
     scaling: Literal["none", "minmax"] = setting(
         "none",
@@ -150,7 +178,7 @@ class TrainSettings(RecipeSettings):
         "evaluate during training",
         resume="free",
         trials="free",
-        tune=False,
+        tune="a search evaluates all trials",
     )
     test_every_step: int = setting(
         0, "evaluation and checkpoints", "steps between evaluations; 0 = once per epoch", ge=0
@@ -160,9 +188,15 @@ class TrainSettings(RecipeSettings):
         "evaluation and checkpoints",
         "validation events per evaluation, or test events where those choose (default: all)",
         ge=1,
+        tune=SAME_EVENTS,
     )
     save_weights: bool = setting(
-        True, "evaluation and checkpoints", "write checkpoints", resume="free", trials="free", tune=False
+        True,
+        "evaluation and checkpoints",
+        "write checkpoints",
+        resume="free",
+        trials="free",
+        tune="a search keeps the weights of its trials, with which they go on",
     )
     save_every_step: int = setting(
         200,
@@ -180,8 +214,8 @@ class TrainSettings(RecipeSettings):
         ge=1,
         le=1024,
         resume="free",
-        trials="free",
-        tune=False,
+        trials="none",
+        tune="a trial is one process; workers = n of tune runs n trials",
     )
     tensorboard: bool = setting(
         False,
@@ -189,7 +223,7 @@ class TrainSettings(RecipeSettings):
         "write the metrics table for TensorBoard too, to DM-CNN_training_tensorboard_<name> in output_directory",
         resume="free",
         trials="free",
-        tune=False,
+        tune="no result depends on it",
     )
     seed: bool = setting(True, "machine", "use seed_number; False draws a random seed and records it")
     seed_number: int = setting(
@@ -213,10 +247,15 @@ class TrainSettings(RecipeSettings):
         "continue from the last checkpoint with this name; False starts anew",
         resume="free",
         trials="free",
-        tune=False,
+        tune="trials of a search always resume",
     )
     weights_directory: str = setting(
-        "outputs", "outputs", "folder of the checkpoints", resume="free", trials="free", tune=False
+        "outputs",
+        "outputs",
+        "folder of the checkpoints",
+        resume="free",
+        trials="free",
+        tune="the search gives every trial a folder",
     )
     output_directory: str = setting(
         "outputs",
@@ -224,7 +263,7 @@ class TrainSettings(RecipeSettings):
         "folder of metrics, figures and the cfg of the run",
         resume="free",
         trials="free",
-        tune=False,
+        tune="the search gives every trial a folder",
     )
 
     retired: ClassVar[dict[str, str]] = {

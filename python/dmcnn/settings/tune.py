@@ -59,12 +59,13 @@ class TuneSettings(Settings):
     def conflicts(self) -> Iterator[Conflict]:
         """Yield contradictions between keys that are each valid alone."""
         yield from super().conflicts()
-        drawable = set(TrainSettings.model_fields) - TrainSettings.keys(tune=False)
+        drawable = TrainSettings.keys(tune="")
         space = self.space or {}  # None if the cfg gives another type
         for key, choice in space.items():
-            if key not in drawable:
-                hint = nearest(key, drawable)
-                yield ("space",), f"space: {key!r} cannot be searched{hint}"
+            if key not in TrainSettings.model_fields:
+                yield ("space",), f"space: {key!r} cannot be searched{nearest(key, drawable)}"
+            elif reason := TrainSettings.untunable(key):
+                yield ("space",), f"space: {key!r} cannot be searched: {reason}"
             elif fault := _fault(choice):
                 yield ("space",), f"space: {key!r}: {fault}"
         if not space:

@@ -27,10 +27,14 @@ def normalise(space: Space) -> dict[str, Any]:
 
 def _range(key: str, choice: Mapping[str, Any]) -> dict[str, Any]:
     """Return the normalised range of one key."""
-    annotation = TrainSettings.model_fields[key].annotation
-    kind = float if float in (annotation, *get_args(annotation)) else (lambda number: number)
+    kind = float if _is_real(TrainSettings.model_fields[key].annotation) else (lambda number: number)
     limits = {word: value if word == "log" else kind(value) for word, value in choice.items()}
     return limits if limits.get("step") is None else {**limits, "high": values(limits)[-1]}
+
+
+def _is_real(annotation: Any) -> bool:
+    """Return whether a type is float, or one of several is, with or without bounds."""
+    return annotation is float or any(map(_is_real, get_args(annotation)))
 
 
 def values(choice: Any) -> list[Any]:
