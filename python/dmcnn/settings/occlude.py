@@ -45,7 +45,7 @@ class OccludeSettings(ComparisonSettings):
         "tolerance; auto = the fastest by estimate, and of work that goes on the one with which it began",
         resume="free",
         trials="free",
-        tune=False,
+        tune="no result depends on it but for rounding",
     )
     tolerance: float = setting(
         0.0,
