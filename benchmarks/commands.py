@@ -1,7 +1,7 @@
 """Timings of whole commands, from the start of the process to its end, with their memory, against plain scripts.
 
 Both run in processes of their own on one thread; times are their CPU times, start-up included, and memory their
-largest resident size. The scripts are those of plain.py.
+largest resident size. The scripts are those of plain.py and plain_evaluation.py.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from dmcnn.models.mpid import MPID
 from dmcnn.simulation.addresses import sample_path
 
 PLAIN = Path(__file__).with_name("plain.py")
+PLAIN_EVALUATION = Path(__file__).with_name("plain_evaluation.py")
 TRAIN, TEST = "sample://dark-trident/train?events=48", "sample://dark-trident/test?events=48"
 
 
@@ -68,13 +69,46 @@ def tables(folder: Path, rows: int = 1_000_000) -> tuple[Path, Path]:
     label = random.random(rows) < 0.5
     score = 1 / (1 + np.exp(-random.normal(2.0 * label - 1, 1.5)))
     ids = {"run_number": 7, "subrun_number": np.arange(rows) // 100, "event_number": np.arange(rows)}
-    table = pd.DataFrame(ids).assign(signal_score=score, n_pixels=2000, entry_number=np.arange(rows))
+    table = pd.DataFrame(ids).assign(
+        signal_score=score, n_pixels=random.integers(50, 4000, rows), entry_number=np.arange(rows)
+    )
     table["label"] = np.where(label, "signal", "background")
     scores, analysis = folder / "many_scores.csv", folder / "analysis.csv"
     table.to_csv(scores, index=False)
     order = random.permutation(rows)
     pd.DataFrame(ids).iloc[order].assign(energy=random.random(rows)).to_csv(analysis, index=False)
     return scores, analysis
+
+
+def evaluations(scores: Path, folder: Path) -> list[Timing]:
+    """Time the evaluation of a labelled table, of one of signal and one of background, and of two networks."""
+    import pandas as pd
+
+    table, random = pd.read_csv(scores), np.random.default_rng(2)
+    logit = np.log(table["signal_score"] / (1 - table["signal_score"]))
+    other = 1 / (1 + np.exp(random.normal(0, 0.8, len(table)) - 0.8 * logit))
+    paths: dict[str, dict[str, str]] = {"signal": {}, "background": {}}
+    for name, network in {"a": table, "b": table.assign(signal_score=other)}.items():
+        for kind, files in paths.items():
+            files[name] = str(folder / f"{kind}_{name}.csv")
+            network[network["label"] == kind].drop(columns="label").to_csv(files[name], index=False)
+    (signal, second_signal), (background, second_background) = (
+        tuple(files.values()) for files in paths.values()
+    )
+    cases = {
+        "1,000,000 scores with labels": (["signal_label=signal", f"scores={scores}"], [str(scores)]),
+        "500,000 + 500,000 scores": ([f"signal={signal}", f"background={background}"], [signal, background]),
+        "2 networks, 1,000,000 events": (
+            [f"{kind}={files}" for kind, files in paths.items()],
+            [signal, background, second_signal, second_background],
+        ),
+    }
+    return [
+        pair(f"dmcnn evaluate, {case}", "pandas, scikit-learn, matplotlib",
+             ["-m", "dmcnn", "evaluate", *ours, f"output_dir=evaluation_{number}"],
+             [str(PLAIN_EVALUATION), *other], folder, 2)
+        for number, (case, (ours, other)) in enumerate(cases.items())
+    ]  # fmt: skip
 
 
 JOIN = """
@@ -127,7 +161,6 @@ def rows() -> list[Timing]:
         plain = [str(PLAIN)]
         command = ["-m", "dmcnn"]
         reading = ["plane=2", "adc_lo=10", "adc_hi=500"]
-        judge = ["signal_label=signal"]
         return [
             pair("start: import dmcnn", "import numpy", ["-c", "import dmcnn"], ["-c", "import numpy"], folder, 7),
             pair("start: dmcnn infer --help", "import torch", [*command, "infer", "--help"],
@@ -143,8 +176,7 @@ def rows() -> list[Timing]:
             pair("dmcnn occlude, stride 32", "plain torch, copies in batches of 8",
                  [*command, "occlude", f"input_file={test}", "weight_file=net.pwf", "-n", "0", "stride=32", *reading],
                  [*plain, "occlude", test, "net.pwf"], folder, 1),
-            pair("dmcnn evaluate, 1,000,000 scores", "pandas, scikit-learn, matplotlib",
-                 [*command, "evaluate", f"scores={scores}", *judge], [*plain, "evaluate", str(scores)], folder, 2),
+            *evaluations(scores, folder),
             pair("read 1,000,000 scores, AUC with interval", "pandas, scikit-learn, no interval",
                  ["-c", AREA, "dmcnn", str(scores)], ["-c", AREA, "pandas", str(scores)], folder, 3),
             pair("join of 1,000,000 x 1,000,000 rows", "pandas merge", ["-c", JOIN, str(scores), str(analysis)],

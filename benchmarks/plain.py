@@ -1,6 +1,6 @@
-"""Plain scripts with torch, h5py, pandas and scikit-learn: what a user would write instead of a command of dmcnn.
+"""Plain scripts with torch, h5py and pandas: what a user would write instead of a command of dmcnn.
 
-    python benchmarks/plain.py infer|train|occlude|evaluate|join FILE [FILE]
+    python benchmarks/plain.py infer|train|occlude|join FILE [FILE]
 
 They read the same files as the commands, and leave the same tables and figures; no resuming, no checks.
 """
@@ -126,33 +126,6 @@ def occlude(path: str, weights: str) -> None:
             figure.savefig(f"plain_occlusion_{number}.{suffix}")
 
 
-def evaluate(path: str) -> None:
-    """Judge the scores of a table: AUC, ROC curves, efficiencies, confusion matrix, histograms."""
-    from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix, roc_auc_score, roc_curve
-
-    table = pd.read_csv(path)
-    truth, score = table["label"] == "signal", table["signal_score"]
-    false, true, cuts = roc_curve(truth, score)
-    confusion = confusion_matrix(truth, score > 0.5)
-    sys.stdout.write(f"AUC {roc_auc_score(truth, score):.4f}\n{confusion}\n")
-    histogram({"signal": score[truth], "background": score[~truth]}, "plain_evaluation")
-    logit = np.log(score / (1 - score))
-    histogram({"signal": logit[truth], "background": logit[~truth]}, "plain_logit", (-8, 8))
-    for stem, x, lines, scale in (
-        ("plain_roc", false, {"score": true}, "linear"),
-        ("plain_roc_log", false, {"score": true}, "log"),
-        ("plain_efficiency", cuts, {"signal": true, "background": 1 - false}, "linear"),
-    ):
-        figure, axes = panel()
-        for name, y in lines.items():
-            axes.plot(x, y, label=name)
-        axes.set_xscale(scale)
-        save(figure, axes, stem)
-    figure, axes = panel()
-    ConfusionMatrixDisplay(confusion).plot(ax=axes)
-    save(figure, axes, "plain_confusion")
-
-
 def join(path: str, analysis: str) -> None:
     """Merge a table of scores into an analysis table by run, subrun and event."""
     pd.read_csv(analysis).merge(pd.read_csv(path), on=IDS, how="outer").to_csv("plain_join.csv", index=False)
@@ -183,7 +156,7 @@ def histogram(samples: dict[str, np.ndarray], stem: str, reach: tuple[float, flo
 
 
 SCRIPTS: dict[str, Callable[..., None]] = {
-    function.__name__: function for function in (infer, train, occlude, evaluate, join)
+    function.__name__: function for function in (infer, train, occlude, join)
 }
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 from collections.abc import Sequence
@@ -54,6 +55,7 @@ def _write(result: EvaluationResult, origins: list[str], stem: Path) -> None:
     json_files.write(stem.with_name(stem.name + ".json"), {**result.numbers, "origin": origins})
     for ending, rows in result.tables.items():
         table.write(stem.with_name(f"{stem.name}_{ending}.csv"), rows)
+    gc.freeze()  # figures make and drop many small objects: the collector need not look at all others each time
     for ending, figure in tqdm(result.figures.items(), desc="figures", unit="figure", disable=None):
         save_figure(figure, stem.with_name(f"{stem.name}_{ending}"), note=", ".join(origins))
     for ending, write in result.files.items():

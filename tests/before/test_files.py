@@ -40,10 +40,10 @@ INPUTS = {"cells": "cells.hdf5", "pixels": "frames.parquet", "wires": "wires.h5"
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of all finished work, which is the working directory; figures are empty files, to save time."""
 
-    def savefig(_: Figure, path: Path, **__: Any) -> None:
-        Path(path).write_bytes(b"figure")
+    def write(_: Figure, path: Path, *__: Any) -> None:
+        path.write_bytes(b"figure")
 
-    monkeypatch.setattr(Figure, "savefig", savefig)
+    monkeypatch.setattr("dmcnn.figures.save._print", write)
     torch.use_deterministic_algorithms(
         False
     )  # a training in the same process leaves it on, and attribute warns then

@@ -36,6 +36,34 @@ def test_roc_draws_the_curve_and_its_auc(log):
     figure.draw_without_rendering()
 
 
+@pytest.mark.parametrize("log", [False, True])
+def test_roc_of_many_events_draws_only_the_points_that_differ(log):
+    rng = np.random.default_rng(1)
+    scores = {"signal": rng.normal(1, 1, 100_000), "background": rng.normal(0, 1, 100_000)}
+    axes = figures.roc({"a": (scores["signal"], scores["background"])}, log=log).axes[0]
+    x, y = axes.lines[0].get_data()
+    all_ = metrics.roc(**scores)
+    assert len(x) < len(all_.cut) / 8
+    assert (x[0], y[0], x[-1], y[-1]) == (0, 0, 1, 1)
+    assert axes.get_xlim()[0] == (1e-5 if log else 0)
+    for scale in (
+        np.asarray,
+        lambda share: 1 + np.log10(np.maximum(share, 1e-5)) / 5,
+    ):  # both axes, over the panel
+        drawn, whole = scale(x), scale(all_.background)
+        along = [drawn + y, whole + all_.signal]  # rises along both curves
+        np.testing.assert_allclose(np.interp(along[1], along[0], y), all_.signal, atol=1 / 4000)
+        np.testing.assert_allclose(np.interp(along[1], along[0], drawn), whole, atol=1 / 4000)
+
+
+def test_roc_band_at_some_cuts_is_that_of_all():
+    given = {"signal": SIGNAL, "background": BACKGROUND}
+    whole, at = metrics.roc_band(**given), np.arange(0, 801, 40)
+    for part, border in zip(metrics.roc_band(**given, cuts=whole[0].cut[at]), whole, strict=True):
+        np.testing.assert_allclose(part.signal, border.signal[at], atol=1e-12)
+        np.testing.assert_allclose(part.background, border.background[at], atol=1e-12)
+
+
 def test_efficiency_curves_and_bands():
     cuts = [0.1, 0.5, 0.9]
     axes = figures.efficiency(SIGNAL, BACKGROUND, cuts).axes[0]

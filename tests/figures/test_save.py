@@ -64,14 +64,25 @@ def test_a_failure_keeps_the_old_file(tmp_path, monkeypatch):
     (path,) = save_figure(figure(), tmp_path / "a", ("png",))
     old = path.read_bytes()
 
-    def fail(self, target, **_):
+    def fail(self, target, *_):
         target.write_bytes(b"half")
         raise OSError("disk full")
 
-    monkeypatch.setattr(Figure, "savefig", fail)
+    monkeypatch.setattr("dmcnn.figures.save._print", fail)
     with pytest.raises(OSError, match="disk full"):
         save_figure(figure(), tmp_path / "a", ("png",))
     assert (path.read_bytes(), list(tmp_path.iterdir())) == (old, [path])
+
+
+def test_one_draw_gives_the_picture_of_savefig(tmp_path):
+    """Canvas and resolution of the figure stay, as those of a notebook must."""
+    drawn, other = figure(), figure()
+    canvas = drawn.canvas
+    png, _ = save_figure(drawn, tmp_path / "a")
+    other.savefig(tmp_path / "b.png")
+    with Image.open(png) as ours, Image.open(tmp_path / "b.png") as theirs:
+        assert np.array_equal(np.asarray(ours), np.asarray(theirs))
+    assert (drawn.canvas, drawn.dpi) == (canvas, other.dpi)
 
 
 def test_unknown_formats_are_named(tmp_path):

@@ -65,10 +65,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Command infer on both files with keys, in the folder ``tmp_path``; figures are empty files, to save time."""
 
-    def savefig(_: Figure, path: Path, **__: Any) -> None:
-        Path(path).write_bytes(b"figure")
+    def write(_: Figure, path: Path, *__: Any) -> None:
+        path.write_bytes(b"figure")
 
-    monkeypatch.setattr(Figure, "savefig", savefig)
+    monkeypatch.setattr("dmcnn.figures.save._print", write)
     monkeypatch.setattr(classification, "score_histogram", lambda *_, **__: Figure())
 
     def command(weights: str | list[str] | dict[str, Any], **keys: Any) -> int:

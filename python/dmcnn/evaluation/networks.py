@@ -14,12 +14,13 @@ from dmcnn.evaluation import EvaluationResult, file_lines, interval_numbers, jso
 from dmcnn.evaluation.matching import Matches, match_events
 from dmcnn.evaluation.regression.sparsity import file_name
 from dmcnn.evaluation.rows import EventRows
-from dmcnn.evaluation.signal import Kinds, arrays
-from dmcnn.evaluation.weights import Events, Floats
+from dmcnn.evaluation.signal import Kinds, arrays, in_order
+from dmcnn.evaluation.weights import Events, join_events
 from dmcnn.figures import classification as figures
 from dmcnn.figures.networks import score_pairs
 from dmcnn.metrics.paired import auc_covariance, compare_aucs
 from dmcnn.tables.table import Table
+from dmcnn.tables.texts import Texts
 
 Networks = Mapping[str, Kinds]
 """Scored events of each kind by network; after ``match_networks`` the nth event of a kind is the same for all."""
@@ -121,24 +122,19 @@ def flips(networks: Networks, cuts: Mapping[str, float]) -> Table:
     The columns are the ids, entry, size and file of an event, its label, then ``score_<network>`` of every network
     and ``passed_<network>`` (1 or 0).
     """
-    parts: list[dict[str, Any]] = []
-    spread: list[Floats] = []
-    for kind in ("signal", "background"):
-        scores = np.stack([kinds[kind].score for kinds in networks.values()])
-        passed = scores >= np.array([cuts[name] for name in networks])[:, None]
-        at = np.flatnonzero(passed.any(axis=0) & ~passed.all(axis=0))
-        rows = _rows(next(iter(networks.values()))[kind].take(at))
-        parts.append({
-            **{name: words for name, words in rows.identity().items() if name != "score_table"},
-            "label": np.full(len(at), kind, object),
-            **{f"score_{name}": scores[i, at] for i, name in enumerate(networks)},
-            **{f"passed_{name}": passed[i, at].astype(int) for i, name in enumerate(networks)},
-        })  # fmt: skip
-        spread.append(np.ptp(scores[:, at], axis=0))
-    order = np.argsort(-np.concatenate(spread), kind="stable")
-    return Table.from_columns(
-        {name: np.concatenate([part[name] for part in parts])[order] for name in parts[0]}
-    )
+    order = ("signal", "background")
+    events = [join_events([kinds[kind] for kind in order]) for kinds in networks.values()]
+    scores = np.stack([one.score for one in events])
+    passed = scores >= np.array([cuts[name] for name in networks])[:, None]
+    at = np.flatnonzero(passed.any(axis=0) & ~passed.all(axis=0))
+    at = at[np.argsort(-np.ptp(scores[:, at], axis=0), kind="stable")]
+    kind = np.repeat([0, 1], [len(next(iter(networks.values()))[kind]) for kind in order])
+    return Table.from_columns({
+        **{name: texts for name, texts in _rows(events[0]).take(at).identity().items() if name != "score_table"},
+        "label": Texts.of(order).take(kind[at]),
+        **{f"score_{name}": scores[i, at] for i, name in enumerate(networks)},
+        **{f"passed_{name}": passed[i, at].astype(int) for i, name in enumerate(networks)},
+    })  # fmt: skip
 
 
 def _passed_by_one(
@@ -154,7 +150,7 @@ def _passed_by_one(
 
 def _curves(networks: Networks, level: float) -> dict[str, Figure]:
     """Draw the ROC curves of all networks, with a linear and a logarithmic axis."""
-    given = {name: arrays(kinds) for name, kinds in networks.items()}
+    given = {name: arrays(in_order(kinds)) for name, kinds in networks.items()}
     samples = {name: (one["signal"], one["background"]) for name, one in given.items()}
     pair = figures.roc_pair(samples, level, weights={name: one["weights"] for name, one in given.items()})
     return dict(zip(("roc", "roc_log"), pair, strict=True))

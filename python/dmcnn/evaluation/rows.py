@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dmcnn._common.errors import InputError
 from dmcnn.tables import table
 from dmcnn.tables.table import IDS, Table
+from dmcnn.tables.texts import Texts
 
 Read = Callable[[str], Table]
 """Function that reads the table at a path."""
@@ -56,34 +57,31 @@ class EventRows:
         """Return the rows of some events, by number or by a mask."""
         return EventRows(self.tables, self.table[at], self.row[at])
 
-    def words(self, name: str) -> NDArray[np.object_]:
+    def texts(self, name: str) -> Texts:
         """Return the (n,) texts of a column; empty where a table has no such column."""
-        words = np.full(len(self.row), "", object)
-        for number, rows in enumerate(self.tables):
-            here = self.table == number
-            if name in rows.columns and here.any():
-                words[here] = np.array(rows.texts(name)[self.row[here]].words(), object)
-        return words
+        held = [(number, rows) for number, rows in enumerate(self.tables) if name in rows.columns]
+        here = [np.flatnonzero(self.table == number) for number, _ in held]
+        found = [rows.texts(name)[self.row[at]] for (_, rows), at in zip(held, here, strict=True)]
+        if not found:
+            return Texts.of([""] * len(self))
+        place = np.full(len(self), -1)
+        place[np.concatenate(here)] = np.arange(sum(map(len, here)))
+        return Texts.concatenate(found).take(place)
 
     def numbers(self, name: str) -> NDArray[np.float64]:
         """Return a column as (n,) float64; NaN where there is no number."""
-        numbers = np.full(len(self.row), np.nan)
+        numbers = np.full(len(self), np.nan)
         for number, rows in enumerate(self.tables):
-            here = self.table == number
-            if name in rows.columns and here.any():
-                numbers[here] = _numbers(rows, name)[self.row[here]]
+            here = np.flatnonzero(self.table == number)
+            if name in rows.columns:
+                numbers[here] = _numbers(rows.texts(name)[self.row[here]])
         return numbers
 
-    @property
-    def paths(self) -> NDArray[np.object_]:
-        """(n,) path of the score table of each event."""
-        return np.array([rows.path for rows in self.tables] or [""], object)[self.table]
-
-    def identity(self) -> dict[str, NDArray[np.object_]]:
+    def identity(self) -> dict[str, Texts]:
         """Return the columns that name the events: ids, entry, size, file of the images, and score table."""
         return {
-            **{name: self.words(name) for name in (*IDS, "entry_number", "n_pixels", "file")},
-            "score_table": self.paths,
+            **{name: self.texts(name) for name in (*IDS, "entry_number", "n_pixels", "file")},
+            "score_table": Texts.of([rows.path for rows in self.tables]).take(self.table),
         }
 
 
@@ -95,12 +93,12 @@ def join(parts: Sequence[EventRows]) -> EventRows:
     return EventRows(tables, np.concatenate(numbers), np.concatenate([part.row for part in parts]))
 
 
-def _numbers(rows: Table, name: str) -> NDArray[np.float64]:
-    """Return a column as numbers, NaN for texts that are none."""
+def _numbers(words: Texts) -> NDArray[np.float64]:
+    """Return texts as numbers, NaN for those that are none."""
     try:
-        return rows.numbers(name)
+        return Table(("",), [words]).numbers("")
     except InputError:
-        return np.array([_number(word) for word in rows.column(name)], np.float64)
+        return np.array([_number(word) for word in words], np.float64)
 
 
 def _number(word: str) -> float:

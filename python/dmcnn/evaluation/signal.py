@@ -46,8 +46,7 @@ def judge(
         event_weight: rule of the weights, for the report.
         roc: draw the ROC curve.
     """
-    # every metric sorts its scores, which takes no time where they are in order
-    kinds = {kind: events.take(np.argsort(events.score, kind="stable")) for kind, events in kinds.items()}
+    kinds = in_order(kinds)
     matrix = _confusion(kinds, cut)
     numbers = {
         "confidence": level,
@@ -163,6 +162,11 @@ def _labels(events: Events, rows: Table, signal_label: str) -> tuple[list[str], 
         if names[label] != signal_label and table.is_spelling(names[label], signal_label):
             raise InputError(f"{rows.place(row)}: label {names[label]!r} (did you mean {signal_label!r}?)")
     return names, number[at]
+
+
+def in_order(kinds: Kinds) -> Kinds:
+    """Return the events of each kind by rising score."""
+    return {kind: events.ordered for kind, events in kinds.items()}
 
 
 def arrays(kinds: Kinds) -> dict[str, Any]:

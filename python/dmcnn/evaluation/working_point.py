@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from matplotlib.figure import Figure
 
 from dmcnn._common.errors import InputError
 from dmcnn.evaluation import EvaluationResult, interval_numbers, weights
-from dmcnn.evaluation.signal import Kinds, arrays
+from dmcnn.evaluation.signal import Kinds, arrays, in_order
 from dmcnn.figures.working_point import numbers_against_cut
 from dmcnn.metrics import working_point as metrics
 from dmcnn.metrics.intervals import Interval
 from dmcnn.metrics.working_point import NUMBERS, CutRule, WorkingPoint
 from dmcnn.tables.table import Table
+from dmcnn.tables.texts import Texts
 
 
 def choose(kinds: Kinds, cut: float, text: str | None, level: float) -> tuple[float, EvaluationResult]:
@@ -38,7 +37,7 @@ def choose(kinds: Kinds, cut: float, text: str | None, level: float) -> tuple[fl
             f"working_point: {negative} negative weights; efficiencies need numbers of at least 0"
         )
     rule = CutRule.parse(text)
-    point = metrics.working_point(rule.kind, rule.value, **arrays(kinds), level=level)
+    point = metrics.working_point(rule.kind, rule.value, **arrays(in_order(kinds)), level=level)
     return float(point.cut.value), judge(kinds, rule, point, level)
 
 
@@ -71,22 +70,20 @@ def draw(
     both = both[np.isfinite(both)]
     cuts = np.linspace(both.min(), both.max(), 401) if len(both) else np.linspace(0, 1, 401)
     uncertainty = rule.value if rule is not None and rule.kind == "significance" else 0.0
-    curves = metrics.numbers_at_cuts(cuts, **arrays(kinds), uncertainty=uncertainty, level=level)
+    curves = metrics.numbers_at_cuts(cuts, **arrays(in_order(kinds)), uncertainty=uncertainty, level=level)
     return numbers_against_cut(cuts, curves, level, None if point is None else point.cut)
 
 
 def selection(kinds: Kinds, cut: float) -> Table:
     """Return all scored events with ids, label, score and whether they pass (1 or 0), in the order of the tables."""
-    parts: list[dict[str, Any]] = []
-    for kind, events in kinds.items():
-        identity = {} if events.rows is None else events.rows.identity()
-        parts.append({
-            **identity,
-            "label": np.full(len(events), kind, object),
-            "score": events.score,
-            "passed": (events.score >= cut).astype(int),
-        })  # fmt: skip
-    return Table.from_columns({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+    events = weights.join_events(list(kinds.values()))
+    kind = np.repeat(np.arange(len(kinds)), list(map(len, kinds.values())))
+    return Table.from_columns({
+        **({} if events.rows is None else events.rows.identity()),
+        "label": Texts.of(list(kinds)).take(kind),
+        "score": events.score,
+        "passed": (events.score >= cut).astype(int),
+    })  # fmt: skip
 
 
 def lines(rule: CutRule, point: WorkingPoint, level: float, kinds: Kinds) -> list[str]:

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from dmcnn.evaluation import EvaluationResult
+from dmcnn.evaluation import EvaluationResult, weights
 from dmcnn.evaluation.signal import Kinds
 from dmcnn.figures.networks import score_against_pixels
 from dmcnn.tables.table import Table
+from dmcnn.tables.texts import Texts
 
 
 def judge(kinds: Kinds, cut: float) -> EvaluationResult:
@@ -40,20 +41,18 @@ def misclassified(kinds: Kinds, cut: float) -> Table:
     The columns are ids, entry, size, file and score table of an event, its label, what it was predicted, its score,
     and the distance from the cut.
     """
-    parts: list[dict[str, Any]] = []
-    for kind, events in kinds.items():
-        wrong = events.take(np.flatnonzero(_is_wrong(kinds, kind, cut)))
-        other = "background" if kind == "signal" else "signal"
-        parts.append({
-            **({} if wrong.rows is None else wrong.rows.identity()),
-            "label": np.full(len(wrong), kind, object),
-            "predicted": np.full(len(wrong), other, object),
-            "score": wrong.score,
-            "distance": np.abs(wrong.score - cut),
-        })  # fmt: skip
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    order = np.argsort(-columns["distance"], kind="stable")
-    return Table.from_columns({name: values[order] for name, values in columns.items()})
+    parts = [events.take(np.flatnonzero(_is_wrong(kinds, kind, cut))) for kind, events in kinds.items()]
+    wrong, kind = weights.join_events(parts), np.repeat(np.arange(len(parts)), list(map(len, parts)))
+    distance = np.abs(wrong.score - cut)
+    order = np.argsort(-distance, kind="stable")
+    wrong, kind = wrong.take(order), kind[order]
+    return Table.from_columns({
+        **({} if wrong.rows is None else wrong.rows.identity()),
+        "label": Texts.of(list(kinds)).take(kind),
+        "predicted": Texts.of(["background" if one == "signal" else "signal" for one in kinds]).take(kind),
+        "score": wrong.score,
+        "distance": distance[order],
+    })  # fmt: skip
 
 
 def _is_wrong(kinds: Kinds, kind: str, cut: float) -> np.ndarray[Any, np.dtype[np.bool_]]:

@@ -21,6 +21,9 @@ CUT_RATIO = 5.0
 MAX_FILLED = 3
 """Largest number of histograms whose areas are filled."""
 
+STEPS = 4000
+"""Cells of a ROC curve along each axis, far narrower than a line: of a million points one to ten thousand differ."""
+
 Weights = tuple[ArrayLike | None, ArrayLike | None] | None
 """Weights of the events of (signal, background); None = 1 each."""
 
@@ -65,8 +68,19 @@ def _curves(
         }
         area = classification.auc_interval(**given, level=level)
         label = f"{name}: {area.value:.4f} [{area.low:.4f}, {area.high:.4f}]"
-        curves.append((label, classification.roc(**given), classification.roc_band(**given, level=level)))
+        curve = _visible(classification.roc(**given))
+        curves.append((label, curve, classification.roc_band(**given, level=level, cuts=curve.cut)))
     return curves
+
+
+def _visible(curve: Roc) -> Roc:
+    """Return the first and the last of the points of a ROC curve that share a cell of both figures."""
+    x, y = curve.background, curve.signal
+    decades = np.log10(np.maximum(x, x[x > 0].min()))
+    cells = (x > 0, STEPS * x, STEPS * y, STEPS * decades / max(-decades[0], 1))
+    new = np.any([np.diff(np.floor(cell)) != 0 for cell in cells], axis=0)
+    at = np.flatnonzero(np.append(True, new) | np.append(new, True))
+    return Roc(curve.cut[at], curve.signal[at], curve.background[at])
 
 
 def _draw_roc(curves: Sequence[tuple[str, Roc, tuple[Roc, Roc]]], level: float, log: bool) -> Figure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,11 +11,14 @@ from matplotlib.colors import LogNorm
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from dmcnn.figures.style import LARGE_LABELS, decorate, own_legend, panels
+from dmcnn.figures.style import LARGE_LABELS, decorate, legend, panels
 from dmcnn.figures.text import Figure
 
 BINS = 60
 """Bins of a score along each axis."""
+
+MEAN_STYLE: dict[str, Any] = {"color": "#D55E00", "marker": "o", "markersize": 4}
+CUT_STYLE: dict[str, Any] = {"color": "0.3", "linewidth": 1.2, "linestyle": "--"}
 
 
 def score_pairs(
@@ -88,11 +92,11 @@ def score_against_pixels(
         )
         figure.colorbar(drawn, ax=axes, pad=0.02).set_label(what, fontsize=11)
         _mean(axes, size, score, weight, x[:: BINS // 12])
-        axes.axhline(cut, color="0.3", linewidth=1.2, linestyle="--", label=f"cut {cut:.4g}")
+        axes.axhline(cut, **CUT_STYLE)
         axes.set_xscale("log")
         decorate(axes, "Active pixels", "Score", LARGE_LABELS)
         axes.set_title(f"{kind}: {len(size)} events", fontsize=LARGE_LABELS)
-        own_legend(axes)
+    legend(figure, {"mean score": MEAN_STYLE, f"cut {cut:.4g}": CUT_STYLE})
     return figure
 
 
@@ -117,11 +121,4 @@ def _mean(
     sums, totals = (np.histogram(size, edges, weights=values)[0] for values in (weight * score, weight))
     filled = totals > 0
     centres = np.sqrt(edges[1:] * edges[:-1])
-    axes.plot(
-        centres[filled],
-        sums[filled] / totals[filled],
-        "o-",
-        color="#D55E00",
-        markersize=4,
-        label="mean score",
-    )
+    axes.plot(centres[filled], sums[filled] / totals[filled], **MEAN_STYLE)

@@ -9,6 +9,8 @@ from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.animation import Animation, FFMpegWriter, PillowWriter
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -58,11 +60,24 @@ def save_figure(
             warnings.filterwarnings(
                 "ignore", "constrained_layout not applied"
             )  # numbers of a diverged network
-            figure.savefig(temporary, format=kind, metadata={"Title": stem.name, **METADATA[kind]})
+            _print(figure, temporary, kind, {"Title": stem.name, **METADATA[kind]})
         figure.set_layout_engine("none")  # what is placed once has its place in the other formats, too
         paths.append(path)
     figure.set_layout_engine(layout)
     return paths
+
+
+def _print(figure: Figure, path: Path, kind: str, metadata: dict[str, str | None]) -> None:
+    """Write a figure as PNG or PDF in one draw; ``savefig`` of a figure with a layout draws all of it twice."""
+    canvas, dpi = figure.canvas, figure.dpi
+    try:
+        if kind == "png":
+            FigureCanvasAgg(figure).print_png(path, metadata=metadata)
+        else:
+            FigureCanvasPdf(figure).print_pdf(path, metadata=metadata)
+    finally:
+        figure.set_canvas(canvas)
+        figure.set_dpi(dpi)  # a page has 72 points in an inch
 
 
 def _add_note(figure: Figure, note: str) -> None:

@@ -69,9 +69,9 @@ def decorate(axes: Axes, x_label: str, y_label: str, size: float = 12) -> None:
 
 
 def own_legend(axes: Axes, title: str | None = None, place: Any = "best") -> None:
-    """Draw a legend inside the panel, if any curve has a name."""
+    """Draw a legend inside the panel, if any curve has a name; the layout need not look for its best place, too."""
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(loc=place, title=title, fontsize=11, title_fontsize=11)
+        axes.legend(loc=place, title=title, fontsize=11, title_fontsize=11).set_in_layout(False)
 
 
 def stroke(nth: int) -> dict[str, Any]:

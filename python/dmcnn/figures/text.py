@@ -17,6 +17,11 @@ class Figure(figure.Figure):
     def draw(self, renderer: Any) -> None:
         """Draw the figure."""
         for text in self.findobj(Text):
-            if isinstance(text, Text) and "$" in text.get_text():
-                text.set_parse_math(TICK in text.get_text())
+            assert isinstance(text, Text)
+            words = text.get_text()
+            if "$" in words:
+                text.set_parse_math(TICK in words)
+            if "f" in words and hasattr(text, "set_fontfeatures"):
+                # ligatures are a font of their own in a PDF, which takes as long to embed as all other letters
+                text.set_fontfeatures(("-liga",))
         super().draw(renderer)

@@ -84,6 +84,7 @@ def roc_band(
     scores: ArrayLike | None = None,
     weights: Weights | None = None,
     level: float = 0.95,
+    cuts: ArrayLike | None = None,
 ) -> tuple[Roc, Roc]:
     """Return the lower and the upper border of a band of the ROC curve, which covers every true point at ``level``.
 
@@ -91,10 +92,11 @@ def roc_band(
     M. Pepe, The Statistical Evaluation of Medical Tests, 2003, 5.2.4). Across the curve, the half width of a
     rectangle is at least that of the interval of a point, since the classes are independent.
 
-    Arguments and errors are those of ``roc``, and the confidence ``level``.
+    Arguments and errors are those of ``roc``, the confidence ``level``, and the falling ``cuts`` of the points; None
+    takes those of ``roc``.
     """
     s, b = samples("roc_band", unnamed, locals())
-    cut = np.append(np.inf, _cuts(s, b))
+    cut = np.append(np.inf, _cuts(s, b)) if cuts is None else np.asarray(cuts, np.float64)
     y, x = (_share_passing(one, cut, level) for one in (s, b))
     low = Roc(cut, np.maximum.accumulate(y.low), np.maximum.accumulate(x.high))
     high = Roc(cut, np.maximum.accumulate(y.high), np.maximum.accumulate(x.low))
@@ -245,4 +247,5 @@ def _share_passing(events: Sample, cuts: Floats, level: float) -> Interval:
 
 def _cuts(signal: Sample, background: Sample) -> Floats:
     """Return the distinct scores in falling order."""
-    return np.union1d(signal.score, background.score)[::-1]
+    both = np.sort(np.concatenate([signal.score, background.score]), kind="stable")  # two runs, merged
+    return both[np.append(True, both[1:] > both[:-1])][::-1]

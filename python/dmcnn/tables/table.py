@@ -25,7 +25,7 @@ UNSCORED = -999999.0
 
 
 BLOCK = 20_000
-"""Rows that are written at once."""
+"""Rows whose texts are made at once."""
 
 Values = Texts | NDArray[Any] | Sequence[Any]
 """Column of a table: texts, or values that ``text`` converts when they are asked for or written."""
@@ -92,24 +92,38 @@ class Table:
 
     def numbers(self, name: str, expected: str = "a number") -> NDArray[np.float64]:
         """Return one column as (n,) float64, NaN where the text is blank; InputError for one that is no number."""
-        words = self.column(name)
-        try:
-            return np.fromiter(map(float, words), np.float64, len(words))
-        except ValueError:
-            pass
-        numbers = np.empty(len(words), np.float64)
-        for row, word in enumerate(words):
+        values = self._values(name)
+        if isinstance(values, Texts) and len(values) and values[:1].words()[0].isdecimal():
+            whole, is_whole = values.integers()
+            if is_whole.all():
+                return whole.astype(np.float64)
+        numbers = np.empty(len(values), np.float64)
+        for start in range(0, len(values), BLOCK):
+            words = text(values[start : start + BLOCK])
             try:
-                numbers[row] = float(word) if word.strip() else np.nan
+                numbers[start : start + BLOCK] = np.fromiter(map(float, words), np.float64, len(words))
             except ValueError:
-                raise InputError(f"{self.place(row)}: {name} is {word!r}, expected {expected}") from None
+                for row, word in enumerate(words, start):
+                    numbers[row] = self._number(row, name, word, expected)
         return numbers
+
+    def _number(self, row: int, name: str, word: str, expected: str) -> float:
+        """Return the number that a text is, NaN for a blank one; InputError for any other text."""
+        try:
+            return float(word) if word.strip() else np.nan
+        except ValueError:
+            raise InputError(f"{self.place(row)}: {name} is {word!r}, expected {expected}") from None
 
     def levels(self, name: str) -> tuple[list[str], NDArray[np.int64]]:
         """Return the different texts of one column in order of occurrence, and the (n,) number of each row's text."""
-        words = self.column(name)
-        number = {word: i for i, word in enumerate(dict.fromkeys(words))}
-        return list(number), np.fromiter(map(number.__getitem__, words), np.int64, len(words))
+        values, place = self._values(name), dict[str, int]()
+        number = np.empty(len(values), np.int64)
+        for start in range(0, len(values), BLOCK):
+            words = text(values[start : start + BLOCK])
+            for word in dict.fromkeys(words):
+                place.setdefault(word, len(place))
+            number[start : start + BLOCK] = np.fromiter(map(place.__getitem__, words), np.int64, len(words))
+        return list(place), number
 
     def _values(self, name: str) -> Values:
         """Return the values of one column; InputError if there is none of this name."""

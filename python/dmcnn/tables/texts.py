@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+BLOCK = 50_000
+"""Texts that are copied at once."""
+
 MOST_DIGITS = 19
 """Number of digits that a uint64 always holds."""
 
@@ -85,7 +88,15 @@ class Texts:
     def compact(self) -> Texts:
         """Return the same texts with a source that holds nothing else."""
         size = self.stop - self.start
-        return self if size.sum() == len(self.source) else Texts.of(self.words())
+        if (length := int(size.sum())) == len(self.source):
+            return self
+        stop, source, parts = np.cumsum(size, dtype=integer(length)), self.bytes(), []
+        for first in range(0, len(self), BLOCK):  # the places of all bytes take many times their memory
+            block = size[first : first + BLOCK]
+            before = np.cumsum(block) - block
+            at = np.repeat(self.start[first : first + BLOCK] - before, block) + np.arange(block.sum())
+            parts.append(source[at].tobytes())
+        return Texts(b"".join(parts).decode("latin-1"), (stop - size).astype(stop.dtype), stop)
 
     def bytes(self) -> NDArray[np.uint8]:
         """Return the bytes of the source."""
