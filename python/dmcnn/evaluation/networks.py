@@ -14,10 +14,11 @@ from dmcnn.evaluation import EvaluationResult, file_lines, interval_numbers, jso
 from dmcnn.evaluation.matching import Matches, match_events
 from dmcnn.evaluation.regression.sparsity import file_name
 from dmcnn.evaluation.rows import EventRows
-from dmcnn.evaluation.signal import Kinds, arrays, in_order
+from dmcnn.evaluation.signal import Kinds, area, arrays, in_order
 from dmcnn.evaluation.weights import Events, join_events
 from dmcnn.figures import classification as figures
 from dmcnn.figures.networks import score_pairs
+from dmcnn.metrics.intervals import Interval
 from dmcnn.metrics.paired import auc_covariance, compare_aucs
 from dmcnn.tables.table import Table
 from dmcnn.tables.texts import Texts
@@ -89,7 +90,7 @@ def judge(
     if all("auc" in one for one in own.values()):
         numbers["pairs"] = compare_pairs(networks, cuts, level)
         lines += [_pair_line(pair, level) for pair in numbers["pairs"]]
-        drawings |= _curves(networks, level)
+        drawings |= _curves(networks, level, {name: area(one) for name, one in own.items()})
     drawings |= _pairs(networks, cuts)
     return EvaluationResult(numbers, drawings, lines, {**tables, "flips": flips(networks, cuts)})
 
@@ -148,11 +149,12 @@ def _passed_by_one(
     return dict(zip(names, sums, strict=True))
 
 
-def _curves(networks: Networks, level: float) -> dict[str, Figure]:
+def _curves(networks: Networks, level: float, areas: Mapping[str, Interval]) -> dict[str, Figure]:
     """Draw the ROC curves of all networks, with a linear and a logarithmic axis."""
     given = {name: arrays(in_order(kinds)) for name, kinds in networks.items()}
     samples = {name: (one["signal"], one["background"]) for name, one in given.items()}
-    pair = figures.roc_pair(samples, level, weights={name: one["weights"] for name, one in given.items()})
+    weight = {name: one["weights"] for name, one in given.items()}
+    pair = figures.roc_pair(samples, level, weight, areas)
     return dict(zip(("roc", "roc_log"), pair, strict=True))
 
 

@@ -66,7 +66,7 @@ def judge(
         )
     else:
         numbers |= _numbers(kinds, cut, level)
-        drawings |= _curves(kinds, level, name, roc)
+        drawings |= _curves(kinds, level, name if roc else None, area(numbers))
         lines.append(_summary(numbers, level))
     drawings["confusion"] = figures.confusion(matrix, ["background", "signal"])
     return EvaluationResult(numbers, drawings, lines)
@@ -176,6 +176,11 @@ def arrays(kinds: Kinds) -> dict[str, Any]:
     return {"signal": signal.score, "background": background.score, "weights": pair}
 
 
+def area(numbers: Mapping[str, Any]) -> metrics.Interval:
+    """Return the AUC with its interval from the numbers of an evaluation."""
+    return metrics.Interval(*(np.asarray(numbers[name]) for name in ("auc", "auc_low", "auc_high")))
+
+
 def _confusion(kinds: Kinds, cut: float) -> metrics.Matrix:
     """Return the (2, 2) confusion matrix at the cut: events, or sums of their weights, of any sign."""
     events = [kinds["background"], kinds["signal"]]
@@ -246,12 +251,12 @@ def _histograms(kinds: Kinds) -> dict[str, Figure]:
     return drawings
 
 
-def _curves(kinds: Kinds, level: float, name: str, roc: bool) -> dict[str, Figure]:
-    """Return ROC curves, if asked for, and efficiencies."""
+def _curves(kinds: Kinds, level: float, name: str | None, auc: metrics.Interval) -> dict[str, Figure]:
+    """Return efficiencies, and ROC curves if they have a name."""
     given = arrays(kinds)
     drawings: dict[str, Figure] = {"efficiency": figures.efficiency(**given, level=level)}
-    if roc:
+    if name is not None:
         samples = {name: (given["signal"], given["background"])}
         pair = None if given["weights"] is None else {name: given["weights"]}
-        drawings["roc"], drawings["roc_log"] = figures.roc_pair(samples, level, weights=pair)
+        drawings["roc"], drawings["roc_log"] = figures.roc_pair(samples, level, pair, {name: auc})
     return drawings

@@ -13,7 +13,7 @@ from scipy import special
 from dmcnn.figures.style import LARGE_LABELS, PALETTE, decorate, histogram, number, own_legend, single, stroke
 from dmcnn.figures.text import Figure
 from dmcnn.metrics import classification
-from dmcnn.metrics.classification import Roc
+from dmcnn.metrics.classification import Interval, Roc
 
 CUT_RATIO = 5.0
 """Ratio of the range of a training curve to that of its last nine tenths above which the panel is cut."""
@@ -49,14 +49,21 @@ def roc_pair(
     samples: Mapping[str, tuple[ArrayLike, ArrayLike]],
     level: float = 0.95,
     weights: Mapping[str, Weights] | None = None,
+    areas: Mapping[str, Interval] | None = None,
 ) -> tuple[Figure, Figure]:
-    """Draw ROC curves on a linear and on a logarithmic background axis; arguments as of ``roc``."""
-    curves = _curves(samples, level, weights)
+    """Draw ROC curves on a linear and on a logarithmic background axis; arguments as of ``roc``.
+
+    ``areas`` are the AUCs of the curves with their intervals, where they are known.
+    """
+    curves = _curves(samples, level, weights, areas)
     return _draw_roc(curves, level, False), _draw_roc(curves, level, True)
 
 
 def _curves(
-    samples: Mapping[str, tuple[ArrayLike, ArrayLike]], level: float, weights: Mapping[str, Weights] | None
+    samples: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    level: float,
+    weights: Mapping[str, Weights] | None,
+    areas: Mapping[str, Interval] | None = None,
 ) -> list[tuple[str, Roc, tuple[Roc, Roc]]]:
     """Return label, ROC curve and borders of the band of every sample."""
     curves = []
@@ -66,7 +73,7 @@ def _curves(
             "background": background,
             "weights": (weights or {}).get(name),
         }
-        area = classification.auc_interval(**given, level=level)
+        area = areas[name] if areas else classification.auc_interval(**given, level=level)
         label = f"{name}: {area.value:.4f} [{area.low:.4f}, {area.high:.4f}]"
         curve = _visible(classification.roc(**given))
         curves.append((label, curve, classification.roc_band(**given, level=level, cuts=curve.cut)))

@@ -118,7 +118,9 @@ def _mean(
     edges: NDArray[np.float64],
 ) -> None:
     """Draw the weighted mean score in bins of size, where their weight is positive."""
-    sums, totals = (np.histogram(size, edges, weights=values)[0] for values in (weight * score, weight))
+    bins = len(edges) - 1
+    place = np.minimum(np.searchsorted(edges, size, side="right") - 1, bins - 1)
+    sums, totals = (np.bincount(place, values, bins) for values in (weight * score, weight))
     filled = totals > 0
     centres = np.sqrt(edges[1:] * edges[:-1])
     axes.plot(centres[filled], sums[filled] / totals[filled], **MEAN_STYLE)

@@ -24,6 +24,9 @@ METADATA: dict[str, dict[str, str | None]] = {
 }
 """What the files say of themselves, beside their title; without a date the same figure gives the same bytes."""
 
+CANVASES = {"png": FigureCanvasAgg, "pdf": FigureCanvasPdf}
+"""Canvas of matplotlib that writes the format."""
+
 NOTE_HEIGHT = 0.14
 """[inches] Strip for a note at the foot of a figure."""
 
@@ -70,11 +73,9 @@ def save_figure(
 def _print(figure: Figure, path: Path, kind: str, metadata: dict[str, str | None]) -> None:
     """Write a figure as PNG or PDF in one draw; ``savefig`` of a figure with a layout draws all of it twice."""
     canvas, dpi = figure.canvas, figure.dpi
+    drawing: Any = CANVASES[kind](figure)
     try:
-        if kind == "png":
-            FigureCanvasAgg(figure).print_png(path, metadata=metadata)
-        else:
-            FigureCanvasPdf(figure).print_pdf(path, metadata=metadata)
+        getattr(drawing, f"print_{kind}")(path, metadata=metadata)
     finally:
         figure.set_canvas(canvas)
         figure.set_dpi(dpi)  # a page has 72 points in an inch

@@ -248,4 +248,4 @@ def _share_passing(events: Sample, cuts: Floats, level: float) -> Interval:
 def _cuts(signal: Sample, background: Sample) -> Floats:
     """Return the distinct scores in falling order."""
     both = np.sort(np.concatenate([signal.score, background.score]), kind="stable")  # two runs, merged
-    return both[np.append(True, both[1:] > both[:-1])][::-1]
+    return np.asarray(both[np.append(True, both[1:] > both[:-1])][::-1])
