@@ -4,31 +4,38 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dmcnn._common.errors import InputError
-from dmcnn._common.files import distinct_names, expand, note, output_folder, record_files
+from dmcnn._common.errors import FileError, InputError, file_faults
+from dmcnn._common.files import expand, note, output_folder, record_files
 from dmcnn._common.fingerprint import path_fingerprint
 from dmcnn._common.progress import ProgressBar
-from dmcnn._common.provenance import check_provenance, provenance_of
+from dmcnn._common.provenance import Provenance, check_provenance, provenance_of
 from dmcnn.settings import InferSettings
 from dmcnn.settings.command import run
 
 if TYPE_CHECKING:
-    from dmcnn.datasets.dataset import Dataset
     from dmcnn.images.variations import Variation
-    from dmcnn.inference.entries import Numbers
+    from dmcnn.inference.failures import Failures
+    from dmcnn.inference.jobs import Job
+    from dmcnn.inference.networks import NamedNetwork
     from dmcnn.inference.score_table import Kind
     from dmcnn.inference.scoring import FileEvents, Scoring
     from dmcnn.tables.table import Table
+
+    Work = tuple[FileEvents, Table | None]
 
 log = logging.getLogger("dmcnn")
 
 ALIGNED = 8
 """[entries] Shares begin at multiples of it, so that batches of 1, 2, 4 or 8 are those of the work without shares."""
+
+INCOMPLETE = "INCOMPLETE_"
+"""Part of the names of results about all files where some of these failed; no ``name`` makes it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,122 +43,123 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run("infer", infer, argv)
 
 
-@dataclass(frozen=True)
-class Job:
-    """Work on one image file: its path, its analysis CSV, and the output paths, those of figures without suffix."""
+def infer(settings: InferSettings) -> list[str]:
+    """Score all image files by all networks, and write a table, a histogram and a coverage report for each.
 
-    image_file: str
-    analysis_csv: str | None
-    stem: Path
-    histogram: Path
-    robustness: Path
-
-    @property
-    def cfg(self) -> Path:
-        """The saved settings."""
-        return self.stem.with_name(self.stem.name + ".cfg")
-
-
-def infer(settings: InferSettings) -> None:
-    """Score all image files by all networks, and write a table, a histogram and a coverage report for each."""
-    from dmcnn.inference import outputs
-    from dmcnn.inference.networks import identity, named_files
+    Returns:
+        Lines on the files that failed, while the others were scored.
+    """
+    from dmcnn.inference import entries, outputs
+    from dmcnn.inference.failures import Failures
+    from dmcnn.inference.jobs import jobs_of
+    from dmcnn.inference.networks import identity, load_networks, named_files
 
     if settings.farm is not None:
         settings = settings.run_farm("infer")
-    jobs = _jobs(settings, output_folder(settings.output_dir))
-    for job in jobs:  # before any work
-        check_provenance(job.cfg, provenance_of([job.image_file]))
+    folder = output_folder(settings.output_dir)
+    jobs = jobs_of(settings.input_file, settings.input_csv, folder, settings.tag, settings.share_tag)
+    failures = Failures({job.image_file: job.stem for job in jobs})
+    prints = _fingerprints(jobs, failures)  # before any work
     weights = named_files(settings.weight_file)
-    states = {job.image_file: _state(settings, job, jobs, identity(weights)) for job in jobs}
+    counted = entries.counted_key(settings.entries, settings.entry_list)
+    states = {job: _state(settings, job, prints, identity(weights), counted is not None) for job in jobs}
     open_jobs = [
-        job
-        for job in jobs
-        if settings.check_shares or not outputs.is_finished(job.cfg, states[job.image_file])
+        job for job in jobs if settings.check_shares or not outputs.is_finished(job.cfg, states[job])
     ]
-    if open_jobs and (settings.entries, settings.entry_list, settings.from_csv) != (None, None, None):
-        open_jobs = jobs  # entries are chosen from all files
     for job in jobs:
         if job not in open_jobs:
             log.info("%s: finished before, from the same file, weights and settings", job.stem)
     if open_jobs:
-        _score(settings, open_jobs, weights, states)
+        is_chosen = (settings.entries, settings.entry_list, settings.from_csv) != (None, None, None)
+        networks = load_networks(weights, arithmetic=settings.arithmetic, **settings.network())
+        scoring = _scoring(settings, networks)
+        work = _open(settings, scoring, jobs if is_chosen else open_jobs, failures, counted)
+        work = {job: one for job, one in work.items() if job in open_jobs}
+        _score(settings, scoring, work, identity(weights), states, failures)
     if settings.share is None:
-        _sum_up(settings, jobs, identity(weights))
+        _sum_up(settings, jobs, prints, identity(weights), failures)
+    return failures.lines()
 
 
-def _jobs(settings: InferSettings, folder: Path) -> list[Job]:
-    """Return one job per image file.
+def _fingerprints(jobs: Sequence[Job], failures: Failures) -> dict[str, list[str]]:
+    """Return the fingerprints of every image file and its analysis CSV, none for files that fail.
 
     Raises:
-        InputError: another number of CSVs than of image files.
+        InputError: results of other files, which would be lost.
     """
-    from dmcnn.datasets.event_files import expand as expand_inputs
-
-    files = expand_inputs(settings.input_file)
-    csvs: Sequence[str | None] = expand(settings.input_csv) if settings.input_csv else [None] * len(files)
-    if len(csvs) != len(files):
-        raise InputError(
-            f"input_csv names {len(csvs)} files for {len(files)} input files: give one each, in order"
-        )
-    return [
-        Job(
-            str(file),
-            table,
-            folder / f"{name}_DM-CNN_scores{settings.tag}{settings.share_tag}",
-            folder / f"{name}_DM-CNN_signal_score_distribution{settings.tag}",
-            folder / f"{name}_DM-CNN_robustness{settings.tag}{settings.share_tag}.csv",
-        )
-        for file, table, name in zip(files, csvs, distinct_names(files), strict=True)
-    ]
+    prints: dict[str, list[str]] = {}
+    for job in jobs:
+        with failures.passed_over(job.image_file):
+            check_provenance(job.cfg, provenance_of([job.image_file]))
+            files = [job.image_file] if job.analysis_csv is None else [job.image_file, job.analysis_csv]
+            prints[job.image_file] = list(provenance_of(files).values())
+    return prints
 
 
-def _state(settings: InferSettings, job: Job, jobs: Sequence[Job], weights: str) -> str:
-    """Return what tells whether the results of a file would be the same again."""
+def _state(
+    settings: InferSettings, job: Job, prints: Mapping[str, Sequence[str]], weights: str, is_counted: bool
+) -> str:
+    """Return what tells whether the results of a file would be the same again.
+
+    Args:
+        settings, job: the settings, and the work on the file.
+        prints: fingerprints of all files.
+        weights: what identifies the networks.
+        is_counted: whether entries are chosen by numbers that count through all files.
+    """
     from xxhash import xxh3_128_hexdigest
 
     import dmcnn
 
     lists = [path for key in (settings.from_csv, settings.entry_list) if key for path in expand(key)]
-    counted = settings.entries is not None or settings.entry_list is not None  # through all files
-    files = [*(one.image_file for one in (jobs if counted else [job])), job.analysis_csv, *lists]
-    prints = [path_fingerprint(file) for file in files if file is not None]
-    about = dmcnn.__version__, weights, job.image_file, prints, settings.state()
+    own = prints.get(job.image_file, [])
+    images = [one[0] for one in prints.values()] if is_counted else own[:1]
+    used = [*images, *own[1:], *map(path_fingerprint, lists)]
+    about = dmcnn.__version__, weights, job.image_file, used, settings.state()
     return xxh3_128_hexdigest(repr(about).encode())
 
 
-def _score(
-    settings: InferSettings,
-    jobs: Sequence[Job],
-    weights: Mapping[str, Sequence[str]],
-    states: Mapping[str, str],
-) -> None:
-    """Score the files of jobs; the arguments are named as in ``infer``."""
-    from dmcnn.inference.networks import identity, load_networks
-    from dmcnn.inference.outputs import finished_line
+def _scoring(settings: InferSettings, networks: Sequence[NamedNetwork]) -> Scoring:
+    """Return the scoring of files by networks; InputError if a setting needs networks of classes."""
     from dmcnn.inference.scoring import Scoring
 
-    networks = load_networks(weights, arithmetic=settings.arithmetic, **settings.network())
     for key in ("rotation", "label"):
         if getattr(settings, key):
             for network in networks:
                 network.task.need_classes(key)
-    scoring = Scoring(networks, settings.rotation, _variations(settings), settings.seed_number, settings.cut)
-    work, tables = _open(settings, scoring, jobs), [_analysis(job) for job in jobs]
-    total = sum(map(len, work)) * len(scoring.passes) * (1 + len(scoring.variations))
+    return Scoring(networks, settings.rotation, _variations(settings), settings.seed_number, settings.cut)
+
+
+def _score(
+    settings: InferSettings,
+    scoring: Scoring,
+    work: Mapping[Job, Work],
+    weights: str,
+    states: Mapping[Job, str],
+    failures: Failures,
+) -> None:
+    """Score the events of all jobs, and write the results of each; the arguments are named as in ``infer``."""
+    from dmcnn.inference.outputs import finished_line
+
+    versions = len(scoring.passes) * (1 + len(scoring.variations))
+    total = versions * sum(len(events) for events, _ in work.values())
     with ProgressBar(total=total, desc="scoring", unit="event", disable=settings.check_shares) as bar:
-        for job, events, analysis in zip(jobs, work, tables, strict=True):
-            with settings.results_at(job.stem, [job.image_file], identity(weights)) as remarks:
+        for job, (events, analysis) in work.items():
+            end = bar.n + versions * len(events)
+            with (
+                failures.passed_over(job.image_file, len(events.file)),
+                settings.results_at(job.stem, [job.image_file], weights) as remarks,
+            ):
                 with record_files() as written:
                     if settings.check_shares:
-                        remarks.append(
-                            _merge_shares(settings, scoring, job, events, analysis, identity(weights))
-                        )
+                        remarks.append(_merge_shares(settings, scoring, job, events, analysis, weights))
                     else:
                         _score_file(settings, scoring, job, events, analysis, bar)
-                remarks += [*scoring.remarks, finished_line(states[job.image_file], list(written))]
+                remarks += [*scoring.remarks, finished_line(states[job], list(written))]
                 for path in written:
                     note(path)
+            bar.skip(end - bar.n)  # of a file that fails
+            failures.report()
 
 
 def _analysis(job: Job) -> Table | None:
@@ -165,27 +173,27 @@ def _analysis(job: Job) -> Table | None:
     return analysis
 
 
-def _open(settings: InferSettings, scoring: Scoring, jobs: Sequence[Job]) -> list[FileEvents]:
-    """Open all files, and choose the events that are to be scored, or those of the share."""
-    files = [scoring.open(job.image_file, settings.label) for job in jobs]
-    work = []
-    for events, numbers in zip(files, _chosen(settings, [events.file for events in files]), strict=True):
-        count = len(events) if numbers is None else len(numbers)
-        work.append(replace(events, numbers=numbers, span=settings.own_share.span(count, ALIGNED)))
-    return work
-
-
-def _chosen(settings: InferSettings, datasets: Sequence[Dataset]) -> Sequence[Numbers | None]:
-    """Return the numbers of the events to score in every file; None = all."""
+def _open(
+    settings: InferSettings, scoring: Scoring, jobs: Sequence[Job], failures: Failures, counted: str | None
+) -> dict[Job, Work]:
+    """Open all files with their analysis tables, and choose the events to score, or those of the share."""
     from dmcnn.inference import entries
 
-    if settings.entries is not None:
-        return entries.by_number(settings.entries, datasets)
-    if settings.entry_list is not None:
-        return entries.by_list(settings.entry_list, datasets)
-    if settings.from_csv is not None:
-        return entries.by_tables(expand(settings.from_csv), datasets)
-    return [None] * len(datasets)
+    opened: dict[Job, Work] = {}
+    for job in jobs:
+        if job.image_file not in failures.found:
+            with failures.passed_over(job.image_file), file_faults():
+                opened[job] = scoring.open(job.image_file, settings.label), _analysis(job)
+    failures.check(counted)
+    failures.report()
+    datasets = [events.file for events, _ in opened.values()]
+    chosen = entries.chosen(datasets, settings.entries, settings.entry_list, settings.from_csv)
+    work = {}
+    for (job, (events, analysis)), numbers in zip(opened.items(), chosen, strict=True):
+        count = len(events) if numbers is None else len(numbers)
+        span = settings.own_share.span(count, ALIGNED)
+        work[job] = replace(events, numbers=numbers, span=span), analysis
+    return work
 
 
 def _score_file(
@@ -198,6 +206,7 @@ def _score_file(
 ) -> None:
     """Score one file, or a share of it, resuming from its journals; write its results; ``bar`` counts the events."""
     from dmcnn.inference import robustness
+    from dmcnn.inference.coverage import remove_report
     from dmcnn.tables import table
 
     journals = scoring.journals(events, job.stem, bar)
@@ -210,6 +219,7 @@ def _score_file(
         _write(settings, scoring, job, events, analysis, results.text(), kinds)
     else:
         table.write(job.stem.with_name(job.stem.name + ".csv"), results.text())
+        remove_report(job.stem)
     for journal in journals:
         journal.close()
 
@@ -238,7 +248,7 @@ def _write(
     for name, figure in scoring.histograms(results, events.file.files[0].stem).items():
         place = job.histogram.with_name(f"{job.histogram.name}{f'_{name}' if name else ''}")
         save_figure(figure, place, note=events.file.file_origins[0])
-    report.write(job.stem.with_name(f"{job.stem.name}_coverage"))
+    report.write(job.stem)
 
 
 def _merge_shares(
@@ -252,33 +262,26 @@ def _merge_shares(
     """Write the results of all shares of a file as if there had been none; return their certificate.
 
     Raises:
-        InputError: a share is missing, or of another kind.
+        InputError: a share is missing, or of another kind; FileError if the file failed in one of them.
     """
+    from dmcnn.inference.coverage import share_failures
+    from dmcnn.inference.merged import join_shares
     from dmcnn.tables import table
 
-    finished = settings.shares_at(job.stem, [job.image_file], weights)
-    count = next(iter(finished)).count
-    settings.check_all(job.stem, finished, {number: [] for number in range(count)})
-    results = _joined([f"{stem}.csv" for stem in finished.values()], events, job.stem)
+    try:
+        finished = settings.shares_at(job.stem, [job.image_file], weights)
+        count = next(iter(finished)).count
+        settings.check_all(job.stem, finished, {number: [] for number in range(count)})
+    except InputError as error:
+        if reasons := share_failures(job.stem):
+            raise FileError(*error.faults, *reasons) from None
+        raise
+    results = join_shares([f"{stem}.csv" for stem in finished.values()], events, job.stem)
     if scoring.variations:
         paths = [str(job.robustness.with_stem(job.robustness.stem + share.tag)) for share in finished]
-        table.write(job.robustness, _joined(paths, events, job.robustness.with_suffix("")))
+        table.write(job.robustness, join_shares(paths, events, job.robustness.with_suffix("")))
     _write(settings, scoring, job, events, analysis, results, scoring.kinds(events))
     return settings.certificate(count, weights, f"{len(events)} entries of {job.image_file}")
-
-
-def _joined(paths: Sequence[str], events: FileEvents, stem: Path) -> Table:
-    """Return the tables of all shares as one; raise InputError unless they hold every event once, in order."""
-    from dmcnn.tables import table
-
-    tables = [table.read(path, ["entry_number"]) for path in paths]
-    entries = [word for part in tables for word in part.column("entry_number")]
-    if entries != table.text(events.file.events["entry"][events.which]):
-        raise InputError(
-            f"{stem}_share*: the tables do not hold every entry of {events.file.files[0]} once, in order"
-        )
-    whole = [part for part in tables if len(part)]  # a table without rows may lack columns
-    return table.Table.concatenate(whole or tables[:1])
 
 
 def _variations(settings: InferSettings) -> list[Variation]:
@@ -288,24 +291,59 @@ def _variations(settings: InferSettings) -> list[Variation]:
     return list(dict.fromkeys(map(Variation.parse, settings.robustness or [])))
 
 
-def _sum_up(settings: InferSettings, jobs: Sequence[Job], weights: str) -> None:
+def _sum_up(
+    settings: InferSettings,
+    jobs: Sequence[Job],
+    prints: Mapping[str, Sequence[str]],
+    weights: str,
+    failures: Failures,
+) -> None:
     """Write what is about all files: their tables as one of each format, and the summary of the robustness."""
-    from dmcnn.inference import outputs, robustness
+    from dmcnn.inference import merged, robustness
+    from dmcnn.inference.coverage import FAILED
     from dmcnn.tables import table
 
-    folder, files = jobs[0].stem.parent, [job.image_file for job in jobs]
+    done = [job for job in jobs if job.image_file not in failures.found]
+    if not done:
+        return
+    files = {str(Path(job.image_file).resolve()): prints.get(job.image_file, [FAILED])[0] for job in jobs}
     if settings.merged:
-        stem = folder / f"DM-CNN_scores{settings.tag}"
-        with settings.results_at(stem, files, weights):
+        with _of_all(settings, "scores", jobs[0].stem.parent, files, weights, failures) as stem:
             for suffix in settings.formats:
-                paths = [job.stem.with_name(f"{job.stem.name}.{suffix}") for job in jobs]
-                outputs.merge(paths, stem.with_name(f"{stem.name}.{suffix}"))
+                parts: dict[str, Path | str] = {
+                    job.image_file: job.stem.with_name(f"{job.stem.name}.{suffix}") for job in jobs
+                }
+                parts |= {file: one.reason for file, one in failures.found.items()}
+                merged.merge(parts, stem.with_name(f"{stem.name}.{suffix}"), settings.legacy)
     if variations := _variations(settings):
-        stem = folder / f"DM-CNN_robustness{settings.tag}"
-        with settings.results_at(stem, files, weights):
-            shifts = robustness.summary([table.read(job.robustness) for job in jobs], variations)
+        with _of_all(settings, "robustness", jobs[0].stem.parent, files, weights, failures) as stem:
+            shifts = robustness.summary([table.read(job.robustness) for job in done], variations)
             log.info("\n".join(robustness.lines(shifts)))
             shifts.write(stem.with_name(stem.name + ".csv"))
+
+
+@contextmanager
+def _of_all(
+    settings: InferSettings, what: str, folder: Path, files: Provenance, weights: str, failures: Failures
+) -> Iterator[Path]:
+    """Save the settings of results about all files; yield the stem of these, which tells whether files are missing.
+
+    What is complete replaces what was not.
+    """
+    from dmcnn.inference.outputs import FORMATS
+
+    whole, incomplete = (folder / f"DM-CNN_{word}{what}{settings.tag}" for word in ("", INCOMPLETE))
+    missing = failures.found.values()
+    stem = incomplete if missing else whole
+    with settings.results_at(stem, files, weights) as remarks:
+        yield stem
+        remarks += [f"missing: {one.line()}" for one in missing]
+    if missing:
+        earlier = f"; {whole} is of an earlier run" if whole.with_name(f"{whole.name}.cfg").exists() else ""
+        log.warning("warning: %s: lacks %d of %d files%s", stem, len(missing), len(files), earlier)
+    else:
+        for suffix in ("cfg", *FORMATS, "png", "pdf"):
+            incomplete.with_name(f"{incomplete.name}.{suffix}").unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

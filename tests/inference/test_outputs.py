@@ -14,7 +14,7 @@ import uproot
 
 from dmcnn._common.errors import InputError
 from dmcnn.images.sparse import EVENT, UNSET
-from dmcnn.inference import outputs
+from dmcnn.inference import merged, outputs
 from dmcnn.tables import table
 from dmcnn.tables.table import Table
 
@@ -139,7 +139,7 @@ def test_tables_of_all_files_are_one(tmp_path: Path) -> None:
     table.write(stems[1].with_suffix(".csv"), more)
     outputs.write_parquet(stems[1].with_suffix(".parquet"), more, KINDS, {})
     for suffix in (".csv", ".parquet", ".root"):
-        outputs.merge([stem.with_suffix(suffix) for stem in stems], tmp_path / f"all{suffix}")
+        merged.merge({stem.name: stem.with_suffix(suffix) for stem in stems}, tmp_path / f"all{suffix}")
     rows = table.read(tmp_path / "all.csv")
     assert rows.columns == (*results().columns, "energy")
     assert rows.column("file") == ["a.root"] * 3 + ["c"]
@@ -154,4 +154,39 @@ def test_tables_of_all_files_are_one(tmp_path: Path) -> None:
     assert tree["entry_number"].tolist() == [*range(5), *range(5)]
     assert len(about) == 2
     with pytest.raises(InputError, match=r"gone\.csv: no such file"):
-        outputs.merge([tmp_path / "gone.csv"], tmp_path / "all.csv")
+        merged.merge({"gone": tmp_path / "gone.csv"}, tmp_path / "all.csv")
+
+
+@pytest.mark.parametrize("is_legacy", [False, True])
+def test_a_file_without_a_table_is_a_row_of_the_table_of_all(is_legacy: bool, tmp_path: Path) -> None:
+    """In every format, in its place, with the status, and with what stands for missing numbers there."""
+    stem = write(tmp_path, ["csv", "parquet", "root"], is_legacy=is_legacy)
+    for suffix in (".csv", ".parquet", ".root"):
+        parts: merged.Parts = {"a.root": stem.with_suffix(suffix), "x.root": "no basket", "y.root": "gone"}
+        merged.merge(parts, tmp_path / f"all{suffix}", is_legacy)
+    rows = table.read(tmp_path / "all.csv")
+    assert rows.column("file") == ["a.root"] * 3 + ["x.root", "y.root"]
+    assert rows.column("status") == ["scored", "no image", "scored", "file failed", "file failed"]
+    numbers = {"signal_score_a-1": "-999999.9", "entry_number": "-1", "n_pixels": "-1"} if is_legacy else {}
+    blank = dict.fromkeys(rows.columns, "") | numbers | {"file": "x.root", "status": "file failed"}
+    assert {name: rows.column(name)[3] for name in rows.columns} == blank
+    (row,) = pq.read_table(tmp_path / "all.parquet").slice(3, 1).to_pylist()
+    assert row == dict.fromkeys(rows.columns) | {
+        "file": "x.root",
+        "status": "file failed",
+        **({"signal_score_a-1": -999999.9, "entry_number": -1, "n_pixels": -1} if is_legacy else {}),
+    }
+    with uproot.open(tmp_path / "all.root") as file:
+        tree, about = file["scores"].arrays(library="np"), json.loads(file["about"])
+    assert tree["file_number"].tolist() == [0] * 5 + [1, 2]
+    assert about[1:] == [
+        {"file": "x.root", "failed": "no basket"},
+        {"file": "y.root", "failed": "gone"},
+    ]
+    last = {name: values[-1].item() for name, values in tree.items()}
+    score = last.pop("signal_score_a_1")
+    assert score == -999999.9 if is_legacy else np.isnan(score)
+    assert last == {
+        "run_number": UNSET, "subrun_number": UNSET, "event_number": UNSET, "entry_number": -1, "n_pixels": -1,
+        "label": -1, "scored": False, "file_number": 2,
+    }  # fmt: skip

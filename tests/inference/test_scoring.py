@@ -456,7 +456,7 @@ def test_finished_files_are_not_scored_again(
     check("", weights="a", legacy=True, input_file=str(data[0]))
     check("01", weights="a", entries="0,15")
     table_of(out, 1).unlink()
-    check("01", weights="a", entries="0,15")
+    check("1", weights="a", entries="0,15")
     check("", weights="a", entries="0,15")
     (tmp_path / "ids.csv").write_text("run_number,subrun_number,event_number,w\n7,1,1003,1\n")
     keys = {"input_file": str(data[0]), "input_csv": tmp_path / "ids.csv"}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 
@@ -17,6 +18,10 @@ class InputError(ValueError):
     def __init__(self, *faults: str) -> None:
         super().__init__("\n".join(faults))
         self.faults = faults
+
+
+class FileError(InputError):
+    """Fault of one input file, of which others may be free: damaged, vanished, unreadable, or of unfit content."""
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:
@@ -83,3 +88,22 @@ def surroundings(error: BaseException) -> str | None:
     what, remedy = os.strerror(fault.errno or 0), REMEDIES.get(fault.errno or 0, "")
     file = os.fsdecode(fault.filename) if isinstance(fault.filename, str | bytes) else ""
     return f"{file and f'{file}: '}{what}{remedy and f': {remedy}'}"
+
+
+OF_PROCESS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
+"""Faults of the system that no file is to blame for."""
+
+
+@contextmanager
+def file_faults() -> Iterator[None]:
+    """Raise what the block, or a decorated function, finds wrong with an input file as FileError."""
+    try:
+        yield
+    except FileError:
+        raise
+    except InputError as error:
+        raise FileError(*error.faults) from error
+    except OSError as error:
+        if error.errno in OF_PROCESS or (line := surroundings(error)) is None:
+            raise
+        raise FileError(line) from error

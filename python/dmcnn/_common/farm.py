@@ -63,8 +63,10 @@ def run_share(
         return status, " ".join(output.read().strip().splitlines()[-LINES:])
 
 
-def run_shares(command: str, cfg: str, count: int | None, address: str, modules: Sequence[str] = ()) -> None:
-    """Run all shares of a command on the workers of a farm, and wait for them.
+def run_shares(
+    command: str, cfg: str, count: int | None, address: str, modules: Sequence[str] = ()
+) -> list[str]:
+    """Run all shares of a command on the workers of a farm; return a line, with its last lines, for each that failed.
 
     Args:
         command: such as "occlude".
@@ -74,7 +76,7 @@ def run_shares(command: str, cfg: str, count: int | None, address: str, modules:
         modules: folders of the user's own modules.
 
     Raises:
-        InputError: dask is not installed, no scheduler is there, or shares have failed, with their last lines.
+        InputError: dask is not installed, or no scheduler is there.
     """
     distributed = need("distributed")
     logging.getLogger("distributed").setLevel(logging.ERROR)  # it tells of every connection
@@ -92,7 +94,7 @@ def run_shares(command: str, cfg: str, count: int | None, address: str, modules:
             raise InputError(f"farm = {address!r}: no scheduler is there ({error})") from None
         with client:
             try:
-                _wait(distributed, client, command, file.name, count, modules)
+                return _wait(distributed, client, command, file.name, count, modules)
             finally:
                 if address == "dask":
                     cluster.close()
@@ -100,8 +102,8 @@ def run_shares(command: str, cfg: str, count: int | None, address: str, modules:
 
 def _wait(
     distributed: Any, client: Any, command: str, cfg: str, count: int | None, modules: Sequence[str]
-) -> None:
-    """Send all shares to the workers and wait for them; raise InputError for those that failed."""
+) -> list[str]:
+    """Send all shares to the workers and wait for them; return a line for each that failed."""
     number = count or sum(client.nthreads().values())
     faults: dict[int, str] = {}
     futures = {
@@ -117,5 +119,4 @@ def _wait(
             elif result[0]:
                 faults[futures[future].number] = f"status {result[0]}: {result[1]}"
             bar.update(1)
-    if faults:
-        raise InputError(*(f"share {Share(i, number)}: {faults[i]}" for i in sorted(faults)))
+    return [f"share {Share(i, number)}: {faults[i]}" for i in sorted(faults)]

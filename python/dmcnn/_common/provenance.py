@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from dmcnn._common.errors import InputError
+from dmcnn._common.errors import InputError, file_faults
 from dmcnn._common.fingerprint import path_fingerprint
 
 log = logging.getLogger("dmcnn")
@@ -20,8 +20,9 @@ Provenance = dict[str, str]
 """Path of every file, and its fingerprint."""
 
 
+@file_faults()
 def provenance_of(files: Iterable[str | Path]) -> Provenance:
-    """Return path and fingerprint of files and folders."""
+    """Return path and fingerprint of files and folders; FileError for one that cannot be read."""
     return {str(Path(file).resolve()): path_fingerprint(file) for file in files}
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from xxhash import xxh3_128_hexdigest
 
 from dmcnn._common import files
-from dmcnn._common.errors import InputError
+from dmcnn._common.errors import FileError, InputError, file_faults
 from dmcnn._common.files import distinct_names
 from dmcnn._common.fingerprint import fingerprint
 from dmcnn._common.progress import ProgressBar
@@ -200,6 +200,7 @@ class EventFiles:
         """Return the (n, k) float64 targets ``names`` in the units of the files; NaN where absent."""
         return np.concatenate(self.targets_by_file(names))
 
+    @file_faults()
     def targets_by_file(self, names: Sequence[str]) -> list[NDArray[np.float64]]:
         """Return the targets ``names`` as one (n, k) float64 array per file."""
         targets = []
@@ -212,6 +213,7 @@ class EventFiles:
         """Return the unit of each of the targets; "" where it has none or it is not known."""
         return self._readers[0].target_units(names)
 
+    @file_faults()
     def particles(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the primary particles of every event: counts (n,) and PDG codes (m,)."""
         counts, codes = [], []
@@ -246,6 +248,7 @@ class EventFiles:
     def __len__(self) -> int:
         return len(self.events)
 
+    @file_faults()
     def read(self, start: int = 0, stop: int | None = None) -> SparseImages:
         """Read events start..stop-1, counted over all files."""
         stop = len(self) if stop is None else stop
@@ -269,6 +272,7 @@ class EventFiles:
         images = self._readers[number].read(start - begin, stop - begin)
         return replace(images, events=self.events[start:stop].copy(), label=None)
 
+    @file_faults()
     def cluster_sizes(self, start: int, stop: int) -> NDArray[np.int64]:
         """Return the (n,) int64 numbers of pixels of events start..stop-1 that are active in any channel."""
         sizes = [np.zeros(0, np.int64)]
@@ -281,6 +285,7 @@ class EventFiles:
                     reader.close()
         return np.concatenate(sizes)
 
+    @file_faults()
     def windows(self) -> NDArray[np.float64] | None:
         """Return the (n, C, 2) lower edges of the regions of interest, see ``EventFile``; None where there are none.
 
@@ -343,6 +348,7 @@ class EventFiles:
         """Return the time of the last change of every file [ns]."""
         return [reader.modified for reader in self._readers]
 
+    @file_faults()
     def fingerprint(self) -> str:
         """Return 32 hexadecimal digits that identify the events by the bytes of the files, producers and entries.
 
@@ -362,15 +368,14 @@ class EventFiles:
 
     @contextmanager
     def unchanged(self) -> Iterator[str]:
-        """Yield the fingerprint; raise InputError after the block if a file has changed meanwhile."""
+        """Yield the fingerprint; raise FileError after the block if a file has changed meanwhile."""
         before = self.fingerprint()
         yield before
         if self.fingerprint() != before:
             names = ", ".join(map(str, self.files))
-            raise InputError(
-                f"{names}: changed while it was read: the result would be a mixture, start again"
-            )
+            raise FileError(f"{names}: changed while it was read: the result would be a mixture, start again")
 
+    @file_faults()
     def old_fingerprint(self) -> str:
         """Return the 16 hexadecimal digits by which dmcnn 0.1.0 identified events: names, sizes, producers and ids.
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import glob
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dmcnn._common import json_files
 from dmcnn._common.files import atomic_file
+from dmcnn._common.shares import TAG
 from dmcnn.inference.score_table import NOT_A_NUMBER
 from dmcnn.tables.join import NO_ENTRY, NO_IMAGE, NOT_IN_CSV, Coverage, count_shared
 from dmcnn.tables.table import IDS, Table
@@ -24,9 +26,13 @@ REASONS = {
 """Status of an entry without a score -> reason."""
 
 
+SCORED, FAILED = "scored", "failed"
+"""States of a file: it has its results, or it could not be read or does not fit the settings, and has none."""
+
+
 @dataclass(frozen=True)
 class FileCoverage:
-    """Coverage of one file.
+    """Coverage of one file that was scored.
 
     Attributes:
         file: the image file.
@@ -87,11 +93,72 @@ class FileCoverage:
         return "\n".join([self.file, *self.lines(), *failed, *rows, *entries]) + "\n"
 
     def write(self, stem: Path) -> None:
-        """Write the report as ``<stem>.json`` and ``<stem>.txt``."""
-        known = {name: value for name, value in asdict(self).items() if value is not None}
-        json_files.write(stem.with_name(stem.name + ".json"), known)
-        with atomic_file(stem.with_name(stem.name + ".txt")) as temporary:
-            temporary.write_text(self.text(), encoding="utf-8", errors="backslashreplace")
+        """Write the report as ``<stem>_coverage.json`` and ``<stem>_coverage.txt``."""
+        _write(stem, {"state": SCORED, **asdict(self)}, self.text())
+
+
+@dataclass(frozen=True)
+class FileFailure:
+    """Coverage of a file without results.
+
+    Attributes:
+        file: the image file.
+        reason: what was found, and what was expected.
+        entries: entries of the file; None where it could not be opened.
+        earlier: names of tables beside the report, which an earlier run has left.
+    """
+
+    file: str
+    reason: str
+    entries: int | None = None
+    earlier: list[str] = field(default_factory=list)
+
+    def line(self) -> str:
+        """Return the file, the reason and the earlier tables in one line."""
+        place = "" if self.file in self.reason else f"{self.file}: "
+        return f"{place}{self.reason}{self._remark()}"
+
+    def _remark(self) -> str:
+        return f" (of an earlier run, and not removed: {', '.join(self.earlier)})" if self.earlier else ""
+
+    def text(self) -> str:
+        """Return the report for people."""
+        count = "" if self.entries is None else f"entries: {self.entries}, scored 0\n"
+        return f"{self.file}\n{FAILED}: {self.reason}{self._remark()}\n{count}"
+
+    def write(self, stem: Path) -> None:
+        """Write the report where that of the same file would be, had it been scored."""
+        _write(stem, {"state": FAILED, **asdict(self)}, self.text())
+
+
+def _paths(stem: Path) -> tuple[Path, Path]:
+    """Return the paths of a report, JSON and text."""
+    as_json, as_text = (stem.with_name(f"{stem.name}_coverage{suffix}") for suffix in (".json", ".txt"))
+    return as_json, as_text
+
+
+def _write(stem: Path, content: Mapping[str, Any], text: str) -> None:
+    """Write a report as JSON, without what is None, and as text."""
+    as_json, as_text = _paths(stem)
+    json_files.write(as_json, {name: value for name, value in content.items() if value is not None})
+    with atomic_file(as_text) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def remove_report(stem: Path) -> None:
+    """Remove the report of the failure of a share, which is finished now."""
+    for path in _paths(stem):
+        path.unlink(missing_ok=True)
+
+
+def share_failures(stem: Path) -> list[str]:
+    """Return a line for every share of the work ``stem`` in which its file failed."""
+    lines = []
+    for path in sorted(stem.parent.glob(f"{glob.escape(stem.name)}_share*_coverage.json")):
+        name = path.stem.removesuffix("_coverage")
+        if (match := TAG.search(name)) and name[: match.start()] == stem.name:
+            lines.append(f"share {match[1]}/{match[2]}: {json_files.read(path, 'a coverage report', ['reason'])['reason']}")
+    return lines
 
 
 def coverage(

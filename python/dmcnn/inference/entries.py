@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dmcnn._common.errors import InputError
+from dmcnn._common.files import expand
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.images.sparse import SparseImages, join
 from dmcnn.tables import table
@@ -86,6 +87,29 @@ def _some(values: Sequence[str], numbers: Numbers) -> list[str]:
     return [values[number] for number in numbers.tolist()]
 
 
+def chosen(
+    datasets: Sequence[Dataset],
+    entries: int | Sequence[int] | None = None,
+    entry_list: str | None = None,
+    tables: str | Sequence[str] | None = None,
+) -> Sequence[Numbers | None]:
+    """Return the numbers of the events to score in every file, by the one of the keys that is given; None = all.
+
+    Args:
+        datasets: the files.
+        entries: as of ``by_number``.
+        entry_list: as of ``by_list``.
+        tables: paths and globs of the tables of ``by_tables``.
+    """
+    if not datasets:
+        return []
+    if entries is not None:
+        return by_number(entries, datasets)
+    if entry_list is not None:
+        return by_list(entry_list, datasets)
+    return [None] * len(datasets) if tables is None else by_tables(expand(tables), datasets)
+
+
 def by_number(wanted: int | Sequence[int], datasets: Sequence[Dataset]) -> list[Numbers]:
     """Return the entries of every file by numbers that count through all files; InputError if no file has one."""
     numbers = np.unique([wanted] if isinstance(wanted, int) else list(wanted)).astype(np.int64)
@@ -140,6 +164,13 @@ def by_list(path: str, datasets: Sequence[Dataset]) -> list[Numbers]:
     if len(rows[0]) == 3:
         return by_ids(rows, datasets, path)
     return by_number([number for (number,) in rows], datasets)
+
+
+def counted_key(entries: int | Sequence[int] | None, entry_list: str | None) -> str | None:
+    """Return the key, of the two, that gives numbers which count through all files; None if neither does."""
+    if entries is not None:
+        return "entries"
+    return "entry_list" if entry_list is not None and len(read_list(entry_list)[0]) == 1 else None
 
 
 def read_list(path: str) -> list[tuple[int, ...]]:

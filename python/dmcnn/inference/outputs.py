@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -174,73 +174,6 @@ def _class_numbers(kinds: Mapping[str, Kind]) -> dict[str, dict[str, int]]:
         for name, kind in kinds.items()
         if isinstance(kind, tuple)
     }
-
-
-# ---- one table of all files
-
-
-def merge(paths: Sequence[Path], result: Path) -> None:
-    """Write the tables of several files, of one format, as one, file after file; one file is in memory at a time.
-
-    Raises:
-        InputError: a table that does not exist, or columns of different types.
-    """
-    for path in paths:
-        if not path.exists():
-            raise InputError(f"{path}: no such file, which the table of all files is made from")
-    {".csv": _merge_csv, ".parquet": _merge_parquet, ".root": _merge_root}[result.suffix](paths, result)
-
-
-def _merge_csv(paths: Sequence[Path], result: Path) -> None:
-    """Write CSV files as one; a column that a file lacks is empty there."""
-    columns = tuple(dict.fromkeys(name for path in paths for name in table.names(path)))
-
-    def parts() -> Iterator[Table]:
-        for path in paths:
-            one = table.read(path)
-            blank = [""] * len(one)
-            yield Table(columns, [one.texts(name) if name in one.columns else blank for name in columns])
-
-    table.write_parts(result, columns, parts())
-
-
-def _merge_parquet(paths: Sequence[Path], result: Path) -> None:
-    """Write parquet files as one; a column that a file lacks is null there."""
-    arrow, parquet = need("pyarrow"), need("pyarrow.parquet")
-    schemas = [parquet.read_schema(path) for path in paths]
-    try:
-        schema = arrow.unify_schemas(schemas, promote_options="permissive")
-    except (arrow.ArrowInvalid, arrow.ArrowTypeError) as error:
-        raise InputError(f"{result}: the tables of the files differ ({error})") from None
-    with atomic_file(result) as temporary, parquet.ParquetWriter(temporary, schema) as writer:
-        for path in paths:
-            part = parquet.read_table(path)
-            columns = [
-                part[one.name].cast(one.type)
-                if one.name in part.column_names
-                else arrow.nulls(len(part), one.type)
-                for one in schema
-            ]
-            writer.write_table(arrow.table(columns, schema=schema))
-
-
-def _merge_root(paths: Sequence[Path], result: Path) -> None:
-    """Write trees as one, with the branch ``file_number``, which counts the files in the text ``about``."""
-    import uproot
-
-    with atomic_file(result) as temporary, uproot.recreate(temporary) as file:
-        texts = []
-        for number, path in enumerate(paths):
-            with uproot.open(path) as part:
-                columns = part[TREE].arrays(library="np")
-                texts.append(json.loads(part["about"]))
-            columns["file_number"] = np.full(len(columns["entry_number"]), number, np.int32)
-            if number == 0:
-                file.mktree(
-                    TREE, {name: values.dtype for name, values in columns.items()}, title="scores of dmcnn"
-                )
-            file[TREE].extend(columns)
-        file["about"] = json.dumps(texts)
 
 
 # ---- what is finished

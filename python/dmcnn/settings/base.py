@@ -25,7 +25,7 @@ from dmcnn._common import plugins
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import atomic_file, expand
 from dmcnn._common.lock import lock
-from dmcnn._common.provenance import check_provenance, comments, provenance_of
+from dmcnn._common.provenance import Provenance, check_provenance, comments, provenance_of
 from dmcnn.settings.cfg import write_cfg
 
 log = logging.getLogger("dmcnn")
@@ -203,7 +203,7 @@ class Settings(BaseModel):
     def results_at(
         self,
         stem: Path,
-        files: Iterable[str | Path] = (),
+        files: Iterable[str | Path] | Provenance = (),
         weights: str = "",
         *,
         named_by_file: bool = False,
@@ -216,7 +216,7 @@ class Settings(BaseModel):
 
         Args:
             stem: path of the output files, without suffix.
-            files: files that the results are made from.
+            files: files that the results are made from, or their provenance.
             weights: SHA-256 of the weight file; "" = no network.
             named_by_file: see ``check_provenance``.
             wait: [s] longest time to wait for another process with this name.
@@ -227,7 +227,8 @@ class Settings(BaseModel):
         """
         cfg, more = stem.with_name(stem.name + ".cfg"), f", weights {weights}" if weights else ""
         with lock(stem, wait):
-            provenance = check_provenance(cfg, provenance_of(files), named_by_file=named_by_file)
+            new = files if isinstance(files, dict) else provenance_of(files)
+            provenance = check_provenance(cfg, new, named_by_file=named_by_file)
             if cfg.exists() and more not in cfg.read_text(encoding="utf-8", errors="replace"):
                 log.info("%s: made again with other weights", stem)
             remarks: list[str] = []

@@ -55,8 +55,11 @@ class _LogLines(StreamHandler):
             super().handleError(record)
 
 
-def run(command: str, work: Callable[[S], None], argv: Sequence[str] | None = None) -> int:
-    """Run ``work`` on the settings of the command line ``argv`` and return the exit status, see ``exit_status``."""
+def run(command: str, work: Callable[[S], Sequence[str] | None], argv: Sequence[str] | None = None) -> int:
+    """Run ``work`` on the settings of the command line ``argv`` and return the exit status, see ``exit_status``.
+
+    Faults that ``work`` returns end the command as bad input does, but after the list of the files that it wrote.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
     # Set before torch is imported: threads that spin while they wait halve the speed of a shared machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -75,9 +78,11 @@ def run(command: str, work: Callable[[S], None], argv: Sequence[str] | None = No
             for warning in warnings:
                 log.warning("warning: %s", warning)
             started.append(settings)
-            work(settings)  # type: ignore[arg-type]  # COMMANDS pairs the command with its settings class
+            faults = work(settings)  # type: ignore[arg-type]  # COMMANDS pairs the command with its settings class
         if files:
             log.info("\n".join(["written:", *(f"  {line}" for line in listing(files))]))
+        if faults:
+            raise InputError(*faults)
 
     return exit_status(load_and_work, lambda: bool(started) and started[0].goes_on)
 

@@ -103,6 +103,7 @@ class InferSettings(NetworkSettings, ShareSettings):
     )
 
     resumes: ClassVar[bool] = True
+    passes_over_files: ClassVar[bool] = True
     inputs: ClassVar[tuple[str, ...]] = ("input_file", "input_csv", "entry_list", "from_csv")
 
     free_in_shares: ClassVar[frozenset[str]] = ShareSettings.free_in_shares | {

@@ -108,10 +108,22 @@ class ShareSettings(Settings):
         if self.shares is not None and self.farm is None:
             yield ("shares",), "shares is the number of shares of farm: give farm, too"
 
+    passes_over_files: ClassVar[bool] = False
+    """Whether a share that fails on some files has finished the others, so that all shares can be merged."""
+
     def run_farm(self: Self, command: str) -> Self:
-        """Run all shares of a command on the farm; return the settings that merge their results."""
+        """Run all shares of a command on the farm; return the settings that merge their results.
+
+        Raises:
+            InputError: shares have failed; where they pass over files, a warning tells it.
+        """
         everything = self.model_copy(update={"farm": None, "shares": None})
-        run_shares(command, everything.text(""), self.shares, self.farm or "dask", plugins.folders())
+        address = self.farm or "dask"
+        faults = run_shares(command, everything.text(""), self.shares, address, plugins.folders())
+        if faults and not self.passes_over_files:
+            raise InputError(*faults)
+        for fault in faults:
+            log.warning("warning: %s", fault)
         return everything.model_copy(update={"check_shares": True})
 
     def shares_at(self, stem: Path, files: Iterable[str | Path], weights: str) -> dict[Share, Path]:
