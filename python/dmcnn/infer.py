@@ -299,6 +299,7 @@ def _sum_up(
     failures: Failures,
 ) -> None:
     """Write what is about all files: their tables as one of each format, and the summary of the robustness."""
+    from dmcnn.figures.save import save_figure
     from dmcnn.inference import merged, robustness
     from dmcnn.inference.coverage import FAILED
     from dmcnn.tables import table
@@ -317,9 +318,12 @@ def _sum_up(
                 merged.merge(parts, stem.with_name(f"{stem.name}.{suffix}"), settings.legacy)
     if variations := _variations(settings):
         with _of_all(settings, "robustness", jobs[0].stem.parent, files, weights, failures) as stem:
-            shifts = robustness.summary([table.read(job.robustness) for job in done], variations)
+            tables = [table.read(job.robustness) for job in done]
+            shifts = robustness.summary(tables, variations)
             log.info("\n".join(robustness.lines(shifts)))
             shifts.write(stem.with_name(stem.name + ".csv"))
+            for quantity, figure in robustness.figures(tables, shifts, variations).items():
+                save_figure(figure, stem.with_name(f"{stem.name}_{quantity}"))
 
 
 @contextmanager
@@ -335,15 +339,17 @@ def _of_all(
     whole, incomplete = (folder / f"DM-CNN_{word}{what}{settings.tag}" for word in ("", INCOMPLETE))
     missing = failures.found.values()
     stem = incomplete if missing else whole
-    with settings.results_at(stem, files, weights) as remarks:
+    with record_files() as written, settings.results_at(stem, files, weights) as remarks:
         yield stem
         remarks += [f"missing: {one.line()}" for one in missing]
+    for path in written:
+        note(path)
     if missing:
         earlier = f"; {whole} is of an earlier run" if whole.with_name(f"{whole.name}.cfg").exists() else ""
         log.warning("warning: %s: lacks %d of %d files%s", stem, len(missing), len(files), earlier)
     else:
-        for suffix in ("cfg", *FORMATS, "png", "pdf"):
-            incomplete.with_name(f"{incomplete.name}.{suffix}").unlink(missing_ok=True)
+        for name in {path.name for path in written} | {f"{whole.name}.{suffix}" for suffix in FORMATS}:
+            (folder / name.replace(whole.name, incomplete.name, 1)).unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ from conftest import toy_images
 from dmcnn._common import files
 from dmcnn._common.journal import Journal
 from dmcnn.datasets.dataset import Dataset
+from dmcnn.figures import robustness
+from dmcnn.figures.text import Figure
 from dmcnn.inference import predictor
 from dmcnn.inference.predictor import Predictor
 from dmcnn.writers import larcv3
@@ -364,6 +366,27 @@ def test_an_analysis_table_that_cannot_be_read_fails_its_file_alone(
     line = capsys.readouterr().err.splitlines()[1]
     assert line.startswith(f"  {data[1]}: {tables[1]}")
     assert table_of(tmp_path / "out", 2).exists()
+
+
+def test_the_summary_of_the_robustness_says_that_files_are_missing(
+    score: Run, data: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where other files fail the second time."""
+    monkeypatch.setattr(robustness, "score_shifts", lambda *_: Figure())
+    out, whole = tmp_path / "out", [path.read_bytes() for path in data]
+    stem = "DM-CNN_INCOMPLETE_robustness_x"
+    for bad, events in ((data[1], 13 + 5), (data[2], 13 + 9)):
+        for path, content in zip(data, whole, strict=True):
+            path.write_bytes(content)
+        damage(bad)
+        assert score(robustness=["flip_x"], name="x") == 2
+        names = {f"{stem}{end}" for end in (".csv", ".cfg", "_signal_score.png", "_signal_score.pdf")}
+        assert {name for name in names_in(out) if name.startswith("DM-CNN")} == names
+        assert columns_of(out / f"{stem}.csv")["events"] == [str(events)]
+    data[2].write_bytes(whole[2])
+    assert score(robustness=["flip_x"], name="x") == 0
+    assert columns_of(out / "DM-CNN_robustness_x.csv")["events"] == ["27"]
+    assert not list(out.glob("*INCOMPLETE*"))
 
 
 @pytest.mark.slow

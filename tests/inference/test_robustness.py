@@ -8,8 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.patches import StepPatch
 
-from dmcnn.metrics.classification import auc
+from dmcnn.figures import robustness
+from dmcnn.figures.text import Figure
+from dmcnn.images.variations import Variation
+from dmcnn.inference import robustness as of_scoring
+from dmcnn.metrics.classification import auc, auc_interval
 from dmcnn.metrics.intervals import wilson
 from dmcnn.tables import table
 from inference.test_scoring import columns_of, place, run, stop, table_of
@@ -17,6 +22,7 @@ from inference.test_scoring import columns_of, place, run, stop, table_of
 __all__ = ["place", "run", "stop"]
 
 WORDS = ["rotate180", "charge*0.7", "dropout 0.3", "noise 5", "dead_wires 8"]
+AUCS = ("auc", "auc_varied")
 NAMES = ["rotate180", "charge_0.7", "dropout_0.3", "noise_5", "dead_wires_8"]
 
 
@@ -45,7 +51,11 @@ def test_scores_and_shifts_are_those_of_the_varied_images(run: Callable[..., int
     assert rows["label"] == plain["label"]
 
 
-def test_the_summary_is_over_all_files(run: Callable[..., int], tmp_path: Path) -> None:
+def test_the_summary_is_over_all_files(
+    run: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Any] = []
+    monkeypatch.setattr(robustness, "score_shifts", lambda *words: drawn.append(words) or Figure())
     assert run(["a", "c"], robustness=WORDS, cut=0.52) == 0
     files = [columns_of(tmp_path / f"file{number}_DM-CNN_robustness.csv") for number in (0, 1)]
     summary = columns_of(tmp_path / "DM-CNN_robustness.csv")
@@ -72,6 +82,33 @@ def test_the_summary_is_over_all_files(run: Callable[..., int], tmp_path: Path) 
     change = float(summary["auc_change"][row])
     assert change == pytest.approx(areas[1] - areas[0])
     assert float(summary["auc_change_low"][row]) <= change <= float(summary["auc_change_high"][row])
+    for name, scores in zip(AUCS, (first, varied), strict=True):
+        interval = auc_interval(labels=is_signal == 1, scores=scores)
+        limits = [float(summary[f"{name}_{end}"][row]) for end in ("low", "high")]
+        assert limits == pytest.approx([float(interval.low), float(interval.high)])
+    ((shifts, name, unit, areas),) = drawn
+    assert (list(shifts), name, unit) == (WORDS, "signal score", "")
+    np.testing.assert_array_equal(shifts["dropout 0.3"]["c"], varied - first)
+    numbers = [[float(summary[f"{name}{end}"][row]) for end in ("", "_low", "_high")] for name in AUCS]
+    assert areas["dropout 0.3"]["c"] == numbers
+    for suffix in ("png", "pdf"):
+        assert (tmp_path / f"DM-CNN_robustness_signal_score.{suffix}").exists()
+
+
+def test_each_target_of_a_regression_has_a_figure() -> None:
+    """With its unit, and with no AUC; events without an estimate are left out."""
+    columns = {name: ["1.0", "2.0", ""] for name in ("x-midplane", "cotAlpha")}
+    columns |= {f"{name}_flip_x": ["1.5", "1.0", "3.0"] for name in ("x-midplane", "cotAlpha")}
+    columns |= {f"{name}_shift_flip_x": ["0.5", "-1.0", ""] for name in ("x-midplane", "cotAlpha")}
+    tables, vary = [table.Table.from_columns(columns)] * 2, [Variation.parse("flip_x")]
+    found = of_scoring.figures(tables, of_scoring.summary(tables, vary), vary)
+    labels = {name: figure.axes[0].get_xlabel() for name, figure in found.items()}
+    assert labels == {"x-midplane": "Shift of x-midplane [µm]", "cotAlpha": "Shift of cotAlpha"}
+    for figure in found.values():
+        (axes,) = figure.axes
+        assert [text.get_text().split()[:2] for text in axes.texts] == [["rms", "0.79"]]
+        drawn = [patch for patch in axes.patches if isinstance(patch, StepPatch)]
+        assert drawn[-1].get_data().values.sum() == 4
 
 
 @pytest.mark.slow

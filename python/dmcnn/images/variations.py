@@ -62,6 +62,12 @@ class Variation:
         """Name in columns, such as ``charge_1.05``."""
         return self.kind if self.kind in ORIENTATIONS else f"{self.kind}_{self.amount:g}"
 
+    def __str__(self) -> str:
+        """Return the text that ``parse`` takes, such as ``charge*1.05``."""
+        if self.kind in ORIENTATIONS:
+            return self.kind
+        return f"{self.kind}{'*' if self.kind == 'charge' else ' '}{self.amount:g}"
+
     def __call__(
         self, images: SparseImages, seed: int = 1, *, low: float | None = None, high: float | None = None
     ) -> SparseImages:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dmcnn.detectors.smartpixel import UNITS
 from dmcnn.images.variations import Variation
 from dmcnn.inference.networks import NamedNetwork
 from dmcnn.inference.scoring import FileEvents, Scoring
+from dmcnn.metrics.classification import auc_interval
 from dmcnn.metrics.intervals import wilson
 from dmcnn.metrics.paired import auc_covariance, compare_aucs
 from dmcnn.tables.result_table import ResultTable
 from dmcnn.tables.table import Table, scores_of
 from dmcnn.tasks.base import Floats
+
+if TYPE_CHECKING:
+    from dmcnn.figures.text import Figure
 
 PLACE = ("run_number", "subrun_number", "event_number", "entry_number", "file", "label")
 """Columns that the table of an event shares with its score table, as far as that has them."""
@@ -97,7 +102,8 @@ def _compared(
 SUMMARY = (
     "network", "variation", "quantity", "events", "mean_shift", "rms_shift",
     "changed", "changed_low", "changed_high",
-    "auc", "auc_varied", "auc_change", "auc_change_low", "auc_change_high", "p_value",
+    "auc", "auc_low", "auc_high", "auc_varied", "auc_varied_low", "auc_varied_high",
+    "auc_change", "auc_change_low", "auc_change_high", "p_value",
 )  # fmt: skip
 """Columns of the summary."""
 
@@ -105,33 +111,38 @@ SUMMARY = (
 def summary(tables: Sequence[Table], variations: Sequence[Variation]) -> ResultTable:
     """Return a row per network, quantity and variation, over the events of all files that have a score.
 
-    Shares of events whose decision changes have Wilson's 95 % interval. Changes of the AUC have that of DeLong's test
-    for scores of the same events, and are there if the labels name signal and background.
+    Shares of events whose decision changes have Wilson's 95 % interval. AUCs have that of ``metrics.auc_limits``, and
+    their changes that of DeLong's test for scores of the same events, if the labels name signal and background.
 
     Args:
         tables: tables of ``event_table``, of the same networks and variations.
         variations: variations, in order.
     """
     rows = []
-    pattern = re.compile(rf"(.+)_shift_{re.escape(variations[0].name)}(?:_(.+))?")
-    for match in filter(None, map(pattern.fullmatch, tables[0].columns)):
-        end = f"_{match[2]}" if match[2] else ""
+    for quantity, network, end in _quantities(tables, variations):
         for vary in variations:
-            row = {"network": match[2] or "", "variation": vary.name, "quantity": match[1]}
-            rows.append(row | _numbers(tables, match[1], vary.name, end))
+            row = {"network": network, "variation": vary.name, "quantity": quantity}
+            rows.append(row | _numbers(tables, quantity, vary.name, end))
     return ResultTable({name: [row.get(name) for row in rows] for name in SUMMARY})
+
+
+def _quantities(tables: Sequence[Table], variations: Sequence[Variation]) -> list[tuple[str, str, str]]:
+    """Return quantity, network and end of the columns of every quantity of every network."""
+    pattern = re.compile(rf"(.+)_shift_{re.escape(variations[0].name)}(?:_(.+))?")
+    matches = filter(None, map(pattern.fullmatch, tables[0].columns))
+    return [(match[1], match[2] or "", f"_{match[2]}" if match[2] else "") for match in matches]
+
+
+def _column(tables: Sequence[Table], name: str) -> Floats | None:
+    """Return the values of a column of all tables; None if they lack it."""
+    if name not in tables[0].columns:
+        return None
+    return np.concatenate([scores_of(one, name)[0] for one in tables])
 
 
 def _numbers(tables: Sequence[Table], quantity: str, variation: str, end: str) -> dict[str, Any]:
     """Return the numbers of the summary for a quantity of one network, whose columns have this end."""
-
-    def column(name: str) -> Floats | None:
-        """Return the values of a column of all tables; None if they lack it."""
-        if f"{name}{end}" not in tables[0].columns:
-            return None
-        return np.concatenate([scores_of(one, f"{name}{end}")[0] for one in tables])
-
-    values, varied = column(quantity), column(f"{quantity}_{variation}")
+    values, varied = (_column(tables, f"{name}{end}") for name in (quantity, f"{quantity}_{variation}"))
     assert values is not None
     assert varied is not None
     known = ~np.isnan(values) & ~np.isnan(varied)
@@ -140,14 +151,14 @@ def _numbers(tables: Sequence[Table], quantity: str, variation: str, end: str) -
     if not len(shift):
         return row
     row |= {"mean_shift": float(shift.mean()), "rms_shift": float(np.sqrt((shift**2).mean()))}
-    if (changed := column(f"{quantity}_changed_{variation}")) is not None:
+    if (changed := _column(tables, f"{quantity}_changed_{variation}{end}")) is not None:
         share = wilson(changed[known].sum(), len(shift))
         row |= {
             "changed": float(share.value),
             "changed_low": float(share.low),
             "changed_high": float(share.high),
         }
-    if (is_signal := column("is_signal")) is not None:
+    if (is_signal := _column(tables, f"is_signal{end}")) is not None:
         row |= _auc_change(np.stack([varied, values])[:, known], is_signal[known])
     return row
 
@@ -160,13 +171,51 @@ def _auc_change(scores: Floats, is_signal: Floats) -> dict[str, float]:
     areas, covariance = auc_covariance(signal, background)
     test = compare_aucs(areas, covariance, 0, 1)
     change = test.difference
+    intervals = {
+        name: auc_interval(signal=signal[version], background=background[version])
+        for name, version in (("auc", 1), ("auc_varied", 0))
+    }
     return {
+        **{f"{name}_low": float(one.low) for name, one in intervals.items()},
+        **{f"{name}_high": float(one.high) for name, one in intervals.items()},
         "auc": float(areas[1]),
         "auc_varied": float(areas[0]),
         "auc_change": float(change.value),
         "auc_change_low": float(change.low),
         "auc_change_high": float(change.high),
         "p_value": test.p_value,
+    }
+
+
+def figures(
+    tables: Sequence[Table], numbers: ResultTable, variations: Sequence[Variation]
+) -> dict[str, Figure]:
+    """Draw the distributions of the shifts, and AUCs where they are known; return the figures by quantity.
+
+    Args:
+        tables, variations: as of ``summary``.
+        numbers: their summary.
+    """
+    from dmcnn.figures.robustness import score_shifts
+
+    keys = zip(*(numbers[name] for name in ("quantity", "network", "variation")), strict=True)
+    row_of = {key: row for row, key in enumerate(keys)}
+    shifts: dict[str, dict[str, dict[str, Floats]]] = {}
+    areas: dict[str, dict[str, dict[str, Any]]] = {}
+    for quantity, network, end in _quantities(tables, variations):
+        for vary in variations:
+            shift = _column(tables, f"{quantity}_shift_{vary.name}{end}")
+            assert shift is not None
+            shifts.setdefault(quantity, {}).setdefault(str(vary), {})[network] = shift[~np.isnan(shift)]
+            row = row_of[quantity, network, vary.name]
+            if numbers["auc"][row] is not None:
+                areas.setdefault(quantity, {}).setdefault(str(vary), {})[network] = [
+                    [numbers[f"{name}{part}"][row] for part in ("", "_low", "_high")]
+                    for name in ("auc", "auc_varied")
+                ]
+    return {
+        quantity: score_shifts(one, quantity.replace("_", " "), UNITS.get(quantity, ""), areas.get(quantity))
+        for quantity, one in shifts.items()
     }
 
 
