@@ -1,13 +1,15 @@
 """Timings of whole commands, from the start of the process to its end, with their memory, against plain scripts.
 
 Both run in processes of their own on one thread; times are their CPU times, start-up included, and memory their
-largest resident size. The scripts are those of plain.py and plain_evaluation.py.
+largest resident size. The scripts are those of plain.py and plain_evaluation.py. Of trainings the log tells the share
+of the wall-clock time in which the network waited for data, which one thread makes beside it.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -25,6 +27,7 @@ from dmcnn.simulation.addresses import sample_path
 
 PLAIN = Path(__file__).with_name("plain.py")
 PLAIN_EVALUATION = Path(__file__).with_name("plain_evaluation.py")
+MANY = "sample://dark-trident/train?events=500&version=1"
 TRAIN, TEST = "sample://dark-trident/train?events=48", "sample://dark-trident/test?events=48"
 
 
@@ -38,13 +41,17 @@ print(json.dumps([status, errors, usage.ru_utime + usage.ru_stime, usage.ru_maxr
 """Program that runs another one; it is small itself, since a process begins with the resident size of its parent."""
 
 
-def measure(words: list[str], folder: Path) -> tuple[float, float]:
-    """Run Python with ``words`` in ``folder``; return the CPU time [s] and the largest resident size [MB]."""
+def environment() -> dict[str, str]:
+    """Return the environment of a process on one thread."""
     one_thread = {"OMP_NUM_THREADS": "1", "DMCNN_NUM_THREADS": "1", "MPLBACKEND": "agg"}
     paths = os.pathsep.join([str(Path(dmcnn.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    return {**os.environ, **one_thread, "PYTHONPATH": paths}
+
+
+def measure(words: list[str], folder: Path) -> tuple[float, float]:
+    """Run Python with ``words`` in ``folder``; return the CPU time [s] and the largest resident size [MB]."""
     launch = [sys.executable, "-S", "-c", LAUNCH, *words]
-    environment = {**os.environ, **one_thread, "PYTHONPATH": paths}
-    done = subprocess.run(launch, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(launch, cwd=folder, env=environment(), capture_output=True, text=True, check=True)
     status, errors, seconds, megabytes = json.loads(done.stdout)
     if status:
         raise RuntimeError(f"{' '.join(words)}: {errors}")
@@ -59,6 +66,38 @@ def pair(name: str, baseline: str, ours: list[str], other: list[str], folder: Pa
     memory = tuple(statistics.median(pair[i][1] for pair in measured) for i in (0, 1))
     timing = Timing(name, baseline, statistics.median(ours_s), statistics.median(other_s), ratio)
     return replace(timing, memory=memory)
+
+
+SMALL = """
+from torch import nn
+class Small(nn.Sequential):
+    def __init__(self, num_class, channels, height, width):
+        super().__init__(
+            nn.Conv2d(channels, 8, 5, 4), nn.ReLU(), nn.Conv2d(8, 16, 3, 2), nn.ReLU(), nn.AdaptiveMaxPool2d(4),
+            nn.Flatten(), nn.Linear(256, num_class),
+        )
+"""
+"""Module of a network whose step takes a few times as long as the data of its images."""
+
+
+def waits(reading: list[str], folder: Path) -> list[Timing]:
+    """Train a small network and MPID; return the time in which each waited for data, and that of its steps."""
+    (folder / "small.py").write_text(SMALL)
+    timings = []
+    for model, address, count in (("small:Small", MANY, 500), ("mpid", MANY, 500)):
+        words = [f"model={model}", f"input_train={sample_path(address).resolve()}", "test_fraction=0.05",
+                 "label=run == 100", "EPOCHS=1", "batch_size_train=4", "learning_rate=0.0001", "augment=True",
+                 "precision=32", "test_every_step=1000", "name=waits", *reading]  # fmt: skip
+        done = subprocess.run([sys.executable, "-m", "dmcnn", "train", *words], cwd=folder, env=environment(),
+                              capture_output=True, text=True, check=True)  # fmt: skip
+        (rate, share), *_ = re.findall(r"(\S+) images/s, waited for data (\S+) %", done.stdout)
+        steps = count * 0.95 / float(rate)
+        waited = steps * float(share) / 100
+        timings.append(Timing(
+            f"dmcnn train model={model.partition(':')[0]}, waits for data {share} % of the time",
+            f"its steps ({rate} images/s), wall clock", waited, steps, steps / max(waited, 1e-9),
+        ))  # fmt: skip
+    return timings
 
 
 def tables(folder: Path, rows: int = 1_000_000) -> tuple[Path, Path]:
@@ -151,7 +190,7 @@ else:
 
 
 def rows() -> list[Timing]:
-    """Time start-up, infer, train, occlude, evaluate, and the join and the writing of tables."""
+    """Time start-up, infer, train, occlude, evaluate, the join and the writing of tables, and waits for data."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         train, test = (str(sample_path(address).resolve()) for address in (TRAIN, TEST))
@@ -165,9 +204,9 @@ def rows() -> list[Timing]:
             pair("start: import dmcnn", "import numpy", ["-c", "import dmcnn"], ["-c", "import numpy"], folder, 7),
             pair("start: dmcnn infer --help", "import torch", [*command, "infer", "--help"],
                  ["-c", "import torch"], folder, 5),
-            pair("dmcnn infer, 48 events", "plain torch, batches of 8",
-                 [*command, "infer", f"input_file={test}", "weight_file=net.pwf", "batch_size=8", *reading],
-                 [*plain, "infer", test, "net.pwf"], folder, 1),
+            pair("dmcnn infer, 48 events", "DM-CNN's loop, batches of 1",
+                 [*command, "infer", f"input_file={test}", "weight_file=net.pwf", *reading],
+                 [*plain, "infer", test, "net.pwf"], folder, 3),
             pair("dmcnn train, 48 events, and evaluate 48", "plain torch, dataset of items",
                  [*command, "train", f"input_train={train}", f"input_test={test}", "label=run == 100",
                   "EPOCHS=1", "batch_size_train=4", "learning_rate=0.0001", "drop_out=0.2", "augment=False",
@@ -183,4 +222,5 @@ def rows() -> list[Timing]:
                  [*plain, "join", str(scores), str(analysis)], folder, 2),
             pair("write 200,000 rows of 17 columns", "pandas to_csv", ["-c", WRITE, "dmcnn"],
                  ["-c", WRITE, "pandas"], folder, 3),
+            *waits(reading, folder),
         ]  # fmt: skip

@@ -7,6 +7,7 @@ They read the same files as the commands, and leave the same tables and figures;
 
 from __future__ import annotations
 
+import csv
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,13 @@ import pandas as pd
 
 SIDE, ADC_LO, ADC_HI, STRIDE, HALF = 512, 10, 500, 32, 4
 IDS = ["run_number", "subrun_number", "event_number"]
+
+
+def dense(voxels: np.ndarray) -> np.ndarray:
+    """Return the (SIDE * SIDE,) float32 pixels of an image, with threshold and clip."""
+    image, charge = np.zeros(SIDE * SIDE, np.float32), voxels["value"]
+    image[voxels["id"]] = np.where(charge < ADC_LO, 0, np.minimum(charge, ADC_HI))
+    return image
 
 
 def images(path: str):
@@ -37,11 +45,8 @@ def images(path: str):
 
         def __getitem__(self, number: int) -> tuple[torch.Tensor, int]:
             first, count, _ = extents[number]
-            pixels = voxels[first : first + count]
-            image = np.zeros(SIDE * SIDE, np.float32)
-            charge = pixels["value"]
-            image[pixels["id"]] = np.where(charge < ADC_LO, 0, np.minimum(charge, ADC_HI))
-            return torch.from_numpy(image).view(1, SIDE, SIDE), int(ids["run"][number] != 100)
+            image = torch.from_numpy(dense(voxels[first : first + count]))
+            return image.view(1, SIDE, SIDE), int(ids["run"][number] != 100)
 
     return Images()
 
@@ -58,17 +63,21 @@ def network(weights: str):
 
 
 def infer(path: str, weights: str) -> None:
-    """Score the images of a file; write a table and a histogram."""
+    """Score the images of a file one after another, as DM-CNN does; write a table and a histogram."""
+    import h5py
     import torch
 
-    data, net = images(path), network(weights).eval()
-    with torch.inference_mode():
-        loader = torch.utils.data.DataLoader(data, batch_size=8)
-        scores = torch.cat([net(batch).softmax(dim=1)[:, 0] for batch, _ in loader]).numpy()
-    names = dict(zip(("run", "subrun", "event"), IDS, strict=True))
-    table = pd.DataFrame(data.events).rename(columns=names).assign(signal_score=scores)
-    table.to_csv("plain_scores.csv", index=False)
-    histogram({"scores": scores}, "plain_scores")
+    net, scores = network(weights).eval(), []
+    with h5py.File(path) as file, Path("plain_scores.csv").open("w", newline="") as table:
+        group, ids = next(iter(file["Data"].values())), file["Events/event_id"][:]
+        writer = csv.writer(table)
+        writer.writerow([*IDS, "signal_score"])
+        for (first, count, _), event in zip(group["voxel_extents"][:], ids, strict=True):
+            image = torch.from_numpy(dense(group["voxels"][first : first + count]))
+            with torch.no_grad():
+                scores.append(net(image.view(1, 1, SIDE, SIDE)).sigmoid()[0, 0].item())
+            writer.writerow([*(event[name] for name in ("run", "subrun", "event")), scores[-1]])
+    histogram({"scores": np.array(scores)}, "plain_scores")
 
 
 def train(path: str, test: str) -> None:
