@@ -13,6 +13,7 @@ import h5py
 import pytest
 
 from conftest import toy_images
+from dmcnn import infer
 from dmcnn._common import files
 from dmcnn._common.journal import Journal
 from dmcnn.datasets.dataset import Dataset
@@ -20,6 +21,7 @@ from dmcnn.figures import robustness
 from dmcnn.figures.text import Figure
 from dmcnn.inference import predictor
 from dmcnn.inference.predictor import Predictor
+from dmcnn.settings import shares
 from dmcnn.writers import larcv3
 from inference.test_scoring import SIDE, columns_of, place, run, table_of
 
@@ -195,7 +197,6 @@ def test_a_file_that_vanishes_is_passed_over(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Between the listing of the folder and its fingerprint, or between its opening and its first chunk."""
-    from dmcnn import infer
     from dmcnn.inference import jobs
 
     if when == "listed":
@@ -419,3 +420,39 @@ def test_shares_pass_over_a_file_and_their_check_names_it(
     name = "DM-CNN_scores.csv"
     assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert not list(out.glob("*INCOMPLETE*"))
+
+
+@pytest.mark.slow
+def test_a_farm_passes_over_a_file(
+    score: Run,
+    data: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its shares end with status 2, and are merged all the same; the shares run here, one after another."""
+    keys = {"merged": True, "batch_size": 4}
+    assert score(output_dir=tmp_path / "whole", **keys) == 0
+    damage(data[1])
+
+    def run_shares(command: str, cfg: str, count: int | None, *_: Any) -> list[str]:
+        (tmp_path / "farm.cfg").write_text(cfg)
+        words = [str(tmp_path / "farm.cfg")]
+        return [
+            f"share {number}/{count}: status {status}"
+            for number in range(count or 0)
+            if (status := infer.main([*words, f"share={number}/{count}"]))
+        ]
+
+    monkeypatch.setattr(shares, "run_shares", run_shares)
+    assert score(farm="dask", shares=2, **keys) == 2
+    assert "warning: share 1/2: status 2" in caplog.text
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-2].startswith("1 of 3 files failed")
+    assert lines[-1].startswith(f"  {data[1]}: ")
+    for number in (0, 2):
+        assert (
+            table_of(tmp_path / "out", number).read_bytes()
+            == table_of(tmp_path / "whole", number).read_bytes()
+        )

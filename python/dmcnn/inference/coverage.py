@@ -157,7 +157,8 @@ def share_failures(stem: Path) -> list[str]:
     for path in sorted(stem.parent.glob(f"{glob.escape(stem.name)}_share*_coverage.json")):
         name = path.stem.removesuffix("_coverage")
         if (match := TAG.search(name)) and name[: match.start()] == stem.name:
-            lines.append(f"share {match[1]}/{match[2]}: {json_files.read(path, 'a coverage report', ['reason'])['reason']}")
+            report = json_files.read(path, "a coverage report of a failure", ["reason"])
+            lines.append(f"share {match[1]}/{match[2]}: {report['reason']}")
     return lines
 
 
