@@ -32,7 +32,7 @@ class Failures:
 
     @contextmanager
     def passed_over(self, file: str, entries: int | None = None) -> Iterator[None]:
-        """Catch a fault of a file in the block, and keep it as its failure; raise it if there is no other file.
+        """Note a fault of a file in the block as its failure; raise it if there is no other file.
 
         Args:
             file: the file.
