@@ -27,6 +27,8 @@ from sklearn.metrics import (
     roc_curve,
 )
 
+mpl.rcParams["pdf.fonttype"] = 42  # as publishers ask
+
 CUT = 0.5
 KINDS = {"background": False, "signal": True}
 
