@@ -27,7 +27,6 @@ from dmcnn.simulation.addresses import sample_path
 
 PLAIN = Path(__file__).with_name("plain.py")
 PLAIN_EVALUATION = Path(__file__).with_name("plain_evaluation.py")
-MANY = "sample://dark-trident/train?events=500&version=1"
 TRAIN, TEST = "sample://dark-trident/train?events=48", "sample://dark-trident/test?events=48"
 
 
