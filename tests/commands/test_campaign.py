@@ -20,6 +20,7 @@ from conftest import ROOT
 from dmcnn import occlude
 from dmcnn._common.journal import Journal
 from dmcnn.checkpoints.card import KEY, Card
+from dmcnn.figures import save
 from dmcnn.occlusion.campaign import PlannedEvent, predicted_seconds
 
 SIDE, EVENTS = 24, 7
@@ -56,11 +57,11 @@ def quick_figures(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Figures are empty files; the names of those that are written."""
     names: list[str] = []
 
-    def savefig(_: Figure, path: Path, **__: Any) -> None:
-        names.append(__["metadata"]["Title"])
-        Path(path).write_bytes(b"figure")
+    def write(_: Figure, path: Path, __: str, metadata: dict[str, Any]) -> None:
+        names.append(metadata["Title"])
+        path.write_bytes(b"figure")
 
-    monkeypatch.setattr(Figure, "savefig", savefig)
+    monkeypatch.setattr(save, "_print", write)
     return names
 
 

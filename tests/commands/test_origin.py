@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from conftest import toy_images
 from dmcnn import attribute, display, evaluate, infer, occlude, simulate, train
 from dmcnn.checkpoints.load import load
+from dmcnn.figures import save
 from dmcnn.writers import larcv3
 
 SIMULATED = "dmcnn simulation: dark-trident"
@@ -54,13 +55,13 @@ def weights(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def texts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """All texts of all figures that are saved."""
     found: list[str] = []
-    savefig = Figure.savefig
+    write = save._print
 
-    def note(self: Figure, *args: Any, **options: Any) -> None:
-        found.extend(text.get_text() for text in self.findobj(lambda artist: hasattr(artist, "get_text")))
-        savefig(self, *args, **options)
+    def note(figure: Figure, *args: Any) -> None:
+        found.extend(text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text")))
+        write(figure, *args)
 
-    monkeypatch.setattr(Figure, "savefig", note)
+    monkeypatch.setattr(save, "_print", note)
     return found
 
 
