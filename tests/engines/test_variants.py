@@ -30,8 +30,8 @@ def drawn_changes(image, seed, size=1.0):
     start = np.cumsum([0, *map(len, pixels)])
     pixel = np.concatenate(pixels).astype(np.int64)
     before = image.reshape(-1)[torch.from_numpy(pixel)]
-    value = before * (
-        1 - size * torch.from_numpy(rng.random(len(pixel)).round(1))
+    value = before * (1 - size * torch.from_numpy(rng.random(len(pixel)).round(1))).to(
+        image.dtype
     )  # some become 0, some stay
     dense = image.repeat(COUNT, *(1,) * (image.ndim - 1)).reshape(COUNT, -1)
     dense[torch.from_numpy(np.repeat(np.arange(COUNT), np.diff(start))), torch.from_numpy(pixel)] = value

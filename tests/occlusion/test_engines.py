@@ -13,15 +13,20 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from dmcnn._common import npz
 from dmcnn._common.errors import InputError
 from dmcnn._common.journal import Journal, Rows
 from dmcnn.images.sparse import SparseImages, sparse
 from dmcnn.models import MODELS
-from dmcnn.occlusion import certificate, preview
+from dmcnn._common.progress import ProgressBar
+from dmcnn.engines import cost
+from dmcnn.occlusion import certificate, tolerance
+from dmcnn.occlusion.approximations import APPROXIMATIONS, Approximation
 from dmcnn.occlusion.certificate import Certificate
-from dmcnn.occlusion.choice import choose
+from dmcnn.occlusion.choice import EngineChoice, choose
 from dmcnn.occlusion.engines import ENGINES, Engine
 from dmcnn.occlusion.result import OcclusionResult, Scan, read, scan_event
+from dmcnn.occlusion.tolerance import Step, ToleranceScan, steps
 
 
 def make_event(side: int = 40, share: float = 0.1, channels: int = 1, seed: int = 1) -> SparseImages:
@@ -135,7 +140,26 @@ def test_auto_takes_what_the_network_and_tolerance_allow() -> None:
     ("word", "norm", "options", "line"),
     [
         ("incremental", "group", {}, "engine = incremental: 2 \\(GroupNorm\\) needs all places of an image"),
-        ("first_order", "group", {}, "engine = first_order needs a tolerance above 0"),
+        (
+            "first_order",
+            "group",
+            {},
+            "engine = first_order needs a tolerance above 0, such as tolerance = 0.5",
+        ),
+        ("delta", "group", {}, "engine = delta needs a tolerance above 0, such as tolerance = 0.1"),
+        (
+            "delta",
+            "batch",
+            {"tolerance": 0.1},
+            "statistics of an image; engine = incremental is exact and cheaper",
+        ),
+        ("cascade", "batch", {"tolerance": 0.1}, "engine = incremental is exact and cheaper"),
+        (
+            "delta",
+            "group",
+            {"tolerance": 0.1, "precision": "bf16"},
+            "certified against precision = 32, not bf16",
+        ),
         ("sparse", "group", {"tolerance": 0.1}, "engine = sparse is exact: tolerance = 0.1 has no use"),
         (
             "auto",
@@ -153,10 +177,75 @@ def test_impossible_pairs_are_refused(word: str, norm: str, options: dict[str, f
         choice_of(word, make_net(event, norm), event, **options)  # type: ignore[arg-type]
 
 
-def test_first_order_of_fixed_statistics_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["delta", "first_order"])
+def test_approximations_of_fixed_statistics_are_refused(name: str, tmp_path: Path) -> None:
     event = make_event()
     with pytest.raises(InputError, match="incremental is exact"):
-        run(make_net(event, "batch"), event, Scan(k=1, tolerance=0.5), "first_order", tmp_path)
+        run(make_net(event, "batch"), event, Scan(k=1, tolerance=0.5), name, tmp_path)
+
+
+class Pooled(nn.Module):
+    """Means over all places, weighted by functions of themselves: global, but without a normalisation."""
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        return (maps * torch.sigmoid(maps.mean((2, 3), keepdim=True))).mean((2, 3))
+
+
+def test_auto_stays_exact_where_nothing_normalises_by_the_statistics_of_an_image() -> None:
+    event = make_event(60, 0.3)
+    torch.manual_seed(1)
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), Pooled()).eval()
+    assert choice_of("auto", net, event, tolerance=0.5) in ("dense", "sparse")
+
+
+def with_bf16(patch: pytest.MonkeyPatch, matrix: float) -> None:
+    """Fake a processor with bfloat16 matrices whose products take ``matrix`` times those of float32."""
+    rates = cost.Rates(1e-11, 1e-11, 1e-12, 1e-12, 1e-12, 1e-12, 1e-12)
+    found = {"32": rates, "bf16": replace(rates, matrix=matrix * rates.matrix)}
+    patch.setattr(cost, "rates", lambda precision="32": found[precision])
+    for word in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        patch.setattr(torch.cpu, word, lambda: matrix < 10)
+
+
+class Folded(nn.Module):
+    """Normalised maps of all images in one, so that rows end before."""
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        flat = maps.reshape(-1, maps.shape[2] * maps.shape[3])
+        return flat.sum(1).reshape(-1, maps.shape[1])
+
+
+@pytest.mark.slow
+def test_auto_takes_differences_where_the_processor_multiplies_bfloat16_faster(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    event = make_event(60, 0.3)
+    net, small = make_net(event), make_event(20, 0.05)
+    for matrix, name in ((0.1, "cascade"), (1.0, "first_order"), (100.0, "first_order")):
+        with monkeypatch.context() as patch:
+            with_bf16(patch, matrix)
+            assert choice_of("auto", net, event, tolerance=0.5) == name
+            assert choice_of("auto", make_net(small), small, tolerance=0.5) in ("dense", "sparse")
+            if name == "cascade":
+                plain = make_net(event)
+                plain[2] = nn.GroupNorm(8, 8, affine=False)
+                assert choice_of("auto", plain, event, tolerance=0.5) == "delta"
+                folded = nn.Sequential(nn.Conv2d(1, 4, 3), nn.GroupNorm(4, 4), nn.ReLU(), Folded()).eval()
+                assert choice_of("auto", folded, event, tolerance=0.5) == "first_order"
+                with pytest.raises(InputError, match="engine = delta: differences fail"):
+                    choice_of("delta", folded, event, tolerance=0.5)
+
+
+def test_delta_says_where_it_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    event, scan = make_event(), Scan(k=2, tolerance=0.5)
+    net, windows = make_net(event), scan.windows(event)
+    for name in ("delta", "cascade"):
+        for matrix, is_slow in ((100.0, True), (0.1, False)):
+            with monkeypatch.context() as patch:
+                with_bf16(patch, matrix)
+                chosen = choose(name, net, event, scan, windows, batch_size=4)
+                assert chosen.engine == name
+                assert ("this processor has no bfloat16 products" in chosen.line) == is_slow
 
 
 # ---- certificate
@@ -190,28 +279,57 @@ def test_the_bound_leaves_out_as_many_centres_as_may_miss() -> None:
     assert certificate.bound(0 * errors, np.zeros(2), 0) == 0
 
 
+def test_steps_go_from_exact_to_cheapest() -> None:
+    assert steps(("delta",)) == [Step(1.0, ""), Step(0.0, "delta")]
+    for names in (("first_order",), ("delta", "first_order")):
+        exact, *order = steps(names)
+        assert exact == Step(1.0, "")
+        assert list(dict.fromkeys(step.rest for step in order)) == list(names)
+        shares = [step.share for step in order if step.rest == "first_order"]
+        assert shares == sorted(shares, reverse=True)
+        assert shares[-1] == 0
+        assert shares[0] == (0.75 if len(names) == 1 else 0.5)
+
+
 @pytest.mark.slow
-def test_a_scan_with_a_tolerance_keeps_it_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "allowed", "rest"),
+    [
+        ("first_order", 0.5, "first_order"),
+        ("delta", 0.1, "delta"),
+        ("delta", 1e-6, ""),
+        ("cascade", 0.02, "delta"),
+        ("cascade", 3.0, "first_order"),
+    ],
+)
+def test_a_scan_with_a_tolerance_keeps_it_and_goes_on_where_it_stopped(
+    name: str, allowed: float, rest: str, tmp_path: Path
+) -> None:
     event = make_event(60, 0.2)
     net = make_net(event)
     exact = run(net, event, Scan(k=2), "sparse", tmp_path)
-    scan = Scan(k=2, tolerance=0.5)
-    result = run(net, event, scan, "first_order", tmp_path)
+    scan = Scan(k=2, tolerance=allowed)
+    result = run(net, event, scan, name, tmp_path)
     assert result.certificate is not None
     assert result.exact is not None
+    assert result.made_by is not None
+    assert set(result.made_by) == {"sparse", rest} - {""}
     error = np.abs(result.logits - exact.logits)
     assert (error[result.exact] <= 1e-5).all()
-    assert (error <= np.array(result.certificate.within) + 1e-9).all(axis=1).mean() >= 0.95
-    assert max(result.certificate.within) <= 0.5 * result.logits.std(axis=0).max() * 1.0001
-    assert result.certificate.exact == result.exact.mean() < 1
+    assert (error <= np.array(result.certificate.within) + 1e-9).all(axis=1).mean() >= 0.95 or not rest
+    assert max(result.certificate.within) <= allowed * result.logits.std(axis=0).max() * 1.0001
+    assert result.certificate.exact == result.exact.mean()
+    assert (result.certificate.exact < 1) == bool(rest)
+    assert result.certificate.rest == rest
     assert "centres within" in str(result.certificate)
+    assert (f"others by {rest}" in str(result.certificate)) == bool(rest)
     # the journal holds the exact windows with their numbers: cut short, the scan ends the same
-    path = tmp_path / "first_order.journal"
+    path = tmp_path / f"{name}.journal"
     journal = Journal(path, {"of": repr(scan)}, 3)
     rows = journal.rows
     journal.close()
     Journal(path, {"of": repr(scan)}, 3).append(rows[: len(rows) // 2])
-    again = run(net, event, scan, "first_order", tmp_path)
+    again = run(net, event, scan, name, tmp_path)
     np.testing.assert_allclose(again.logits, result.logits, rtol=0, atol=1e-6)
     assert again.certificate == result.certificate
     assert len(Journal(path, {"of": repr(scan)}, 3)) == len(rows)
@@ -222,13 +340,46 @@ def test_a_scan_with_a_tolerance_keeps_it_and_goes_on_where_it_stopped(tmp_path:
     assert back is not None
     assert back.certificate == result.certificate
     np.testing.assert_array_equal(back.exact, result.exact)
+    np.testing.assert_array_equal(back.made_by, result.made_by)
     assert read(tmp_path / "x.npz", Scan(k=2).key(event, "", "32"), scan.windows(event)) is None
+
+
+def test_a_scan_goes_on_with_the_engine_with_which_it_began(tmp_path: Path) -> None:
+    event, scan = make_event(), Scan(k=2, tolerance=0.5)
+    net, path = make_net(event), tmp_path / "x.journal"
+    key, windows = scan.key(event, "", "32"), scan.windows(event)
+    engine = scan.engine("delta", 4)
+    journal = Journal(path, key | {"engine": "delta"}, engine.row_width(2))
+    journal.append(np.column_stack([[3], *engine.scores(net, event, windows, np.array([3]))]))
+    assert EngineChoice("auto", net, 4, "32", "none").begun(path, key, scan, 2) == "delta"
+    assert EngineChoice("delta", net, 4, "32", "none").begun(path, key, scan, 2) == "delta"
+    with pytest.raises(InputError, match="made with engine = delta, now first_order; engine = auto goes on"):
+        EngineChoice("first_order", net, 4, "32", "none").begun(path, key, scan, 2)
+
+
+def test_npz_of_earlier_versions_name_the_first_order(tmp_path: Path) -> None:
+    event, scan = make_event(), Scan(k=2, tolerance=0.5)
+    windows, key = scan.windows(event), scan.key(event, "", "32")
+    outputs, exact = np.zeros((len(windows.number), 2)), np.arange(len(windows.number)) % 2 == 0
+    made_by = np.where(exact, "sparse", "first_order")
+    one = Certificate(0.5, (0.1, 0.2), len(exact), 53, 0, 0.5)
+    result = OcclusionResult(windows, outputs, outputs[0], outputs[0], made_by, one)
+    result.save(tmp_path / "x.npz", key, event, ("a", "b"), lambda logits: logits)
+    with np.load(tmp_path / "x.npz") as file:
+        old = {name: file[name] for name in file if name not in ("made_by", "key", "checksum", "check")}
+    old["certificate"] = np.array(one.json().replace(', "rest": "first_order"', ""))
+    npz.write(tmp_path / "x.npz", key, **old)
+    back = read(tmp_path / "x.npz", key, windows)
+    assert back is not None
+    np.testing.assert_array_equal(back.made_by, made_by)
+    assert back.certificate == one
 
 
 @dataclass(frozen=True)
 class Stored(Engine):
     """Engine whose scores are known."""
 
+    approximations = ("delta", "first_order")
     outputs: NDArray[np.float64] | None = None
 
     def scores(self, net, event, windows, which=None) -> Iterator[NDArray[np.float64]]:  # type: ignore[no-untyped-def]
@@ -236,37 +387,52 @@ class Stored(Engine):
         yield self.outputs[which]
 
 
-class StoredPreview:
-    """First-order outputs that are known."""
+class StoredApproximation:
+    """Approximate outputs that are known."""
 
-    def __init__(self, rows: NDArray[np.float64], order: NDArray[np.int64]) -> None:
-        self.rows, self.order = rows, order
+    def __init__(self, rows: NDArray[np.float64], rank: NDArray[np.int64]) -> None:
+        self.rows, self.rank = rows, rank
+
+    def scores(self, which: NDArray[np.int64]) -> Iterator[NDArray[np.float64]]:
+        yield self.rows[which]
+
+
+def stored(one: Approximation, windows: int) -> StoredApproximation:
+    """Evaluate an approximation once."""
+    return StoredApproximation(np.concatenate([*one.scores(np.arange(windows))]), one.rank)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tolerance", [0.1, 0.5])
+@pytest.mark.parametrize(
+    ("names", "allowed"),
+    [
+        (("first_order",), 0.1),
+        (("first_order",), 0.5),
+        (("delta",), 0.012),
+        (("delta",), 0.1),
+        (("delta", "first_order"), 0.5),
+    ],
+)
 def test_certificates_of_a_thousand_maps_fail_no_more_often_than_they_say(
-    tolerance: float, monkeypatch: pytest.MonkeyPatch
+    names: tuple[str, ...], allowed: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failures = maps = shares = 0.0
+    monkeypatch.setattr(Stored, "approximations", names)
     for number in range(10):
         event = make_event(44, 0.15, seed=number)
         net = make_net(event, seed=number)
-        windows = Scan(k=2).windows(event)
-        exact = np.concatenate(list(Scan(k=2).engine("sparse", 32).scores(net, event, windows)))
-        first = preview.Preview(net, event, windows, Scan(k=2).engine("sparse", 32))
+        windows, engine = Scan(k=2).windows(event), Scan(k=2).engine("sparse", 32)
+        exact = np.concatenate(list(engine.scores(net, event, windows)))
+        known = {
+            name: stored(APPROXIMATIONS[name](net, event, windows, engine), len(windows)) for name in names
+        }
         with monkeypatch.context() as patch:
-            patch.setattr(preview, "Preview", lambda *_, first=first: StoredPreview(first.rows, first.order))
+            makers = {name: lambda *_, one=one: one for name, one in known.items()}
+            patch.setattr(tolerance, "APPROXIMATIONS", makers)
             for seed in range(100):
-                bar = preview.ProgressBar(total=len(windows), disable=True)
-                rows, _, found = preview.scan(
-                    net,
-                    event,
-                    windows,
-                    Stored(10**6, seed=seed, tolerance=tolerance, outputs=exact),
-                    Rows(3),
-                    bar,
-                )
+                bar = ProgressBar(total=len(windows), disable=True)
+                engine = Stored(10**6, seed=seed, tolerance=allowed, outputs=exact)
+                rows, _, found = ToleranceScan(net, event, windows, engine, Rows(3), bar).run()
                 error = np.abs(rows - exact)[windows.number]
                 failures += (error <= np.array(found.within)).all(axis=1).mean() < 0.95
                 shares += found.exact
@@ -279,3 +445,4 @@ def test_certificates_of_a_thousand_maps_fail_no_more_often_than_they_say(
 def test_two_certificates_differ_by_their_contents() -> None:
     one = Certificate(0.5, (0.1, 0.2), 100, 53, 0, 0.6)
     assert Certificate.parse(one.json()) == one != replace(one, exact=0.5)
+    assert Certificate.parse(one.json()) != replace(one, rest="delta")

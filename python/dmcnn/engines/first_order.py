@@ -19,13 +19,11 @@ from torch import nn
 from dmcnn._common.errors import InputError
 from dmcnn.engines.fusion import LinearChain
 from dmcnn.engines.maps import Images, Maps
+from dmcnn.engines.normalise import NORMS
 from dmcnn.engines.rows import beside
 from dmcnn.engines.sparse import SparseNet
 from dmcnn.engines.variants import PixelChanges, Variants, VariedImages
 from dmcnn.layers import Layer
-
-NORMS = (nn.GroupNorm, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
-"""Normalisations by the statistics of an image."""
 
 LINEAR = (
     nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d, nn.AdaptiveAvgPool1d,
@@ -67,7 +65,8 @@ class FirstOrder:
         self._net, self._image = net, image
         layers = net.layers()
         norms = {layer.name: layer.module for layer in layers if isinstance(layer.call, NORMS)}
-        _check(layers)
+        if reason := obstacle(layers):
+            raise InputError(f"first order: {reason}")
         self._last = last_activation(layers)
         maps: dict[str, Maps] = {}
 
@@ -197,20 +196,19 @@ def last_activation(layers: Sequence[Layer]) -> str:
     return ""
 
 
-def _check(layers: Sequence[Layer]) -> None:
+def obstacle(layers: Sequence[Layer]) -> str:
+    """Return why layers have no first order; "" if they have one."""
     norms = [layer for layer in layers if isinstance(layer.call, NORMS)]
     if not norms:
-        raise InputError(
-            "first order: no layer normalises by the statistics of an image; incremental is exact"
-        )
+        return "no layer normalises by the statistics of an image; incremental is exact"
     for layer in norms:
         if (
             layer.module.weight is None
             or layer.name != layer.path
             or getattr(layer.module, "track_running_stats", False)
         ):
-            kind = type(layer.call).__name__
-            raise InputError(f"first order: {layer.path} ({kind}) has no weights, is used twice, or is fixed")
+            return f"{layer.path} ({type(layer.call).__name__}) has no weights, is used twice, or is fixed"
+    return ""
 
 
 @contextmanager

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 from torch.autograd.function import once_differentiable
 
 from dmcnn import _core
@@ -15,6 +17,19 @@ from dmcnn.engines import torch_rows
 from dmcnn.engines.autograd import apply
 from dmcnn.engines.places import Places
 from dmcnn.engines.rows import beside, on_host, pixels
+from dmcnn.layers import Layer
+
+NORMS = (nn.GroupNorm, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
+"""Normalisations by the statistics of an image."""
+
+
+def image_norms(layers: Sequence[Layer]) -> list[Layer]:
+    """Return the layers that normalise by the statistics of an image in evaluation, too."""
+    return [
+        layer
+        for layer in layers
+        if isinstance(layer.call, NORMS) and not getattr(layer.call, "track_running_stats", False)
+    ]
 
 
 class Normalisation(torch.autograd.Function):

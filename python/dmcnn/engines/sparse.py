@@ -231,7 +231,7 @@ class SparseNet(nn.Module):
                 )
             output = rule(layer, args, kwargs) if rule else NotImplemented
             if output is NotImplemented:
-                output = self._call(layer, args, kwargs)
+                output = self.call(layer, args, kwargs)
             if observe:
                 observe(layer, args, output)
             return cut.take(output) if cut and cut.module in layer.ends else output
@@ -243,7 +243,7 @@ class SparseNet(nn.Module):
                 return result
         return _dense(result)
 
-    def _call(self, layer: Layer, args: Any, kwargs: Any) -> Any:
+    def call(self, layer: Layer, args: Any, kwargs: Any) -> Any:
         """Return the output of a layer, as rows where a rule has them."""
         sparse: list[Any] = []
         fx.node.map_aggregate(

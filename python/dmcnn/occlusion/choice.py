@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -14,12 +15,15 @@ from torch import nn
 
 from dmcnn._common.errors import InputError
 from dmcnn._common.journal import holds
-from dmcnn.engines import choice, cost
+from dmcnn.engines import choice, cost, delta, first_order
 from dmcnn.engines.choice import Choice
+from dmcnn.engines.hardware import bf16_is_fast
+from dmcnn.engines.normalise import image_norms
 from dmcnn.engines.sparse import SparseNet, dense_network, sparse
 from dmcnn.engines.variants import VariedImages
 from dmcnn.images.sparse import SparseImages
 from dmcnn.occlusion import certificate
+from dmcnn.occlusion.approximations import DeltaWindows
 from dmcnn.occlusion.engines import ENGINES, Engine, pixel_changes
 from dmcnn.occlusion.result import Scan
 from dmcnn.occlusion.windows import Windows
@@ -29,7 +33,7 @@ log = logging.getLogger("dmcnn")
 WORDS = ("auto", *ENGINES)
 """Words by which a user chooses the engine of a scan."""
 
-EXACT = ("dense", "sparse", "incremental")
+EXACT = tuple(name for name, engine in ENGINES.items() if not engine.approximations)
 """Engines without a tolerance."""
 
 
@@ -99,7 +103,8 @@ def choose(
     """Choose the engine of a scan, and say in one line which it is and why.
 
     Without a tolerance auto takes an exact engine: the one whose windows cost least by prediction. With a tolerance
-    it takes the first order, unless nearly as many windows are drawn for the certificate as there are.
+    it takes the first order, and differences in bfloat16 before it where they cost less than exact windows by
+    prediction, unless nearly as many windows are drawn for the certificate as there are.
 
     Args:
         word: one of WORDS.
@@ -124,11 +129,10 @@ def choose(
     trial = Trial(net, event, scan, windows, (batch_size, precision, scaling))
     if word != "auto":
         trial.check(word)
-        return Choice(word, f"engine: {word}, as asked for")
+        return Choice(word, f"engine: {word}, as asked for{trial.remark(word)}")
     try:
-        if is_certified and trial.global_layer and trial.agrees("sparse"):
-            line = f"engine: first_order, within {scan.tolerance:g} standard deviations of the map"
-            return Choice("first_order", line)
+        if is_certified and (name := trial.approximate()):
+            return Choice(name, f"engine: {name}, within {scan.tolerance:g} standard deviations of the map")
         return Choice(exact, "") if exact else trial.cheapest()
     except InputError:
         raise
@@ -183,6 +187,54 @@ class Trial:
                 f"engine = incremental: {self.global_layer} needs all places of an image; "
                 "engine = sparse is exact"
             )
+        if word not in EXACT and not image_norms(self._rows.layers()):
+            raise InputError(
+                f"engine = {word}: no layer normalises by the statistics of an image; "
+                "engine = incremental is exact and cheaper"
+            )
+        if "delta" in ENGINES[word].approximations:
+            self._try_delta()
+
+    def _try_delta(self) -> None:
+        """Raise InputError if differences fail, as where a network mixes the axis of the images with others."""
+        engine = self._scan.engine("delta", *self._how)
+        try:
+            [*DeltaWindows(self._net, self._event, self._windows, engine).scores(self._some[:2])]
+        except RuntimeError as error:
+            reason, *_ = [*str(error).strip().splitlines(), type(error).__name__]
+            raise InputError(
+                f"engine = delta: differences fail ({reason}); try engine = first_order"
+            ) from error
+
+    def remark(self, word: str) -> str:
+        """Return what to tell of an engine that the user asks for."""
+        is_slow = "delta" in ENGINES[word].approximations and not bf16_is_fast(self._image.device)
+        return is_slow * (
+            ": this processor has no bfloat16 products, so that numbers rounded to bfloat16 are multiplied in float32, "
+            "no faster than engine = sparse"
+        )
+
+    def approximate(self) -> str:
+        """Return the engine for a tolerance; "" where none but exact ones serve."""
+        if self.obstacle or not image_norms(self._rows.layers()) or not self.agrees("sparse"):
+            return ""
+        has_first_order = not first_order.obstacle(self._rows.layers())
+        if self._delta_pays():
+            return "cascade" if has_first_order else "delta"
+        return "first_order" if has_first_order else ""
+
+    def _delta_pays(self) -> bool:
+        """Return whether differences in bfloat16 cost less than exact windows by prediction, known on CPUs alone."""
+        device = self._image.device
+        if device.type != "cpu" or not bf16_is_fast(device):
+            return False
+        copied = cost.copy_of(self._net, training=False)
+        if self._speed(copied, "delta") < choice.MARGIN * self._speed(copied, "sparse"):
+            return False
+        with suppress(InputError):
+            self._try_delta()
+            return True
+        return False
 
     def cheapest(self) -> Choice:
         """Choose the exact engine whose windows cost least by prediction."""
@@ -207,10 +259,14 @@ class Trial:
         changes = pixel_changes(self._event, self._windows, self._some, self._values)
         with torch.inference_mode():
             images = copied.images(self._image.float(), self._where)
-            varied = VariedImages.make(images, changes, whole=name == "sparse")
+            varied = VariedImages.make(images, changes, whole=name != "incremental")
             work = cost.work_of(copied, varied)
         assert work is not None
-        dense, fast = cost.predict(replace(work, places=0), cost.rates(self._how[1]), training=False)
+        rates = cost.rates(self._how[1])
+        if name == "delta":
+            work.numbers *= delta.NUMBERS
+            rates = replace(rates, matrix=cost.rates("bf16").matrix)
+        dense, fast = cost.predict(replace(work, places=0), rates, training=False)
         return dense / fast * len(changes) / varied.shape[0]
 
     def agrees(self, name: str) -> bool:
@@ -236,7 +292,8 @@ def check(word: str, tolerance: float, precision: str = "32") -> None:
         raise InputError(
             f"engine = {word} is exact: tolerance = {tolerance:g} has no use; leave one of them out"
         )
-    if word == "first_order" and not tolerance:
-        raise InputError("engine = first_order needs a tolerance above 0, such as tolerance = 0.5")
+    if word in ENGINES and word not in EXACT and not tolerance:
+        usual = 0.5 if word == "first_order" else 0.1
+        raise InputError(f"engine = {word} needs a tolerance above 0, such as tolerance = {usual}")
     if tolerance > 0 and precision != "32":
         raise InputError(f"tolerance = {tolerance:g} is certified against precision = 32, not {precision}")

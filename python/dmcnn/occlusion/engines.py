@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -30,8 +31,11 @@ class Engine(ABC):
         fill, seed: charge of covered pixels, see dmcnn.occlusion.fills.
         precision: "32" or "bf16".
         scaling: one of dmcnn.images.scaling.SCALINGS, with the extremes of the untouched image.
-        tolerance: of a scan to first order, whose exact windows this engine scores, see ``Scan``; 0 = all are exact.
+        tolerance: of a scan of whose windows this engine scores those that are exact, see ``Scan``; 0 = all are.
+        approximations: names of what may score the others, from the most exact to the cheapest.
     """
+
+    approximations: ClassVar[tuple[str, ...]] = ()
 
     batch_size: int
     fill: str = "zero"
@@ -125,6 +129,24 @@ class Incremental(Sparse):
         return max(CHANGES_AT_ONCE, self.batch_size)
 
 
+class DeltaScan(Sparse):
+    """The same engine beside differences to the untouched event."""
+
+    approximations = ("delta",)
+
+
+class FirstOrderScan(Sparse):
+    """The same engine beside the first order."""
+
+    approximations = ("first_order",)
+
+
+class CascadeScan(Sparse):
+    """The same engine beside differences to the untouched event, and the first order if that will do."""
+
+    approximations = ("delta", "first_order")
+
+
 CHANGES_AT_ONCE = 256
 """Windows of which only changed rows are evaluated in one pass."""
 
@@ -132,7 +154,9 @@ ENGINES: dict[str, type[Engine]] = {
     "dense": Dense,
     "sparse": Sparse,
     "incremental": Incremental,
-    "first_order": Sparse,
+    "delta": DeltaScan,
+    "first_order": FirstOrderScan,
+    "cascade": CascadeScan,
 }
 """Name -> engine of the windows that are exact."""
 

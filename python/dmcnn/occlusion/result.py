@@ -17,10 +17,10 @@ from dmcnn._common.errors import InputError, nearest
 from dmcnn._common.journal import Rows
 from dmcnn._common.progress import ProgressBar
 from dmcnn.images.sparse import SparseImages
-from dmcnn.occlusion import preview
 from dmcnn.occlusion.certificate import Certificate
 from dmcnn.occlusion.engines import ENGINES, Engine
 from dmcnn.occlusion.fills import FILLS
+from dmcnn.occlusion.tolerance import ToleranceScan
 from dmcnn.occlusion.windows import BORDERS, Windows, list_windows
 
 CHECKS = 8
@@ -74,7 +74,7 @@ class Scan:
 
     def engine(self, name: str, batch_size: int, precision: str = "32", scaling: str = "none") -> Engine:
         """Return one of dmcnn.occlusion.engines.ENGINES for these windows; its arguments as of ``Options`` there."""
-        tolerance = self.tolerance if name == "first_order" else 0.0
+        tolerance = self.tolerance if ENGINES[name].approximations else 0.0
         return ENGINES[name](batch_size, self.fill, self.seed, precision, scaling, tolerance)
 
     def key(self, event: SparseImages, weights: str, precision: str) -> dict[str, Any]:
@@ -104,7 +104,8 @@ class OcclusionResult:
         logits: (n, outputs) float64 outputs at the centres.
         base: (outputs,) float64 outputs for the untouched event.
         error: (outputs,) largest differences to float32 at CHECKS windows; 0 where the scan is in float32.
-        exact: (n,) whether the outputs are exact; None = all.
+        made_by: (n,) str, what made the outputs: "sparse" where they are exact, else an approximation; None = the one
+            engine of the scan.
         certificate: of a scan with a tolerance.
     """
 
@@ -112,8 +113,13 @@ class OcclusionResult:
     logits: NDArray[np.float64]
     base: NDArray[np.float64]
     error: NDArray[np.float64]
-    exact: NDArray[np.bool_] | None = None
+    made_by: NDArray[np.str_] | None = None
     certificate: Certificate | None = None
+
+    @property
+    def exact(self) -> NDArray[np.bool_] | None:
+        """(n,) whether the outputs are exact; None = all."""
+        return None if self.made_by is None else self.made_by == "sparse"
 
     @property
     def relative_error(self) -> float:
@@ -140,13 +146,15 @@ class OcclusionResult:
 
         It holds rows and cols (n,), of boxes frames (n,) and depth, scores and logits (n, classes), base, base_logits
         and error (classes,), k, maps of all classes (float32), classes, event and meta as in SparseImages, and key
-        (JSON), with a checksum; of a scan with a tolerance exact (n,) and certificate (JSON) as well. Of a regression
-        network ``classes`` are the targets, and scores their estimates. seconds is the time of the scan.
+        (JSON), with a checksum; of a scan with a tolerance exact (n,), made_by (n,), the engine of each centre, and
+        certificate (JSON) as well. Of a regression network ``classes`` are the targets, and scores their estimates.
+        seconds is the time of the scan.
         """
         maps, base = self.maps(activation)
         certified = {}
         if self.certificate is not None:
-            certified = {"exact": self.exact, "certificate": np.array(self.certificate.json())}
+            certified = {"exact": self.exact, "made_by": self.made_by}
+            certified["certificate"] = np.array(self.certificate.json())
         npz.write(
             path,
             key,
@@ -173,8 +181,10 @@ def read(path: Path, key: dict[str, Any], windows: Windows) -> OcclusionResult |
         return None
     base = old["base_logits"]
     certificate = Certificate.parse(str(old["certificate"])) if "certificate" in old else None
-    error = old.get("error", 0 * base)
-    return OcclusionResult(windows, old["logits"], base, error, old.get("exact"), certificate)
+    error, made_by = old.get("error", 0 * base), old.get("made_by")
+    if made_by is None and "exact" in old:  # of a version that knew no approximation but the first order
+        made_by = np.where(old["exact"], "sparse", "first_order")
+    return OcclusionResult(windows, old["logits"], base, error, made_by, certificate)
 
 
 def scan_event(
@@ -200,9 +210,9 @@ def scan_event(
     done = len(journal)
     if engine.tolerance > 0 and len(windows):
         with ProgressBar(total=len(windows), initial=done, desc=label, unit="window") as bar:
-            rows, exact, certificate = preview.scan(net, event, windows, engine, journal, bar)
+            rows, made_by, certificate = ToleranceScan(net, event, windows, engine, journal, bar).run()
         which = windows.number
-        return OcclusionResult(windows, rows[which], base, 0 * base, exact[which], certificate)
+        return OcclusionResult(windows, rows[which], base, 0 * base, made_by[which], certificate)
     with ProgressBar(total=len(windows), initial=done, desc=label, unit="window") as bar:
         for part in engine.scores(net, event, windows, np.arange(done, len(windows))):
             journal.append(part)

@@ -37,12 +37,15 @@ class OccludeSettings(ComparisonSettings):
         "number of events with the scores nearest to border_score; clip and skip are the older spelling of "
         "window_border",
     )
-    engine: Literal["auto", "sparse", "incremental", "first_order", "dense"] = setting(  # type: ignore[assignment]
+    engine: Literal[  # type: ignore[assignment]
+        "auto", "sparse", "incremental", "delta", "first_order", "cascade", "dense"
+    ] = setting(
         "auto",
         "machine",
         "exact ones: dense = every window evaluates all places; sparse = each distinct window of a map once; "
-        "incremental = what the window reaches alone, in networks with fixed statistics; first_order = for a "
-        "tolerance; auto = the fastest by estimate, and of work that goes on the one with which it began",
+        "incremental = what the window reaches alone, in networks with fixed statistics; for a tolerance: delta = "
+        "differences to the untouched event, multiplied in bfloat16; first_order = in the sums of these; cascade = delta, "
+        "then first_order; auto = the fastest by estimate, and of work that goes on the one with which it began",
         resume="free",
         trials="free",
         tune="no result depends on it but for rounding",
