@@ -3,9 +3,14 @@
     python benchmarks/occlusion.py [--data FOLDER] [--weights FILE]
 
 Windows of 9 x 9 pixels (k = 4), images of 512 x 512, float32, one thread. Of the loop a few windows are timed, of
-exact engines a few batches; both are extrapolated to the whole map. Scans with a tolerance are carried out. Typical
-events are those of the built-in sample with 150 isolated pixels above threshold; FOLDER holds electron.root and
-proton.root, FILE is a trained MPID, without which MPID is trained for a minute.
+exact engines a few batches; both are extrapolated to the whole map. Scans with a tolerance are carried out.
+Differences in bfloat16 (delta) are timed against exact windows, with their errors and the share of their time outside
+of products; a processor without bfloat16 multiplies rounded numbers in float32. Typical events are those of the
+built-in sample with 150 isolated pixels above threshold; FOLDER holds electron.root and proton.root, FILE is a
+trained MPID, without which MPID is trained for a minute.
+
+``python occlusion.py --scan sparse|dense`` scans the typical event with a random MPID, for its memory; dense a few
+windows of it.
 """
 
 from __future__ import annotations
@@ -17,15 +22,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
 from batches import ADC_LO, sample
 from engine import noisy, root_files, typical
-from timing import Timing, table
+from timing import Timing, paired, table
 from torch import nn
 
+import commands
 from dmcnn import train
 from dmcnn._common.journal import Rows
 from dmcnn._common.progress import ProgressBar
@@ -33,8 +42,9 @@ from dmcnn.checkpoints.load import load
 from dmcnn.images.sparse import SparseImages
 from dmcnn.images.sparse import sparse as sparse_images
 from dmcnn.models import MODELS
-from dmcnn.occlusion import preview
+from dmcnn.occlusion.approximations import DeltaWindows, FirstOrderWindows
 from dmcnn.occlusion.result import Scan
+from dmcnn.occlusion.tolerance import ToleranceScan
 
 ISOLATED = 150
 CAMPAIGN = 298
@@ -129,14 +139,76 @@ def exact_scan(net: nn.Module, event: SparseImages, name: str) -> float:
     return short + slope * (len(windows) - len(few))
 
 
-def certified_scan(net: nn.Module, event: SparseImages, tolerance: float) -> tuple[float, str]:
-    """Return the CPU time of a whole scan with a tolerance, and its certificate."""
+def certified_scan(
+    net: nn.Module, event: SparseImages, tolerance: float, name: str = "first_order"
+) -> tuple[float, str]:
+    """Return the CPU time of a whole scan with a tolerance, and what made it."""
     scan = Scan(k=4, tolerance=tolerance)
-    windows, engine = scan.windows(event), scan.engine("first_order", 8)
+    windows, engine = scan.windows(event), scan.engine(name, 8)
     start = time.process_time()
     with ProgressBar(total=len(windows), disable=True) as bar:
-        *_, found = preview.scan(net, event, windows, engine, Rows(engine.row_width(2)), bar)
+        *_, found = ToleranceScan(net, event, windows, engine, Rows(engine.row_width(2)), bar).run()
     return time.process_time() - start, f"{found.exact:.0%} exact"
+
+
+def delta(net: nn.Module, event: SparseImages, about: str, count: int = 48) -> Timing:
+    """Time a window by differences against an exact one; errors and share of the time are in its name."""
+    scan = Scan(k=4)
+    windows, engine = scan.windows(event), scan.engine("sparse", 1)
+    which = np.random.default_rng(1).permutation(len(windows))[:count]
+    differences = DeltaWindows(net, event, windows, engine)
+    ours, exact = (
+        np.concatenate([*scores])
+        for scores in (differences.scores(which), engine.scores(net, event, windows, which))
+    )
+    error, few = (ours - exact) / exact.std(axis=0), which[:8]
+    share = outside(lambda: [*differences.scores(few)])
+    title = (
+        f"delta, {about}, a window, error rms {np.sqrt((error**2).mean()):.3f} max {np.abs(error).max():.3f} std, "
+        f"{share:.0%} outside of products"
+    )
+    calls = lambda: [*differences.scores(few)], lambda: [*engine.scores(net, event, windows, few)]
+    timing = paired(title, "exact window", *calls, rounds=3)
+    return replace(timing, ours=timing.ours / len(few), other=timing.other / len(few))
+
+
+def outside(call: Callable[[], object]) -> float:
+    """Return the share of the CPU time of a call that is not spent in products of matrices."""
+    inside, multiply = 0.0, torch.mm
+
+    def timed(*args: Any, **kwargs: Any) -> torch.Tensor:
+        """Multiply, and add the time."""
+        nonlocal inside
+        start = time.process_time()
+        out = multiply(*args, **kwargs)
+        inside += time.process_time() - start
+        return out
+
+    with mock.patch.object(torch, "mm", timed):
+        start = time.process_time()
+        call()
+        return 1 - inside / (time.process_time() - start)
+
+
+DENSE_WINDOWS = 16
+"""Windows of the process of dense passes."""
+
+
+def one_scan(name: str) -> None:
+    """Scan the typical event with a random MPID, all windows or, dense, a few."""
+    event, scan = events(None)["typical"], Scan(k=4)
+    windows, engine = scan.windows(event), scan.engine(name, 8)
+    which = np.arange(len(windows))[: DENSE_WINDOWS if name == "dense" else None]
+    for _ in engine.scores(MODELS["mpid"]().eval(), event, windows, which):
+        pass
+
+
+def memory() -> Timing:
+    """Return the row of a process that scans the whole typical event, for its memory."""
+    words = [[__file__, "--scan", name] for name in ("sparse", "dense")]
+    with tempfile.TemporaryDirectory() as folder:
+        name = f"occlusion, exact: process of the whole typical event (dense: {DENSE_WINDOWS} windows)"
+        return commands.pair(name, "dense fp32", *words, Path(folder), 1)
 
 
 def captum_window(net: nn.Module, event: SparseImages) -> float:
@@ -164,14 +236,16 @@ def rows(electron: Path | None, weights: Path | None = None, *, long: bool = Fal
             loops = CAMPAIGN * 2028 * one / 3600
             title = f"campaign of {CAMPAIGN} events of 2,028 px, exact: {hours:.2g} core-hours"
             yield Timing(title, f"loop: {loops:.3g} core-hours", 3600 * hours, 3600 * loops, loops / hours)
+            yield memory()
             if long:
                 captum = captum_window(net, event) * WINDOWS_OF_CAPTUM
                 yield Timing(
                     f"occlusion, exact, {about}", "captum, stride 1", ours, captum, captum / ours, 100
                 )
         if name != "proton.root":
-            first = preview_seconds(net, event)
-            yield Timing(f"first-order preview, {about}, a window", "pass", first, one, one / first, 100)
+            first = first_order(net, event)
+            yield Timing(f"first order, {about}, a window", "pass", first, one, one / first, 100)
+            yield delta(net, event, about)
         for tolerance, targets in WITHIN.items() if long else ():
             ours, certificate = certified_scan(net, event, tolerance)
             yield Timing(
@@ -184,11 +258,11 @@ def rows(electron: Path | None, weights: Path | None = None, *, long: bool = Fal
         yield Timing(title, "loop of passes", ours, whole, whole / ours, 10)
 
 
-def preview_seconds(net: nn.Module, event: SparseImages) -> float:
+def first_order(net: nn.Module, event: SparseImages) -> float:
     """Return the CPU time of a window to first order, the gradients of the event shared by all of them."""
     scan = Scan(k=4)
     windows = scan.windows(event)
-    return seconds(lambda: preview.Preview(net, event, windows, scan.engine("sparse", 8)), 1) / len(windows)
+    return seconds(lambda: FirstOrderWindows(net, event, windows, scan.engine("sparse", 8)), 1) / len(windows)
 
 
 def main() -> None:
@@ -196,9 +270,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="folder of electron.root")
     parser.add_argument("--weights", type=Path, help="trained MPID")
+    parser.add_argument("--scan", choices=("sparse", "dense"), help="scan the typical event once")
     options = parser.parse_args()
     os.environ["DMCNN_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
+    if options.scan:
+        one_scan(options.scan)
+        return
     electron = options.data / "electron.root" if options.data else None
     sys.stdout.write(table([*rows(electron, options.weights, long=True)]) + "\n")
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dmcnn.checkpoints.load import load
 from dmcnn.figures.save import save_figure
-from dmcnn.occlusion import preview
+from dmcnn.occlusion.approximations import FirstOrderWindows
 from dmcnn.occlusion.result import Scan
 
 TARGET = Path(__file__).parents[1] / "docs" / "occlusion_errors"
@@ -75,12 +75,11 @@ def main() -> None:
     for number in range(EVENTS):
         event = images.take([number])
         windows, engine = scan.windows(event), scan.engine("sparse", 8)
-        first = preview.Preview(net, event, windows, engine)
+        first = FirstOrderWindows(net, event, windows, engine)
+        rows, order = np.concatenate([*first.scores(np.arange(len(windows)))])[:, 0], np.argsort(first.rank)
         exact = np.concatenate([*engine.scores(net, event, windows)])[:, 0]
         mean, spread = exact.mean(), exact.std()
-        events.append(
-            (len(event.index), (exact - mean) / spread, (first.rows[:, 0] - mean) / spread, first.order)
-        )
+        events.append((len(event.index), (exact - mean) / spread, (rows - mean) / spread, order))
     save_figure(draw(events), TARGET, ["png"])
 
 

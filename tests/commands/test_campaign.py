@@ -553,3 +553,48 @@ def test_targets_of_a_regression(pixels: list[str], tmp_path: Path, inputs: Path
     assert occluded.unit("x-midplane") == "µm"
     title = occluded.plot("x-midplane").axes[0].get_title() + str(occluded.plot("x-midplane").texts)
     assert "score" not in title
+
+
+@pytest.mark.slow
+def test_a_campaign_with_a_tolerance_tells_what_made_its_maps_and_keeps_its_engine(
+    tmp_path: Path, quick_figures: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    draw, side = np.random.default_rng(1), 128
+    (tmp_path / "npy").mkdir()
+    for number in range(2):
+        image = (draw.uniform(5, 9, (side, side)) * (draw.random((side, side)) < 0.008)).astype(np.float32)
+        np.save(tmp_path / "npy" / f"{CLASSES[number]}_{number}.npy", image)
+    torch.manual_seed(1)
+    card = Card(
+        "mpid", {"num_class": 2, "channels": 1, "height": side, "width": side}, CLASSES, "muon",
+        "softmax", {"xdim": side, "ydim": side}, label="prefix", loss="cross_entropy",
+    )  # fmt: skip
+    torch.save({KEY: card.as_dict(), "state_dict": card.build().state_dict()}, tmp_path / "net.ckpt")
+    words = [f"input_file={tmp_path / 'npy'}", f"weight_file={tmp_path / 'net.ckpt'}", "GPUID=cpu", "-n", "0,1",
+             f"output_dir={tmp_path}", "format=png", "tolerance=0.3", "occlusion_size=2"]  # fmt: skip
+    with monkeypatch.context() as patch:
+        append, calls = Journal.append, []
+
+        def interrupted(self: Journal, rows: Any) -> None:
+            calls.append(len(rows))
+            if len(calls) == 3:
+                raise KeyboardInterrupt
+            append(self, rows)
+
+        patch.setattr(Journal, "append", interrupted)
+        assert occlude.main([*words, "engine=delta"]) == 130
+    assert occlude.main([*words, "engine=first_order"]) == 2
+    assert "made with engine = delta, now first_order" in capsys.readouterr().err
+    assert occlude.main(words) == 0
+    assert "engine: delta, as in the work that goes on" in caplog.text
+    first, second = rows_of(tmp_path / "DM-CNN_occlusion.csv")
+    for number, row in ((0, first), (1, second)):
+        with np.load(tmp_path / f"occlusion_test_npy_ENTRY_{number}.npz") as found:
+            made_by, exact = found["made_by"], found["exact"]
+            assert json.loads(str(found["key"])).get("engine") == row["engine"]
+        assert len(made_by) == int(row["centres"])
+        np.testing.assert_array_equal(made_by == "sparse", exact)
+        assert float(row["exact"]) == exact.mean() < 1
+        assert f"others by {'delta' if number == 0 else 'first_order'}" in row["certificate"]
+    assert first["engine"] == "delta"

@@ -143,7 +143,7 @@ def test_without_rounding_float32_is_as_near_to_float64_as_the_exact_engine():
 
 
 def test_statistics_are_those_of_the_variant():
-    """A convolution by powers of 2 rounds nothing that has 8 bits: what is left is the normalisation, which is exact."""
+    """A convolution by powers of 2 rounds nothing that has 8 bits, and the normalisation is exact."""
     layers = nn.Conv2d(1, 1, 1, bias=False), nn.Conv2d(1, 2, 1), nn.GroupNorm(2, 2), nn.Flatten()
     net = nn.Sequential(*layers).eval()
     with torch.no_grad():
@@ -196,6 +196,6 @@ def test_networks_with_fixed_statistics_are_refused():
         fast = sparse(nn.Sequential(nn.Conv2d(1, 2, 3), layer, nn.Flatten()).eval())
         image = images("sparse", (1, 1, 8, 8)).float()
         with pytest.raises(
-            InputError, match="delta: no layer normalises .* incremental is exact and cheaper"
+            InputError, match=r"delta: no layer normalises .* incremental is exact and cheaper"
         ):
             Delta(fast, fast.images(image, image != 0))

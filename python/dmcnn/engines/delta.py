@@ -44,8 +44,8 @@ class Differences(VariedImages):
     @cached_property
     def maps(self) -> Maps:
         """All rows of every variant, less those of the image."""
-        values = super().maps
-        return _minus(values, self.image.maps)
+        maps: Maps = _minus(super().maps, self.image.maps)
+        return maps
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ class Delta:
     Args:
         net: network in evaluation mode.
         image: the image, from ``net.images``; pixels that change have rows of their own.
-        rounds: whether factors of convolutions are rounded to bfloat16; hardware without bfloat16 multiplies the rounded
+        rounds: whether factors of convolutions are rounded to bfloat16; hardware without bfloat16 multiplies rounded
             numbers in float32, in which their products are exact.
 
     Raises:

@@ -210,8 +210,8 @@ class Trial:
         """Return what to tell of an engine that the user asks for."""
         is_slow = "delta" in ENGINES[word].approximations and not bf16_is_fast(self._image.device)
         return is_slow * (
-            ": this processor has no bfloat16 products, so that numbers rounded to bfloat16 are multiplied in float32, "
-            "no faster than engine = sparse"
+            ": this processor has no bfloat16 products; numbers rounded to bfloat16 are multiplied in float32, "
+            "no faster than with engine = sparse"
         )
 
     def approximate(self) -> str:

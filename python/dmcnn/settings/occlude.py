@@ -12,6 +12,7 @@ from dmcnn.settings.choice import ComparisonSettings
 
 PictureFormat = Literal["png", "pdf", "html"]
 Border = Literal["clip", "skip"]
+ScanEngine = Literal["auto", "sparse", "incremental", "delta", "first_order", "cascade", "dense"]
 
 
 def _sizes(value: int | list[int]) -> int | list[int]:
@@ -37,15 +38,14 @@ class OccludeSettings(ComparisonSettings):
         "number of events with the scores nearest to border_score; clip and skip are the older spelling of "
         "window_border",
     )
-    engine: Literal[  # type: ignore[assignment]
-        "auto", "sparse", "incremental", "delta", "first_order", "cascade", "dense"
-    ] = setting(
+    engine: ScanEngine = setting(  # type: ignore[assignment]
         "auto",
         "machine",
         "exact ones: dense = every window evaluates all places; sparse = each distinct window of a map once; "
         "incremental = what the window reaches alone, in networks with fixed statistics; for a tolerance: delta = "
-        "differences to the untouched event, multiplied in bfloat16; first_order = in the sums of these; cascade = delta, "
-        "then first_order; auto = the fastest by estimate, and of work that goes on the one with which it began",
+        "differences to the untouched event, multiplied in bfloat16; first_order = changes of the statistics count "
+        "linearly; cascade = delta, or first_order if that will do; auto = the fastest by estimate, and of work that "
+        "goes on the one with which it began",
         resume="free",
         trials="free",
         tune="no result depends on it but for rounding",
