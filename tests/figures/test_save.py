@@ -12,6 +12,7 @@ from dmcnn import __version__
 from dmcnn._common.errors import InputError
 from dmcnn.figures.attribution import overview
 from dmcnn.figures.event import event_display
+from dmcnn.figures.occlusion import score_map
 from dmcnn.figures.save import ANIMATIONS, save_animation, save_figure
 from dmcnn.figures.space_time import animation
 from dmcnn.figures.text import Figure
@@ -46,6 +47,16 @@ def test_a_note_covers_no_label(tmp_path):
     note = grid.texts[-1].get_window_extent()
     assert note.width > 0.5 * grid.bbox.width
     assert not any(note.overlaps(axes.get_tightbbox()) for axes in grid.axes)
+
+
+def test_a_long_note_is_broken_and_covers_no_label_of_a_map(tmp_path):
+    drawn = score_map(np.eye(9), "Signal")
+    save_figure(drawn, tmp_path / "a", ("png",), note="origin of the events " * 12)
+    note = drawn.texts[-1].get_window_extent()
+    assert "\n" in drawn.texts[-1].get_text()
+    assert 0.7 * drawn.bbox.width < note.width < drawn.bbox.width
+    assert not any(note.overlaps(axes.get_tightbbox()) for axes in drawn.axes)
+    assert max(axes.get_tightbbox().y1 for axes in drawn.axes) < drawn.bbox.height
 
 
 @pytest.mark.slow

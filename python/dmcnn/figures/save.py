@@ -17,6 +17,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from dmcnn import __version__
 from dmcnn._common.errors import InputError, nearest
 from dmcnn._common.files import atomic_file
+from dmcnn.figures.image_axes import wrap
 
 METADATA: dict[str, dict[str, str | None]] = {
     "png": {"Software": f"dmcnn {__version__}"},
@@ -27,8 +28,8 @@ METADATA: dict[str, dict[str, str | None]] = {
 CANVASES = {"png": FigureCanvasAgg, "pdf": FigureCanvasPdf}
 """Canvas of matplotlib that writes the format."""
 
-NOTE_HEIGHT = 0.14
-"""[inches] Strip for a note at the foot of a figure."""
+NOTE_HEIGHT, NOTE_LINE, NOTE_LETTER = 0.14, 0.16, 0.068
+"""[inches] Strip for a note at the foot of a figure, height of further lines, and width of letters, about."""
 
 
 def save_figure(
@@ -82,12 +83,20 @@ def _print(figure: Figure, path: Path, kind: str, metadata: dict[str, str | None
 
 
 def _add_note(figure: Figure, note: str) -> None:
-    """Write a note into the lower left corner, below all axes and labels where the layout can make room."""
-    figure.text(0.005, 0.005, note, fontsize=8, color="0.35", parse_math=False)
+    """Write a note into the lower left corner, below all axes and labels; figures make room for it."""
+    lines = wrap(note, figure.get_figwidth(), NOTE_LETTER)
+    more, high = NOTE_LINE * (len(lines) - 1), figure.get_figheight()
     layout = figure.get_layout_engine()
     if isinstance(layout, ConstrainedLayoutEngine):
-        strip = NOTE_HEIGHT / figure.get_figheight()
+        strip = (NOTE_HEIGHT + more) / high
         layout.set(rect=(0, strip, 1, 1 - strip))
+    elif more:
+        higher = high + more
+        figure.set_figheight(higher)
+        for axes in figure.axes:
+            left, bottom, width, height = axes.get_position().bounds
+            axes.set_position((left, 1 - (1 - bottom) * high / higher, width, height * high / higher))
+    figure.text(0.005, 0.005, "\n".join(lines), fontsize=8, color="0.35", parse_math=False)
 
 
 ANIMATIONS: dict[str, Any] = {"gif": PillowWriter, "mp4": FFMpegWriter}
