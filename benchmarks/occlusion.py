@@ -139,12 +139,10 @@ def exact_scan(net: nn.Module, event: SparseImages, name: str) -> float:
     return short + slope * (len(windows) - len(few))
 
 
-def certified_scan(
-    net: nn.Module, event: SparseImages, tolerance: float, name: str = "first_order"
-) -> tuple[float, str]:
-    """Return the CPU time of a whole scan with a tolerance, and what made it."""
+def certified_scan(net: nn.Module, event: SparseImages, tolerance: float) -> tuple[float, str]:
+    """Return the CPU time of a whole scan with a tolerance, and its certificate."""
     scan = Scan(k=4, tolerance=tolerance)
-    windows, engine = scan.windows(event), scan.engine(name, 8)
+    windows, engine = scan.windows(event), scan.engine("first_order", 8)
     start = time.process_time()
     with ProgressBar(total=len(windows), disable=True) as bar:
         *_, found = ToleranceScan(net, event, windows, engine, Rows(engine.row_width(2)), bar).run()
