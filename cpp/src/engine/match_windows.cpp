@@ -79,12 +79,14 @@ struct Part {
     Numbers neighbours, count;
 };
 
-/// A map with its padding around it.
+/// A map with its padding around it, and where its numbers change along a line.
 class Padded {
   public:
-    Padded(const Triple& shape, const Stencil& stencil) : shape_(shape), before_(stencil.before) {
+    Padded(const Triple& shape, const Stencil& stencil)
+        : shape_(shape), before_(stencil.before), stride_(static_cast<size_t>(stencil.stride[2])) {
         for (size_t a = 0; a < 3; ++a) size_[a] = shape[a] + stencil.before[a] + stencil.after[a] + stencil.beyond[a];
         ids_.assign(volume(size_), kPadding);
+        changes_.assign(ids_.size(), 0);
         for (std::int64_t z = 0; z < size_[0]; ++z)
             for (std::int64_t y = 0; y < size_[1]; ++y) {
                 const bool past = z >= size_[0] - stencil.beyond[0] || y >= size_[1] - stencil.beyond[1];
@@ -97,16 +99,26 @@ class Padded {
         for (std::int64_t z = 0; z < shape_[0]; ++z)
             for (std::int64_t y = 0; y < shape_[1]; ++y, ids += shape_[2])
                 std::copy(ids, ids + shape_[2], ids_.data() + at(z + before_[0], y + before_[1]) + before_[2]);
+        on_this_cpu([&]() DMCNN_INLINE_BODY {
+            const std::int32_t* __restrict number = ids_.data();
+            std::uint8_t* __restrict changes = changes_.data();
+            const size_t size = ids_.size(), stride = stride_;
+            for (size_t i = stride; i < size; ++i)
+                changes[i] = static_cast<std::uint8_t>(number[i] != number[i - stride]);
+        });
     }
 
-    const std::int32_t* line(std::int64_t z, std::int64_t y) const { return ids_.data() + at(z, y); }
+    std::int64_t at(std::int64_t z, std::int64_t y) const { return (z * size_[1] + y) * size_[2]; }
+    const std::int32_t* ids() const { return ids_.data(); }
+    /// Whether a place differs from the one a stride before, which in the first columns is one of another line.
+    const std::uint8_t* changes() const { return changes_.data(); }
     size_t width() const { return static_cast<size_t>(size_[2]); }
 
   private:
-    std::int64_t at(std::int64_t z, std::int64_t y) const { return (z * size_[1] + y) * size_[2]; }
-
     Triple shape_, before_, size_{};
+    size_t stride_;
     Numbers ids_;
+    std::vector<std::uint8_t> changes_;
 };
 
 /// Matches the windows of one map after another.
@@ -140,26 +152,27 @@ class Matcher {
         size_t l = 0;
         for (std::int64_t i = 0; i < stencil_.kernel[0]; ++i)
             for (std::int64_t j = 0; j < stencil_.kernel[1]; ++j)
-                lines_[l++] = padded_.line(z * stencil_.stride[0] + i * stencil_.dilation[0],
-                                           y * stencil_.stride[1] + j * stencil_.dilation[1]);
-        const auto width = padded_.width(), stride = static_cast<size_t>(stencil_.stride[2]);
-        const auto step = static_cast<size_t>(stencil_.dilation[2]),
+                lines_[l++] = padded_.at(z * stencil_.stride[0] + i * stencil_.dilation[0],
+                                         y * stencil_.stride[1] + j * stencil_.dilation[1]);
+        const auto stride = static_cast<size_t>(stencil_.stride[2]), step = static_cast<size_t>(stencil_.dilation[2]),
                    columns = static_cast<size_t>(stencil_.kernel[2]);
         on_this_cpu([&]() DMCNN_INLINE_BODY {
-            std::uint8_t* changes = changes_.data();
-            std::memset(changes, 0, width);
-            for (const std::int32_t* line : lines_)
-                for (size_t x = stride; x < width; ++x)
-                    changes[x] = static_cast<std::uint8_t>(changes[x] | (line[x] != line[x - stride]));
-            std::uint8_t* changed = changed_.data();
-            std::memset(changed, 0, changed_.size());
+            // sizes are the lambda's own, so that no write of a byte can change them
+            const size_t size = changes_.size(), windows = changed_.size();
+            std::uint8_t* __restrict changes = changes_.data();
+            std::memset(changes, 0, size);
+            for (const std::int64_t line : lines_) {
+                const std::uint8_t* __restrict from = padded_.changes() + line;
+                for (size_t x = 0; x < size; ++x) changes[x] = static_cast<std::uint8_t>(changes[x] | from[x]);
+            }
+            std::uint8_t* __restrict changed = changed_.data();
+            std::memset(changed, 0, windows);
             for (size_t k = 0; k < columns; ++k) {
-                const std::uint8_t* from = changes + k * step;
+                const std::uint8_t* __restrict from = changes + k * step;
                 if (stride == 1)
-                    for (size_t x = 0; x < changed_.size(); ++x)
-                        changed[x] = static_cast<std::uint8_t>(changed[x] | from[x]);
+                    for (size_t x = 0; x < windows; ++x) changed[x] = static_cast<std::uint8_t>(changed[x] | from[x]);
                 else
-                    for (size_t x = 0; x < changed_.size(); ++x)
+                    for (size_t x = 0; x < windows; ++x)
                         changed[x] = static_cast<std::uint8_t>(changed[x] | from[x * stride]);
             }
             changed[0] = 1;
@@ -172,8 +185,9 @@ class Matcher {
                    columns = static_cast<size_t>(stencil_.kernel[2]);
         for (size_t x = 0; x < width;) {
             std::int32_t* next = tuple_.data();
-            for (const std::int32_t* line : lines_)
-                for (size_t k = 0; k < columns; ++k) *next++ = line[x * stride + k * step];
+            for (const std::int64_t line : lines_)
+                for (size_t k = 0; k < columns; ++k)
+                    *next++ = padded_.ids()[static_cast<size_t>(line) + x * stride + k * step];
             const std::int32_t row = tuples.number(tuple_.data());
             count.resize(tuples.size());
             const auto* end =
@@ -188,8 +202,8 @@ class Matcher {
     const Stencil& stencil_;
     Triple out_;
     Padded padded_;
-    std::vector<const std::int32_t*> lines_;
-    std::vector<std::uint8_t> changes_;  ///< whether a column differs from the one a stride before
+    std::vector<std::int64_t> lines_;    ///< where the lines that a line of windows reads begin
+    std::vector<std::uint8_t> changes_;  ///< whether a column of these lines differs from the one a stride before
     std::vector<std::uint8_t> changed_;  ///< whether a window differs from the one before
     Numbers tuple_;
 };
