@@ -58,6 +58,11 @@ def test_products_of_one_pixel_are_counted_by_hand():
     assert work.products == 2 * (2 * first + second) + linear
 
 
+def test_products_of_narrow_rows_are_those_of_their_windows():
+    work = count(nn.Conv2d(1, 16, 3, padding=1), one_pixel(), training=False)
+    assert work.products == 2 * 10 * 9 * 16  # nine windows that see the pixel, and the background
+
+
 def test_counting_changes_nothing():
     network = net().train()
     state = {name: value.clone() for name, value in network.state_dict().items()}

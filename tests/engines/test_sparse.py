@@ -13,8 +13,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from dmcnn.engines import normalise, rows
-from dmcnn.engines.convolution import matrix_dtype
+from dmcnn.engines import convolution, normalise, rows
+from dmcnn.engines.convolution import matrix_dtype, multiplies_first
+from dmcnn.engines.places import Stencil, input_places
 from dmcnn.engines.sparse import SparseNet, sparse
 from dmcnn.images.sparse import sparse as sparse_images
 from dmcnn.models import MODELS
@@ -86,6 +87,25 @@ def test_random_networks_in_three_dimensions(seed, kind, caplog):
     with caplog.at_level(logging.INFO, "dmcnn"):
         compare(net, images(kind, (2, 1, 9, 10, 11), seed))
     assert not caplog.records
+
+
+@pytest.mark.parametrize("block", [1, rows.BLOCK])
+@pytest.mark.parametrize("first", [False, True])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_either_order_of_a_convolution_for_one_image_or_several_at_once(seed, first, block, monkeypatch):
+    monkeypatch.setattr(convolution, "multiplies_first", lambda *_: first)
+    monkeypatch.setattr(rows, "BLOCK", block)
+    compare(random_net(seed, 2, (19, 22), 2), images("sparse", (3, 2, 19, 22), seed))
+
+
+def test_the_order_of_a_convolution_is_that_with_less_work():
+    places, _ = input_places(images("one pixel", (2, 1, 9, 9))[:, 0].numpy() != 0, blank=True)
+    around = Stencil((3, 3), (1, 1), (1, 1), (1, 1), (1, 1), (0, 0))
+    _, links = places.windows(around, zeros=True)
+    assert links.rows[-1] < len(links.index)
+    assert multiplies_first(links, 64, 64, 4)
+    assert not multiplies_first(links, 1, 64, 4)  # products would be 64 times as many numbers
+    assert not multiplies_first(places.unmoved, 64, 64, 4)  # a kernel of one place has nothing to gather
 
 
 NETS = ["mpid", "lariat", "cnn3d", "calorimeter_resnet", "smartpixel"]

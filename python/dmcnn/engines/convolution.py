@@ -13,13 +13,13 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from dmcnn.engines.autograd import apply
 from dmcnn.engines.hardware import bf16_is_fast
 from dmcnn.engines.places import Links
-from dmcnn.engines.rows import gather, gather_apart, scatter
-
-BLOCK = 1 << 22
-"""Bytes of gathered rows that are multiplied at once: few enough to stay in a cache."""
+from dmcnn.engines.rows import BLOCK, gather, gather_apart, images_at_once, scatter
 
 PRODUCTS = 1 << 26
 """Bytes of the products of an image's rows with a kernel, above which rows are gathered before multiplying."""
+
+NARROW = 8
+"""Filters by channel from which on rows are gathered before multiplying: products would be so many more numbers."""
 
 
 class Convolution(torch.autograd.Function):
@@ -27,7 +27,8 @@ class Convolution(torch.autograd.Function):
 
     A kernel of k places is k matrices. Either the rows in a window are gathered and multiplied at once, or every row
     is multiplied with the k matrices first and the products are gathered and summed. The one costs n products, the
-    other as many as there are rows before, so that the smaller number counts; likewise backwards.
+    other as many as there are rows before, so that the smaller number counts, unless rows are narrow; likewise
+    backwards.
     """
 
     @staticmethod
@@ -68,24 +69,19 @@ class Convolution(torch.autograd.Function):
         return of_rows, of_kernel, of_bias, None, None, None, None
 
 
-def multiplies_first(links: Links, filters: int, size: int) -> bool:
-    """Return whether to multiply before gathering: where that is fewer rows, and their products fit ``PRODUCTS``."""
+def multiplies_first(links: Links, channels: int, filters: int, size: int) -> bool:
+    """Return whether to multiply before gathering: where that is fewer rows, and their products fit ``PRODUCTS``.
+
+    Args:
+        links: of the convolution.
+        channels, filters: numbers of a row before and after.
+        size: bytes of a number.
+    """
+    if links.is_identity or filters >= NARROW * channels:
+        return False
     before, after = int(links.rows[-1]), len(links.index)
     most = int(np.diff(links.rows).max(initial=0))
     return before <= after and most * links.index.shape[1] * filters * size <= PRODUCTS
-
-
-def images_at_once(links: Links, width: int, start: int = 0) -> list[tuple[int, int]]:
-    """Return (first, end) image numbers of blocks of consecutive images, from the image ``start`` on.
-
-    The source rows of a block, times ``width`` bytes, make at most BLOCK bytes, unless it is a single image.
-    """
-    blocks, first = [], start
-    for image in range(start + 1, len(links.rows)):
-        if image == len(links.rows) - 1 or (links.rows[image + 1] - links.rows[first]) * width > BLOCK:
-            blocks.append((first, image))
-            first = image
-    return blocks
 
 
 def blocks(n: int, width: int) -> list[tuple[int, int]]:
@@ -150,7 +146,7 @@ def _products_first(
         return
     filters, length = out.shape[1], links.index.shape[1]
     before = rows.to(matrix.dtype)
-    for first, last in images_at_once(links, length * filters * matrix.element_size()):
+    for first, last in images_at_once(links.rows, length * filters * matrix.element_size()):
         here, there = slice(*links.rows[[first, last]]), slice(*links.offsets[[first, last]])
         products = torch.mm(before[here], matrix).view(-1, length, filters)
         gather(
@@ -170,7 +166,7 @@ def _shared_products_first(
     filters, length = out.shape[1], links.index.shape[1]
     before, shared = rows.to(matrix.dtype), int(links.rows[1])
     width = length * filters * matrix.element_size()
-    others = images_at_once(links, width, start=1)
+    others = images_at_once(links.rows, width, start=1)
     most = max((int(links.rows[last] - links.rows[first]) for first, last in others), default=0)
     products = before.new_empty((shared + most, length * filters))
     torch.mm(before[:shared], matrix, out=products[:shared])
@@ -268,8 +264,8 @@ def _products_of_slopes(
 def _scatter_products(after: torch.Tensor, matrix: torch.Tensor, links: Links, of_rows: torch.Tensor) -> None:
     length, channels = links.index.shape[1], of_rows.shape[1]
     start, user = links.users
-    for image in range(len(links.rows) - 1):
-        here, there = slice(*links.rows[image : image + 2]), slice(*links.offsets[image : image + 2])
+    for first, last in images_at_once(links.offsets, length * channels * after.element_size()):
+        here, there = slice(*links.rows[[first, last]]), slice(*links.offsets[[first, last]])
         products = torch.mm(after[there], matrix).view(-1, length, channels)
         own = start[here.start * length : here.stop * length + 1]
         scatter(products, (own, user), of_rows[here], first=int(there.start))
@@ -298,7 +294,7 @@ def convolve(
 ) -> torch.Tensor:
     """Return (n, filters) rows of a convolution of (rows, C), with ``weight`` (filters, C / groups, *kernel)."""
     if groups == 1:
-        first = multiplies_first(links, len(weight), rows.element_size())
+        first = multiplies_first(links, rows.shape[1], len(weight), rows.element_size())
         matrix = _matrix(weight, first, matrix_dtype(rows))
         out: torch.Tensor = apply(Convolution, rows, weight, bias, links, positive, first, matrix)
         return out

@@ -143,7 +143,7 @@ def _add(work: Work, layer: Layer, args: tuple[Any, ...], result: Any) -> None:
     links = before.places.links_to(result.places)
     work.places += _places(result)
     if products and links is not None:
-        first = multiplies_first(links, result.shape[1], 4)
+        first = multiplies_first(links, before.shape[1], result.shape[1], 4)
         rows = before.places.rows if first else result.places.rows
         work.products += products * rows / _places(result)
         width = result.shape[1] if first else before.shape[1]

@@ -19,6 +19,27 @@ from dmcnn.engines import torch_rows
 from dmcnn.engines.autograd import apply
 from dmcnn.engines.places import Ints, Links
 
+BLOCK = 1 << 22
+"""Bytes of gathered rows that are worked on at once: few enough to stay in a cache."""
+
+
+def images_at_once(offsets: NDArray[np.int64], width: int, start: int = 0) -> list[tuple[int, int]]:
+    """Return (first, end) image numbers of blocks of consecutive images, from the image ``start`` on.
+
+    The rows of a block, times ``width`` bytes, make at most BLOCK bytes, unless it is a single image.
+
+    Args:
+        offsets: (B+1,) first row of every image, and their number.
+        width: bytes of a row.
+        start: number of an image.
+    """
+    blocks, first = [], start
+    for image in range(start + 1, len(offsets)):
+        if image == len(offsets) - 1 or (offsets[image + 1] - offsets[first]) * width > BLOCK:
+            blocks.append((first, image))
+            first = image
+    return blocks
+
 
 def pixels(tensor: torch.Tensor) -> NDArray[Any]:
     """Return the numbers of a contiguous tensor on the host; those of bfloat16 as the uint16 of their bits."""
@@ -133,12 +154,13 @@ class Spread(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, source: torch.Tensor, links: Links) -> torch.Tensor:
-        """Write every place, image by image, so that what is swapped is still in a cache."""
+        """Write every place, a few images at once, so that what is swapped is still in a cache."""
         source = source.contiguous()
-        size = len(links.index) // max(1, len(links.offsets) - 1)
-        out = source.new_empty((len(links.offsets) - 1, source.shape[1], size))
-        for image, maps in enumerate(out):
-            swap(gather(source, links.index[image * size : (image + 1) * size]), maps)
+        batch, channels = len(links.offsets) - 1, source.shape[1]
+        out = source.new_empty((batch, channels, len(links.index) // max(1, batch)))
+        for first, last in images_at_once(links.offsets, channels * source.element_size()):
+            places = gather(source, links.index[slice(*links.offsets[[first, last]])])
+            swap(places.view(last - first, -1, channels), out[first:last])
         ctx.links = links
         return out
 
@@ -146,23 +168,25 @@ class Spread(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, slope: torch.Tensor) -> tuple[torch.Tensor, None]:
         """Sum the gradients over the places of each row."""
-        rows, size = ctx.links.rows, slope.shape[2]
-        out = slope.new_empty((int(rows[-1]), slope.shape[1]))
+        slope, (rows, offsets) = slope.contiguous(), (ctx.links.rows, ctx.links.offsets)
+        channels, size = slope.shape[1:]
+        out = slope.new_empty((int(rows[-1]), channels))
         start, user = ctx.links.users
-        inside = slope.new_empty((size, slope.shape[1]))
-        for image, maps in enumerate(slope.contiguous()):
-            swap(maps, inside)
-            first, last = int(rows[image]), int(rows[image + 1])
-            scatter(inside, (start[first : last + 1], user), out[first:last], first=image * size)
+        for first, last in images_at_once(offsets, channels * slope.element_size()):
+            places = slope.new_empty((last - first, size, channels))
+            swap(slope[first:last], places)
+            here = slice(*rows[[first, last]])
+            own = start[here.start : here.stop + 1], user
+            scatter(places.view(-1, channels), own, out[here], first=int(offsets[first]))
         return out, None
 
 
-def swap(table: torch.Tensor, out: torch.Tensor) -> None:
-    """Write a table with its two axes swapped, see ``_core.swap_axes``."""
-    if on_host(table):
-        _core.swap_axes(pixels(table)[None], pixels(out)[None], n_threads=threads())
+def swap(tables: torch.Tensor, out: torch.Tensor) -> None:
+    """Write (n, rows, columns) tables with their last two axes swapped, see ``_core.swap_axes``."""
+    if on_host(tables):
+        _core.swap_axes(pixels(tables), pixels(out), n_threads=threads())
     else:
-        out.copy_(table.t())
+        out.copy_(tables.transpose(1, 2))
 
 
 def spread(source: torch.Tensor, every_place: Links) -> torch.Tensor:
