@@ -21,7 +21,7 @@ from dmcnn._common.journal import Journal
 from dmcnn.checkpoints.save import save
 from dmcnn.checkpoints.torch_file import read
 from dmcnn.displays.event import Display
-from dmcnn.engines import cost
+from dmcnn.engines import cost, maps
 from dmcnn.engines.choice import ENGINES
 from dmcnn.engines.cost import Rates
 from dmcnn.inference import predictor
@@ -236,8 +236,10 @@ def test_a_training_resumes_with_its_engine(
     tmp_path: Path,
     rows_are: Callable[[str], None],
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Bit for bit the training without a break, although auto would now choose the other engine."""
+    monkeypatch.setattr(maps, "CROWDED", 0.2)  # layers on rows, then dense ones
     last = tmp_path / "weights" / "DM-CNN_model_toy_last.ckpt"
     assert train.main([*train_words, "engine=sparse"]) == 0
     whole = weights_of(last)

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from dmcnn.engines import convolution, normalise, rows
 from dmcnn.engines.convolution import matrix_dtype, multiplies_first
+from dmcnn.engines.maps import Maps
 from dmcnn.engines.places import Stencil, input_places
 from dmcnn.engines.sparse import SparseNet, sparse
 from dmcnn.images.sparse import sparse as sparse_images
@@ -96,6 +97,37 @@ def test_either_order_of_a_convolution_for_one_image_or_several_at_once(seed, fi
     monkeypatch.setattr(convolution, "multiplies_first", lambda *_: first)
     monkeypatch.setattr(rows, "BLOCK", block)
     compare(random_net(seed, 2, (19, 22), 2), images("sparse", (3, 2, 19, 22), seed))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_goes_on_dense_from_crowded_maps_on(seed, share, monkeypatch, caplog):
+    monkeypatch.setattr(
+        Maps, "is_crowded", property(lambda maps: maps.places.rows >= share * maps.places.number.size)
+    )
+    for kind in ("sparse", "empty", "one pixel", "full"):
+        with caplog.at_level(logging.INFO, "dmcnn"):
+            compare(random_net(seed, 2, (19, 22), 2), images(kind, (3, 2, 19, 22), seed))
+    assert not caplog.records  # no layer is named, for rows could have followed all of them
+
+
+def test_deep_maps_of_a_residual_network_are_dense():
+    torch.manual_seed(3)
+    net, given = MODELS["resnet18"](height=128, width=128).eval(), torch.zeros(2, 1, 128, 128)
+    given[:, 0, 60, 40:70] = torch.rand(2, 30)
+    dense: list[str] = []
+
+    def observe(layer, args, output):
+        """Note the layers that take dense maps and make them."""
+        if all(isinstance(x, torch.Tensor) and x.ndim == 4 for x in (args[0], output)):
+            dense.append(layer.name)
+
+    fast = sparse(net)
+    with torch.inference_mode():
+        assert fast.watch(given, observe)
+        assert {"layer4.0.conv1", "layer4.1.conv2", "avgpool"} < set(dense)
+        assert not any(name.startswith(("conv1", "layer1")) for name in dense)
+        assert torch.allclose(fast(given), net(given), rtol=1e-4, atol=1e-5)
 
 
 def test_the_order_of_a_convolution_is_that_with_less_work():

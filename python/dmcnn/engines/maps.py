@@ -9,11 +9,14 @@ import numpy as np
 import torch
 
 from dmcnn.engines.places import Places, input_places
-from dmcnn.engines.rows import beside, spread
+from dmcnn.engines.rows import beside, on_host, spread
 from dmcnn.images.sparse import SparseImages
 
 SAMPLED = 1024
 """Places at which the background of an image is looked for."""
+
+CROWDED = 0.85
+"""Rows by place from which on a dense convolution is faster: it reads in place what rows have to gather."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +40,16 @@ class Maps:
     def dtype(self) -> torch.dtype:
         """Type of the rows."""
         return self.rows.dtype
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether nearly every place has a row of its own, and what follows is faster on dense maps.
+
+        It is so for float32 on the CPU alone: dense convolutions in float64 are slow, and so are those in bfloat16
+        where the hardware has none.
+        """
+        plain = self.dtype == torch.float32 and on_host(self.rows) and not torch.is_autocast_enabled("cpu")
+        return plain and self.places.rows >= CROWDED * self.places.number.size
 
     def dense(self) -> torch.Tensor:
         """Return the contiguous dense tensor (B, C, *map)."""

@@ -53,10 +53,11 @@ class SparseNet(nn.Module):
     """A network evaluated on the rows of its feature maps; parameters, buffers and modules are those of ``dense``.
 
     Outputs and gradients of parameters are those of the dense network but for the order of float sums; so are the
-    random numbers of dropout. From the first layer that rows cannot follow the network goes on dense, and one line
-    names that layer. It is dense altogether, and one line says why, where torch.fx cannot trace it, where it keeps
-    values of its forward pass, where a module inside it carries a hook (which expects dense maps; hooks of the
-    network itself are those of ``dense``), and where images need a gradient, unless the caller says at which pixels.
+    random numbers of dropout. From maps on in which nearly every place has a row of its own the network goes on
+    dense, which is faster there. It does so, too, from the first layer that rows cannot follow, and one line names
+    that layer. It is dense altogether, and one line says why, where torch.fx cannot trace it, where it keeps values
+    of its forward pass, where a module inside it carries a hook (which expects dense maps; hooks of the network
+    itself are those of ``dense``), and where images need a gradient, unless the caller says at which pixels.
 
     Args:
         dense: the network; changes of either, such as a training step or ``.eval()``, are changes of both.
@@ -114,7 +115,7 @@ class SparseNet(nn.Module):
         if reason := self.obstacle(images, where):
             self._say(f"sparse engine: dense, for {reason}")
             return self.dense.forward(self.images(images).dense())
-        return self.run(self.images(images, where), cut=cut)
+        return self.run(self.images(images, where), cut=cut, may_end=cut is None)
 
     def vary(self, image: Images, changes: PixelChanges, *, whole: bool) -> torch.Tensor:
         """Return the (m, …) outputs for variants of one image.
@@ -153,7 +154,7 @@ class SparseNet(nn.Module):
         given = images if isinstance(images, Images) else self.images(images)
         reason = self.obstacle(given.given, given.where)
         if not reason:
-            self.run(given, observe)
+            self.run(given, observe, may_end=not isinstance(given, VariedImages))
         return not reason
 
     def obstacle(self, images: torch.Tensor | SparseImages, where: torch.Tensor | None = None) -> str:
@@ -213,6 +214,7 @@ class SparseNet(nn.Module):
         cut: Cut | None = None,
         rule: Rule | None = None,
         until: str = "",
+        may_end: bool = False,
     ) -> Any:
         """Return the output of the network, or of the layer ``until``, which may be maps.
 
@@ -222,16 +224,21 @@ class SparseNet(nn.Module):
             cut: see ``forward``.
             rule: takes a layer, its arguments and keywords, and returns its output or NotImplemented.
             until: name of a layer.
+            may_end: whether the network goes on dense from crowded maps on, see ``Maps.is_crowded``. Which these are
+                depends on the images alone, so that a training that resumes repeats it.
         """
+
+        def as_maps(x: Any) -> Any:
+            """Return maps as rows, or dense where they are crowded."""
+            x = x.maps if isinstance(x, Images) else x
+            return x.dense() if may_end and isinstance(x, Maps) and x.is_crowded else x
 
         def call(layer: Layer, args: Any, kwargs: Any) -> Any:
             if _key(layer) not in OF_IMAGES:
-                args, kwargs = fx.node.map_aggregate(
-                    (args, kwargs), lambda x: x.maps if isinstance(x, Images) else x
-                )
+                args, kwargs = fx.node.map_aggregate((args, kwargs), as_maps)
             output = rule(layer, args, kwargs) if rule else NotImplemented
             if output is NotImplemented:
-                output = self.call(layer, args, kwargs)
+                output = as_maps(self.call(layer, args, kwargs))
             if observe:
                 observe(layer, args, output)
             return cut.take(output) if cut and cut.module in layer.ends else output
@@ -245,16 +252,18 @@ class SparseNet(nn.Module):
 
     def call(self, layer: Layer, args: Any, kwargs: Any) -> Any:
         """Return the output of a layer, as rows where a rule has them."""
-        sparse: list[Any] = []
-        fx.node.map_aggregate(
-            (args, kwargs), lambda x: sparse.append(x) if isinstance(x, Maps | Images) else None
-        )
+        given: list[Any] = []
+        fx.node.map_aggregate((args, kwargs), given.append)
+        sparse = [x for x in given if isinstance(x, Maps | Images)]
+        # beside dense maps of their size rows are of no more use
+        sizes = [x.shape[2:] for x in given if isinstance(x, torch.Tensor)]
+        ended = any(x.shape[2:] in sizes for x in sparse)
         key = _key(layer)
-        if sparse and key in RULES:
+        if sparse and not ended and key in RULES:
             output = RULES[key](layer.module, *args, **kwargs)
             if output is not NotImplemented:
                 return output
-        if sparse and key not in RESHAPES:
+        if sparse and not ended and key not in RESHAPES:
             kind = type(layer.call).__name__ if layer.module else "function"
             self._say(f"sparse engine: dense from {layer.name} ({kind}) on, which rows cannot follow")
         args, kwargs = fx.node.map_aggregate((args, kwargs), _dense)
