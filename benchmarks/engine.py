@@ -247,6 +247,7 @@ def networks(images: SparseImages) -> Iterator[tuple[str, nn.Module, Given]]:
     for name, given in (("sample", images), ("noise-filled", noisy()), ("full images", full)):
         yield f"mpid, {name}", mpid(), given
     yield "resnet18, sample", MODELS["resnet18"](), images
+    yield "resnet34 with GroupNorm, sample", MODELS["resnet34"](norm="group"), images
     for model, (address, classes) in SAMPLES.items():
         events = typical(Dataset(address).load(progress=False), 16)
         channels, height, width = events.shape
