@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,7 +78,7 @@ def infer(settings: InferSettings) -> list[str]:
         work = {job: one for job, one in work.items() if job in open_jobs}
         _score(settings, scoring, work, identity(weights), states, failures)
     if settings.share is None:
-        _sum_up(settings, jobs, prints, identity(weights), failures)
+        _sum_up(settings, states, prints, identity(weights), failures)
     return failures.lines()
 
 
@@ -293,7 +294,7 @@ def _variations(settings: InferSettings) -> list[Variation]:
 
 def _sum_up(
     settings: InferSettings,
-    jobs: Sequence[Job],
+    states: Mapping[Job, str],
     prints: Mapping[str, Sequence[str]],
     weights: str,
     failures: Failures,
@@ -304,7 +305,8 @@ def _sum_up(
     from dmcnn.inference.coverage import FAILED
     from dmcnn.tables import table
 
-    done = [job for job in jobs if job.image_file not in failures.found]
+    jobs = list(states)
+    done = {job: state for job, state in states.items() if job.image_file not in failures.found}
     if not done:
         return
     files = {str(Path(job.image_file).resolve()): prints.get(job.image_file, [FAILED])[0] for job in jobs}
@@ -315,10 +317,11 @@ def _sum_up(
                     job.image_file: job.stem.with_name(f"{job.stem.name}.{suffix}") for job in jobs
                 }
                 parts |= {file: one.reason for file, one in failures.found.items()}
-                merged.merge(parts, stem.with_name(f"{stem.name}.{suffix}"), settings.legacy)
+                merged.merge(parts, stem.with_name(f"{stem.name}.{suffix}"), settings.legacy, partial(_check_states, done))
     if variations := _variations(settings):
         with _of_all(settings, "robustness", jobs[0].stem.parent, files, weights, failures) as stem:
             tables = [table.read(job.robustness) for job in done]
+            _check_states(done)
             shifts = robustness.summary(tables, variations)
             log.info("\n".join(robustness.lines(shifts)))
             shifts.write(stem.with_name(stem.name + ".csv"))
@@ -350,6 +353,15 @@ def _of_all(
     else:
         for name in {path.name for path in written} | {f"{whole.name}.{suffix}" for suffix in FORMATS}:
             (folder / name.replace(whole.name, incomplete.name, 1)).unlink(missing_ok=True)
+
+
+def _check_states(states: Mapping[Job, str]) -> None:
+    """Raise InputError if another command has made the results of a file anew, which this one has just read."""
+    from dmcnn.inference.outputs import is_finished
+
+    for job, state in states.items():
+        if not is_finished(job.cfg, state):
+            raise InputError(f"{job.stem}: made anew by another command meanwhile: run this one again")
 
 
 if __name__ == "__main__":

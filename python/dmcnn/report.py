@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
+from dmcnn._common.errors import InputError
 from dmcnn._common.files import output_folder
 from dmcnn.settings import ReportSettings
 from dmcnn.settings.command import run
@@ -24,6 +26,7 @@ def report(settings: ReportSettings) -> None:
     from dmcnn.reports.folds import folds_page, has_folds
     from dmcnn.reports.training import TrainingFolder, training_page
 
+    before = _cards(settings.folder)
     name = settings.name if "name" in settings.model_fields_set else None
     if has_folds(settings.folder, name):
         page, name = folds_page(settings.folder, name or ""), name or ""
@@ -33,8 +36,19 @@ def report(settings: ReportSettings) -> None:
     stem = "_".join(filter(None, ["DM-CNN_training_report", name]))
     path = output_folder(settings.output_dir or settings.folder) / f"{stem}.html"
     with settings.results_at(path.with_suffix("")):
+        if _cards(settings.folder) != before:
+            raise InputError(
+                f"{settings.folder}: a training began or ended meanwhile: run this command again"
+            )
         save_report(path, page)
     log.info("%s", path)
+
+
+def _cards(folder: str) -> dict[Path, bytes]:
+    """Return all model cards in a folder; a training writes its own before its other files, and at its end."""
+    from dmcnn.reports.training import CARD
+
+    return {path: path.read_bytes() for path in Path(folder).glob(f"{CARD}*.json")}
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from dmcnn._common.errors import InputError
 from dmcnn._common.extras import need
 from dmcnn._common.files import atomic_file, output_folder
 from dmcnn._common.interrupts import interrupt
+from dmcnn._common.lock import SILENCE
 from dmcnn._common.provenance import check_provenance, comments, provenance_of
 from dmcnn.settings import TrainSettings, command
 
@@ -57,10 +58,12 @@ def train(settings: TrainSettings, watch: Watch | None = None) -> None:
         local_ranks(partial(_rank, settings), settings.ranks) if here else nullcontext(),
         connect(settings.GPUID) as ranks,
     ):
-        for training in settings.trainings:
-            _train(training, watch, ranks)
-        if settings.folds and settings.fold is None and ranks.first:
-            _cross_validate(settings)
+        is_whole = bool(settings.folds) and settings.fold is None and ranks.first
+        with _files(settings).locked() if is_whole else nullcontext():
+            for training in settings.trainings:
+                _train(training, watch, ranks)
+            if is_whole:
+                _cross_validate(settings)
 
 
 def _rank(settings: TrainSettings) -> int:
@@ -74,8 +77,11 @@ def _cross_validate(settings: TrainSettings) -> None:
     from dmcnn.training import folds
 
     files = [_files(training) for training in settings.trainings]
-    cards = [folds.read_card(each.card.with_suffix(".json")) for each in files]
-    scores = folds.out_of_fold([each.scores("validation") for each in files])
+    with ExitStack() as locks:
+        for each in files:
+            locks.enter_context(each.locked())  # else one could be trained anew meanwhile
+        cards = [folds.read_card(each.card.with_suffix(".json")) for each in files]
+        scores = folds.out_of_fold([each.scores("validation") for each in files])
     numbers, spreads = folds.overall(cards[0]["model"], scores), folds.spread(cards)
     whole = _files(settings)
     table.write(whole.scores("out_of_fold"), scores)
@@ -106,7 +112,8 @@ def _train(settings: TrainSettings, watch: Watch | None, ranks: Ranks) -> None:
         need("tensorboard")
     setup.check(settings.model, settings.architecture(), settings.constraints or [], settings.targets or [])
     files = _files(settings)
-    with files.locked() if ranks.first else nullcontext():
+    wait = 2 * SILENCE if watch is not None else 0.0  # a trial is taken over sooner than its files may be
+    with files.locked(wait) if ranks.first else nullcontext():
         settings = _with_validation(settings, files)
         sources = {part: data.Source(*source) for part, source in settings.sources.items()}
         provenance = provenance_of(path for source in sources.values() for path in expand(source.inputs))

@@ -67,6 +67,23 @@ def test_a_training_that_goes_on_has_a_page(tmp_path: Path) -> None:
     assert "Test events" not in text
 
 
+def test_no_page_mixes_two_trainings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake_card(tmp_path, "run")
+
+    def page(training: TrainingFolder) -> str:
+        fake_card(tmp_path, "run", state="finished")  # another process trains anew
+        return training_page(training)
+
+    monkeypatch.setattr("dmcnn.reports.training.training_page", page)
+    assert report.main([str(tmp_path)]) == 2
+    assert "a training began or ended meanwhile: run this command again" in capsys.readouterr().err
+    assert not list(tmp_path.glob("*.html"))
+    monkeypatch.undo()
+    made(tmp_path)
+
+
 @pytest.mark.slow
 def test_classes_without_signal_and_targets_have_their_figures(tmp_path: Path) -> None:
     fake_card(tmp_path, "run")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -93,7 +94,10 @@ def test_another_machine_owns_a_name_while_its_heart_beats(tmp_path: Path) -> No
     words = (
         r"dmcnn infer is writing these files \(process 1 on node7, last sign of life 1\d\d s ago\).*remove "
     )
-    words += re.escape(str(path))
+    words += (
+        re.escape(str(path))
+        + r" if that process has died; without another sign of life it is free in [23]\d s"
+    )
     with pytest.raises(InputError, match=words), lock(stem):
         pass
     path.unlink()  # the user says that it has died
@@ -102,8 +106,60 @@ def test_another_machine_owns_a_name_while_its_heart_beats(tmp_path: Path) -> No
     foreign(stem, SILENCE + 5)
     with lock(stem):
         pass
-    foreign(stem, 0, host=locks._identity()["host"])  # this machine, before it was started again
+
+
+def test_clocks_of_machines_may_differ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    foreign(tmp_path / "a", SILENCE - 30)
+    now = time.time
+    for hours in (-1, 1):
+        monkeypatch.setattr(time, "time", lambda hours=hours: now() + 3600 * hours)
+        with pytest.raises(InputError, match=r"last sign of life 1\d\d s ago"), lock(tmp_path / "a"):
+            pass
+
+
+def test_a_machine_that_was_started_again_is_not_taken_for_another_of_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stem, me = tmp_path / "a", locks._identity()
+    foreign(stem, 0, host=me["host"], boot="another")
+    with pytest.raises(InputError, match=r"free in (60|5\d) s"), lock(stem):
+        pass
+    foreign(stem, 65, host=me["host"], boot="another")
     with lock(stem):
+        pass
+    container = {"host": me["host"], "boot": me["boot"]}  # of other numbers of processes
+    foreign(stem, 0, **container)
+    with lock(stem):
+        pass
+    monkeypatch.setattr(locks, "try_lock", lambda file: None)
+    foreign(stem, 0, **container)
+    with pytest.raises(InputError), lock(stem):
+        pass
+
+
+def test_unfinished_files_of_a_dead_process_elsewhere_are_removed(tmp_path: Path) -> None:
+    dead, other = (tmp_path / f".dmcnn-12345678-0123abcd-{pid}-1.part.ckpt" for pid in (1, 11))
+    for path in (dead, other):
+        path.write_text("half")
+    foreign(tmp_path / "a", SILENCE + 5)
+    with lock(tmp_path / "a"):
+        assert sorted(tmp_path.iterdir()) == sorted([other, tmp_path / ".a.lock"])
+
+
+@pytest.mark.parametrize("has_locks", [True, False])
+def test_disks_without_hard_links(has_locks: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    if not has_locks:
+        monkeypatch.setattr(locks, "try_lock", lambda file: None)
+    stem = tmp_path / "a"
+    with lock(stem), pytest.raises(InputError, match=str(os.getpid())), lock(stem):
+        pass
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / ".a.lock").touch()  # of a process that is about to write its name there
+    with pytest.raises(InputError, match="another process"), lock(stem):
         pass
 
 
@@ -131,6 +187,8 @@ def test_an_owner_that_was_silent_for_too_long_writes_no_more(tmp_path: Path) ->
             atomic_file(tmp_path / "a.csv") as temporary,
         ):
             temporary.write_text("late")
+        with pytest.raises(InputError, match="the lock is gone"), atomic_file(tmp_path / "a.csv"):
+            pass  # the new owner has removed the unfinished file
     assert (tmp_path / "a.csv").read_text() == "mine"
     assert path.exists()  # it is not ours to remove
 
@@ -146,8 +204,12 @@ def test_the_heart_beats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
             time.sleep(0.01)
 
 
-def test_one_of_many_takes_over_at_a_time(tmp_path: Path) -> None:
-    """Threads that find the lock of a dead process all at once."""
+@pytest.mark.parametrize("has_locks", [True, False])
+def test_one_of_many_takes_over_at_a_time(
+    has_locks: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads that find the lock of a dead process all at once, or that begin at once on a disk without locks."""
+    monkeypatch.setattr(locks, "RETRY", 0.002)
     inside, most, count, errors = [0], [0], [0], []
 
     def work() -> None:
@@ -162,7 +224,10 @@ def test_one_of_many_takes_over_at_a_time(tmp_path: Path) -> None:
         except InputError as error:
             errors.append(error)
 
-    foreign(tmp_path / "a", SILENCE + 5)
+    if has_locks:
+        foreign(tmp_path / "a", SILENCE + 5)
+    else:
+        monkeypatch.setattr(locks, "try_lock", lambda file: None)
     threads = [threading.Thread(target=work) for _ in range(6)]
     for thread in threads:
         thread.start()

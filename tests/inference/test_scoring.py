@@ -6,7 +6,7 @@ import csv
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from dmcnn._common.journal import Journal
 from dmcnn.checkpoints.card import KEY, Card
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.figures import classification
-from dmcnn.inference import predictor
+from dmcnn.inference import merged, outputs, predictor
 from dmcnn.inference.predictor import Predictor
 from dmcnn.writers import larcv3
 
@@ -338,6 +338,30 @@ def test_engines_of_all_networks_are_those_of_the_work_that_goes_on(
         "# engine: dense, as in the work that goes on\n" * 2
         in table_of(tmp_path).with_suffix(".cfg").read_text()
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", outputs.FORMATS)
+def test_a_merged_table_is_of_one_command(
+    suffix: str,
+    run: Callable[..., int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    merge = merged.merge
+
+    def late(parts: dict[str, Path], *words: Any) -> None:
+        os.utime(next(iter(parts.values())))  # another command writes it anew
+        merge(parts, *words)
+
+    with monkeypatch.context() as other:
+        other.setattr(merged, "merge", late)
+        assert run("a", output_format=[suffix], merged=True) == 2
+    assert "made anew by another command meanwhile" in capsys.readouterr().err
+    assert not (tmp_path / f"DM-CNN_scores.{suffix}").exists()
+    assert run("a", output_format=[suffix], merged=True) == 0
+    assert (tmp_path / f"DM-CNN_scores.{suffix}").exists()
 
 
 @pytest.mark.slow

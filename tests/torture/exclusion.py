@@ -19,6 +19,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -52,15 +53,27 @@ COMMANDS: dict[str, list[str]] = {
     "train": [*TRAIN, "weights_directory=out", "output_directory=out"],
     "tune": ["base=base.cfg", "space={'learning_rate': [0.001, 0.002]}", "sampler=grid", "output_dir=out",
              "pruner=none"],
+    "infer merged": ["input_file=['npy', 'more']", *NETWORK, "merged=True",
+                     "output_format=['csv', 'parquet', 'root']"],
+    "evaluate stack": ["stack={'cosmic': 'cosmic.csv', 'neutrino': 'neutrino.csv'}", "signal=signal.csv",
+                       "data=data.csv", "blind_above=False", "bins=5", "universes={'flux': {'neutrino': 'flux_*'}}",
+                       "normalisation={'POT': {'neutrino': 0.02}}", "output_dir=out"],
+    "train folds": [*TRAIN, "weights_directory=out", "output_directory=out", "folds=2", "EPOCHS=1"],
+    "train ranks": [*TRAIN, "weights_directory=out", "output_directory=out", "ranks=2"],
+    "train tensorboard": [*TRAIN, "weights_directory=out", "output_directory=out", "tensorboard=True"],
+    "report": ["made", "output_dir=out"],
+    "report folds": ["made", "output_dir=out"],
 }  # fmt: skip
-"""Command -> its words, in a folder that ``prepare`` has filled."""
+"""Command, and what it does -> its words, in a folder that ``prepare`` has filled."""
+BEFORE = {"report": "train", "report folds": "train folds"}
+"""Command -> another, whose results in the folder ``made`` are its inputs."""
 
 REFUSED = "is writing these files"
 """Words of a command that finds another of the same name."""
 OTHER_DATA = ("made from other data", "fingerprints of the data")
 """Words of a training or search that finds its data changed; every other command begins anew."""
-TIMES = ("start", "end", "duration")
-"""Columns of the table of a search that tell when, not what."""
+TIMES = ("start", "end", "duration", "seconds")
+"""Columns of tables and arrays of maps that tell when, not what."""
 
 CONTEXT = multiprocessing.get_context("forkserver")
 
@@ -82,6 +95,11 @@ def prepare(folder: Path, seed: int) -> None:
         "softmax", {"xdim": SIDE, "ydim": SIDE}, scaling="minmax", label="prefix", loss="cross_entropy",
     )  # fmt: skip
     torch.save({KEY: card.as_dict(), "state_dict": card.build().state_dict()}, folder / "net.ckpt")
+    shutil.copytree(folder / "npy", folder / "more", dirs_exist_ok=True)
+    for sample in ("cosmic", "neutrino", "signal", "data"):
+        header = "run_number,subrun_number,event_number,signal_score,entry_number,n_pixels,flux_0,flux_1"
+        events = [f"1,1,{n},{draw.random():.6f},{n},9,1.1,{draw.random() + 0.5:.6f}" for n in range(40)]
+        (folder / f"{sample}.csv").write_text("\n".join([header, *events]) + "\n")
     rows = [f"{number},{draw.random():.6f},{'muon' if number % 2 else 'pion'}" for number in range(60)]
     (folder / "scores.csv").write_text("\n".join(["run_number,signal_score,label", *rows]) + "\n")
     settings = [word.partition("=") for word in TRAIN]
@@ -92,8 +110,9 @@ def prepare(folder: Path, seed: int) -> None:
         os.utime(path, (TIME, TIME))
 
 
-def _work(command: str, words: Sequence[str], folder: str, log: str) -> None:
+def _work(name: str, words: Sequence[str], folder: str, log: str) -> None:
     """Run a command in a new process and end with its status."""
+    command = name.partition(" ")[0]
     os.chdir(folder)
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (1, 2):
@@ -152,7 +171,10 @@ def results(folder: Path) -> dict[str, Any]:
             ):
                 content[name] = "left behind"
             continue
-        content[name] = READ.get(path.suffix, Path.read_bytes)(path)
+        if "tfevents" in path.name:
+            content[str(path.parent.relative_to(out))] = _scalars(path.parent)
+        else:
+            content[name] = READ.get(path.suffix, Path.read_bytes)(path)
     return content
 
 
@@ -183,13 +205,70 @@ def _arrays(path: Path) -> dict[str, bytes]:
     return arrays
 
 
+def _maps(path: Path) -> dict[str, bytes]:
+    """Return all arrays of maps."""
+    with np.load(path) as file:
+        return {name: file[name].tobytes() for name in file.files if name not in TIMES}
+
+
+def _trees(path: Path) -> dict[str, Any]:
+    """Return all texts, trees and histograms of a ROOT file."""
+    import uproot
+
+    content: dict[str, Any] = {}
+    with uproot.open(path) as file:
+        for name, kind in file.classnames().items():
+            if kind == "TTree":
+                content[name] = {
+                    key: value.tolist() for key, value in file[name].arrays(library="np").items()
+                }
+            elif kind.startswith("TH"):
+                content[name] = [numbers.tolist() for numbers in file[name].to_numpy(flow=True)]
+            elif kind != "TDirectory":
+                content[name] = str(file[name])
+    return content
+
+
+def _scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """Return all numbers in the files of a folder that TensorBoard reads."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    return {tag: [(one.step, one.value) for one in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+
+
 READ: dict[str, Callable[[Path], Any]] = {
     ".cfg": lambda path: [line for line in path.read_text().splitlines() if not line.startswith("#")],
     ".csv": _table,
     ".ckpt": _checkpoint,
     ".h5": _arrays,
+    ".npz": _maps,
+    ".root": _trees,
 }
 """Suffix -> reader of what must be the same; of other files every byte."""
+
+
+def differences(found: dict[str, Any], expected: dict[str, Any], names: Sequence[str]) -> str:
+    """Return in which way results differ from those of an undisturbed run."""
+    return "; ".join(
+        f"{name}: {str(found.get(name))[:1500]} instead of {str(expected.get(name))[:1500]}"
+        for name in sorted(names)
+    )
+
+
+def _processes_in(place: Path) -> list[int]:
+    """Return the numbers of the processes that work in a folder."""
+    numbers = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (path / "cwd").readlink() == place.resolve():
+                numbers.append(int(path.name))
+    return numbers
+
+
+PATIENCE = 60
+"""[s] Longest time for which the processes of a killed command may live on."""
 
 
 class Torture:
@@ -208,7 +287,7 @@ class Torture:
         self.seconds, self.counts = 0.0, Counter[str]()
         for number in (1, 2):
             place = folder / f"undisturbed_{number}"
-            prepare(place, number)
+            self._prepare(place, number)
             begin = time.monotonic()
             assert Running(command, place).end()[0] == 0
             self.seconds = time.monotonic() - begin
@@ -219,8 +298,19 @@ class Torture:
         """Return a folder with the inputs of seed 1."""
         place = self.folder / name
         shutil.rmtree(place, ignore_errors=True)
-        prepare(place, 1)
+        self._prepare(place, 1)
         return place
+
+    def _prepare(self, place: Path, seed: int) -> None:
+        """Write the inputs of the command into a folder, among them the results of another one."""
+        prepare(place, seed)
+        if before := BEFORE.get(self.command):
+            source = self.folder / f"before_{seed}"
+            if not source.exists():
+                prepare(source, seed)
+                assert Running(before, source).end()[0] == 0
+            shutil.rmtree(place / "made", ignore_errors=True)
+            shutil.copytree(source / "out", place / "made")
 
     def _pause(self) -> None:
         """Wait for a part of the time that the command takes."""
@@ -236,7 +326,11 @@ class Torture:
         assert status == 0, text
         found, expected = results(place), self.expected[seed]
         wrong = [name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name)]
-        assert not wrong, f"{self.command}, {what}: {sorted(wrong)} differ from those of an undisturbed run"
+        assert not wrong, f"{self.command}, {what}: {differences(found, expected, wrong)}"
+        deadline = time.monotonic() + PATIENCE
+        while left := _processes_in(place):
+            assert time.monotonic() < deadline, f"{self.command}, {what}: processes {left} still run"
+            time.sleep(0.1)
 
     def twins(self) -> None:
         """Start two at once, stop both, start two again, and let them end."""
@@ -258,7 +352,7 @@ class Torture:
         self._pause()
         one.stop(signal.SIGKILL)
         one.end()
-        prepare(place, 2)
+        self._prepare(place, 2)
         self._finish(place, 2, "inputs made again")
 
     def kills(self, count: int) -> None:

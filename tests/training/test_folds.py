@@ -13,6 +13,7 @@ import pytest
 from conftest import toy_images
 from dmcnn import report, train
 from dmcnn._common.errors import InputError
+from dmcnn._common.lock import lock
 from dmcnn.images.sparse import SparseImages
 from dmcnn.settings import TrainSettings
 from dmcnn.training import folds, parts
@@ -123,6 +124,10 @@ def test_all_folds_after_one_of_them(train_words: list[str], tmp_path: Path) -> 
     assert not (out / "DM-CNN_training_folds_toy.json").exists()
     assert train.main(words) == 0
     assert last.stat().st_mtime_ns == stamp  # not trained again
+    with lock(out / "DM-CNN_training_toy_fold1of2"):  # another process trains it anew
+        assert train.main(words) == 2
+    with lock(out / "DM-CNN_training_toy"):  # or puts the folds together
+        assert train.main(words) == 2
     with (out / "DM-CNN_training_out_of_fold_scores_toy.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert sorted(int(row["entry_number"]) for row in rows) == list(range(24))

@@ -69,6 +69,11 @@ def test_an_owner_elsewhere_is_waited_for_until_it_falls_silent(
     monkeypatch.setattr("platform.node", lambda: "elsewhere")
     with claims.claim(*study, tmp_path, 1) as number:
         assert number is None
+    with monkeypatch.context() as clock:
+        now = time.time
+        clock.setattr(time, "time", lambda: now() + 3600)  # of this machine, which is ahead
+        with claims.claim(*study, tmp_path, 1) as number:
+            assert number is None
     monkeypatch.setattr(claims, "SILENCE", -1.0)
     with claims.claim(*study, tmp_path, 1) as number:
         assert number == 0

@@ -104,6 +104,7 @@ def atomic_file(path: str | Path, *, is_output: bool = True) -> Iterator[Path]:
     try:
         with write_errors(path):
             yield temporary
+            check_locks()  # who has taken a lock over has removed the file
             with temporary.open("rb") as written:
                 os.fsync(written.fileno())
             check_locks()

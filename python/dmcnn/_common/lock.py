@@ -2,16 +2,20 @@
 
 A lock is a hidden file beside the output. The operating system frees it with the process, so that a name is free at
 once when its process has died on the same machine. Another machine may not see this: there the file counts while its
-time of change, the heartbeat of the owner, is younger than SILENCE.
+time of change, the heartbeat of the owner, is younger than SILENCE. Only the clock of the disk is asked.
 """
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
+import math
 import os
 import platform
+import shutil
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -86,29 +90,97 @@ def try_lock(file: IO[Any]) -> bool | None:
     return True
 
 
+def silence(file: IO[Any], folder: Path) -> float:
+    """Return the time in seconds since an open file last changed, on the clock of the disk of ``folder``."""
+    with TemporaryFile(dir=folder) as probe:
+        now = os.fstat(probe.fileno()).st_mtime
+    return max(0.0, now - os.fstat(file.fileno()).st_mtime)
+
+
 def _acquire(path: Path, stem: Path, deadline: float) -> IO[bytes]:
     """Return the open lock file with this process in it; InputError if it has an owner until the deadline."""
+    content = json.dumps({**_identity(), "since": time.time()}).encode()
     while True:
-        file = path.open("a+b")
+        if fault := _clear(path):
+            if time.monotonic() >= deadline:
+                raise InputError(f"{stem}: {fault}")
+            time.sleep(RETRY)
+        elif (file := _create(path, content)) is not None:
+            _own[path] = content
+            return file
+
+
+def _create(path: Path, content: bytes) -> IO[bytes] | None:
+    """Return the new lock file, open and locked; None if there is one.
+
+    It gets its name when it is complete, and of several processes only one can give it, also on disks without locks.
+    """
+    temporary = _beside(path)
+    try:
+        temporary.write_bytes(content)
+        if not _give_name(temporary, path):
+            return None
+    finally:
+        temporary.unlink(missing_ok=True)
+    file = path.open("r+b")
+    while try_lock(file) is False:  # another process looks whose it is
+        time.sleep(RETRY / 100)
+    return file
+
+
+def _clear(path: Path) -> str:
+    """Remove the lock file of a dead process; return who owns it if the process may live, "" if the name is free."""
+    try:
+        file = path.open("r+b")
+    except FileNotFoundError:
+        return ""
+    with file:
         is_free = try_lock(file)
         if not _is_current(path, file):  # its owner has removed it meanwhile
-            file.close()
-            continue
-        file.seek(0)
-        owner = _parse(file.read())
-        if is_free is False or _is_alive(owner, file, path.parent, has_locks=is_free is not None):
-            fault = f"{stem}: {_words(owner, path, file)}"
-            file.close()
-            if time.monotonic() >= deadline:
-                raise InputError(fault)
-            time.sleep(RETRY)
-            continue
-        content = json.dumps({**_identity(), "since": time.time()}).encode()
-        file.truncate(0)
-        file.write(content)
-        file.flush()
-        _own[path] = content
-        return file
+            return ""
+        content = file.read()
+        owner, silent = _parse(content), silence(file, path.parent)
+        longest = 0.0 if is_free is False else _longest_silence(owner, has_locks=is_free is not None)
+        if is_free is False or silent < longest:
+            return _words(owner, path, silent, longest)
+        aside = _beside(path)
+        with suppress(FileNotFoundError):  # another process was faster
+            path.rename(aside)
+            is_taken = aside.read_bytes() != content  # by another process, which was faster
+            if is_taken:
+                _give_name(aside, path)
+            elif owner:
+                _remove_unfinished(path.parent, owner["process"])
+            aside.unlink(missing_ok=True)
+    return ""
+
+
+def _remove_unfinished(folder: Path, owner: str) -> None:
+    """Remove the unfinished files, as ``files.PART`` knows them, of a process that has died, maybe elsewhere."""
+    for path in folder.glob(f".dmcnn-????????-{owner}.*"):
+        with suppress(OSError):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _beside(path: Path) -> Path:
+    """Return the path of an unfinished file of this thread, as ``files.PART`` knows it."""
+    digest = hashlib.sha256(os.fsencode(path.name) + b"%d" % threading.get_ident()).hexdigest()[:8]
+    return path.with_name(f".dmcnn-{digest}-{process.name()}.part.lock")
+
+
+def _give_name(file: Path, path: Path) -> bool:
+    """Give a file the name ``path``, beside its own or in its place; return False if the name is taken."""
+    try:
+        os.link(file, path)
+    except FileExistsError:
+        return False
+    except OSError:  # a disk without hard links: an empty file holds the place
+        try:
+            path.open("xb").close()
+        except FileExistsError:
+            return False
+        file.replace(path)
+    return True
 
 
 def _is_current(path: Path, file: IO[bytes]) -> bool:
@@ -119,31 +191,34 @@ def _is_current(path: Path, file: IO[bytes]) -> bool:
         return False
 
 
-def _is_alive(owner: dict[str, Any], file: IO[bytes], folder: Path, *, has_locks: bool) -> bool:
-    """Return whether the owner in a lock file may still write; this process could lock the file, if that exists.
+def _longest_silence(owner: dict[str, Any], *, has_locks: bool) -> float:
+    """Return the silence in seconds after which an owner is dead whose file is not locked, or cannot be.
 
-    The time of another machine is compared on the clock of the disk, by a new file.
+    A machine that was started again looks like another one of the same name. Of the same start, but with numbers of
+    processes of its own, is a container: the system would know of the locks in it.
     """
     if not owner:
-        return False
-    ended = process.has_ended(owner["process"])
-    if ended is not None:
-        return not has_locks and not ended
-    if owner.get("host") == platform.node():
-        return False  # started again since
-    with TemporaryFile(dir=folder) as probe:
-        now = os.fstat(probe.fileno()).st_mtime
-    return now - os.fstat(file.fileno()).st_mtime < SILENCE
+        return 3 * BEAT
+    if (ended := process.has_ended(owner["process"])) is not None:
+        is_known = not has_locks or not owner["process"].endswith("-0")  # 0: another may have the number now
+        return math.inf if is_known and not ended else 0.0
+    if owner.get("host") != platform.node():
+        return SILENCE
+    return 0.0 if has_locks and owner.get("boot") == process.boot() is not None else 3 * BEAT
 
 
-def _words(owner: dict[str, Any], path: Path, file: IO[bytes]) -> str:
+def _words(owner: dict[str, Any], path: Path, silent: float, longest: float) -> str:
     """Return who owns a name, and what to do."""
-    age = max(0.0, time.time() - os.fstat(file.fileno()).st_mtime)
     pid = owner["process"].split("-")[1] if owner else "?"
-    who = f"process {pid} on {owner.get('host', '?')}, last sign of life {age:.0f} s ago"
+    who = f"process {pid} on {owner.get('host', '?')}, last sign of life {silent:.0f} s ago"
+    later = (
+        f"; without another sign of life it is free in {longest - silent:.0f} s"
+        if silent < longest < math.inf
+        else ""
+    )
     return (
         f"{owner.get('command') or 'another process'} is writing these files ({who}): choose another name= or "
-        f"output folder, or remove {path} if that process has died"
+        f"output folder, or remove {path} if that process has died{later}"
     )
 
 
@@ -159,7 +234,7 @@ def _parse(content: bytes) -> dict[str, Any]:
 def _identity() -> dict[str, Any]:
     """Return machine, process and command."""
     command = f"dmcnn {Path(sys.argv[0]).stem}" if sys.argv and sys.argv[0] else ""
-    return {"host": platform.node(), "process": process.name(), "command": command}
+    return {"host": platform.node(), "boot": process.boot(), "process": process.name(), "command": command}
 
 
 def _beat(path: Path) -> None:

@@ -13,6 +13,9 @@ from pathlib import Path
 NAME = re.compile(r"[0-9a-f]{8}-\d+-\d*")
 """Form of the name of a process."""
 
+BOOT = "/proc/sys/kernel/random/boot_id"
+"""File with a number that changes when the machine starts."""
+
 
 def name(pid: int | None = None) -> str:
     """Return a name of a process of this machine, by default of this process: machine, number and time of start."""
@@ -26,12 +29,20 @@ def has_ended(process: str) -> bool | None:
     return None if machine != _machine() else process != name(int(pid))
 
 
+def boot() -> str | None:
+    """Return the name of this start of this machine, which all its containers share; None if the system has none."""
+    try:
+        return Path(BOOT).read_text().strip()
+    except OSError:  # not Linux
+        return None
+
+
 @cache
 def _machine() -> str:
     """Return 8 digits for this start of this machine, and of the container that numbers the processes."""
     words = [platform.node()]
     with suppress(OSError):  # not Linux
-        words.append(Path("/proc/sys/kernel/random/boot_id").read_text())
+        words.append(Path(BOOT).read_text())
         words.append(str(Path("/proc/self/ns/pid").readlink()))
     return hashlib.sha256(" ".join(words).encode()).hexdigest()[:8]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,9 @@ Parts = Mapping[str, Path | str]
 """Image file -> its table, or the reason why it has none."""
 
 
-def merge(parts: Parts, result: Path, is_legacy: bool = False) -> None:
+def merge(
+    parts: Parts, result: Path, is_legacy: bool = False, check: Callable[[], None] = lambda: None
+) -> None:
     """Write the tables of several files, of one format, as one, file after file; one file is in memory at a time.
 
     A file without a table has one row, with its path and the status FILE_FAILED, and in ROOT its reason in ``about``.
@@ -36,6 +38,7 @@ def merge(parts: Parts, result: Path, is_legacy: bool = False) -> None:
         parts: tables, at least one of them.
         result: path of the table of all files.
         is_legacy: whether missing numbers are those of DM-CNN.
+        check: called when all are read, before the result gets its name; it raises if they do not belong together.
 
     Raises:
         InputError: a table that does not exist, or columns of different types.
@@ -44,7 +47,7 @@ def merge(parts: Parts, result: Path, is_legacy: bool = False) -> None:
         if isinstance(path, Path) and not path.exists():
             raise InputError(f"{path}: no such file, which the table of all files is made from")
     writers = {".csv": _merge_csv, ".parquet": _merge_parquet, ".root": _merge_root}
-    writers[result.suffix](parts, result, is_legacy)
+    writers[result.suffix](parts, result, is_legacy, check)
 
 
 def _tables(parts: Parts) -> list[Path]:
@@ -67,7 +70,7 @@ def _legacy_numbers(one: Table) -> dict[str, str]:
     return numbers
 
 
-def _merge_csv(parts: Parts, result: Path, is_legacy: bool) -> None:
+def _merge_csv(parts: Parts, result: Path, is_legacy: bool, check: Callable[[], None]) -> None:
     """Write CSV files as one; a column that a file lacks is empty there."""
     columns = tuple(dict.fromkeys(name for path in _tables(parts) for name in table.names(path)))
     numbers = _legacy_numbers(table.read(_tables(parts)[0])) if is_legacy else {}
@@ -81,11 +84,12 @@ def _merge_csv(parts: Parts, result: Path, is_legacy: bool) -> None:
                 one = table.read(part)
                 blank = [""] * len(one)
                 yield Table(columns, [one.texts(name) if name in one.columns else blank for name in columns])
+        check()
 
     table.write_parts(result, columns, tables())
 
 
-def _merge_parquet(parts: Parts, result: Path, is_legacy: bool) -> None:
+def _merge_parquet(parts: Parts, result: Path, is_legacy: bool, check: Callable[[], None]) -> None:
     """Write parquet files as one; a column that a file lacks is null there."""
     arrow, parquet = need("pyarrow"), need("pyarrow.parquet")
     schemas = [parquet.read_schema(path) for path in _tables(parts)]
@@ -108,9 +112,10 @@ def _merge_parquet(parts: Parts, result: Path, is_legacy: bool) -> None:
                 for one in schema
             ]
             writer.write_table(arrow.table(columns, schema=schema))
+        check()
 
 
-def _merge_root(parts: Parts, result: Path, is_legacy: bool) -> None:
+def _merge_root(parts: Parts, result: Path, is_legacy: bool, check: Callable[[], None]) -> None:
     """Write trees as one, with the branch ``file_number``, which counts the files in the text ``about``."""
     import uproot
 
@@ -134,6 +139,7 @@ def _merge_root(parts: Parts, result: Path, is_legacy: bool) -> None:
             columns["file_number"] = np.full(len(columns["entry_number"]), number, np.int32)
             file[TREE].extend(columns)
         file["about"] = json.dumps(texts)
+        check()
 
 
 def join_shares(paths: Sequence[str], events: FileEvents, stem: Path) -> Table:

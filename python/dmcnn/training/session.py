@@ -61,9 +61,10 @@ class OutputFiles:
     name: str
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Lock all files for this process while the block runs."""
-        with lock(self._path(self.weights, "model", "")), lock(self._path(self.tables, "training", "")):
+    def locked(self, wait: float = 0.0) -> Iterator[None]:
+        """Lock all files for this process while the block runs; ``wait`` is the longest time to wait for another."""
+        names = self._path(self.weights, "model", ""), self._path(self.tables, "training", "")
+        with lock(names[0], wait), lock(names[1], wait):
             yield
 
     def _path(self, folder: Path, what: str, end: str) -> Path:

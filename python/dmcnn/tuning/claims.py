@@ -8,6 +8,7 @@ on the trial's folder, and on another machine the owner stores no more signs of 
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from collections.abc import Iterator
@@ -15,16 +16,14 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dmcnn._common import process
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import output_folder
-from dmcnn._common.lock import try_lock
+from dmcnn._common.lock import BEAT, SILENCE, silence, try_lock
 from dmcnn._common.threads import call_repeatedly
 
 if TYPE_CHECKING:
     import optuna
-
-BEAT, SILENCE = 20.0, 180.0
-"""[s] Interval of the signs of life of a trial, and silence after which another machine takes the trial over."""
 
 OWNER = "owner"
 """User attribute of a trial: its owner, and the time of the last sign of life."""
@@ -49,8 +48,8 @@ def claim(
         if number is None:
             yield None
             return
-        owner = _owner(_lock(folder, number))
-        locks.enter_context(_signs_of_life(storage, database_id(study, storage, number), owner))
+        path = _lock(folder, number)
+        locks.enter_context(_signs_of_life(storage, database_id(study, storage, number), path))
         yield number
 
 
@@ -88,10 +87,15 @@ def _take(storage: optuna.storages.BaseStorage, trial_id: int, lock: Path) -> bo
     if trial.state != TrialState.RUNNING:
         return False
     owner: dict[str, Any] = trial.user_attrs.get(OWNER, {})
-    if owner.get("lock") == _owner(lock):
+    theirs, mine = str(owner.get("lock", "")), _owner(lock)
+    if theirs == mine:
         return True
     begun = 0.0 if trial.datetime_start is None else trial.datetime_start.timestamp()
-    return time.time() - float(owner.get("alive", begun)) > SILENCE
+    silent = time.time() - float(owner.get("alive", begun))
+    if theirs.split()[-1:] == mine.split()[-1:]:  # the same file, whose disk has one clock
+        with lock.open("rb") as file:
+            silent = min(silent, silence(file, lock.parent))
+    return silent > SILENCE
 
 
 def database_id(study: optuna.Study, storage: optuna.storages.BaseStorage, number: int) -> int:
@@ -106,8 +110,8 @@ def _lock(folder: Path, number: int) -> Path:
 
 
 def _owner(lock: Path) -> str:
-    """Return machine and inode of the lock: a lock tells nothing about processes that use another file."""
-    return f"{platform.node()} {lock.stat().st_ino}"
+    """Return machine, its start, and inode of the lock, which tells nothing about processes that use another file."""
+    return f"{platform.node()} {process.boot() or '-'} {lock.stat().st_ino}"
 
 
 @contextmanager
@@ -125,12 +129,13 @@ def file_lock(path: Path) -> Iterator[bool]:
 
 
 @contextmanager
-def _signs_of_life(storage: optuna.storages.BaseStorage, trial_id: int, lock: str) -> Iterator[None]:
-    """Store a sign of life of the trial in the database every BEAT seconds while the block runs."""
+def _signs_of_life(storage: optuna.storages.BaseStorage, trial_id: int, lock: Path) -> Iterator[None]:
+    """Give a sign of life in the database, and by the lock file, every BEAT seconds while the block runs."""
 
     def note() -> None:
         """Store one sign of life."""
-        about: dict[str, Any] = {"lock": lock, "alive": time.time()}
+        os.utime(lock)
+        about: dict[str, Any] = {"lock": _owner(lock), "alive": time.time()}
         storage.set_trial_user_attr(trial_id, OWNER, about)
 
     def beat() -> None:
