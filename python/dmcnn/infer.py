@@ -317,7 +317,12 @@ def _sum_up(
                     job.image_file: job.stem.with_name(f"{job.stem.name}.{suffix}") for job in jobs
                 }
                 parts |= {file: one.reason for file, one in failures.found.items()}
-                merged.merge(parts, stem.with_name(f"{stem.name}.{suffix}"), settings.legacy, partial(_check_states, done))
+                merged.merge(
+                    parts,
+                    stem.with_name(f"{stem.name}.{suffix}"),
+                    settings.legacy,
+                    partial(_check_states, done),
+                )
     if variations := _variations(settings):
         with _of_all(settings, "robustness", jobs[0].stem.parent, files, weights, failures) as stem:
             tables = [table.read(job.robustness) for job in done]

@@ -80,14 +80,14 @@ def _cross_validate(settings: TrainSettings) -> None:
     with ExitStack() as locks:
         for each in files:
             locks.enter_context(each.locked())  # else one could be trained anew meanwhile
-        cards = [folds.read_card(each.card.with_suffix(".json")) for each in files]
+        cards = [folds.read_card(each.card.with_name(f"{each.card.name}.json")) for each in files]
         scores = folds.out_of_fold([each.scores("validation") for each in files])
     numbers, spreads = folds.overall(cards[0]["model"], scores), folds.spread(cards)
     whole = _files(settings)
     table.write(whole.scores("out_of_fold"), scores)
     remarks = [folds.CHOSEN] if settings.run_test else []
     content = {"folds": len(cards), "out_of_fold": numbers, "spread": spreads, "remarks": remarks}
-    json_files.write(whole.folds.with_suffix(".json"), content)
+    json_files.write(whole.folds.with_name(f"{whole.folds.name}.json"), content)
     log.info("\n".join([*folds.lines(numbers, spreads, len(cards)), *remarks]))
 
 
@@ -362,9 +362,9 @@ def _record(
     """Write the scores of validation and test events, and the model card, unless a finished training is only read."""
     from dataclasses import asdict
 
-    from dmcnn.training.model_card import standard_errors, with_result, write_card, write_scores
+    from dmcnn.training.model_card import is_finished, standard_errors, with_result, write_card, write_scores
 
-    if progress.step == run.first_step and run.files.card.with_suffix(".json").exists():
+    if progress.step == run.first_step and is_finished(run.files.card):
         return
     evaluation: Mapping[str, float] = {}
     write_scores(run.files.scores("test"), run.task, outputs, data.images["test"], data.files["test"])

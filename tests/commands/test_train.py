@@ -209,6 +209,14 @@ def test_a_finished_run_is_reported_again_and_can_be_extended(
     assert "resuming after step 4" in caplog.text
     again = weights_of(tmp_path / "weights" / "DM-CNN_model_toy_last.ckpt")
     assert all(torch.equal(first[key], again[key]) for key in first)
+    card, scores = (
+        tmp_path / "out" / f"DM-CNN_training_{name}" for name in ("card_toy.json", "test_scores_toy.csv")
+    )
+    text, rows = card.read_text(), scores.read_bytes()
+    card.write_text(text.replace('"finished"', '"training"'))  # as if killed after the last step
+    scores.unlink()
+    assert train.main([*train_words, "EPOCHS=1"]) == 0
+    assert (json.loads(card.read_text())["state"], scores.read_bytes()) == ("finished", rows)
     assert train.main([*train_words, "EPOCHS=2"]) == 0
     extended = weights_of(tmp_path / "weights" / "DM-CNN_model_toy_last.ckpt")
     assert train.main([*train_words, "EPOCHS=2", "resume=False"]) == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -84,6 +86,21 @@ def test_a_panel_per_measure_with_intervals_and_floor():
     assert figure.get_suptitle().startswith("Mean of 20 events")
     assert "90 % interval" in figure.get_suptitle()
     figure.draw_without_rendering()
+
+
+def test_numbers_of_a_narrow_panel_do_not_touch_and_no_line_covers_a_point():
+    names = ("completeness_error", "halving_change", "deletion_auc", "insertion_auc")
+    rows = [row("integrated_gradients", name, 0.01584, half=np.nan) for name in names]
+    figure = attribution_quality.measures([*rows, row("random", names[0], 0.01584, half=0)])
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        boxes = [label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()]
+        low, high = axes.bbox.x0, axes.bbox.x1
+        seen = sorted((box.x0, box.x1) for box in boxes if low <= (box.x0 + box.x1) / 2 <= high)
+        assert len(seen) > 1
+        assert all(end < begin for (_, end), (begin, _) in itertools.pairwise(seen))
+    *points, floor = figure.axes[0].lines
+    assert floor.get_zorder() < min(point.get_zorder() for point in points)
 
 
 def test_decades_are_drawn_on_a_logarithmic_axis():

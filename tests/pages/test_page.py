@@ -203,6 +203,27 @@ def test_colour_scales_are_those_of_numpy(tab, kind, percent, signed):
     assert told[0] < told[1]
 
 
+def test_a_map_of_one_value_has_the_colour_of_its_end(tab):
+    from dmcnn.figures.attribution import limits
+
+    for value, expected in ((1, [0, 1]), (0, [0, 1]), (-2, [-2, 0])):
+        assert tab.run(f"limits(new Float64Array([{value}, {value}]), i => true, false, 99.5)") == expected
+        assert limits(np.full(2, value), signed=False) == tuple(expected)
+
+
+def test_titles_of_axes_stand_at_the_middle_of_their_panels(show):
+    tab = show(event(), width=800)
+    tab.wait("figure.panels.length === 2")
+    titles = tab.run(
+        "[...document.querySelectorAll('.annotation-text')].filter(t => t.textContent.startsWith('Drift')).map(t =>"
+        " {const box = t.getBoundingClientRect();"
+        " return box.top + box.height / 2 - $('stage').getBoundingClientRect().top})"
+    )
+    middles = tab.run("figure.boxes.map(box => box.top + box.height / 2)")
+    assert len(titles) == 2
+    assert sorted(titles) == pytest.approx(middles, abs=3)
+
+
 def ranges(tab):
     return tab.run(
         "['', 2].map(n => [figure.plot._fullLayout[`xaxis${n}`].range, figure.plot._fullLayout[`yaxis${n}`].range])"

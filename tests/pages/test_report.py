@@ -83,6 +83,12 @@ def test_texts_are_escaped_and_a_dollar_stays():
     assert read.of("summary") == ["<s>"]
 
 
+def test_an_interval_stays_on_one_line():
+    text = pages.table(["auc", "interval"], [(0.5, "[0.31106, 0.52196]"), (1.0, "[-1e-05, 2]")], "a, b")
+    assert "[0.31106,&nbsp;0.52196]" in text
+    assert "[-1e-05,&nbsp;2]" in text
+
+
 def test_no_path_of_the_machine_is_on_the_page():
     text = pages.report(
         "t",

@@ -117,31 +117,31 @@ def test_names_and_contradictions(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.slow
 def test_all_folds_after_one_of_them(train_words: list[str], tmp_path: Path) -> None:
     out = tmp_path / "out"
-    words = [*train_words, "EPOCHS=1", "folds=2", "batch_size_train=12"]
+    words = [*train_words, "EPOCHS=1", "folds=2", "batch_size_train=12", "name=toy1.5"]
     assert train.main([*words, "fold=1"]) == 0
-    last = tmp_path / "weights" / "DM-CNN_model_toy_fold1of2_last.ckpt"
+    last = tmp_path / "weights" / "DM-CNN_model_toy1.5_fold1of2_last.ckpt"
     stamp = last.stat().st_mtime_ns
-    assert not (out / "DM-CNN_training_folds_toy.json").exists()
+    assert not (out / "DM-CNN_training_folds_toy1.5.json").exists()
     assert train.main(words) == 0
     assert last.stat().st_mtime_ns == stamp  # not trained again
-    with lock(out / "DM-CNN_training_toy_fold1of2"):  # another process trains it anew
+    with lock(out / "DM-CNN_training_toy1.5_fold1of2"):  # another process trains it anew
         assert train.main(words) == 2
-    with lock(out / "DM-CNN_training_toy"):  # or puts the folds together
+    with lock(out / "DM-CNN_training_toy1.5"):  # or puts the folds together
         assert train.main(words) == 2
-    with (out / "DM-CNN_training_out_of_fold_scores_toy.csv").open() as file:
+    with (out / "DM-CNN_training_out_of_fold_scores_toy1.5.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert sorted(int(row["entry_number"]) for row in rows) == list(range(24))
     assert {row["fold"] for row in rows} == {"0", "1"}
-    found = json.loads((out / "DM-CNN_training_folds_toy.json").read_text())
+    found = json.loads((out / "DM-CNN_training_folds_toy1.5.json").read_text())
     assert found["out_of_fold"]["events"] == 24
     assert "chose the step" in found["remarks"][0]
     values = found["spread"]["validation_loss"]["values"]
-    cards = [json.loads((out / f"DM-CNN_training_card_toy_fold{n}of2.json").read_text()) for n in range(2)]
+    cards = [json.loads((out / f"DM-CNN_training_card_toy1.5_fold{n}of2.json").read_text()) for n in range(2)]
     assert values == [card["evaluation"]["loss"] for card in cards]
     assert [card["samples"]["validation"]["events"] for card in cards] == [12, 12]
-    assert report.main([str(out), "name=toy"]) == 0
-    page = unescape((out / "DM-CNN_training_report_toy.html").read_text())
-    assert "Cross-validation toy" in page
+    assert report.main([str(out), "name=toy1.5"]) == 0
+    page = unescape((out / "DM-CNN_training_report_toy1.5.html").read_text())
+    assert "Cross-validation toy1.5" in page
     assert page.count("<img ") == 2  # ROC and scores of all events
-    assert "name=toy_fold0of2" in page
+    assert "name=toy1.5_fold0of2" in page
     assert str(tmp_path) not in page

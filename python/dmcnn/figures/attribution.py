@@ -38,7 +38,8 @@ def limits(
     Args:
         values: attribution of any shape; NaN and infinity are ignored.
         signed: True gives a scale symmetric about zero that ends at the percentile of |values|; False gives a scale
-            from percentile 100 - ``percentile`` to ``percentile`` of the values.
+            from percentile 100 - ``percentile`` to ``percentile`` of the values; if they are equal, it begins or ends
+            at 0.
         image: charge of the same shape: only active pixels enter the percentile. All pixels enter it if none is
             active or the percentile is 100.
         percentile: 50 to 100.
@@ -55,7 +56,9 @@ def limits(
     if signed:
         high = high or active.max() or 1.0
         return -float(high), float(high)
-    return float(low), float(high) if low < high else float(low) + 1.0
+    if low < high:
+        return float(low), float(high)
+    return (float(low), 0.0) if low < 0 else (0.0, float(low) or 1.0)  # one value, such as that of a box
 
 
 def attribution_map(

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from dmcnn.figures.style import LARGE_LABELS, PALETTE, decorate, line
@@ -141,7 +142,7 @@ def _panel(
     for row, low, high in zip(drawn, lows, highs, strict=True):
         if row["method"] == random:
             axes.axvspan(low, high, color=FLOOR, alpha=0.25, linewidth=0)
-            axes.axvline(row["mean"], color=FLOOR, linewidth=1.5)
+            axes.axvline(row["mean"], color=FLOOR, linewidth=1.5, zorder=1)  # below the points
             continue
         nth = methods.index(row["method"])
         axes.plot([low, high], [nth, nth], color=PALETTE[0], linewidth=1.8)
@@ -152,6 +153,8 @@ def _panel(
     axes.set_title(str(rows[0]["measure"]).replace("_", " "), fontsize=10)
     axes.set_xlabel("← lower is better" if better == "lower" else "higher is better →", fontsize=10)
     axes.tick_params(labelsize=8.5)
+    if axes.get_xscale() == "linear":
+        axes.xaxis.set_major_locator(MaxNLocator(4))  # numbers of five digits do not touch
     axes.grid(alpha=0.3)
 
 

@@ -221,7 +221,7 @@ class Figure {
   /** The title of an axis: plotly would place it by margins, and here there are none. */
   axisTitle(title, box, up) {
     if (!up) return {...this.words(title, box.left + box.width / 2, box.top + box.height + 22, 13), yanchor: "top"};
-    return {...this.words(title, box.left - 62, box.top + box.height / 2, 13), textangle: -90, xanchor: "left"};
+    return {...this.words(title, box.left - 62, box.top + box.height / 2, 13), textangle: -90, xanchor: "left", yanchor: "middle"};
   }
 
   words(text, left, top, size) {

@@ -34,7 +34,8 @@ function limits(values, active, signed, percent) {
   const sorted = finiteSorted(values, active, everything);
   if (!sorted.length) return [0, 1];
   const [low, high] = [quantile(sorted, 1 - percent / 100), quantile(sorted, percent / 100)];
-  return low < high ? [low, high] : [low, low + 1];
+  if (low < high) return [low, high];
+  return low < 0 ? [low, 0] : [0, low || 1]; // one value, such as that of a box
 }
 
 /** The highest finite charge, or 1 where there is none. */

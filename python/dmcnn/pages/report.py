@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib import resources
@@ -24,6 +25,9 @@ Html = NewType("Html", str)
 
 IMAGES = {".png": "image/png", ".svg": "image/svg+xml"}
 """Suffix of an image file that a page can hold, and its media type."""
+
+INTERVAL = re.compile(r"\[[-−.\de]+, [-−.\de]+\]")
+"""Text of an interval."""
 
 LONG = 12
 """Rows above which a table is folded."""
@@ -181,8 +185,10 @@ def word(value: Any) -> str:
 
 
 def _cell(tag: str, value: Any, right: bool) -> str:
-    """Return a cell of a table, at the right for numbers."""
-    return f"<{tag}{' class=n' if right else ''}>{escape(word(value))}</{tag}>"
+    """Return a cell of a table, at the right for numbers; an interval stays on one line."""
+    text = escape(word(value))
+    text = text.replace(" ", "&nbsp;") if INTERVAL.fullmatch(text) else text
+    return f"<{tag}{' class=n' if right else ''}>{text}</{tag}>"
 
 
 def _is_number(value: Any) -> bool:

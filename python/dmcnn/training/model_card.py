@@ -14,6 +14,7 @@ from torch import nn
 
 from dmcnn._common import json_files
 from dmcnn._common.environment import without_folders
+from dmcnn._common.errors import InputError
 from dmcnn._common.files import atomic_file, sha256
 from dmcnn.images.sparse import SparseImages
 from dmcnn.inference.score_table import score_table
@@ -203,11 +204,20 @@ def write_scores(
 
 
 def write_card(stem: Path, card: Mapping[str, Any]) -> None:
-    """Write a model card as ``<stem>.json`` and ``<stem>.md``; a number that is not finite becomes null."""
+    """Write a model card as ``<stem>.md`` and ``<stem>.json``; a number that is not finite becomes null."""
     plain = json_files.finite(card, default=str)
-    json_files.write(stem.with_name(stem.name + ".json"), plain)
     with atomic_file(stem.with_name(stem.name + ".md")) as temporary:
         temporary.write_text(markdown(plain) + "\n", encoding="utf-8")
+    json_files.write(stem.with_name(stem.name + ".json"), plain)  # last: it tells that the training has ended
+
+
+def is_finished(stem: Path) -> bool:
+    """Return whether the model card ``<stem>.json`` is that of a training that has ended."""
+    try:
+        card = json_files.read(stem.with_name(f"{stem.name}.json"), "a model card", ())
+    except InputError:
+        return False
+    return card.get("state") != "training"
 
 
 def _values(cfg: str) -> dict[str, str]:
