@@ -23,11 +23,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def report(settings: ReportSettings) -> None:
     """Write the page of the training, or cross-validation, in a folder: HTML that holds all it shows."""
     from dmcnn.pages.report import save_report
-    from dmcnn.reports.folds import folds_page, has_folds
+    from dmcnn.reports.folds import folds_page, has_folds, only_folds
     from dmcnn.reports.training import TrainingFolder, training_page
 
     before = _cards(settings.folder)
-    name = settings.name if "name" in settings.model_fields_set else None
+    name = settings.name if "name" in settings.model_fields_set else only_folds(settings.folder)
     if has_folds(settings.folder, name):
         page, name = folds_page(settings.folder, name or ""), name or ""
     else:

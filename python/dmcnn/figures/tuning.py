@@ -24,7 +24,7 @@ def history(points: Sequence[tuple[int, float, bool]], objective: str, *, higher
     for early, marker, label in ((False, "o", "complete"), (True, "x", "stopped early")):
         trials = [(number, value) for number, value, stopped in ordered if stopped is early]
         if trials:
-            axes.plot(*zip(*trials, strict=True), marker, color=PALETTE[int(early)], label=label)
+            axes.plot(*zip(*trials, strict=True), marker, color=PALETTE[int(early)], label=label, zorder=3)
     complete = [(number, value) for number, value, stopped in ordered if not stopped]
     if complete:
         numbers, values = map(np.array, zip(*complete, strict=True))

@@ -10,7 +10,17 @@ from dmcnn._common import json_files
 from dmcnn.formats import origin
 from dmcnn.metrics.distributions import format_estimate
 from dmcnn.pages import report as pages
-from dmcnn.reports.training import TrainingFolder, score_figures
+from dmcnn.reports.training import CARD, TrainingFolder, name_of_card, score_figures
+
+
+def only_folds(folder: str | Path) -> str | None:
+    """Return the name of the cross-validation whose folds are all trainings of a folder; None if there is none."""
+    begin = _path(Path(folder), "").stem
+    names = [path.stem.removeprefix(begin).removeprefix("_") for path in Path(folder).glob(f"{begin}*.json")]
+    trainings = [name_of_card(path) for path in Path(folder).glob(f"{CARD}*.json")]
+    if len(names) == 1 and all(name.startswith(f"{names[0]}_fold".lstrip("_")) for name in trainings):
+        return names[0]
+    return None
 
 
 def has_folds(folder: str | Path, name: str | None) -> bool:

@@ -45,7 +45,7 @@ class TrainingFolder:
             InputError: no such training, several ones and no name, or a card that cannot be read.
         """
         folder = Path(folder)
-        known = {_name(path): path for path in sorted(folder.glob(f"{CARD}*.json"))}
+        known = {name_of_card(path): path for path in sorted(folder.glob(f"{CARD}*.json"))}
         if not known:
             raise InputError(
                 f"{folder}: no {CARD}*.json: expected the output_directory of a training (where dmcnn was older, the "
@@ -66,7 +66,7 @@ class TrainingFolder:
 
     def files(self) -> list[Path]:
         """Return all files of the training in the folder, but for reports."""
-        others = [_name(path) for path in self.folder.glob(f"{CARD}*.json")]
+        others = [name_of_card(path) for path in self.folder.glob(f"{CARD}*.json")]
         longer = [f"_{name}" for name in others if len(name) > len(self.name) and name.endswith(self.name)]
         ends = tuple(f"_{self.name}{suffix}" if self.name else suffix for suffix in ("", "_best", "_last"))
         return [
@@ -234,7 +234,7 @@ def _settings(training: TrainingFolder) -> Iterator[pages.Html]:
         yield pages.fold(path.name, [pages.preformatted(text)])
 
 
-def _name(path: Path) -> str:
+def name_of_card(path: Path) -> str:
     """Return the name of the training that a model card belongs to."""
     return path.stem.removeprefix(CARD).removeprefix("_")
 
