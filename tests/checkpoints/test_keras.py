@@ -256,6 +256,22 @@ def test_texts_whose_lengths_lead_nowhere(tmp_path: Path) -> None:
         load.load(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "words"), [("weight_names", 8 * (2 + 3 + 3)), ("model_config", 8 * (2 + 3 + 1))]
+)
+def test_a_text_longer_than_the_file(name: str, words: int, tmp_path: Path) -> None:
+    """libhdf5 2.0 makes room for it, here 4 GB, before it finds that it is not there."""
+    path = save(tmp_path / "x.h5", small_layers(), (38, 30, 2))
+    data = bytearray(path.read_bytes())
+    place = data.index(name.encode() + b"\0") + words
+    length = int.from_bytes(data[place : place + 4], "little")
+    assert 0 < length < len(data)
+    data[place : place + 4] = b"\xff" * 4
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=f"byte {place}: a text of 4294967295 bytes, damaged file"):
+        load.load(path)
+
+
 def test_files_of_keras_3(tmp_path: Path) -> None:
     """In the layouts of Keras 3.15; those of the program itself gave outputs within 6e-7."""
     net = randomised(LArIAT(**SMALL), 3)

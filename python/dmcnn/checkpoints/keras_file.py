@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,9 @@ from numpy.typing import NDArray
 from dmcnn._common.errors import InputError
 from dmcnn.formats.hdf5 import open_file
 from dmcnn.formats.source import decoding_errors, existing_file
+
+VARIABLE_LENGTH = 9
+"""Class of the type of texts of any length in HDF5 files."""
 
 MAX_DEFLATE_RATIO = 1100
 """Largest ratio of the size of an array to its size in the file; deflate reaches 1032 at most."""
@@ -50,7 +55,9 @@ def read_weights(path: str | Path) -> KerasWeights:
     """
     path = existing_file(path)
     where = str(path)
-    check_heaps(path.read_bytes(), path)
+    data = path.read_bytes()
+    check_heaps(data, path)
+    check_lengths(data, path)
     with open_file(path) as file:
         with decoding_errors(where):
             listed = ", ".join(map(repr, list(file)[:4])) or "nothing"
@@ -87,6 +94,28 @@ def check_heaps(data: bytes, path: Path) -> None:
             if not 0 < step <= end - place:
                 raise InputError(f"{path}: byte {place}: a text of {size} bytes, damaged file")
             place += step
+
+
+def check_lengths(data: bytes, path: Path) -> None:
+    """Check that no text of an attribute of an HDF5 file is said to be longer than the file.
+
+    A message is version 1, three sizes (u16), then name, type and space, each in whole words, and for every text its
+    length (u32) and 12 bytes. libhdf5 2.0 makes room for a text before it looks for it, up to 4 GB.
+
+    Raises:
+        InputError: such a length.
+    """
+    for message in re.finditer(rb"\x01\0(.{6})([ -~]+)\0", data, re.DOTALL):
+        sizes = struct.unpack("<3H", message[1])
+        _, kind, space, texts = accumulate((-(-size // 8) * 8 for size in sizes), initial=message.start() + 8)
+        if sizes[0] != len(message[2]) + 1 or texts + 16 > len(data) or data[kind] & 15 != VARIABLE_LENGTH:
+            continue
+        rank = min(data[space + 1], (texts - space - 8) // 8)
+        count = math.prod(struct.unpack_from(f"<{rank}Q", data, space + 8)) if rank > 0 else 1
+        for place in range(texts, min(texts + 16 * count, len(data) - 3), 16):
+            (length,) = struct.unpack_from("<I", data, place)
+            if length > len(data):
+                raise InputError(f"{path}: byte {place}: a text of {length} bytes, damaged file")
 
 
 def _config(file: h5py.File, path: Path) -> dict[str, Any] | None:
