@@ -169,7 +169,7 @@ def _beside(path: Path) -> Path:
 
 
 def _give_name(file: Path, path: Path) -> bool:
-    """Give a file the name ``path``, beside its own or in its place; return False if the name is taken."""
+    """Move a file to the name ``path``, or let it have both names; return False if the name is taken."""
     try:
         os.link(file, path)
     except FileExistsError:

@@ -130,7 +130,7 @@ def file_lock(path: Path) -> Iterator[bool]:
 
 @contextmanager
 def _signs_of_life(storage: optuna.storages.BaseStorage, trial_id: int, lock: Path) -> Iterator[None]:
-    """Give a sign of life in the database, and by the lock file, every BEAT seconds while the block runs."""
+    """Store a sign of life in the database, and in the lock file, every BEAT seconds while the block runs."""
 
     def note() -> None:
         """Store one sign of life."""
