@@ -27,6 +27,17 @@ def names(figure) -> list[str]:
     return [text.get_text() for text in legend.get_texts()]
 
 
+@pytest.mark.parametrize("log", [False, True])
+def test_the_legend_of_a_panel_covers_no_error_bar(log) -> None:
+    few = {"a": np.random.default_rng(4).normal(0, 1, (60, 1))}
+    figure = regression.pulls(few, ["x-midplane"], 2, log)
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    bars = [end for bar in axes.collections for segment in bar.get_segments() for end in segment]
+    assert len(bars) > 10
+    assert max(axes.transData.transform(bars)[:, 1]) < axes.get_legend().get_window_extent().y0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("log", [False, True])
 def test_residuals_and_their_fits(log) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 from matplotlib.patches import StepPatch
 from numpy.typing import NDArray
@@ -160,7 +161,7 @@ def histogram(
 
 
 def headroom(axes: Axes, log: bool, most: int | None = None, each: float = 0.055) -> None:
-    """Draw the legend of a panel, with room for it above histograms drawn as stairs.
+    """Draw the legend of a panel, with room for it above histograms drawn as stairs, and their error bars.
 
     Args:
         axes: the panel.
@@ -170,7 +171,13 @@ def headroom(axes: Axes, log: bool, most: int | None = None, each: float = 0.055
     """
     tops = [np.asarray(patch.get_data()[0]) for patch in axes.patches if isinstance(patch, StepPatch)]
     curves = [np.asarray(curve.get_ydata()) for curve in axes.lines]
-    top = max((float(values.max(initial=0)) for values in tops + curves), default=0.0) or 1.0
+    bars = [
+        segment[:, 1]
+        for bar in axes.collections
+        if isinstance(bar, LineCollection)
+        for segment in bar.get_segments()
+    ]
+    top = max((float(values.max(initial=0)) for values in tops + curves + bars), default=0.0) or 1.0
     count = len(axes.get_legend_handles_labels()[0])
     rows = count if most is None or count <= most else 0
     share = min(each * rows, 0.7)
