@@ -300,7 +300,8 @@ def warm() -> None:
         import_module(f"dmcnn.{module}")
     encodings = ("encodings.utf_8_sig", "encodings.raw_unicode_escape")
     libraries = ("captum", "onnx", "onnxruntime", "optuna", "plotly", "torch.export", "torch.onnx")
-    for module in (*libraries, *encodings):
+    late = ("torch.utils._sympy.numbers",)  # torch.export imports it when it is called
+    for module in (*libraries, *late, *encodings):
         import_module(module)
 
 
