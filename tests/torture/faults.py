@@ -298,7 +298,7 @@ def warm() -> None:
     )
     for module in modules:
         import_module(f"dmcnn.{module}")
-    encodings = ("encodings.utf_8_sig", "encodings.raw_unicode_escape")
+    encodings = ("encodings.utf_8_sig", "encodings.utf_32_be", "encodings.raw_unicode_escape")
     libraries = ("captum", "onnx", "onnxruntime", "optuna", "plotly", "torch.export", "torch.onnx")
     late = ("torch.utils._sympy.numbers",)  # torch.export imports it when it is called
     for module in (*libraries, *late, *encodings):
