@@ -240,7 +240,10 @@ class EventReport:
         for method in methods:
             box = explanation.boxes.get(method.name)
             values = explanation.maps[method.name] if box is None else outline(box, self.event.shape[1:])
-            overlays.append(Overlay(method.name, method.title, values, method.signed, note=method.note()))
+            what = "Attribution" if box is None else ""
+            overlays.append(
+                Overlay(method.name, method.title, values, method.signed, what, note=method.note())
+            )
         return EventPage(
             image=self.event.dense()[0],
             meta=self.event.meta[0],

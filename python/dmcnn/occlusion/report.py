@@ -162,10 +162,17 @@ class CampaignReport:
             numbers = drops.columns(task.names)
             for name, one, untouched in zip(task.names, maps, base, strict=True):
                 title = f"{name}, k = {size}"
-                change, unit = (one - untouched).astype(np.float32), task.unit(name) or ""
-                note = f"untouched image {untouched:.4g}"
+                unit = task.unit(name)
                 overlays.append(
-                    Overlay(title, f"{title}, under occlusion", change, True, unit=unit, note=note)
+                    Overlay(
+                        title,
+                        f"{title}, under occlusion",
+                        (one - untouched).astype(np.float32),
+                        signed=True,
+                        quantity="Change of the score" if unit is None else "Change of the estimate",
+                        unit=unit or "",
+                        note=f"untouched image {untouched:.4g}",
+                    )
                 )
                 quality.append(
                     {

@@ -25,6 +25,7 @@ class Overlay:
         title: name on the page, such as "Grad-CAM".
         values: (C, H, W), or (H, W) for all channels together; NaN where there is none.
         signed: True if zero is the middle of the colour scale.
+        quantity: what the values are, at the colour bar.
         unit: of the values.
         note: settings of the map, such as "layer features.12, 32 x 32".
     """
@@ -33,6 +34,7 @@ class Overlay:
     title: str
     values: NDArray[Any]
     signed: bool
+    quantity: str = ""
     unit: str = ""
     note: str = ""
 
@@ -114,6 +116,7 @@ class EventPage:
                     "name": overlay.name,
                     "title": overlay.title or overlay.name,
                     "signed": overlay.signed,
+                    "quantity": overlay.quantity,
                     "unit": overlay.unit,
                     "note": overlay.note,
                     "channels": overlay.values.size // self.image[0].size,

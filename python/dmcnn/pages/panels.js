@@ -96,10 +96,10 @@ function panels() {
 
 /** One map over the charge; among many the ends of its scale stand in the title, else beside the colour bar. */
 function mapPanel(number, below, many) {
-  const {title, unit, signed} = open.words.maps[number];
+  const {title, quantity, unit, signed} = open.words.maps[number];
   const map = mapField(number);
   const ends = signed ? `±${short(map.high, 3)}` : `${short(map.low, 3)} … ${short(map.high, 3)}`;
-  const bar = many ? null : barOf(map, withUnit("", unit));
+  const bar = many ? null : barOf(map, withUnit(quantity, unit));
   return {title, ends: many ? ends : "", charge: below, map, opacity: chosen.opacity, bar};
 }
 
