@@ -79,7 +79,7 @@ def event(seed: int = 0, channels: int = 1, **changes: object) -> EventPage:
             "scores": {"electron": 0.8125, "proton": 0.1875},
             "label": "proton",
             "overlays": [
-                Overlay("ig", "Integrated gradients", signed, True, "1/ADC", "64 steps"),
+                Overlay("ig", "Integrated gradients", signed, True, "1/ADC", "64 steps", "Attribution"),
                 Overlay("cam", "Grad-CAM", positive, False),
             ],
             "quality": [{"method": "ig", "deletion AUC": 0.25}, {"method": "cam", "deletion AUC": 0.5}],

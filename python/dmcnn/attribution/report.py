@@ -242,7 +242,7 @@ class EventReport:
             values = explanation.maps[method.name] if box is None else outline(box, self.event.shape[1:])
             what = "Attribution" if box is None else ""
             overlays.append(
-                Overlay(method.name, method.title, values, method.signed, what, note=method.note())
+                Overlay(method.name, method.title, values, method.signed, quantity=what, note=method.note())
             )
         return EventPage(
             image=self.event.dense()[0],

@@ -169,9 +169,9 @@ class CampaignReport:
                         f"{title}, under occlusion",
                         (one - untouched).astype(np.float32),
                         signed=True,
-                        quantity="Change of the score" if unit is None else "Change of the estimate",
                         unit=unit or "",
                         note=f"untouched image {untouched:.4g}",
+                        quantity="Change of the score" if unit is None else "Change of the estimate",
                     )
                 )
                 quality.append(

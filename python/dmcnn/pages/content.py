@@ -25,18 +25,18 @@ class Overlay:
         title: name on the page, such as "Grad-CAM".
         values: (C, H, W), or (H, W) for all channels together; NaN where there is none.
         signed: True if zero is the middle of the colour scale.
-        quantity: what the values are, at the colour bar.
         unit: of the values.
         note: settings of the map, such as "layer features.12, 32 x 32".
+        quantity: what the values are, at the colour bar.
     """
 
     name: str
     title: str
     values: NDArray[Any]
     signed: bool
-    quantity: str = ""
     unit: str = ""
     note: str = ""
+    quantity: str = ""
 
 
 @dataclass(frozen=True, eq=False)
