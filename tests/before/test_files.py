@@ -248,6 +248,7 @@ def test_a_finished_training_is_not_repeated(name: str, folder: Path) -> None:
     assert_same_json(json.loads(summary.read_text()), expected, rel=1e-5, abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", INPUTS)
 def test_old_weights_give_the_same_scores(name: str, folder: Path) -> None:
     table = next((folder / "out").glob(f"*_DM-CNN_scores_{name}.csv"))

@@ -69,6 +69,7 @@ def test_bare_weights_of_dm_cnn(tmp_path: Path, wrap: Any) -> None:
     assert torch.equal(loaded.state_dict()["classifier.4.bias"], state["classifier.4.bias"])
 
 
+@pytest.mark.slow
 def test_number_of_classes_is_read_from_bare_weights(tmp_path: Path) -> None:
     _, found = load(save(tmp_path / "x.pwf", MPID(num_class=5).state_dict()))
     assert found.arguments["num_class"] == 5

@@ -318,6 +318,7 @@ def test_trials_say_their_engine(
     assert [(row["state"], row["engine"]) for row in rows] == [("complete", "sparse")] * 2
 
 
+@pytest.mark.slow
 def test_a_predictor_takes_the_engine_it_is_told(weights: Path, rows_are: Callable[[str], None]) -> None:
     images = toy_images(4, seed=5)
     tables = {}

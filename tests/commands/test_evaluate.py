@@ -154,6 +154,7 @@ def test_bad_weights_are_one_line(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_weights_of_several_classes(tmp_path: Path) -> None:
     labels = np.array(["a", "b", "c"])[RANDOM.integers(0, 3, 90)]
     scores = RANDOM.dirichlet([1, 1, 1], 90)

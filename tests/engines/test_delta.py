@@ -130,6 +130,7 @@ def test_rounding_to_bfloat16_is_a_share_of_the_difference(seed, in_hardware, mo
     assert error < 0.2 * plain_error
 
 
+@pytest.mark.slow
 def test_without_rounding_float32_is_as_near_to_float64_as_the_exact_engine():
     net, image = mpid(), images("sparse", (1, 1, 128, 130)).float().abs() * 100
     changes, dense = drawn_changes(image, 1)

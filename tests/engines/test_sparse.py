@@ -170,6 +170,7 @@ def test_networks_of_the_package(name, kind):
     compare(net, images(kind, shape))
 
 
+@pytest.mark.slow
 def test_float32_is_as_near_to_float64_as_the_dense_network():
     torch.manual_seed(2)
     net = MODELS["mpid"](height=128, width=128).eval()

@@ -70,6 +70,7 @@ def test_random_networks_in_three_dimensions(seed, kind):
     compare(random_net(seed, 3, (9, 10, 11), 1), images(kind, (2, 1, 9, 10, 11), seed), seed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mpid", "lariat", "cnn3d", "calorimeter_resnet", "smartpixel"])
 def test_networks_of_the_package(name):
     torch.manual_seed(1)

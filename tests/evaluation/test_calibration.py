@@ -64,6 +64,7 @@ def test_the_error_of_calibrated_scores_is_what_chance_gives() -> None:
     assert np.mean(told) == pytest.approx(np.mean(errors), rel=0.06)
 
 
+@pytest.mark.slow
 def test_the_interval_of_the_temperature_holds_the_truth() -> None:
     random, inside, experiments = np.random.default_rng(4), 0, 200
     for number in range(experiments):

@@ -77,6 +77,7 @@ def test_errors_and_likelihood_are_those_of_their_definitions(weighted: bool, so
     assert not weighted or found.ece != metrics.class_reliability(scores, labels, count).ece
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("softmax", [True, False])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_the_temperature_has_the_least_log_loss(weighted: bool, softmax: bool) -> None:
@@ -98,6 +99,7 @@ def test_the_temperature_has_the_least_log_loss(weighted: bool, softmax: bool) -
     assert metrics.is_softmax(scores_of(logits, softmax=softmax)) == softmax
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("softmax", [True, False])
 def test_the_interval_of_the_temperature_holds_that_of_many_events(softmax: bool) -> None:
     many = temperature(*events(50_000, 5, softmax=softmax), softmax=softmax).value

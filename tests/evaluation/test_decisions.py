@@ -81,6 +81,7 @@ def test_misclassified_events_are_listed_the_most_wrong_first(tmp_path: Path, fi
     assert not (tmp_path / "out" / "DM-CNN_evaluation_selection.csv").exists()
 
 
+@pytest.mark.slow
 def test_every_network_has_its_own_working_point(tmp_path: Path, files: dict[str, str]) -> None:
     other = {
         kind: write(tmp_path / f"{kind}_2.csv", scores**2) for kind, scores in SCORES.items()

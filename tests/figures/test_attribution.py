@@ -89,6 +89,7 @@ def test_map_axes_box_and_words(transpose):
         np.testing.assert_array_equal(corners[:, ::-1] if transpose else corners, edges)
 
 
+@pytest.mark.slow
 def test_charge_is_a_shadow_that_leaves_empty_pixels_alone():
     image, values = example()
     bare, shaded = (attribution_map(values, "", signed=True, image=i, percentile=100) for i in (None, image))

@@ -122,6 +122,7 @@ def test_no_sample_at_all_is_drawn():
     figures.score_histogram({}).draw_without_rendering()
 
 
+@pytest.mark.slow
 def test_confusion_cells_hold_events_and_percentages():
     figure = figures.confusion(np.array([[30, 10], [0, 0]]), ["background", "signal"])
     axes = figure.axes[0]

@@ -22,6 +22,7 @@ def figure() -> Figure:
     return event_display(np.eye(5, dtype=np.float32), bar_label="ADC", label="Simulation")
 
 
+@pytest.mark.slow
 def test_png_and_pdf_beside_each_other(tmp_path):
     stem = tmp_path / "new" / "event_cut_0.5"
     paths = save_figure(figure(), stem)
@@ -40,6 +41,7 @@ def test_same_figure_same_bytes(tmp_path, monkeypatch):
     assert [path.read_bytes() for path in save_figure(figure(), tmp_path / "a")] == first
 
 
+@pytest.mark.slow
 def test_a_note_covers_no_label(tmp_path):
     image, labels = np.eye(9), ["a", "b", "c"]
     grid = overview(image, [(label, image, True) for label in labels], columns=4)
@@ -85,6 +87,7 @@ def test_a_failure_keeps_the_old_file(tmp_path, monkeypatch):
     assert (path.read_bytes(), list(tmp_path.iterdir())) == (old, [path])
 
 
+@pytest.mark.slow
 def test_one_draw_gives_the_picture_of_savefig(tmp_path):
     """Canvas and resolution of the figure stay, as those of a notebook must."""
     drawn, other = figure(), figure()

@@ -96,6 +96,7 @@ def test_the_legend_has_room_above_everything(log):
     assert box.y0 > DATA.max() + np.sqrt(DATA.max())
 
 
+@pytest.mark.slow
 def test_without_data_and_in_an_empty_stack_the_figure_is_drawn():
     figures.stack(scene(data=None), log=True).draw_without_rendering()
     nothing = np.zeros(7)

@@ -68,6 +68,7 @@ def test_large_maps_are_drawn_by_blocks() -> None:
     np.testing.assert_array_equal(weights.blocks(zero[:20, :30]), zero[:20, :30])
 
 
+@pytest.mark.slow
 def test_of_many_tensors_the_largest_are_drawn() -> None:
     many = [tensor(str(i), (i + 1,)) for i in range(40)]
     figure = weights.zero_maps(many)

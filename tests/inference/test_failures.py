@@ -83,6 +83,7 @@ def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
     return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weights", ["a", ["a", "c"]])
 def test_a_damaged_file_is_passed_over_and_tried_again(
     weights: Any,
@@ -137,6 +138,7 @@ def test_a_damaged_file_is_passed_over_and_tried_again(
             assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_a_file_that_is_damaged_in_the_middle_is_passed_over(
     score: Run, data: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

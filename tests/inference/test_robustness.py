@@ -51,6 +51,7 @@ def test_scores_and_shifts_are_those_of_the_varied_images(run: Callable[..., int
     assert rows["label"] == plain["label"]
 
 
+@pytest.mark.slow
 def test_the_summary_is_over_all_files(
     run: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

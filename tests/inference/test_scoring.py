@@ -188,6 +188,7 @@ def test_a_cut_needs_a_signal(
     assert "cut: network has no signal class" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_networks_of_other_reader_options_have_passes_of_their_own(
     run: Callable[..., int], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -202,6 +203,7 @@ def test_networks_of_other_reader_options_have_passes_of_their_own(
     assert list(whole)[3:6] == ["signal_score_a", "signal_score_c", "signal_score_b"]
 
 
+@pytest.mark.slow
 def test_an_ensemble_has_the_mean_score_and_its_spread(run: Callable[..., int], tmp_path: Path) -> None:
     for name in "ab":
         assert run(name, output_dir=tmp_path / name) == 0

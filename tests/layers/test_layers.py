@@ -184,6 +184,7 @@ FORMS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_functional_forms_are_understood(form: str) -> None:
     function, kind, module = FORMS[form]

@@ -72,6 +72,7 @@ def test_weights_of_one_are_no_weights() -> None:
         np.testing.assert_allclose(scaled.low, plain.low, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_effective_counts_give_efficiencies_that_cover() -> None:
     """Events that pass weigh more: counts from all weights together would claim too much."""
     random, inside, experiments, share = np.random.default_rng(8), 0, 2000, 0.3

@@ -64,6 +64,7 @@ def test_reproduces_the_outputs_of_dm_cnn(shared_data: Path) -> None:
                 assert float(features.abs().max()) == pytest.approx(case["features_absmax"], abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("height", "width"), [(512, 512), (128, 192), (127, 128), (333, 140)])
 def test_map_size_is_what_the_layers_make(height: int, width: int) -> None:
     net = MPID(height=height, width=width).eval()

@@ -63,6 +63,7 @@ def test_outputs_are_those_of_qkeras_bit_for_bit(name: str, shared_data: Path) -
     assert task_of(card).outputs == card.arguments["num_class"] == 14
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ORACLES)
 def test_inner_values_are_those_of_qkeras(name: str, shared_data: Path) -> None:
     net, _, oracle = original(shared_data, name)

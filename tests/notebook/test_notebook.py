@@ -351,6 +351,7 @@ def test_a_picture_of_time_frames() -> None:
     assert frames._repr_png_().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_images_in_other_libraries() -> None:
     images = toy_images(6, 5, 64)
     dense = images.dense()
@@ -397,6 +398,7 @@ class Small(nn.Module):
 """
 
 
+@pytest.mark.slow
 def test_a_network_from_a_loop_of_ones_own(
     files: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

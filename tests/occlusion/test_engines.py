@@ -80,6 +80,7 @@ def test_boxes_in_time(tmp_path: Path) -> None:
     np.testing.assert_allclose(rows.logits, dense.logits, rtol=0, atol=1e-5 * np.abs(dense.logits).max())
 
 
+@pytest.mark.slow
 def test_the_order_of_windows_is_free() -> None:
     event, scan = make_event(), Scan(k=1)
     net = make_net(event)

@@ -145,6 +145,7 @@ def test_readers_of_other_packages_are_imported_by_name_only(monkeypatch: pytest
         reader_class("broken")
 
 
+@pytest.mark.slow
 def test_names_and_options_need_no_reader() -> None:
     heavy = "{'numpy', 'uproot', 'h5py', 'pyarrow', 'awkward'} & set(sys.modules)"
     code = f"import dmcnn.readers, dmcnn.settings, sys; assert not {heavy}, {heavy}"

@@ -154,6 +154,7 @@ def test_every_plane_has_a_window_of_its_own(tmp_path: Path) -> None:
     assert small.shape == (1, H, W)
 
 
+@pytest.mark.slow
 def test_the_vertex_of_particles_is_in_the_middle_of_its_window(shared_data: Path) -> None:
     """Files of larcv with images in cm: the first pixels of a proton are at its vertex, in all three projections."""
     path = shared_data / "larcv" / "proton.root"

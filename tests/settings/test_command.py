@@ -296,6 +296,7 @@ def test_bad_cfg_is_told_fast_and_without_torch(folder: Path) -> None:
     assert min(seconds) < 0.5, seconds  # of processor time: other work on the machine does not count
 
 
+@pytest.mark.slow
 def test_only_dmcnn_tells_what_it_does() -> None:
     """Other libraries warn: they would fill the terminal, such as the one that embeds fonts into figures."""
     code = (

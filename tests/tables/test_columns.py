@@ -46,6 +46,7 @@ def test_plain_files_are_split_without_the_csv_module(end):
     assert lines.tolist() == [2, 3]
 
 
+@pytest.mark.slow
 @given(IDS, IDS)
 def test_joins_are_those_of_a_join_row_by_row(left, right):
     entries = Table.from_rows(table.SCORE_COLUMNS, [(*ids, "0.5", str(i), "9") for i, ids in enumerate(left)])
@@ -63,6 +64,7 @@ def test_joins_are_those_of_a_join_row_by_row(left, right):
         assert words == (whole if entry is None else own)
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(max_size=4), max_size=9), st.data())
 def test_columns_of_texts_are_lists(words, data):
     texts = Texts.of(words)

@@ -46,6 +46,7 @@ def test_shared_files_survive_byte_for_byte(shared_data: Path, tmp_path: Path):
         assert (tmp_path / "copy.csv").read_bytes() == path.read_bytes()
 
 
+@pytest.mark.slow
 def test_scores_agree_with_numpy(shared_data: Path):
     for path in sorted((shared_data / "scores").glob("*.csv")):
         values, counts = table.scores(path)

@@ -52,6 +52,7 @@ def test_the_baseline_finds_the_charge_in_the_centre(events: tuple[SparseImages,
     assert "on 5 sums of charge, fitted to 400 training events: AUC 0.9" in found.line()
 
 
+@pytest.mark.slow
 def test_the_baseline_never_sees_the_test_labels(events: tuple[SparseImages, SparseImages]) -> None:
     """With labels of the test events drawn at random it is a coin, whatever model is the best."""
     train, test = events

@@ -61,6 +61,7 @@ def test_the_last_layer_is_new_for_other_classes(
     assert line.endswith(f"tensors of resnet18; new for {', '.join(classes)}: fc.weight, fc.bias")
 
 
+@pytest.mark.slow
 def test_another_network_is_refused_in_one_line(start: Path) -> None:
     net, card = network(["signal", "background"], 2, norm="group")
     with pytest.raises(

@@ -21,6 +21,7 @@ class Slow:
         return step
 
 
+@pytest.mark.slow
 def test_the_loader_knows_how_long_the_network_waited() -> None:
     loader = Loader(Slow(), n_threads=1, ahead=1)
     assert list(loader) == [0, 1, 2, 3]

@@ -50,6 +50,7 @@ def test_the_variance_of_a_constant_gradient_is_zero() -> None:
     assert not VarGrad(n_samples=4)(linear(), images(), TARGET).any()
 
 
+@pytest.mark.slow
 def test_a_score_is_differentiated_through_its_activation() -> None:
     net, inputs = linear(), images() / 50
     for activation in ("sigmoid", "softmax"):

@@ -264,6 +264,7 @@ def test_a_network_of_float32_alone_is_explained_in_it() -> None:
     )  # the onset is known to float32 alone
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_every_network_is_evaluated_in_float64(name: str) -> None:
     """Where that failed, faint images would be explained in float32 without a word."""

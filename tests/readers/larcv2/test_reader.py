@@ -50,6 +50,7 @@ def centred(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("particle", ["electron", "proton"])
 @pytest.mark.parametrize("plane", [0, 1, 2])
 def test_every_reference_figure_is_reproduced(shared_data: Path, particle: str, plane: int) -> None:

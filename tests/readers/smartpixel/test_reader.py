@@ -393,6 +393,7 @@ def test_levels(tmp_path: Path) -> None:
     assert found.dense().ravel()[:8].tolist() == [0, 0, 0, 1, 1, 1, 1, 0]
 
 
+@pytest.mark.slow
 def test_noise_is_fixed_by_seed_and_row(tmp_path: Path) -> None:
     pixels = charges(1600, 2 * 273)
     pixels[5, 0] = np.nan
@@ -565,6 +566,7 @@ def test_labels_that_are_no_numbers(tmp_path: Path) -> None:
     np.testing.assert_array_equal(reader.targets(["inside", "PID"]), [[1, 1], [np.nan, np.nan], [0, 3]])
 
 
+@pytest.mark.slow
 def test_truncated_and_damaged_files(tmp_path: Path) -> None:
     whole = written(tmp_path / "whole.parquet", table(charges(60, 512))).read_bytes()
     random = np.random.default_rng(1)

@@ -77,6 +77,7 @@ def test_kaons_decay_in_flight_after_their_decay_length(rng):
     assert flown.sum() / 600 == pytest.approx(expected, abs=0.05)
 
 
+@pytest.mark.slow
 def test_pions_interact_after_their_length(rng):
     paths = np.array([hadrons.follow(beam(PION, 900.0), rng)[0].length.sum() for _ in range(400)])
     seen = paths[paths < 149]

@@ -106,6 +106,7 @@ def rows(images: SparseImages) -> np.ndarray:
     return images.dense()[:, 0].sum(axis=2)
 
 
+@pytest.mark.slow
 def test_muons_stop_at_their_range_with_a_bragg_peak():
     images = of("muon", 40, momentum_lo=300.0, momentum_hi=300.0, beam_angle=0.0, beam_size=0.0)
     charge = rows(images)
