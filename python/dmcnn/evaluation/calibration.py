@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dmcnn._common.errors import InputError
 from dmcnn.evaluation import EvaluationResult, interval_numbers, json_number, weights
 from dmcnn.evaluation.classes import ClassScores
-from dmcnn.evaluation.signal import Kinds
+from dmcnn.evaluation.signal import Kinds, pool
 from dmcnn.figures.reliability import reliability as draw
 from dmcnn.metrics import reliability as metrics
 from dmcnn.metrics.class_reliability import is_softmax
@@ -187,10 +187,5 @@ def _check_weights(weight_file: str, tables: Sequence[str]) -> None:
 
 def _columns(kinds: Kinds) -> tuple[Any, Any, Any]:
     """Return (n,) scores, labels (1 of signal) and weights of all events; weights None without."""
-    both = [kinds["background"], kinds["signal"]]
-    labels = np.repeat([0, 1], [len(events) for events in both])
-    return (
-        np.concatenate([events.score for events in both]),
-        labels,
-        weights.join([one.weight for one in both]),
-    )
+    events, labels = pool({kind: kinds[kind] for kind in ("background", "signal")})
+    return events.score, labels, events.weight

@@ -14,8 +14,8 @@ from dmcnn.evaluation import EvaluationResult, file_lines, interval_numbers, jso
 from dmcnn.evaluation.matching import Matches, match_events
 from dmcnn.evaluation.regression.sparsity import file_name
 from dmcnn.evaluation.rows import EventRows
-from dmcnn.evaluation.signal import Kinds, area, arrays, in_order
-from dmcnn.evaluation.weights import Events, join_events
+from dmcnn.evaluation.signal import Kinds, area, arrays, in_order, pool
+from dmcnn.evaluation.weights import Events
 from dmcnn.figures import classification as figures
 from dmcnn.figures.networks import score_pairs
 from dmcnn.metrics.intervals import Interval
@@ -124,14 +124,14 @@ def flips(networks: Networks, cuts: Mapping[str, float]) -> Table:
     and ``passed_<network>`` (1 or 0).
     """
     order = ("signal", "background")
-    events = [join_events([kinds[kind] for kind in order]) for kinds in networks.values()]
-    scores = np.stack([one.score for one in events])
+    pools = [pool({kind: kinds[kind] for kind in order}) for kinds in networks.values()]
+    events, kind = pools[0]
+    scores = np.stack([one.score for one, _ in pools])
     passed = scores >= np.array([cuts[name] for name in networks])[:, None]
     at = np.flatnonzero(passed.any(axis=0) & ~passed.all(axis=0))
     at = at[np.argsort(-np.ptp(scores[:, at], axis=0), kind="stable")]
-    kind = np.repeat([0, 1], [len(next(iter(networks.values()))[kind]) for kind in order])
     return Table.from_columns({
-        **{name: texts for name, texts in _rows(events[0]).take(at).identity().items() if name != "score_table"},
+        **{name: texts for name, texts in _rows(events).take(at).identity().items() if name != "score_table"},
         "label": Texts.of(order).take(kind[at]),
         **{f"score_{name}": scores[i, at] for i, name in enumerate(networks)},
         **{f"passed_{name}": passed[i, at].astype(int) for i, name in enumerate(networks)},

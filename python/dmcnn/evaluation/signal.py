@@ -176,6 +176,12 @@ def arrays(kinds: Kinds) -> dict[str, Any]:
     return {"signal": signal.score, "background": background.score, "weights": pair}
 
 
+def pool(kinds: Kinds) -> tuple[Events, NDArray[np.int64]]:
+    """Return the events of all kinds, one kind after another, and the (n,) number of the kind of each."""
+    counts = [len(events) for events in kinds.values()]
+    return weights.join_events(list(kinds.values())), np.repeat(np.arange(len(counts)), counts)
+
+
 def area(numbers: Mapping[str, Any]) -> metrics.Interval:
     """Return the AUC with its interval from the numbers of an evaluation."""
     return metrics.Interval(*(np.asarray(numbers[name]) for name in ("auc", "auc_low", "auc_high")))

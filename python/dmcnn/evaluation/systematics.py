@@ -254,10 +254,8 @@ def _group_sums(
             parts.append(at)
             rows = stop
             used = (at >= 0) & (bins[at] >= 0)
-            place, factor = (
-                np.where(used, bins[at], plan.size),
-                sample.weight[at],
-            )  # the last bin is left out below
+            # rows without an event, and events outside of all bins, are counted in one more bin, which is left out
+            place, factor = np.where(used, bins[at], plan.size), sample.weight[at]
             for nth, weight in enumerate(weights):
                 usable, count = _usable(weight, plan.systematics.clean_above, f"{path}: {source!r}")
                 sums[:, nth] += np.bincount(place, factor * usable, plan.size + 1)

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from dmcnn._common.errors import InputError
 from dmcnn.evaluation import EvaluationResult, interval_numbers, weights
-from dmcnn.evaluation.signal import Kinds, arrays, in_order
+from dmcnn.evaluation.signal import Kinds, arrays, in_order, pool
 from dmcnn.figures.working_point import numbers_against_cut
 from dmcnn.metrics import working_point as metrics
 from dmcnn.metrics.intervals import Interval
@@ -76,8 +76,7 @@ def draw(
 
 def selection(kinds: Kinds, cut: float) -> Table:
     """Return all scored events with ids, label, score and whether they pass (1 or 0), in the order of the tables."""
-    events = weights.join_events(list(kinds.values()))
-    kind = np.repeat(np.arange(len(kinds)), list(map(len, kinds.values())))
+    events, kind = pool(kinds)
     return Table.from_columns({
         **({} if events.rows is None else events.rows.identity()),
         "label": Texts.of(list(kinds)).take(kind),

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from dmcnn.evaluation import EvaluationResult, weights
-from dmcnn.evaluation.signal import Kinds
+from dmcnn.evaluation import EvaluationResult
+from dmcnn.evaluation.signal import Kinds, pool
 from dmcnn.figures.networks import score_against_pixels
 from dmcnn.tables.table import Table
 from dmcnn.tables.texts import Texts
@@ -41,8 +41,9 @@ def misclassified(kinds: Kinds, cut: float) -> Table:
     The columns are ids, entry, size, file and score table of an event, its label, what it was predicted, its score,
     and the distance from the cut.
     """
-    parts = [events.take(np.flatnonzero(_is_wrong(kinds, kind, cut))) for kind, events in kinds.items()]
-    wrong, kind = weights.join_events(parts), np.repeat(np.arange(len(parts)), list(map(len, parts)))
+    wrong, kind = pool(
+        {kind: events.take(np.flatnonzero(_is_wrong(kinds, kind, cut))) for kind, events in kinds.items()}
+    )
     distance = np.abs(wrong.score - cut)
     order = np.argsort(-distance, kind="stable")
     wrong, kind = wrong.take(order), kind[order]

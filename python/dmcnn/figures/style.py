@@ -145,9 +145,8 @@ def histogram(
         stairs: more properties of the stairs, such as ``label``.
     """
     weight = np.broadcast_to(np.asarray(weights, np.float64), values.shape)
-    if (
-        len(weight) and weight.min() == weight.max()
-    ):  # numbers of events are counted in a fraction of the time
+    if len(weight) and weight.min() == weight.max():
+        # events of equal weight are counted, in a fraction of the time of sums
         counts = np.histogram(values, edges)[0]
         heights, errors = counts * weight[0], np.sqrt(counts) * abs(weight[0])
     else:

@@ -75,8 +75,8 @@ class ToleranceScan:
         journal: Rows,
         bar: ProgressBar,
     ) -> None:
-        self._given = net, event, windows, engine
-        self._windows, self._engine, self._journal, self._bar = windows, engine, journal, bar
+        self._net, self._event, self._windows, self._engine = net, event, windows, engine
+        self._journal, self._bar = journal, bar
         self._approximations: dict[str, Approximation] = {}
         self._errors: dict[str, Floats] = {}
         done = journal.rows
@@ -114,16 +114,16 @@ class ToleranceScan:
 
     def _make_exact(self, which: NDArray[np.int64]) -> None:
         """Score those of the windows that are not exact yet."""
-        net, event, windows, engine = self._given
         left = which[self._made[which] != "sparse"]
-        for outputs in engine.scores(net, event, windows, left):
+        for outputs in self._engine.scores(self._net, self._event, self._windows, left):
             part, left = np.split(left, [len(outputs)])
             self._journal.append(np.column_stack([part, outputs]))
             self._set(part, outputs, "sparse")
 
     def _approximation(self, name: str) -> Approximation:
         if name not in self._approximations:
-            self._approximations[name] = APPROXIMATIONS[name](*self._given)
+            make = APPROXIMATIONS[name]
+            self._approximations[name] = make(self._net, self._event, self._windows, self._engine)
         return self._approximations[name]
 
     def _count(self, step: Step) -> int:
