@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import inspect
 import subprocess
 import sys
@@ -154,6 +155,30 @@ def test_the_core_is_used_by_few() -> None:
             if isinstance(node, ast.ImportFrom) and node.module == "dmcnn":
                 users |= {path for alias in node.names if alias.name == "_core"}
     assert {str(path.relative_to(PACKAGE)) for path in users} == MAY_USE_CORE
+
+
+@pytest.mark.slow
+def test_no_files_import_each_other_in_a_circle() -> None:
+    """Not for types either: files that know each other are one room with a wall in it."""
+    trees = {
+        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): ast.parse(
+            path.read_text()
+        )
+        for path in PACKAGE.rglob("*.py")
+    }
+    del trees["dmcnn"]  # the face, which hands names on when they are asked for
+    imports: dict[str, set[str]] = {}
+    for name, tree in trees.items():
+        functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+        late = {node for function in functions for node in ast.walk(function)}
+        used = {
+            place if (place := f"{node.module}.{one.name}") in trees else str(node.module)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and node not in late
+            for one in node.names
+        }
+        imports[name] = (used & trees.keys()) - {name}
+    graphlib.TopologicalSorter(imports).prepare()
 
 
 VERBS = {

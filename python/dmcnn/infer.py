@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from dmcnn.images.variations import Variation
     from dmcnn.inference.failures import Failures
     from dmcnn.inference.jobs import Job
+    from dmcnn.inference.network_columns import Kind
     from dmcnn.inference.networks import NamedNetwork
-    from dmcnn.inference.score_table import Kind
     from dmcnn.inference.scoring import FileEvents, Scoring
     from dmcnn.tables.table import Table
 

@@ -20,7 +20,7 @@ from dmcnn.images.sparse import EVENT, UNSET
 from dmcnn.simulation import LABELS
 
 if TYPE_CHECKING:
-    from dmcnn.datasets.dataset import Dataset
+    from dmcnn.datasets.event_files import EventFiles
 
 Label = str | Mapping[Any, str | int]
 Particles = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -315,7 +315,7 @@ class Primary(LabelRule):
         return np.asarray(hit.argmax(axis=1), np.int64)
 
 
-def check_kinds(rule: LabelRule, dataset: Dataset, kinds: Sequence[Mapping[str, str]]) -> None:
+def check_kinds(rule: LabelRule, dataset: EventFiles, kinds: Sequence[Mapping[str, str]]) -> None:
     """Raise InputError if a rule gives any file an answer, but is not meant for a file of the dataset.
 
     It is meant for files of ``kinds``, and for samples of dmcnn whose own rule it is.

@@ -16,7 +16,7 @@ from dmcnn._common import json_files
 from dmcnn._common.files import atomic_file
 
 if TYPE_CHECKING:
-    from dmcnn.evaluation.stack import Observation, Prediction
+    from dmcnn.evaluation.prediction import Observation, Prediction
     from dmcnn.evaluation.systematics import UncertaintySource
 
 Floats = NDArray[np.float64]
@@ -46,7 +46,7 @@ def write_root(prediction: Prediction, observed: Observation, path: Path) -> Non
     with atomic_file(path) as temporary, uproot.recreate(temporary) as file:
         for name in prediction.samples:
             file[f"samples/{_file_word(name)}"] = prediction.histograms[name]
-        if shows_all(observed):
+        if observed.is_whole:
             counts = prediction.histograms[prediction.background[0]].copy()
             counts.view(flow=True).value = counts.view(flow=True).variance = observed.counts
             file["data"] = counts
@@ -87,7 +87,7 @@ def workspace(prediction: Prediction, observed: Observation, signal: str) -> dic
         )  # a share of the signal does not dilute the background's
         modifiers[name].append({"name": word, "type": "staterror", "data": np.sqrt(variance).tolist()})
     modifiers[signal].append({"name": "mu", "type": "normfactor", "data": None})
-    counts = np.asarray(observed.counts)[used] if shows_all(observed) else values[1:].sum(axis=0)
+    counts = np.asarray(observed.counts)[used] if observed.is_whole else values[1:].sum(axis=0)
     samples = [
         {"name": name, "data": value.tolist(), "modifiers": modifiers[name]}
         for name, value in zip(names, values, strict=True)
@@ -99,11 +99,6 @@ def workspace(prediction: Prediction, observed: Observation, signal: str) -> dic
         "measurements": [{"name": "limit", "config": config}],
         "version": VERSION,
     }
-
-
-def shows_all(observed: Observation) -> bool:
-    """Return whether there are data of which no bin stays hidden."""
-    return observed.counts is not None and not observed.hidden.any()
 
 
 def _strength(values: Floats, variances: Floats) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from dmcnn._common.errors import InputError
 from dmcnn._common.extras import need
 from dmcnn._common.files import atomic_file
 from dmcnn.images.sparse import UNSET
-from dmcnn.inference.score_table import Kind
+from dmcnn.inference.network_columns import Kind
 from dmcnn.tables import table
 from dmcnn.tables.table import Table
 

@@ -19,9 +19,10 @@ from dmcnn._common.progress import ProgressBar
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.images.variations import Variation
 from dmcnn.inference.entries import EntrySubset, Numbers
+from dmcnn.inference.network_columns import Kind, Part, combine
 from dmcnn.inference.networks import NamedNetwork
 from dmcnn.inference.passes import check_entries, passes_of
-from dmcnn.inference.score_table import Kind, Part, combine, passed, score_table
+from dmcnn.inference.score_table import passed, score_table
 from dmcnn.tables import table
 from dmcnn.tables.result_table import ResultTable
 from dmcnn.tables.table import Table
