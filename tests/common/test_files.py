@@ -14,7 +14,8 @@ import pytest
 
 from dmcnn._common import process
 from dmcnn._common.errors import InputError, surroundings, system_error
-from dmcnn._common.files import atomic_file, expand, output_folder, temporary_path
+from dmcnn._common.files import atomic_file, expand, output_folder
+from dmcnn._common.unfinished import temporary_path
 
 
 def parts(folder: Path) -> list[str]:

@@ -5,45 +5,15 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
-import re
-import shutil
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 
-from dmcnn._common import process
+from dmcnn._common import unfinished
 from dmcnn._common.errors import InputError, nearest, system_error
 from dmcnn._common.lock import check_locks
-
-PART = re.compile(rf"\.dmcnn-[0-9a-f]{{8}}-({process.NAME.pattern})\.(part|old)(\.\w{{1,16}})?")
-"""Name of an unfinished file, with the process that writes it."""
-
-DAY = 86400.0
-"""[s] Age at which an unfinished file of another machine counts as left behind."""
-
-
-def temporary_path(path: Path, kind: str = "part") -> Path:
-    """Return the path beside ``path`` of an unfinished file of this process.
-
-    The name is short, so that every name that the disk admits can be written, and ends as that of ``path``.
-    """
-    digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]
-    suffix = path.suffix if re.fullmatch(r"\.\w{1,16}", path.suffix, re.ASCII) else ""
-    return path.with_name(f".dmcnn-{digest}-{process.name()}.{kind}{suffix}")
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Remove the unfinished files and folders of processes that have ended, here or a day ago on another machine."""
-    for path in folder.iterdir():
-        if match := PART.fullmatch(path.name):
-            with suppress(OSError):  # another process removes it too
-                ended = process.has_ended(match[1])
-                if ended if ended is not None else time.time() - path.stat().st_mtime > DAY:
-                    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-
 
 _written: ContextVar[dict[Path, None] | None] = ContextVar("written", default=None)
 """Files that the running command has written, in order."""
@@ -100,7 +70,7 @@ def atomic_file(path: str | Path, *, is_output: bool = True) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileNotFoundError):
         path.lstat()  # raises for a name that is too long, before anything is computed
-    temporary = temporary_path(path)
+    temporary = unfinished.temporary_path(path)
     try:
         with write_errors(path):
             yield temporary
@@ -123,7 +93,7 @@ def write_errors(path: Path) -> Iterator[None]:
         yield
     except Exception as error:
         fault = system_error(error)
-        if fault is None or not (fault.filename is None or PART.search(str(fault.filename))):
+        if fault is None or not (fault.filename is None or unfinished.NAME.search(str(fault.filename))):
             raise
         raise OSError(fault.errno, fault.strerror, str(path)) from error
 
@@ -180,7 +150,7 @@ def output_folder(directory: str | Path) -> Path:
         raise InputError(f"{path}: not a folder that can be created ({error.strerror})") from None
     if not os.access(path, os.W_OK):
         raise InputError(f"{path}: not writable")
-    remove_leftovers(path)
+    unfinished.remove_leftovers(path)
     return path
 
 

@@ -8,14 +8,11 @@ time of change, the heartbeat of the owner, is younger than SILENCE. Only the cl
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import math
 import os
 import platform
-import shutil
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -27,6 +24,7 @@ from typing import IO, Any
 from dmcnn._common import process
 from dmcnn._common.errors import InputError
 from dmcnn._common.threads import call_repeatedly
+from dmcnn._common.unfinished import path_of_thread, remove_of_process
 
 try:
     import fcntl
@@ -115,7 +113,7 @@ def _create(path: Path, content: bytes) -> IO[bytes] | None:
 
     It gets its name when it is complete, and of several processes only one can give it, also on disks without locks.
     """
-    temporary = _beside(path)
+    temporary = path_of_thread(path)
     try:
         temporary.write_bytes(content)
         if not _give_name(temporary, path):
@@ -143,29 +141,16 @@ def _clear(path: Path) -> str:
         longest = 0.0 if is_free is False else _longest_silence(owner, has_locks=is_free is not None)
         if is_free is False or silent < longest:
             return _words(owner, path, silent, longest)
-        aside = _beside(path)
+        aside = path_of_thread(path)
         with suppress(FileNotFoundError):  # another process was faster
             path.rename(aside)
             is_taken = aside.read_bytes() != content  # by another process, which was faster
             if is_taken:
                 _give_name(aside, path)
             elif owner:
-                _remove_unfinished(path.parent, owner["process"])
+                remove_of_process(path.parent, owner["process"])
             aside.unlink(missing_ok=True)
     return ""
-
-
-def _remove_unfinished(folder: Path, owner: str) -> None:
-    """Remove the unfinished files, as ``files.PART`` knows them, of a process that has died, maybe elsewhere."""
-    for path in folder.glob(f".dmcnn-????????-{owner}.*"):
-        with suppress(OSError):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def _beside(path: Path) -> Path:
-    """Return the path of an unfinished file of this thread, as ``files.PART`` knows it."""
-    digest = hashlib.sha256(os.fsencode(path.name) + b"%d" % threading.get_ident()).hexdigest()[:8]
-    return path.with_name(f".dmcnn-{digest}-{process.name()}.part.lock")
 
 
 def _give_name(file: Path, path: Path) -> bool:

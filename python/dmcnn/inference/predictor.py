@@ -24,6 +24,7 @@ from dmcnn.checkpoints.card import Card, Own
 from dmcnn.checkpoints.pwf import Hints
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.engines import choice, dense
+from dmcnn.engines.hardware import warn_of_emulation
 from dmcnn.engines.sparse import sparse
 from dmcnn.images.sparse import SparseImages
 from dmcnn.inference import devices
@@ -93,6 +94,7 @@ class Predictor:
         choice.check_engine(engine)
         self.device = torch.device(device)
         self.net, self.card, self.task = net.to(self.device).eval(), card, task_of(card)
+        warn_of_emulation(precision, self.device)
         self.precision, self.sha256 = precision, sha256
         self.batch_size = batch_size or default_batch_size(self.device.type)
         self.engine, self.sparse_net, self.asked_engine = engine, sparse(self.net), engine

@@ -18,7 +18,7 @@ from dmcnn._common.environment import facts
 from dmcnn._common.errors import InputError, nearest
 from dmcnn.checkpoints.card import Card
 from dmcnn.engines.choice import check_engine, resumed
-from dmcnn.engines.hardware import bf16_is_fast
+from dmcnn.engines.hardware import bf16_is_fast, warn_of_emulation
 from dmcnn.images.augment import ROTATION
 from dmcnn.inference import devices
 from dmcnn.losses import LIKELIHOODS
@@ -187,6 +187,7 @@ def prepare(
         precision = "bf16" if data.targets is None and bf16_is_fast(device) else "32"
     if precision == "fp16" and device.type == "cpu":
         raise InputError("precision = 'fp16' needs a GPU; a CPU has 'bf16'")
+    warn_of_emulation(precision, device)
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if session.seed is None else session.seed
     seed = ranks.agree(seed)
     card = _card(network, data, device, precision)

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from dmcnn._common.errors import InputError
-from dmcnn._common.files import note, output_folder, temporary_path, write_errors
+from dmcnn._common.files import note, output_folder, write_errors
+from dmcnn._common.unfinished import temporary_path
 from dmcnn.formats.origin import FOLDER_ORIGIN
 from dmcnn.images.sparse import SparseImages
 
