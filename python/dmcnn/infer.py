@@ -6,29 +6,26 @@ import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dmcnn._common.errors import FileError, InputError, file_faults
-from dmcnn._common.files import expand, note, output_folder, record_files
+from dmcnn._common.files import note, output_folder, record_files
 from dmcnn._common.fingerprint import path_fingerprint
 from dmcnn._common.progress import ProgressBar
-from dmcnn._common.provenance import Provenance, check_provenance, provenance_of
+from dmcnn._common.provenance import Provenance
 from dmcnn.settings import InferSettings
 from dmcnn.settings.command import run
 
 if TYPE_CHECKING:
     from dmcnn.images.variations import Variation
+    from dmcnn.inference.entries import EntryChoice
     from dmcnn.inference.failures import Failures
     from dmcnn.inference.jobs import Job
-    from dmcnn.inference.network_columns import Kind
-    from dmcnn.inference.networks import NamedNetwork
-    from dmcnn.inference.scoring import FileEvents, Scoring
-    from dmcnn.tables.table import Table
-
-    Work = tuple[FileEvents, Table | None]
+    from dmcnn.inference.open_job import OpenJob
+    from dmcnn.inference.scoring import Scoring
 
 log = logging.getLogger("dmcnn")
 
@@ -50,323 +47,261 @@ def infer(settings: InferSettings) -> list[str]:
     Returns:
         Lines on the files that failed, while the others were scored.
     """
-    from dmcnn.inference import entries, outputs
     from dmcnn.inference.failures import Failures
-    from dmcnn.inference.jobs import jobs_of
-    from dmcnn.inference.networks import identity, load_networks, named_files
+    from dmcnn.inference.jobs import fingerprints, jobs_of
+    from dmcnn.inference.networks import named_files
 
     if settings.farm is not None:
         settings = settings.run_farm("infer")
     folder = output_folder(settings.output_dir)
     jobs = jobs_of(settings.input_file, settings.input_csv, folder, settings.tag, settings.share_tag)
     failures = Failures({job.image_file: job.stem for job in jobs})
-    prints = _fingerprints(jobs, failures)  # before any work
-    weights = named_files(settings.weight_file)
-    counted = entries.counted_key(settings.entries, settings.entry_list)
-    states = {job: _state(settings, job, prints, identity(weights), counted is not None) for job in jobs}
-    open_jobs = [
-        job for job in jobs if settings.check_shares or not outputs.is_finished(job.cfg, states[job])
-    ]
-    for job in jobs:
-        if job not in open_jobs:
-            log.info("%s: finished before, from the same file, weights and settings", job.stem)
-    if open_jobs:
-        is_chosen = (settings.entries, settings.entry_list, settings.from_csv) != (None, None, None)
-        networks = load_networks(weights, arithmetic=settings.arithmetic, **settings.network())
-        scoring = _scoring(settings, networks)
-        work = _open(settings, scoring, jobs if is_chosen else open_jobs, failures, counted)
-        work = {job: one for job, one in work.items() if job in open_jobs}
-        _score(settings, scoring, work, identity(weights), states, failures)
+    prints = fingerprints(jobs, failures)  # before any work
+    work = Inference(settings, jobs, failures, prints, named_files(settings.weight_file))
+    if open_jobs := work.open_jobs():
+        work.score(open_jobs)
     if settings.share is None:
-        _sum_up(settings, states, prints, identity(weights), failures)
+        work.sum_up()
     return failures.lines()
 
 
-def _fingerprints(jobs: Sequence[Job], failures: Failures) -> dict[str, list[str]]:
-    """Return the fingerprints of every image file and its analysis CSV, none for files that fail.
+@dataclass(frozen=True)
+class Inference:
+    """Inference of image files by networks, as the settings ask for it.
 
-    Raises:
-        InputError: results of other files, which would be lost.
+    Attributes:
+        settings: the settings.
+        jobs: the work on each file.
+        failures: files that failed.
+        fingerprints: those of every image file and its analysis CSV, none for files that fail.
+        weights: name -> weight files.
     """
-    prints: dict[str, list[str]] = {}
-    for job in jobs:
-        with failures.passed_over(job.image_file):
-            check_provenance(job.cfg, provenance_of([job.image_file]))
-            files = [job.image_file] if job.analysis_csv is None else [job.image_file, job.analysis_csv]
-            prints[job.image_file] = list(provenance_of(files).values())
-    return prints
 
+    settings: InferSettings
+    jobs: Sequence[Job]
+    failures: Failures
+    fingerprints: Mapping[str, Sequence[str]]
+    weights: Mapping[str, Sequence[str]]
 
-def _state(
-    settings: InferSettings, job: Job, prints: Mapping[str, Sequence[str]], weights: str, is_counted: bool
-) -> str:
-    """Return what tells whether the results of a file would be the same again.
+    @cached_property
+    def identity(self) -> str:
+        """What identifies the networks."""
+        from dmcnn.inference.networks import identity
 
-    Args:
-        settings, job: the settings, and the work on the file.
-        prints: fingerprints of all files.
-        weights: what identifies the networks.
-        is_counted: whether entries are chosen by numbers that count through all files.
-    """
-    from xxhash import xxh3_128_hexdigest
+        return identity(self.weights)
 
-    import dmcnn
+    @cached_property
+    def entries(self) -> EntryChoice:
+        """Which entries to score."""
+        from dmcnn.inference.entries import EntryChoice
 
-    lists = [path for key in (settings.from_csv, settings.entry_list) if key for path in expand(key)]
-    own = prints.get(job.image_file, [])
-    images = [one[0] for one in prints.values()] if is_counted else own[:1]
-    used = [*images, *own[1:], *map(path_fingerprint, lists)]
-    about = dmcnn.__version__, weights, job.image_file, used, settings.state()
-    return xxh3_128_hexdigest(repr(about).encode())
+        return EntryChoice(self.settings.entries, self.settings.entry_list, self.settings.from_csv)
 
+    @cached_property
+    def states(self) -> dict[Job, str]:
+        """What tells, of every file, whether its results would be the same again."""
+        from xxhash import xxh3_128_hexdigest
 
-def _scoring(settings: InferSettings, networks: Sequence[NamedNetwork]) -> Scoring:
-    """Return the scoring of files by networks; InputError if a setting needs networks of classes."""
-    from dmcnn.inference.scoring import Scoring
+        import dmcnn
 
-    for key in ("rotation", "label"):
-        if getattr(settings, key):
-            for network in networks:
-                network.task.need_classes(key)
-    return Scoring(networks, settings.rotation, _variations(settings), settings.seed_number, settings.cut)
+        lists = [path_fingerprint(path) for path in self.entries.files]
+        states = {}
+        for job in self.jobs:
+            own = self.fingerprints.get(job.image_file, [])
+            counts_all = self.entries.counted_key is not None
+            images = [one[0] for one in self.fingerprints.values()] if counts_all else own[:1]
+            used = [*images, *own[1:], *lists]
+            about = dmcnn.__version__, self.identity, job.image_file, used, self.settings.state()
+            states[job] = xxh3_128_hexdigest(repr(about).encode())
+        return states
 
+    @property
+    def variations(self) -> list[Variation]:
+        """Variations of the images, each once."""
+        from dmcnn.images.variations import Variation
 
-def _score(
-    settings: InferSettings,
-    scoring: Scoring,
-    work: Mapping[Job, Work],
-    weights: str,
-    states: Mapping[Job, str],
-    failures: Failures,
-) -> None:
-    """Score the events of all jobs, and write the results of each; the arguments are named as in ``infer``."""
-    from dmcnn.inference.outputs import finished_line
+        return list(dict.fromkeys(map(Variation.parse, self.settings.robustness or [])))
 
-    versions = len(scoring.passes) * (1 + len(scoring.variations))
-    total = versions * sum(len(events) for events, _ in work.values())
-    with ProgressBar(total=total, desc="scoring", unit="event", disable=settings.check_shares) as bar:
-        for job, (events, analysis) in work.items():
-            end = bar.n + versions * len(events)
-            with (
-                failures.passed_over(job.image_file, len(events.file)),
-                settings.results_at(job.stem, [job.image_file], weights) as remarks,
-            ):
-                with record_files() as written:
-                    if settings.check_shares:
-                        remarks.append(_merge_shares(settings, scoring, job, events, analysis, weights))
-                    else:
-                        _score_file(settings, scoring, job, events, analysis, bar)
-                remarks += [*scoring.remarks, finished_line(states[job], list(written))]
-                for path in written:
-                    note(path)
-            bar.skip(end - bar.n)  # of a file that fails
-            failures.report()
+    def open_jobs(self) -> list[Job]:
+        """Return the jobs that are not finished."""
+        from dmcnn.inference.outputs import is_finished
 
+        if self.settings.check_shares:
+            return list(self.jobs)
+        finished = [job for job in self.jobs if is_finished(job.cfg, self.states[job])]
+        for job in finished:
+            log.info("%s: finished before, from the same file, weights and settings", job.stem)
+        return [job for job in self.jobs if job not in finished]
 
-def _analysis(job: Job) -> Table | None:
-    """Read the analysis CSV of an image file, and check its ids before hours of scoring; return None without one."""
-    from dmcnn.tables import join, table
+    def score(self, jobs: Sequence[Job]) -> None:
+        """Score the events of all jobs, and write the results of each."""
+        from dmcnn.inference.outputs import finished_line
 
-    if job.analysis_csv is None:
-        return None
-    analysis = table.read(job.analysis_csv)
-    join.event_ids(analysis)
-    return analysis
+        scoring = self._scoring()
+        work = self._open(scoring, jobs)
+        versions = len(scoring.passes) * (1 + len(scoring.variations))
+        total, is_merge = versions * sum(len(one.events) for one in work), self.settings.check_shares
+        with ProgressBar(total=total, desc="scoring", unit="event", disable=is_merge) as bar:
+            for one in work:
+                job, end = one.job, bar.n + versions * len(one.events)
+                with (
+                    self.failures.passed_over(job.image_file, len(one.events.file)),
+                    self.settings.results_at(job.stem, [job.image_file], self.identity) as remarks,
+                ):
+                    with record_files() as written:
+                        if is_merge:
+                            remarks.append(self._merge_shares(scoring, one))
+                        else:
+                            self._score_file(scoring, one, bar)
+                    remarks += [*scoring.remarks, finished_line(self.states[job], list(written))]
+                    for path in written:
+                        note(path)
+                bar.skip(end - bar.n)  # of a file that fails
+                self.failures.report()
 
+    def _scoring(self) -> Scoring:
+        """Return the scoring of files by the networks; InputError if a setting needs networks of classes."""
+        from dmcnn.inference.networks import load_networks
+        from dmcnn.inference.scoring import Scoring
 
-def _open(
-    settings: InferSettings, scoring: Scoring, jobs: Sequence[Job], failures: Failures, counted: str | None
-) -> dict[Job, Work]:
-    """Open all files with their analysis tables, and choose the events to score, or those of the share."""
-    from dmcnn.inference import entries
+        settings = self.settings
+        networks = load_networks(self.weights, arithmetic=settings.arithmetic, **settings.network())
+        for key in ("rotation", "label"):
+            if getattr(settings, key):
+                for network in networks:
+                    network.task.need_classes(key)
+        return Scoring(networks, settings.rotation, self.variations, settings.seed_number, settings.cut)
 
-    opened: dict[Job, Work] = {}
-    for job in jobs:
-        if job.image_file not in failures.found:
-            with failures.passed_over(job.image_file), file_faults():
-                opened[job] = scoring.open(job.image_file, settings.label), _analysis(job)
-    failures.check(counted)
-    failures.report()
-    datasets = [events.file for events, _ in opened.values()]
-    chosen = entries.chosen(datasets, settings.entries, settings.entry_list, settings.from_csv)
-    work = {}
-    for (job, (events, analysis)), numbers in zip(opened.items(), chosen, strict=True):
-        count = len(events) if numbers is None else len(numbers)
-        span = settings.own_share.span(count, ALIGNED)
-        work[job] = replace(events, numbers=numbers, span=span), analysis
-    return work
+    def _open(self, scoring: Scoring, wanted: Sequence[Job]) -> list[OpenJob]:
+        """Open the files of the jobs, all files where entries are chosen, and choose the events of the share."""
+        from dmcnn.inference.open_job import OpenJob
 
+        opened = []
+        for job in wanted if self.entries.is_all else self.jobs:
+            if job.image_file not in self.failures.found:
+                with self.failures.passed_over(job.image_file), file_faults():
+                    opened.append(OpenJob.open(job, scoring, self.settings.label))
+        self.failures.check(self.entries.counted_key)
+        self.failures.report()
+        chosen = self.entries.numbers([one.events.file for one in opened])
+        work = [one for one in zip(opened, chosen, strict=True) if one[0].job in wanted]
+        share = self.settings.own_share
+        return [one.part(numbers, lambda count: share.span(count, ALIGNED)) for one, numbers in work]
 
-def _score_file(
-    settings: InferSettings,
-    scoring: Scoring,
-    job: Job,
-    events: FileEvents,
-    analysis: Table | None,
-    bar: ProgressBar,
-) -> None:
-    """Score one file, or a share of it, resuming from its journals; write its results; ``bar`` counts the events."""
-    from dmcnn.inference import robustness
-    from dmcnn.inference.coverage import remove_report
-    from dmcnn.tables import table
+    def _score_file(self, scoring: Scoring, work: OpenJob, bar: ProgressBar) -> None:
+        """Score one file, or a share of it, resuming from its journals; write its results; ``bar`` counts events."""
+        from dmcnn.inference import robustness
+        from dmcnn.inference.coverage import remove_report
+        from dmcnn.tables import table
 
-    journals = scoring.journals(events, job.stem, bar)
-    status = "scored" if analysis is None else ""
-    rows = [journal.rows for journal in journals]
-    results, kinds = scoring.table(events, rows, status)
-    if scoring.variations:
-        robustness.event_table(scoring, events, rows, results, settings.crossing).write(job.robustness)
-    if settings.share is None:
-        _write(settings, scoring, job, events, analysis, results.text(), kinds)
-    else:
-        table.write(job.stem.with_name(job.stem.name + ".csv"), results.text())
-        remove_report(job.stem)
-    for journal in journals:
-        journal.close()
+        job, events = work.job, work.events
+        journals = scoring.journals(events, job.stem, bar)
+        rows = [journal.rows for journal in journals]
+        results, kinds = scoring.table(events, rows, "scored" if work.analysis is None else "")
+        if scoring.variations:
+            shifts = robustness.event_table(scoring, events, rows, results, self.settings.crossing)
+            shifts.write(job.robustness)
+        if self.settings.share is None:
+            work.write(scoring, results.text(), kinds, self.settings.formats, self.settings.legacy)
+        else:
+            table.write(job.stem.with_name(job.stem.name + ".csv"), results.text())
+            remove_report(job.stem)
+        for journal in journals:
+            journal.close()
 
+    def _merge_shares(self, scoring: Scoring, work: OpenJob) -> str:
+        """Write the results of all shares of a file as if there had been none; return their certificate.
 
-def _write(
-    settings: InferSettings,
-    scoring: Scoring,
-    job: Job,
-    events: FileEvents,
-    analysis: Table | None,
-    results: Table,
-    kinds: Mapping[str, Kind],
-) -> None:
-    """Write the tables, the histograms and the coverage report of one file."""
-    from dmcnn.figures.save import save_figure
-    from dmcnn.inference import outputs
-    from dmcnn.inference.coverage import coverage
-    from dmcnn.tables import join
+        Raises:
+            InputError: a share is missing, or of another kind; FileError if the file failed in one of them.
+        """
+        from dmcnn.inference.coverage import share_failures
+        from dmcnn.inference.merged import join_shares
+        from dmcnn.tables import table
 
-    joined, counts = (results, None) if analysis is None else join.join_by_ids(results, analysis)
-    report = coverage(job.image_file, len(events.file), results, joined, counts, job.analysis_csv or "")
-    log.info("\n".join(report.lines() if counts is None else counts.lines()))
-    about = {"file": job.image_file, "scores": [network.line() for network in scoring.networks]}
-    whole = events.file.events
-    outputs.write(job.stem, settings.formats, joined, results, kinds, whole, about, settings.legacy)
-    for name, figure in scoring.histograms(results, events.file.files[0].stem).items():
-        place = job.histogram.with_name(f"{job.histogram.name}{f'_{name}' if name else ''}")
-        save_figure(figure, place, note=events.file.file_origins[0])
-    report.write(job.stem)
+        job, events, settings = work.job, work.events, self.settings
+        try:
+            finished = settings.shares_at(job.stem, [job.image_file], self.identity)
+            count = next(iter(finished)).count
+            settings.check_all(job.stem, finished, {number: [] for number in range(count)})
+        except InputError as error:
+            if reasons := share_failures(job.stem):
+                raise FileError(*error.faults, *reasons) from None
+            raise
+        results = join_shares([f"{stem}.csv" for stem in finished.values()], events, job.stem)
+        if scoring.variations:
+            paths = [str(job.robustness.with_stem(job.robustness.stem + share.tag)) for share in finished]
+            table.write(job.robustness, join_shares(paths, events, job.robustness.with_suffix("")))
+        work.write(scoring, results, scoring.kinds(events), settings.formats, settings.legacy)
+        return settings.certificate(count, self.identity, f"{len(events)} entries of {job.image_file}")
 
+    def sum_up(self) -> None:
+        """Write what is about all files: their tables as one of each format, and the summary of the robustness."""
+        from dmcnn.figures.save import save_figure
+        from dmcnn.inference import merged, robustness
+        from dmcnn.tables import table
 
-def _merge_shares(
-    settings: InferSettings,
-    scoring: Scoring,
-    job: Job,
-    events: FileEvents,
-    analysis: Table | None,
-    weights: str,
-) -> str:
-    """Write the results of all shares of a file as if there had been none; return their certificate.
+        settings, failed = self.settings, self.failures.found
+        done = [job for job in self.jobs if job.image_file not in failed]
+        if not done:
+            return
+        if settings.merged:
+            with self._of_all("scores") as stem:
+                for suffix in settings.formats:
+                    paths = {
+                        job.image_file: job.stem.with_name(f"{job.stem.name}.{suffix}") for job in self.jobs
+                    }
+                    parts = paths | {file: one.reason for file, one in failed.items()}
+                    result = stem.with_name(f"{stem.name}.{suffix}")
+                    merged.merge(parts, result, settings.legacy, lambda: self._check_states(done))
+        if self.variations:
+            with self._of_all("robustness") as stem:
+                tables = [table.read(job.robustness) for job in done]
+                self._check_states(done)
+                shifts = robustness.summary(tables, self.variations)
+                log.info("\n".join(robustness.lines(shifts)))
+                shifts.write(stem.with_name(stem.name + ".csv"))
+                for quantity, figure in robustness.figures(tables, shifts, self.variations).items():
+                    save_figure(figure, stem.with_name(f"{stem.name}_{quantity}"))
 
-    Raises:
-        InputError: a share is missing, or of another kind; FileError if the file failed in one of them.
-    """
-    from dmcnn.inference.coverage import share_failures
-    from dmcnn.inference.merged import join_shares
-    from dmcnn.tables import table
+    @contextmanager
+    def _of_all(self, what: str) -> Iterator[Path]:
+        """Save the settings of results about all files; yield their stem, which tells whether files are missing.
 
-    try:
-        finished = settings.shares_at(job.stem, [job.image_file], weights)
-        count = next(iter(finished)).count
-        settings.check_all(job.stem, finished, {number: [] for number in range(count)})
-    except InputError as error:
-        if reasons := share_failures(job.stem):
-            raise FileError(*error.faults, *reasons) from None
-        raise
-    results = join_shares([f"{stem}.csv" for stem in finished.values()], events, job.stem)
-    if scoring.variations:
-        paths = [str(job.robustness.with_stem(job.robustness.stem + share.tag)) for share in finished]
-        table.write(job.robustness, join_shares(paths, events, job.robustness.with_suffix("")))
-    _write(settings, scoring, job, events, analysis, results, scoring.kinds(events))
-    return settings.certificate(count, weights, f"{len(events)} entries of {job.image_file}")
+        What is complete replaces what was not.
+        """
+        from dmcnn.inference.coverage import FAILED
+        from dmcnn.inference.outputs import FORMATS
 
+        folder = self.jobs[0].stem.parent
+        whole, incomplete = (folder / f"DM-CNN_{word}{what}{self.settings.tag}" for word in ("", INCOMPLETE))
+        missing = self.failures.found.values()
+        stem = incomplete if missing else whole
+        files: Provenance = {
+            str(Path(job.image_file).resolve()): self.fingerprints.get(job.image_file, [FAILED])[0]
+            for job in self.jobs
+        }
+        with record_files() as written, self.settings.results_at(stem, files, self.identity) as remarks:
+            yield stem
+            remarks += [f"missing: {one.line()}" for one in missing]
+        for path in written:
+            note(path)
+        if missing:
+            earlier = (
+                f"; {whole} is of an earlier run" if whole.with_name(f"{whole.name}.cfg").exists() else ""
+            )
+            log.warning("warning: %s: lacks %d of %d files%s", stem, len(missing), len(files), earlier)
+        else:
+            for name in {path.name for path in written} | {f"{whole.name}.{suffix}" for suffix in FORMATS}:
+                (folder / name.replace(whole.name, incomplete.name, 1)).unlink(missing_ok=True)
 
-def _variations(settings: InferSettings) -> list[Variation]:
-    """Return the variations of the images, each once."""
-    from dmcnn.images.variations import Variation
+    def _check_states(self, jobs: Sequence[Job]) -> None:
+        """Raise InputError if another command has made results of a file anew, which this one has just read."""
+        from dmcnn.inference.outputs import is_finished
 
-    return list(dict.fromkeys(map(Variation.parse, settings.robustness or [])))
-
-
-def _sum_up(
-    settings: InferSettings,
-    states: Mapping[Job, str],
-    prints: Mapping[str, Sequence[str]],
-    weights: str,
-    failures: Failures,
-) -> None:
-    """Write what is about all files: their tables as one of each format, and the summary of the robustness."""
-    from dmcnn.figures.save import save_figure
-    from dmcnn.inference import merged, robustness
-    from dmcnn.inference.coverage import FAILED
-    from dmcnn.tables import table
-
-    jobs = list(states)
-    done = {job: state for job, state in states.items() if job.image_file not in failures.found}
-    if not done:
-        return
-    files = {str(Path(job.image_file).resolve()): prints.get(job.image_file, [FAILED])[0] for job in jobs}
-    if settings.merged:
-        with _of_all(settings, "scores", jobs[0].stem.parent, files, weights, failures) as stem:
-            for suffix in settings.formats:
-                parts: dict[str, Path | str] = {
-                    job.image_file: job.stem.with_name(f"{job.stem.name}.{suffix}") for job in jobs
-                }
-                parts |= {file: one.reason for file, one in failures.found.items()}
-                merged.merge(
-                    parts,
-                    stem.with_name(f"{stem.name}.{suffix}"),
-                    settings.legacy,
-                    partial(_check_states, done),
-                )
-    if variations := _variations(settings):
-        with _of_all(settings, "robustness", jobs[0].stem.parent, files, weights, failures) as stem:
-            tables = [table.read(job.robustness) for job in done]
-            _check_states(done)
-            shifts = robustness.summary(tables, variations)
-            log.info("\n".join(robustness.lines(shifts)))
-            shifts.write(stem.with_name(stem.name + ".csv"))
-            for quantity, figure in robustness.figures(tables, shifts, variations).items():
-                save_figure(figure, stem.with_name(f"{stem.name}_{quantity}"))
-
-
-@contextmanager
-def _of_all(
-    settings: InferSettings, what: str, folder: Path, files: Provenance, weights: str, failures: Failures
-) -> Iterator[Path]:
-    """Save the settings of results about all files; yield the stem of these, which tells whether files are missing.
-
-    What is complete replaces what was not.
-    """
-    from dmcnn.inference.outputs import FORMATS
-
-    whole, incomplete = (folder / f"DM-CNN_{word}{what}{settings.tag}" for word in ("", INCOMPLETE))
-    missing = failures.found.values()
-    stem = incomplete if missing else whole
-    with record_files() as written, settings.results_at(stem, files, weights) as remarks:
-        yield stem
-        remarks += [f"missing: {one.line()}" for one in missing]
-    for path in written:
-        note(path)
-    if missing:
-        earlier = f"; {whole} is of an earlier run" if whole.with_name(f"{whole.name}.cfg").exists() else ""
-        log.warning("warning: %s: lacks %d of %d files%s", stem, len(missing), len(files), earlier)
-    else:
-        for name in {path.name for path in written} | {f"{whole.name}.{suffix}" for suffix in FORMATS}:
-            (folder / name.replace(whole.name, incomplete.name, 1)).unlink(missing_ok=True)
-
-
-def _check_states(states: Mapping[Job, str]) -> None:
-    """Raise InputError if another command has made the results of a file anew, which this one has just read."""
-    from dmcnn.inference.outputs import is_finished
-
-    for job, state in states.items():
-        if not is_finished(job.cfg, state):
-            raise InputError(f"{job.stem}: made anew by another command meanwhile: run this one again")
+        for job in jobs:
+            if not is_finished(job.cfg, self.states[job]):
+                raise InputError(f"{job.stem}: made anew by another command meanwhile: run this one again")
 
 
 if __name__ == "__main__":

@@ -211,13 +211,13 @@ def test_a_file_that_vanishes_is_passed_over(
 
         monkeypatch.setattr(jobs, "jobs_of", vanishing)
     else:
-        score_file = infer._score_file
+        score_file = infer.Inference._score_file
 
         def scoring(*words: Any) -> None:
             data[1].unlink(missing_ok=True)
             score_file(*words)
 
-        monkeypatch.setattr(infer, "_score_file", scoring)
+        monkeypatch.setattr(infer.Inference, "_score_file", scoring)
     assert score(merged=True) == 2
     line = capsys.readouterr().err.splitlines()[1]
     assert (

@@ -450,13 +450,13 @@ def test_finished_files_are_not_scored_again(
         path.write_bytes((place / path.name).read_bytes())
     out = tmp_path / "out"
     scored: list[str] = []
-    rows = infer._score_file
+    rows = infer.Inference._score_file
 
-    def scoring(settings: Any, one: Any, job: Any, *more: Any) -> None:
-        scored.append(Path(job.image_file).stem[-1])
-        rows(settings, one, job, *more)
+    def scoring(inference: Any, one: Any, work: Any, *more: Any) -> None:
+        scored.append(Path(work.job.image_file).stem[-1])
+        rows(inference, one, work, *more)
 
-    monkeypatch.setattr(infer, "_score_file", scoring)
+    monkeypatch.setattr(infer.Inference, "_score_file", scoring)
 
     def check(expected: str, weights: Any = ("a", "b"), **keys: Any) -> None:
         scored.clear()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -87,27 +89,47 @@ def _some(values: Sequence[str], numbers: Numbers) -> list[str]:
     return [values[number] for number in numbers.tolist()]
 
 
-def chosen(
-    datasets: Sequence[Dataset],
-    entries: int | Sequence[int] | None = None,
-    entry_list: str | None = None,
-    tables: str | Sequence[str] | None = None,
-) -> Sequence[Numbers | None]:
-    """Return the numbers of the events to score in every file, by the one of the keys that is given; None = all.
+@dataclass(frozen=True)
+class EntryChoice:
+    """Choice of the entries to score, by one of three keys; none of them = all.
 
-    Args:
-        datasets: the files.
+    Attributes:
         entries: as of ``by_number``.
         entry_list: as of ``by_list``.
         tables: paths and globs of the tables of ``by_tables``.
     """
-    if not datasets:
-        return []
-    if entries is not None:
-        return by_number(entries, datasets)
-    if entry_list is not None:
-        return by_list(entry_list, datasets)
-    return [None] * len(datasets) if tables is None else by_tables(expand(tables), datasets)
+
+    entries: int | Sequence[int] | None = None
+    entry_list: str | None = None
+    tables: str | Sequence[str] | None = None
+
+    @property
+    def is_all(self) -> bool:
+        """Whether all entries are chosen."""
+        return (self.entries, self.entry_list, self.tables) == (None, None, None)
+
+    @property
+    def files(self) -> list[str]:
+        """Paths of the files that the choice is made by."""
+        return [path for key in (self.tables, self.entry_list) if key for path in expand(key)]
+
+    @cached_property
+    def counted_key(self) -> str | None:
+        """Name of the key that gives numbers which count through all files; None if none does."""
+        if self.entries is not None:
+            return "entries"
+        is_counted = self.entry_list is not None and len(read_list(self.entry_list)[0]) == 1
+        return "entry_list" if is_counted else None
+
+    def numbers(self, datasets: Sequence[Dataset]) -> Sequence[Numbers | None]:
+        """Return the numbers of the chosen events of every file; None = all."""
+        if not datasets or self.is_all:
+            return [None] * len(datasets)
+        if self.entries is not None:
+            return by_number(self.entries, datasets)
+        if self.entry_list is not None:
+            return by_list(self.entry_list, datasets)
+        return by_tables(expand(self.tables or ()), datasets)
 
 
 def by_number(wanted: int | Sequence[int], datasets: Sequence[Dataset]) -> list[Numbers]:
@@ -164,13 +186,6 @@ def by_list(path: str, datasets: Sequence[Dataset]) -> list[Numbers]:
     if len(rows[0]) == 3:
         return by_ids(rows, datasets, path)
     return by_number([number for (number,) in rows], datasets)
-
-
-def counted_key(entries: int | Sequence[int] | None, entry_list: str | None) -> str | None:
-    """Return the key, of the two, that gives numbers which count through all files; None if neither does."""
-    if entries is not None:
-        return "entries"
-    return "entry_list" if entry_list is not None and len(read_list(entry_list)[0]) == 1 else None
 
 
 def read_list(path: str) -> list[tuple[int, ...]]:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import distinct_names, expand
+from dmcnn._common.provenance import check_provenance, provenance_of
 from dmcnn.datasets.event_files import expand as expand_inputs
+from dmcnn.inference.failures import Failures
 
 
 @dataclass(frozen=True)
@@ -61,3 +63,18 @@ def jobs_of(
         )
         for file, table, name in zip(files, csvs, distinct_names(files), strict=True)
     ]
+
+
+def fingerprints(jobs: Sequence[Job], failures: Failures) -> dict[str, list[str]]:
+    """Return the fingerprints of every image file and its analysis CSV, none for files that fail.
+
+    Raises:
+        InputError: results of other files, which would be lost.
+    """
+    prints: dict[str, list[str]] = {}
+    for job in jobs:
+        with failures.passed_over(job.image_file):
+            check_provenance(job.cfg, provenance_of([job.image_file]))
+            files = [job.image_file] if job.analysis_csv is None else [job.image_file, job.analysis_csv]
+            prints[job.image_file] = list(provenance_of(files).values())
+    return prints
