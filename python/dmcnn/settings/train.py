@@ -430,6 +430,19 @@ class TrainSettings(RecipeSettings):
             "cfg": cfg,
         }
 
+    def augmentation(self, height: int, width: int) -> dict[str, Any]:
+        """Return the random changes of images of a size in pixels, see training.batches.Batches."""
+        return {
+            "augment": self.augment,
+            "shift": (round(self.augment_shift * height), round(self.augment_shift * width)),
+            "rot90": self.augment_rot90,
+            "rotation": self.augment_rotation,
+            "charge": self.augment_charge,
+            "dead_wires": self.augment_dead_wires,
+            "noise": self.augment_noise,
+            "mask": self.augment_mask,
+        }
+
     def session(self) -> dict[str, Any]:
         """Return the course of the training, see training.setup.SessionOptions."""
         may_change = self.keys(resume="free")
