@@ -283,15 +283,19 @@ def test_patterns_that_freeze_nothing_or_all_are_refused(patterns: list[str], te
 def test_a_compiled_network_trains_like_the_plain_one(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    compile_with, calls = torch.compile, []
+    compile_with, calls, sizes = torch.compile, [], []
 
     def eager(net: nn.Module) -> Any:
         calls.append(net)
-        return compile_with(net, backend="eager")
+        compiled = compile_with(net, backend="eager")
+        compiled.register_forward_hook(lambda net, images, _: sizes.append(len(images[0])))
+        return compiled
 
     monkeypatch.setattr(torch, "compile", eager)
     net, expected = tiny_net(), tiny_net()
     train(net, Recipe(0.01, compile=True))
+    assert len(sizes) > 2
+    assert len(set(sizes)) == 1  # the last batch of an epoch is smaller
     train(expected, Recipe(0.01))
     assert same(net, expected)
     assert calls[-1] is net

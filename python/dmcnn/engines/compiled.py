@@ -31,14 +31,24 @@ def compiled(
         with context():
             loss = trial(images).float().sum()
         loss.backward()
-    except (
-        Exception
-    ) as error:  # torch raises errors of a dozen kinds, of compilers that are not there among them
+    except Exception as error:  # torch raises a dozen kinds, those of compilers that are not there among them
         reason = " ".join(str(error).split())[:160] or type(error).__name__
         log.warning("warning: compile = True: the network stays as it is: %s", reason)
         return net
-    torch._dynamo.config.suppress_errors = (
-        True  # a later batch of another size, too, is then evaluated plainly
-    )
-    result: nn.Module = torch.compile(net)  # type: ignore[assignment]  # a module of a module
-    return result
+    torch._dynamo.config.suppress_errors = True  # what fails later is evaluated plainly, too
+    return _OfOneSize(net, len(images))
+
+
+class _OfOneSize(nn.Module):
+    """Network compiled for batches of one size; others, such as the last one of an epoch, are evaluated plainly.
+
+    To compile it again for them takes minutes, and makes all steps slower.
+    """
+
+    def __init__(self, net: nn.Module, size: int) -> None:
+        super().__init__()
+        self.plain, self.compiled, self.size = net, torch.compile(net), size
+
+    def forward(self, images: torch.Tensor) -> Any:
+        """Return the outputs of the network."""
+        return (self.compiled if len(images) == self.size else self.plain)(images)
