@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dmcnn._common.environment import without_folders
 from dmcnn.evaluation import EvaluationResult
+from dmcnn.evaluation.captions import caption
 from dmcnn.pages import report as pages
 
 MOST_ROWS = 1000
@@ -31,7 +32,7 @@ def page(
     sections = {
         "Result": [pages.paragraph(without_folders(line)) for line in result.lines],
         "Figures": [
-            pages.figure(path, ending.replace("_", " "))
+            pages.figure(path, caption(ending))
             for ending in result.figures
             if (path := stem.with_name(f"{stem.name}_{ending}.png")).is_file()
         ],
@@ -50,7 +51,7 @@ def page(
 
 def _table(ending: str, result: EvaluationResult) -> pages.Html:
     """Return a table of results; of a long one its size."""
-    rows, title = result.tables[ending], ending.replace("_", " ")
+    rows, title = result.tables[ending], caption(ending)
     if len(rows) > MOST_ROWS:
         return pages.paragraph(f"{title}: {len(rows)} rows, in the CSV beside this page")
     return pages.table(rows.columns, [[_number(word) for word in row] for row in rows.rows], title)
