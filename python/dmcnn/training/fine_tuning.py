@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -20,9 +21,15 @@ from dmcnn.checkpoints.torch_file import find_misfits
 
 log = logging.getLogger("dmcnn")
 
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+"""Last parts of the names of the statistics of BatchNorm, which GroupNorm does not have."""
+
 
 def start_from(net: nn.Module, card: Card, path: str) -> dict[str, Any]:
     """Copy the weights of a file into a new network, but for the last layer where it has other classes or targets.
+
+    The first layer gets the sum of its kernels over the channels where the images have others, and a network with
+    GroupNorm the factors and offsets of BatchNorm, so that it can start from the weights of ImageNet.
 
     Args:
         net: new network; changed in place.
@@ -30,32 +37,59 @@ def start_from(net: nn.Module, card: Card, path: str) -> dict[str, Any]:
         path: weight file of the same model.
 
     Returns:
-        The file, its SHA-256, and the tensors that stay new, for the card.
+        The file, its SHA-256, the tensors that stay new, and what is adapted, for the card.
 
     Raises:
         InputError: not a weight file, or its tensors are not those of the network.
     """
-    about = (card.arguments.get(name) for name in ("norm", "gn_groups", "width", "height"))
-    given, other = load(path, [card.model, *filter(None, [card.reading.get("reader")])], Hints(*about))
+    norm, groups, width, height = map(card.arguments.get, ("norm", "gn_groups", "width", "height"))
+    hints = Hints(norm, groups, width, height, any_norm=True)
+    given, other = load(path, [card.model, *filter(None, [card.reading.get("reader")])], hints)
     old, expected = given.state_dict(), net.state_dict()
     new: list[str] = []
     if (other.classes, other.targets) != (card.classes, card.targets):
         new, last = _last_layer(net), _last_layer(given)
         old = {name: tensor for name, tensor in old.items() if name not in last}
+    adapted = _adapt(old, given, net)
     taken = {name: tensor for name, tensor in expected.items() if name not in new}
     if faults := find_misfits(old, taken):
         more = f" (and {len(faults) - 1} more faults)" if len(faults) > 1 else ""
         raise InputError(f"start_weights: {path}: does not fit {card.model}: {faults[0]}{more}")
     net.load_state_dict({**expected, **old})
     names = ", ".join(card.classes or card.targets)
-    said = f"; new for {names}: {', '.join(new)}" if new else ""
+    said = "".join(f"; {what}" for what in adapted) + (f"; new for {names}: {', '.join(new)}" if new else "")
     log.info("%s: starting from %d tensors of %s%s", path, len(old), other.model, said)
     for key in sorted(card.reading.keys() & other.reading.keys()):
         if card.reading[key] != other.reading[key]:
             log.warning(
                 "warning: %s: made with %s = %r, now %r", path, key, other.reading[key], card.reading[key]
             )
-    return {"file": Path(path).name, "sha256": sha256(path), "new": new}
+    return {"file": Path(path).name, "sha256": sha256(path), "new": new} | (
+        {"adapted": adapted} if adapted else {}
+    )
+
+
+def _adapt(state: dict[str, torch.Tensor], given: nn.Module, net: nn.Module) -> list[str]:
+    """Adapt tensors of a given network to other channels and to GroupNorm, in place; return in words what is done."""
+    done = []
+    name, kernel = next(iter(net.named_parameters()))
+    own, wanted = state.get(name), kernel.shape
+    is_kernel = (
+        own is not None and own.ndim > 2 and (own.shape[0], *own.shape[2:]) == (wanted[0], *wanted[2:])
+    )
+    if own is not None and is_kernel and own.shape[1] != wanted[1]:  # the output for equal channels stays
+        state[name] = own.sum(1, keepdim=True).expand(wanted) / wanted[1]
+        done.append(f"{name}: {own.shape[1]} channels become {wanted[1]}, with the same sum")
+    norms = {name: module for name, module in net.named_modules() if isinstance(module, nn.GroupNorm)}
+    statistics = [f"{norm}.{one}" for norm in norms for one in STATISTICS if f"{norm}.{one}" in state]
+    for one in statistics:
+        del state[one]
+    if statistics:
+        done.append(f"BatchNorm becomes GroupNorm, without {len(statistics)} statistics")
+    theirs = {name: module for name, module in given.named_modules() if isinstance(module, nn.GroupNorm)}
+    pairs = {(theirs[name].num_groups, norms[name].num_groups) for name in theirs.keys() & norms.keys()}
+    done += [f"GroupNorm of {old} groups becomes one of {new}" for old, new in sorted(pairs) if old != new]
+    return done
 
 
 def _last_layer(net: nn.Module) -> list[str]:
