@@ -182,7 +182,7 @@ def test_no_files_import_each_other_in_a_circle() -> None:
 
 
 VERBS = {
-    "add", "animate", "append", "apply", "assign", "average", "check", "choose", "clamp", "clip", "close",
+    "adapt", "add", "animate", "append", "apply", "assign", "average", "check", "choose", "clamp", "clip", "close",
     "combine", "compare", "compute", "concatenate", "connect", "convert", "convolve", "copy", "count",
     "create", "crop", "declare", "decode", "decompress", "describe", "discard", "draw", "drop", "end",
     "enlarge", "enter", "estimate", "evaluate", "explain", "fit", "free", "generate", "import",

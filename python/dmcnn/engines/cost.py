@@ -1,7 +1,7 @@
 """Cost of a network dense and sparse, predicted for given images.
 
 The work of both is counted: products of numbers, and numbers that are read or written. How long each takes is
-measured once per processor, number of threads and version of torch, and kept in the cache.
+measured once per processor, number of threads and versions of dmcnn and torch, and kept in the cache.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+import dmcnn
 from dmcnn._common import environment
 from dmcnn._common.errors import InputError
 from dmcnn._common.files import atomic_file, cache_folder, output_folder
@@ -169,7 +170,8 @@ def rates(precision: str = "32") -> Rates:
     Args:
         precision: "32", "bf16", or "bf16-inference", where dense maps are those of dmcnn.engines.channels_last.
     """
-    words = (environment.processor(), torch.__version__, f"{torch.get_num_threads()}-threads", precision)
+    versions = f"dmcnn-{dmcnn.__version__}", f"torch-{torch.__version__}"  # the kernels of both
+    words = (environment.processor(), *versions, f"{torch.get_num_threads()}-threads", precision)
     path = cache_folder() / f"rates-{re.sub('[^A-Za-z0-9.]+', '-', '-'.join(words))}.json"
     try:
         text, _, check = path.read_text(encoding="utf-8").rpartition("\n")
