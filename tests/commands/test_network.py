@@ -138,7 +138,7 @@ def test_ids_of_an_analysis_csv_are_read_before_any_event_is_scored(
     rows = rows_of(tmp_path / "o" / "toy_test_DM-CNN_scores.csv")
     assert [row["status"] for row in rows[:3]] == ["matched", "no entry", "not in csv"]
     table.write_text(table.read_text() + "7,1,9007199254740992.0,3\n")
-    monkeypatch.setattr(infer, "_score_file", lambda *_: pytest.fail("an event was scored"))
+    monkeypatch.setattr(infer.Inference, "_score_file", lambda *_: pytest.fail("an event was scored"))
     assert infer.main(asked) == 2
     assert "ids.csv:4: event_number is '9007199254740992.0', which may be rounded" in capsys.readouterr().err
 
