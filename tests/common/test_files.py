@@ -138,3 +138,19 @@ def test_a_folder_that_exists_is_meant_as_it_is_spelt(
     assert expand("run?/*.npy") == ["run1/wrong.npy"]
     with pytest.raises(InputError, match="no such file"):
         expand("~nobody-at-all/x.npy")
+
+
+def test_a_library_that_misses_the_folder_in_words_of_its_own_is_understood(tmp_path: Path) -> None:
+    path = tmp_path / "gone" / "net.pt2"
+
+    def write(*, is_gone: bool) -> None:
+        with atomic_file(path):
+            if is_gone:
+                path.parent.rmdir()
+            raise RuntimeError("Parent directory does not exist")
+
+    with pytest.raises(FileNotFoundError) as fault:
+        write(is_gone=True)
+    assert fault.value.filename == str(path)
+    with pytest.raises(RuntimeError):
+        write(is_gone=False)

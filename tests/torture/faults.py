@@ -298,9 +298,15 @@ def warm() -> None:
     )
     for module in modules:
         import_module(f"dmcnn.{module}")
-    encodings = ("encodings.utf_8_sig", "encodings.utf_32_be", "encodings.raw_unicode_escape")
+    encodings = (
+        "encodings.utf_8_sig",
+        "encodings.utf_16_be",
+        "encodings.utf_32_be",
+        "encodings.raw_unicode_escape",
+    )
     libraries = ("captum", "onnx", "onnxruntime", "optuna", "plotly", "torch.export", "torch.onnx")
-    late = ("torch.utils._sympy.numbers",)  # torch.export imports it when it is called
+    # torch.export imports these when it is called
+    late = ("torch._dynamo", "torch.export._trace", "torch.utils._sympy.numbers")
     for module in (*libraries, *late, *encodings):
         import_module(module)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import hashlib
 import os
@@ -93,6 +94,8 @@ def write_errors(path: Path) -> Iterator[None]:
         yield
     except Exception as error:
         fault = system_error(error)
+        if fault is None and isinstance(error, RuntimeError) and not path.parent.is_dir():  # torch says it so
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from error
         if fault is None or not (fault.filename is None or unfinished.NAME.search(str(fault.filename))):
             raise
         raise OSError(fault.errno, fault.strerror, str(path)) from error
