@@ -262,7 +262,7 @@ class Training:
 
     def _fit(self, run: Run, progress: Progress, data: Data, provenance: Mapping[str, str]) -> None:
         """Train to the end and report; after an interrupt save, and raise KeyboardInterrupt."""
-        from dmcnn.training import report
+        from dmcnn.training.announcement import announce
         from dmcnn.training.loop import fit
         from dmcnn.training.model_card import model_card, write_card
         from dmcnn.training.ranks import ALONE
@@ -270,7 +270,7 @@ class Training:
         images = data.images
         batches = self._batches(run, images["train"], self.settings.EPOCHS, progress.step)
         run.choose_engine(batches)
-        report.announce(run, images)
+        announce(run, images)
         card = model_card(run, images, provenance)
         if run.ranks.first and progress.step < run.total:
             write_card(run.files.card, card)
@@ -297,8 +297,10 @@ class Training:
                 log.info("%s: saved after step %d of %d", run.files.last, progress.step, run.total)
             raise interrupt(stopped_by)
         if run.ranks.first:
+            from dmcnn.training.report import report  # figures, which the first step need not wait for
+
             run.ranks = ALONE  # the others have ended
-            report.report(run, progress, data, card)
+            report(run, progress, data, card)
 
     @contextmanager
     def _board(self, run: Run, progress: Progress) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Report of a training: what it says before its first step, and the scores, card and figures at its end."""
+"""Report of a training: scores, card and figures at its end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from dmcnn.figures import classification
 from dmcnn.figures.save import save_figure
 from dmcnn.formats import origin
-from dmcnn.images.sparse import SparseImages
 from dmcnn.tasks import Result
 from dmcnn.training import baseline
 from dmcnn.training.baseline import Baseline
@@ -23,30 +22,6 @@ from dmcnn.training.model_card import is_finished, standard_errors, with_result,
 from dmcnn.training.session import Run
 
 log = logging.getLogger("dmcnn")
-
-
-def announce(run: Run, images: dict[str, SparseImages]) -> None:
-    """Log the events of every part, the network, and the events of the evaluations."""
-    for part, batch in images.items():
-        labels = "" if batch.label is None else run.task.about(batch.label)
-        log.info("%d %s events: %s", len(batch), "training" if part == "train" else part, labels)
-    for remark in run.card.remarks:
-        log.warning("warning: %s", remark)
-    size = sum(parameter.numel() for parameter in run.net.parameters())
-    log.info(
-        "%s: %d parameters, %d steps on %s, precision %s, engine %s",
-        run.card.model,
-        size,
-        run.total,
-        run.device,
-        run.precision,
-        run.engine,
-    )
-    if run.test_every_step:
-        part = run.task.part
-        every, some, whole = run.test_every_step, len(run.chosen_on), len(images[part])
-        reason = "" if some == whole else f" (test_events_nums = {some})"
-        log.info("evaluating every %d steps on %d of %d %s events%s", every, some, whole, part, reason)
 
 
 def report(run: Run, progress: Progress, data: Data, about: dict[str, Any]) -> None:
