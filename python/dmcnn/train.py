@@ -115,7 +115,7 @@ class Training:
         return _files(self.settings)
 
     @property
-    def goes_on(self) -> bool:
+    def has_begun(self) -> bool:
         """Whether there is a checkpoint from which the training goes on."""
         return self.settings.resume and self.files.last.exists()
 
@@ -142,9 +142,9 @@ class Training:
         settings, files = self.settings, self.files
         sources = {part: Source(*source) for part, source in settings.sources.items()}
         provenance = provenance_of(path for source in sources.values() for path in expand(source.inputs))
-        if self.ranks.first and settings.resume and not self.goes_on:
+        if self.ranks.first and settings.resume and not self.has_begun:
             check_provenance(files.cfg, provenance)  # else the checkpoint tells what it was made from
-        if settings.start_weights is not None and not self.goes_on:
+        if settings.start_weights is not None and not self.has_begun:
             existing_file(settings.start_weights)
         data = self._load(sources)
         run, progress = self._prepare(data)
@@ -168,7 +168,7 @@ class Training:
             or settings.validation_fraction is not None
         ):
             return settings
-        if not self.goes_on:
+        if not self.has_begun:
             return settings.with_default_validation()
         begun = begun_settings(last)
         if settings.run_test and "validation_fraction" not in begun and "input_validation" not in begun:
