@@ -161,6 +161,7 @@ def _scan_event(
     work: Campaign, scan: Scan, planned: PlannedEvent, event: SparseImages, stem: Path
 ) -> OcclusionResult:
     """Scan one event, or read its finished scan; write its npz, figures and page."""
+    from dmcnn.occlusion.pictures import Pictures
     from dmcnn.occlusion.result import CHECKS
     from dmcnn.pages import event_page, save_page
 
@@ -169,7 +170,8 @@ def _scan_event(
     with settings.results_at(stem, [file], predictor.sha256) as remarks:
         result = _result(work, scan, event, stem, remarks)
         note = ", ".join(filter(None, [origin, str(result.certificate or "")]))
-        _draw(settings, predictor, event, result, stem, note)
+        pictures = Pictures(settings.pictures, settings.normalization, settings.zoom, settings.cmap)
+        pictures.draw(predictor.task, event, result, stem, note)
         if "html" in settings.formats:
             page = work.report.page(planned.number, planned.reason, event, {scan.k: result})
             save_page(stem.with_name(f"{stem.name}.html"), [event_page(page)])
@@ -239,9 +241,9 @@ def _result(
 
 def _is_drawn(settings: OccludeSettings, predictor: Predictor, stem: Path) -> bool:
     """Return whether the figures and pages of a scan exist, made with the same looks."""
-    endings = [
-        f"{ending}.{kind}" for ending in _endings(predictor) for kind in settings.formats if kind != "html"
-    ]
+    from dmcnn.occlusion.pictures import endings_of
+
+    endings = [f"{ending}.{kind}" for ending in endings_of(predictor.task) for kind in settings.pictures]
     endings += [".html"] if "html" in settings.formats else []
     if not all(stem.with_name(stem.name + ending).exists() for ending in [*endings, ".cfg"]):
         return False
@@ -251,69 +253,13 @@ def _is_drawn(settings: OccludeSettings, predictor: Predictor, stem: Path) -> bo
     return all(theirs.get(key, fields[key].default) == getattr(settings, key) for key in looks)
 
 
-def _endings(predictor: Predictor) -> list[str]:
-    """Return the ends of the names of the maps of all classes or targets."""
-    has_classes = not predictor.card.targets
-    return [f"_{name.capitalize() if has_classes else name}_map" for name in predictor.task.names]
-
-
-def _draw(
-    settings: OccludeSettings,
-    predictor: Predictor,
-    event: SparseImages,
-    result: OcclusionResult,
-    stem: Path,
-    note: str,
-) -> None:
-    """Draw one figure per class or target; of boxes the strongest frame, and all voxels in space and time.
-
-    ``note`` is the origin of the event.
-    """
-    from dmcnn.figures import attribution
-    from dmcnn.figures import occlusion as figures
-    from dmcnn.figures.save import save_figure
-
-    pictures = [kind for kind in settings.formats if kind != "html"]
-    if not pictures:
-        return
-    image, task = event.dense()[0], predictor.task
-    for name, ending, scores, base in zip(
-        task.names, _endings(predictor), *result.maps(task.values), strict=True
-    ):
-        has_frames, unit = scores.ndim == 3, task.unit(name)
-        title = name.capitalize() if unit is None else name
-        figure = figures.score_map(
-            figures.strongest_frame(scores, base) if has_frames else scores,
-            title,
-            event.meta[0, 0],
-            normalized=settings.normalization,
-            base_score=float(base),
-            zoom_to=image.any(axis=0) if settings.zoom else None,
-            cmap=settings.cmap,
-            unit=unit,
-        )
-        save_figure(figure, stem.with_name(stem.name + ending), pictures, note)
-        if has_frames:
-            what = f"{title} score" if unit is None else title
-            figure = attribution.scatter3d(
-                image,
-                event.meta[0, 0],
-                title=f"{what} under occlusion, untouched image {base:.4g}",
-                bar_label=f"Change of the {name} score" if unit is None else f"Change of {name}",
-                values=scores - base,
-                signed=True,
-            )
-            space_time = ending.removesuffix("map") + "space_time"
-            save_figure(figure, stem.with_name(stem.name + space_time), pictures, note)
-
-
 def _write(work: Campaign, planned: Sequence[PlannedEvent], stem: Path) -> None:
     """Write the table of a campaign, its summary, and the page of all events."""
     from dmcnn.pages import gallery, save_page
 
     settings, origins = work.settings, work.report.dataset.origins
     note = ", ".join(filter(None, dict.fromkeys(origins[event.number] for event in planned)))
-    work.report.write(stem, [kind for kind in settings.formats if kind != "html"], note)
+    work.report.write(stem, settings.pictures, note)
     if "html" in settings.formats and work.report.rows:
         title = f"Occlusion: {settings.name}" if settings.name else "Occlusion"
         save_page(stem.with_name(stem.name + ".html"), gallery(_pages(work, planned), title, settings.order))
@@ -378,7 +324,7 @@ def _predict(work: Campaign, planned: Sequence[PlannedEvent]) -> None:
         line = "%s%.3g core-hours%s, %.3g hours on this machine, by windows of %d events"
         most = "at most " if work.settings.tolerance else ""
         log.info(line, most, hours[0], on_host, hours[1], len(wall))
-    names, kinds = len(predictor.task.names), [kind for kind in work.settings.formats if kind != "html"]
+    names, kinds = len(predictor.task.names), work.settings.pictures
     about = work.report.dataset.shape, work.settings.stride
     megabytes = campaign.predicted_bytes(planned, predictor.task.outputs, names, *about) / 1e6
     pictures = len(planned) * len(work.scans) * names * len(kinds)

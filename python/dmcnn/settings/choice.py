@@ -79,6 +79,11 @@ class SelectionSettings(NetworkSettings):
         return [self.format] if isinstance(self.format, str) else list(self.format)
 
     @property
+    def pictures(self) -> list[str]:
+        """Formats of the pictures that are files of their own, not on a page."""
+        return [kind for kind in self.formats if kind != "html"]
+
+    @property
     def order(self) -> str:
         """Order of the selected events, for the page of all events."""
         kinds = {
