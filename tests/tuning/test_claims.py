@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import optuna
@@ -79,6 +81,40 @@ def test_an_owner_elsewhere_is_waited_for_until_it_falls_silent(
         assert number == 0
     trial = study[0].get_trials()[0]
     assert trial.user_attrs[claims.OWNER]["lock"].startswith("elsewhere ")
+
+
+@pytest.mark.parametrize("ahead", [0.0, 3600.0, -3600.0])
+@pytest.mark.parametrize("is_early", [False, True])
+def test_a_silent_owner_elsewhere_is_followed_whatever_the_clocks_say(
+    ahead: float, is_early: bool, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one that died before its first sign of life."""
+    if is_early:
+        monkeypatch.setattr(claims, "_signs_of_life", lambda *_: nullcontext())
+    with claims.claim(*study, tmp_path, 1) as number:
+        assert number == 0
+    assert (claims.OWNER in study[0].get_trials()[0].user_attrs) == (not is_early)
+    now = time.time
+    monkeypatch.setattr("platform.node", lambda: "elsewhere")
+    monkeypatch.setattr(time, "time", lambda: now() + ahead)
+    with claims.claim(*study, tmp_path, 1) as number:
+        assert number is None
+    lock = tmp_path / "trial_0" / ".lock"
+    os.utime(lock, (now() - 200, now() - 200))
+    with claims.claim(*study, tmp_path, 1) as number:
+        assert number == 0
+
+
+def test_a_lock_on_another_disk_says_nothing_of_the_owner(study: Study, tmp_path: Path) -> None:
+    """Two machines with folders of their own share the database."""
+    with claims.claim(*study, tmp_path / "one", 1) as number:
+        assert number == 0
+    (tmp_path / "other" / "trial_0").mkdir(parents=True)
+    lock = tmp_path / "other" / "trial_0" / ".lock"
+    lock.touch()
+    os.utime(lock, (0, 0))
+    with claims.claim(*study, tmp_path / "other", 1) as number:
+        assert number is None
 
 
 def test_a_trial_that_ends_between_two_looks_is_not_run_again(study: Study, tmp_path: Path) -> None:

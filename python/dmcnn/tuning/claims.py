@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import platform
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 
 OWNER = "owner"
 """User attribute of a trial: its owner, and the time of the last sign of life."""
+CANDIDATE = "candidate "
+"""Beginning of user attributes of a trial: the locks of processes that asked for it."""
+
+MARK = 32
+"""[bytes] Length of the mark of a lock."""
 
 
 def trial_folder(folder: Path, number: int) -> Path:
@@ -83,6 +89,9 @@ def _take(storage: optuna.storages.BaseStorage, trial_id: int, lock: Path) -> bo
 
     trial = storage.get_trial(trial_id)
     if trial.state == TrialState.WAITING:
+        # who gets the trial may die before its first sign of life: the age of its lock then tells how long ago
+        os.utime(lock)
+        storage.set_trial_user_attr(trial_id, CANDIDATE + _mark(lock), value=True)
         return storage.set_trial_state_values(trial_id, TrialState.RUNNING)
     if trial.state != TrialState.RUNNING:
         return False
@@ -90,12 +99,12 @@ def _take(storage: optuna.storages.BaseStorage, trial_id: int, lock: Path) -> bo
     theirs, mine = str(owner.get("lock", "")), _owner(lock)
     if theirs == mine:
         return True
-    begun = 0.0 if trial.datetime_start is None else trial.datetime_start.timestamp()
-    silent = time.time() - float(owner.get("alive", begun))
-    if theirs.split()[-1:] == mine.split()[-1:]:  # the same file, whose disk has one clock
+    locks = [key for key in trial.user_attrs if key.startswith(CANDIDATE)] if not theirs else [theirs]
+    if {text.split()[-1] for text in locks} == {_mark(lock)}:  # the same file, whose disk has one clock
         with lock.open("rb") as file:
-            silent = min(silent, silence(file, lock.parent))
-    return silent > SILENCE
+            return silence(file, lock.parent) > SILENCE
+    begun = 0.0 if trial.datetime_start is None else trial.datetime_start.timestamp()
+    return time.time() - float(owner.get("alive", begun)) > SILENCE
 
 
 def database_id(study: optuna.Study, storage: optuna.storages.BaseStorage, number: int) -> int:
@@ -110,8 +119,16 @@ def _lock(folder: Path, number: int) -> Path:
 
 
 def _owner(lock: Path) -> str:
-    """Return machine, its start, and inode of the lock, which tells nothing about processes that use another file."""
-    return f"{platform.node()} {process.boot() or '-'} {lock.stat().st_ino}"
+    """Return machine, its start, and the mark of the lock."""
+    return f"{platform.node()} {process.boot() or '-'} {_mark(lock)}"
+
+
+def _mark(lock: Path) -> str:
+    """Return what tells a lock from those on all other disks: a random number that its first owner writes into it."""
+    if lock.stat().st_size < MARK:
+        with lock.open("ab") as file:
+            file.write(uuid.uuid4().hex.encode())
+    return lock.read_bytes()[:MARK].decode("ascii", "replace")
 
 
 @contextmanager
