@@ -29,6 +29,7 @@ from dmcnn.attribution.layers import find
 from dmcnn.attribution.methods.integrated_gradients import IntegratedGradients
 from dmcnn.checkpoints.load import load
 from dmcnn.engines.dense import to_tensor
+from dmcnn.engines.sparse import sparse
 from dmcnn.models.mpid import MPID
 
 TARGET = Target(0)
@@ -78,8 +79,9 @@ def lariat(net: nn.Module, images: torch.Tensor, rounds: int) -> list[Timing]:
 
 
 def _row(method: Method, other: Call, net: nn.Module, images: torch.Tensor, rounds: int) -> Timing:
-    """Time one method per event."""
-    timing = paired(method.name, "captum", lambda: method(net, images, TARGET), other, rounds=rounds)
+    """Time one method per event, with the engine that ``attribute`` takes for it on such images."""
+    name, own = (f"{method.name}, sparse", sparse(net)) if method.sparse else (method.name, net)
+    timing = paired(name, "captum", lambda: method(own, images, TARGET), other, rounds=rounds)
     return replace(timing, ours=timing.ours / len(images), other=timing.other / len(images))
 
 
