@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dmcnn._common.errors import InputError
+from dmcnn._common.errors import InputError, LockError
 from dmcnn.tuning import results
 from dmcnn.tuning.study import connect
 from dmcnn.tuning.trials import Attempt, Search, Watch
@@ -196,3 +196,18 @@ def test_an_objective_that_is_never_a_number_fails(make: Make) -> None:
     search = make(n_trials=3, objective="val_auc")
     search.work()
     assert [results.state(trial) for trial in search.finished()] == ["complete", "failed", "failed"]
+
+
+def test_a_trial_that_another_process_takes_over_has_not_failed(make: Make) -> None:
+    def stopped(values: dict[str, Any], folder: Path, watch: Watch) -> None:
+        watch([row(0.5, 0)], "dense")
+        raise LockError("the lock is gone")
+
+    search = make(stopped, n_trials=1)
+    with pytest.raises(LockError):
+        search.work()
+    assert search.finished() == []
+    search = make(n_trials=1)
+    search.work()
+    (trial,) = search.finished()
+    assert results.state(trial) == "complete"

@@ -24,6 +24,10 @@ class FileError(InputError):
     """Fault of one input file, of which others may be free: damaged, vanished, unreadable, or of unfit content."""
 
 
+class LockError(InputError):
+    """Output name that another process owns, or has taken over: the work is its, and not at fault."""
+
+
 def nearest(word: str, choices: Iterable[str]) -> str:
     """Return `` (did you mean 'x'?)`` for the choice closest to ``word``, or an empty text if none is close."""
     by_lower = {choice.lower(): choice for choice in choices}

@@ -22,7 +22,7 @@ from tempfile import TemporaryFile
 from typing import IO, Any
 
 from dmcnn._common import process
-from dmcnn._common.errors import InputError
+from dmcnn._common.errors import LockError
 from dmcnn._common.threads import call_repeatedly
 from dmcnn._common.unfinished import path_of_thread, remove_of_process
 
@@ -49,7 +49,7 @@ def lock(stem: str | Path, wait: float = 0.0) -> Iterator[None]:
         wait: [s] longest time to wait for another owner.
 
     Raises:
-        InputError: another process owns the name, with its command, machine and process number.
+        LockError: another process owns the name, with its command, machine and process number.
     """
     stem = Path(stem)
     stem.parent.mkdir(parents=True, exist_ok=True)
@@ -67,14 +67,14 @@ def lock(stem: str | Path, wait: float = 0.0) -> Iterator[None]:
 
 
 def check_locks() -> None:
-    """Raise InputError if another process has taken over a lock of this one, which was silent for too long."""
+    """Raise LockError if another process has taken over a lock of this one, which was silent for too long."""
     for path, content in list(_own.items()):
         try:
             lost = path.read_bytes() != content
         except OSError:
             lost = True
         if lost:
-            raise InputError(f"{path}: the lock is gone, another process may write these files now: stopped")
+            raise LockError(f"{path}: the lock is gone, another process may write these files now: stopped")
 
 
 def try_lock(file: IO[Any]) -> bool | None:
@@ -96,12 +96,12 @@ def silence(file: IO[Any], folder: Path) -> float:
 
 
 def _acquire(path: Path, stem: Path, deadline: float) -> IO[bytes]:
-    """Return the open lock file with this process in it; InputError if it has an owner until the deadline."""
+    """Return the open lock file with this process in it; LockError if it has an owner until the deadline."""
     content = json.dumps({**_identity(), "since": time.time()}).encode()
     while True:
         if fault := _clear(path):
             if time.monotonic() >= deadline:
-                raise InputError(f"{stem}: {fault}")
+                raise LockError(f"{stem}: {fault}")
             time.sleep(RETRY)
         elif (file := _create(path, content)) is not None:
             _own[path] = content

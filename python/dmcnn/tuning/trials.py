@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from dmcnn._common.errors import InputError
+from dmcnn._common.errors import InputError, LockError
 from dmcnn.tuning import results
 from dmcnn.tuning.claims import claim, database_id, trial_folder
 from dmcnn.tuning.space import Space, draw
@@ -86,6 +86,10 @@ class Search:
         """Run trials until each of them has ended or runs in another process.
 
         After an interrupt (KeyboardInterrupt, or the end of the process) the next process resumes the trial.
+
+        Raises:
+            LockError: another process has taken over the files of a trial, which goes on there.
+            InputError: a fault of a trial before any has a result, which most likely is one of all.
         """
         while True:
             with claim(self.study, self.storage, self.folder, self.n_trials) as number:
@@ -118,6 +122,8 @@ class Search:
                 raise InputError(f"{self.objective} is not a finite number")
         except optuna.TrialPruned:
             pass
+        except LockError:
+            raise  # another process goes on with the trial
         except InputError as error:
             if not self._any_result():
                 raise  # most likely a fault of every trial
