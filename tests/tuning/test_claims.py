@@ -12,6 +12,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from dmcnn._common.errors import LockError
 from dmcnn.tuning import claims
 from dmcnn.tuning.study import connect, open_study
 
@@ -115,6 +116,29 @@ def test_a_lock_on_another_disk_says_nothing_of_the_owner(study: Study, tmp_path
     os.utime(lock, (0, 0))
     with claims.claim(*study, tmp_path / "other", 1) as number:
         assert number is None
+
+
+def test_a_lock_that_vanishes_stops_its_owner_alone(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = claims._take
+
+    def remove(storage: optuna.storages.BaseStorage, trial_id: int, lock: Path) -> bool:
+        took = take(storage, trial_id, lock)
+        lock.unlink()
+        return took
+
+    with monkeypatch.context() as patch:
+        patch.setattr(claims, "_take", remove)
+        with pytest.raises(LockError, match="the lock is gone"), claims.claim(*study, tmp_path, 1):
+            pass
+    with monkeypatch.context() as patch:
+        patch.setattr(claims, "_take", lambda *words: Path(words[-1]).unlink() or take(*words))
+        with claims.claim(*study, tmp_path, 1) as number:
+            assert number is None
+    monkeypatch.setattr(claims, "SILENCE", -1e9)
+    with claims.claim(*study, tmp_path, 1) as number:
+        assert number == 0
 
 
 def test_a_trial_that_ends_between_two_looks_is_not_run_again(study: Study, tmp_path: Path) -> None:

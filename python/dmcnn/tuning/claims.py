@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dmcnn._common import process
-from dmcnn._common.errors import InputError
+from dmcnn._common.errors import InputError, LockError
 from dmcnn._common.files import output_folder
 from dmcnn._common.lock import BEAT, SILENCE, silence, try_lock
 from dmcnn._common.threads import call_repeatedly
@@ -68,11 +68,11 @@ def _next(
         for trial in trials:
             if trial.number >= n_trials or trial.state.is_finished():
                 continue
-            with ExitStack() as lock:
+            trial_id = database_id(study, storage, trial.number)
+            # a user who tells that the owner has died removes the lock: then the next process asks again
+            with ExitStack() as lock, suppress(FileNotFoundError):
                 path = _lock(folder, trial.number)
-                if lock.enter_context(file_lock(path)) and _take(
-                    storage, database_id(study, storage, trial.number), path
-                ):
+                if lock.enter_context(file_lock(path)) and _take(storage, trial_id, path):
                     locks.push(lock.pop_all())
                     return trial.number
         if len(trials) >= n_trials:
@@ -160,6 +160,11 @@ def _signs_of_life(storage: optuna.storages.BaseStorage, trial_id: int, lock: Pa
         with suppress(Exception):  # a missed sign does no harm, and the trial itself meets the same error
             note()
 
-    note()
+    try:
+        note()
+    except FileNotFoundError:
+        raise LockError(
+            f"{lock}: the lock is gone, another process may run this trial now: stopped"
+        ) from None
     with call_repeatedly(beat, BEAT):
         yield
