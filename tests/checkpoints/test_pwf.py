@@ -78,6 +78,7 @@ def test_users_residual_networks_give_their_own_logits(
         load(tmp_path / "with_card.ckpt", None, Hints(gn_groups=32))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [ResNet18, ResNet34])
 @pytest.mark.parametrize("norm", ["batch", "group"])
 @pytest.mark.parametrize(("channels", "classes"), [(1, 2), (3, 5)])

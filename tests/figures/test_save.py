@@ -130,6 +130,7 @@ def test_animations(tmp_path, monkeypatch):
         save_animation(made, tmp_path / "a", "mp4")
 
 
+@pytest.mark.slow
 def test_a_dollar_sign_is_no_formula(tmp_path: Path) -> None:
     """Names of jobs hold them; the ticks of matplotlib keep theirs."""
     figure = Figure()

@@ -222,6 +222,7 @@ def test_an_ensemble_has_the_mean_score_and_its_spread(run: Callable[..., int], 
     assert columns_of(table_of(tmp_path, name="_alone"))["signal_score"] == both["signal_score_seeds"]
 
 
+@pytest.mark.slow
 def test_an_ensemble_of_a_softmax_has_the_mean_of_all_scores(
     run: Callable[..., int], place: Path, tmp_path: Path
 ) -> None:

@@ -19,6 +19,7 @@ def assert_same_as_twin(dense, source, top, left, size, rows_per_pixel, merge):
         assert_same(found, expected, np.zeros(len(source), np.int64), cut)
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 2**32 - 1),
     st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 9), st.integers(1, 9)),

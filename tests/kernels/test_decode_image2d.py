@@ -51,6 +51,7 @@ def problems(draw):
     return *encode(images), position, *sizes, shape, *bounds, draw(st.booleans())
 
 
+@pytest.mark.slow
 @given(problems())
 def test_same_as_twin(problem):
     assert_same(_core.decode_image2d(*problem), twin(*problem))
@@ -187,6 +188,7 @@ def keeps_promises(offsets, index, value, bad, cut):
     assert ((value >= 0.5) & (value <= 100)).all()
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_hostile_input_is_refused_or_decoded(data):
     """Bytes, positions and sizes overwritten at random: a ValueError, or a batch that keeps its promises."""

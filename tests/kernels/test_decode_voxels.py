@@ -67,6 +67,7 @@ def assert_same(found, expected):
         assert a.tobytes() == b.tobytes()
 
 
+@pytest.mark.slow
 @given(voxel_entries())
 def test_voxels_same_as_twin(entries):
     assert_same(_core.decode_voxels(*entries), voxels_twin(*entries))

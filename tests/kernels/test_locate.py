@@ -12,6 +12,7 @@ from reference import locate as twin
 from reference.images import columns, random_images
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 2**32 - 1),
     st.integers(0, 3),

@@ -63,6 +63,7 @@ def assert_same_boxes(index, shape, half, depth, stride, skip):
     return found
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 2**32 - 1),
     st.tuples(st.integers(1, 6), st.integers(1, 7), st.integers(1, 7)),

@@ -28,6 +28,7 @@ def dense(found, shape):
     return out.reshape(-1, *shape)
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 2**32 - 1),
     st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 9), st.integers(1, 9)),

@@ -33,6 +33,7 @@ def threaded(call, shape, dtype):
     return made[0]
 
 
+@pytest.mark.slow
 @given(
     seeds,
     st.integers(0, 300),

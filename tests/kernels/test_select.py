@@ -30,6 +30,7 @@ def assert_same(pairs, corner, size, *limits):
             np.testing.assert_array_equal(a, b, err_msg=name)
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 2**32 - 1),
     st.tuples(st.integers(0, 5), st.integers(1, 9), st.integers(1, 9)),

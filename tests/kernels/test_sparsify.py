@@ -36,6 +36,7 @@ def problems(draw):
     return pixels, starts, rows, cols, shape, *bounds, draw(st.booleans())
 
 
+@pytest.mark.slow
 @given(problems())
 def test_same_as_twin(problem):
     expected = twin(*problem)

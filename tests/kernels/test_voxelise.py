@@ -61,6 +61,7 @@ def cells_of(dense):
     return offsets, cell.astype(np.int32), energy, time, (height, width)
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 2**32 - 1),
     st.integers(0, 40),

@@ -16,6 +16,7 @@ EDGES = st.lists(st.integers(-8, 8), min_size=2, max_size=9, unique=True).map(
 )
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 2**32 - 1),
     st.lists(st.integers(0, 40), max_size=4),

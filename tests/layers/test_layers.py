@@ -202,6 +202,7 @@ def test_functional_forms_are_understood(form: str) -> None:
     torch.testing.assert_close(result, Net()(images.clone()), rtol=0, atol=0)
 
 
+@pytest.mark.slow
 def test_operators_whose_names_end_in_an_underscore_change_nothing() -> None:
     class Window(nn.Module):
         def forward(self, images: torch.Tensor) -> torch.Tensor:

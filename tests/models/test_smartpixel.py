@@ -91,6 +91,7 @@ def test_inner_values_are_those_of_qkeras(name: str, shared_data: Path) -> None:
         np.testing.assert_allclose(seen["pool"], mean, atol=6e-8, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ORACLES)
 def test_gradients_are_those_of_qkeras(name: str, shared_data: Path) -> None:
     net, _, oracle = original(shared_data, name)

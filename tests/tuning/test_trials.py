@@ -198,6 +198,7 @@ def test_an_objective_that_is_never_a_number_fails(make: Make) -> None:
     assert [results.state(trial) for trial in search.finished()] == ["complete", "failed", "failed"]
 
 
+@pytest.mark.slow
 def test_a_trial_that_another_process_takes_over_has_not_failed(make: Make) -> None:
     def stopped(values: dict[str, Any], folder: Path, watch: Watch) -> None:
         watch([row(0.5, 0)], "dense")

@@ -77,6 +77,7 @@ class Power(nn.Module):
         return (self.weight * values**self.power).flatten(1).sum(dim=1, keepdim=True).expand(-1, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("power", [1, 2, 3, 6])
 def test_integrated_gradients_of_powers(power: int) -> None:
     net, inputs = Power(power), images() / 100

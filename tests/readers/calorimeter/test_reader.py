@@ -355,6 +355,7 @@ def test_truncated_files(tmp_path: Path) -> None:
             open_images(path).read()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["gzip", "lzf"])
 def test_random_damage_never_crashes(tmp_path: Path, layout: str) -> None:
     """Wrong bytes anywhere give images, or an InputError of one line; nothing else."""

@@ -66,6 +66,7 @@ def test_sparse2d_as_struct_reads_it(shared_data: Path, compression: str) -> Non
     assert reader.events["event"].tolist() == [0, 10, 20, 30, 40, 50, 1099511627782]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 def test_sparse3d_as_uproot_reads_it(shared_data: Path, compression: str) -> None:
     """10 x 20 x 30 voxels (x, y, z) become (C, H, W) = (30, 20, 10): index is larcv's id."""
