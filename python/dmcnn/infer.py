@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("dmcnn")
 
-ALIGNED = 8
-"""[entries] Shares begin at multiples of it, so that batches of 1, 2, 4 or 8 are those of the work without shares."""
-
 INCOMPLETE = "INCOMPLETE_"
 """Part of the names of results about all files where some of these failed; no ``name`` makes it."""
 
@@ -58,8 +55,8 @@ def infer(settings: InferSettings) -> list[str]:
     failures = Failures({job.image_file: job.stem for job in jobs})
     prints = fingerprints(jobs, failures)  # before any work
     work = Inference(settings, jobs, failures, prints, named_files(settings.weight_file))
-    if open_jobs := work.open_jobs():
-        work.score(open_jobs)
+    if left := work.jobs_left():
+        work.score(left)
     if settings.share is None:
         work.sum_up()
     return failures.lines()
@@ -104,14 +101,14 @@ class Inference:
 
         import dmcnn
 
-        lists = [path_fingerprint(path) for path in self.entries.files]
+        lists, settings = [path_fingerprint(path) for path in self.entries.files], self.settings.state()
+        every = [one[0] for one in self.fingerprints.values()]
         states = {}
         for job in self.jobs:
             own = self.fingerprints.get(job.image_file, [])
-            counts_all = self.entries.counted_key is not None
-            images = [one[0] for one in self.fingerprints.values()] if counts_all else own[:1]
+            images = own[:1] if self.entries.counted_key is None else every
             used = [*images, *own[1:], *lists]
-            about = dmcnn.__version__, self.identity, job.image_file, used, self.settings.state()
+            about = dmcnn.__version__, self.identity, job.image_file, used, settings
             states[job] = xxh3_128_hexdigest(repr(about).encode())
         return states
 
@@ -122,7 +119,7 @@ class Inference:
 
         return list(dict.fromkeys(map(Variation.parse, self.settings.robustness or [])))
 
-    def open_jobs(self) -> list[Job]:
+    def jobs_left(self) -> list[Job]:
         """Return the jobs that are not finished."""
         from dmcnn.inference.outputs import is_finished
 
@@ -185,8 +182,7 @@ class Inference:
         self.failures.report()
         chosen = self.entries.numbers([one.events.file for one in opened])
         work = [one for one in zip(opened, chosen, strict=True) if one[0].job in wanted]
-        share = self.settings.own_share
-        return [one.part(numbers, lambda count: share.span(count, ALIGNED)) for one, numbers in work]
+        return [one.part(numbers, self.settings.own_share) for one, numbers in work]
 
     def _score_file(self, scoring: Scoring, work: OpenJob, bar: ProgressBar) -> None:
         """Score one file, or a share of it, resuming from its journals; write its results; ``bar`` counts events."""

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -95,12 +95,12 @@ def _files(settings: TrainSettings) -> OutputFiles:
     return OutputFiles(*folders, settings.name)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Training:
     """Part of one of several ranks, or of the only one, in a training.
 
     Attributes:
-        settings: the settings.
+        settings: the settings, to which ``run`` adds the share of validation events.
         ranks: processes that share the training.
         watch: as of ``train``.
     """
@@ -131,7 +131,8 @@ class Training:
         # a trial is taken over sooner than its files may be
         wait = 2 * SILENCE if self.watch is not None else 0.0
         with self.files.locked(wait) if self.ranks.first else nullcontext():
-            replace(self, settings=self._with_validation())._train()
+            self.settings = self._with_validation()
+            self._train()
 
     def _train(self) -> None:
         """Train, or find the learning rate, when the names of the outputs are those of this training alone."""

@@ -8,6 +8,7 @@ import re
 import shutil
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -36,20 +37,26 @@ def path_of_thread(path: Path) -> Path:
 
 def remove_leftovers(folder: Path) -> None:
     """Remove the unfinished files and folders of processes that have ended, here or a day ago on another machine."""
-    for path in folder.iterdir():
-        if match := NAME.fullmatch(path.name):
-            with suppress(OSError):  # another process removes it too
-                ended = process.has_ended(match[1])
-                if ended if ended is not None else time.time() - path.stat().st_mtime > DAY:
-                    _remove(path)
+    for path, owner in _unfinished(folder):
+        with suppress(OSError):  # another process removes it too
+            ended = process.has_ended(owner)
+            if ended if ended is not None else time.time() - path.stat().st_mtime > DAY:
+                _remove(path)
 
 
 def remove_of_process(folder: Path, owner: str) -> None:
     """Remove the unfinished files and folders of a process that has died, maybe elsewhere."""
-    for path in folder.iterdir():
-        if (match := NAME.fullmatch(path.name)) and match[1] == owner:
+    for path, writer in _unfinished(folder):
+        if writer == owner:
             with suppress(OSError):
                 _remove(path)
+
+
+def _unfinished(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the unfinished files and folders in a folder, each with the process that writes it."""
+    for path in folder.iterdir():
+        if match := NAME.fullmatch(path.name):
+            yield path, match[1]
 
 
 def _beside(path: Path, more: bytes, ending: str) -> Path:

@@ -50,7 +50,8 @@ def load(path: str | Path, own: Own = None, hints: Hints = NO_HINTS) -> tuple[nn
     if names and card.model not in names:
         raise InputError(f"{path}: its network is {card.model}, but model = {names[0]!r}")
     taken = inspect.signature(MODELS[card.model]).parameters if card.model in MODELS else {}
-    for name in taken.keys() & ({"norm", "gn_groups"} if not hints.any_norm else set()):
+    stated = set() if hints.any_norm else taken.keys() & {"norm", "gn_groups"}
+    for name in stated:
         given, actual = getattr(hints, name), card.arguments.get(name, taken[name].default)
         if given not in (None, actual):
             raise InputError(

@@ -42,7 +42,7 @@ class Hints:
         norm: normalisation of a residual network, "batch" or "group".
         gn_groups: its number of groups, which no state dict holds.
         xdim, ydim: [pixels] size of the images.
-        any_norm: whether the file may state another normalisation, as weights to start from may.
+        any_norm: whether a file that states its normalisation may have any, as weights to start from.
     """
 
     norm: str | None = None
@@ -116,7 +116,7 @@ def _resnet(state: State, hints: Hints) -> tuple[str, dict[str, Any]]:
         kind = "bottleneck blocks" if "layer1.0.conv3.weight" in state else "blocks"
         raise ValueError(f"residual network of {', '.join(map(str, blocks))} {kind}, expected {known}")
     norm = "batch" if "bn1.running_mean" in state else "group"
-    if hints.norm not in (None, norm) and not hints.any_norm:
+    if hints.norm not in (None, norm):
         raise ValueError(
             f"{BLOCKS[blocks]} with norm = {norm!r}, expected {hints.norm!r} as norm or resnet_norm says"
         )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dmcnn.figures.save import save_figure
+from dmcnn._common.shares import Share
 from dmcnn.inference import outputs
 from dmcnn.inference.coverage import coverage
 from dmcnn.inference.entries import Numbers
@@ -18,6 +18,9 @@ from dmcnn.tables import join, table
 from dmcnn.tables.table import Table
 
 log = logging.getLogger("dmcnn")
+
+ALIGNED = 8
+"""[entries] Shares begin at multiples of it, so that batches of 1, 2, 4 or 8 are those of the work without shares."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +50,10 @@ class OpenJob:
             join.event_ids(analysis)
         return cls(job, events, analysis)
 
-    def part(self, numbers: Numbers | None, span: Callable[[int], tuple[int, int]]) -> OpenJob:
-        """Return the job with some of its events.
-
-        Args:
-            numbers: numbers of the events; None = all.
-            span: function that returns first and end of those to score, by their count.
-        """
-        count = len(self.events) if numbers is None else len(numbers)
-        return replace(self, events=replace(self.events, numbers=numbers, span=span(count)))
+    def part(self, numbers: Numbers | None, share: Share) -> OpenJob:
+        """Return the job with a share of some of its events by their numbers; None = of all."""
+        span = share.span(len(self.events) if numbers is None else len(numbers), ALIGNED)
+        return replace(self, events=replace(self.events, numbers=numbers, span=span))
 
     def write(
         self,
@@ -72,6 +70,8 @@ class OpenJob:
             results: score table of all networks.
             kinds, formats, is_legacy: as of ``outputs.write``.
         """
+        from dmcnn.figures.save import save_figure  # matplotlib, which shares do not need
+
         job, file, joined, counts = self.job, self.events.file, results, None
         if self.analysis is not None:
             joined, counts = join.join_by_ids(results, self.analysis)

@@ -42,8 +42,8 @@ def start_from(net: nn.Module, card: Card, path: str) -> dict[str, Any]:
     Raises:
         InputError: not a weight file, or its tensors are not those of the network.
     """
-    norm, groups, width, height = map(card.arguments.get, ("norm", "gn_groups", "width", "height"))
-    hints = Hints(norm, groups, width, height, any_norm=True)
+    groups, width, height = map(card.arguments.get, ("gn_groups", "width", "height"))
+    hints = Hints(None, groups, width, height, any_norm=True)
     given, other = load(path, [card.model, *filter(None, [card.reading.get("reader")])], hints)
     old, expected = given.state_dict(), net.state_dict()
     new: list[str] = []
@@ -73,13 +73,11 @@ def _adapt(state: dict[str, torch.Tensor], given: nn.Module, net: nn.Module) -> 
     """Adapt tensors of a given network to other channels and to GroupNorm, in place; return in words what is done."""
     done = []
     name, kernel = next(iter(net.named_parameters()))
-    own, wanted = state.get(name), kernel.shape
-    is_kernel = (
-        own is not None and own.ndim > 2 and (own.shape[0], *own.shape[2:]) == (wanted[0], *wanted[2:])
-    )
-    if own is not None and is_kernel and own.shape[1] != wanted[1]:  # the output for equal channels stays
-        state[name] = own.sum(1, keepdim=True).expand(wanted) / wanted[1]
-        done.append(f"{name}: {own.shape[1]} channels become {wanted[1]}, with the same sum")
+    own = state.get(name, kernel)
+    is_kernel = own.ndim == kernel.ndim > 2 and own[:, :1].shape == kernel[:, :1].shape
+    if is_kernel and own.shape != kernel.shape:  # the output for equal channels stays
+        state[name] = own.sum(1, keepdim=True).expand(kernel.shape) / kernel.shape[1]
+        done.append(f"{name}: {own.shape[1]} channels become {kernel.shape[1]}, with the same sum")
     norms = {name: module for name, module in net.named_modules() if isinstance(module, nn.GroupNorm)}
     statistics = [f"{norm}.{one}" for norm in norms for one in STATISTICS if f"{norm}.{one}" in state]
     for one in statistics:
