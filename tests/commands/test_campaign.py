@@ -287,6 +287,7 @@ def test_an_interrupted_campaign_goes_on(
     assert len({name for name in quick_figures if "ENTRY" in name}) == 10, "other looks are drawn"
 
 
+@pytest.mark.slow
 def test_the_local_mean_as_fill(run: Callable[..., int], tmp_path: Path) -> None:
     found = {}
     for fill in ("zero", "local_mean"):

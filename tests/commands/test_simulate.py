@@ -53,6 +53,7 @@ def test_ecal_is_the_calorimeter(tmp_path: Path) -> None:
     np.testing.assert_array_equal(one.value, other.value)
 
 
+@pytest.mark.slow
 def test_a_sample_with_classes_is_a_folder(tmp_path: Path) -> None:
     words = [f"output={tmp_path}/lariat/", "kind=lariat", "events=7", "seed_number=3", "noise=0"]
     assert simulate.main(words) == 0

@@ -204,6 +204,7 @@ def test_the_heart_beats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
             time.sleep(0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("has_locks", [True, False])
 def test_one_of_many_takes_over_at_a_time(
     has_locks: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

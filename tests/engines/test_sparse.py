@@ -99,6 +99,7 @@ def test_either_order_of_a_convolution_for_one_image_or_several_at_once(seed, fi
     compare(random_net(seed, 2, (19, 22), 2), images("sparse", (3, 2, 19, 22), seed))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.6])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_goes_on_dense_from_crowded_maps_on(seed, share, monkeypatch, caplog):
@@ -111,6 +112,7 @@ def test_goes_on_dense_from_crowded_maps_on(seed, share, monkeypatch, caplog):
     assert not caplog.records  # no layer is named, for rows could have followed all of them
 
 
+@pytest.mark.slow
 def test_deep_maps_of_a_residual_network_are_dense():
     torch.manual_seed(3)
     net, given = MODELS["resnet18"](height=128, width=128).eval(), torch.zeros(2, 1, 128, 128)
@@ -347,6 +349,7 @@ class Functional(nn.Module):
         return F.relu(torch.flatten(x, 1) - 0.1, True) * x.shape[1] + x.view(x.size(0), -1).sigmoid()
 
 
+@pytest.mark.slow
 def test_functions_and_methods(caplog):
     with caplog.at_level(logging.INFO, "dmcnn"):
         for kind in KINDS:

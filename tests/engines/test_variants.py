@@ -155,6 +155,7 @@ def test_first_order_errs_by_the_square_of_the_change(middle):
     assert 50 < errors[0] / errors[1] < 200 or errors[1] < 1e-12  # ten times smaller, a hundred times nearer
 
 
+@pytest.mark.slow
 def test_first_order_is_exact_without_charge_under_the_window_and_leaves_the_weights_alone():
     net = MODELS["mpid"](height=128, width=128).double().eval().requires_grad_(False)
     image = images("sparse", (1, 1, 128, 128), 2)

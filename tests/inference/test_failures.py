@@ -371,6 +371,7 @@ def test_an_analysis_table_that_cannot_be_read_fails_its_file_alone(
     assert table_of(tmp_path / "out", 2).exists()
 
 
+@pytest.mark.slow
 def test_the_summary_of_the_robustness_says_that_files_are_missing(
     score: Run, data: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -103,6 +103,7 @@ def table_of(folder: Path, number: int = 0, name: str = "") -> Path:
     return folder / f"file{number}_DM-CNN_scores{name}.csv"
 
 
+@pytest.mark.slow
 def test_every_network_scores_as_if_it_were_alone(
     run: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,6 +142,7 @@ def test_every_network_scores_as_if_it_were_alone(
     assert not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.slow
 def test_one_network_has_the_columns_of_always(run: Callable[..., int], tmp_path: Path) -> None:
     for folder, weights in {"word": "a", "list": ["a"], "named": {"mine": "a"}}.items():
         assert run(weights, output_dir=tmp_path / folder) == 0

@@ -56,6 +56,7 @@ def run(
     return scan_event(net, event, windows, engine, base, journal)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fill", ["zero", "mean", "noise"])
 @pytest.mark.parametrize("scaling", ["none", "minmax"])
 @pytest.mark.parametrize(

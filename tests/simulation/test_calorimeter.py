@@ -47,6 +47,7 @@ def features(images: SparseImages) -> np.ndarray:
     return np.stack([*np.log(np.maximum(sizes, 1e-3)), (energy * time).sum(axis=(1, 2)) / total], axis=1)
 
 
+@pytest.mark.slow
 def test_an_event_depends_on_its_seed_and_number_only(images: SparseImages) -> None:
     for events, batch in ((7, 3), (600, 100), (300, 299)):
         again, first = (

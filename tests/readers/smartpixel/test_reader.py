@@ -417,6 +417,7 @@ def test_noise_is_fixed_by_seed_and_row(tmp_path: Path) -> None:
     np.testing.assert_array_equal(levels, np.digitize(whole.dense(), [400, 1000, 2000]))
 
 
+@pytest.mark.slow
 def test_fitted_charges_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Charges stay in memory as far as there is room; the next reader of the same pixels takes them."""
     paths = [
@@ -464,6 +465,7 @@ def test_entries_to_fit_to(tmp_path: Path) -> None:
         fit_charge([])
 
 
+@pytest.mark.slow
 def test_times_of_the_slices(tmp_path: Path) -> None:
     path = written(tmp_path / "recon3D_1.parquet", table(charges(2, 5460)))
     np.testing.assert_array_equal(SmartPixelFile(path).frame_edges, np.arange(21) * 200)
