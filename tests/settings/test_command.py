@@ -275,6 +275,14 @@ def test_help_lists_every_key(command: str, capsys: pytest.CaptureFixture[str]) 
         assert " ".join(field.description.split()) in " ".join(text.split())
 
 
+def processor_seconds(code: str) -> tuple[float, subprocess.CompletedProcess[str]]:
+    """Run a script in a Python of its own; return the processor time that it took, and what it said."""
+    start = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    end = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return end.ru_utime + end.ru_stime - start.ru_utime - start.ru_stime, done
+
+
 @pytest.mark.slow
 def test_bad_cfg_is_told_fast_and_without_torch(folder: Path) -> None:
     (folder / "bad.cfg").write_text(DM_CNN["train"].replace("EPOCHS=5", "EPOCHES=5"))
@@ -282,18 +290,18 @@ def test_bad_cfg_is_told_fast_and_without_torch(folder: Path) -> None:
         "import sys; from dmcnn.train import main; status = main(['bad.cfg']); "
         "assert not {'torch', 'matplotlib', 'uproot'} & set(sys.modules); sys.exit(status)"
     )
-    seconds = []
+    ratios = []
     for _ in range(3):
-        start = resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-        end = resource.getrusage(resource.RUSAGE_CHILDREN)
-        seconds.append(end.ru_utime + end.ru_stime - start.ru_utime - start.ru_stime)
+        # in turn with what any typed settings cost, so that slow and busy machines measure the same
+        floor, _ = processor_seconds("import numpy, pydantic; pydantic.create_model('M', a=(int, 1))()")
+        seconds, done = processor_seconds(code)
+        ratios.append(seconds / floor)
         assert done.returncode == 2
         assert done.stderr.splitlines() == [
             "bad.cfg:13: unknown key 'EPOCHES' (did you mean 'EPOCHS'?)",
             "bad.cfg: missing key 'EPOCHS' (int)",
         ]
-    assert min(seconds) < 0.5, seconds  # of processor time: other work on the machine does not count
+    assert min(ratios) < 2.5, ratios  # 1.6 where it was written; torch alone adds 7
 
 
 @pytest.mark.slow
