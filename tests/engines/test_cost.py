@@ -124,6 +124,22 @@ def test_prediction_adds_what_each_kind_of_work_takes():
     assert predict(work, RATES, training=True)[0] == pytest.approx(3 * dense)
 
 
+def test_layers_that_are_dense_either_way_cost_the_same_either_way():
+    """At the rate of a dense convolution, which is not that of a product of matrices."""
+    apart = replace(RATES, matrix=10 * RATES.convolution, row_number=10 * RATES.number)
+    work = Work(dense_products=1e9, products=1e9, dense_numbers=1e7, numbers=1e7)
+    dense, rows = predict(replace(work, common_products=1e9, common_numbers=1e7), apart, training=False)
+    assert rows == pytest.approx(dense)
+    dense, rows = predict(work, apart, training=False)
+    assert rows == pytest.approx(10 * dense)
+    network = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3))
+    full = count(network, images("full", (2, 1, 64, 64)).float(), training=False)
+    assert full.common_products == full.products == full.dense_products
+    assert full.common_numbers == full.numbers == full.dense_numbers
+    few = count(net(), one_pixel(), training=False)
+    assert few.common_products == 2 * 8 * 63 * 63 * 2  # the linear layer
+
+
 def test_what_steps_cost_is_shared_by_the_images_of_a_batch():
     """The work is counted on a few images, whatever the batch."""
     small = one_pixel().take([0])

@@ -375,6 +375,35 @@ def test_bfloat16_under_autocast_is_near(is_fast, monkeypatch):
     assert 0 < errors[0] < max(2 * errors[1], 0.02)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("is_fast", [True, False])
+def test_crowded_maps_under_autocast_are_dense_where_bfloat16_is_fast(is_fast, monkeypatch):
+    """Where only products are rounded, so that the network is no further from float64 than on rows alone."""
+    monkeypatch.setattr("dmcnn.engines.maps.bf16_is_fast", lambda device: is_fast)
+    monkeypatch.setattr("dmcnn.engines.convolution.bf16_is_fast", lambda device: True)
+    torch.manual_seed(0)
+    net, given = MODELS["mpid"](height=128, width=128).eval(), images("full", (4, 1, 128, 128)).float()
+    fast, kinds = sparse(net), {torch.Tensor: [], Maps: []}
+
+    def observe(layer, args, output):
+        """Note the dtypes of what layers make, of either kind."""
+        kinds[type(output)].append(output.dtype)
+
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        assert fast.watch(given, observe)
+        assert set(kinds[torch.Tensor] + kinds[Maps]) == {torch.float32}
+        found = fast(given)
+        with monkeypatch.context() as patch:
+            patch.setattr(Maps, "is_crowded", property(lambda maps: False))
+            rows = fast(given)
+    with torch.no_grad():
+        exact = copy.deepcopy(net).double()(given.double())
+    errors = [float((out - exact).square().mean().sqrt()) for out in (found, rows)]
+    assert 0 < errors[0] < 2 * errors[1]
+    # of the flattened maps on the network is dense in any case
+    assert (len(kinds[torch.Tensor]) > len(kinds[Maps])) == is_fast
+
+
 def train(engine, dtype, steps=200):
     """Return the losses of a network with dropout of channels, on batches of 4 of 40 images."""
     torch.manual_seed(7)

@@ -50,6 +50,7 @@ class Work:
     Attributes:
         dense_products, products: of two numbers, dense and sparse.
         dense_numbers, numbers: read or written by what is not a product.
+        common_products, common_numbers: of both engines, in layers that are dense in either.
         spread: numbers of dense maps that are made of rows.
         places: of the maps whose windows are matched.
         steps: taken by rows, however few; START for those that are made of images.
@@ -59,6 +60,8 @@ class Work:
     products: float = 0.0
     dense_numbers: float = 0.0
     numbers: float = 0.0
+    common_products: float = 0.0
+    common_numbers: float = 0.0
     spread: float = 0.0
     places: float = 0.0
     steps: int = 0
@@ -127,6 +130,8 @@ def _add(work: Work, layer: Layer, args: tuple[Any, ...], result: Any) -> None:
     if not isinstance(before, Maps) or not isinstance(result, Maps):
         work.products += products
         work.numbers += numbers
+        work.common_products += products
+        work.common_numbers += numbers
         if isinstance(before, Maps) and math.prod(result.shape) >= _places(before):
             work.spread += math.prod(before.shape)
         return
@@ -158,10 +163,12 @@ def _places(maps: Maps) -> int:
 def predict(work: Work, rates: Rates, *, training: bool) -> tuple[float, float]:
     """Predict the CPU seconds of a step, dense and sparse."""
     times = BACKWARD if training else 1
-    dense = times * (work.dense_products * rates.convolution + work.dense_numbers * rates.number)
-    moved = work.numbers * rates.row_number + work.spread * rates.spread
-    rows = times * (work.products * rates.matrix + moved + work.steps * rates.step)
-    return dense, rows + work.places * rates.place
+    dense = work.dense_products * rates.convolution + work.dense_numbers * rates.number
+    common = work.common_products * rates.convolution + work.common_numbers * rates.number
+    multiplied = (work.products - work.common_products) * rates.matrix
+    moved = (work.numbers - work.common_numbers) * rates.row_number + work.spread * rates.spread
+    rows = common + multiplied + moved + work.steps * rates.step
+    return times * dense, times * rows + work.places * rates.place
 
 
 def rates(precision: str = "32") -> Rates:

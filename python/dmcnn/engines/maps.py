@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from dmcnn.engines.hardware import bf16_is_fast
 from dmcnn.engines.places import Places, input_places
 from dmcnn.engines.rows import beside, on_host, spread
 from dmcnn.images.sparse import SparseImages
@@ -45,11 +46,14 @@ class Maps:
     def is_crowded(self) -> bool:
         """Whether nearly every place has a row of its own, and what follows is faster on dense maps.
 
-        It is so for float32 on the CPU alone: dense convolutions in float64 are slow, and so are those in bfloat16
-        where the hardware has none.
+        It is so on the CPU alone, for float32 and for bfloat16 in hardware: dense convolutions in float64 are slow,
+        and so are those in bfloat16 where it is emulated.
         """
-        plain = self.dtype == torch.float32 and on_host(self.rows) and not torch.is_autocast_enabled("cpu")
-        return plain and self.places.rows >= CROWDED * self.places.number.size
+        if self.dtype != torch.float32 or not on_host(self.rows):
+            return False
+        if torch.is_autocast_enabled("cpu") and not bf16_is_fast(self.rows.device):
+            return False
+        return self.places.rows >= CROWDED * self.places.number.size
 
     def dense(self) -> torch.Tensor:
         """Return the contiguous dense tensor (B, C, *map)."""

@@ -268,7 +268,7 @@ class SparseNet(nn.Module):
             self._say(f"sparse engine: dense from {layer.name} ({kind}) on, which rows cannot follow")
         args, kwargs = fx.node.map_aggregate((args, kwargs), _dense)
         more = {name: value for name, value in kwargs.items() if name != "positive"}
-        output = evaluate(layer, args, more)
+        output = _widened(evaluate(layer, args, more))
         return output.relu() if "positive" in kwargs else output
 
     def _say(self, line: str) -> None:
@@ -317,6 +317,12 @@ def _key(layer: Layer) -> Any:
 
 def _dense(x: Any) -> Any:
     return x.dense() if isinstance(x, Maps | Images) else x
+
+
+def _widened(output: Any) -> Any:
+    """Return what torch.autocast rounded as float32, in which all goes on but products."""
+    is_rounded = isinstance(output, torch.Tensor) and output.dtype in (torch.bfloat16, torch.float16)
+    return output.float() if is_rounded else output
 
 
 def dense_network(net: nn.Module) -> nn.Module:
