@@ -67,7 +67,7 @@ def train(
 
 def bare_loop(net: nn.Module, recipe: Recipe, precision: str = "32") -> tuple[float, int]:
     """Train with a plain torch loop; return the sum of the loss and the number of correct classifications."""
-    optimizer = torch.optim.Adam(net.parameters(), lr=recipe.learning_rate)
+    optimizer = torch.optim.Adam(net.parameters(), lr=recipe.learning_rate, fused=True)
     loss_sum, correct = 0.0, 0
     for step, (images, labels) in enumerate(tiny_batches()):
         torch.manual_seed(int(np.random.SeedSequence([SEED, step]).generate_state(1)[0]))
@@ -341,10 +341,9 @@ def test_no_step_reads_a_number_from_the_device(recipe: Recipe) -> None:
     batches = weighted_batches(4)
     with Counted() as ours:
         train(tiny_net(), recipe, batches=batches)
-    # Adam reads its numbers of steps, which are on the host
     with Counted() as adam:
         net = tiny_net()
-        optimizer = torch.optim.Adam(net.parameters())
+        optimizer = torch.optim.Adam(net.parameters(), fused=True)
         if recipe.freeze:
             net[1].requires_grad_(False)
         for _ in tiny_batches():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from typing import Any
@@ -105,7 +106,7 @@ def test_optimisers_are_those_of_torch_and_leave_biases_alone(
         optimizer = (
             Recipe(0.1, optimizer=name, options=options).make_optimizer(net)
             if ours
-            else make(groups, lr=0.1, **options)
+            else make(groups, lr=0.1, **options, **({} if make is torch.optim.RMSprop else {"fused": True}))
         )
         for step in range(4):
             optimizer.zero_grad()
@@ -114,6 +115,38 @@ def test_optimisers_are_those_of_torch_and_leave_biases_alone(
         nets.append(net)
     for one, two in zip(nets[0].parameters(), nets[1].parameters(), strict=True):
         assert torch.equal(one, two)
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
+def test_a_state_that_was_stored_without_fused_kernels_goes_on_without_them(name: str) -> None:
+    """So a training begun by an earlier version stays bit for bit what it would have been."""
+    options = {"momentum": 0.9} if name == "sgd" else {}
+    plain = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}[name]
+
+    def steps(optimizer: torch.optim.Optimizer, net: nn.Module) -> None:
+        for step in range(5):
+            optimizer.zero_grad()
+            net(torch.full((5, 300), 0.1 * step + 0.1)).square().mean().backward()
+            optimizer.step()
+
+    torch.manual_seed(2)
+    old = nn.Linear(300, 20)
+    recipe = Recipe(0.01, optimizer=name, options=options)
+    groups = [{**group} for group in recipe.make_optimizer(old).param_groups]
+    before = plain([{key: g[key] for key in ("params", "weight_decay")} for g in groups], lr=0.01, **options)
+    steps(before, old)
+    new, fresh = copy.deepcopy(old), copy.deepcopy(old)
+    after, fused = recipe.make_optimizer(new), recipe.make_optimizer(fresh)
+    for optimizer in (after, fused):  # which would share the moments
+        optimizer.load_state_dict(copy.deepcopy(before.state_dict()))
+    steps(after, new)
+    for group in fused.param_groups:
+        group["fused"] = True
+    steps(fused, fresh)
+    steps(before, old)
+    assert all(torch.equal(*pair) for pair in zip(old.parameters(), new.parameters(), strict=True))
+    for one, two in zip(old.parameters(), fresh.parameters(), strict=True):
+        torch.testing.assert_close(one, two)
 
 
 def test_an_option_that_an_optimiser_lacks_is_a_line() -> None:

