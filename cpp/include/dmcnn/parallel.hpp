@@ -5,12 +5,16 @@
 #include <atomic>
 #include <cstddef>
 #include <exception>
+#include <functional>
 #include <mutex>
-#include <system_error>
-#include <thread>
-#include <vector>
 
 namespace dmcnn {
+
+// Call work() on this thread, and on up to `helpers` threads that are kept for later calls.
+//
+// Helpers that have not begun when this thread is done are not waited for: the cores may be busy with others, such as
+// threads of torch that wait for their next work. work must not throw, and must end at once where nothing is left.
+void work_together(std::size_t helpers, const std::function<void()>& work);
 
 // Call body(i) for every i in 0..n-1 on at most `threads` threads (1 = this one alone), in any order.
 //
@@ -27,7 +31,7 @@ void parallel_for(std::size_t n, int threads, const Body& body) {
     std::atomic<std::size_t> first_bad{n};
     std::exception_ptr error;
     std::mutex guard;
-    const auto work = [&] {
+    work_together(workers - 1, [&] {
         for (std::size_t i = next++; i < n && i < first_bad.load(); i = next++) {
             try {
                 body(i);
@@ -39,16 +43,7 @@ void parallel_for(std::size_t n, int threads, const Body& body) {
                 }
             }
         }
-    };
-    std::vector<std::thread> pool;
-    pool.reserve(workers - 1);
-    try {
-        for (std::size_t t = 1; t < workers; ++t) pool.emplace_back(work);
-    } catch (const std::system_error&) {
-        // The system gives no more threads: the existing ones do the work.
-    }
-    work();
-    for (std::thread& thread : pool) thread.join();
+    });
     if (error) std::rethrow_exception(error);
 }
 
