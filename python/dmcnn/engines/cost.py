@@ -107,11 +107,16 @@ def copy_of(net: nn.Module, *, training: bool) -> SparseNet:
     return SparseNet(dense.cpu().float().train(training), say=lambda _: None)
 
 
-def work_of(rows: SparseNet, images: torch.Tensor | SparseImages | Images) -> Work | None:
-    """Return the work of a forward pass, which changes running statistics; None where there are no rows."""
+def work_of(
+    rows: SparseNet, images: torch.Tensor | SparseImages | Images, *, may_end: bool = True
+) -> Work | None:
+    """Return the work of a forward pass, which changes running statistics; None where there are no rows.
+
+    ``may_end`` says whether the pass goes on dense from crowded maps on.
+    """
     work = Work(steps=START)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        traced = rows.watch(images, lambda *layer: _add(work, *layer))
+        traced = rows.watch(images, lambda *layer: _add(work, *layer), may_end=may_end)
     return work if traced else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -16,7 +17,7 @@ from dmcnn.images.sparse import SparseImages
 SAMPLED = 1024
 """Places at which the background of an image is looked for."""
 
-CROWDED = 0.85
+CROWDED = 0.65
 """Rows by place from which on a dense convolution is faster: it reads in place what rows have to gather."""
 
 
@@ -53,7 +54,7 @@ class Maps:
             return False
         if torch.is_autocast_enabled("cpu") and not bf16_is_fast(self.rows.device):
             return False
-        return self.places.rows >= CROWDED * self.places.number.size
+        return self.places.rows >= CROWDED * self.places.images * math.prod(self.places.shape)
 
     def dense(self) -> torch.Tensor:
         """Return the contiguous dense tensor (B, C, *map)."""

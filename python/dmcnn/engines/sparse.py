@@ -126,7 +126,7 @@ class SparseNet(nn.Module):
             whole: whether all rows of every variant are evaluated; else only those that a changed pixel reaches, up
                 to the first step that looks at all of them.
         """
-        outputs: torch.Tensor = self.run(VariedImages.make(image, changes, whole=whole))
+        outputs: torch.Tensor = self.run(VariedImages.make(image, changes, whole=whole), may_end=whole)
         return outputs[-len(changes) :]
 
     def global_layer(self, image: Images) -> str:
@@ -146,15 +146,17 @@ class SparseNet(nn.Module):
         self.run(VariedImages.make(image, nothing, whole=False), observe)
         return found[0] if found else ""
 
-    def watch(self, images: torch.Tensor | SparseImages | Images, observe: Observer) -> bool:
-        """Evaluate images and call ``observe`` after every layer.
+    def watch(
+        self, images: torch.Tensor | SparseImages | Images, observe: Observer, *, may_end: bool = True
+    ) -> bool:
+        """Evaluate images and call ``observe`` after every layer; ``may_end`` as of ``run``.
 
         Return False, without any call, where the network runs dense.
         """
         given = images if isinstance(images, Images) else self.images(images)
         reason = self.obstacle(given.given, given.where)
         if not reason:
-            self.run(given, observe, may_end=not isinstance(given, VariedImages))
+            self.run(given, observe, may_end=may_end)
         return not reason
 
     def obstacle(self, images: torch.Tensor | SparseImages, where: torch.Tensor | None = None) -> str:

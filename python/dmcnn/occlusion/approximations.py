@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
@@ -35,6 +36,8 @@ class Approximation(ABC):
     """
 
     name = ""
+    typical_change = math.inf
+    """Relative change of the scales of normalisations under the median window; infinite where it is not known."""
 
     def __init__(self, net: nn.Module, event: SparseImages, windows: Windows, engine: Engine) -> None:
         rows = sparse(net)
@@ -92,6 +95,7 @@ class FirstOrderWindows(Approximation):
             ]
         self._rows = np.concatenate([outputs.cpu().numpy() for outputs, _ in parts])
         changes = np.concatenate([change.cpu().numpy() for _, change in parts])
+        self.typical_change = float(np.median(changes))
         self._rank = np.empty(len(numbers), np.int64)
         self._rank[np.argsort(-changes, kind="stable")] = numbers
 

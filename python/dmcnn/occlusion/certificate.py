@@ -23,6 +23,9 @@ LARGEST_SHARE = 1 / 12
 MISSES = 3
 """Most of the drawn centres that may miss."""
 
+COARSE = 0.5
+"""Tolerance from which on a map is to be fast: as few centres as possible are drawn, none of which may miss."""
+
 
 @dataclass(frozen=True)
 class Certificate:
@@ -36,6 +39,7 @@ class Certificate:
         misses: how many of these may lie further off than ``within``.
         exact: share of the centres that are exact.
         rest: approximation of the others, one of dmcnn.occlusion.approximations; "" if there are none.
+        delta: share of the centres that differences give, where the others are coarser.
     """
 
     tolerance: float
@@ -45,6 +49,7 @@ class Certificate:
     misses: int
     exact: float
     rest: str = "first_order"  # which earlier versions did not say
+    delta: float = 0.0
 
     def json(self) -> str:
         """Return the certificate as JSON."""
@@ -57,7 +62,9 @@ class Certificate:
         return cls(**{**known, "within": tuple(known["within"])})
 
     def __str__(self) -> str:
-        largest, rest = max(self.within, default=0.0), f", others by {self.rest}" if self.exact < 1 else ""
+        largest = max(self.within, default=0.0)
+        rest = f", {self.delta:.0%} by delta" * (self.delta > 0)
+        rest += f", others by {self.rest}" * (self.exact + self.delta < 1)
         return (
             f"at least {COVERAGE:.0%} of {self.centres} centres within {largest:.2g} of the exact output "
             f"(confidence {CONFIDENCE:.0%}: {self.drawn} drawn; {self.exact:.0%} are exact{rest})"
@@ -88,17 +95,18 @@ def _at_most(misses: int, centres: int, far: int, drawn: int) -> float:
     return ways / comb(centres, drawn)
 
 
-def design(centres: int) -> tuple[int, int]:
-    """Return how many centres are drawn, and how many of them may miss: a function of the number of centres alone."""
-    allowed = [r for r in range(1, MISSES + 1) if number_to_draw(centres, r) <= LARGEST_SHARE * centres]
+def design(centres: int, tolerance: float) -> tuple[int, int]:
+    """Return how many centres are drawn, and how many of them may miss: a function of what is asked for alone."""
+    most = MISSES if tolerance < COARSE else 0
+    allowed = [r for r in range(1, most + 1) if number_to_draw(centres, r) <= LARGEST_SHARE * centres]
     misses = max(allowed, default=0)
     return number_to_draw(centres, misses), misses
 
 
-def draw(centres: int, seed: int) -> NDArray[np.int64]:
+def draw(centres: int, tolerance: float, seed: int) -> NDArray[np.int64]:
     """Draw the numbers of centres, without replacement, in increasing order."""
     random = np.random.default_rng([seed, centres])
-    drawn: NDArray[np.int64] = np.sort(random.choice(centres, design(centres)[0], replace=False))
+    drawn: NDArray[np.int64] = np.sort(random.choice(centres, design(centres, tolerance)[0], replace=False))
     return drawn
 
 

@@ -122,7 +122,7 @@ def choose(
     check(word, scan.tolerance, precision)
     if word in ("dense", "sparse"):
         return Choice(word, f"engine: {word}, as asked for")
-    drawn, _ = certificate.design(len(windows.number))
+    drawn, _ = certificate.design(len(windows.number), scan.tolerance)
     is_certified = scan.tolerance > 0 and 2 * drawn < len(windows.number)
     if exact and not is_certified:
         return Choice(exact, "")
@@ -260,7 +260,7 @@ class Trial:
         with torch.inference_mode():
             images = copied.images(self._image.float(), self._where)
             varied = VariedImages.make(images, changes, whole=name != "incremental")
-            work = cost.work_of(copied, varied)
+            work = cost.work_of(copied, varied, may_end=name == "sparse")
         assert work is not None
         rates = cost.rates(self._how[1])
         if name == "delta":
