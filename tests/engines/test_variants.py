@@ -12,8 +12,9 @@ from torch import nn
 from dmcnn._common.errors import InputError
 from dmcnn.engines import rows
 from dmcnn.engines.first_order import FirstOrder, last_activation
+from dmcnn.engines.maps import Maps
 from dmcnn.engines.sparse import sparse
-from dmcnn.engines.variants import PixelChanges, Variants
+from dmcnn.engines.variants import PixelChanges, Variants, VariedImages
 from dmcnn.models import MODELS
 from engines.nets import KINDS, Gate, Heads, Skip, images, random_net
 
@@ -78,6 +79,41 @@ def test_networks_of_the_package(name):
     shape = shapes.get(name, (2, 7, 16, 17))
     net = MODELS[name](channels=shape[1], height=shape[2], width=shape[3])
     compare(net, images("sparse", shape), 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.65])
+@pytest.mark.parametrize("seed", range(6))
+def test_variants_go_on_dense_from_crowded_maps_on(seed, share, monkeypatch):
+    """How many maps are crowded does not depend on the number of variants."""
+    asked = []
+
+    def is_crowded(maps):
+        """Whether the maps are crowded, in any dtype."""
+        places = maps.places.number.size * maps.places.images
+        asked.append(maps.places.rows >= share * places // len(maps.places.number))
+        return asked[-1]
+
+    monkeypatch.setattr(Maps, "is_crowded", property(is_crowded))
+    for kind in ("sparse", "full"):
+        compare(random_net(seed, 2, (19, 22), 2), images(kind, (2, 2, 19, 22), seed), seed)
+    assert any(asked)
+
+
+def test_crowded_variants_are_those_of_a_crowded_image():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.GroupNorm(2, 2), nn.Conv2d(2, 2, 3))
+    fast = sparse(net.eval())
+    for kind, is_crowded in (("full", True), ("one pixel", False)):
+        image = images(kind, (1, 1, 19, 22)).float()
+        changes, _ = drawn_changes(image, 1)
+        given = fast.images(image, image != 0)
+        for count in (1, COUNT):
+            end = changes.start[count]
+            some = PixelChanges(changes.start[: count + 1], changes.pixel[:end], changes.value[:end])
+            varied = VariedImages.make(given, some, whole=True)
+            assert varied.maps.is_crowded == is_crowded
+            assert varied.maps.dense().shape == (count, 1, 19, 22)
 
 
 def test_the_same_on_torch_operations(monkeypatch):
