@@ -53,8 +53,11 @@ class Convolution(torch.autograd.Function):
         """Convolve rows (rows, C); ``weight`` is (filters, C, *kernel), ``matrix`` from ``_matrix``."""
         rows = source.detach().contiguous()
         out = rows.new_empty((len(links.index), len(weight)))
-        forward = _products_first if first else _rows_first
-        forward(rows, matrix, bias, links, positive, out)
+        if first:
+            rows = _with_room(rows, matrix.dtype)  # of which the gradient of the kernel is made, too
+            _products_first(rows, matrix, bias, links, positive, out)
+        else:
+            _rows_first(rows, matrix, bias, links, positive, out)
         ctx.save_for_backward(rows, weight, out if positive else None)
         ctx.links, ctx.dtype, ctx.first, ctx.bias = links, matrix.dtype, first, bias is not None
         return out
@@ -68,7 +71,8 @@ class Convolution(torch.autograd.Function):
         if out is not None:
             slope = torch.ops.aten.threshold_backward(slope, out, 0)
         kernel = weight.flatten(2).to(ctx.dtype)
-        of_rows = torch.empty_like(rows) if ctx.needs_input_grad[0] else None
+        shape = int(ctx.links.rows[-1]), rows.shape[1]
+        of_rows = slope.new_empty(shape) if ctx.needs_input_grad[0] else None
         backward = _slopes_first if ctx.first else _products_of_slopes
         of_kernel = backward(rows, kernel, slope, ctx.links, of_rows, learns=ctx.needs_input_grad[1])
         if of_kernel is not None:
@@ -185,10 +189,9 @@ def _products_first(
         _shared_products_first(rows, matrix, bias, links, positive, out)
         return
     filters, length = out.shape[1], links.index.shape[1]
-    before = _with_room(rows, matrix.dtype)
     for first, last in images_at_once(links.rows, length * filters * matrix.element_size()):
         here, there = slice(*links.rows[[first, last]]), slice(*links.offsets[[first, last]])
-        products = _product(before[here.start :], matrix, here.stop - here.start).view(-1, length, filters)
+        products = _product(rows[here.start :], matrix, here.stop - here.start).view(-1, length, filters)
         gather(
             products, links.index[there], out=out[there], bias=bias, positive=positive, first=int(here.start)
         )
@@ -204,18 +207,18 @@ def _shared_products_first(
 ) -> None:
     """Compute ``_products_first`` with the rows of the first image once, and those of others behind them."""
     filters, length = out.shape[1], links.index.shape[1]
-    before, shared = rows.to(matrix.dtype), int(links.rows[1])
+    shared = int(links.rows[1])
     width = length * filters * matrix.element_size()
     others = images_at_once(links.rows, width, start=1)
     most = max((int(links.rows[last] - links.rows[first]) for first, last in others), default=0)
-    products = before.new_empty((shared + most, length * filters))
-    torch.mm(before[:shared], matrix, out=products[:shared])
+    products = rows.new_empty((shared + most, length * filters))
+    torch.mm(rows[:shared], matrix, out=products[:shared])
     for first, last in [(0, 1), *others]:
         here, there = slice(*links.rows[[first, last]]), slice(*links.offsets[[first, last]])
         index, end = links.index[there], shared
         if first:
             end += int(here.stop - here.start)
-            torch.mm(before[here], matrix, out=products[shared:end])
+            torch.mm(rows[here], matrix, out=products[shared:end])
             index = np.where(index < shared, index, index - np.int32(here.start - shared))
         summands = products[:end].view(end, length, filters)
         gather(summands, index, out=out[there], bias=bias, positive=positive)
@@ -263,20 +266,21 @@ def _slopes_first(
 ) -> torch.Tensor | None:
     """Write the gradient of the rows into ``of_rows``, unless None; return that of the kernel if it ``learns``.
 
-    The latter is (filters, C, k). Gradients are gathered by row and place before they are multiplied.
+    The latter is (filters, C, k). Gradients are gathered by row and place before they are multiplied. The rows have
+    the dtype of the kernel, and room behind them.
     """
     filters, channels, length = kernel.shape
     matrix = kernel.permute(2, 0, 1).reshape(length * filters, channels)
-    of_kernel = rows.new_zeros((channels, length * filters)) if learns else None
+    of_kernel = slope.new_zeros((channels, length * filters)) if learns else None
     start, user = links.users
-    for first, last in blocks(len(rows), length * filters * kernel.element_size()):
+    for first, last in blocks(int(links.rows[-1]), length * filters * kernel.element_size()):
         n = last - first
         sums = kernel.new_empty((_room(n, kernel.dtype), length, filters))
         scatter(slope, (start[first * length : last * length + 1], user), sums[:n])
         sums[n:].zero_()
         flat = sums.flatten(1)
         if of_kernel is not None:
-            _add_product(of_kernel, _with_room(rows[first:last], kernel.dtype), flat, n)
+            _add_product(of_kernel, rows[first:], flat, n)
         if of_rows is not None:
             _write_product(of_rows[first:last], flat, matrix)
     return None if of_kernel is None else of_kernel.view(channels, length, filters).permute(2, 0, 1)
