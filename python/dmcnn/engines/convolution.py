@@ -22,7 +22,7 @@ NARROW = 8
 """Filters by channel from which on rows are gathered before multiplying: products would be so many more numbers."""
 
 
-STEP, PIECE = 64, 1024
+STEP, PIECE = 64, 2048
 """What the number of rows of a product in bfloat16 is a multiple of, and the most of them.
 
 oneDNN compiles a kernel for every number of rows that it meets, which takes a fifth of the time of a product. Images
