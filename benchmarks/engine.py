@@ -34,7 +34,7 @@ from dmcnn.attribution import Target, build
 from dmcnn.checkpoints.card import Card
 from dmcnn.datasets.dataset import Dataset
 from dmcnn.engines.choice import choose
-from dmcnn.engines.cost import copy_of
+from dmcnn.engines.cost import copy_of, products_of
 from dmcnn.engines.dense import to_tensor
 from dmcnn.engines.hardware import bf16_is_fast
 from dmcnn.engines.places import Places, Stencil, input_places
@@ -269,9 +269,7 @@ def distinct(net: nn.Module, given: Given, training: bool) -> float:
     def add(layer: Layer, args: tuple[Any, ...], result: Any) -> None:
         """Add the products of a layer."""
         nonlocal dense, rows
-        if not isinstance(layer.call, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
-            return
-        products = math.prod(result.shape) * float(layer.call.weight[0].numel())
+        products = products_of(layer, result)
         dense += products
         places = getattr(result, "places", None)
         rows += products * (places.rows / places.images / math.prod(places.shape) if places else 1.0)

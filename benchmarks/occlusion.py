@@ -39,12 +39,12 @@ from dmcnn import train
 from dmcnn._common.journal import Rows
 from dmcnn._common.progress import ProgressBar
 from dmcnn.checkpoints.load import load
-from dmcnn.engines.hardware import bf16_is_fast
 from dmcnn.images.sparse import SparseImages
 from dmcnn.images.sparse import sparse as sparse_images
 from dmcnn.inference.devices import use_whole_cpu
 from dmcnn.models import MODELS
 from dmcnn.occlusion.approximations import DeltaWindows, FirstOrderWindows
+from dmcnn.occlusion.choice import choose
 from dmcnn.occlusion.result import Scan
 from dmcnn.occlusion.tolerance import ToleranceScan
 
@@ -142,11 +142,13 @@ def exact_scan(net: nn.Module, event: SparseImages, name: str) -> float:
 
 
 def certified_scan(net: nn.Module, event: SparseImages, tolerance: float) -> tuple[float, str]:
-    """Return the CPU time of a whole scan with a tolerance, and its certificate."""
+    """Return the CPU time of a whole scan with a tolerance, by the engine that auto takes, and its certificate."""
     scan = Scan(k=4, tolerance=tolerance)
     windows = scan.windows(event)
-    word = "cascade" if bf16_is_fast(torch.device("cpu")) else "first_order"
+    word = choose("auto", net, event, scan, windows, 8).engine
     engine = scan.engine(word, 8)
+    if not engine.approximations:
+        return exact_scan(net, event, word), "exact"
     start = time.process_time()
     with ProgressBar(total=len(windows), disable=True) as bar:
         *_, found = ToleranceScan(net, event, windows, engine, Rows(engine.row_width(2)), bar).run()

@@ -1,6 +1,5 @@
 #include "dmcnn/parallel.hpp"
 
-#include <algorithm>
 #include <condition_variable>
 #include <list>
 #include <system_error>

@@ -1,6 +1,5 @@
 #include "dmcnn/parallel.hpp"
 
-#include <numeric>
 #include <stdexcept>
 #include <thread>
 #include <vector>

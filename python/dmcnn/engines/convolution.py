@@ -13,6 +13,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from dmcnn.engines.autograd import apply
 from dmcnn.engines.hardware import bf16_is_fast
 from dmcnn.engines.places import Links
+from dmcnn.engines.products import add_product, product, room, with_room, write_product
 from dmcnn.engines.rows import BLOCK, gather, gather_apart, images_at_once, scatter
 
 PRODUCTS = 1 << 26
@@ -20,14 +21,6 @@ PRODUCTS = 1 << 26
 
 NARROW = 8
 """Filters by channel from which on rows are gathered before multiplying: products would be so many more numbers."""
-
-
-STEP, PIECE = 64, 2048
-"""What the number of rows of a product in bfloat16 is a multiple of, and the most of them.
-
-oneDNN compiles a kernel for every number of rows that it meets, which takes a fifth of the time of a product. Images
-differ in their numbers of rows; so rounded up they meet a few hundred kernels, which are kept.
-"""
 
 
 class Convolution(torch.autograd.Function):
@@ -54,7 +47,7 @@ class Convolution(torch.autograd.Function):
         rows = source.detach().contiguous()
         out = rows.new_empty((len(links.index), len(weight)))
         if first:
-            rows = _with_room(rows, matrix.dtype)  # of which the gradient of the kernel is made, too
+            rows = with_room(rows, matrix.dtype)  # of which the gradient of the kernel is made, too
             _products_first(rows, matrix, bias, links, positive, out)
         else:
             _rows_first(rows, matrix, bias, links, positive, out)
@@ -129,54 +122,6 @@ def _matrix(weight: torch.Tensor, first: bool, dtype: torch.dtype) -> torch.Tens
 _MATRICES = WeakTensorKeyDictionary()
 
 
-def _room(n: int, dtype: torch.dtype) -> int:
-    """Return the rows of a buffer for n rows that are multiplied in a dtype."""
-    return -(-n // STEP) * STEP if dtype == torch.bfloat16 else n
-
-
-def _with_room(rows: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """Return (n or more, C): n rows in a dtype, and zeros behind them, so that any part of them has room."""
-    if dtype != torch.bfloat16:
-        return rows.to(dtype)
-    padded = rows.new_empty((len(rows) + STEP, rows.shape[1]), dtype=dtype)
-    padded[: len(rows)].copy_(rows)
-    padded[len(rows) :].zero_()
-    return padded
-
-
-def _pieces(n: int, dtype: torch.dtype) -> list[tuple[int, int]]:
-    """Return (first, end) row numbers of the products that n rows take, the last of which may lie behind them."""
-    room = _room(n, dtype)
-    size = PIECE if dtype == torch.bfloat16 else max(1, room)
-    return [(first, min(room, first + size)) for first in range(0, room, size)]
-
-
-def _product(left: torch.Tensor, right: torch.Tensor, n: int) -> torch.Tensor:
-    """Return (n or more, m): n rows of ``left``, which has room for them, times ``right``."""
-    out = left.new_empty((_room(n, left.dtype), right.shape[1]))
-    for first, last in _pieces(n, left.dtype):
-        torch.mm(left[first:last], right, out=out[first:last])
-    return out
-
-
-def _write_product(out: torch.Tensor, left: torch.Tensor, right: torch.Tensor) -> None:
-    """Compute out = left @ right of the rows of out, behind which left has room; out may have more bits."""
-    if left.dtype == out.dtype:
-        torch.mm(left, right, out=out)
-    else:
-        out.copy_(_product(left, right, len(out))[: len(out)])
-
-
-def _add_product(out: torch.Tensor, left: torch.Tensor, right: torch.Tensor, n: int) -> None:
-    """Compute out += left.t() @ right over n rows, behind which either has zeros; out may have more bits."""
-    for first, last in _pieces(n, left.dtype):
-        part = left[first:last].t(), right[first:last]
-        if left.dtype == out.dtype:
-            out.addmm_(*part)
-        else:
-            out += torch.mm(*part)
-
-
 def _products_first(
     rows: torch.Tensor,
     matrix: torch.Tensor,
@@ -191,7 +136,7 @@ def _products_first(
     filters, length = out.shape[1], links.index.shape[1]
     for first, last in images_at_once(links.rows, length * filters * matrix.element_size()):
         here, there = slice(*links.rows[[first, last]]), slice(*links.offsets[[first, last]])
-        products = _product(rows[here.start :], matrix, here.stop - here.start).view(-1, length, filters)
+        products = product(rows[here.start :], matrix, here.stop - here.start).view(-1, length, filters)
         gather(
             products, links.index[there], out=out[there], bias=bias, positive=positive, first=int(here.start)
         )
@@ -234,7 +179,7 @@ def _rows_first(
 ) -> None:
     for first, last in blocks(len(out), len(matrix) * matrix.element_size()):
         part = out[first:last]
-        _write_product(part, _windows(rows, links, first, last, matrix.dtype), matrix)
+        write_product(part, _windows(rows, links, first, last, matrix.dtype), matrix)
         if bias is not None:
             part += bias.detach()
         if positive:
@@ -247,9 +192,9 @@ def _windows(rows: torch.Tensor, links: Links, first: int, last: int, dtype: tor
     Behind them are zeros.
     """
     if links.is_identity:
-        return _with_room(rows[first:last], dtype)
+        return with_room(rows[first:last], dtype)
     n = last - first
-    taken = rows.new_empty((_room(n, dtype), links.index.shape[1], rows.shape[1]), dtype=dtype)
+    taken = rows.new_empty((room(n, dtype), links.index.shape[1], rows.shape[1]), dtype=dtype)
     gather(rows, links.index[first:last], apart=True, out=taken[:n])
     taken[n:].zero_()
     return taken.flatten(1)
@@ -275,14 +220,14 @@ def _slopes_first(
     start, user = links.users
     for first, last in blocks(int(links.rows[-1]), length * filters * kernel.element_size()):
         n = last - first
-        sums = kernel.new_empty((_room(n, kernel.dtype), length, filters))
+        sums = kernel.new_empty((room(n, kernel.dtype), length, filters))
         scatter(slope, (start[first * length : last * length + 1], user), sums[:n])
         sums[n:].zero_()
         flat = sums.flatten(1)
         if of_kernel is not None:
-            _add_product(of_kernel, rows[first:], flat, n)
+            add_product(of_kernel, rows[first:], flat, n)
         if of_rows is not None:
-            _write_product(of_rows[first:last], flat, matrix)
+            write_product(of_rows[first:last], flat, matrix)
     return None if of_kernel is None else of_kernel.view(channels, length, filters).permute(2, 0, 1)
 
 
@@ -298,10 +243,10 @@ def _products_of_slopes(
     """Write and return what ``_slopes_first`` does, with gradients multiplied first, and products summed by row."""
     filters, channels, length = kernel.shape
     matrix = kernel.permute(0, 2, 1).reshape(filters, length * channels)
-    after = _with_room(slope, kernel.dtype)
+    after = with_room(slope, kernel.dtype)
     if of_rows is not None:
         if links.is_identity:
-            _write_product(of_rows, after, matrix)
+            write_product(of_rows, after, matrix)
         else:
             _scatter_products(after, matrix, links, of_rows)
     if not learns:
@@ -309,7 +254,7 @@ def _products_of_slopes(
     of_kernel = rows.new_zeros((length * channels, filters))
     for first, last in blocks(len(slope), length * channels * kernel.element_size()):
         taken = _windows(rows, links, first, last, kernel.dtype)
-        _add_product(of_kernel, taken, after[first:], last - first)
+        add_product(of_kernel, taken, after[first:], last - first)
     return of_kernel.view(length, channels, filters).permute(2, 1, 0)
 
 
@@ -318,7 +263,7 @@ def _scatter_products(after: torch.Tensor, matrix: torch.Tensor, links: Links, o
     start, user = links.users
     for first, last in images_at_once(links.offsets, length * channels * after.element_size()):
         here, there = slice(*links.rows[[first, last]]), slice(*links.offsets[[first, last]])
-        products = _product(after[there.start :], matrix, there.stop - there.start).view(-1, length, channels)
+        products = product(after[there.start :], matrix, there.stop - there.start).view(-1, length, channels)
         own = start[here.start * length : here.stop * length + 1]
         scatter(products, (own, user), of_rows[here], first=int(there.start))
 

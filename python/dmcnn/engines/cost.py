@@ -120,16 +120,22 @@ def work_of(
     return work if traced else None
 
 
+def products_of(layer: Layer, result: Maps | torch.Tensor) -> float:
+    """Return the products of a layer for the dense map that its result is, or stands for."""
+    if not isinstance(layer.call, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
+        return 0.0
+    return math.prod(result.shape) * float(layer.call.weight[0].numel())
+
+
 def _add(work: Work, layer: Layer, args: tuple[Any, ...], result: Any) -> None:
     """Add the work of a layer to ``work``; its arguments and result may be maps, tensors or neither."""
     before = args[0] if args else None
     if not isinstance(before, Maps | torch.Tensor) or not isinstance(result, Maps | torch.Tensor):
         return
     numbers = math.prod(before.shape) + math.prod(result.shape)
-    products = 0.0
-    if isinstance(layer.call, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
-        products = math.prod(result.shape) * float(layer.call.weight[0].numel())
-        numbers += layer.call.weight.numel()
+    products = products_of(layer, result)
+    if products:
+        numbers += layer.module.weight.numel()
     work.dense_products += products
     work.dense_numbers += numbers
     if not isinstance(before, Maps) or not isinstance(result, Maps):
