@@ -9,12 +9,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from dmcnn.images.sparse import EVENT, META, SparseImages, sparse
 from dmcnn.simulation import SAMPLES
 from dmcnn.writers import calorimeter, larcv3
 
 ROOT = Path(__file__).parents[1]
+
+# a test of what is right must not fail because the machine was busy for a second
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in processes that a shell starts in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -72,7 +72,7 @@ def clusters(rng, n, shape, fill):
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.integers(0, 2**32 - 1),
     st.tuples(st.integers(1, 7), st.integers(0, 11), st.integers(0, 22)),

@@ -276,7 +276,7 @@ def outcome(path: Path) -> tuple[Any, str]:
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_random_bytes_end_in_an_image_or_one_line(tmp_path: Path, data: st.DataObject) -> None:
     """The reader returns what np.load returns, and refuses what np.load refuses."""
