@@ -65,6 +65,15 @@ def test_completeness():
     assert np.isnan(completeness_error(net, torch.zeros(SHAPE), TARGET, np.zeros(SHAPE)))
 
 
+def test_completeness_of_a_small_change_of_a_large_number():
+    """Near 1e6, float32 has multiples of a sixteenth."""
+    net, x = linear(), image(9)
+    values = made(Gradient(), net, x)
+    with torch.no_grad():
+        net[-1].bias += 1e6
+    assert completeness_error(net, x, TARGET, values) < 1e-5
+
+
 def state(net: nn.Module) -> dict[str, torch.Tensor]:
     return {name: values.clone() for name, values in net.state_dict().items()}
 

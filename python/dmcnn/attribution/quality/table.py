@@ -265,10 +265,7 @@ def _depending(
     measures = {"max_sensitivity": robustness.sensitivity(maker, net, inputs, target, values, **noise)}
     if getattr(maker, "complete", False):
         start = reference(getattr(maker, "baseline", 0.0), inputs[None])[0]
-        precision = getattr(maker, "precision", "32")
-        measures["completeness_error"] = robustness.completeness_error(
-            net, inputs, target, values, start, precision
-        )
+        measures["completeness_error"] = robustness.completeness_error(net, inputs, target, values, start)
     if isinstance(maker, PathMethod):
         maps = torch.from_numpy(values).to(inputs)[None]
         measures["halving_change"] = maker.halving_change(net, inputs[None], maps, target).item()
