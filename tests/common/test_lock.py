@@ -61,6 +61,24 @@ def test_a_name_has_one_owner_and_is_free_when_it_dies(tmp_path: Path) -> None:
     assert list(stem.parent.iterdir()) == []
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="no /proc")
+@pytest.mark.parametrize("has_locks", [True, False])
+def test_an_owner_that_nobody_has_asked_for_its_status_is_dead(
+    has_locks: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = owner_process(tmp_path / "a")
+    if not has_locks:
+        monkeypatch.setattr(locks, "try_lock", lambda file: None)
+    try:
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # dead, and still in the list of processes
+        assert Path(f"/proc/{process.pid}/stat").exists()
+        with lock(tmp_path / "a"):
+            pass
+    finally:
+        end(process)
+
+
 def test_who_waits_gets_the_name(tmp_path: Path) -> None:
     done = threading.Event()
 

@@ -67,14 +67,16 @@ def fault() -> str:
 
 
 def hold(words: Sequence[str]) -> None:
-    """Lock a name again and again, and write a line when that begins and ends.
+    """Lock a name again and again, and write a line when that begins and ends; tidy the folder first, as commands do.
 
     Args:
         words: name, how often, [s] for how long at most, and the file of the lines.
     """
+    from dmcnn._common.files import output_folder
     from dmcnn._common.lock import lock
 
     name, count, longest, lines = words
+    output_folder(Path(name).parent)
     draw = random.Random(os.urandom(8))
     with Path(lines).open("ab", buffering=0) as file:
         for number in range(int(count)):

@@ -16,6 +16,9 @@ NAME = re.compile(r"[0-9a-f]{8}-\d+-\d*")
 BOOT = "/proc/sys/kernel/random/boot_id"
 """File with a number that changes when the machine starts."""
 
+DEAD = ("Z", "X", "x")
+"""States of processes that have died, see proc_pid_stat(5)."""
+
 
 def name(pid: int | None = None) -> str:
     """Return a name of a process of this machine, by default of this process: machine, number and time of start."""
@@ -48,9 +51,13 @@ def _machine() -> str:
 
 
 def _start(pid: int) -> str:
-    """Return the time at which a process started; 0 where the system does not say, "" if there is no such process."""
+    """Return the time at which a process started; 0 where the system does not say, "" if there is no such process.
+
+    One that has died counts as gone, even if its parent has not asked for its status yet.
+    """
     with suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19].decode()
+        state, *numbers = Path(f"/proc/{pid}/stat").read_text("latin-1").rpartition(")")[2].split()
+        return "" if state in DEAD else numbers[18]
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
