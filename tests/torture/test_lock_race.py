@@ -35,7 +35,8 @@ def test_one_process_of_two_hosts_holds_a_lock(locks: str, tmp_path: Path) -> No
             process.send(signal.SIGKILL)
         for process in processes:
             assert process.end() in (0, -signal.SIGKILL), process.text
-        for host in hosts:  # who dies while he waits leaves a file that only his own host knows to be nobody's
+        # who dies while he waits leaves a file that only his own host knows to be nobody's
+        for host in hosts:
             last = host.start(HOLD, [words[0], "1", "0", words[3]], tmp_path)
             assert last.end() == 0, last.text
     finally:
