@@ -61,8 +61,11 @@ def run(command: str, work: Callable[[S], Sequence[str] | None], argv: Sequence[
     Faults that ``work`` returns end the command as bad input does, but after the list of the files that it wrote.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    # Set before torch is imported: threads that spin while they wait halve the speed of a shared machine.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Set before torch is imported: threads that spin while they wait halve the speed of a shared machine. GNU's may
+    # for some 30 us: without, a training on rows, of many short products, spends a tenth of its time on waking them.
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
+        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     logging.basicConfig(format="%(message)s", handlers=[_LogLines(sys.stdout)])
     logging.getLogger("dmcnn").setLevel(logging.INFO)  # other libraries warn, and tell nothing else
 
