@@ -20,6 +20,8 @@ import torch
 from conftest import toy_images
 from dmcnn import train
 from dmcnn._common.errors import InputError
+from dmcnn._common.process import has_ended
+from dmcnn._common.process import name as process_name
 from dmcnn.images.sparse import SparseImages
 from dmcnn.training.batches import Batches
 from dmcnn.training.local_ranks import _faults
@@ -263,6 +265,35 @@ def test_the_command_starts_the_other_ranks_itself(
     assert train.main([*words, "name=other"]) == 2
     assert "rank 1 of this training: not enough memory" in capsys.readouterr().err
     assert train.main([*words, "name=more", "input_test=nowhere.h5"]) == 2
+
+
+RANK_THAT_WAITS = """
+import multiprocessing, time
+from functools import partial
+from dmcnn.training.local_ranks import local_ranks
+with local_ranks(partial(time.sleep, 600), 2):
+    print(multiprocessing.active_children()[0].pid, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_ranks_end_with_the_first_also_before_they_are_connected() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", RANK_THAT_WAITS], stdout=subprocess.PIPE, text=True
+    ) as first:
+        assert first.stdout is not None
+        number = int(first.stdout.readline())
+        other = process_name(number)
+        assert not has_ended(other)
+        first.kill()
+    deadline = time.monotonic() + 60
+    try:
+        while not has_ended(other):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    finally:
+        if not has_ended(other):
+            os.kill(number, signal.SIGKILL)
 
 
 def test_the_fault_of_a_lost_rank_is_its_own(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
@@ -94,6 +95,7 @@ def _start(work: Callable[[], int], logs: Sequence[Path]) -> list[SpawnProcess]:
 def _run(work: Callable[[], int], number: int, log: Path, folders: Sequence[str], ready: Connection) -> None:
     """Take part as rank ``number``, silently; faults go to a file."""
     os.setpgid(0, 0)  # Ctrl-C reaches the first rank alone, and all stop after the same step
+    threading.Thread(target=_end_with_the_first, daemon=True).start()
     with log.open("w") as faults, Path(os.devnull).open("w") as nothing:
         os.dup2(nothing.fileno(), 1)
         os.dup2(faults.fileno(), 2)
@@ -104,6 +106,14 @@ def _run(work: Callable[[], int], number: int, log: Path, folders: Sequence[str]
         for folder in reversed(folders):
             plugins.look_in(Path(folder))
         raise SystemExit(work())
+
+
+def _end_with_the_first() -> None:
+    """End this process when the first rank has died, which until they are connected nothing else would tell."""
+    first = multiprocessing.parent_process()
+    assert first is not None
+    wait([first.sentinel])
+    os._exit(1)
 
 
 def _faults(processes: Sequence[SpawnProcess], logs: Sequence[Path]) -> Iterator[str]:
