@@ -100,6 +100,21 @@ def call_repeatedly(call: Callable[[], object], seconds: float) -> Iterator[None
         thread.join()
 
 
+def call_when_orphaned(call: Callable[[], object]) -> None:
+    """Run a function in a thread when the process that has started this one, by multiprocessing, has died."""
+    from multiprocessing import parent_process  # which commands without processes need not wait for
+
+    if (parent := parent_process()) is None:
+        return
+
+    def watch() -> None:
+        """Run the function when the other process has ended."""
+        parent.join()
+        call()
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 @cache
 def _pool(size: int) -> ThreadPoolExecutor:
     """Return a pool of threads that later calls use again: to start threads takes as long as to read two events."""

@@ -7,9 +7,9 @@ import os
 import signal
 import socket
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -18,6 +18,7 @@ import torch
 
 from dmcnn._common import plugins
 from dmcnn._common.errors import InputError
+from dmcnn._common.threads import call_when_orphaned
 from dmcnn.training.ranks import ENDED, LOCAL_NUMBER, LOCAL_SIZE, NUMBER, SIZE
 
 LAST = 20
@@ -95,7 +96,7 @@ def _start(work: Callable[[], int], logs: Sequence[Path]) -> list[SpawnProcess]:
 def _run(work: Callable[[], int], number: int, log: Path, folders: Sequence[str], ready: Connection) -> None:
     """Take part as rank ``number``, silently; faults go to a file."""
     os.setpgid(0, 0)  # Ctrl-C reaches the first rank alone, and all stop after the same step
-    threading.Thread(target=_end_with_the_first, daemon=True).start()
+    call_when_orphaned(partial(os._exit, 1))  # until the ranks are connected nothing else ends this one
     with log.open("w") as faults, Path(os.devnull).open("w") as nothing:
         os.dup2(nothing.fileno(), 1)
         os.dup2(faults.fileno(), 2)
@@ -106,14 +107,6 @@ def _run(work: Callable[[], int], number: int, log: Path, folders: Sequence[str]
         for folder in reversed(folders):
             plugins.look_in(Path(folder))
         raise SystemExit(work())
-
-
-def _end_with_the_first() -> None:
-    """End this process when the first rank has died, which until they are connected nothing else would tell."""
-    first = multiprocessing.parent_process()
-    assert first is not None
-    wait([first.sentinel])
-    os._exit(1)
 
 
 def _faults(processes: Sequence[SpawnProcess], logs: Sequence[Path]) -> Iterator[str]:

@@ -7,8 +7,8 @@ import multiprocessing
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable
+from functools import partial
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 
 from dmcnn._common import interrupts
 from dmcnn._common.errors import InputError, surroundings
+from dmcnn._common.threads import call_when_orphaned
 
 log = logging.getLogger("dmcnn.tune")
 
@@ -78,7 +79,7 @@ def _run(
     os.setpgid(0, 0)  # Ctrl-C reaches the first process alone, which passes it on once
     _share_cores(count)
     _redirect(path)
-    threading.Thread(target=_stop_when_orphaned, daemon=True).start()
+    call_when_orphaned(partial(os.kill, os.getpid(), signal.SIGTERM))  # this one saves its state and stops
     try:
         with interrupts.terminable():  # batch systems send SIGTERM to every process of a job
             signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
@@ -111,11 +112,3 @@ def _redirect(path: Path) -> None:
     logging.basicConfig(format="%(message)s", stream=sys.stdout)
     logging.getLogger("dmcnn").setLevel(logging.INFO)
     log.addHandler(logging.StreamHandler(terminal))
-
-
-def _stop_when_orphaned() -> None:
-    """Send SIGTERM to this process when the first process has died, so that it saves its state and stops."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os.kill(os.getpid(), signal.SIGTERM)
