@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import nn
@@ -15,6 +16,8 @@ from dmcnn._common.errors import InputError
 from dmcnn.attribution.target import Target
 from dmcnn.engines.sparse import SparseNet, dense_network
 from dmcnn.layers import evaluation_mode
+
+Result = TypeVar("Result")
 
 PRECISIONS = ("32", "bf16")
 
@@ -91,6 +94,23 @@ def value_and_gradient(
     values = explained(leaf) if where is None else explained(leaf, where=where)
     (gradients,) = torch.autograd.grad(values.sum(), leaf)
     return values.detach(), gradients
+
+
+def in_float64(net: nn.Module, call: Callable[..., Result], dtype: torch.dtype) -> Callable[..., Result]:
+    """Return a function of images that is ``call`` of the network and them, both in float64.
+
+    A network that casts to float32 by itself takes them as it is, in ``dtype``.
+    """
+    double = copy.deepcopy(net).double()
+
+    def exact(images: torch.Tensor, *more: Any) -> Result:
+        """Evaluate in float64, else as it is."""
+        try:
+            return call(double, images.double(), *more)
+        except RuntimeError:  # of two dtypes; other failures are met again
+            return call(net, images.to(dtype), *more)
+
+    return exact
 
 
 @dataclass(kw_only=True, eq=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from itertools import chain
@@ -12,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from dmcnn.attribution.base import Explained, Method, value_and_gradient
+from dmcnn.attribution.base import Explained, Method, in_float64, value_and_gradient
 from dmcnn.attribution.target import Target
 from dmcnn.layers import evaluation_mode
 
@@ -126,18 +125,17 @@ class PathMethod(Method):
         self, explained: Explained, starts: torch.Tensor, images: torch.Tensor, count: int, *, every: int = 1
     ) -> torch.Tensor:
         """Return (n, C, H, W) path integrals from starts to images; every pair has nodes of its own."""
-        double = copy.deepcopy(explained).double()
 
-        def slope(points: torch.Tensor, where: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            values, gradients = value_and_gradient(explained, points.to(images.dtype), where)
+        def slope_of(
+            function: Explained, points: torch.Tensor, where: torch.Tensor
+        ) -> tuple[torch.Tensor, torch.Tensor]:
+            values, gradients = value_and_gradient(function, points, where)
             return values.double(), gradients.double()
 
-        def exact(points: torch.Tensor, where: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            try:
-                return value_and_gradient(double, points, where)
-            except RuntimeError:  # a network that casts to float32 by itself; other failures are met again
-                return slope(points, where)
+        def slope(points: torch.Tensor, where: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return slope_of(explained, points.to(images.dtype), where)
 
+        exact = in_float64(explained, slope_of, images.dtype)
         at_once = self.at_once(images)
         maps = [
             path_integral(slope, exact, *pair, count, at_once, every=every)

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from dmcnn.attribution.base import in_float64
 from dmcnn.attribution.quality.localisation import spearman
 from dmcnn.attribution.target import Target
 from dmcnn.engines.dense import forward
@@ -74,10 +75,7 @@ def completeness_error(
     """
     ends = torch.stack([torch.zeros_like(inputs) + baseline, inputs])
     with evaluation_mode(net):
-        try:
-            outputs = forward(copy.deepcopy(net).double(), ends.double())
-        except RuntimeError:  # a network that casts to float32 by itself; other failures are met again
-            outputs = forward(net, ends)
+        outputs = in_float64(net, forward, ends.dtype)(ends)
     there, here = target(torch.from_numpy(outputs)).tolist()
     gap = here - there
     return abs(float(values.sum(dtype=np.float64)) - gap) / abs(gap) if gap else float("nan")
