@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 FORM = "i/n with 0 <= i < n, such as 3/100"
-"""How a share is written."""
+"""Form of a share in settings."""
 TAG = re.compile(r"_share(\d+)of(\d+)$")
 """End of the names, without suffix, of files that belong to a share."""
 

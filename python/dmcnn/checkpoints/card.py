@@ -65,7 +65,7 @@ class Card:
     chosen_by: str = ""
     """Events on which the weights did best: "validation", or "test"; "" if they are those of the last step."""
     remarks: list[str] = field(default_factory=list)
-    """What limits the meaning of the metrics, a sentence each."""
+    """Limits of the meaning of the metrics, a sentence each."""
     origin: list[dict[str, str]] = field(default_factory=list)
     """Kinds of the training files, each once, see ``EventFile.kind``; empty = unknown."""
     start: dict[str, Any] = field(default_factory=dict)

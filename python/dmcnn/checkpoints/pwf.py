@@ -36,7 +36,7 @@ EXPECTED = f"of MPID, or of {' or '.join(BLOCKS.values())} with the names of tor
 
 @dataclass(frozen=True)
 class Hints:
-    """What a user says of a network, for files that do not state it.
+    """Statements of a user about a network, for files that do not make them.
 
     Attributes:
         norm: normalisation of a residual network, "batch" or "group".

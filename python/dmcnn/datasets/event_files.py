@@ -162,7 +162,7 @@ class EventFiles:
 
     @property
     def file_origins(self) -> list[str]:
-        """What every file states of the origin of its events, as text; "" if nothing."""
+        """Return what every file states of the origin of its events, as text; "" if nothing."""
         return [origin_text(reader.origin) for reader in self._readers]
 
     @property

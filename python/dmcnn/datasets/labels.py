@@ -43,7 +43,7 @@ class LabelRule(ABC):
     classes: tuple[str, ...]
 
     fits_any: ClassVar[bool] = False
-    """Whether the rule gives the events of any file a class: only the kind of a file tells whether it is meant so."""
+    """True if the rule gives the events of any file a class: only the kind of a file tells whether it is meant so."""
 
     @staticmethod
     def parse(label: Label, classes: Sequence[str], signal: str | None = None) -> LabelRule:
@@ -88,7 +88,7 @@ class LabelRule(ABC):
 
     @property
     def needs_particles(self) -> bool:
-        """Whether ``apply`` needs the primary particles."""
+        """Return whether ``apply`` needs the primary particles."""
         return False
 
     @abstractmethod
